@@ -1,0 +1,47 @@
+"""Execution telemetry for pools of workers and agents: each task a span, each span a record in SQLite."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .configuration import configure, shutdown
+    from .database import LearningDatabase
+    from .decorator import record_execution
+    from .exporter import SQLiteSpanExporter
+    from .outcome import ErrorType
+    from .record import ExecutionRecord
+    from .tracing import current_execution
+
+__all__ = [
+    "ErrorType",
+    "ExecutionRecord",
+    "LearningDatabase",
+    "SQLiteSpanExporter",
+    "configure",
+    "current_execution",
+    "record_execution",
+    "shutdown",
+]
+
+_HOMES = {
+    "ErrorType": "outcome",
+    "ExecutionRecord": "record",
+    "LearningDatabase": "database",
+    "SQLiteSpanExporter": "exporter",
+    "configure": "configuration",
+    "current_execution": "tracing",
+    "record_execution": "decorator",
+    "shutdown": "configuration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a promised name when it is first asked for: the SDK and SQLite take time to load."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,419 @@
+"""Task, result and pool -> span attributes: which field comes from where, and what counts as a value.
+
+A :class:`Capture` belongs to one execution. It reads each name of the task and of the result at most
+once, guards every read that can run foreign code, and keeps what is of the wrong type or out of range
+apart, so that it can be stored as invalid and its column marked as defaulted.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from . import semconv
+from .identifiers import new_uuid
+from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result
+from .plain import INTEGER_LIMIT, exact, json_of, message_of, text_of, type_name, utf8
+from .reading import Reader, read_path, reader_of
+
+MESSAGE_LIMIT: Final = 1000
+IDENTIFIER_LIMIT: Final = 500
+METADATA_LIMIT: Final = 8192
+
+#: What a cleaner answers for a value of the wrong type or out of range.
+INVALID: Final = object()
+
+Extractor = Callable[[Any, Any, Any], Any]
+"""``(instance, task, result) -> value``"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """What was decided when the function was wrapped."""
+
+    pool_type: str | None = None
+    capture_content: bool = True
+    success_when: Callable[[Any], bool | None] | None = None
+    fields: Mapping[str, str | Extractor] = field(default_factory=dict)
+
+
+# Cleaners: a value that is not None -> the attribute's value, or INVALID.
+
+
+def _text(value: Any) -> Any:
+    """An identifier-like string. Numbers and UUIDs are common ids, paths common repositories."""
+    if type(value) is str and len(value) <= 64 and value.isascii():
+        return value
+    value = exact(value)
+    if type(value) is str:
+        return utf8(value[:IDENTIFIER_LIMIT])
+    if type(value) is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+        return str(value)
+    if type(value).__module__ in ("uuid", "pathlib", "pathlib._local"):
+        return utf8(str(value)[:IDENTIFIER_LIMIT])
+    return INVALID
+
+
+def _repository(value: Any) -> Any:
+    """A repository is often a URL, and a URL may hold a password."""
+    value = _text(value)
+    return text_of(value, IDENTIFIER_LIMIT) if type(value) is str and "://" in value else value
+
+
+def _prose(limit: int) -> Callable[[Any], Any]:
+    def clean(value: Any) -> Any:
+        value = exact(value)
+        return text_of(value, limit) if type(value) is str else INVALID
+
+    return clean
+
+
+def _number(highest: float = 1e15) -> Callable[[Any], Any]:
+    """A finite number from 0 to *highest*. NaN fails both comparisons."""
+
+    def clean(value: Any) -> Any:
+        value = exact(value)
+        cls = type(value)
+        return value if (cls is float or cls is int) and 0.0 <= value <= highest else INVALID
+
+    return clean
+
+
+def _megabytes(value: Any) -> Any:
+    """Megabytes; the attribute is in bytes."""
+    value = _number(1e12)(value)
+    return value if value is INVALID else round(value * 1e6)
+
+
+def _count(value: Any) -> Any:
+    """A whole number, or the length of a list."""
+    value = exact(value)
+    cls = type(value)
+    if cls is float and value.is_integer():
+        value, cls = int(value), int
+    if cls is int:
+        return value if 0 <= value < INTEGER_LIMIT else INVALID
+    for kind in (list, tuple, set, frozenset, dict):
+        if issubclass(cls, kind):
+            return kind.__len__(value)
+    return INVALID
+
+
+def _tokens(value: Any) -> Any:
+    """A count of tokens, or the text to estimate them for: 2 characters a token, rounded up."""
+    value = exact(value)
+    return (len(value) + 1) // 2 if type(value) is str else _count(value)
+
+
+class Field(NamedTuple):
+    """One column that a task, a result, a pool or the user can fill."""
+
+    column: str
+    key: str
+    clean: Callable[[Any], Any]
+    task_names: tuple[str, ...] = ()
+    result_names: tuple[str, ...] = ()
+    #: The result's word counts before the task's.
+    result_first: bool = False
+    #: The column has a stand-in, so a missing value is named in ``defaulted``.
+    marked: bool = False
+    #: What people wrote, which ``capture_content=False`` keeps out.
+    content: bool = False
+
+
+FIELDS: Final = (
+    Field("task_id", semconv.TASK_ID, _text, ("task_id",), marked=True),
+    Field("task_type", semconv.TASK_TYPE, _text, ("task_type",), marked=True),
+    Field(
+        "task_description", semconv.TASK_DESCRIPTION, _prose(500), ("prompt", "description"), marked=True, content=True
+    ),
+    Field("repo", semconv.TASK_REPO, _repository, ("repo", "repo_path"), marked=True),
+    Field(
+        "file_count",
+        semconv.TASK_FILE_COUNT,
+        _count,
+        ("file_count",),
+        ("files_changed",),
+        result_first=True,
+        marked=True,
+    ),
+    Field("estimated_tokens", semconv.TASK_ESTIMATED_TOKENS, _tokens, ("prompt", "description"), marked=True),
+    Field("model_tier", semconv.MODEL_TIER, _text, ("model_tier",), ("model_tier",), result_first=True, marked=True),
+    Field("pool_type", semconv.POOL_TYPE, _text, marked=True),
+    Field("swarm_topology", semconv.SWARM_TOPOLOGY, _text, ("swarm_topology",)),
+    Field("routing_confidence", semconv.ROUTING_CONFIDENCE, _number(1.0), ("routing_confidence",), marked=True),
+    Field(
+        "complexity_score",
+        semconv.TASK_COMPLEXITY_SCORE,
+        _number(100.0),
+        ("complexity_score",),
+        ("complexity",),
+        marked=True,
+    ),
+    Field("quality_score", semconv.QUALITY_SCORE, _number(100.0), (), ("quality_score",)),
+    Field("cost_estimate", semconv.COST_ESTIMATE, _number(), ("cost_estimate",), marked=True),
+    Field("actual_cost", semconv.COST_ACTUAL, _number(), (), ("cost",), marked=True),
+    Field("peak_memory_mb", semconv.MEMORY_PEAK, _megabytes, (), ("peak_memory_mb",)),
+    Field("cpu_time_seconds", semconv.CPU_TIME, _number(), (), ("cpu_time_seconds",)),
+    Field("solution_summary", semconv.SOLUTION_SUMMARY, _prose(4000), (), ("solution_summary",), content=True),
+    Field("pool_id", semconv.POOL_ID, _text, (), ("pool_id",)),
+    Field("worker_id", semconv.WORKER_ID, _text, (), ("worker_id",)),
+    Field("queue_seconds", semconv.QUEUE_DURATION, _number()),
+    Field("model", semconv.REQUEST_MODEL, _text),
+    Field("input_tokens", semconv.INPUT_TOKENS, _count),
+    Field("output_tokens", semconv.OUTPUT_TOKENS, _count),
+)
+FIELD_OF: Final = {field.column: field for field in FIELDS}
+#: What ``fields=`` and ``current_execution().set()`` take: the columns above, and three that no attribute holds alone.
+SETTABLE: Final = frozenset(FIELD_OF) | {"success", "error_message", "metadata"}
+
+_Plan = tuple[tuple[str, str, Callable[[Any], Any], tuple[str, ...], bool], ...]
+
+
+def _plan(names: Callable[[Field], tuple[str, ...]], *, content: bool) -> _Plan:
+    wanted = [field for field in FIELDS if names(field) and (content or not field.content)]
+    return tuple((field.key, field.column, field.clean, names(field), field.result_first) for field in wanted)
+
+
+# By capture_content.
+_FROM_TASK: Final = {content: _plan(lambda field: field.task_names, content=content) for content in (True, False)}
+_FROM_RESULT: Final = {content: _plan(lambda field: field.result_names, content=content) for content in (True, False)}
+_MARKED: Final = tuple((field.key, field.column) for field in FIELDS if field.marked)
+
+
+class Capture:
+    """What is known of one execution: its span's attributes, growing from its start to its end."""
+
+    __slots__ = (
+        "_instance",
+        "_invalid",
+        "_metadata",
+        "_options",
+        "_read_pool",
+        "_read_task",
+        "_said",
+        "_task",
+        "attributes",
+    )
+
+    def __init__(self, options: CaptureOptions, instance: Any, task: Any) -> None:
+        self.attributes: dict[str, Any] = {}
+        self._options = options
+        self._instance = instance
+        self._task = task
+        self._invalid: dict[str, Any] = {}
+        self._metadata: Any = None
+        self._said: dict[str, Any] = {}
+        self._read_task = read = reader_of(task)
+        self._read_pool = reader_of(instance)
+        if read is not None:
+            self._take(read, _FROM_TASK[options.capture_content])
+            self._metadata = guarded(read, "metadata")
+        self._take_pool_type()
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Note *values* (column -> value); at the end they are laid over what task and result say."""
+        self._said.update(values)
+
+    def returned(self, result: Any) -> Verdict:
+        """Capture *result*, and judge it."""
+        read = self._read_task if result is self._task else reader_of(result)
+        if read is not None:
+            self._take(read, _FROM_RESULT[self._options.capture_content])
+        said = self._lay_over(result, read) if self._options.fields or self._said else {}
+        verdict = self._judge(result, read, said)
+        self._complete(verdict)
+        return verdict
+
+    def raised(self, exception: BaseException) -> Verdict:
+        """Capture *exception*, and judge it."""
+        if self._options.fields or self._said:
+            self._lay_over(None, None)
+        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        self._complete(verdict)
+        return verdict
+
+    def _take(self, read: Reader, plan: _Plan) -> None:
+        attributes = self.attributes
+        for key, column, clean, names, result_first in plan:
+            if key in attributes and not result_first:
+                continue
+            for name in names:
+                try:
+                    value = read(name)
+                    if value is None:
+                        continue
+                    cleaned = clean(value)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:  # foreign code failed: the field counts as missing
+                    continue
+                if cleaned is not INVALID:
+                    attributes[key] = cleaned
+                    break
+                self._invalid[column] = value
+
+    def _take_pool_type(self) -> None:
+        if self._options.pool_type is not None:
+            self.attributes[semconv.POOL_TYPE] = self._options.pool_type
+        elif (read := self._read_pool) is not None:  # a plain function has no pool
+            config = reader_of(guarded(read, "config"))
+            if not (config is not None and self._accept("pool_type", guarded(config, "pool_type"))):
+                if not self._accept("pool_type", guarded(read, "pool_type")):
+                    cls = self._instance if isinstance(self._instance, type) else type(self._instance)
+                    self.attributes[semconv.POOL_TYPE] = type_name(cls)
+
+    def _accept(self, column: str, value: Any) -> bool:
+        """Take *value* for *column* where it is one; keep it apart where it is not."""
+        if value is None:
+            return False
+        field = FIELD_OF[column]
+        cleaned = guarded(field.clean, value)
+        if cleaned is None or cleaned is INVALID:
+            self._invalid[column] = value
+            return False
+        if self._options.capture_content or not field.content:
+            self.attributes[field.key] = cleaned
+        return True
+
+    def _lay_over(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
+        """Lay what ``fields`` finds and what ``current_execution().set()`` said over the rest; return both."""
+        found = {
+            column: self._extract(column, extractor, result, read_result)
+            for column, extractor in self._options.fields.items()
+            if column not in self._said
+        }
+        said = {column: value for column, value in {**found, **self._said}.items() if value is not None}
+        if "task_description" in said:
+            said.setdefault("estimated_tokens", said["task_description"])
+        for column, value in said.items():
+            if column in FIELD_OF:
+                self._accept(column, value)
+        if "metadata" in said:
+            self._metadata = _merged(self._metadata, said["metadata"])
+        return said
+
+    def _extract(self, column: str, extractor: str | Extractor, result: Any, read_result: Reader | None) -> Any:
+        if not isinstance(extractor, str):
+            return guarded(extractor, self._instance, self._task, result)
+        field = FIELD_OF.get(column)
+        readers = [read_result, self._read_task, self._read_pool]
+        if column == "pool_type":
+            readers.reverse()
+        elif field is not None and field.task_names and not field.result_first:
+            readers = [self._read_task, read_result, self._read_pool]
+        for read in readers:
+            value = guarded(read_path, read, extractor) if read is not None else None
+            if value is not None:
+                return value
+        return None
+
+    def _judge(self, result: Any, read: Reader | None, said: Mapping[str, Any]) -> Verdict:
+        if self._options.success_when is not None:
+            opinion = guarded(_truth, guarded(self._options.success_when, result))
+            if opinion is not None:
+                return SUCCEEDED if opinion else QUALITY_GATE
+        success = guarded(exact, said.get("success"))
+        if type(success) is not bool:
+            success = guarded(exact, guarded(read, "success")) if read is not None else None
+        if success is True or (read is None and success is None):
+            return SUCCEEDED
+        status = guarded(exact, guarded(read, "status")) if read is not None else None
+        error = guarded(read, "error") if read is not None else None
+        message = said.get("error_message")
+        if message is None and read is not None:
+            message = guarded(read, "error_message")
+        return judge_result(
+            success=success if type(success) is bool else None,
+            status=text_of(status, 100) if type(status) is str else None,
+            failed=not _is_empty(error),
+            message=_message(message) or _message(error),
+        )
+
+    def _complete(self, verdict: Verdict) -> None:
+        attributes = self.attributes
+        read_pool = self._read_pool
+        if read_pool is not None:
+            for column, key in _POOL_IDS:
+                if key not in attributes:
+                    self._accept(column, guarded(read_pool, column))
+        attributes[semconv.DEFAULTED] = tuple([column for key, column in _MARKED if key not in attributes])
+        if semconv.TASK_ID not in attributes:
+            attributes[semconv.TASK_ID] = new_uuid()
+        attributes[semconv.METADATA] = self._metadata_json()
+        attributes[semconv.TASK_OUTCOME] = verdict.outcome.value
+        if verdict is not SUCCEEDED:
+            if verdict.error_type is not None:
+                attributes[semconv.ERROR_KIND] = verdict.error_type.value
+            if verdict.error_message is not None:
+                attributes[semconv.ERROR_MESSAGE] = verdict.error_message
+            if verdict.exception_type is not None:
+                attributes[semconv.ERROR_TYPE] = verdict.exception_type
+
+    def _metadata_json(self) -> str:
+        attributes = self.attributes
+        pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
+        if self._metadata is None and not self._invalid:
+            return _ids_json(pool_id, worker_id)
+        metadata: dict[str, Any] = {"pool_id": pool_id, "worker_id": worker_id}
+        metadata = {name: value for name, value in metadata.items() if value is not None}
+        if self._metadata is not None:
+            if issubclass(type(self._metadata), Mapping):
+                metadata["task"] = self._metadata
+            else:
+                self._invalid["metadata"] = self._metadata
+        if self._invalid:
+            metadata["invalid"] = self._invalid
+        return json_of(metadata, METADATA_LIMIT)
+
+
+_POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
+
+
+@functools.lru_cache(maxsize=1024)
+def _ids_json(pool_id: str | None, worker_id: str | None) -> str:
+    ids = {"pool_id": pool_id, "worker_id": worker_id}
+    return json_of({name: value for name, value in ids.items() if value is not None}, METADATA_LIMIT)
+
+
+def _merged(metadata: Any, more: Any) -> Any:
+    both = [part for part in (metadata, more) if issubclass(type(part), Mapping)]
+    merged: dict[Any, Any] = {}
+    for part in both:
+        guarded(merged.update, part)
+    return merged if both else more
+
+
+def _truth(opinion: Any) -> bool | None:
+    return None if opinion is None else bool(opinion)
+
+
+def _is_empty(error: Any) -> bool:
+    """Tell whether ``result.error`` says nothing, without asking a foreign object for its truth."""
+    error = guarded(exact, error)
+    cls = type(error)
+    if error is None or cls is bool or cls is int or cls is float or cls is str:
+        return not error
+    return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
+
+
+def _message(error: Any) -> str | None:
+    """Return the text of what a result gave as its error."""
+    error = guarded(exact, error)
+    if _is_empty(error) or type(error) is bool:
+        return None
+    if issubclass(type(error), BaseException):
+        return text_of(message_of(error) or type_name(type(error)), MESSAGE_LIMIT)
+    if type(error) is not str:
+        error = json_of({"error": error}, MESSAGE_LIMIT)
+    return text_of(error, MESSAGE_LIMIT)
+
+
+def guarded(function: Callable[..., Any], *args: Any) -> Any:
+    """Call code that is not ours; answer None where it fails. Only Ctrl-C passes."""
+    try:
+        return function(*args)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a user's property may raise SystemExit; the task must not see it
+        return None

@@ -1,0 +1,119 @@
+"""The one place where provider, processor, exporter and database are joined."""
+
+import functools
+import logging
+import os
+import threading
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+
+from . import routes
+from .database import LearningDatabase
+from .errors import ConfigurationError
+from .exporter import SQLiteSpanExporter, as_database
+from .processor import ExecutionProcessor
+from .provider import OwnIds, PrivateTracer
+from .retention import retention
+from .tracing import Pipeline
+
+log = logging.getLogger("learning_instrument")
+
+
+class _State:
+    """What ``configure()`` set up."""
+
+    lock = threading.Lock()
+    database: LearningDatabase | None = None
+
+
+def configure(
+    database: "LearningDatabase | str | os.PathLike[str] | None" = None,
+    *,
+    durability: str | None = None,
+    tracer_provider: trace.TracerProvider | None = None,
+    retention_days: float | None = None,
+    max_size: int | str | None = None,
+) -> LearningDatabase:
+    """Record every decorated execution. Called twice with the same database, it does nothing more.
+
+    Args:
+        database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
+        durability: ``"commit"`` or ``"batch"``; see :class:`LearningDatabase`.
+        tracer_provider: the spans' provider; by default the global one, which is set up where there is none.
+        retention_days: rows older than so many days are deleted in the background.
+        max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
+
+    Returns:
+        The database that is recorded into.
+
+    Raises:
+        ConfigurationError: for an argument that cannot be used, or another database than before.
+    """
+    limits = retention(retention_days, max_size)
+    wanted = as_database(database, durability)
+    with _State.lock:
+        current = _State.database
+        if current is not None:
+            if wanted is not current and wanted.path != current.path:
+                raise ConfigurationError(
+                    f"Executions are recorded into {current.path!r} already; call shutdown() before"
+                    f" configure({wanted.path!r})."
+                )
+            return current
+        wanted.retention = limits
+        if not routes.is_disabled():
+            provider = tracer_provider if tracer_provider is not None else _global_provider()
+            processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
+            _add_processor(provider, processor)
+            routes.install(functools.partial(_pipeline, processor, provider))
+        _State.database = wanted
+    return wanted
+
+
+def shutdown() -> None:
+    """Undo :func:`configure`: write what is queued, detach, and close the database."""
+    with _State.lock:
+        database, _State.database = _State.database, None
+        routes.install(None)
+    if database is not None:
+        database.close()
+
+
+@functools.lru_cache(maxsize=32)
+def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvider | None) -> Pipeline | None:
+    """Return the pipeline of executions with a database of their own; None where recording is turned off."""
+    if routes.is_disabled():
+        return None
+    return _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), None, tracer_provider)
+
+
+def _pipeline(
+    processor: ExecutionProcessor,
+    configured: trace.TracerProvider | None,
+    tracer_provider: trace.TracerProvider | None,
+) -> Pipeline:
+    provider = tracer_provider or configured or trace.get_tracer_provider()
+    return Pipeline(
+        tracer=routes.tracer_of(tracer_provider or configured),
+        private_tracer=PrivateTracer(getattr(provider, "resource", None)),
+        readable=ReadableSpan,
+        deliver=processor.record,
+        lose=processor.lose,
+    )
+
+
+def _global_provider() -> Any:
+    """Return the global provider; set up the SDK's where there is none."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, trace.ProxyTracerProvider):
+        provider = TracerProvider(id_generator=OwnIds())
+        trace.set_tracer_provider(provider)
+    return provider
+
+
+def _add_processor(provider: Any, processor: ExecutionProcessor) -> None:
+    """Take part in the provider's flush and shutdown, where it is one that has them."""
+    if hasattr(provider, "add_span_processor"):
+        provider.add_span_processor(processor)

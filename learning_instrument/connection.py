@@ -1,0 +1,188 @@
+"""The only file that opens SQLite: permissions, pragmas, schema, and a file that is deleted while in use."""
+
+import contextlib
+import ctypes
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from . import schema
+from .record import COLUMNS, Row
+
+#: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
+#: do so for every row, and wait for it again behind the threads that produce them.
+_CHUNKS: Final = (256, 32, 8, 1)
+_ONE_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
+_INSERT: Final = f"INSERT INTO executions ({','.join(COLUMNS)}) VALUES "
+# Storing one execution twice keeps one row.
+_ONCE: Final = " ON CONFLICT (execution_id) DO NOTHING"
+_INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size in _CHUNKS}
+_INSERT_ONE: Final = _INSERTS[1]
+
+
+class WriteConnection:
+    """A connection for writing, opened when it is first needed. Used by one thread at a time.
+
+    Args:
+        path: the absolute path of the database.
+        busy_seconds: how long a write waits for another writer's lock.
+    """
+
+    def __init__(self, path: str, busy_seconds: float) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._connection: sqlite3.Connection | None = None
+        self._file_id: tuple[int, int] = (0, 0)
+
+    def insert(self, rows: Sequence[Row], losses: Mapping[str, int] | None = None) -> int:
+        """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        if len(rows) == 1 and not losses:
+            return connection.execute(_INSERT_ONE, rows[0]).rowcount  # commits by itself
+        with _transaction(connection):
+            stored = sum(
+                connection.execute(_INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
+                for chunk in _chunks(rows)
+            )
+            if losses:
+                now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+                connection.executemany(
+                    "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES (?, ?, ?, ?)",
+                    [(now, os.getpid(), reason, count) for reason, count in losses.items()],
+                )
+        return stored
+
+    def open(self) -> None:
+        """Open the database, make it where there is none, and bring it to the newest schema.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if that cannot be done.
+        """
+        self._open()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run one statement that commits by itself; return its rows."""
+        return self._open().execute(sql, parameters).fetchall()
+
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the database, as far as no reader is in the way."""
+        self._open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Close. The last connection to close moves the write-ahead log into the database."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if self._is_in_place():
+                connection.close()
+            else:
+                abandon(connection)
+
+    def abandon(self) -> None:
+        """Forget the connection without closing it: after a fork it is the parent's."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            abandon(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            if self._is_in_place():
+                return self._connection
+            self.abandon()  # deleted or replaced: what we wrote there would be gone
+        connection = connect(self._path, self._busy_seconds)
+        try:
+            prepare(connection)
+            status = os.stat(self._path)
+        except BaseException:
+            connection.close()
+            raise
+        self._file_id = (status.st_dev, status.st_ino)
+        self._connection = connection
+        return connection
+
+    def _is_in_place(self) -> bool:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file_id
+
+
+def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
+    """Return a connection to the database at *path*; make the file, and its folder, where there is none.
+
+    Raises:
+        sqlite3.Error, OSError: if that cannot be done.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        # Prompts and errors are nobody else's business. SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    # No implicit transactions; used by several threads, one at a time.
+    return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set up *connection* for writing, and its file where that is new or old.
+
+    Raises:
+        sqlite3.Error, DatabaseError: if that cannot be done.
+    """
+    # A checkpoint syncs the disk: that is for the background thread.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if not schema.is_current(connection):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of use before the first table only
+        connection.execute("PRAGMA journal_mode = WAL")
+        schema.migrate(connection)
+
+
+def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
+    """Return the rows of a question to the database at *path*, on a connection that cannot write.
+
+    Raises:
+        sqlite3.Error: if it cannot be read.
+    """
+    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        cursor = connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+    finally:
+        connection.close()
+
+
+def abandon(connection: sqlite3.Connection) -> None:
+    """Keep *connection* open until the process ends.
+
+    Closing it would delete the write-ahead log by its name: another file's by now, or one the parent of a
+    fork is using. A reference that nobody gives back keeps the interpreter from closing it at exit.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk may have ended the transaction already; what rolling back raises must not hide that.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size

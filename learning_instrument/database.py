@@ -1,0 +1,387 @@
+"""``LearningDatabase``: records in, questions answered; belongs to no thread, process or event loop.
+
+In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode, and where the database is
+locked or cannot be written, rows go to the background writer.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from . import connection
+from .connection import WriteConnection
+from .errors import ConfigurationError, DatabaseError
+from .record import ExecutionRecord, Row, row_from_record
+from .retention import Retention, trim
+from .writer import BackgroundWriter
+
+log = logging.getLogger("learning_instrument")
+
+T = TypeVar("T")
+
+DEFAULT_PATH: Final = "learning.db"
+#: How long a task waits for another writer's lock, and the background writer, in seconds.
+_TASK_BUSY_SECONDS: Final = 0.05
+_BACKGROUND_BUSY_SECONDS: Final = 2.0
+#: Rows after which the write-ahead log is moved into the database.
+_CHECKPOINT_ROWS: Final = 2000
+_CLOSE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What became of the records given to one LearningDatabase, in this process."""
+
+    #: Rows committed.
+    stored: int = 0
+    #: Rows that took the way through the background writer though ``commit`` was asked for.
+    deferred: int = 0
+    #: Executions that could not be recorded, by reason.
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+class LearningDatabase:
+    """The database of executions, one SQLite file.
+
+    Opening is lazy: a path that cannot be used is an error where a person asked (``initialize``, ``query``),
+    and a counted, logged loss where a task did.
+
+    Args:
+        database_path: the file; it and its folder are made where there are none.
+        durability: ``"commit"`` (a row is committed before its task returns), ``"batch"`` (within 100 ms), or
+            None for ``$LEARNING_INSTRUMENT_DURABILITY``, else ``"commit"``.
+
+    Raises:
+        ConfigurationError: for a durability that is neither, or a path that is none.
+    """
+
+    def __init__(self, database_path: str | os.PathLike[str] = DEFAULT_PATH, durability: str | None = None) -> None:
+        self.durability = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
+        if self.durability not in ("commit", "batch"):
+            raise ConfigurationError(f"durability={self.durability!r} is neither 'commit' nor 'batch'.")
+        self.path = _absolute(database_path)
+        self.retention = Retention()
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._front = WriteConnection(self.path, _TASK_BUSY_SECONDS)
+        self._back = WriteConnection(self.path, _BACKGROUND_BUSY_SECONDS)
+        self._writer = BackgroundWriter(self._write_behind, self._failed, self._tend)
+        self._reset_counts()
+        _databases.add(self)
+
+    def _reset_counts(self) -> None:
+        self._count_lock = threading.Lock()
+        self._stored = 0
+        self._stored_behind = 0
+        self._deferred = 0
+        self._lost: Counter[str] = Counter()
+        self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
+        self._warned: set[str] = set()
+        self._since_checkpoint = 0
+
+    def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
+        """Store *records*, as the durability says. Never raises for the database's sake.
+
+        Args:
+            records: :class:`ExecutionRecord` objects, or what *to_row* takes.
+            to_row: makes the row of a record. In ``batch`` mode it is called by the background writer.
+
+        Returns:
+            False if any of them was lost.
+        """
+        if self._pid != os.getpid():
+            self._after_fork()
+        if self.durability == "batch":
+            return self._queue([(to_row, record) for record in records])
+        rows, unreadable = self._rows([(to_row, record) for record in records])
+        if not rows:
+            return not unreadable
+        if self._writer.backlog:  # those before it first
+            return self._defer(rows) and not unreadable
+        if not self._lock.acquire(timeout=_TASK_BUSY_SECONDS):
+            return self._defer(rows) and not unreadable
+        try:
+            self._stored += self._insert(self._front, rows)
+        except (sqlite3.Error, OSError, DatabaseError) as error:
+            if not _is_busy(error):
+                self._failed(error)
+            return self._defer(rows) and not unreadable
+        finally:
+            self._lock.release()
+        self._since_checkpoint += len(rows)
+        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+            self._writer.request_tending()
+        return not unreadable
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """Answer a question in SQL, column name -> value for each row. What is queued is written first.
+
+        Raises:
+            DatabaseError: if the database cannot be opened, or the question not answered.
+        """
+        self.open()
+        if self._writer.backlog:
+            self.flush()
+        try:
+            return connection.query(self.path, sql, parameters)
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{self.path}: {error}. The question was: {sql:.500}") from error
+
+    def open(self) -> None:
+        """Open the database, and make or migrate its file.
+
+        Raises:
+            DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
+        """
+        if self._pid != os.getpid():
+            self._after_fork()
+        try:
+            with self._lock:
+                self._front.open()
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(
+                f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
+            ) from error
+
+    def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
+        """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is."""
+        if self._pid != os.getpid():
+            self._after_fork()
+        return self._writer.flush(timeout)
+
+    def statistics(self) -> Statistics:
+        """Return how many records were stored, deferred and lost since this object was made, in this process."""
+        with self._count_lock:
+            return Statistics(self._stored + self._stored_behind, self._deferred, dict(self._lost))
+
+    def count_lost(self, reason: str, count: int = 1) -> None:
+        """Count *count* executions as lost for *reason*; the next write that succeeds stores the count."""
+        with self._count_lock:
+            self._lost[reason] += count
+            self._untold[reason] += count
+
+    def close(self) -> Awaitable[None]:
+        """Write what is queued, and close. What is stored later opens the database again.
+
+        Returns:
+            An awaitable that is done already, so that ``await database.close()`` works as well.
+        """
+        if self._pid != os.getpid():
+            self._after_fork()
+        if not self.flush(_CLOSE_SECONDS):
+            log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
+        with self._lock:
+            self._front.close()
+        self._writer.between_batches(self._back.close)
+        return _Done()
+
+    async def initialize(self) -> None:
+        """Open the database, and make or migrate its file.
+
+        Raises:
+            DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
+        """
+        await asyncio.to_thread(self.open)
+
+    async def store_execution(self, record: ExecutionRecord) -> None:
+        """Store one record, as the durability says."""
+        await asyncio.to_thread(self.append, (record,))
+
+    def __enter__(self) -> "LearningDatabase":
+        """Open the database."""
+        self.open()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write what is queued, and close."""
+        self.close()
+
+    async def __aenter__(self) -> "LearningDatabase":
+        """Open the database."""
+        await self.initialize()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Write what is queued, and close."""
+        await asyncio.to_thread(self.close)
+
+    def __reduce__(self) -> Any:
+        """Pickle as path and durability: another process opens the file anew."""
+        return type(self), (self.path, self.durability)
+
+    def __repr__(self) -> str:
+        return f"LearningDatabase({self.path!r}, durability={self.durability!r})"
+
+    def __del__(self) -> None:
+        """Close the connections of a database that nobody closed."""
+        if getattr(self, "_pid", None) == os.getpid():
+            self._front.close()
+            self._back.close()
+
+    def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> tuple[list[Row], int]:
+        """Return the rows of *items*, and how many of these could not be read; those are counted as lost."""
+        rows, unreadable = [], 0
+        for to_row, item in items:
+            try:
+                rows.append(to_row(item))
+            except Exception as error:  # a span that was tampered with; the others of its batch go on
+                unreadable += 1
+                self._lose("unreadable", error)
+        return rows, unreadable
+
+    def _defer(self, rows: Sequence[Row]) -> bool:
+        with self._count_lock:
+            self._deferred += len(rows)
+        return self._queue([(_as_it_is, row) for row in rows])
+
+    def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
+        refused = sum(not self._writer.put(item) for item in items)
+        if refused:
+            self._lose("queue full", None, refused)
+        return not refused
+
+    def _write_behind(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> None:
+        """Write a batch, in the background. What raises is tried again."""
+        rows, _ = self._rows(items)
+        self._stored_behind += self._insert(self._back, rows)
+        self._since_checkpoint += len(rows)
+        self._warned.clear()  # it works again, so the next fault is news
+
+    def _insert(self, target: WriteConnection, rows: Sequence[Row]) -> int:
+        """Commit *rows* and the counts nobody was told of; a row that cannot be bound is counted as lost."""
+        untold = self._take_untold() if self._untold else None
+        try:
+            try:
+                return target.insert(rows, untold)
+            except _UNBINDABLE:
+                stored = target.insert([], untold)
+                return stored + sum(self._insert_alone(target, row) for row in rows)
+        except BaseException:
+            if untold:
+                with self._count_lock:
+                    self._untold.update(untold)
+            raise
+
+    def _insert_alone(self, target: WriteConnection, row: Row) -> int:
+        try:
+            return target.insert([row])
+        except _UNBINDABLE as error:
+            self._lose("unreadable", error)
+            return 0
+
+    def _take_untold(self) -> dict[str, int]:
+        with self._count_lock:
+            untold, self._untold = dict(self._untold), Counter()
+        return untold
+
+    def _lose(self, reason: str, error: BaseException | None, count: int = 1) -> None:
+        self.count_lost(reason, count)
+        self._warn_once(
+            reason, "%s: executions are lost (%s)%s. LearningDatabase.statistics() has the count.", reason, error
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        if not _is_busy(error):
+            self._warn_once(
+                "failed",
+                "%s cannot be written (%s)%s. Executions are kept in memory and tried again.",
+                type(error).__name__,
+                error,
+            )
+
+    def _warn_once(self, kind: str, message: str, what: str, error: BaseException | None) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            log.warning(message, self.path, what, f": {error}" if error is not None else "")
+
+    def _tend(self) -> None:
+        """Do what would hold up a task: checkpoints and retention. In the background."""
+        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+            self._since_checkpoint = 0
+            self._back.checkpoint()
+        if self.retention != Retention():
+            trim(self._back.execute, self.retention)
+
+    def _before_fork(self) -> None:
+        # A child forked while another thread is inside SQLite would inherit its locks, taken for ever.
+        self._is_held = self._lock.acquire(timeout=1.0), self._writer.hold(timeout=1.0)
+
+    def _after_fork_in_parent(self) -> None:
+        front, back = self._is_held
+        if front:
+            self._lock.release()
+        if back:
+            self._writer.release()
+
+    def _after_fork(self) -> None:
+        """Start anew in a child: queue, counts and connections are the parent's."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._front.abandon()
+        self._back.abandon()
+        self._writer.after_fork()
+        self._reset_counts()
+
+
+class _Done:
+    """An awaitable that is done."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+_UNBINDABLE: Final = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.IntegrityError,
+    OverflowError,
+    ValueError,
+    TypeError,
+)
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Tell whether another writer holds the lock, which is no fault and passes."""
+    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
+
+
+def _absolute(path: Any) -> str:
+    """Return *path* as it will stay, wherever the process changes its directory to."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError as error:
+        raise ConfigurationError(f"database_path={path!r} is not a path.") from error
+    if not text or text.startswith(":memory:"):
+        raise ConfigurationError(f"database_path={text!r} names no file; pass the path of one, such as 'learning.db'.")
+    return os.path.abspath(os.path.expanduser(text))
+
+
+_databases: "weakref.WeakSet[LearningDatabase]" = weakref.WeakSet()
+
+
+def _for_each(method: Callable[[LearningDatabase], None]) -> Callable[[], None]:
+    def call() -> None:
+        for database in list(_databases):
+            method(database)
+
+    return call
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_for_each(LearningDatabase._before_fork),
+        after_in_parent=_for_each(LearningDatabase._after_fork_in_parent),
+        after_in_child=_for_each(LearningDatabase._after_fork),
+    )

@@ -1,0 +1,28 @@
+"""Ids from a random generator of our own.
+
+The global one is the application's: drawing from it would change what a seeded task computes, and a
+task that calls ``random.seed(42)`` would make its successors repeat each other's ids.
+"""
+
+import os
+import random
+from typing import Final
+
+_generator: Final = random.Random()  # noqa: S311 - ids need to be unique, not secret
+random_bits: Final = _generator.getrandbits
+
+# Else two forked children would draw the same ids.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_generator.seed)
+
+
+def new_uuid() -> str:
+    """Return a random UUID (RFC 9562, version 4) as text."""
+    digits = f"{random_bits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def execution_id(trace_id: int, span_id: int) -> str:
+    """Return the id of the execution whose span has these ids, so that a span exported twice is one row."""
+    return f"{trace_id:032x}-{span_id:016x}"

@@ -1,0 +1,130 @@
+"""What a result or an exception amounts to: how the execution ended, and why it failed."""
+
+import enum
+from typing import Final, NamedTuple
+
+
+class Outcome(str, enum.Enum):
+    """How an execution ended. Only ``SUCCEEDED`` counts as a success."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+class ErrorType(str, enum.Enum):
+    """Why an execution did not succeed."""
+
+    TIMEOUT = "timeout"
+    VALIDATION = "validation"
+    QUALITY_GATE = "quality_gate"
+    CRASH = "crash"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Verdict(NamedTuple):
+    """The judgement on one execution: outcome, and what is known of the failure."""
+
+    outcome: Outcome
+    error_type: ErrorType | None = None
+    error_message: str | None = None
+    exception_type: str | None = None
+
+
+SUCCEEDED: Final = Verdict(Outcome.SUCCEEDED)
+QUALITY_GATE: Final = Verdict(Outcome.FAILED, ErrorType.QUALITY_GATE, "success_when said no")
+
+_SUCCESS_STATUSES: Final = frozenset({"completed", "complete", "success", "succeeded", "successful", "ok", "done"})
+_TIMEOUT_STATUSES: Final = frozenset({"timeout", "timed_out", "timedout", "timed out"})
+_CANCELLED_STATUSES: Final = frozenset({"cancelled", "canceled"})
+_FAILURE_STATUSES: Final = frozenset(
+    {"failed", "fail", "failure", "error", "errored", "rejected", "aborted", "crashed", "killed", "invalid", "denied"}
+    # A pool that does not know how its task ended has not said that it went well.
+    | {"unknown"}
+)
+
+# Compared by name, so that asyncio and concurrent.futures need not be imported to be recognised.
+# Before Python 3.11 each of them had a TimeoutError of its own.
+_TIMEOUT_CLASSES: Final = frozenset(
+    {
+        ("builtins", "TimeoutError"),
+        ("asyncio.exceptions", "TimeoutError"),
+        ("concurrent.futures._base", "TimeoutError"),
+        ("multiprocessing.context", "TimeoutError"),
+    }
+)
+_CANCELLED_CLASSES: Final = frozenset(
+    {
+        ("builtins", "GeneratorExit"),
+        ("asyncio.exceptions", "CancelledError"),
+        ("concurrent.futures._base", "CancelledError"),
+    }
+)
+_CRASH_CLASSES: Final = frozenset({"BrokenExecutor", "WorkerLostError"})
+
+
+def qualified_name(exception_class: type[BaseException]) -> str:
+    """Return the class name as OpenTelemetry's ``error.type`` has it: with its module, unless built in."""
+    module, name = exception_class.__module__, exception_class.__qualname__
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+def judge_exception(exception: BaseException, message: str) -> Verdict:
+    """Judge a raised *exception*, whose text is *message* (``""`` if it has none)."""
+    ancestors = [(str(cls.__module__), str(cls.__name__)) for cls in type.mro(type(exception))]
+    exception_type = qualified_name(type(exception))
+    message = message or type(exception).__name__
+    if not _TIMEOUT_CLASSES.isdisjoint(ancestors):
+        return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message, exception_type)
+    if not _CANCELLED_CLASSES.isdisjoint(ancestors):
+        return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message, exception_type)
+    names = {name for _, name in ancestors}
+    if "ValidationError" in names:  # pydantic's, and everyone else's of that name
+        error_type = ErrorType.VALIDATION
+    elif not _CRASH_CLASSES.isdisjoint(names):
+        error_type = ErrorType.CRASH
+    else:
+        error_type = error_type_of(message)
+    return Verdict(Outcome.ERROR, error_type, message, exception_type)
+
+
+def judge_result(*, success: bool | None, status: str | None, failed: bool, message: str | None) -> Verdict:
+    """Judge a returned result by what it says of itself.
+
+    Args:
+        success: ``result.success``, where it is a bool.
+        status: ``result.status``, where it is a string.
+        failed: whether ``result.error`` holds something.
+        message: the text of ``result.error_message`` or ``result.error``.
+    """
+    word = status.strip().lower() if status is not None else ""
+    if success is None:
+        if word in _TIMEOUT_STATUSES:
+            return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message or status)
+        if word in _CANCELLED_STATUSES:
+            return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message or status)
+        if word in _FAILURE_STATUSES:
+            success = False
+        elif word in _SUCCESS_STATUSES:
+            success = True
+        else:
+            success = not failed
+    if success:
+        return SUCCEEDED
+    if word in _TIMEOUT_STATUSES:
+        return Verdict(Outcome.FAILED, ErrorType.TIMEOUT, message or status)
+    return Verdict(Outcome.FAILED, error_type_of(message or ""), message or status or Outcome.FAILED.value)
+
+
+def error_type_of(message: str) -> ErrorType:
+    """Infer the error type from the words of a *message*."""
+    words = message.lower()
+    if "timeout" in words or "timed out" in words:
+        return ErrorType.TIMEOUT
+    if "validation" in words:
+        return ErrorType.VALIDATION
+    return ErrorType.UNKNOWN

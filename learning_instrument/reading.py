@@ -1,0 +1,61 @@
+"""Names read from anything: dicts, mappings, dataclasses, pydantic models, objects, or nothing at all.
+
+A read answers None where there is nothing, and where an attribute's code raises. Each name of an object
+is read at most once, since a property may do work. Only a dict's ``get`` is handed out as it is: fast,
+and it can raise only where a key of the dict's own breaks the comparison, so callers guard their loop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Reader = Callable[[str], Any]
+"""A name -> the value found under it, or None."""
+
+_WITHOUT_FIELDS: Final = frozenset(
+    {type(None), str, bytes, bytearray, int, float, complex, bool, list, tuple, set, frozenset, object}
+)
+
+
+def reader_of(source: Any) -> Reader | None:
+    """Return a reader of the fields of *source*, or None where it can have none."""
+    cls = type(source)
+    if cls is dict:
+        return source.get  # type: ignore[no-any-return]
+    if cls in _WITHOUT_FIELDS:
+        return None
+    return _Memo(source, is_mapping=issubclass(cls, Mapping))
+
+
+def read_path(read: Reader, path: str) -> Any:
+    """Return what a dotted *path* of names leads to, or None."""
+    name, *rest = path.split(".")
+    value = read(name)
+    for name in rest:
+        reader = reader_of(value)
+        if reader is None:
+            return None
+        value = reader(name)
+    return value
+
+
+class _Memo:
+    """A reader for objects whose attribute access or item access may run code."""
+
+    __slots__ = ("_is_mapping", "_seen", "_source")
+
+    def __init__(self, source: Any, *, is_mapping: bool) -> None:
+        self._source = source
+        self._is_mapping = is_mapping
+        self._seen: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        if name in self._seen:
+            return self._seen[name]
+        try:
+            value = self._source.get(name) if self._is_mapping else getattr(self._source, name, None)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a user's property may raise SystemExit; the task must not see it
+            value = None
+        self._seen[name] = value
+        return value

@@ -1,0 +1,306 @@
+"""One execution as a record: span -> row, row <-> record, record -> row.
+
+The row is the tuple that is bound to the INSERT. A span becomes one directly, on the task's thread in
+``commit`` mode; a record is made of it when somebody reads it. Both sides share one table of columns.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from . import semconv
+from .errors import ConfigurationError
+from .identifiers import execution_id, new_uuid, random_bits
+from .outcome import ErrorType, Outcome
+
+Row = tuple[Any, ...]
+"""The values of one row of ``executions``, in the order of :data:`COLUMNS`, ready to be bound."""
+
+UNKNOWN: Final = "unknown"
+DEFAULT_ROUTING_CONFIDENCE: Final = 1.0
+DEFAULT_COMPLEXITY_SCORE: Final = 50
+
+# Annotated as what a reader finds; __post_init__ puts the stand-in in place of None, and marks it.
+_STAND_IN: Final[Any] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionRecord:
+    """One finished execution of one task: a row of the table ``executions``.
+
+    Costs are US dollars, durations seconds, memory MB (10^6 bytes). Only ``task_type`` is required. What is
+    left out (or None) gets the column's default and is named in ``defaulted``.
+    """
+
+    task_type: str
+    task_id: str = _STAND_IN
+    timestamp: datetime = _STAND_IN
+    task_description: str = _STAND_IN
+    repo: str = _STAND_IN
+    file_count: int = _STAND_IN
+    estimated_tokens: int = _STAND_IN
+    model_tier: str = _STAND_IN
+    pool_type: str = _STAND_IN
+    swarm_topology: str | None = None
+    routing_confidence: float = _STAND_IN
+    complexity_score: float = _STAND_IN
+    success: bool = _STAND_IN
+    duration_seconds: float = 0.0
+    quality_score: float | None = None
+    cost_estimate: float = _STAND_IN
+    actual_cost: float = _STAND_IN
+    error_type: ErrorType | None = None
+    error_message: str | None = None
+    user_accepted: bool | None = None
+    user_rating: int | None = None
+    peak_memory_mb: float | None = None
+    cpu_time_seconds: float | None = None
+    solution_summary: str | None = None
+    metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    execution_id: str = _STAND_IN
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_execution_id: str | None = None
+    batch_id: str | None = None
+    pool_id: str | None = None
+    worker_id: str | None = None
+    outcome: Outcome = _STAND_IN
+    exception_type: str | None = None
+    queue_seconds: float | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_source: str | None = None
+    service_name: str | None = None
+    process_id: int | None = None
+    defaulted: tuple[str, ...] = _STAND_IN
+
+    def __post_init__(self) -> None:
+        """Put the defaults in place of what is missing, and mark them."""
+        put = functools.partial(object.__setattr__, self)
+        if self.outcome is None:
+            put("outcome", Outcome.FAILED if self.success is False else Outcome.SUCCEEDED)
+        if self.success is None:
+            put("success", self.outcome is Outcome.SUCCEEDED)
+        if self.execution_id is None:
+            put("execution_id", execution_id(random_bits(128), random_bits(64)))
+        if self.timestamp is None:
+            put("timestamp", datetime.now(timezone.utc))
+        missing = [column for column in _STAND_INS if getattr(self, column) is None]
+        for column in missing:
+            put(column, _STAND_INS[column]())
+        if self.cost_estimate is None:
+            missing.append("cost_estimate")
+            put("cost_estimate", self.actual_cost)
+        if self.defaulted is None:
+            put("defaulted", tuple(column for column in COLUMNS if column in missing))
+
+    def calculate_prediction_error(self) -> dict[str, float]:
+        """Return how far the cost estimate was off.
+
+        Returns:
+            ``cost_error_abs`` in US dollars (>= 0), and ``cost_error_pct`` in percent of the estimate (0.0 where
+            that is 0). Only meaningful where ``cost_estimate`` and ``actual_cost`` are not in ``defaulted``.
+        """
+        error = abs(self.actual_cost - self.cost_estimate)
+        return {
+            "cost_error_abs": error,
+            "cost_error_pct": error / self.cost_estimate * 100.0 if self.cost_estimate else 0.0,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON can hold it: ISO timestamp, enums as their values, ``defaulted`` as a list."""
+        values = {column: getattr(self, column) for column in COLUMNS}
+        values["timestamp"] = self.timestamp.astimezone(timezone.utc).isoformat(timespec="microseconds")
+        values["error_type"] = None if self.error_type is None else self.error_type.value
+        values["outcome"] = self.outcome.value
+        values["metadata"] = dict(self.metadata)
+        values["defaulted"] = list(self.defaulted)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ExecutionRecord":
+        """Return the record of what :meth:`to_dict` gave, or of a row of the table.
+
+        Raises:
+            ConfigurationError: for a missing ``task_type``, an unknown column, or a value of no use.
+        """
+        unknown = values.keys() - set(COLUMNS)
+        if unknown or values.get("task_type") is None:
+            what = f"unknown columns {sorted(unknown)}" if unknown else "no task_type"
+            raise ConfigurationError(f"A record cannot be made of {what}; it takes {', '.join(COLUMNS)}.")
+        try:
+            return cls(**{column: _PARSERS.get(column, _same)(value) for column, value in values.items()})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(f"A record cannot be made of {dict(values)!r:.500}: {error}") from error
+
+    @classmethod
+    def from_span(cls, span: ReadableSpan) -> "ExecutionRecord":
+        """Return the record of a finished execution's span.
+
+        Raises:
+            ConfigurationError: if *span* is not one of ours, or lacks its outcome.
+        """
+        try:
+            row = row_from_span(span)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(f"{span!r} is no span of a finished execution: {error!r}") from error
+        return cls.from_dict(dict(zip(COLUMNS, row, strict=True)))
+
+
+_STAND_INS: Final[Mapping[str, Callable[[], Any]]] = {
+    "task_id": new_uuid,
+    "task_description": str,
+    "repo": lambda: UNKNOWN,
+    "file_count": int,
+    "estimated_tokens": int,
+    "model_tier": lambda: UNKNOWN,
+    "pool_type": lambda: UNKNOWN,
+    "routing_confidence": lambda: DEFAULT_ROUTING_CONFIDENCE,
+    "complexity_score": lambda: DEFAULT_COMPLEXITY_SCORE,
+    "actual_cost": float,
+}
+
+#: The columns of the table ``executions``, in its order.
+COLUMNS: Final = (
+    "task_id", "timestamp", "task_type", "task_description", "repo", "file_count", "estimated_tokens", "model_tier",
+    "pool_type", "swarm_topology", "routing_confidence", "complexity_score", "success", "duration_seconds",
+    "quality_score", "cost_estimate", "actual_cost", "error_type", "error_message", "user_accepted", "user_rating",
+    "peak_memory_mb", "cpu_time_seconds", "solution_summary", "metadata",
+    "execution_id", "trace_id", "span_id", "parent_execution_id", "batch_id", "pool_id", "worker_id", "outcome",
+    "exception_type", "queue_seconds", "model", "input_tokens", "output_tokens", "cost_source", "service_name",
+    "process_id", "defaulted",
+)  # fmt: skip
+
+
+def row_from_span(span: ReadableSpan) -> Row:
+    """Return the row of a finished execution's *span*.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: if the span is none of ours, or was tampered with.
+    """
+    # MappingProxyType.copy() reaches the SDK's own copy(): a tenth of the time of dict(span.attributes).
+    attributes: dict[str, Any] = span.attributes.copy()  # type: ignore[union-attr]
+    get = attributes.get
+    ids = span.context
+    memory = get(semconv.MEMORY_PEAK)
+    cost = get(semconv.COST_ACTUAL, 0.0)
+    outcome = attributes[semconv.TASK_OUTCOME]
+    identity = get(semconv.EXECUTION_ID) or execution_id(ids.trace_id, ids.span_id)
+    return (
+        get(semconv.TASK_ID, identity),
+        iso_timestamp(span.start_time or 0),
+        get(semconv.TASK_TYPE, UNKNOWN),
+        get(semconv.TASK_DESCRIPTION, ""),
+        get(semconv.TASK_REPO, UNKNOWN),
+        get(semconv.TASK_FILE_COUNT, 0),
+        get(semconv.TASK_ESTIMATED_TOKENS, 0),
+        get(semconv.MODEL_TIER, UNKNOWN),
+        get(semconv.POOL_TYPE, UNKNOWN),
+        get(semconv.SWARM_TOPOLOGY),
+        get(semconv.ROUTING_CONFIDENCE, DEFAULT_ROUTING_CONFIDENCE),
+        get(semconv.TASK_COMPLEXITY_SCORE, DEFAULT_COMPLEXITY_SCORE),
+        outcome == "succeeded",
+        attributes[semconv.TASK_DURATION],
+        get(semconv.QUALITY_SCORE),
+        get(semconv.COST_ESTIMATE, cost),
+        cost,
+        get(semconv.ERROR_KIND),
+        get(semconv.ERROR_MESSAGE),
+        None,
+        None,
+        None if memory is None else memory / 1e6,
+        get(semconv.CPU_TIME),
+        get(semconv.SOLUTION_SUMMARY),
+        get(semconv.METADATA, "{}"),
+        identity,
+        f"{ids.trace_id:032x}",
+        f"{ids.span_id:016x}",
+        get(semconv.PARENT_EXECUTION_ID),
+        get(semconv.BATCH_ID),
+        get(semconv.POOL_ID),
+        get(semconv.WORKER_ID),
+        outcome,
+        get(semconv.ERROR_TYPE),
+        get(semconv.QUEUE_DURATION),
+        get(semconv.REQUEST_MODEL),
+        get(semconv.INPUT_TOKENS),
+        get(semconv.OUTPUT_TOKENS),
+        None,
+        span.resource.attributes.get(semconv.SERVICE_NAME),
+        get(semconv.PROCESS_ID),
+        _json_list(get(semconv.DEFAULTED, ())),
+    )
+
+
+def row_from_record(record: ExecutionRecord) -> Row:
+    """Return the row of *record*."""
+    values = record.to_dict()
+    values["metadata"] = json.dumps(values["metadata"], separators=(",", ":"))
+    values["defaulted"] = _json_list(tuple(values["defaulted"]))
+    return tuple(values[column] for column in COLUMNS)
+
+
+def iso_timestamp(nanoseconds: int) -> str:
+    """Return a time since the epoch as the column has it: ``2026-11-22T10:00:00.123456+00:00``."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_iso_second(seconds)}.{rest // 1000:06d}+00:00"
+
+
+@functools.lru_cache(maxsize=64)
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@functools.lru_cache(maxsize=512)
+def _json_list(values: tuple[str, ...]) -> str:
+    return json.dumps(values, separators=(",", ":"))
+
+
+# What a row, or JSON, holds -> what the record holds.
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _parse_timestamp(value: Any) -> datetime | None:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"the timestamp {value!r} has no time zone; add one, such as +00:00")
+    return moment
+
+
+def _parse_bool(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _parse_metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, str):
+        return dict(value or {})
+    try:
+        parsed = json.loads(value)
+    except ValueError:  # an attribute length limit of the host's cut it
+        return {"unreadable": value}
+    return parsed if isinstance(parsed, dict) else {"unreadable": value}
+
+
+def _parse_defaulted(value: Any) -> tuple[str, ...] | None:
+    return None if value is None else tuple(json.loads(value) if isinstance(value, str) else value)
+
+
+_PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "timestamp": _parse_timestamp,
+    "success": _parse_bool,
+    "user_accepted": _parse_bool,
+    "error_type": lambda value: None if value is None else ErrorType(value),
+    "outcome": lambda value: None if value is None else Outcome(value),
+    "metadata": _parse_metadata,
+    "defaulted": _parse_defaulted,
+}

@@ -1,0 +1,149 @@
+"""Which pipeline an execution takes: the one ``configure()`` set up, an explicit database's, or the bare tracer's.
+
+Knows no SDK and no SQLite: what needs them is built by ``configuration``, which is imported when the
+first execution with a database of its own starts.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Protocol
+
+from opentelemetry import trace
+from opentelemetry.trace import Tracer, TracerProvider
+
+from .errors import ConfigurationError
+from .semconv import SCOPE_NAME
+from .tracing import Pipeline
+
+log = logging.getLogger("learning_instrument")
+
+
+class _NotGiven:
+    """The default of ``learning_db=``, where None has a meaning of its own."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+NOT_GIVEN: Final = _NotGiven()
+
+Route = Callable[[Any], Pipeline | None]
+"""A pool instance (or None) -> the pipeline its executions take, or None to leave the call alone."""
+
+
+class Join(Protocol):
+    """Builds pipelines; ``configuration`` has one."""
+
+    def __call__(self, tracer_provider: TracerProvider | None) -> Pipeline | None:
+        """Return the pipeline of one provider (None: the global one)."""
+
+
+class _Configured:
+    """What ``configure()`` set up; None before it and after ``shutdown()``."""
+
+    join: Join | None = None
+    generation: int = 0
+
+
+def install(join: Join | None) -> None:
+    """Make *join* build the pipelines of all executions without a database of their own. For ``configuration``."""
+    _Configured.join = join
+    _Configured.generation += 1
+
+
+def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
+    """Return the route of executions decorated with these arguments.
+
+    Raises:
+        ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
+    """
+    if learning_db is NOT_GIVEN:
+        return _DefaultRoute(tracer_provider)
+    if learning_db is None:
+        return lambda instance: None
+    from .database import LearningDatabase
+
+    if isinstance(learning_db, LearningDatabase):
+        return _ExplicitRoute(lambda instance: learning_db, tracer_provider)
+    if callable(learning_db):
+        return _ExplicitRoute(learning_db, tracer_provider)
+    raise ConfigurationError(
+        f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
+        " instance -> LearningDatabase | None."
+    )
+
+
+class _DefaultRoute:
+    def __init__(self, tracer_provider: TracerProvider | None) -> None:
+        self._tracer_provider = tracer_provider
+        self._generation = -1
+        self._pipeline: Pipeline | None = None
+
+    def __call__(self, instance: Any) -> Pipeline | None:
+        if self._generation != _Configured.generation:
+            generation, join = _Configured.generation, _Configured.join
+            self._pipeline = (join or _bare)(self._tracer_provider)
+            self._generation = generation
+        return self._pipeline
+
+
+class _ExplicitRoute:
+    def __init__(self, database_of: Callable[[Any], Any], tracer_provider: TracerProvider | None) -> None:
+        self._database_of = database_of
+        self._tracer_provider = tracer_provider
+        self._last: tuple[Any, Pipeline | None] = (None, None)
+        self._has_warned = False
+
+    def __call__(self, instance: Any) -> Pipeline | None:
+        try:
+            database = self._database_of(instance)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a user's callable: whatever it raises, the task goes on unrecorded
+            self._warn("learning_db=%r failed; the executions are not recorded.", self._database_of, exc_info=True)
+            return None
+        if database is None:
+            return None
+        last, pipeline = self._last
+        if database is not last:
+            from .configuration import pipeline_for
+            from .database import LearningDatabase
+
+            if not isinstance(database, LearningDatabase):
+                self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
+                return None
+            pipeline = pipeline_for(database, self._tracer_provider)
+            self._last = (database, pipeline)
+        return pipeline
+
+    def _warn(self, message: str, *args: Any, exc_info: bool = False) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(message, *args, exc_info=exc_info)
+
+
+def is_disabled() -> bool:
+    """Tell whether ``OTEL_SDK_DISABLED`` turns recording off."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
+    """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
+    try:
+        release = version("learning_instrument")
+    except PackageNotFoundError:  # run from a source tree
+        release = "0"
+    return trace.get_tracer(SCOPE_NAME, release, tracer_provider)
+
+
+def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
+    """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
+    if tracer_provider is None and not is_disabled():
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            log.warning(
+                "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
+                " OpenTelemetry SDK."
+            )
+    return Pipeline(tracer_of(tracer_provider))

@@ -1,0 +1,248 @@
+"""One execution -> one span: the hot path.
+
+The host's tracer starts the span. Where that span records nothing (no SDK, not sampled) or cannot be
+read back (another make of tracer), a private one records the execution instead, under the same ids, and
+the host's span stays the current one: below it nothing changes. The finished span is handed to the
+pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
+"""
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
+from opentelemetry.trace import Span, StatusCode, Tracer
+
+from . import semconv
+from .capture import MESSAGE_LIMIT, SETTABLE, Capture, CaptureOptions
+from .identifiers import execution_id
+from .outcome import Outcome, Verdict
+from .plain import text_of
+
+log = logging.getLogger("learning_instrument")
+
+RequestHook = Callable[[Span, Any, Any], object]
+ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
+
+_EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
+_STACK_FRAMES: Final = 32
+
+
+class PrivateTracer(Protocol):
+    """Starts the spans of executions that the host's tracing does not record."""
+
+    def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
+        """Start a span that records, under the host span's ids where it has any of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Where executions go: the host's tracer, ours for what it does not record, and the way on."""
+
+    tracer: Tracer
+    private_tracer: PrivateTracer | None = None
+    #: Spans of this class can be read back; others need a twin.
+    readable: type = Span
+    deliver: Callable[[Any], object] | None = None
+    #: Called with the fault that kept an execution from being recorded.
+    lose: Callable[[BaseException], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided when a function was wrapped."""
+
+    function_name: str
+    method: str
+    options: CaptureOptions
+    request_hook: RequestHook | None = None
+    response_hook: ResponseHook | None = None
+
+
+class Execution:
+    """One run of one task, from its start to its end."""
+
+    __slots__ = (
+        "_capture",
+        "_clock",
+        "_name",
+        "_pipeline",
+        "_recorded",
+        "_span",
+        "_started",
+        "context",
+        "execution_id",
+        "instance",
+        "plan",
+        "task",
+    )
+
+    def __init__(self, pipeline: Pipeline, plan: Plan, instance: Any, task: Any, context: Context) -> None:
+        self.plan = plan
+        self.instance = instance
+        self.task = task
+        self._pipeline = pipeline
+        self._capture = capture = Capture(plan.options, instance, task)
+        attributes = capture.attributes
+        self._name = name = _span_name(attributes)
+        enclosing = context.get(_EXECUTION_KEY)
+        self._started = started = time.time_ns()
+        self._span = span = self._recorded = pipeline.tracer.start_span(name, context, start_time=started)
+        if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
+            above = enclosing._recorded if isinstance(enclosing, Execution) else None
+            self._recorded = pipeline.private_tracer.start_twin(span, name, context, started, above)
+        ids = self._recorded.get_span_context()
+        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(ids.trace_id, ids.span_id)
+        attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
+        attributes[semconv.PROCESS_ID] = os.getpid()
+        if isinstance(enclosing, Execution):
+            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
+        self.context = Context({**trace.set_span_in_context(span, context), _EXECUTION_KEY: self})
+        if plan.request_hook is not None:
+            self._set_attributes()
+            _call_hook(plan.request_hook, self._recorded, instance, task)
+        self._clock = time.perf_counter_ns()
+
+    def set(self, **values: Any) -> None:
+        """Say what neither task nor result says: column -> value, as in the table ``executions``.
+
+        A value laid down here wins over those of task and result, and its column is not marked as defaulted.
+        An unknown column is left out with a warning: a task must not fail for its telemetry.
+        """
+        unknown = values.keys() - SETTABLE
+        if unknown:
+            log.warning("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
+        self._capture.set({column: value for column, value in values.items() if column not in unknown})
+
+    def returned(self, result: Any) -> None:
+        """End with what the task returned."""
+        elapsed = time.perf_counter_ns() - self._clock
+        try:
+            self._end(self._capture.returned(result), elapsed, result, None)
+        except Exception as fault:  # ours: the task goes on
+            self._lose(fault)
+
+    def raised(self, exception: BaseException) -> None:
+        """End with what the task raised."""
+        elapsed = time.perf_counter_ns() - self._clock
+        try:
+            self._end(self._capture.raised(exception), elapsed, None, exception)
+        except Exception as fault:  # ours: the task goes on
+            self._lose(fault)
+
+    def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
+        attributes = self._capture.attributes
+        attributes[semconv.TASK_DURATION] = elapsed / 1e9
+        # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
+        self._set_attributes()
+        name = _span_name(attributes)
+        for span in self._spans():
+            if name != self._name:
+                span.update_name(name)
+            if exception is not None and verdict.outcome is not Outcome.CANCELLED:
+                span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+            if verdict.outcome not in (Outcome.SUCCEEDED, Outcome.CANCELLED):
+                span.set_status(StatusCode.ERROR, verdict.error_message)
+        if self.plan.response_hook is not None:
+            _call_hook(self.plan.response_hook, self._recorded, self.instance, self.task, result, exception)
+        end_time = self._started + elapsed
+        try:
+            for span in self._spans():
+                span.end(end_time)
+        finally:  # a span processor of the host's may fail
+            if self._pipeline.deliver is not None:
+                self._pipeline.deliver(self._recorded)
+
+    def _spans(self) -> tuple[Span, ...]:
+        if self._recorded is self._span:
+            return (self._span,)
+        return (self._recorded, self._span)
+
+    def _set_attributes(self) -> None:
+        for span in self._spans():
+            span.set_attributes(self._capture.attributes)
+
+    def _lose(self, fault: BaseException) -> None:
+        lose(self._pipeline, fault)
+
+
+class NoExecution:
+    """What :func:`current_execution` gives outside of any: it takes everything and does nothing."""
+
+    __slots__ = ()
+
+    execution_id: Final[None] = None
+
+    def set(self, **values: Any) -> None:
+        """Do nothing."""
+
+
+_NO_EXECUTION: Final = NoExecution()
+
+
+def current_execution() -> Execution | NoExecution:
+    """Return the execution that this code is part of, to ``set()`` what neither its task nor its result says."""
+    execution = otel_context.get_value(_EXECUTION_KEY)
+    return execution if isinstance(execution, Execution) else _NO_EXECUTION
+
+
+def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
+    """Start an execution, or answer None where the call is not to be timed."""
+    context = otel_context.get_current()
+    if context:
+        if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"):
+            return None
+        enclosing = context.get(_EXECUTION_KEY)
+        if isinstance(enclosing, Execution) and _is_the_same(enclosing, plan, instance):
+            return None
+    try:
+        return Execution(pipeline, plan, instance, task, context)
+    except Exception as fault:  # ours, or of the host's tracing: the task goes on
+        lose(pipeline, fault)
+        return None
+
+
+def lose(pipeline: Pipeline, fault: BaseException) -> None:
+    """Count an execution that a *fault* of ours kept from being recorded."""
+    if pipeline.lose is not None:
+        pipeline.lose(fault)
+
+
+def _is_the_same(enclosing: Execution, plan: Plan, instance: Any) -> bool:
+    """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
+    return (
+        instance is not None
+        and enclosing.instance is instance
+        and enclosing.plan is not plan
+        and enclosing.plan.method == plan.method
+    )
+
+
+def _span_name(attributes: dict[str, Any]) -> str:
+    task_type = attributes.get(semconv.TASK_TYPE)
+    return f"{semconv.SPAN_NAME} {task_type}" if task_type else semconv.SPAN_NAME
+
+
+def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
+    """Describe *exception* by what is redacted already; ``record_exception`` would format it anew."""
+    stack = "".join(traceback.format_tb(exception.__traceback__, -_STACK_FRAMES))
+    return {
+        semconv.EXCEPTION_TYPE: verdict.exception_type or "",
+        semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
+        semconv.EXCEPTION_STACKTRACE: text_of(stack, 4 * MESSAGE_LIMIT),
+    }
+
+
+def _call_hook(hook: Callable[..., object], *args: Any) -> None:
+    try:
+        hook(*args)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a hook may raise SystemExit; the task must not see it
+        log.warning("Hook %r failed; the execution is recorded without it.", hook, exc_info=True)

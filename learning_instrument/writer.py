@@ -1,0 +1,220 @@
+"""The background writer: a bounded queue, one thread, and what happens to what cannot be written.
+
+The thread starts with the first item and ends after some idle seconds, so a database that nobody
+uses costs nothing, and neither does a forked child that records nothing.
+"""
+
+import atexit
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+Item = Any
+
+#: The most items in the queue, those that wait for a retry included.
+CAPACITY: Final = 8192
+BATCH: Final = 512
+#: How long items gather before they are written, in seconds.
+GATHER_SECONDS: Final = 0.02
+_IDLE_SECONDS: Final = 5.0
+_LONGEST_RETRY_SECONDS: Final = 2.0
+_PATIENCE_SECONDS: Final = 0.1
+
+
+class BackgroundWriter:
+    """Hands items to *write* from a thread of its own, in order, again where it raises.
+
+    Args:
+        write: stores a batch; what it raises is passed to *failed*, and the batch tried again.
+        failed: called with each exception of *write*.
+        tend: called about once a second while there is work, and before the thread ends.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], object],
+        failed: Callable[[Exception], object],
+        tend: Callable[[], object],
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._write = write
+        self._failed = failed
+        self._tend = tend
+        self._capacity = capacity
+        self._reset()
+
+    def _reset(self) -> None:
+        self._queue: deque[Item] = deque()
+        self._taken: Sequence[Item] = ()  # the batch that is being written, or waits for its retry
+        self._wake = threading.Event()
+        self._is_waiting = False
+        self._hurry = False
+        self._start_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_failing = False
+        self._progress = 0
+
+    def after_fork(self) -> None:
+        """Forget everything: what is queued is the parent's to write, and the thread stayed there."""
+        self._reset()
+
+    @property
+    def backlog(self) -> int:
+        """The number of items not written yet."""
+        return len(self._queue) + len(self._taken)
+
+    def put(self, item: Item) -> bool:
+        """Queue *item*. Where the queue is full, wait while the writer makes progress; else answer False."""
+        if len(self._queue) >= self._capacity and not self._wait_for_room():
+            return False
+        self._queue.append(item)
+        if self._is_waiting:
+            self._wake.set()
+        elif self._thread is None:
+            self._start()
+        return True
+
+    def request_tending(self) -> None:
+        """Have the thread call *tend* soon, though there may be nothing to write."""
+        self._wake.set()
+        if self._thread is None:
+            self._start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that is queued by now is written, at most *timeout* seconds. Answer whether it is."""
+        deadline = time.monotonic() + timeout
+        self._hurry = True
+        try:
+            while self.backlog:
+                self._wake.set()
+                if self._thread is None:
+                    self._start()
+                if self._thread is None:  # the interpreter is on its way out and starts no threads
+                    self._write_batch()
+                if time.monotonic() >= deadline:
+                    return self.backlog == 0
+                time.sleep(0.001)
+            return True
+        finally:
+            self._hurry = False
+
+    def between_batches(self, action: Callable[[], object]) -> None:
+        """Call *action* while no batch is being written."""
+        with self._write_lock:
+            action()
+
+    def hold(self, timeout: float) -> bool:
+        """Keep batches from being written until :meth:`release`; answer whether that came about in time."""
+        return self._write_lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Let batches be written again."""
+        self._write_lock.release()
+
+    def _wait_for_room(self) -> bool:
+        patience = 0.0 if self._is_failing else _PATIENCE_SECONDS
+        while not self._is_failing:
+            seen, deadline = self._progress, time.monotonic() + patience
+            while time.monotonic() < deadline:
+                if len(self._queue) < self._capacity:
+                    return True
+                time.sleep(0.001)
+            if self._progress == seen:
+                return False
+        return len(self._queue) < self._capacity
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
+                self._thread = thread
+                try:
+                    thread.start()
+                except RuntimeError:  # at interpreter shutdown; flush() writes in its own thread then
+                    self._thread = None
+                    return
+                _flush_when_this_process_ends(self)
+
+    def _run(self) -> None:
+        tended = time.monotonic()
+        retry_seconds = 0.05
+        while True:
+            if not self.backlog and not self._wait_for_work():
+                self._tend_guarded()
+                with self._start_lock:
+                    # None first: who appends after the check sees it, and starts another thread.
+                    self._thread = None
+                    if not self._queue:
+                        return
+                    self._thread = threading.current_thread()
+            if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
+                time.sleep(GATHER_SECONDS)
+            if self._write_batch():
+                retry_seconds = 0.05
+            else:
+                self._wake.clear()
+                self._wake.wait(retry_seconds) if self._hurry else time.sleep(retry_seconds)
+                retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+            if time.monotonic() - tended > 1.0:
+                self._tend_guarded()
+                tended = time.monotonic()
+
+    def _wait_for_work(self) -> bool:
+        """Wait for an item; answer False when none came for some seconds."""
+        self._is_waiting = True
+        try:
+            if not self._queue:
+                self._wake.wait(_IDLE_SECONDS)
+                self._wake.clear()
+        finally:
+            self._is_waiting = False
+        return bool(self._queue)
+
+    def _write_batch(self) -> bool:
+        with self._write_lock:
+            if not self._taken:
+                # The length first: other threads go on appending.
+                self._taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            if not self._taken:
+                return True
+            try:
+                self._write(self._taken)
+            except Exception as error:  # a full disk, a lock, a file that is no database: it may pass
+                self._is_failing = True
+                self._failed(error)
+                return False
+            self._taken = ()
+            self._is_failing = False
+            self._progress += 1
+            return True
+
+    def _tend_guarded(self) -> None:
+        try:
+            with self._write_lock:
+                self._tend()
+        except Exception as error:  # upkeep; it comes round again
+            self._failed(error)
+
+
+_writers: "weakref.WeakSet[BackgroundWriter]" = weakref.WeakSet()
+_EXIT_SECONDS: Final = 5.0
+
+
+def _flush_when_this_process_ends(writer: BackgroundWriter) -> None:
+    """Register *writer* with what runs at the end of this process: multiprocessing's children skip ``atexit``."""
+    _writers.add(writer)
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _flush_all, exitpriority=10)
+
+
+@atexit.register
+def _flush_all() -> None:
+    for writer in list(_writers):
+        if writer.backlog:
+            writer.flush(_EXIT_SECONDS)
