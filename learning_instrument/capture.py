@@ -14,7 +14,7 @@ from . import semconv
 from .identifiers import new_uuid
 from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result
 from .plain import INTEGER_LIMIT, exact, json_of, message_of, text_of, type_name, utf8
-from .reading import Reader, read_path, reader_of
+from .reading import Reader, attribute_reader_of, read_path, reader_of
 
 MESSAGE_LIMIT: Final = 1000
 IDENTIFIER_LIMIT: Final = 500
@@ -62,7 +62,8 @@ def _repository(value: Any) -> Any:
 
 def _prose(limit: int) -> Callable[[Any], Any]:
     def clean(value: Any) -> Any:
-        value = exact(value)
+        if type(value) is not str:
+            value = exact(value)
         return text_of(value, limit) if type(value) is str else INVALID
 
     return clean
@@ -72,8 +73,10 @@ def _number(highest: float = 1e15) -> Callable[[Any], Any]:
     """A finite number from 0 to *highest*. NaN fails both comparisons."""
 
     def clean(value: Any) -> Any:
-        value = exact(value)
         cls = type(value)
+        if cls is not float and cls is not int:
+            value = exact(value)
+            cls = type(value)
         return value if (cls is float or cls is int) and 0.0 <= value <= highest else INVALID
 
     return clean
@@ -101,7 +104,8 @@ def _count(value: Any) -> Any:
 
 def _tokens(value: Any) -> Any:
     """A count of tokens, or the text to estimate them for: 2 characters a token, rounded up."""
-    value = exact(value)
+    if type(value) is not str:
+        value = exact(value)
     return (len(value) + 1) // 2 if type(value) is str else _count(value)
 
 
@@ -167,12 +171,17 @@ FIELD_OF: Final = {field.column: field for field in FIELDS}
 #: What ``fields=`` and ``current_execution().set()`` take: the columns above, and three that no attribute holds alone.
 SETTABLE: Final = frozenset(FIELD_OF) | {"success", "error_message", "metadata"}
 
-_Plan = tuple[tuple[str, str, Callable[[Any], Any], tuple[str, ...], bool], ...]
+_Plan = tuple[tuple[str, str, str, Callable[[Any], Any], bool], ...]
 
 
-def _plan(names: Callable[[Field], tuple[str, ...]], *, content: bool) -> _Plan:
-    wanted = [field for field in FIELDS if names(field) and (content or not field.content)]
-    return tuple((field.key, field.column, field.clean, names(field), field.result_first) for field in wanted)
+def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> _Plan:
+    """Return (name, key, column, cleaner, whether it wins over what is there) in the order of reading."""
+    return tuple(
+        (name, field.key, field.column, field.clean, field.result_first)
+        for field in FIELDS
+        if content or not field.content
+        for name in names_of(field)
+    )
 
 
 # By capture_content.
@@ -205,7 +214,8 @@ class Capture:
         self._metadata: Any = None
         self._said: dict[str, Any] = {}
         self._read_task = read = reader_of(task)
-        self._read_pool = reader_of(instance)
+        # Only a path in ``fields`` can read a name of the pool again, so only then it is remembered.
+        self._read_pool = reader_of(instance) if options.fields else attribute_reader_of(instance)
         if read is not None:
             self._take(read, _FROM_TASK[options.capture_content])
             self._metadata = guarded(read, "metadata")
@@ -235,33 +245,33 @@ class Capture:
 
     def _take(self, read: Reader, plan: _Plan) -> None:
         attributes = self.attributes
-        for key, column, clean, names, result_first in plan:
-            if key in attributes and not result_first:
+        for name, key, column, clean, wins in plan:
+            if key in attributes and not wins:
                 continue
-            for name in names:
-                try:
-                    value = read(name)
-                    if value is None:
-                        continue
-                    cleaned = clean(value)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException:  # foreign code failed: the field counts as missing
+            try:
+                value = read(name)
+                if value is None:
                     continue
-                if cleaned is not INVALID:
-                    attributes[key] = cleaned
-                    break
+                cleaned = clean(value)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # foreign code failed: the field counts as missing
+                continue
+            if cleaned is INVALID:
                 self._invalid[column] = value
+            else:
+                attributes[key] = cleaned
 
     def _take_pool_type(self) -> None:
         if self._options.pool_type is not None:
             self.attributes[semconv.POOL_TYPE] = self._options.pool_type
         elif (read := self._read_pool) is not None:  # a plain function has no pool
-            config = reader_of(guarded(read, "config"))
-            if not (config is not None and self._accept("pool_type", guarded(config, "pool_type"))):
-                if not self._accept("pool_type", guarded(read, "pool_type")):
-                    cls = self._instance if isinstance(self._instance, type) else type(self._instance)
-                    self.attributes[semconv.POOL_TYPE] = type_name(cls)
+            config = reader_of(read("config"))
+            if config is not None and self._accept("pool_type", guarded(config, "pool_type")):
+                return
+            if not self._accept("pool_type", read("pool_type")):
+                cls = self._instance if isinstance(self._instance, type) else type(self._instance)
+                self.attributes[semconv.POOL_TYPE] = type_name(cls)
 
     def _accept(self, column: str, value: Any) -> bool:
         """Take *value* for *column* where it is one; keep it apart where it is not."""
@@ -313,9 +323,11 @@ class Capture:
             opinion = guarded(_truth, guarded(self._options.success_when, result))
             if opinion is not None:
                 return SUCCEEDED if opinion else QUALITY_GATE
-        success = guarded(exact, said.get("success"))
+        success = said.get("success") if said else None
+        if success is None and read is not None:
+            success = guarded(read, "success")
         if type(success) is not bool:
-            success = guarded(exact, guarded(read, "success")) if read is not None else None
+            success = guarded(exact, success)
         if success is True or (read is None and success is None):
             return SUCCEEDED
         status = guarded(exact, guarded(read, "status")) if read is not None else None
@@ -336,7 +348,7 @@ class Capture:
         if read_pool is not None:
             for column, key in _POOL_IDS:
                 if key not in attributes:
-                    self._accept(column, guarded(read_pool, column))
+                    self._accept(column, read_pool(column))
         attributes[semconv.DEFAULTED] = tuple([column for key, column in _MARKED if key not in attributes])
         if semconv.TASK_ID not in attributes:
             attributes[semconv.TASK_ID] = new_uuid()
@@ -353,18 +365,18 @@ class Capture:
     def _metadata_json(self) -> str:
         attributes = self.attributes
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
+        ids = _ids_json(pool_id, worker_id)
         if self._metadata is None and not self._invalid:
-            return _ids_json(pool_id, worker_id)
-        metadata: dict[str, Any] = {"pool_id": pool_id, "worker_id": worker_id}
-        metadata = {name: value for name, value in metadata.items() if value is not None}
+            return ids
+        more: dict[str, Any] = {}
         if self._metadata is not None:
-            if issubclass(type(self._metadata), Mapping):
-                metadata["task"] = self._metadata
+            if issubclass(type(self._metadata), (dict, Mapping)):
+                more["task"] = self._metadata
             else:
                 self._invalid["metadata"] = self._metadata
         if self._invalid:
-            metadata["invalid"] = self._invalid
-        return json_of(metadata, METADATA_LIMIT)
+            more["invalid"] = self._invalid
+        return json_of(more, METADATA_LIMIT, head=ids[1:-1])
 
 
 _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))

@@ -14,7 +14,7 @@ from .database import LearningDatabase
 from .errors import ConfigurationError
 from .exporter import SQLiteSpanExporter, as_database
 from .processor import ExecutionProcessor
-from .provider import OwnIds, PrivateTracer
+from .provider import OwnIds, PrivateTracer, set_valid_attributes
 from .retention import retention
 from .tracing import Pipeline
 
@@ -62,7 +62,7 @@ def configure(
                     f" configure({wanted.path!r})."
                 )
             return current
-        wanted.retention = limits
+        wanted.limit(limits)
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
@@ -101,6 +101,7 @@ def _pipeline(
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
+        set_attributes=set_valid_attributes,
     )
 
 

@@ -20,6 +20,8 @@ _INSERT: Final = f"INSERT INTO executions ({','.join(COLUMNS)}) VALUES "
 _ONCE: Final = " ON CONFLICT (execution_id) DO NOTHING"
 _INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size in _CHUNKS}
 _INSERT_ONE: Final = _INSERTS[1]
+#: 64 MB: see checkpoint().
+_LONG_LOG_PAGES: Final = 16000
 
 
 class WriteConnection:
@@ -35,6 +37,11 @@ class WriteConnection:
         self._busy_seconds = busy_seconds
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] = (0, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
 
     def insert(self, rows: Sequence[Row], losses: Mapping[str, int] | None = None) -> int:
         """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
@@ -71,8 +78,14 @@ class WriteConnection:
         return self._open().execute(sql, parameters).fetchall()
 
     def checkpoint(self) -> None:
-        """Move what the write-ahead log holds into the database, as far as no reader is in the way."""
-        self._open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        """Move what the write-ahead log holds into the database, as far as no reader is in the way.
+
+        Without holding anybody up, unless writers that never pause have kept the log from starting over.
+        """
+        connection = self._open()
+        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if pages > _LONG_LOG_PAGES:  # what is left by now is little, so its writers wait a moment only
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""

@@ -20,7 +20,7 @@ from .connection import WriteConnection
 from .errors import ConfigurationError, DatabaseError
 from .record import ExecutionRecord, Row, row_from_record
 from .retention import Retention, trim
-from .writer import BackgroundWriter
+from .writer import GATHER_SECONDS, BackgroundWriter
 
 log = logging.getLogger("learning_instrument")
 
@@ -30,8 +30,8 @@ DEFAULT_PATH: Final = "learning.db"
 #: How long a task waits for another writer's lock, and the background writer, in seconds.
 _TASK_BUSY_SECONDS: Final = 0.05
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
-#: Rows after which the write-ahead log is moved into the database.
-_CHECKPOINT_ROWS: Final = 2000
+#: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
+_CHECKPOINT_ROWS: Final = 1000
 _CLOSE_SECONDS: Final = 5.0
 
 
@@ -72,7 +72,11 @@ class LearningDatabase:
         self._lock = threading.Lock()
         self._front = WriteConnection(self.path, _TASK_BUSY_SECONDS)
         self._back = WriteConnection(self.path, _BACKGROUND_BUSY_SECONDS)
-        self._writer = BackgroundWriter(self._write_behind, self._failed, self._tend)
+        # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
+        gather_seconds = GATHER_SECONDS if self.durability == "batch" else 0.0
+        self._writer = BackgroundWriter(
+            self._rows, self._write_behind, self._failed, self._tend, gather_seconds=gather_seconds
+        )
         self._reset_counts()
         _databases.add(self)
 
@@ -100,25 +104,27 @@ class LearningDatabase:
             self._after_fork()
         if self.durability == "batch":
             return self._queue([(to_row, record) for record in records])
-        rows, unreadable = self._rows([(to_row, record) for record in records])
-        if not rows:
-            return not unreadable
-        if self._writer.backlog:  # those before it first
-            return self._defer(rows) and not unreadable
-        if not self._lock.acquire(timeout=_TASK_BUSY_SECONDS):
-            return self._defer(rows) and not unreadable
+        items = [(to_row, record) for record in records]
+        rows = self._rows(items)
+        return (not rows or self._commit(rows)) and len(rows) == len(items)
+
+    def _commit(self, rows: Sequence[Row]) -> bool:
+        """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""
+        # Those that wait go first. And whoever holds the lock holds it for a moment.
+        if self._writer.backlog or not self._lock.acquire(timeout=_TASK_BUSY_SECONDS):
+            return self._defer(rows)
         try:
             self._stored += self._insert(self._front, rows)
         except (sqlite3.Error, OSError, DatabaseError) as error:
             if not _is_busy(error):
                 self._failed(error)
-            return self._defer(rows) and not unreadable
+            return self._defer(rows)
         finally:
             self._lock.release()
         self._since_checkpoint += len(rows)
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._writer.request_tending()
-        return not unreadable
+        return True
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row. What is queued is written first.
@@ -225,16 +231,21 @@ class LearningDatabase:
             self._front.close()
             self._back.close()
 
-    def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> tuple[list[Row], int]:
-        """Return the rows of *items*, and how many of these could not be read; those are counted as lost."""
-        rows, unreadable = [], 0
+    def limit(self, retention: Retention) -> None:
+        """Delete what is beyond *retention*, in the background, from the next record on."""
+        self.retention = retention
+        if retention != Retention():
+            self._since_checkpoint = _CHECKPOINT_ROWS  # upkeep is due
+
+    def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> list[Row]:
+        """Return the rows of *items*; what cannot be read is counted as lost."""
+        rows = []
         for to_row, item in items:
             try:
                 rows.append(to_row(item))
             except Exception as error:  # a span that was tampered with; the others of its batch go on
-                unreadable += 1
                 self._lose("unreadable", error)
-        return rows, unreadable
+        return rows
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         with self._count_lock:
@@ -247,9 +258,8 @@ class LearningDatabase:
             self._lose("queue full", None, refused)
         return not refused
 
-    def _write_behind(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> None:
-        """Write a batch, in the background. What raises is tried again."""
-        rows, _ = self._rows(items)
+    def _write_behind(self, rows: Sequence[Row]) -> None:
+        """Commit *rows*, in the background. What raises is tried again."""
         self._stored_behind += self._insert(self._back, rows)
         self._since_checkpoint += len(rows)
         self._warned.clear()  # it works again, so the next fault is news
@@ -303,11 +313,14 @@ class LearningDatabase:
 
     def _tend(self) -> None:
         """Do what would hold up a task: checkpoints and retention. In the background."""
+        if not (self._front.is_open or self._back.is_open):
+            return  # closed since; this must not open it again
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             self._back.checkpoint()
         if self.retention != Retention():
-            trim(self._back.execute, self.retention)
+            if trim(self._back.execute, self.retention):
+                self._writer.request_tending()
 
     def _before_fork(self) -> None:
         # A child forked while another thread is inside SQLite would inherit its locks, taken for ever.

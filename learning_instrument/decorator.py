@@ -102,12 +102,13 @@ def record_execution(
 
 def _wrapper(plan: Plan, route: Route, locate: "TaskLocation", call: Call) -> Callable[..., Any]:
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-        pipeline = route(instance)
+        pool = args[0] if locate.takes_class and instance is None and args else instance
+        pipeline = route(pool)
         if pipeline is None:
             return wrapped(*args, **kwargs)
 
         def begin() -> Execution | None:
-            return start_execution(pipeline, plan, instance, locate(instance, args, kwargs))
+            return start_execution(pipeline, plan, pool, locate(instance, args, kwargs))
 
         return call(begin, wrapped, args, kwargs)
 
@@ -123,6 +124,8 @@ class TaskLocation:
     function_index: int
     function_name: str
     default: Any = None
+    #: From Python 3.13 on, ``classmethod`` around a recorded function hands its class over as an argument.
+    takes_class: bool = False
 
     def __call__(self, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the task of a call; *args* are without ``self``."""
@@ -145,6 +148,7 @@ def locate_task(function: Callable[..., Any], name: str) -> TaskLocation:
         return TaskLocation(0, name, 0, name)
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [parameter.name for parameter in positional]
+    takes_class = names[:1] == ["cls"]
     if name in parameters:
         index = names.index(name) if name in names else -1
         default = parameters[name].default
@@ -155,10 +159,13 @@ def locate_task(function: Callable[..., Any], name: str) -> TaskLocation:
             index,
             name,
             None if default is inspect.Parameter.empty else default,
+            takes_class,
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise ConfigurationError(f"task={name!r} names no parameter of {function!r}; it has {list(parameters)}.")
-    return TaskLocation(0, names[1] if len(names) > 1 else name, 0, names[0] if names else name)
+    names += [name, name]  # there may be none: ``*args``
+    first = 1 if takes_class else 0
+    return TaskLocation(0, names[1], first, names[first], takes_class=takes_class)
 
 
 def _check(pool_type: Any, fields: Mapping[str, Any], *callables: Any) -> None:

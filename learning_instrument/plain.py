@@ -5,25 +5,27 @@ exception, each behind a guard: ``repr``, ``bool`` and ``==`` of a foreign objec
 """
 
 import enum
-import json
+import itertools
 import math
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from .redaction import MARKER, names_a_secret, redact
+from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
 
 #: SQLite's and OTLP's integers have 64 bits.
 INTEGER_LIMIT: Final = 2**63
 
-_encode = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 _LISTS: Final = (list, tuple, set, frozenset)
 # Tried in turn until the text is short enough: longest string, most items, greatest depth.
 _BUDGETS: Final = ((2000, 200, 8), (400, 40, 6), (80, 12, 4), (40, 4, 2))
 _CUT: Final = "..."
+_QUOTED_MARKER: Final = _quoted(MARKER)
+_LONGEST_NAME: Final = 100
 
 
 def exact(value: Any) -> Any:
-    """Return *value* without its subclass: exact str, int and float, an enum member's value, a numpy scalar's number."""
+    """Return *value* without its subclass: exact str, int, float; enum members as values, numpy scalars as numbers."""
     cls = type(value)
     if cls is str or cls is int or cls is float or cls is bool:
         return value
@@ -58,49 +60,79 @@ def text_of(value: str, limit: int) -> str:
     return utf8(redact(value)[:limit])
 
 
-def json_of(value: Mapping[str, Any], limit: int) -> str:
-    """Return *value* as a JSON object of at most *limit* bytes, cut where it must be."""
+def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
+    """Return a JSON object of at most *limit* bytes, cut where it must be.
+
+    Args:
+        members: its members, under names of our own.
+        limit: the greatest length of the text, in bytes.
+        head: members that are JSON already, to come first, such as ``"pool_id":"p1"``.
+    """
     for longest, items, depth in _BUDGETS:
-        text = _encode(plain(value, longest, items, depth))
+        parts = [head] if head else []
+        for name, value in members.items():
+            parts.append(f'"{name}":{_json(value, longest, items, depth)}')
+        text = "{" + ",".join(parts) + "}"
         if len(text) <= limit:
             return text
     return '{"truncated":true}'
 
 
-def plain(value: Any, longest: int = 2000, items: int = 200, depth: int = 8) -> Any:
-    """Return what JSON can hold of *value*: at most *longest* characters, *items* and *depth* levels."""
-    value = _guarded_exact(value)
+def _json(value: Any, longest: int, items: int, depth: int) -> str:
+    """Write JSON in one pass: at most *longest* characters a string, *items* a container and *depth* levels."""
     cls = type(value)
-    if value is None or cls is bool:
-        return value
+    if cls is not dict and cls is not str:
+        value = _guarded_exact(value)
+        cls = type(value)
     if cls is str:
+        if len(value) < SHORTEST_SECRET:
+            return _quoted(utf8(value))
         text = text_of(value, longest)
-        return text if len(value) <= longest else text + _CUT
+        return _quoted(text if len(value) <= longest else text + _CUT)
+    if value is None:
+        return "null"
+    if cls is bool:
+        return "true" if value else "false"
     if cls is int:
-        return value if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f"an integer of {value.bit_length()} bits"
+        return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
     if cls is float:
-        return value if math.isfinite(value) else str(value)
-    if issubclass(cls, _LISTS) or issubclass(cls, Mapping):
-        return _CUT if depth <= 0 else _plain_container(value, longest, items, depth - 1)
+        return repr(value) if math.isfinite(value) else f'"{value}"'
+    if cls is dict or issubclass(cls, (dict, Mapping)):
+        return _json_object(value, longest, items, depth - 1) if depth > 0 else _quoted(_CUT)
+    if issubclass(cls, _LISTS):
+        return _json_array(value, longest, items, depth - 1) if depth > 0 else _quoted(_CUT)
     if issubclass(cls, (bytes, bytearray)):
-        return f"{bytes.__len__(value) if issubclass(cls, bytes) else bytearray.__len__(value)} bytes"
-    return f"<{type_name(cls)}>"
+        return f'"{len(memoryview(value))} bytes"'
+    return _quoted(f"<{type_name(cls)}>")
 
 
-def _plain_container(value: Any, longest: int, items: int, depth: int) -> Any:
+def _json_object(value: Any, longest: int, items: int, depth: int) -> str:
+    members: dict[str, str] = {}
     try:
-        if not issubclass(type(value), Mapping):
-            return [plain(item, longest, items, depth) for _, item in zip(range(items), value, strict=False)]
-        result: dict[str, Any] = {}
-        for _, (key, item) in zip(range(items), value.items(), strict=False):
-            name = plain(key, 100, 4, 1)
-            name = name if type(name) is str else _encode(name)
-            result[name] = MARKER if names_a_secret(name) else plain(item, longest, items, depth)
-        return result
+        for key, item in itertools.islice(value.items(), items):
+            name = key if type(key) is str and len(key) <= _LONGEST_NAME and key.isascii() else _name(key)
+            members[name] = _QUOTED_MARKER if names_a_secret(name) else _json(item, longest, items, depth)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # a container of a user's own class: whatever its iteration raises stays here
-        return f"<{type_name(type(value))}>"
+    except BaseException:  # a mapping of a user's own class: whatever its iteration raises stays here
+        return _quoted(f"<{type_name(type(value))}>")
+    return "{" + ",".join([f"{_quoted(name)}:{text}" for name, text in members.items()]) + "}"
+
+
+def _json_array(value: Any, longest: int, items: int, depth: int) -> str:
+    try:
+        return "[" + ",".join([_json(item, longest, items, depth) for item in itertools.islice(value, items)]) + "]"
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a list of a user's own class: whatever its iteration raises stays here
+        return _quoted(f"<{type_name(type(value))}>")
+
+
+def _name(key: Any) -> str:
+    """Return the name of a member whose key is no short string: JSON has no others."""
+    if issubclass(type(key), str):
+        return utf8(str.__str__(key)[:_LONGEST_NAME])
+    return _json(key, _LONGEST_NAME, 4, 1)
 
 
 def _guarded_exact(value: Any) -> Any:

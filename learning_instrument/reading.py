@@ -5,6 +5,7 @@ is read at most once, since a property may do work. Only a dict's ``get`` is han
 and it can raise only where a key of the dict's own breaks the comparison, so callers guard their loop.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -23,7 +24,21 @@ def reader_of(source: Any) -> Reader | None:
         return source.get  # type: ignore[no-any-return]
     if cls in _WITHOUT_FIELDS:
         return None
-    return _Memo(source, is_mapping=issubclass(cls, Mapping))
+    return _Memo(source, issubclass(cls, Mapping))
+
+
+def attribute_reader_of(source: Any) -> Reader | None:
+    """Return a reader of the attributes of *source* that forgets what it read, or None for None."""
+    return None if source is None else functools.partial(_attribute, source)
+
+
+def _attribute(source: Any, name: str) -> Any:
+    try:
+        return getattr(source, name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a user's property may raise SystemExit; the task must not see it
+        return None
 
 
 def read_path(read: Reader, path: str) -> Any:
@@ -38,12 +53,21 @@ def read_path(read: Reader, path: str) -> Any:
     return value
 
 
+def _item(source: Any, name: str) -> Any:
+    try:
+        return source.get(name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a user's mapping may raise anything; the task must not see it
+        return None
+
+
 class _Memo:
     """A reader for objects whose attribute access or item access may run code."""
 
     __slots__ = ("_is_mapping", "_seen", "_source")
 
-    def __init__(self, source: Any, *, is_mapping: bool) -> None:
+    def __init__(self, source: Any, is_mapping: bool) -> None:
         self._source = source
         self._is_mapping = is_mapping
         self._seen: dict[str, Any] = {}
@@ -51,11 +75,6 @@ class _Memo:
     def __call__(self, name: str) -> Any:
         if name in self._seen:
             return self._seen[name]
-        try:
-            value = self._source.get(name) if self._is_mapping else getattr(self._source, name, None)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a user's property may raise SystemExit; the task must not see it
-            value = None
+        value = _item(self._source, name) if self._is_mapping else _attribute(self._source, name)
         self._seen[name] = value
         return value

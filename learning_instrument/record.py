@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from . import semconv
@@ -192,7 +193,7 @@ def row_from_span(span: ReadableSpan) -> Row:
     memory = get(semconv.MEMORY_PEAK)
     cost = get(semconv.COST_ACTUAL, 0.0)
     outcome = attributes[semconv.TASK_OUTCOME]
-    identity = get(semconv.EXECUTION_ID) or execution_id(ids.trace_id, ids.span_id)
+    identity = execution_id(ids.trace_id, ids.span_id)
     return (
         get(semconv.TASK_ID, identity),
         iso_timestamp(span.start_time or 0),
@@ -220,8 +221,8 @@ def row_from_span(span: ReadableSpan) -> Row:
         get(semconv.SOLUTION_SUMMARY),
         get(semconv.METADATA, "{}"),
         identity,
-        f"{ids.trace_id:032x}",
-        f"{ids.span_id:016x}",
+        identity[:32],
+        identity[33:],
         get(semconv.PARENT_EXECUTION_ID),
         get(semconv.BATCH_ID),
         get(semconv.POOL_ID),
@@ -233,7 +234,7 @@ def row_from_span(span: ReadableSpan) -> Row:
         get(semconv.INPUT_TOKENS),
         get(semconv.OUTPUT_TOKENS),
         None,
-        span.resource.attributes.get(semconv.SERVICE_NAME),
+        _service_name(span.resource),
         get(semconv.PROCESS_ID),
         _json_list(get(semconv.DEFAULTED, ())),
     )
@@ -245,6 +246,20 @@ def row_from_record(record: ExecutionRecord) -> Row:
     values["metadata"] = json.dumps(values["metadata"], separators=(",", ":"))
     values["defaulted"] = _json_list(tuple(values["defaulted"]))
     return tuple(values[column] for column in COLUMNS)
+
+
+class _LastResource:
+    """The resource of the last span, which is that of nearly all: its attributes are slow to read."""
+
+    seen: tuple[Resource | None, Any] = (None, None)
+
+
+def _service_name(resource: Resource) -> Any:
+    last, name = _LastResource.seen
+    if resource is not last:
+        name = resource.attributes.get(semconv.SERVICE_NAME)
+        _LastResource.seen = (resource, name)
+    return name
 
 
 def iso_timestamp(nanoseconds: int) -> str:

@@ -5,12 +5,15 @@ a single rare character of theirs, ten times cheaper to find), so that text with
 microsecond or two and no pattern runs.
 """
 
+import functools
 import re
 from typing import Final, NamedTuple
 
 MARKER: Final = "[redacted]"
 #: Only so much of a text is searched, and kept. Redact, then cut: a cut first could leave half a secret.
 SEARCHED_CHARACTERS: Final = 4096
+#: No rule matches a shorter text: ``pwd=abcd``.
+SHORTEST_SECRET: Final = 8
 
 
 class _Rule(NamedTuple):
@@ -79,6 +82,8 @@ _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 def redact(text: str) -> str:
     """Return the first 4,096 characters of *text* with what looks like a secret replaced by a marker."""
+    if len(text) < SHORTEST_SECRET:
+        return text
     if len(text) > SEARCHED_CHARACTERS:
         # The last word goes too: it may be half a secret, which no pattern knows any more.
         text = text[:SEARCHED_CHARACTERS]
@@ -89,13 +94,17 @@ def redact(text: str) -> str:
                 if rule.fixed_part in text:
                     text = rule.pattern.sub(rule.replacement, text)
     lower = text.lower()
-    if "bearer" in lower or "basic " in lower:
+    if "bearer" in lower:
         text = _SCHEME.sub(rf"\1 {MARKER}", text)
-    if ("=" in lower or ":" in lower) and _LOOKS_ASSIGNED.search(lower):
-        text = _ASSIGNMENT.sub(rf"\1{MARKER}", text)
+    if "=" in lower or ":" in lower:
+        if "basic " in lower:
+            text = _SCHEME.sub(rf"\1 {MARKER}", text)
+        if _LOOKS_ASSIGNED.search(lower):
+            text = _ASSIGNMENT.sub(rf"\1{MARKER}", text)
     return text
 
 
+@functools.lru_cache(maxsize=4096)
 def names_a_secret(name: str) -> bool:
     """Tell whether a value stored under *name* (a mapping's key) should be kept out whatever it looks like."""
     return len(name) <= 100 and _SECRET_NAME.search(_CAMEL_HUMP.sub("_", name)) is not None

@@ -44,8 +44,8 @@ def trim(execute: Callable[[str, tuple[Any, ...]], list[Any]], limits: Retention
         condition = _excess(execute, limits)
         if condition is None:
             return False
-        where, parameters = condition
-        oldest = f"SELECT rowid FROM executions {where} ORDER BY timestamp LIMIT {_SLICE_ROWS}"
+        where, parameters, rows = condition
+        oldest = f"SELECT rowid FROM executions {where} ORDER BY timestamp LIMIT {rows}"
         execute(f"DELETE FROM executions WHERE rowid IN ({oldest})", parameters)
         execute(f"PRAGMA incremental_vacuum({_PAGES})", ())
     return True
@@ -53,23 +53,21 @@ def trim(execute: Callable[[str, tuple[Any, ...]], list[Any]], limits: Retention
 
 def _excess(
     execute: Callable[[str, tuple[Any, ...]], list[Any]], limits: Retention
-) -> tuple[str, tuple[Any, ...]] | None:
-    """Return the condition of the rows to delete next, or None where nothing is beyond the limits."""
+) -> tuple[str, tuple[Any, ...], int] | None:
+    """Return the condition of the rows to delete next, and how many; None where nothing is beyond the limits."""
     if limits.days is not None:
         oldest = (datetime.now(timezone.utc) - timedelta(days=limits.days)).isoformat(timespec="microseconds")
         if execute("SELECT 1 FROM executions WHERE timestamp < ? LIMIT 1", (oldest,)):
-            return "WHERE timestamp < ?", (oldest,)
-    if limits.max_bytes is not None and _used_bytes(execute) > limits.max_bytes:
-        if execute("SELECT 1 FROM executions LIMIT 1", ()):
-            return "", ()
+            return "WHERE timestamp < ?", (oldest,), _SLICE_ROWS
+    if limits.max_bytes is not None:
+        (pages,), (free,), (size,) = (
+            execute(f"PRAGMA {name}", ())[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        excess = pages - free - limits.max_bytes // size
+        if excess > 0 and execute("SELECT 1 FROM executions LIMIT 1", ()):
+            # A row is smaller than a page, as a rule, so that this deletes no more than it must.
+            return "", (), min(excess, _SLICE_ROWS)
     return None
-
-
-def _used_bytes(execute: Callable[[str, tuple[Any, ...]], list[Any]]) -> int:
-    (pages,), (free,), (size,) = (
-        execute(f"PRAGMA {name}", ())[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _bytes(size: int | str) -> int:

@@ -45,12 +45,15 @@ class _Configured:
 
     join: Join | None = None
     generation: int = 0
+    #: Whether it was said that nothing records.
+    has_warned: bool = False
 
 
 def install(join: Join | None) -> None:
     """Make *join* build the pipelines of all executions without a database of their own. For ``configuration``."""
     _Configured.join = join
     _Configured.generation += 1
+    _Configured.has_warned = False
 
 
 def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
@@ -84,7 +87,7 @@ class _DefaultRoute:
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != _Configured.generation:
             generation, join = _Configured.generation, _Configured.join
-            self._pipeline = (join or _bare)(self._tracer_provider)
+            self._pipeline = _guarded(join or _bare, self._tracer_provider)
             self._generation = generation
         return self._pipeline
 
@@ -114,7 +117,7 @@ class _ExplicitRoute:
             if not isinstance(database, LearningDatabase):
                 self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
                 return None
-            pipeline = pipeline_for(database, self._tracer_provider)
+            pipeline = _guarded(pipeline_for, database, self._tracer_provider)
             self._last = (database, pipeline)
         return pipeline
 
@@ -122,6 +125,15 @@ class _ExplicitRoute:
         if not self._has_warned:
             self._has_warned = True
             log.warning(message, *args, exc_info=exc_info)
+
+
+def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
+    """Build a pipeline; answer None, which leaves the calls alone, where a provider of the user's fails."""
+    try:
+        return join(*args)
+    except Exception:  # this is the first call of somebody's task
+        log.warning("No tracer could be had; the executions are not recorded.", exc_info=True)
+        return None
 
 
 def is_disabled() -> bool:
@@ -141,7 +153,8 @@ def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
 def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
     """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
     if tracer_provider is None and not is_disabled():
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _Configured.has_warned:
+            _Configured.has_warned = True
             log.warning(
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."

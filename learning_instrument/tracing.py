@@ -6,6 +6,7 @@ the host's span stays the current one: below it nothing changes. The finished sp
 pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
 """
 
+import functools
 import logging
 import os
 import time
@@ -17,12 +18,12 @@ from typing import Any, Final, Protocol
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
-from opentelemetry.trace import Span, StatusCode, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import semconv
 from .capture import MESSAGE_LIMIT, SETTABLE, Capture, CaptureOptions
 from .identifiers import execution_id
-from .outcome import Outcome, Verdict
+from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
 
 log = logging.getLogger("learning_instrument")
@@ -32,6 +33,7 @@ ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 
 _EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 _STACK_FRAMES: Final = 32
+_ENDED: Final = Context()
 
 
 class PrivateTracer(Protocol):
@@ -39,6 +41,11 @@ class PrivateTracer(Protocol):
 
     def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
         """Start a span that records, under the host span's ids where it has any of its own."""
+
+
+def set_attributes(span: Span, attributes: dict[str, Any]) -> None:
+    """Set *attributes* on a span of any make."""
+    span.set_attributes(attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Pipeline:
     #: Spans of this class can be read back; others need a twin.
     readable: type = Span
     deliver: Callable[[Any], object] | None = None
+    #: Sets attributes that :class:`Capture` made valid.
+    set_attributes: Callable[[Any, dict[str, Any]], object] = set_attributes
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None
 
@@ -71,11 +80,11 @@ class Execution:
     __slots__ = (
         "_capture",
         "_clock",
-        "_name",
         "_pipeline",
         "_recorded",
         "_span",
         "_started",
+        "_task_type",
         "context",
         "execution_id",
         "instance",
@@ -90,10 +99,16 @@ class Execution:
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
-        self._name = name = _span_name(attributes)
+        self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
+        name = _span_name(task_type)
         enclosing = context.get(_EXECUTION_KEY)
         self._started = started = time.time_ns()
-        self._span = span = self._recorded = pipeline.tracer.start_span(name, context, start_time=started)
+        try:
+            span = pipeline.tracer.start_span(name, context, start_time=started)
+        except Exception as fault:  # a sampler or a span processor of the host's
+            _warn_of_host(type(fault))
+            span = NonRecordingSpan(trace.get_current_span(context).get_span_context())
+        self._span = self._recorded = span
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
             above = enclosing._recorded if isinstance(enclosing, Execution) else None
             self._recorded = pipeline.private_tracer.start_twin(span, name, context, started, above)
@@ -105,7 +120,7 @@ class Execution:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         self.context = Context({**trace.set_span_in_context(span, context), _EXECUTION_KEY: self})
         if plan.request_hook is not None:
-            self._set_attributes()
+            pipeline.set_attributes(self._recorded, attributes)
             _call_hook(plan.request_hook, self._recorded, instance, task)
         self._clock = time.perf_counter_ns()
 
@@ -139,34 +154,27 @@ class Execution:
     def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
         attributes = self._capture.attributes
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
-        # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
-        self._set_attributes()
-        name = _span_name(attributes)
-        for span in self._spans():
-            if name != self._name:
-                span.update_name(name)
-            if exception is not None and verdict.outcome is not Outcome.CANCELLED:
-                span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
-            if verdict.outcome not in (Outcome.SUCCEEDED, Outcome.CANCELLED):
-                span.set_status(StatusCode.ERROR, verdict.error_message)
+        task_type = attributes.get(semconv.TASK_TYPE)
+        pipeline, recorded = self._pipeline, self._recorded
+        spans = (recorded,) if recorded is self._span else (recorded, self._span)
+        for span in spans:
+            # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
+            pipeline.set_attributes(span, attributes)
+            if task_type is not self._task_type:
+                span.update_name(_span_name(task_type))
+            if verdict is not SUCCEEDED:
+                _mark_failure(span, verdict, exception)
         if self.plan.response_hook is not None:
-            _call_hook(self.plan.response_hook, self._recorded, self.instance, self.task, result, exception)
+            _call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
+        self.context = _ENDED  # else each execution would leave a reference cycle to the garbage collector
         end_time = self._started + elapsed
-        try:
-            for span in self._spans():
+        for span in spans:
+            try:
                 span.end(end_time)
-        finally:  # a span processor of the host's may fail
-            if self._pipeline.deliver is not None:
-                self._pipeline.deliver(self._recorded)
-
-    def _spans(self) -> tuple[Span, ...]:
-        if self._recorded is self._span:
-            return (self._span,)
-        return (self._recorded, self._span)
-
-    def _set_attributes(self) -> None:
-        for span in self._spans():
-            span.set_attributes(self._capture.attributes)
+            except Exception as fault:  # a span processor of the host's
+                _warn_of_host(type(fault))
+        if pipeline.deliver is not None:
+            pipeline.deliver(recorded)
 
     def _lose(self, fault: BaseException) -> None:
         lose(self._pipeline, fault)
@@ -214,6 +222,12 @@ def lose(pipeline: Pipeline, fault: BaseException) -> None:
         pipeline.lose(fault)
 
 
+@functools.lru_cache(maxsize=64)
+def _warn_of_host(fault: type[Exception]) -> None:
+    """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
+    log.warning("The application's tracing failed; executions are recorded without it.", exc_info=True)
+
+
 def _is_the_same(enclosing: Execution, plan: Plan, instance: Any) -> bool:
     """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
     return (
@@ -224,9 +238,16 @@ def _is_the_same(enclosing: Execution, plan: Plan, instance: Any) -> bool:
     )
 
 
-def _span_name(attributes: dict[str, Any]) -> str:
-    task_type = attributes.get(semconv.TASK_TYPE)
+def _span_name(task_type: str | None) -> str:
     return f"{semconv.SPAN_NAME} {task_type}" if task_type else semconv.SPAN_NAME
+
+
+def _mark_failure(span: Span, verdict: Verdict, exception: BaseException | None) -> None:
+    if verdict.outcome is Outcome.SUCCEEDED or verdict.outcome is Outcome.CANCELLED:
+        return  # the status stays UNSET
+    if exception is not None:
+        span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+    span.set_status(StatusCode.ERROR, verdict.error_message)
 
 
 def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:

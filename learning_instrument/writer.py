@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 Item = Any
+Row = Any
 
-#: The most items in the queue, those that wait for a retry included.
 CAPACITY: Final = 8192
 BATCH: Final = 512
-#: How long items gather before they are written, in seconds.
 GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
+_TEND_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.1
 
@@ -29,30 +29,38 @@ class BackgroundWriter:
     """Hands items to *write* from a thread of its own, in order, again where it raises.
 
     Args:
-        write: stores a batch; what it raises is passed to *failed*, and the batch tried again.
+        prepare: turns items into rows; called once for each item.
+        write: stores rows; what it raises is passed to *failed*, and the rows are tried again.
         failed: called with each exception of *write*.
         tend: called about once a second while there is work, and before the thread ends.
+        capacity: the most items in the queue, those that wait for a retry left out.
+        gather_seconds: how long items gather before they are written.
     """
 
     def __init__(
         self,
-        write: Callable[[Sequence[Item]], object],
+        prepare: Callable[[Sequence[Any]], Sequence[Row]],
+        write: Callable[[Sequence[Row]], object],
         failed: Callable[[Exception], object],
         tend: Callable[[], object],
         capacity: int = CAPACITY,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
+        self._prepare = prepare
         self._write = write
         self._failed = failed
         self._tend = tend
         self._capacity = capacity
+        self._gather_seconds = gather_seconds
         self._reset()
 
     def _reset(self) -> None:
         self._queue: deque[Item] = deque()
-        self._taken: Sequence[Item] = ()  # the batch that is being written, or waits for its retry
+        self._taken: Sequence[Row] = ()  # the batch that is being written, or waits for its retry
         self._wake = threading.Event()
         self._is_waiting = False
         self._hurry = False
+        self._is_tending_due = False
         self._start_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -81,6 +89,7 @@ class BackgroundWriter:
 
     def request_tending(self) -> None:
         """Have the thread call *tend* soon, though there may be nothing to write."""
+        self._is_tending_due = True
         self._wake.set()
         if self._thread is None:
             self._start()
@@ -144,42 +153,43 @@ class BackgroundWriter:
         tended = time.monotonic()
         retry_seconds = 0.05
         while True:
+            if self._is_tending_due or time.monotonic() - tended > _TEND_SECONDS:
+                self._tend_guarded()
+                tended = time.monotonic()
             if not self.backlog and not self._wait_for_work():
                 self._tend_guarded()
                 with self._start_lock:
                     # None first: who appends after the check sees it, and starts another thread.
                     self._thread = None
-                    if not self._queue:
+                    if not self._queue and not self._is_tending_due:
                         return
                     self._thread = threading.current_thread()
             if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
-                time.sleep(GATHER_SECONDS)
+                time.sleep(self._gather_seconds)
             if self._write_batch():
                 retry_seconds = 0.05
             else:
                 self._wake.clear()
                 self._wake.wait(retry_seconds) if self._hurry else time.sleep(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
-            if time.monotonic() - tended > 1.0:
-                self._tend_guarded()
-                tended = time.monotonic()
 
     def _wait_for_work(self) -> bool:
-        """Wait for an item; answer False when none came for some seconds."""
+        """Wait for something to do; answer False when nothing came for some seconds."""
         self._is_waiting = True
         try:
-            if not self._queue:
+            if not self._queue and not self._is_tending_due:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
         finally:
             self._is_waiting = False
-        return bool(self._queue)
+        return bool(self._queue) or self._is_tending_due
 
     def _write_batch(self) -> bool:
         with self._write_lock:
             if not self._taken:
                 # The length first: other threads go on appending.
-                self._taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                items = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                self._taken = self._prepare(items)
             if not self._taken:
                 return True
             try:
@@ -194,6 +204,7 @@ class BackgroundWriter:
             return True
 
     def _tend_guarded(self) -> None:
+        self._is_tending_due = False
         try:
             with self._write_lock:
                 self._tend()
