@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import Token
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final
+from typing import Any
 
 import wrapt
 from opentelemetry import context as otel_context
@@ -23,8 +23,6 @@ Begin = Callable[[], Execution | None]
 
 Call = Callable[[Begin, Callable[..., Any], Any, Any], Any]
 """``(begin, function, args, kwargs) -> result``: calls the function and times it."""
-
-_PLAIN_RESULTS: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple, set})
 
 
 def call_for(function: Any) -> Call:
@@ -46,7 +44,7 @@ def _call_lazily(
     """Call a *function* that runs later. A wrong argument is an error now, as it is without us."""
     theirs = function(*args, **kwargs)
     if type(theirs) is kind:
-        return _named_like(drive(begin, theirs), theirs)
+        return _named_like(drive(begin, _Pending(theirs) if kind is CoroutineType else theirs), theirs)
     execution = begin()  # a function that is only marked as one
     return theirs if execution is None else _when_done(execution, theirs)
 
@@ -64,7 +62,9 @@ def _call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs:
         execution.raised(exception)
         raise
     otel_context.detach(token)
-    if type(result) in _PLAIN_RESULTS:
+    cls = type(result)
+    # By identity: a class of a user's own may not be hashed or compared.
+    if result is None or cls is dict or cls is bool or cls is str or cls is list or cls is int or cls is float:
         execution.returned(result)
         return result
     return _when_done(execution, result)
@@ -73,13 +73,15 @@ def _call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs:
 def _when_done(execution: Execution, result: Any) -> Any:
     cls = type(result)
     if cls is CoroutineType:
-        return _named_like(drive_coroutine(lambda: execution, result), result)
+        return _named_like(drive_coroutine(lambda: execution, _Pending(result)), result)
     try:
         if _is_future(cls):
             result.add_done_callback(lambda future: _settle(execution, future))
             return result
         is_awaitable = hasattr(cls, "__await__")
-    except Exception:  # a class with a metaclass of its own mind
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a class with a metaclass of its own mind
         is_awaitable = False
     if is_awaitable:
         return _TimedAwaitable(result, execution)
@@ -115,6 +117,18 @@ def _cancelled_error(future: Any) -> BaseException:
     return sys.modules["concurrent.futures._base"].CancelledError()  # type: ignore[no-any-return]
 
 
+class _Pending:
+    """A coroutine until it is awaited. Where it never is, ours warns of that in its name, and it does not once more."""
+
+    __slots__ = ("awaitable",)
+
+    def __init__(self, awaitable: Any) -> None:
+        self.awaitable = awaitable
+
+    def __del__(self) -> None:
+        self.awaitable.close()
+
+
 class _TimedAwaitable(wrapt.ObjectProxy[Any]):
     """An awaitable of a user's own class, timed when it is awaited and itself in all other ways."""
 
@@ -123,7 +137,8 @@ class _TimedAwaitable(wrapt.ObjectProxy[Any]):
         self._self_execution = execution
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return drive_coroutine(lambda: self._self_execution, self.__wrapped__).__await__()
+        execution, self._self_execution = self._self_execution, None  # its second time is not timed
+        return drive_coroutine(lambda: execution, self).__await__()
 
 
 def _named_like(ours: Any, theirs: Any) -> Any:
@@ -223,5 +238,5 @@ def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
 
 def _leave(context: Context, token: Token[Context], exception: BaseException) -> None:
     """Detach, unless a closing from elsewhere (by the garbage collector, say) left nothing to detach."""
-    if not isinstance(exception, GeneratorExit) or otel_context.get_current() is context:
+    if not issubclass(type(exception), GeneratorExit) or otel_context.get_current() is context:
         otel_context.detach(token)

@@ -14,7 +14,7 @@ from . import semconv
 from .identifiers import new_uuid
 from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result
 from .plain import INTEGER_LIMIT, exact, json_of, message_of, text_of, type_name, utf8
-from .reading import Reader, attribute_reader_of, read_path, reader_of
+from .reading import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 
 MESSAGE_LIMIT: Final = 1000
 IDENTIFIER_LIMIT: Final = 500
@@ -270,7 +270,9 @@ class Capture:
             if config is not None and self._accept("pool_type", guarded(config, "pool_type")):
                 return
             if not self._accept("pool_type", read("pool_type")):
-                cls = self._instance if isinstance(self._instance, type) else type(self._instance)
+                cls = type(self._instance)
+                # isinstance() would ask the instance for its class, which may run code.
+                cls = self._instance if issubclass(cls, type) else cls
                 self.attributes[semconv.POOL_TYPE] = type_name(cls)
 
     def _accept(self, column: str, value: Any) -> bool:
@@ -370,7 +372,7 @@ class Capture:
             return ids
         more: dict[str, Any] = {}
         if self._metadata is not None:
-            if issubclass(type(self._metadata), (dict, Mapping)):
+            if is_mapping(type(self._metadata)):
                 more["task"] = self._metadata
             else:
                 self._invalid["metadata"] = self._metadata
@@ -389,7 +391,7 @@ def _ids_json(pool_id: str | None, worker_id: str | None) -> str:
 
 
 def _merged(metadata: Any, more: Any) -> Any:
-    both = [part for part in (metadata, more) if issubclass(type(part), Mapping)]
+    both = [part for part in (metadata, more) if is_mapping(type(part))]
     merged: dict[Any, Any] = {}
     for part in both:
         guarded(merged.update, part)

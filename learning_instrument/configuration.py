@@ -52,23 +52,23 @@ def configure(
         ConfigurationError: for an argument that cannot be used, or another database than before.
     """
     limits = retention(retention_days, max_size)
-    wanted = as_database(database, durability)
     with _State.lock:
         current = _State.database
         if current is not None:
+            wanted = current if database is None else as_database(database, durability)
             if wanted is not current and wanted.path != current.path:
                 raise ConfigurationError(
                     f"Executions are recorded into {current.path!r} already; call shutdown() before"
                     f" configure({wanted.path!r})."
                 )
             return current
+        _State.database = wanted = as_database(database, durability)
         wanted.limit(limits)
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
             _add_processor(provider, processor)
             routes.install(functools.partial(_pipeline, processor, provider))
-        _State.database = wanted
     return wanted
 
 

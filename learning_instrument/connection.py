@@ -87,6 +87,11 @@ class WriteConnection:
         if pages > _LONG_LOG_PAGES:  # what is left by now is little, so its writers wait a moment only
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
+    def vacuum(self, pages: int) -> None:
+        """Give at most so many free *pages* back to the file system."""
+        # As a script: Python 3.11 takes only the first step of a pragma without columns, which frees one page.
+        self._open().executescript(f"PRAGMA incremental_vacuum({pages})")
+
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""
         connection, self._connection = self._connection, None

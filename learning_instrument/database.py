@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ _TASK_BUSY_SECONDS: Final = 0.05
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
 #: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
+_OPEN_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 5.0
 
 
@@ -114,7 +116,8 @@ class LearningDatabase:
         if self._writer.backlog or not self._lock.acquire(timeout=_TASK_BUSY_SECONDS):
             return self._defer(rows)
         try:
-            self._stored += self._insert(self._front, rows)
+            stored, refused = self._insert(self._front, rows)
+            self._stored += stored
         except (sqlite3.Error, OSError, DatabaseError) as error:
             if not _is_busy(error):
                 self._failed(error)
@@ -124,7 +127,7 @@ class LearningDatabase:
         self._since_checkpoint += len(rows)
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._writer.request_tending()
-        return True
+        return not refused
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row. What is queued is written first.
@@ -150,14 +153,17 @@ class LearningDatabase:
             self._after_fork()
         try:
             with self._lock:
-                self._front.open()
+                _patiently(self._front.open)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
             ) from error
 
     def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
-        """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is."""
+        """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.
+
+        A database that cannot be written at all is not waited for; its executions are kept, and tried again.
+        """
         if self._pid != os.getpid():
             self._after_fork()
         return self._writer.flush(timeout)
@@ -173,6 +179,12 @@ class LearningDatabase:
             self._lost[reason] += count
             self._untold[reason] += count
 
+    def limit(self, retention: Retention) -> None:
+        """Delete what is beyond *retention*, in the background, from the next record on."""
+        self.retention = retention
+        if retention != Retention():
+            self._since_checkpoint = _CHECKPOINT_ROWS  # upkeep is due
+
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
 
@@ -181,7 +193,7 @@ class LearningDatabase:
         """
         if self._pid != os.getpid():
             self._after_fork()
-        if not self.flush(_CLOSE_SECONDS):
+        if not self._writer.flush(_CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
         with self._lock:
             self._front.close()
@@ -231,12 +243,6 @@ class LearningDatabase:
             self._front.close()
             self._back.close()
 
-    def limit(self, retention: Retention) -> None:
-        """Delete what is beyond *retention*, in the background, from the next record on."""
-        self.retention = retention
-        if retention != Retention():
-            self._since_checkpoint = _CHECKPOINT_ROWS  # upkeep is due
-
     def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> list[Row]:
         """Return the rows of *items*; what cannot be read is counted as lost."""
         rows = []
@@ -260,31 +266,37 @@ class LearningDatabase:
 
     def _write_behind(self, rows: Sequence[Row]) -> None:
         """Commit *rows*, in the background. What raises is tried again."""
-        self._stored_behind += self._insert(self._back, rows)
+        stored, _ = self._insert(self._back, rows)
+        self._stored_behind += stored
         self._since_checkpoint += len(rows)
         self._warned.clear()  # it works again, so the next fault is news
 
-    def _insert(self, target: WriteConnection, rows: Sequence[Row]) -> int:
-        """Commit *rows* and the counts nobody was told of; a row that cannot be bound is counted as lost."""
+    def _insert(self, target: WriteConnection, rows: Sequence[Row]) -> tuple[int, int]:
+        """Commit *rows* and the counts nobody was told of. A row that cannot be bound is counted as lost.
+
+        Returns:
+            How many rows were new, and how many could not be bound.
+        """
         untold = self._take_untold() if self._untold else None
         try:
             try:
-                return target.insert(rows, untold)
+                return target.insert(rows, untold), 0
             except _UNBINDABLE:
-                stored = target.insert([], untold)
-                return stored + sum(self._insert_alone(target, row) for row in rows)
+                stored = [self._insert_alone(target, row) for row in rows]
+                target.insert([], untold)
+                return sum(filter(None, stored)), stored.count(None)
         except BaseException:
             if untold:
                 with self._count_lock:
                     self._untold.update(untold)
             raise
 
-    def _insert_alone(self, target: WriteConnection, row: Row) -> int:
+    def _insert_alone(self, target: WriteConnection, row: Row) -> int | None:
         try:
             return target.insert([row])
         except _UNBINDABLE as error:
             self._lose("unreadable", error)
-            return 0
+            return None
 
     def _take_untold(self) -> dict[str, int]:
         with self._count_lock:
@@ -297,14 +309,17 @@ class LearningDatabase:
             reason, "%s: executions are lost (%s)%s. LearningDatabase.statistics() has the count.", reason, error
         )
 
-    def _failed(self, error: BaseException) -> None:
-        if not _is_busy(error):
-            self._warn_once(
-                "failed",
-                "%s cannot be written (%s)%s. Executions are kept in memory and tried again.",
-                type(error).__name__,
-                error,
-            )
+    def _failed(self, error: BaseException) -> bool:
+        """Say that the database cannot be written; answer whether that passes by itself, as another's lock does."""
+        if _is_busy(error):
+            return True
+        self._warn_once(
+            "failed",
+            "%s cannot be written (%s)%s. Executions are kept in memory and tried again.",
+            type(error).__name__,
+            error,
+        )
+        return False
 
     def _warn_once(self, kind: str, message: str, what: str, error: BaseException | None) -> None:
         if kind not in self._warned:
@@ -319,7 +334,7 @@ class LearningDatabase:
             self._since_checkpoint = 0
             self._back.checkpoint()
         if self.retention != Retention():
-            if trim(self._back.execute, self.retention):
+            if trim(self._back, self.retention):
                 self._writer.request_tending()
 
     def _before_fork(self) -> None:
@@ -368,6 +383,18 @@ def _as_it_is(row: Row) -> Row:
 def _is_busy(error: BaseException) -> bool:
     """Tell whether another writer holds the lock, which is no fault and passes."""
     return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
+
+
+def _patiently(open_: Callable[[], None]) -> None:
+    """Open, though another process is making the file just now: a person can wait longer than a task."""
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            return open_()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _absolute(path: Any) -> str:

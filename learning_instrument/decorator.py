@@ -85,7 +85,18 @@ def record_execution(
     fields = dict(fields or {})
     _check(pool_type, fields, success_when, request_hook, response_hook)
     options = CaptureOptions(pool_type, capture_content and _content_is_wanted(), success_when, fields)
-    route = route_to(learning_db, tracer_provider)
+    decorate = decorator_for(route_to(learning_db, tracer_provider), options, task, request_hook, response_hook)
+    return decorate if function is None else decorate(function)
+
+
+def decorator_for(
+    route: Route,
+    options: CaptureOptions,
+    task: str = "task",
+    request_hook: RequestHook | None = None,
+    response_hook: ResponseHook | None = None,
+) -> Callable[[Any], Any]:
+    """Return the decorator whose executions take *route*."""
 
     def decorate(function: Any) -> Any:
         if isinstance(function, RecordedFunction):
@@ -97,7 +108,7 @@ def record_execution(
         plan = Plan(name, name.rpartition(".")[2], options, request_hook, response_hook)
         return RecordedFunction(function, _wrapper(plan, route, locate_task(target, task), call_for(function)))
 
-    return decorate if function is None else decorate(function)
+    return decorate
 
 
 def _wrapper(plan: Plan, route: Route, locate: "TaskLocation", call: Call) -> Callable[..., Any]:

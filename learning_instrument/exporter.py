@@ -26,6 +26,7 @@ class SQLiteSpanExporter(SpanExporter):
     def __init__(self, database: "LearningDatabase | str | os.PathLike[str] | None" = None) -> None:
         self._given = database
         self._database: LearningDatabase | None = None
+        self._has_warned = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store the executions among *spans*; ``FAILURE`` if any was lost."""
@@ -35,7 +36,9 @@ class SQLiteSpanExporter(SpanExporter):
         try:
             stored = self.database.append(ours, row_from_span)
         except Exception:  # a path that is none; an exporter must not raise
-            log.warning("%d executions were not stored.", len(ours), exc_info=True)
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("Executions are not stored.", exc_info=True)
             stored = False
         return SpanExportResult.SUCCESS if stored else SpanExportResult.FAILURE
 

@@ -67,17 +67,26 @@ _CANCELLED_CLASSES: Final = frozenset(
 _CRASH_CLASSES: Final = frozenset({"BrokenExecutor", "WorkerLostError"})
 
 
+# Past what a metaclass makes of attribute access.
+_module_of: Final = vars(type)["__module__"].__get__
+_name_of: Final = vars(type)["__name__"].__get__
+_qualified_name_of: Final = vars(type)["__qualname__"].__get__
+
+
 def qualified_name(exception_class: type[BaseException]) -> str:
     """Return the class name as OpenTelemetry's ``error.type`` has it: with its module, unless built in."""
-    module, name = exception_class.__module__, exception_class.__qualname__
-    return name if module == "builtins" else f"{module}.{name}"
+    module, name = _module_of(exception_class), _qualified_name_of(exception_class)
+    if type(module) is str and module != "builtins":
+        name = f"{module}.{name}"
+    return str(name.encode(errors="replace").decode())  # both can be set to what is no UTF-8
 
 
 def judge_exception(exception: BaseException, message: str) -> Verdict:
     """Judge a raised *exception*, whose text is *message* (``""`` if it has none)."""
-    ancestors = [(str(cls.__module__), str(cls.__name__)) for cls in type.mro(type(exception))]
+    classes = [(_module_of(cls), _name_of(cls)) for cls in type.mro(type(exception))]
+    ancestors = [(module, name) for module, name in classes if type(module) is str]
     exception_type = qualified_name(type(exception))
-    message = message or type(exception).__name__
+    message = message or _name_of(type(exception))
     if not _TIMEOUT_CLASSES.isdisjoint(ancestors):
         return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message, exception_type)
     if not _CANCELLED_CLASSES.isdisjoint(ancestors):

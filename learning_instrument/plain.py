@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
+from .reading import is_mapping
 from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
 
 #: SQLite's and OTLP's integers have 64 bits.
@@ -70,15 +71,23 @@ def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
     """
     for longest, items, depth in _BUDGETS:
         parts = [head] if head else []
-        for name, value in members.items():
-            parts.append(f'"{name}":{_json(value, longest, items, depth)}')
+        room = [limit // 2]  # in values: each takes two characters at the least
+        try:
+            for name, value in members.items():
+                parts.append(f'"{name}":{_json(value, longest, items, depth, room)}')
+        except _TooMuchError:
+            continue
         text = "{" + ",".join(parts) + "}"
         if len(text) <= limit:
             return text
     return '{"truncated":true}'
 
 
-def _json(value: Any, longest: int, items: int, depth: int) -> str:
+class _TooMuchError(Exception):
+    """There are more values than fit. A small graph of objects has more paths than anybody can wait for."""
+
+
+def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     """Write JSON in one pass: at most *longest* characters a string, *items* a container and *depth* levels."""
     cls = type(value)
     if cls is not dict and cls is not str:
@@ -97,42 +106,51 @@ def _json(value: Any, longest: int, items: int, depth: int) -> str:
         return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
     if cls is float:
         return repr(value) if math.isfinite(value) else f'"{value}"'
-    if cls is dict or issubclass(cls, (dict, Mapping)):
-        return _json_object(value, longest, items, depth - 1) if depth > 0 else _quoted(_CUT)
+    if cls is dict or is_mapping(cls):
+        return _json_object(value, longest, items, depth - 1, room) if depth > 0 else _quoted(_CUT)
     if issubclass(cls, _LISTS):
-        return _json_array(value, longest, items, depth - 1) if depth > 0 else _quoted(_CUT)
+        return _json_array(value, longest, items, depth - 1, room) if depth > 0 else _quoted(_CUT)
     if issubclass(cls, (bytes, bytearray)):
         return f'"{len(memoryview(value))} bytes"'
     return _quoted(f"<{type_name(cls)}>")
 
 
-def _json_object(value: Any, longest: int, items: int, depth: int) -> str:
+def _json_object(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     members: dict[str, str] = {}
     try:
         for key, item in itertools.islice(value.items(), items):
             name = key if type(key) is str and len(key) <= _LONGEST_NAME and key.isascii() else _name(key)
-            members[name] = _QUOTED_MARKER if names_a_secret(name) else _json(item, longest, items, depth)
-    except KeyboardInterrupt:
+            members[name] = _QUOTED_MARKER if names_a_secret(name) else _json(item, longest, items, depth, room)
+        _take(room, len(members))
+    except (KeyboardInterrupt, _TooMuchError):
         raise
     except BaseException:  # a mapping of a user's own class: whatever its iteration raises stays here
         return _quoted(f"<{type_name(type(value))}>")
     return "{" + ",".join([f"{_quoted(name)}:{text}" for name, text in members.items()]) + "}"
 
 
-def _json_array(value: Any, longest: int, items: int, depth: int) -> str:
+def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     try:
-        return "[" + ",".join([_json(item, longest, items, depth) for item in itertools.islice(value, items)]) + "]"
-    except KeyboardInterrupt:
+        texts = [_json(item, longest, items, depth, room) for item in itertools.islice(value, items)]
+        _take(room, len(texts))
+        return f"[{','.join(texts)}]"
+    except (KeyboardInterrupt, _TooMuchError):
         raise
     except BaseException:  # a list of a user's own class: whatever its iteration raises stays here
         return _quoted(f"<{type_name(type(value))}>")
+
+
+def _take(room: list[int], count: int) -> None:
+    room[0] -= count
+    if room[0] < 0:
+        raise _TooMuchError
 
 
 def _name(key: Any) -> str:
     """Return the name of a member whose key is no short string: JSON has no others."""
     if issubclass(type(key), str):
         return utf8(str.__str__(key)[:_LONGEST_NAME])
-    return _json(key, _LONGEST_NAME, 4, 1)
+    return _json(key, _LONGEST_NAME, 4, 1, [4])
 
 
 def _guarded_exact(value: Any) -> Any:

@@ -22,9 +22,24 @@ def reader_of(source: Any) -> Reader | None:
     cls = type(source)
     if cls is dict:
         return source.get  # type: ignore[no-any-return]
-    if cls in _WITHOUT_FIELDS:
-        return None
-    return _Memo(source, issubclass(cls, Mapping))
+    try:
+        if cls in _WITHOUT_FIELDS:
+            return None
+        return _Memo(source, issubclass(cls, Mapping))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a class whose metaclass lets it be neither hashed nor compared
+        return _Memo(source, False)
+
+
+def is_mapping(cls: type) -> bool:
+    """Tell whether *cls* is a class of mappings, whatever its metaclass thinks of that."""
+    try:
+        return issubclass(cls, (dict, Mapping))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # asking hashes the class, and reads its attributes
+        return False
 
 
 def attribute_reader_of(source: Any) -> Reader | None:

@@ -151,7 +151,8 @@ class ExecutionRecord:
         try:
             row = row_from_span(span)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ConfigurationError(f"{span!r} is no span of a finished execution: {error!r}") from error
+            name = getattr(span, "name", None)
+            raise ConfigurationError(f"The span {name!r} is not that of a finished execution: {error!r}") from error
         return cls.from_dict(dict(zip(COLUMNS, row, strict=True)))
 
 

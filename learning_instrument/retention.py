@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from .connection import WriteConnection
 from .errors import ConfigurationError
 
 _SLICE_ROWS: Final = 500
@@ -33,21 +34,16 @@ def retention(days: float | None, max_size: int | str | None) -> Retention:
     return Retention(days, None if max_size is None else _bytes(max_size))
 
 
-def trim(execute: Callable[[str, tuple[Any, ...]], list[Any]], limits: Retention) -> bool:
-    """Delete a bounded number of the oldest rows beyond *limits*; tell whether there is more to do.
-
-    Args:
-        execute: runs one statement, each in a transaction of its own, and returns its rows.
-        limits: what to keep.
-    """
+def trim(connection: WriteConnection, limits: Retention) -> bool:
+    """Delete a bounded number of the oldest rows beyond *limits*; tell whether there is more to do."""
     for _ in range(_SLICES):
-        condition = _excess(execute, limits)
+        condition = _excess(connection.execute, limits)
         if condition is None:
             return False
         where, parameters, rows = condition
         oldest = f"SELECT rowid FROM executions {where} ORDER BY timestamp LIMIT {rows}"
-        execute(f"DELETE FROM executions WHERE rowid IN ({oldest})", parameters)
-        execute(f"PRAGMA incremental_vacuum({_PAGES})", ())
+        connection.execute(f"DELETE FROM executions WHERE rowid IN ({oldest})", parameters)
+        connection.vacuum(_PAGES)
     return True
 
 

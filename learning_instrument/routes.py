@@ -4,7 +4,6 @@ Knows no SDK and no SQLite: what needs them is built by ``configuration``, which
 first execution with a database of its own starts.
 """
 
-import logging
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -13,11 +12,10 @@ from typing import Any, Final, Protocol
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
 
+from .capture import guarded
 from .errors import ConfigurationError
 from .semconv import SCOPE_NAME
-from .tracing import Pipeline
-
-log = logging.getLogger("learning_instrument")
+from .tracing import Pipeline, warn
 
 
 class _NotGiven:
@@ -114,7 +112,7 @@ class _ExplicitRoute:
             from .configuration import pipeline_for
             from .database import LearningDatabase
 
-            if not isinstance(database, LearningDatabase):
+            if not guarded(isinstance, database, LearningDatabase):  # which may ask a property of its own
                 self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
                 return None
             pipeline = _guarded(pipeline_for, database, self._tracer_provider)
@@ -124,7 +122,7 @@ class _ExplicitRoute:
     def _warn(self, message: str, *args: Any, exc_info: bool = False) -> None:
         if not self._has_warned:
             self._has_warned = True
-            log.warning(message, *args, exc_info=exc_info)
+            warn(message, *args, exc_info=exc_info)
 
 
 def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
@@ -132,7 +130,7 @@ def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | Non
     try:
         return join(*args)
     except Exception:  # this is the first call of somebody's task
-        log.warning("No tracer could be had; the executions are not recorded.", exc_info=True)
+        warn("No tracer could be had; the executions are not recorded.", exc_info=True)
         return None
 
 
@@ -155,7 +153,7 @@ def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
     if tracer_provider is None and not is_disabled():
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _Configured.has_warned:
             _Configured.has_warned = True
-            log.warning(
+            warn(
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )

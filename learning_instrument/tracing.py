@@ -21,7 +21,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the 
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import semconv
-from .capture import MESSAGE_LIMIT, SETTABLE, Capture, CaptureOptions
+from .capture import MESSAGE_LIMIT, SETTABLE, Capture, CaptureOptions, guarded
 from .identifiers import execution_id
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
@@ -33,6 +33,8 @@ ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 
 _EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 _STACK_FRAMES: Final = 32
+# Past what a class of a user's own makes of attribute access.
+_traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 _ENDED: Final = Context()
 
 
@@ -106,7 +108,7 @@ class Execution:
         try:
             span = pipeline.tracer.start_span(name, context, start_time=started)
         except Exception as fault:  # a sampler or a span processor of the host's
-            _warn_of_host(type(fault))
+            _warn_of_host(type(fault).__qualname__)
             span = NonRecordingSpan(trace.get_current_span(context).get_span_context())
         self._span = self._recorded = span
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
@@ -132,7 +134,7 @@ class Execution:
         """
         unknown = values.keys() - SETTABLE
         if unknown:
-            log.warning("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
+            warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
         self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
     def returned(self, result: Any) -> None:
@@ -166,13 +168,15 @@ class Execution:
                 _mark_failure(span, verdict, exception)
         if self.plan.response_hook is not None:
             _call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
+            if not attributes.keys() <= getattr(recorded, "attributes", attributes).keys():
+                pipeline.set_attributes(recorded, attributes)  # the hook's attributes crowded some of ours out
         self.context = _ENDED  # else each execution would leave a reference cycle to the garbage collector
         end_time = self._started + elapsed
         for span in spans:
             try:
                 span.end(end_time)
             except Exception as fault:  # a span processor of the host's
-                _warn_of_host(type(fault))
+                _warn_of_host(type(fault).__qualname__)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
 
@@ -219,13 +223,19 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
 def lose(pipeline: Pipeline, fault: BaseException) -> None:
     """Count an execution that a *fault* of ours kept from being recorded."""
     if pipeline.lose is not None:
-        pipeline.lose(fault)
+        # Its log line may fail: by a handler of the host's, or for lack of stack.
+        guarded(pipeline.lose, fault)
+
+
+def warn(message: str, *args: object, exc_info: bool = False) -> None:
+    """Log a warning on a task's thread, where a log handler that fails must not be noticed."""
+    guarded(functools.partial(log.warning, exc_info=exc_info), message, *args)
 
 
 @functools.lru_cache(maxsize=64)
-def _warn_of_host(fault: type[Exception]) -> None:
+def _warn_of_host(fault: str) -> None:
     """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
-    log.warning("The application's tracing failed; executions are recorded without it.", exc_info=True)
+    warn("The application's tracing failed; executions are recorded without it.", exc_info=True)
 
 
 def _is_the_same(enclosing: Execution, plan: Plan, instance: Any) -> bool:
@@ -252,7 +262,7 @@ def _mark_failure(span: Span, verdict: Verdict, exception: BaseException | None)
 
 def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
     """Describe *exception* by what is redacted already; ``record_exception`` would format it anew."""
-    stack = "".join(traceback.format_tb(exception.__traceback__, -_STACK_FRAMES))
+    stack = "".join(traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES))
     return {
         semconv.EXCEPTION_TYPE: verdict.exception_type or "",
         semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
@@ -266,4 +276,4 @@ def _call_hook(hook: Callable[..., object], *args: Any) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:  # a hook may raise SystemExit; the task must not see it
-        log.warning("Hook %r failed; the execution is recorded without it.", hook, exc_info=True)
+        warn("Hook %r failed; the execution is recorded without it.", hook, exc_info=True)

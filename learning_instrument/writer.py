@@ -5,6 +5,8 @@ uses costs nothing, and neither does a forked child that records nothing.
 """
 
 import atexit
+import logging
+import os
 import sys
 import threading
 import time
@@ -12,6 +14,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+log = logging.getLogger("learning_instrument")
 
 Item = Any
 Row = Any
@@ -22,7 +26,7 @@ GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
 _TEND_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
-_PATIENCE_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 0.5
 
 
 class BackgroundWriter:
@@ -31,7 +35,7 @@ class BackgroundWriter:
     Args:
         prepare: turns items into rows; called once for each item.
         write: stores rows; what it raises is passed to *failed*, and the rows are tried again.
-        failed: called with each exception of *write*.
+        failed: called with each exception of *write*; answers whether it passes by itself, as a lock does.
         tend: called about once a second while there is work, and before the thread ends.
         capacity: the most items in the queue, those that wait for a retry left out.
         gather_seconds: how long items gather before they are written.
@@ -41,7 +45,7 @@ class BackgroundWriter:
         self,
         prepare: Callable[[Sequence[Any]], Sequence[Row]],
         write: Callable[[Sequence[Row]], object],
-        failed: Callable[[Exception], object],
+        failed: Callable[[Exception], bool],
         tend: Callable[[], object],
         capacity: int = CAPACITY,
         gather_seconds: float = GATHER_SECONDS,
@@ -65,7 +69,9 @@ class BackgroundWriter:
         self._write_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_failing = False
+        self._failures = 0
         self._progress = 0
+        self._stalled_at = -1  # the progress at which a caller waited in vain
 
     def after_fork(self) -> None:
         """Forget everything: what is queued is the parent's to write, and the thread stayed there."""
@@ -95,8 +101,12 @@ class BackgroundWriter:
             self._start()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that is queued by now is written, at most *timeout* seconds. Answer whether it is."""
+        """Wait until all that is queued by now is written, at most *timeout* seconds. Answer whether it is.
+
+        Two failures of a kind that does not pass by itself end the wait: the exit of a process must not hang on them.
+        """
         deadline = time.monotonic() + timeout
+        most = self._failures + 2
         self._hurry = True
         try:
             while self.backlog:
@@ -105,7 +115,7 @@ class BackgroundWriter:
                     self._start()
                 if self._thread is None:  # the interpreter is on its way out and starts no threads
                     self._write_batch()
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or self._failures >= most:
                     return self.backlog == 0
                 time.sleep(0.001)
             return True
@@ -126,15 +136,16 @@ class BackgroundWriter:
         self._write_lock.release()
 
     def _wait_for_room(self) -> bool:
-        patience = 0.0 if self._is_failing else _PATIENCE_SECONDS
-        while not self._is_failing:
-            seen, deadline = self._progress, time.monotonic() + patience
-            while time.monotonic() < deadline:
-                if len(self._queue) < self._capacity:
-                    return True
-                time.sleep(0.001)
-            if self._progress == seen:
-                return False
+        """Wait while the writer makes progress. Who waits in vain does so once, and for all until there is some."""
+        seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
+        while not self._is_failing and self._stalled_at != seen:
+            if len(self._queue) < self._capacity:
+                return True
+            if self._progress != seen:
+                seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
+            elif time.monotonic() > deadline:
+                self._stalled_at = seen
+            time.sleep(0.001)
         return len(self._queue) < self._capacity
 
     def _start(self) -> None:
@@ -142,12 +153,12 @@ class BackgroundWriter:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
                 self._thread = thread
+                _flush_when_this_process_ends(self)
                 try:
                     thread.start()
-                except RuntimeError:  # at interpreter shutdown; flush() writes in its own thread then
+                except RuntimeError:  # the interpreter is on its way out, and starts no threads: here and now, then
                     self._thread = None
-                    return
-                _flush_when_this_process_ends(self)
+                    self._write_batch()
 
     def _run(self) -> None:
         tended = time.monotonic()
@@ -187,16 +198,20 @@ class BackgroundWriter:
     def _write_batch(self) -> bool:
         with self._write_lock:
             if not self._taken:
-                # The length first: other threads go on appending.
-                items = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                # By index: other threads go on appending. Taken first and removed then, so that whoever looks at the
+                # backlog meanwhile sees an item twice rather than not at all.
+                items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
                 self._taken = self._prepare(items)
+                for _ in items:
+                    self._queue.popleft()
             if not self._taken:
                 return True
             try:
                 self._write(self._taken)
             except Exception as error:  # a full disk, a lock, a file that is no database: it may pass
                 self._is_failing = True
-                self._failed(error)
+                if not self._failed(error):
+                    self._failures += 1
                 return False
             self._taken = ()
             self._is_failing = False
@@ -213,6 +228,8 @@ class BackgroundWriter:
 
 
 _writers: "weakref.WeakSet[BackgroundWriter]" = weakref.WeakSet()
+#: The processes that have their finalizer. One is enough, though a writer's thread may start thousands of times.
+_finalized: Final[set[int]] = set()
 _EXIT_SECONDS: Final = 5.0
 
 
@@ -220,12 +237,14 @@ def _flush_when_this_process_ends(writer: BackgroundWriter) -> None:
     """Register *writer* with what runs at the end of this process: multiprocessing's children skip ``atexit``."""
     _writers.add(writer)
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:
+    if util is not None and os.getpid() not in _finalized:
+        _finalized.add(os.getpid())
         util.Finalize(None, _flush_all, exitpriority=10)
 
 
 @atexit.register
 def _flush_all() -> None:
     for writer in list(_writers):
-        if writer.backlog:
-            writer.flush(_EXIT_SECONDS)
+        if writer.backlog and not writer.flush(_EXIT_SECONDS):
+            log.warning("%d executions were never written: the process ended first.", writer.backlog)
+            _writers.discard(writer)

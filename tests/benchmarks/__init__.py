@@ -1,0 +1,1 @@
+"""What recording costs, measured beside the alternatives. Run ``python -m tests.benchmarks``."""

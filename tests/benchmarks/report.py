@@ -1,0 +1,94 @@
+"""The tables."""
+
+import os
+import platform
+import sqlite3
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+
+from .hot_path import Cost
+from .imports import ImportTime
+from .storage import Rate
+from .sustained import Endurance
+from .timing import Block
+
+console = Console(width=None if os.isatty(1) else 130, highlight=False)
+
+
+def print_machine() -> None:
+    """Say what the figures were measured on."""
+    console.print(
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
+        f" OpenTelemetry SDK {version('opentelemetry-sdk')}, {os.cpu_count()} cores"
+    )
+
+
+def print_hot_path(title: str, costs: Sequence[Cost]) -> None:
+    """Print what each variant costs."""
+    table = _table(title)
+    for heading in ("median call", "wall time", "processor time"):
+        table.add_column(f"{heading}, µs", justify="right")
+        table.add_column("times", justify="right")
+    for cost in costs:
+        pairs = zip(cost.microseconds, cost.ratios, strict=True)
+        table.add_row(cost.name, *[text for figure, ratio in pairs for text in (f"{figure:.1f}", f"{ratio:.2f}")])
+    console.print(table)
+
+
+def print_hot_path_target(name: str, ratios: Block, yardstick: str, most: float) -> None:
+    """Print how often *name* is its yardstick, beside the most that it should be."""
+    print_target(
+        name,
+        f"{ratios.median:.2f} times a {yardstick} (wall time {ratios.wall:.2f}, processor time {ratios.processor:.2f})",
+        f"at most {most}",
+        ratios.median <= most,
+    )
+
+
+def print_storage(rates: Sequence[Rate]) -> None:
+    """Print the rates of the ways into the database."""
+    table = _table("Storage, batches of 512")
+    table.add_column("rows per second", justify="right")
+    table.add_column("ours reaches", justify="right")
+    for rate in rates:
+        table.add_row(rate.name, f"{rate.rows_per_second:,.0f}", f"{rate.ours_reaches:.2f} times")
+    console.print(table)
+
+
+def print_sustained(endurance: Endurance) -> None:
+    """Print how the long run went."""
+    table = _table(f"Sustained, {endurance.executions:,} executions in batch")
+    table.add_column("", justify="right")
+    table.add_row("rows", f"{endurance.rows:,}")
+    table.add_row("lost", f"{endurance.lost:,}")
+    table.add_row("rows per second", f"{endurance.rows_per_second:,.0f}")
+    table.add_row("peak memory after a tenth", f"{endurance.early_peak_mb:.1f} MB")
+    table.add_row("peak memory after all", f"{endurance.peak_mb:.1f} MB, {endurance.growth:.2f} times")
+    console.print(table)
+
+
+def print_imports(times: Sequence[ImportTime]) -> None:
+    """Print how long the imports take."""
+    table = _table("Import")
+    table.add_column("ms", justify="right")
+    table.add_column("times", justify="right")
+    for time in times:
+        table.add_row(time.statement, f"{time.milliseconds:.1f}", f"{time.ratio:.2f}")
+    console.print(table)
+
+
+def print_target(what: str, figure: str, target: str, is_reached: bool) -> None:
+    """Print a figure beside its target."""
+    console.print(
+        f"  {'[green]reached[/]' if is_reached else '[red]missed [/]'}  {what}: {figure}; target: {target}",
+        soft_wrap=True,
+    )
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("", no_wrap=True)
+    return table

@@ -1,0 +1,126 @@
+"""The yardsticks of the hot path: the bare method, a bare SDK span, and a bare span with a raw insert behind it."""
+
+import contextlib
+import random
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from .timing import Variant
+from .workload import DiscardingExporter, Method, Result, Task, pool_of
+
+BARE_SPAN = "bare SDK span"
+SPAN_AND_INSERT = "bare SDK span + raw insert"
+
+
+def discarding_provider() -> TracerProvider:
+    """Return an SDK provider with a batch processor whose exporter discards."""
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(DiscardingExporter()))
+    return provider
+
+
+def bare_method() -> Variant:
+    """Return the method as it is."""
+    return Variant("bare method", pool_of(lambda method: method).execute_task)
+
+
+def bare_span() -> Variant:
+    """Return the method in a span without attributes."""
+    provider = discarding_provider()
+    return Variant(BARE_SPAN, pool_of(_Spanned(provider)).execute_task, provider.force_flush)
+
+
+def bare_span_and_insert(model: Path, path: Path, calls: int) -> Variant:
+    """Return the method in a bare span, then one INSERT that commits by itself of a row made before the clock runs.
+
+    Args:
+        model: a database of ours with at least one execution, whose schema and row are copied.
+        path: the new database.
+        calls: the number of calls in a block.
+    """
+    create_like(model, path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    row = first_row(model)
+    provider = discarding_provider()
+    spanned = _Spanned(provider)
+    sql = insert_of(row)
+    rows: list[Iterator[tuple[Any, ...]]] = [iter(())]
+
+    def prepare() -> None:
+        rows[0] = iter([tuple(fresh(row, number).values()) for number in range(calls)])
+
+    def decorate(method: Method) -> Method:
+        call = spanned(method)
+
+        def execute_task(self: Any, task: Task) -> Result:
+            result = call(self, task)
+            connection.execute(sql, next(rows[0]))
+            return result
+
+        return execute_task
+
+    return Variant(SPAN_AND_INSERT, pool_of(decorate).execute_task, provider.force_flush, prepare)
+
+
+def create_like(model: Path, path: Path) -> None:
+    """Create a database with the table of *model*'s executions and its indexes, and a write-ahead log."""
+    with contextlib.closing(sqlite3.connect(model)) as connection:
+        statements = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = 'executions' AND type IN ('table', 'index')"
+            " AND sql IS NOT NULL ORDER BY type DESC"
+        ).fetchall()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for (statement,) in statements:
+            connection.execute(statement)
+
+
+def first_row(path: Path) -> dict[str, Any]:
+    """Return the first execution in the database at *path*."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return dict(connection.execute("SELECT * FROM executions LIMIT 1").fetchone())
+
+
+def insert_of(row: Mapping[str, Any]) -> str:
+    """Return the INSERT that takes the values of *row*."""
+    return f"INSERT INTO executions ({','.join(row)}) VALUES ({','.join('?' * len(row))})"
+
+
+def fresh(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return *row* as that of another execution: a later time, random ids."""
+    trace_id, span_id = f"{_random_bits(128):032x}", f"{_random_bits(64):016x}"
+    return {
+        **row,
+        "task_id": f"task-{number:09d}",
+        "timestamp": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+        "execution_id": f"{trace_id}-{span_id}",
+        "trace_id": trace_id,
+        "span_id": span_id,
+    }
+
+
+_random_bits = random.Random().getrandbits
+
+
+class _Spanned:
+    """Puts a method in a span without attributes."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("benchmark")
+
+    def __call__(self, method: Method) -> Method:
+        tracer = self._tracer
+
+        def execute_task(self: Any, task: Task) -> Result:
+            with tracer.start_as_current_span("execute_task"):
+                return method(self, task)
+
+        return execute_task

@@ -1,0 +1,74 @@
+"""Fixtures: real objects, and a clean OpenTelemetry for each test."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.util._once import Once
+
+import learning_instrument
+from learning_instrument import LearningDatabase
+from learning_instrument.configuration import pipeline_for
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No global tracer provider, no variables of ours or OpenTelemetry's; afterwards, nothing left open."""
+    for name in list(os.environ):
+        if name.startswith(("OTEL_", "LEARNING_INSTRUMENT_")):
+            monkeypatch.delenv(name)
+    _forget_global_provider()
+    yield
+    learning_instrument.shutdown()
+    pipeline_for.cache_clear()
+    provider = trace._TRACER_PROVIDER
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+    _forget_global_provider()
+
+
+def _forget_global_provider() -> None:
+    # It can be set once in a process, and each test wants its own.
+    trace._TRACER_PROVIDER = None
+    trace._TRACER_PROVIDER_SET_ONCE = Once()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[LearningDatabase]:
+    """A database in a file that does not exist yet."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def configured(database: LearningDatabase) -> LearningDatabase:
+    """A database that ``configure()`` made the place of all executions."""
+    return learning_instrument.configure(database)
+
+
+@pytest.fixture
+def rows(database: LearningDatabase) -> Callable[[], list[dict[str, Any]]]:
+    """Return the rows of ``database``, the oldest first."""
+    return lambda: database.query("SELECT * FROM executions ORDER BY rowid")
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    """The host's exporter."""
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
+    """The host's tracer provider, which is not the global one."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield provider
+    provider.shutdown()

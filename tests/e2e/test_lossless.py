@@ -1,0 +1,141 @@
+"""An execution that finished is in the database: many processes, killed ones, forked ones, and at exit."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pools import AsyncPool
+
+from learning_instrument import record_execution
+
+HERE = Path(__file__).parent
+SEARCHED = os.pathsep.join(map(str, [HERE, HERE.parent, HERE.parent.parent]))
+METHODS = ["fork", "spawn", "forkserver"]
+
+
+def command(name, *args):
+    return [sys.executable, "-c", f"import programs; programs.{name}(*{args!r})"]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run one of the programs; answer with what it printed."""
+    monkeypatch.setenv("PYTHONPATH", SEARCHED)
+
+    def run(name, *args, status=0):
+        done = subprocess.run(command(name, *args), capture_output=True, text=True, timeout=100)
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def task_ids(rows):
+    """Return the task ids of all rows, sorted."""
+    return lambda: sorted(row["task_id"] for row in rows())
+
+
+def test_eight_processes_of_eight_threads_lose_nothing(run, database, rows):
+    """12,800 executions at once into one file are 12,800 rows."""
+    run("at_once", database.path, 8, 8, 200)
+
+    expected = {f"{process}-{thread}-{n}" for process in range(8) for thread in range(8) for n in range(200)}
+    stored = rows()
+    assert len(stored) == 12_800
+    assert {row["task_id"] for row in stored} == expected
+    assert len({row["execution_id"] for row in stored}) == 12_800
+    assert len({row["process_id"] for row in stored}) == 8
+
+
+def test_row_survives_a_killed_process(database, task_ids, monkeypatch):
+    """``kill -9`` right after the return: in commit mode the row is there."""
+    monkeypatch.setenv("PYTHONPATH", SEARCHED)
+    with subprocess.Popen(command("wait_to_be_killed", database.path), stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"returned\n"
+        process.send_signal(signal.SIGKILL)
+
+    assert task_ids() == ["returned"]
+
+
+async def test_a_thousand_asyncio_tasks_have_the_right_parents(configured, rows):
+    """Twenty executions run fifty others each, all at the same time."""
+
+    class Outer:
+        def __init__(self):
+            self.inner = AsyncPool(lambda task: {"success": True})
+
+        @record_execution
+        async def execute_task(self, task):
+            subtasks = [{"task_id": f"{task['task_id']}.{n}", "task_type": "inner"} for n in range(50)]
+            return await asyncio.gather(*(self.inner.execute_task(subtask) for subtask in subtasks))
+
+    outer = Outer()
+    await asyncio.gather(*(outer.execute_task({"task_id": f"{n}", "task_type": "outer"}) for n in range(20)))
+
+    stored = rows()
+    parents = {row["execution_id"]: row["task_id"] for row in stored if row["task_type"] == "outer"}
+    inner = [row for row in stored if row["task_type"] == "inner"]
+    assert (len(parents), len(inner)) == (20, 1000)
+    assert all(parents[row["parent_execution_id"]] == row["task_id"].split(".")[0] for row in inner)
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("method", METHODS)
+def test_multiprocessing_children_record(run, database, task_ids, method, durability):
+    """Bound methods and functions are pickled, and what they do is stored before the child is gone."""
+    run("multiprocessing_children", database.path, method, durability)
+
+    assert task_ids() == ["configured", "function", "method", "parent"]
+
+
+@pytest.mark.parametrize(("method", "durability"), [*((method, "commit") for method in METHODS), ("fork", "batch")])
+def test_process_pool_executor_children_record(run, database, task_ids, method, durability):
+    """The same through concurrent.futures."""
+    run("executor", database.path, method, durability)
+
+    assert task_ids() == sorted(f"{kind}-{n}" for kind in ("method", "function") for n in range(20))
+
+
+def test_forked_child_that_just_ends_has_recorded(run, database, rows):
+    """``os.fork`` and ``os._exit``: each execution has an id and a process of its own."""
+    run("forked_child", database.path, "commit")
+
+    stored = rows()
+    assert [row["task_id"] for row in stored] == ["before", "child", "after"]
+    assert len({row["execution_id"] for row in stored}) == 3
+    assert len({row["process_id"] for row in stored}) == 2
+
+
+def test_forking_while_others_record_loses_nothing(run, database, rows):
+    """No child inherits a lock that nobody will release."""
+    parents = int(run("fork_under_load", database.path, 3, 15, 10))
+
+    assert Counter(row["task_type"] for row in rows()) == {"parent": parents, "child": 150}
+
+
+@pytest.mark.parametrize(("how", "status"), [("configured", 0), ("explicit", 0), ("exit", 3), ("exception", 1)])
+def test_batch_mode_is_flushed_at_exit(run, database, rows, how, status):
+    """However the program comes to its end, and without a call."""
+    run("exit_without_flush", database.path, how, 1000, status=status)
+
+    assert [row["task_id"] for row in rows()] == [f"{n}" for n in range(1000)]
+
+
+def test_execution_of_an_exit_handler_is_recorded(run, database, task_ids):
+    """As late as that."""
+    run("exit_from_atexit", database.path)
+
+    assert task_ids() == ["first", "last"]
+
+
+def test_queue_is_the_parents_after_a_fork(run, database, task_ids):
+    """Written once, and by it."""
+    run("fork_with_a_queue", database.path)
+
+    assert task_ids() == sorted([*(f"{n}" for n in range(50)), "child"])

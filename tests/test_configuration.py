@@ -1,0 +1,290 @@
+"""Joining provider, processor, exporter and database, and taking them apart."""
+
+import contextlib
+import sqlite3
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from pools import SyncPool
+
+from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
+from learning_instrument.errors import ConfigurationError
+
+
+def count(database):
+    return database.query("SELECT count(*) AS n FROM executions")[0]["n"]
+
+
+def wait_until(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+# The database.
+
+
+def test_path_or_database_will_do(tmp_path, database):
+    """A path is made a database, and a database is taken as it is."""
+    assert configure(database) is database
+    shutdown()
+    assert configure(tmp_path / "other.db").path == str(tmp_path / "other.db")
+
+
+def test_default_is_in_the_working_directory(tmp_path, monkeypatch):
+    """``learning.db``, made by the first execution."""
+    monkeypatch.chdir(tmp_path)
+
+    database = configure()
+
+    assert database.path == str(tmp_path / "learning.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_environment_names_database_and_durability(tmp_path, monkeypatch):
+    """Where the arguments do not say."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "env.db"))
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "batch")
+
+    database = configure()
+
+    assert (database.path, database.durability) == (str(tmp_path / "env.db"), "batch")
+
+
+def test_arguments_go_before_the_environment(tmp_path, monkeypatch):
+    """What the code says is meant."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "env.db"))
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "batch")
+
+    database = configure(tmp_path / "given.db", durability="commit")
+
+    assert (database.path, database.durability) == (str(tmp_path / "given.db"), "commit")
+
+
+def test_twice_with_the_same_database_does_nothing_more(database, rows):
+    """Same object, one row for each execution."""
+    first = configure(database.path)
+
+    assert configure(database.path) is first
+    assert configure(database) is first
+    SyncPool().execute_task({})
+    assert len(rows()) == 1
+
+
+def test_another_database_is_refused_until_shutdown(tmp_path):
+    """Nobody's rows change their place unnoticed."""
+    configure(tmp_path / "first.db")
+
+    with pytest.raises(ConfigurationError, match=r"first\.db.*shutdown\(\)"):
+        configure(tmp_path / "second.db")
+
+    shutdown()
+    assert configure(tmp_path / "second.db").path == str(tmp_path / "second.db")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "named"),
+    [
+        ({"database": 5}, "5"),
+        ({"database": ""}, "names no file"),
+        ({"database": ":memory:"}, "memory"),
+        ({"durability": "maybe"}, "maybe"),
+        ({"retention_days": 0}, "retention_days"),
+        ({"retention_days": "week"}, "retention_days"),
+        ({"max_size": "big"}, "max_size"),
+        ({"max_size": 0}, "max_size"),
+        ({"max_size": True}, "max_size"),
+    ],
+)
+def test_unusable_argument_is_refused(keywords, named):
+    """And nothing is set up."""
+    with pytest.raises(ConfigurationError, match=named):
+        configure(**keywords)
+
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_unusable_environment_is_refused(monkeypatch):
+    """A typing error in a variable shows where somebody can act on it."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "sometimes")
+
+    with pytest.raises(ConfigurationError, match="sometimes"):
+        configure()
+
+
+# The provider.
+
+
+def test_global_provider_is_set_where_there_is_none(database):
+    """The application's other instrumentations get an SDK with it."""
+    configure(database)
+
+    assert isinstance(trace.get_tracer_provider(), TracerProvider)
+
+
+def test_global_provider_of_the_application_is_added_to(database, provider, exporter, rows):
+    """It stays the application's, and gets our spans as well."""
+    trace.set_tracer_provider(provider)
+
+    configure(database)
+    SyncPool().execute_task({})
+
+    assert trace.get_tracer_provider() is provider
+    assert len(exporter.get_finished_spans()) == len(rows()) == 1
+
+
+def test_given_provider_leaves_the_global_one_alone(database, provider, exporter):
+    """``tracer_provider=`` is where the spans go."""
+    configure(database, tracer_provider=provider)
+    SyncPool().execute_task({})
+
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    assert len(exporter.get_finished_spans()) == 1
+
+
+def test_hosts_flush_flushes_the_database(tmp_path, provider):
+    """``provider.force_flush()`` means all of it."""
+    database = configure(tmp_path / "learning.db", durability="batch", tracer_provider=provider)
+    SyncPool().execute_task({})
+
+    assert provider.force_flush()
+
+    assert database.statistics().stored == 1
+
+
+def test_resource_of_the_provider_is_in_the_row(database, rows):
+    """The service's name, though the sampler drops its spans."""
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+    provider = TracerProvider(sampler=ALWAYS_OFF, resource=Resource.create({"service.name": "checkout"}))
+    configure(database, tracer_provider=provider)
+
+    SyncPool().execute_task({})
+
+    assert rows()[0]["service_name"] == "checkout"
+
+
+# Shutdown.
+
+
+def test_shutdown_writes_what_is_queued(tmp_path):
+    """Nothing waits for a background thread that is no more."""
+    configure(tmp_path / "learning.db", durability="batch")
+    for _ in range(100):
+        SyncPool().execute_task({})
+
+    shutdown()
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "learning.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM executions").fetchone() == (100,)
+
+
+def test_shutdown_closes_and_detaches(tmp_path):
+    """One file is left, and later executions go nowhere."""
+    configure(tmp_path / "learning.db")
+    SyncPool().execute_task({})
+
+    shutdown()
+    SyncPool().execute_task({})
+
+    assert [path.name for path in tmp_path.iterdir()] == ["learning.db"]
+    assert count(LearningDatabase(tmp_path / "learning.db")) == 1
+
+
+def test_shutdown_without_configure_does_nothing():
+    """Nor does a second one."""
+    shutdown()
+    shutdown()
+
+
+def test_configure_after_shutdown_records_once(tmp_path):
+    """The processors of before are still in the provider, and idle."""
+    for _ in range(3):
+        configure(tmp_path / "learning.db")
+        SyncPool().execute_task({})
+        shutdown()
+
+    assert count(LearningDatabase(tmp_path / "learning.db")) == 3
+
+
+# Retention.
+
+
+def days_ago(days):
+    return ExecutionRecord(task_type="old", timestamp=datetime.now(timezone.utc) - timedelta(days=days))
+
+
+def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
+    """Those of before this process as well, though it records next to nothing."""
+    database.append([days_ago(days) for days in (0, 1, 8, 9, 400)])
+
+    configure(database, retention_days=7)
+    SyncPool().execute_task({})
+
+    wait_until(lambda: count(database) == 3)
+    oldest = database.query("SELECT min(timestamp) AS t FROM executions")[0]["t"]
+    assert datetime.fromisoformat(oldest) > datetime.now(timezone.utc) - timedelta(days=7)
+
+
+def test_all_that_is_beyond_the_limit_goes(database):
+    """However much it is: one round of upkeep deletes only so many."""
+    database.append([days_ago(8)] + [days_ago(8) for _ in range(12_000)])
+
+    configure(database, retention_days=7)
+    SyncPool().execute_task({})
+
+    wait_until(lambda: count(database) == 1)
+
+
+def test_oldest_rows_go_when_the_database_is_too_large(database):
+    """Down to the size, the newest rows stay."""
+    records = [
+        ExecutionRecord(
+            task_type=f"{n}",
+            solution_summary="x" * 1000,
+            timestamp=datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=n),
+        )
+        for n in range(2000)
+    ]
+    database.append(records)
+
+    configure(database, max_size="1MB")
+    SyncPool().execute_task({"task_type": "newest"})
+
+    wait_until(lambda: _used_bytes(database) <= 1_000_000)
+    kept = [row["task_type"] for row in database.query("SELECT task_type FROM executions ORDER BY timestamp")]
+    assert kept == [f"{n}" for n in range(2001 - len(kept), 2000)] + ["newest"]
+    assert len(kept) > 300
+
+
+def _used_bytes(database):
+    pragmas = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (database.query(f"PRAGMA {name}")[0][name] for name in pragmas)
+    return (pages - free) * size
+
+
+def test_nothing_is_opened_again_after_shutdown(tmp_path):
+    """Upkeep that is due when the database is closed waits for the next record."""
+    database = configure(tmp_path / "learning.db", retention_days=7)
+    database.append([days_ago(8) for _ in range(12_000)])
+
+    shutdown()
+    (tmp_path / "learning.db").unlink()
+    wait_until(lambda: database._writer._thread is None)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explicit_database_is_not_trimmed_by_configure(tmp_path, database):
+    """Limits belong to the database they were given for."""
+    configure(tmp_path / "configured.db", retention_days=1)
+    database.append([days_ago(30)])
+
+    record_execution(learning_db=database)(lambda task: None)({})
+
+    assert count(database) == 2

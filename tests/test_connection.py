@@ -1,0 +1,173 @@
+"""The one file that opens SQLite: pragmas, transactions, and files that go away."""
+
+import os
+import sqlite3
+
+import pytest
+
+from learning_instrument import ExecutionRecord
+from learning_instrument.connection import WriteConnection, connect, prepare, query
+from learning_instrument.record import row_from_record
+
+
+def row(n=0):
+    return row_from_record(ExecutionRecord(task_type="x", task_id=f"t-{n}", execution_id=f"e-{n}"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a file that does not exist yet."""
+    return str(tmp_path / "learning.db")
+
+
+@pytest.fixture
+def connection(path):
+    """A connection for writing."""
+    connection = WriteConnection(path, 0.05)
+    yield connection
+    connection.close()
+
+
+def pragma(connection, name):
+    return connection.execute(f"PRAGMA {name}")[0][0]
+
+
+def test_writing_is_durable_against_a_killed_process_and_cheap(connection):
+    """WAL, no sync at each commit, and no checkpoint on the task's thread."""
+    assert pragma(connection, "journal_mode") == "wal"
+    assert pragma(connection, "synchronous") == 1
+    assert pragma(connection, "wal_autocheckpoint") == 0
+    assert pragma(connection, "auto_vacuum") == 2
+    assert pragma(connection, "busy_timeout") == 50
+
+
+def test_insert_answers_how_many_rows_were_new(connection):
+    """A row that is there already is not counted again."""
+    assert connection.insert([row(0)]) == 1
+    assert connection.insert([row(0)]) == 0
+    assert connection.insert([row(n) for n in range(300)]) == 299
+
+
+def test_several_rows_are_stored_together_or_not_at_all(connection, path):
+    """One that cannot be bound leaves none of its batch."""
+    odd = (object(), *row(1)[1:])
+
+    with pytest.raises((sqlite3.InterfaceError, sqlite3.ProgrammingError)):
+        connection.insert([row(0), odd])
+
+    assert query(path, "SELECT count(*) AS n FROM executions", ()) == [{"n": 0}]
+    assert connection.insert([row(2)]) == 1
+
+
+def test_losses_are_stored_with_rows(connection, path):
+    """In one transaction, with time and process."""
+    connection.insert([row()], {"queue full": 3, "fault": 1})
+
+    losses = query(path, "SELECT process_id, reason, executions FROM losses ORDER BY rowid", ())
+    assert losses == [
+        {"process_id": os.getpid(), "reason": "queue full", "executions": 3},
+        {"process_id": os.getpid(), "reason": "fault", "executions": 1},
+    ]
+
+
+def test_lock_is_waited_for_no_longer_than_said(connection, path):
+    """Then it is the caller's to decide."""
+    connection.insert([row(0)])
+    other = connect(path, 0.0)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        connection.insert([row(1)])
+
+    other.execute("ROLLBACK")
+    assert connection.insert([row(1)]) == 1
+    other.close()
+
+
+def test_connection_is_opened_when_it_is_needed(path):
+    """And again after it was closed."""
+    connection = WriteConnection(path, 0.05)
+    assert not connection.is_open
+    assert not os.path.exists(path)
+
+    for n in range(2):
+        connection.insert([row(n)])
+        assert connection.is_open
+        connection.close()
+        assert not connection.is_open
+
+
+def test_failed_opening_leaves_nothing_open(path):
+    """The next one may succeed."""
+    with open(path, "wb") as file:
+        file.write(b"no database " * 1000)
+    connection = WriteConnection(path, 0.05)
+    with pytest.raises(sqlite3.DatabaseError):
+        connection.open()
+    assert not connection.is_open
+
+    os.unlink(path)
+
+    assert connection.insert([row()]) == 1
+    connection.close()
+
+
+def test_closing_moves_the_log_into_the_file(connection, path):
+    """One file is left, to be copied or mailed."""
+    connection.insert([row()])
+    assert os.path.exists(path + "-wal")
+
+    connection.close()
+
+    assert not os.path.exists(path + "-wal")
+
+
+def test_closing_after_the_file_was_replaced_leaves_the_new_ones_log(connection, path):
+    """SQLite deletes the log by its name, and by that name there is another's now."""
+    connection.insert([row(0)])
+    for suffix in ("", "-wal", "-shm"):
+        os.unlink(path + suffix)
+    other = WriteConnection(path, 0.05)
+    other.insert([row(1)])
+
+    connection.close()
+
+    assert os.path.exists(path + "-wal")
+    other.close()
+    assert query(path, "SELECT task_id FROM executions", ()) == [{"task_id": "t-1"}]
+
+
+def test_checkpoint_empties_the_log(connection, path):
+    """What it holds is in the file then."""
+    connection.insert([row(n) for n in range(500)])
+    before = os.path.getsize(path)
+
+    connection.checkpoint()
+
+    assert os.path.getsize(path) > before
+
+
+def test_query_connection_cannot_write(connection, path):
+    """Whatever the question says."""
+    connection.open()
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        query(path, "DROP TABLE executions", ())
+
+
+def test_statement_without_rows_answers_with_none(connection, path):
+    """Not every question has columns."""
+    connection.open()
+
+    assert query(path, "BEGIN", ()) == []
+
+
+def test_preparing_a_prepared_file_changes_nothing(connection, path):
+    """Each process does it."""
+    connection.insert([row()])
+    other = connect(path, 0.05)
+
+    prepare(other)
+
+    assert other.execute("SELECT count(*) FROM executions").fetchone() == (1,)
+    other.close()

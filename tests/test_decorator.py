@@ -1,0 +1,577 @@
+"""What a decorated function still is, where its task is found, and which arguments are refused."""
+
+import asyncio
+import copy
+import inspect
+import pickle
+import typing
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+import wrapt
+from pools import AsyncPool, SyncPool, ThreadPool, succeed
+
+from learning_instrument import current_execution, record_execution
+from learning_instrument.errors import ConfigurationError
+
+
+@record_execution
+def module_function(task: dict[str, int], *, retries: int = 3) -> list[str]:
+    """Say what it does."""
+    return [f"{task}", f"{retries}"]
+
+
+class Owner:
+    """Every kind of method."""
+
+    label = "owner"
+
+    @record_execution
+    def method(self, task: Any) -> Any:
+        return (self.label, task)
+
+    @record_execution
+    @classmethod
+    def recorded_class_method(cls, task: Any) -> Any:
+        return (cls, task)
+
+    @classmethod
+    @record_execution
+    def class_method(cls, task: Any) -> Any:
+        return (cls, task)
+
+    @record_execution
+    @staticmethod
+    def recorded_static_method(task: Any) -> Any:
+        return task
+
+    @staticmethod
+    @record_execution
+    def static_method(task: Any) -> Any:
+        return task
+
+    class Inner:
+        @record_execution
+        def method(self, task: Any) -> Any:
+            return task
+
+
+METHODS = ("method", "recorded_class_method", "class_method", "recorded_static_method", "static_method")
+
+
+async def coroutine_function(task):
+    return task
+
+
+def generator_function(task):
+    yield task
+
+
+async def async_generator_function(task):
+    yield task
+
+
+def plain_function(task):
+    return task
+
+
+KINDS = (coroutine_function, generator_function, async_generator_function, plain_function)
+
+
+# What it still is.
+
+
+@pytest.mark.parametrize("function", KINDS)
+@pytest.mark.parametrize(
+    "question",
+    [
+        inspect.iscoroutinefunction,
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+        inspect.isfunction,
+        inspect.isroutine,
+        callable,
+    ],
+)
+def test_kind_of_function_stays(function, question):
+    """Whatever inspect says of a function, it says of the decorated one."""
+    assert question(record_execution(function)) == question(function)
+
+
+def test_signature_names_and_type_hints_stay():
+    """Frameworks that look at a function see the same one."""
+    bare = module_function.__wrapped__
+
+    assert inspect.signature(module_function) == inspect.signature(bare)
+    assert typing.get_type_hints(module_function) == typing.get_type_hints(bare)
+    assert (
+        module_function.__name__,
+        module_function.__qualname__,
+        module_function.__module__,
+        module_function.__doc__,
+    ) == (
+        "module_function",
+        "module_function",
+        __name__,
+        "Say what it does.",
+    )
+    assert inspect.getsource(module_function) == inspect.getsource(bare)
+
+
+def test_signature_of_a_bound_method_stays():
+    """A bound method takes no self."""
+    assert str(inspect.signature(Owner().method)) == "(task: Any) -> Any"
+    assert inspect.ismethod(Owner().method)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_kind_of_method_is_recorded(configured, rows, name):
+    """Instance, class and static methods, in either order of decorators, on instance and class."""
+    owner = Owner()
+    expected = {"method": ("owner", "t"), "recorded_static_method": "t", "static_method": "t"}.get(name, (Owner, "t"))
+
+    assert getattr(owner, name)("t") == expected
+    if name != "method":
+        assert getattr(Owner, name)("t") == expected
+
+    assert len(rows()) == (1 if name == "method" else 2)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_class_name_is_the_pool_type_of_its_methods(configured, rows, name):
+    """A method's pool is its instance, or its class; a static one has none."""
+    getattr(Owner(), name)({})
+
+    assert rows()[0]["pool_type"] == ("unknown" if "static" in name else "Owner")
+
+
+def test_decorating_twice_records_once(configured, rows):
+    """A decorated function is left as it is."""
+    twice = record_execution(pool_type="other")(module_function)
+
+    twice({})
+
+    assert twice is module_function
+    assert len(rows()) == 1
+
+
+def test_other_decorators_stack(configured, rows):
+    """A wrapt decorator above or below ours changes nothing."""
+
+    @wrapt.decorator
+    def add_one(wrapped, instance, args, kwargs):
+        return wrapped(*args, **kwargs) + 1
+
+    @add_one
+    @record_execution
+    @add_one
+    def execute_task(task):
+        return task
+
+    assert execute_task(1) == 3
+    assert len(rows()) == 1
+
+
+def test_callable_object_is_recorded(configured, rows):
+    """An object with ``__call__`` can be decorated as well as a function."""
+
+    class Run:
+        def __call__(self, task):
+            return task["n"]
+
+    assert record_execution(Run())({"task_id": "t-1", "n": 5}) == 5
+    assert rows()[0]["task_id"] == "t-1"
+
+
+def test_async_generator_and_generator_give_their_items(configured, rows):
+    """Consumed to the end, each is one execution."""
+
+    async def consume():
+        return [item async for item in record_execution(async_generator_function)("a")]
+
+    assert list(record_execution(generator_function)("b")) == ["b"]
+    assert asyncio.run(consume()) == ["a"]
+    assert [row["outcome"] for row in rows()] == ["succeeded", "succeeded"]
+
+
+def test_future_is_returned_as_it_is_and_timed_until_done(configured, rows):
+    """The caller gets the executor's own future; its row says how it ended."""
+    future: Future[Any] = Future()
+
+    @record_execution
+    def execute_task(task):
+        return future
+
+    assert execute_task({}) is future
+    assert rows() == []
+    future.set_result({"success": False, "error": "no"})
+    assert [(row["outcome"], row["error_message"]) for row in rows()] == [("failed", "no")]
+
+
+def test_thread_pool_records_each_task(configured, rows):
+    """A pool that answers with futures has a row for each of them."""
+    pool = ThreadPool()
+    with pool.executor:
+        results = [pool.execute_task({"task_id": f"{n}"}) for n in range(20)]
+        assert [future.result() for future in results] == [{"success": True}] * 20
+
+    assert sorted(int(row["task_id"]) for row in rows()) == list(range(20))
+
+
+# Pickling and copying.
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_function_pickles_by_its_name(protocol):
+    """The function that comes back is the very same."""
+    assert pickle.loads(pickle.dumps(module_function, protocol)) is module_function
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("of", [Owner, Owner()], ids=["class", "instance"])
+def test_methods_pickle(name, of):
+    """Bound methods pickle with their instance, as undecorated ones do."""
+    restored = pickle.loads(pickle.dumps(getattr(of, name)))
+
+    args = (Owner(), "t") if name == "method" and of is Owner else ("t",)
+    assert restored(*args) == getattr(of, name)(*args)
+
+
+def test_method_of_a_nested_class_pickles():
+    """The qualified name is followed."""
+    assert pickle.loads(pickle.dumps(Owner.Inner.method))(None, 4) == 4
+
+
+def test_pools_pickle_and_copy():
+    """Being decorated keeps no pool from being copied."""
+    pool = AsyncPool(succeed)
+
+    for copied in (pickle.loads(pickle.dumps(pool)), copy.copy(pool), copy.deepcopy(pool)):
+        assert copied.run is succeed
+
+
+def test_local_function_does_not_pickle():
+    """As an undecorated one does not."""
+
+    @record_execution
+    def local(task):
+        """Do nothing."""
+
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(local)
+
+
+def test_function_pickles_only_where_its_name_leads_back_to_it():
+    """Instead of another function, the caller gets an error."""
+    impostor = record_execution(plain_function)
+    with pytest.raises(pickle.PicklingError, match="plain_function"):
+        pickle.dumps(impostor)
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+def test_function_copies_to_itself(copier):
+    """Functions are atoms to the copy module, and stay so."""
+    assert copier(module_function) is module_function
+
+
+def test_deep_copy_of_a_bound_method_has_an_owner_of_its_own():
+    """As with an undecorated one."""
+    owner = Owner()
+    owner.label = "copied"
+
+    method = copy.deepcopy(owner.method)
+
+    owner.label = "changed since"
+    assert method("t") == ("copied", "t")
+
+
+# Where the task is.
+
+
+def second(extra, task):
+    return None
+
+
+def named_otherwise(job, extra=None):
+    return None
+
+
+def keyword_only(*, task):
+    return None
+
+
+def with_default(task={"task_id": "t-1"}):  # noqa: B006 - the default is the point
+    return None
+
+
+def positional_only(task, /):
+    return None
+
+
+def catch_all(*args, **kwargs):
+    return None
+
+
+TASK = {"task_id": "t-1"}
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"),
+    [
+        (second, (1, TASK), {}),
+        (second, (1,), {"task": TASK}),
+        (second, (), {"task": TASK, "extra": 1}),
+        (named_otherwise, (TASK,), {}),
+        (named_otherwise, (), {"job": TASK}),
+        (keyword_only, (), {"task": TASK}),
+        (with_default, (), {}),
+        (positional_only, (TASK,), {}),
+        (catch_all, (TASK, 2), {}),
+        (catch_all, (), {"task": TASK}),
+    ],
+)
+def test_task_is_found(configured, rows, function, args, kwargs):
+    """By default it is the parameter ``task``, else the first."""
+    record_execution(function)(*args, **kwargs)
+
+    assert rows()[0]["task_id"] == "t-1"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pool: pool.execute(1, TASK),
+        lambda pool: pool.execute(extra=1, job=TASK),
+        lambda pool: type(pool).execute(pool, 1, TASK),
+        lambda pool: type(pool).execute(pool, 1, job=TASK),
+    ],
+)
+def test_task_is_found_under_the_name_it_was_given(configured, rows, call):
+    """``task=`` names the argument, wherever it stands, bound or not."""
+
+    class Pool:
+        @record_execution(task="job")
+        def execute(self, extra, job):
+            return None
+
+    call(Pool())
+
+    assert rows()[0]["task_id"] == "t-1"
+
+
+def test_first_argument_after_self_is_the_task(configured, rows):
+    """A method's own instance is never its task."""
+
+    class Pool:
+        task_id = "the pool's"
+
+        @record_execution
+        def run(self, job):
+            return None
+
+    Pool().run({"task_id": "t-1"})
+
+    assert rows()[0]["task_id"] == "t-1"
+
+
+def test_first_argument_after_cls_is_the_task(configured, rows):
+    """However many decorators hand the class on."""
+
+    class Pool:
+        @classmethod
+        @record_execution
+        def run(cls, job):
+            return None
+
+        @record_execution
+        @classmethod
+        def run_too(cls, job):
+            return None
+
+    Pool.run({"task_id": "t-1"})
+    Pool.run(job={"task_id": "t-1"})
+    Pool.run_too({"task_id": "t-1"})
+
+    assert [row["task_id"] for row in rows()] == ["t-1"] * 3
+
+
+def test_missing_argument_is_the_error_it_was(configured):
+    """A wrong call fails as it did before."""
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'task'"):
+        SyncPool().execute_task()
+
+
+# Keywords.
+
+
+def test_pool_type_is_the_decorators(configured, rows):
+    """What the decorator says goes before what the pool says."""
+
+    class Pool:
+        pool_type = "the pool's"
+
+        @record_execution(pool_type="given")
+        def execute_task(self, task):
+            return None
+
+    Pool().execute_task({})
+
+    assert rows()[0]["pool_type"] == "given"
+    assert "pool_type" not in rows()[0]["defaulted"]
+
+
+def test_hooks_see_span_pool_task_and_result(configured):
+    """Before the task, and after it, whether it returned or raised."""
+    seen: list[tuple[Any, ...]] = []
+
+    class Pool:
+        @record_execution(
+            request_hook=lambda span, *rest: seen.append(rest), response_hook=lambda span, *rest: seen.append(rest)
+        )
+        def execute_task(self, task):
+            if task == "raise":
+                raise error
+            return "result"
+
+    pool, error = Pool(), ValueError("no")
+    pool.execute_task("return")
+    with pytest.raises(ValueError, match="no"):
+        pool.execute_task("raise")
+
+    assert seen == [
+        (pool, "return"),
+        (pool, "return", "result", None),
+        (pool, "raise"),
+        (pool, "raise", None, error),
+    ]
+
+
+def test_hooks_may_write_to_the_span(database, provider, exporter):
+    """Both get the span while it can still be written to."""
+
+    @record_execution(
+        request_hook=lambda span, *_: span.set_attribute("before", 1),
+        response_hook=lambda span, *_: span.set_attribute("after", 2),
+        learning_db=database,
+        tracer_provider=provider,
+    )
+    def execute_task(task):
+        return None
+
+    execute_task({})
+
+    (span,) = exporter.get_finished_spans()
+    assert (span.attributes["before"], span.attributes["after"]) == (1, 2)
+
+
+def test_fields_fill_columns_from_other_names(configured, rows):
+    """A name, a dotted path, or a function, for pools that use other words."""
+
+    class Pool:
+        site = "berlin"
+
+        @record_execution(
+            fields={
+                "task_type": "kind",
+                "model": "usage.model",
+                "input_tokens": "usage.prompt_tokens",
+                "actual_cost": lambda pool, task, result: result["cents"] / 100,
+                "pool_id": "site",
+            }
+        )
+        def execute_task(self, task):
+            return {"usage": {"model": "m-1", "prompt_tokens": 12}, "cents": 150}
+
+    Pool().execute_task({"kind": "review"})
+
+    (row,) = rows()
+    assert (row["task_type"], row["model"], row["input_tokens"]) == ("review", "m-1", 12)
+    assert (row["actual_cost"], row["pool_id"]) == (1.5, "berlin")
+    assert "task_type" not in row["defaulted"]
+    assert "actual_cost" not in row["defaulted"]
+
+
+def test_what_the_task_says_of_itself_wins(configured, rows):
+    """current_execution().set() goes before ``fields``, which go before task and result."""
+
+    @record_execution(fields={"model_tier": lambda *_: "from fields", "repo": lambda *_: "from fields"})
+    def execute_task(task):
+        current_execution().set(model_tier="said")
+        return {"model_tier": "result's"}
+
+    execute_task({"model_tier": "task's", "repo": "task's"})
+
+    assert (rows()[0]["model_tier"], rows()[0]["repo"]) == ("said", "from fields")
+
+
+def test_success_when_decides(configured, rows):
+    """True and False are the verdict; None leaves it to the result."""
+    verdicts: dict[str, bool | None] = {"yes": True, "no": False, "none": None}
+    execute_task = record_execution(success_when=lambda result: verdicts[result["word"]])(lambda task: task)
+
+    for word in verdicts:
+        execute_task({"word": word, "success": False})
+
+    assert [row["outcome"] for row in rows()] == ["succeeded", "failed", "failed"]
+    assert (rows()[1]["error_type"], rows()[1]["error_message"]) == ("quality_gate", "success_when said no")
+
+
+@pytest.mark.parametrize("by", ["keyword", "environment"])
+def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
+    """Neither description nor summary is stored; the estimate of tokens stays."""
+    if by == "environment":
+        monkeypatch.setenv("LEARNING_INSTRUMENT_CAPTURE_CONTENT", "false")
+    decorate: Callable[..., Any] = record_execution(capture_content=by != "keyword")
+
+    decorate(lambda task: {"solution_summary": "secret"})({"prompt": "secret"})
+
+    (row,) = rows()
+    assert (row["task_description"], row["solution_summary"], row["estimated_tokens"]) == ("", None, 3)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "named"),
+    [
+        ({"task": "job"}, "job"),
+        ({"pool_type": 5}, "pool_type"),
+        ({"success_when": "yes"}, "yes"),
+        ({"request_hook": 1}, "1"),
+        ({"response_hook": 1}, "1"),
+        ({"fields": {"no_column": "x"}}, "no_column"),
+        ({"fields": {"repo": 5}}, "repo"),
+        ({"fields": {"repo": ""}}, "repo"),
+        ({"learning_db": "learning.db"}, "learning_db"),
+    ],
+)
+def test_unusable_argument_is_refused_when_decorating(keywords, named):
+    """The message names what was given, where it was given."""
+    with pytest.raises(ConfigurationError, match=named):
+        record_execution(**keywords)(plain_function)
+
+
+def test_what_cannot_be_called_is_refused():
+    """A decorator on something else is a mistake that shows at once."""
+    with pytest.raises(ConfigurationError, match="neither"):
+        record_execution(5)
+
+
+def test_unknown_column_said_by_a_task_is_a_warning(configured, rows, caplog):
+    """A task must not fail for its telemetry; the other columns count."""
+
+    @record_execution
+    def execute_task(task):
+        current_execution().set(no_column=1, quality_score=80)
+
+    execute_task({})
+
+    assert rows()[0]["quality_score"] == 80
+    assert "no_column" in caplog.text
+
+
+def test_outside_an_execution_there_is_nothing_to_set():
+    """And nothing happens."""
+    current_execution().set(quality_score=80)
+
+    assert current_execution().execution_id is None

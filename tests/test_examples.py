@@ -1,0 +1,209 @@
+"""Every file of ``examples/`` runs alone, and does what it says."""
+
+import functools
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+class Run:
+    """One run of an example, in a folder of its own."""
+
+    def __init__(self, example, folder, *arguments):
+        command = [sys.executable, str(ROOT / "examples" / example), *arguments]
+        self.finished = subprocess.run(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=100
+        )
+        self.output = self.finished.stdout.decode()
+        self.errors = self.finished.stderr.decode()
+        self.lines = [re.sub(r"\s+", " ", line.strip()) for line in self.output.splitlines()]
+        self.database = Path(folder).resolve() / "data" / "learning.db"
+
+    def query(self, sql):
+        return query(self.database, sql)
+
+
+def environment(**more):
+    ours = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "80", **more}
+
+
+def query(database, sql):
+    connection = sqlite3.connect(database)
+    try:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(sql)]
+    finally:
+        connection.close()
+
+
+@functools.lru_cache
+def run_once(example):
+    folder = tempfile.TemporaryDirectory()
+    run = Run(example, folder.name)
+    run.keep = folder
+    return run
+
+
+@pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
+def test_example_runs_alone(example):
+    run = run_once(example)
+    assert (run.finished.returncode, run.errors) == (0, "")
+
+
+@pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
+def test_example_leaves_a_sound_database_where_it_says(example):
+    run = run_once(example)
+    assert str(run.database) in run.output
+    assert run.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert run.query("SELECT * FROM losses") == []
+
+
+def test_quickstart_records_every_task():
+    run = run_once("quickstart.py")
+    assert run.query("SELECT count(*) AS n, count(DISTINCT execution_id) AS ids FROM executions") == [
+        {"n": 400, "ids": 400}
+    ]
+    assert "400 executions recorded; 400 are in" in run.output
+
+
+def test_quickstart_has_files_that_fail_and_time_limits_that_are_too_short():
+    run = run_once("quickstart.py")
+    failures = {
+        (row["outcome"], row["error_type"], row["exception"]): row["n"]
+        for row in run.query(
+            "SELECT outcome, error_type, replace(replace(exception_type, 'asyncio.exceptions.', ''), 'tokenize.', '')"
+            " AS exception, count(*) AS n FROM executions WHERE NOT success GROUP BY 1, 2, 3"
+        )
+    }
+    assert failures["timeout", "timeout", "TimeoutError"] >= 6  # more on a machine that is busy for 30 seconds
+    assert failures["error", "unknown", "SyntaxError"] > 0
+    for (outcome, error_type, exception), runs in failures.items():
+        assert f"{error_type} {outcome} {exception or '-'} {runs}" in " ".join(run.lines)
+
+
+def test_quickstart_fills_the_columns_it_can():
+    run = run_once("quickstart.py")
+    (filled,) = run.query(
+        "SELECT min(repo LIKE '%python-3%' OR repo LIKE 'pypy%') AS repo, min(task_description != '') AS description,"
+        " min(pool_type) AS pool_type, min(complexity_score > 0 OR metadata LIKE '%\"bytes\":0,%') AS complexity,"
+        " min(json_extract(metadata, '$.task.time_limit')) AS limit_ FROM executions"
+    )
+    assert filled == {"repo": 1, "description": 1, "pool_type": "asyncio", "complexity": 1, "limit_": 0.005}
+    (solved,) = run.query(
+        "SELECT min(quality_score) > 0 AS quality, min(actual_cost) > 0 AS cost, min(cpu_time_seconds) > 0 AS cpu,"
+        " min(solution_summary != '') AS summary, count(worker_id) > 0 AS workers FROM executions WHERE success"
+    )
+    assert set(solved.values()) == {1}
+
+
+def test_quickstart_reports_what_its_database_says():
+    run = run_once("quickstart.py")
+    for row in run.query(
+        "SELECT task_type, model_tier, count(*) AS runs, sum(success) AS succeeded FROM executions GROUP BY 1, 2"
+    ):
+        start = f"{row['task_type']} {row['model_tier']} {row['runs']} {row['succeeded'] / row['runs']:.0%} "
+        assert [line for line in run.lines if line.startswith(start)]
+
+
+def test_quickstart_prints_what_the_readme_shows():
+    shown = re.search(
+        r"examples/quickstart\.py\n```\n\n```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
+    )
+
+    def shape(text):
+        lines = [re.sub(r"\s+", " ", line.strip()) for line in text.splitlines()]
+        lines = [re.sub(r"cpython|pypy", "python", re.sub(r"[\d.]+", "#", line)) for line in lines]
+        second_heading = next(i for i, line in enumerate(lines) if line.startswith("error type"))
+        return [line for line in lines[: second_heading + 1] if line]  # which errors there are is the interpreter's
+
+    assert shape(run_once("quickstart.py").output) == shape(shown[1])
+
+
+def test_quickstart_runs_again_into_the_same_database(tmp_path):
+    Run("quickstart.py", tmp_path, "--files", "2")
+    again = Run("quickstart.py", tmp_path, "--files", "2", "--workers", "1")
+    assert "8 executions recorded; 16 are in" in again.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--files", "0"], "--files and --workers are 1 or more"),
+        (["--database", "."], "cannot be opened"),
+        (["--database", ""], "names no file"),
+    ],
+)
+def test_quickstart_refuses_what_cannot_work_in_one_sentence(tmp_path, arguments, complaint):
+    run = Run("quickstart.py", tmp_path, *arguments)
+    assert run.finished.returncode == 2
+    assert complaint in run.errors
+    assert "Traceback" not in run.errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_interrupted_quickstart_reports_what_was_done(tmp_path):
+    example = str(ROOT / "examples" / "quickstart.py")
+    process = subprocess.Popen(
+        [sys.executable, example, "--all"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    database = tmp_path / "data" / "learning.db"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if database.exists() and database.stat().st_size:
+            try:
+                if query(database, "SELECT count(*) AS n FROM executions")[0]["n"] > 20:
+                    break
+            except sqlite3.Error:
+                pass  # it is being made
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Interrupted. What was done by then is recorded" in output
+    (counts,) = query(database, "SELECT count(*) AS n, sum(outcome = 'succeeded') AS succeeded FROM executions")
+    assert f"{counts['n']} executions recorded".encode() in output
+    assert counts["succeeded"] > 0
+
+
+def test_pool_manager_records_success_and_failure():
+    run = run_once("pool_manager.py")
+    rows = run.query("SELECT * FROM executions ORDER BY task_type")
+    assert [(row["task_type"], row["outcome"], row["error_type"]) for row in rows] == [
+        ("code_generation", "succeeded", None),
+        ("code_review", "succeeded", None),
+        ("refactoring", "failed", "unknown"),
+        ("search", "timeout", "timeout"),
+        ("translation", "error", "unknown"),
+    ]
+    assert {(row["repo"], row["pool_type"], row["pool_id"]) for row in rows} == {
+        ("my_project", "mahavishnu", "mahavishnu-local-1")
+    }
+    generation, _, refactoring, search, translation = rows
+    assert (generation["complexity_score"], generation["task_description"]) == (75, "Write a function")
+    assert "0, 1, 1, 2, 3, 5, 8, 13, 21, 34" in generation["solution_summary"]
+    assert "another result" in refactoring["error_message"]
+    assert search["duration_seconds"] >= 2.0
+    assert search["worker_id"].startswith("local-worker-")
+    assert translation["error_message"] == "no template for translation"
+
+
+def test_pool_manager_does_the_same_without_a_database():
+    run = run_once("pool_manager.py")
+    assert run.lines[-2:] == ["the same five endings: True", "rows added: 0"]

@@ -1,0 +1,234 @@
+"""``SQLiteSpanExporter`` as an ordinary exporter in somebody's OpenTelemetry."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
+from pools import SyncPool
+
+from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure, record_execution, semconv
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def spans(provider, exporter):
+    """Return a function that gives the finished spans of *count* executions."""
+
+    def spans(count):
+        exporter.clear()
+        execute_task = record_execution(tracer_provider=provider)(lambda task: {"success": True})
+        for n in range(count):
+            execute_task({"task_id": f"t-{n}"})
+        return list(exporter.get_finished_spans())
+
+    return spans
+
+
+def tampered(span, **changes):
+    """Return *span* with other attributes; None takes one away."""
+    attributes = {**span.attributes, **changes}
+    return ReadableSpan(
+        span.name,
+        context=span.context,
+        resource=span.resource,
+        attributes={key: value for key, value in attributes.items() if value is not None},
+        instrumentation_scope=span.instrumentation_scope,
+        start_time=span.start_time,
+        end_time=span.end_time,
+    )
+
+
+# The constructor.
+
+
+@pytest.mark.parametrize("database", [None, "learning.db", "/proc/no/such.db", "", ":memory:", 5, object()])
+def test_constructor_never_raises_and_opens_nothing(database, tmp_path, monkeypatch):
+    """One that raises makes OpenTelemetry's loader drop all instrumentation."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "nonsense")
+
+    exporter = SQLiteSpanExporter(database)
+    assert exporter.force_flush()
+    exporter.shutdown()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unusable_path_is_a_failure_and_one_warning(spans, caplog):
+    """The first export says so; the processor goes on."""
+    exporter = SQLiteSpanExporter(":memory:")
+
+    assert [exporter.export([span]) for span in spans(3)] == [SpanExportResult.FAILURE] * 3
+
+    assert len(caplog.records) == 1
+
+
+def test_environment_names_the_database(tmp_path, monkeypatch, spans):
+    """Under auto-instrumentation exporters are constructed without arguments."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "env.db"))
+    exporter = SQLiteSpanExporter()
+
+    assert exporter.export(spans(1)) is SpanExportResult.SUCCESS
+
+    exporter.shutdown()
+    assert [path.name for path in tmp_path.iterdir()] == ["env.db"]
+
+
+# Exporting.
+
+
+@pytest.mark.parametrize("processor", [SimpleSpanProcessor, BatchSpanProcessor])
+def test_it_works_under_the_sdks_processors(database, rows, processor):
+    """Without ``configure()``: the host's provider, our exporter."""
+    provider = TracerProvider()
+    provider.add_span_processor(processor(SQLiteSpanExporter(database)))
+    execute_task = record_execution(tracer_provider=provider)(lambda task: None)
+
+    for n in range(10):
+        execute_task({"task_id": f"{n}"})
+    provider.shutdown()
+
+    assert [row["task_id"] for row in rows()] == [f"{n}" for n in range(10)]
+
+
+def test_span_that_comes_twice_is_one_row(database, rows, spans):
+    """Two pipelines into one database, or a retry."""
+    exporter = SQLiteSpanExporter(database)
+    (span,) = spans(1)
+
+    results = [exporter.export([span]), exporter.export([span, span])]
+
+    assert results == [SpanExportResult.SUCCESS] * 2
+    assert len(rows()) == 1
+    assert database.statistics().stored == 1
+
+
+def test_exporter_beside_configure_is_one_row(database, rows, provider):
+    """``OTEL_TRACES_EXPORTER=learning_sqlite`` and ``configure()`` do not count twice."""
+    provider.add_span_processor(BatchSpanProcessor(SQLiteSpanExporter(database)))
+    configure(database, tracer_provider=provider)
+
+    SyncPool().execute_task({})
+    provider.force_flush()
+
+    assert len(rows()) == 1
+
+
+def test_spans_of_others_are_passed_over(database, provider, exporter, tmp_path):
+    """And nothing is opened for them."""
+    with provider.get_tracer("somebody.else").start_as_current_span("execute_task"):
+        pass
+
+    assert SQLiteSpanExporter(database).export(exporter.get_finished_spans()) is SpanExportResult.SUCCESS
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_span_without_a_scope_is_passed_over(database):
+    """Made by hand, or by an old release."""
+    assert SQLiteSpanExporter(database).export([ReadableSpan("bare")]) is SpanExportResult.SUCCESS
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {semconv.TASK_OUTCOME: None},
+        {semconv.TASK_DURATION: None},
+        {semconv.MEMORY_PEAK: "much"},
+        {semconv.TASK_TYPE: ("a", "list")},
+        {semconv.DEFAULTED: None, semconv.TASK_OUTCOME: None},
+    ],
+)
+def test_tampered_span_is_skipped_and_counted_without_its_batch(database, rows, spans, caplog, changes):
+    """The other spans of its batch are stored."""
+    first, second, third = spans(3)
+
+    result = SQLiteSpanExporter(database).export([first, tampered(second, **changes), third])
+
+    assert result is SpanExportResult.FAILURE
+    assert [row["task_id"] for row in rows()] == ["t-0", "t-2"]
+    assert database.statistics().lost == {"unreadable": 1}
+    assert len(caplog.records) == 1
+
+
+def test_several_threads_export_at_once(database, rows, spans):
+    """The SDK's simple processor does, and ``force_flush`` comes from the caller's thread."""
+    exporter = SQLiteSpanExporter(database)
+    batches = [spans(25) for _ in range(8)]
+    threads = [threading.Thread(target=exporter.export, args=(batch,)) for batch in batches]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    exporter.force_flush()
+
+    assert len(rows()) == 200
+    assert database.statistics().stored == 200
+
+
+def test_flush_commits_what_is_queued(tmp_path, spans):
+    """In batch mode ``export`` has only queued it."""
+    database = LearningDatabase(tmp_path / "learning.db", durability="batch")
+    exporter = SQLiteSpanExporter(database)
+    exporter.export(spans(100))
+
+    assert exporter.force_flush()
+
+    assert database.statistics().stored == 100
+
+
+def test_shutdown_closes_a_database_of_its_own_making_only(tmp_path, database, rows, spans):
+    """One that was handed over is the user's to close."""
+    own, handed_over = SQLiteSpanExporter(tmp_path / "own.db"), SQLiteSpanExporter(database)
+    for exporter in (own, handed_over):
+        exporter.export(spans(1))
+        exporter.shutdown()
+
+    assert not (tmp_path / "own.db-wal").exists()
+    assert (tmp_path / "learning.db-wal").exists()
+    assert len(rows()) == 1
+
+
+# The entry point.
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """Return the environment of a process that finds this source tree installed."""
+    declared = (ROOT / "pyproject.toml").read_text()
+    (group,) = re.findall(r"\[project\.entry-points\.(opentelemetry_traces_exporter)\]\n(.*)", declared)
+    metadata = tmp_path / "learning_instrument-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: learning_instrument\nVersion: 0.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{group[0]}]\n{group[1]}\n".replace('"', ""))
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "OTEL_TRACES_EXPORTER": "learning_sqlite",
+        "LEARNING_INSTRUMENT_DATABASE": str(tmp_path / "learning.db"),
+    }
+
+
+PROGRAM = """
+from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+_OTelSDKConfigurator().configure(auto_instrumentation_version="test")
+from learning_instrument import record_execution
+for n in range(3):
+    record_execution(lambda task: {"success": True})({"task_id": f"t-{n}"})
+"""
+
+
+def test_opentelemetry_loads_it_by_its_name(installed, database, rows):
+    """``OTEL_TRACES_EXPORTER=learning_sqlite`` is all it takes."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=installed, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert [row["task_id"] for row in rows()] == ["t-0", "t-1", "t-2"]

@@ -1,0 +1,136 @@
+"""The private tracer: the twin of a span that records nothing."""
+
+import threading
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from learning_instrument.provider import OwnIds, PrivateTracer, set_valid_attributes
+
+ROOT = Context()
+
+
+def host_span(trace_id=0xA, span_id=0xB, flags=TraceFlags.DEFAULT):
+    return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(flags)))
+
+
+@pytest.fixture
+def tracer():
+    """A private tracer without a resource of the host's."""
+    return PrivateTracer(None)
+
+
+def test_twin_records_under_the_host_spans_ids(tracer):
+    """So that row and traces can be joined."""
+    twin = tracer.start_twin(host_span(), "execute_task x", ROOT, 1, None)
+
+    ids = twin.get_span_context()
+    assert (ids.trace_id, ids.span_id) == (0xA, 0xB)
+    assert twin.is_recording()
+    assert isinstance(twin, ReadableSpan)
+
+
+def test_twin_is_never_sampled(tracer):
+    """No exporter of anybody's takes it."""
+    twin = tracer.start_twin(host_span(flags=TraceFlags.SAMPLED), "execute_task", ROOT, 1, None)
+
+    assert not twin.get_span_context().trace_flags.sampled
+
+
+def test_twin_of_a_span_without_ids_has_its_own(tracer):
+    """A no-op tracer gives an invalid span, or the parent's own."""
+    parent = host_span(0xA, 0xC)
+    context = trace.set_span_in_context(parent)
+
+    alone = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None).get_span_context()
+    below = tracer.start_twin(parent, "execute_task", context, 1, None).get_span_context()
+
+    assert alone.is_valid
+    assert below.trace_id == 0xA
+    assert below.span_id != 0xC
+
+
+def test_twin_without_a_trace_joins_the_enclosing_executions(tracer):
+    """Executions within executions share a trace though no SDK made one."""
+    outer = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
+
+    inner = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer)
+
+    assert inner.get_span_context().trace_id == outer.get_span_context().trace_id
+    assert inner.get_span_context().span_id != outer.get_span_context().span_id
+
+
+def test_ids_are_laid_down_for_one_span(tracer):
+    """The next one gets its own."""
+    tracer.start_twin(host_span(), "execute_task", ROOT, 1, None)
+
+    following = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
+
+    assert following.get_span_context().span_id != 0xB
+
+
+def test_threads_do_not_get_each_others_ids(tracer):
+    """Twins started at the same time keep to their own host span."""
+    wrong = []
+
+    def start(number):
+        for n in range(200):
+            ids = tracer.start_twin(host_span(number, n + 1), "execute_task", ROOT, 1, None).get_span_context()
+            if (ids.trace_id, ids.span_id) != (number, n + 1):
+                wrong.append(ids)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+
+
+def test_hosts_attribute_limits_are_not_the_twins(monkeypatch):
+    """Nothing is cut or dropped on its way to the database."""
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4")
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
+    twin = PrivateTracer(None).start_twin(host_span(), "execute_task", ROOT, 1, None)
+
+    set_valid_attributes(twin, {"a": "x" * 100, "b": "y"})
+
+    assert dict(twin.attributes) == {"a": "x" * 100, "b": "y"}
+
+
+def test_twin_has_the_hosts_resource():
+    """The service's name is on it."""
+    resource = Resource({"service.name": "checkout"})
+
+    twin = PrivateTracer(resource).start_twin(host_span(), "execute_task", ROOT, 1, None)
+
+    assert twin.resource.attributes["service.name"] == "checkout"
+
+
+def test_ids_are_valid_and_differ():
+    """Zero is no id."""
+    ids = OwnIds()
+
+    spans, traces = {ids.generate_span_id() for _ in range(100)}, {ids.generate_trace_id() for _ in range(100)}
+    assert (len(spans), len(traces)) == (100, 100)
+    assert 0 < min(spans) < max(spans) < 2**64
+    assert 0 < min(traces) < max(traces) < 2**128
+
+
+@pytest.mark.parametrize("limit", ["3", "128"])
+def test_attributes_set_at_once_are_those_set_one_by_one(monkeypatch, limit):
+    """Whatever the host's limits are."""
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", limit)
+    tracer = TracerProvider().get_tracer("host")
+    at_once, one_by_one = tracer.start_span("a"), tracer.start_span("b")
+    attributes = {f"key.{n}": value for n, value in enumerate(["text", 1, 0.5, True, ("a", "b")])}
+
+    set_valid_attributes(at_once, attributes)
+    one_by_one.set_attributes(attributes)
+
+    assert dict(at_once.attributes) == dict(one_by_one.attributes)

@@ -1,0 +1,315 @@
+"""``ExecutionRecord``: defaults and their marks, JSON, rows, and spans."""
+
+import dataclasses
+import json
+import math
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import ReadableSpan
+from pools import SyncPool
+
+from learning_instrument import ErrorType, ExecutionRecord, configure
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.outcome import Outcome
+from learning_instrument.record import COLUMNS, iso_timestamp, row_from_record, row_from_span
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+count = st.integers(0, 2**63 - 1)
+amount = st.floats(0, 1e15)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(text, children, max_size=3),
+    max_leaves=8,
+)
+moments = st.datetimes(
+    datetime(1970, 1, 2),
+    datetime(2262, 1, 1),
+    timezones=st.sampled_from([timezone.utc, timezone(timedelta(hours=5.5))]),
+)
+records = st.builds(
+    ExecutionRecord,
+    task_type=text,
+    task_id=text,
+    timestamp=moments,
+    task_description=text,
+    repo=text,
+    file_count=count,
+    estimated_tokens=count,
+    model_tier=text,
+    pool_type=text,
+    swarm_topology=st.none() | text,
+    routing_confidence=st.floats(0, 1),
+    complexity_score=st.floats(0, 100) | st.integers(0, 100),
+    success=st.booleans(),
+    duration_seconds=amount,
+    quality_score=st.none() | st.floats(0, 100),
+    cost_estimate=st.none() | amount,
+    actual_cost=st.none() | amount,
+    error_type=st.none() | st.sampled_from(ErrorType),
+    error_message=st.none() | text,
+    user_accepted=st.none() | st.booleans(),
+    user_rating=st.none() | st.integers(1, 5),
+    peak_memory_mb=st.none() | amount,
+    cpu_time_seconds=st.none() | amount,
+    solution_summary=st.none() | text,
+    metadata=st.dictionaries(text, json_values, max_size=3),
+    execution_id=text,
+    trace_id=st.none() | text,
+    span_id=st.none() | text,
+    parent_execution_id=st.none() | text,
+    batch_id=st.none() | text,
+    pool_id=st.none() | text,
+    worker_id=st.none() | text,
+    outcome=st.sampled_from(Outcome),
+    exception_type=st.none() | text,
+    queue_seconds=st.none() | amount,
+    model=st.none() | text,
+    input_tokens=st.none() | count,
+    output_tokens=st.none() | count,
+    cost_source=st.none() | text,
+    service_name=st.none() | text,
+    process_id=st.none() | count,
+    defaulted=st.none() | st.lists(st.sampled_from(COLUMNS), unique=True).map(tuple),
+)
+
+
+# Round trips.
+
+
+@given(records)
+def test_row_and_record_are_each_others_inverse(record):
+    """A record is its row, and the row the record."""
+    row = row_from_record(record)
+
+    assert ExecutionRecord.from_dict(dict(zip(COLUMNS, row, strict=True))) == record
+    assert len(row) == len(COLUMNS)
+
+
+@given(records)
+def test_dictionary_is_json_and_leads_back(record):
+    """Through JSON text and back it is the same record."""
+    values = json.loads(json.dumps(record.to_dict(), allow_nan=False))
+
+    assert ExecutionRecord.from_dict(values) == record
+    assert tuple(values) == COLUMNS
+
+
+def test_stored_record_is_the_same_record(database, rows):
+    """Through the database as well."""
+    examples = [
+        ExecutionRecord(task_type="minimal"),
+        ExecutionRecord(
+            task_type="odd", task_description="a\0b 💥", metadata={"deep": [1, {"a": None}]}, user_accepted=False
+        ),
+        ExecutionRecord(task_type="numbers", file_count=2**63 - 1, actual_cost=1e15, complexity_score=75.5),
+    ]
+
+    database.append(examples)
+
+    assert [ExecutionRecord.from_dict(row) for row in rows()] == examples
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"success": True, "cost": 0.5, "peak_memory_mb": 12.345678, "quality_score": 90, "files_changed": [1, 2]},
+        {"status": "failed", "error": "timed out"},
+        {},
+    ],
+)
+def test_record_of_the_exported_span_is_the_stored_one(database, provider, exporter, rows, result):
+    """Nothing travels beside the span: a collector's file has the whole record."""
+    configure(database, tracer_provider=provider)
+    task = {"task_type": "x", "prompt": "p" * 600, "metadata": {"a": [1, 2.5, None]}, "complexity_score": 75.5}
+    SyncPool(lambda task: result).execute_task(task)
+
+    (span,) = exporter.get_finished_spans()
+    assert ExecutionRecord.from_span(span) == ExecutionRecord.from_dict(rows()[0])
+
+
+def test_record_of_a_raised_exception_is_the_stored_one(database, provider, exporter, rows):
+    """The same for what failed."""
+    configure(database, tracer_provider=provider)
+    with pytest.raises(ZeroDivisionError):
+        SyncPool(lambda task: 1 / 0).execute_task({})
+
+    (span,) = exporter.get_finished_spans()
+    record = ExecutionRecord.from_span(span)
+    assert record == ExecutionRecord.from_dict(rows()[0])
+    assert (record.outcome, record.exception_type) == (Outcome.ERROR, "ZeroDivisionError")
+
+
+# Defaults.
+
+
+def test_record_is_frozen():
+    """A fact does not change; ``dataclasses.replace`` makes another."""
+    record = ExecutionRecord(task_type="x")
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record.task_type = "y"
+    assert dataclasses.replace(record, task_type="y").task_id == record.task_id
+
+
+def test_only_the_task_type_is_required():
+    """The fields are the table's columns."""
+    required = [
+        field.name
+        for field in dataclasses.fields(ExecutionRecord)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+    assert required == ["task_type"]
+    assert {field.name for field in dataclasses.fields(ExecutionRecord)} == set(COLUMNS)
+
+
+def test_defaults_are_marked():
+    """A stand-in is named, what was given is not, and NULL needs no mention."""
+    record = ExecutionRecord(task_type="x", repo="given", actual_cost=0.0)
+
+    assert set(record.defaulted) == {
+        "task_id", "task_description", "file_count", "estimated_tokens", "model_tier", "pool_type",
+        "routing_confidence", "complexity_score", "cost_estimate",
+    }  # fmt: skip
+
+
+def test_missing_estimate_is_the_actual_cost_and_marked():
+    """The value users were promised, with the mark that keeps it out of reports."""
+    record = ExecutionRecord(task_type="x", actual_cost=0.25)
+
+    assert record.cost_estimate == 0.25
+    assert "cost_estimate" in record.defaulted
+
+
+def test_given_marks_are_kept():
+    """A row's own marks are not worked out anew."""
+    assert ExecutionRecord(task_type="x", defaulted=("repo",)).defaulted == ("repo",)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "success", "outcome"),
+    [
+        ({}, True, Outcome.SUCCEEDED),
+        ({"success": False}, False, Outcome.FAILED),
+        ({"success": True}, True, Outcome.SUCCEEDED),
+        ({"outcome": Outcome.TIMEOUT}, False, Outcome.TIMEOUT),
+        ({"outcome": Outcome.SUCCEEDED}, True, Outcome.SUCCEEDED),
+    ],
+)
+def test_success_and_outcome_imply_each_other(given_values, success, outcome):
+    """One of them is enough."""
+    record = ExecutionRecord(task_type="x", **given_values)
+
+    assert (record.success, record.outcome) == (success, outcome)
+
+
+def test_each_record_is_an_execution_of_its_own():
+    """Two of the same content are two rows."""
+    first, second = ExecutionRecord(task_type="x"), ExecutionRecord(task_type="x")
+
+    assert first.execution_id != second.execution_id
+    assert first.task_id != second.task_id
+    assert first.timestamp.tzinfo is timezone.utc
+
+
+# Prediction error.
+
+
+@pytest.mark.parametrize(
+    ("estimate", "actual", "absolute", "percent"),
+    [(0.2, 0.3, 0.1, 50.0), (0.3, 0.2, 0.1, 100 / 3), (0.2, 0.2, 0.0, 0.0), (0.0, 0.2, 0.2, 0.0), (0.0, 0.0, 0.0, 0.0)],
+)
+def test_prediction_error(estimate, actual, absolute, percent):
+    """In dollars, and in percent of the estimate; 0.0 where that is 0."""
+    error = ExecutionRecord(task_type="x", cost_estimate=estimate, actual_cost=actual).calculate_prediction_error()
+
+    assert error == {"cost_error_abs": pytest.approx(absolute), "cost_error_pct": pytest.approx(percent)}
+
+
+@given(records)
+def test_prediction_error_is_finite_and_not_negative(record):
+    """Whatever the costs."""
+    error = record.calculate_prediction_error()
+
+    assert error["cost_error_abs"] >= 0
+    assert error["cost_error_pct"] >= 0
+    assert math.isfinite(error["cost_error_abs"])
+
+
+# From dictionaries.
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({}, "task_type"),
+        ({"task_type": None}, "task_type"),
+        ({"task_type": "x", "colour": "red"}, "colour"),
+        ({"task_type": "x", "timestamp": "yesterday"}, "yesterday"),
+        ({"task_type": "x", "timestamp": "2026-11-22T10:00:00"}, "time zone"),
+        ({"task_type": "x", "timestamp": 5}, "made of"),
+        ({"task_type": "x", "outcome": "unheard of"}, "unheard of"),
+        ({"task_type": "x", "error_type": "unheard of"}, "unheard of"),
+        ({"task_type": "x", "defaulted": "not json"}, "made of"),
+        ({"task_type": "x", "metadata": 5}, "made of"),
+    ],
+)
+def test_unusable_dictionary_is_refused(values, named):
+    """The message names what is wrong."""
+    with pytest.raises(ConfigurationError, match=named):
+        ExecutionRecord.from_dict(values)
+
+
+@pytest.mark.parametrize("metadata", ['{"task": {"cut', "[1]", '"text"'])
+def test_metadata_that_was_cut_is_kept_as_it_is(metadata):
+    """A length limit of the host's may have cut the JSON; the rest of the record is good."""
+    record = ExecutionRecord.from_dict({"task_type": "x", "metadata": metadata})
+
+    assert record.metadata == {"unreadable": metadata}
+
+
+# Spans.
+
+
+def test_span_of_somebody_else_is_refused(provider, exporter):
+    """It is no execution."""
+    with provider.get_tracer("host").start_as_current_span("request"):
+        pass
+
+    with pytest.raises(ConfigurationError, match="request"):
+        ExecutionRecord.from_span(exporter.get_finished_spans()[0])
+
+
+def test_unfinished_span_is_refused():
+    """Nor is one without attributes."""
+    with pytest.raises(ConfigurationError):
+        ExecutionRecord.from_span(ReadableSpan("bare"))
+
+
+def test_row_from_span_has_a_value_for_each_column(provider, exporter):
+    """In the table's order."""
+    from learning_instrument import record_execution
+
+    record_execution(tracer_provider=provider)(lambda task: None)({"task_id": "t-1", "task_type": "x"})
+
+    row = dict(zip(COLUMNS, row_from_span(exporter.get_finished_spans()[0]), strict=True))
+    assert (row["task_id"], row["task_type"], row["outcome"]) == ("t-1", "x", "succeeded")
+
+
+@given(st.integers(0, 2**62))
+def test_timestamps_sort_as_text(nanoseconds):
+    """Microseconds, UTC, always 32 characters."""
+    stamp = iso_timestamp(nanoseconds)
+
+    assert len(stamp) == 32
+    assert stamp.endswith("+00:00")
+    moment = datetime.fromisoformat(stamp)
+    since = (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+    assert since == nanoseconds // 1000

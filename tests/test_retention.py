@@ -1,0 +1,132 @@
+"""Limits of rows' age and of the database's size."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from learning_instrument import ExecutionRecord
+from learning_instrument.connection import WriteConnection
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.record import row_from_record
+from learning_instrument.retention import Retention, retention, trim
+
+
+@pytest.fixture
+def connection(tmp_path):
+    """A connection for writing to a new database."""
+    connection = WriteConnection(str(tmp_path / "learning.db"), 1.0)
+    yield connection
+    connection.close()
+
+
+def fill(connection, days, summary=""):
+    now = datetime.now(timezone.utc)
+    connection.insert(
+        [
+            row_from_record(
+                ExecutionRecord(task_type=f"{day}", timestamp=now - timedelta(days=day), solution_summary=summary)
+            )
+            for day in days
+        ]
+    )
+
+
+def kept(connection):
+    return [
+        task_type for (task_type,) in connection.execute("SELECT task_type FROM executions ORDER BY timestamp DESC")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (1, 1),
+        (4096, 4096),
+        ("10", 10),
+        ("500MB", 500 * 10**6),
+        ("1.5 GB", 1_500_000_000),
+        ("2kb", 2000),
+        ("1TB", 10**12),
+        ("7B", 7),
+    ],
+)
+def test_sizes_are_bytes_or_text(size, expected):
+    """With the units people write."""
+    assert retention(None, size) == Retention(None, expected)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "MB", "-1MB", "0GB", "1 PB", "many", b"1MB"])
+def test_sizes_that_are_none_are_refused(size):
+    """The message has the value."""
+    with pytest.raises(ConfigurationError, match="max_size"):
+        retention(None, size)
+
+
+@pytest.mark.parametrize("days", [0, -1, "7", float("nan")])
+def test_days_that_are_none_are_refused(days):
+    """The message has the value."""
+    with pytest.raises(ConfigurationError, match="retention_days"):
+        retention(days, None)
+
+
+def test_rows_within_the_limits_stay(connection):
+    """And there is no more to do."""
+    fill(connection, [0, 1, 2])
+
+    assert trim(connection, Retention(3, 10**9)) is False
+
+    assert kept(connection) == ["0", "1", "2"]
+
+
+def test_older_rows_go(connection):
+    """Whatever order they were written in."""
+    fill(connection, [5, 0, 9, 1, 3])
+
+    assert trim(connection, Retention(2.5)) is False
+
+    assert kept(connection) == ["0", "1"]
+
+
+def test_a_slice_is_bounded(connection):
+    """More than one round may be needed, and the answer says so."""
+    fill(connection, [10] * 11_000)
+
+    assert trim(connection, Retention(1)) is True
+    assert 0 < len(kept(connection)) < 11_000
+    assert trim(connection, Retention(1)) is False
+    assert kept(connection) == []
+
+
+def test_oldest_rows_go_first_and_no_more_than_must(connection):
+    """By size, from the oldest on."""
+    fill(connection, range(200), "x" * 3000)
+
+    while trim(connection, Retention(None, 500_000)):
+        pass
+
+    days = kept(connection)
+    assert days == [f"{day}" for day in range(len(days))]
+    assert 60 < len(days) < 170
+
+
+def test_freed_pages_leave_the_file(connection, tmp_path):
+    """The file gets smaller, not only emptier."""
+    fill(connection, range(1000), "x" * 3000)
+    connection.checkpoint()
+    before = (tmp_path / "learning.db").stat().st_size
+
+    while trim(connection, Retention(10)):
+        pass
+    connection.checkpoint()
+
+    assert (tmp_path / "learning.db").stat().st_size < before / 4
+
+
+def test_limit_below_the_empty_database_ends(connection):
+    """A size nothing fits into deletes all rows, and stops there."""
+    fill(connection, range(10))
+
+    while trim(connection, Retention(None, 1)):
+        pass
+
+    assert kept(connection) == []

@@ -1,0 +1,127 @@
+"""The schema: migrations in one transaction, and files of other releases."""
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase, schema
+from learning_instrument.errors import DatabaseError, SchemaVersionError
+from learning_instrument.record import COLUMNS
+
+
+@pytest.fixture
+def connection(tmp_path):
+    """A connection to an empty file."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "learning.db", isolation_level=None)) as connection:
+        yield connection
+
+
+def tables(connection):
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return {name for (name,) in names if not name.startswith(("sqlite_", "_"))}
+
+
+def version(connection):
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def test_new_file_gets_the_newest_schema(connection):
+    """Tables, and the version that says so."""
+    assert not schema.is_current(connection)
+
+    schema.migrate(connection)
+
+    assert schema.is_current(connection)
+    assert tables(connection) == {"executions", "losses"}
+    assert version(connection) == schema.VERSION
+
+
+def test_columns_are_the_promised_ones(connection):
+    """In their order, in an ordinary rowid table."""
+    schema.migrate(connection)
+
+    columns = connection.execute("SELECT name FROM pragma_table_info('executions')").fetchall()
+
+    assert tuple(name for (name,) in columns) == COLUMNS
+    assert connection.execute("SELECT count(rowid) FROM executions").fetchone() == (0,)
+
+
+def test_migrating_twice_is_migrating_once(connection):
+    """Two processes may find the same old file."""
+    schema.migrate(connection)
+    before = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+
+    schema.migrate(connection)
+
+    assert connection.execute("SELECT sql FROM sqlite_master").fetchall() == before
+
+
+def test_failing_step_leaves_the_file_as_it_was(connection, monkeypatch):
+    """All steps or none."""
+
+    def m999_fails(db):
+        db.table("half").create({"a": int})
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, m999_fails))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+
+    with pytest.raises(sqlite3.OperationalError, match="disk full"):
+        schema.migrate(connection)
+
+    assert tables(connection) == set()
+    assert version(connection) == 0
+    assert not connection.in_transaction
+
+
+def test_older_file_is_migrated_with_its_rows(database, monkeypatch, tmp_path):
+    """A step of a later release is applied to what is there."""
+
+    def m999_notes(db):
+        db.table("notes").create({"text": str})
+
+    database.append([ExecutionRecord(task_type="of before")])
+    database.close()
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, m999_notes))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+
+    with LearningDatabase(database.path) as newer:
+        newer.query("SELECT * FROM notes")
+        assert newer.query("SELECT task_type FROM executions") == [{"task_type": "of before"}]
+        assert newer.query("PRAGMA user_version") == [{"user_version": schema.VERSION}]
+
+
+def test_newer_file_is_refused(database, caplog):
+    """With what to do about it; and its rows are left alone."""
+    database.append([ExecutionRecord(task_type="x")])
+    database.close()
+    with contextlib.closing(sqlite3.connect(database.path)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+
+    newer = LearningDatabase(database.path)
+
+    with pytest.raises(SchemaVersionError, match="Upgrade learning_instrument"):
+        newer.open()
+    with pytest.raises(DatabaseError):
+        newer.query("SELECT 1")
+    with contextlib.closing(sqlite3.connect(database.path)) as connection:
+        assert connection.execute("SELECT task_type FROM executions").fetchall() == [("x",)]
+        connection.execute(f"PRAGMA user_version = {schema.VERSION}")  # for the fixture's close()
+
+
+def test_file_of_somebody_else_gets_our_tables_beside_theirs(connection, tmp_path):
+    """A database that an application shares with us keeps what it has."""
+    connection.execute("CREATE TABLE theirs (a)")
+
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        database.append([ExecutionRecord(task_type="x")])
+
+    assert {"theirs", "executions"} <= tables(connection)
+
+
+def test_steps_have_ordered_names():
+    """``m001_what_it_does``: the order is in the name, and no number is used twice."""
+    names = [step.__name__ for step in schema.STEPS]
+
+    assert [name[:5] for name in names] == [f"m{n:03}_" for n in range(1, len(names) + 1)]

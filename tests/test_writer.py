@@ -1,0 +1,251 @@
+"""The background writer: order, batches, retries, and what does not fit."""
+
+import threading
+
+import pytest
+
+from learning_instrument.writer import BATCH, BackgroundWriter
+
+
+class Target:
+    """What a writer writes to; it can be closed, and made to fail."""
+
+    def __init__(self):
+        self.batches = []
+        self.failures = []
+        self.tended = threading.Event()
+        self.is_open = threading.Event()
+        self.is_open.set()
+        self.fault = None
+        self.has_failed = threading.Event()
+
+    def write(self, items):
+        assert self.is_open.wait(10)
+        if self.fault is not None:
+            raise self.fault
+        self.batches.append(list(items))
+
+    def failed(self, error):
+        self.failures.append(error)
+        self.has_failed.set()
+
+    @property
+    def items(self):
+        return [item for batch in self.batches for item in batch]
+
+
+@pytest.fixture
+def target():
+    """A target that works."""
+    return Target()
+
+
+@pytest.fixture
+def start(target):
+    """Make writers; what they still hold is written in the end."""
+    writers = []
+
+    def start(**keywords):
+        writer = BackgroundWriter(
+            prepare=keywords.pop("prepare", list),
+            write=target.write,
+            failed=target.failed,
+            tend=keywords.pop("tend", target.tended.set),
+            **keywords,
+        )
+        writers.append(writer)
+        return writer
+
+    yield start
+    target.fault = None
+    target.is_open.set()
+    for writer in writers:
+        assert writer.flush(5.0)
+
+
+def test_nothing_runs_before_the_first_item(start, target):
+    """A database that nobody uses costs no thread."""
+    before = threading.active_count()
+
+    writer = start()
+
+    assert threading.active_count() == before
+    assert writer.flush(1.0)
+
+
+def test_items_are_written_in_order(start, target):
+    """Over as many batches as it takes."""
+    writer = start()
+    for n in range(3 * BATCH):
+        assert writer.put(n)
+
+    assert writer.flush(5.0)
+
+    assert target.items == list(range(3 * BATCH))
+    assert max(map(len, target.batches)) <= BATCH
+    assert writer.backlog == 0
+
+
+def test_flush_waits_for_the_batch_that_is_being_written(start, target):
+    """Not only for the queue."""
+    target.is_open.clear()
+    writer = start()
+    writer.put("a")
+
+    assert writer.flush(0.05) is False
+    assert writer.backlog == 1
+    target.is_open.set()
+    assert writer.flush(5.0) is True
+    assert target.items == ["a"]
+
+
+def test_items_that_are_being_prepared_count_as_backlog(start, target):
+    """From the queue into the batch, none is out of sight for a moment."""
+    preparing, go_on = threading.Event(), threading.Event()
+
+    def prepare(items):
+        preparing.set()
+        assert go_on.wait(10)
+        return items
+
+    writer = start(prepare=prepare)
+    writer.put("a")
+    assert preparing.wait(10)
+
+    assert writer.backlog >= 1
+    go_on.set()
+    assert writer.flush(5.0)
+    assert target.items == ["a"]
+
+
+def test_many_threads_lose_nothing(start, target):
+    """Whatever is put is written once."""
+    writer = start()
+
+    def put(number):
+        for n in range(1000):
+            assert writer.put((number, n))
+
+    threads = [threading.Thread(target=put, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert writer.flush(5.0)
+    assert sorted(target.items) == [(number, n) for number in range(4) for n in range(1000)]
+
+
+def test_failed_batch_is_tried_again(start, target):
+    """In its place, before those that came later."""
+    target.fault = OSError("disk full")
+    writer = start()
+    writer.put("a")
+    assert target.has_failed.wait(10)
+    writer.put("b")
+
+    target.fault = None
+
+    assert writer.flush(5.0)
+    assert target.items == ["a", "b"]
+    assert target.failures[0].args == ("disk full",)
+
+
+def test_full_queue_of_a_failing_target_refuses_at_once(start, target):
+    """Nobody waits for what may never come."""
+    target.fault = OSError("disk full")
+    writer = start(capacity=3)
+    writer.put("a")
+    assert target.has_failed.wait(10)
+
+    results = [writer.put(n) for n in range(10)]
+
+    assert results.count(True) <= 3
+    assert results[-1] is False
+    assert writer.backlog <= 4
+
+
+def test_full_queue_waits_while_there_is_progress(start, target):
+    """A burst slows its callers down, and loses nothing."""
+    writer = start(capacity=8, gather_seconds=0.001)
+
+    assert all(writer.put(n) for n in range(2000))
+
+    assert writer.flush(5.0)
+    assert target.items == list(range(2000))
+
+
+def test_full_queue_without_progress_refuses_after_a_moment(start, target):
+    """A target that hangs must not hang the tasks."""
+    target.is_open.clear()
+    writer = start(capacity=3)
+
+    results = [writer.put(n) for n in range(8)]  # three that are being written, three in the queue
+
+    assert results[:3] == [True] * 3
+    assert results[-1] is False
+
+
+def test_upkeep_comes_when_asked_for(start, target):
+    """Though there is nothing to write."""
+    writer = start()
+
+    writer.request_tending()
+
+    assert target.tended.wait(10)
+
+
+def test_failing_upkeep_is_reported_and_harmless(start, target):
+    """It comes round again; items are written all the same."""
+    writer = start(tend=lambda: 1 / 0)
+    writer.request_tending()
+    assert target.has_failed.wait(10)
+
+    writer.put("a")
+
+    assert writer.flush(5.0)
+    assert target.items == ["a"]
+    assert isinstance(target.failures[0], ZeroDivisionError)
+
+
+def test_upkeep_that_asks_for_more_gets_it(start, target):
+    """Until it is done."""
+    rounds, done = [], threading.Event()
+
+    def tend():
+        rounds.append(None)
+        if len(rounds) < 3:
+            writer.request_tending()
+        else:
+            done.set()
+
+    writer = start(tend=tend)
+    writer.request_tending()
+
+    assert done.wait(10)
+
+
+def test_held_writer_writes_nothing(start, target):
+    """As long as a fork takes."""
+    writer = start()
+    assert writer.hold(1.0)
+    writer.put("a")
+
+    assert writer.flush(0.05) is False
+    assert target.items == []
+    writer.release()
+    assert writer.flush(5.0)
+
+
+def test_after_a_fork_the_queue_is_the_parents(start, target):
+    """A child that wrote it too would do the parent's work twice."""
+    target.is_open.clear()
+    writer = start()
+    writer.put("the parent's")
+
+    child = start()
+    child._queue = writer._queue.copy()
+    child.after_fork()
+
+    assert child.backlog == 0
+    assert child.put("the child's")
