@@ -118,7 +118,7 @@ def _cancelled_error(future: Any) -> BaseException:
 
 
 class _Pending:
-    """A coroutine until it is awaited. Where it never is, ours warns of that in its name, and it does not once more."""
+    """What is to be awaited. Where a coroutine never is, ours warns of that in its name; it need not do so once more."""
 
     __slots__ = ("awaitable",)
 
@@ -126,7 +126,8 @@ class _Pending:
         self.awaitable = awaitable
 
     def __del__(self) -> None:
-        self.awaitable.close()
+        if type(self.awaitable) is CoroutineType:
+            self.awaitable.close()
 
 
 class _TimedAwaitable(wrapt.ObjectProxy[Any]):
@@ -134,11 +135,11 @@ class _TimedAwaitable(wrapt.ObjectProxy[Any]):
 
     def __init__(self, awaitable: Awaitable[Any], execution: Execution) -> None:
         super().__init__(awaitable)
-        self._self_execution = execution
+        self._self_execution: Execution | None = execution
 
     def __await__(self) -> Generator[Any, Any, Any]:
         execution, self._self_execution = self._self_execution, None  # its second time is not timed
-        return drive_coroutine(lambda: execution, self).__await__()
+        return drive_coroutine(lambda: execution, _Pending(self.__wrapped__)).__await__()
 
 
 def _named_like(ours: Any, theirs: Any) -> Any:
@@ -147,14 +148,14 @@ def _named_like(ours: Any, theirs: Any) -> Any:
     return ours
 
 
-async def drive_coroutine(begin: Begin, awaitable: Awaitable[Any]) -> Any:
-    """Await *awaitable* within the execution that *begin* starts, at the first step."""
+async def drive_coroutine(begin: Begin, pending: _Pending) -> Any:
+    """Await what is *pending* within the execution that *begin* starts, at the first step."""
     execution = begin()
     if execution is None:
-        return await awaitable
+        return await pending.awaitable
     token = otel_context.attach(execution.context)
     try:
-        result = await awaitable
+        result = await pending.awaitable
     except BaseException as exception:
         _leave(execution.context, token, exception)
         execution.raised(exception)

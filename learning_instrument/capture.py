@@ -266,9 +266,11 @@ class Capture:
         if self._options.pool_type is not None:
             self.attributes[semconv.POOL_TYPE] = self._options.pool_type
         elif (read := self._read_pool) is not None:  # a plain function has no pool
-            config = reader_of(read("config"))
-            if config is not None and self._accept("pool_type", guarded(config, "pool_type")):
-                return
+            config = read("config")
+            if config is not None:
+                read_config = reader_of(config)
+                if read_config is not None and self._accept("pool_type", guarded(read_config, "pool_type")):
+                    return
             if not self._accept("pool_type", read("pool_type")):
                 cls = type(self._instance)
                 # isinstance() would ask the instance for its class, which may run code.

@@ -259,7 +259,10 @@ class LearningDatabase:
         return self._queue([(_as_it_is, row) for row in rows])
 
     def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
-        refused = sum(not self._writer.put(item) for item in items)
+        refused = 0
+        for item in items:
+            if not self._writer.put(item):
+                refused += 1
         if refused:
             self._lose("queue full", None, refused)
         return not refused

@@ -31,16 +31,17 @@ class SQLiteSpanExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store the executions among *spans*; ``FAILURE`` if any was lost."""
         ours = [span for span in spans if is_execution(span)]
-        if not ours:
-            return SpanExportResult.SUCCESS
+        return SpanExportResult.SUCCESS if not ours or self.store(ours) else SpanExportResult.FAILURE
+
+    def store(self, executions: Sequence[ReadableSpan]) -> bool:
+        """Store the spans of *executions*; answer False if any was lost."""
         try:
-            stored = self.database.append(ours, row_from_span)
+            return self.database.append(executions, row_from_span)
         except Exception:  # a path that is none; an exporter must not raise
             if not self._has_warned:
                 self._has_warned = True
                 log.warning("Executions are not stored.", exc_info=True)
-            stored = False
-        return SpanExportResult.SUCCESS if stored else SpanExportResult.FAILURE
+            return False
 
     @property
     def database(self) -> LearningDatabase:

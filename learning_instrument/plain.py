@@ -5,6 +5,7 @@ exception, each behind a guard: ``repr``, ``bool`` and ``==`` of a foreign objec
 """
 
 import enum
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -90,7 +91,7 @@ class _TooMuchError(Exception):
 def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     """Write JSON in one pass: at most *longest* characters a string, *items* a container and *depth* levels."""
     cls = type(value)
-    if cls is not dict and cls is not str:
+    if cls is not dict and cls is not str and cls is not int:
         value = _guarded_exact(value)
         cls = type(value)
     if cls is str:
@@ -119,14 +120,20 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
     members: dict[str, str] = {}
     try:
         for key, item in itertools.islice(value.items(), items):
-            name = key if type(key) is str and len(key) <= _LONGEST_NAME and key.isascii() else _name(key)
-            members[name] = _QUOTED_MARKER if names_a_secret(name) else _json(item, longest, items, depth, room)
+            name, is_secret = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
+            members[name] = _QUOTED_MARKER if is_secret else _json(item, longest, items, depth, room)
         _take(room, len(members))
     except (KeyboardInterrupt, _TooMuchError):
         raise
     except BaseException:  # a mapping of a user's own class: whatever its iteration raises stays here
         return _quoted(f"<{type_name(type(value))}>")
-    return "{" + ",".join([f"{_quoted(name)}:{text}" for name, text in members.items()]) + "}"
+    return "{" + ",".join([f"{name}:{text}" for name, text in members.items()]) + "}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _member(name: str) -> tuple[str, bool]:
+    """Return *name* as JSON has it, and whether what it names is a secret."""
+    return _quoted(utf8(name)), names_a_secret(name)
 
 
 def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
@@ -149,7 +156,7 @@ def _take(room: list[int], count: int) -> None:
 def _name(key: Any) -> str:
     """Return the name of a member whose key is no short string: JSON has no others."""
     if issubclass(type(key), str):
-        return utf8(str.__str__(key)[:_LONGEST_NAME])
+        return str.__str__(key)[:_LONGEST_NAME]
     return _json(key, _LONGEST_NAME, 4, 1, [4])
 
 

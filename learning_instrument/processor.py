@@ -23,7 +23,7 @@ class ExecutionProcessor(SpanProcessor):
 
     def record(self, span: ReadableSpan) -> None:
         """Take the finished span of an execution."""
-        self._exporter.export((span,))
+        self._exporter.store((span,))
 
     def lose(self, fault: BaseException) -> None:
         """Count an execution that a fault of ours kept from being recorded."""

@@ -7,6 +7,7 @@ The row is the tuple that is bound to the INSERT. A span becomes one directly, o
 import dataclasses
 import functools
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -90,7 +91,7 @@ class ExecutionRecord:
         if self.success is None:
             put("success", self.outcome is Outcome.SUCCEEDED)
         if self.execution_id is None:
-            put("execution_id", execution_id(random_bits(128), random_bits(64)))
+            put("execution_id", execution_id(time.time_ns(), random_bits(128), random_bits(64)))
         if self.timestamp is None:
             put("timestamp", datetime.now(timezone.utc))
         missing = [column for column in _STAND_INS if getattr(self, column) is None]
@@ -191,13 +192,14 @@ def row_from_span(span: ReadableSpan) -> Row:
     attributes: dict[str, Any] = span.attributes.copy()  # type: ignore[union-attr]
     get = attributes.get
     ids = span.context
+    start = span.start_time or 0
     memory = get(semconv.MEMORY_PEAK)
     cost = get(semconv.COST_ACTUAL, 0.0)
     outcome = attributes[semconv.TASK_OUTCOME]
-    identity = execution_id(ids.trace_id, ids.span_id)
+    identity = execution_id(start, ids.trace_id, ids.span_id)
     return (
         get(semconv.TASK_ID, identity),
-        iso_timestamp(span.start_time or 0),
+        iso_timestamp(start),
         get(semconv.TASK_TYPE, UNKNOWN),
         get(semconv.TASK_DESCRIPTION, ""),
         get(semconv.TASK_REPO, UNKNOWN),
@@ -222,8 +224,8 @@ def row_from_span(span: ReadableSpan) -> Row:
         get(semconv.SOLUTION_SUMMARY),
         get(semconv.METADATA, "{}"),
         identity,
-        identity[:32],
-        identity[33:],
+        identity[17:49],
+        identity[50:],
         get(semconv.PARENT_EXECUTION_ID),
         get(semconv.BATCH_ID),
         get(semconv.POOL_ID),

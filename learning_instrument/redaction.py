@@ -5,7 +5,6 @@ a single rare character of theirs, ten times cheaper to find), so that text with
 microsecond or two and no pattern runs.
 """
 
-import functools
 import re
 from typing import Final, NamedTuple
 
@@ -104,7 +103,6 @@ def redact(text: str) -> str:
     return text
 
 
-@functools.lru_cache(maxsize=4096)
 def names_a_secret(name: str) -> bool:
     """Tell whether a value stored under *name* (a mapping's key) should be kept out whatever it looks like."""
     return len(name) <= 100 and _SECRET_NAME.search(_CAMEL_HUMP.sub("_", name)) is not None

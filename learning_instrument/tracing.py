@@ -32,6 +32,8 @@ RequestHook = Callable[[Span, Any, Any], object]
 ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 
 _EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
+# Under which a context holds its current span. The key has no public name; with it one context is built, not two.
+(_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
@@ -76,6 +78,20 @@ class Plan:
     response_hook: ResponseHook | None = None
 
 
+class _Process:
+    """The id of this process, which costs a system call."""
+
+    id = os.getpid()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.id = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.renew)
+
+
 class Execution:
     """One run of one task, from its start to its end."""
 
@@ -115,12 +131,12 @@ class Execution:
             above = enclosing._recorded if isinstance(enclosing, Execution) else None
             self._recorded = pipeline.private_tracer.start_twin(span, name, context, started, above)
         ids = self._recorded.get_span_context()
-        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(ids.trace_id, ids.span_id)
+        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
-        attributes[semconv.PROCESS_ID] = os.getpid()
+        attributes[semconv.PROCESS_ID] = _Process.id
         if isinstance(enclosing, Execution):
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
-        self.context = Context({**trace.set_span_in_context(span, context), _EXECUTION_KEY: self})
+        self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self})
         if plan.request_hook is not None:
             pipeline.set_attributes(self._recorded, attributes)
             _call_hook(plan.request_hook, self._recorded, instance, task)

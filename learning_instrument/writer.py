@@ -21,12 +21,15 @@ Item = Any
 Row = Any
 
 CAPACITY: Final = 8192
+#: Where so many wait, those who add more are slowed down: a span waits in some 3 kB of memory.
+CROWDED: Final = 2048
 BATCH: Final = 512
 GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
 _TEND_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
-_PATIENCE_SECONDS: Final = 0.5
+#: How long one caller at the most is slowed down.
+_PATIENCE_SECONDS: Final = 0.05
 
 
 class BackgroundWriter:
@@ -71,7 +74,6 @@ class BackgroundWriter:
         self._is_failing = False
         self._failures = 0
         self._progress = 0
-        self._stalled_at = -1  # the progress at which a caller waited in vain
 
     def after_fork(self) -> None:
         """Forget everything: what is queued is the parent's to write, and the thread stayed there."""
@@ -83,9 +85,11 @@ class BackgroundWriter:
         return len(self._queue) + len(self._taken)
 
     def put(self, item: Item) -> bool:
-        """Queue *item*. Where the queue is full, wait while the writer makes progress; else answer False."""
-        if len(self._queue) >= self._capacity and not self._wait_for_room():
-            return False
+        """Queue *item*, after a moment's wait where the queue is crowded. Where it is full, answer False."""
+        if self._is_crowded():
+            self._wait_for_room()
+            if len(self._queue) >= self._capacity:
+                return False
         self._queue.append(item)
         if self._is_waiting:
             self._wake.set()
@@ -135,18 +139,16 @@ class BackgroundWriter:
         """Let batches be written again."""
         self._write_lock.release()
 
-    def _wait_for_room(self) -> bool:
-        """Wait while the writer makes progress. Who waits in vain does so once, and for all until there is some."""
+    def _is_crowded(self) -> bool:
+        return len(self._queue) >= CROWDED or len(self._queue) >= self._capacity
+
+    def _wait_for_room(self) -> None:
+        """Wait for the writer, but not for one that fails, and not for long while another's lock holds it up."""
         seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
-        while not self._is_failing and self._stalled_at != seen:
-            if len(self._queue) < self._capacity:
-                return True
+        while self._is_crowded() and not self._is_failing and time.monotonic() < deadline:
+            time.sleep(0.001)
             if self._progress != seen:
                 seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
-            elif time.monotonic() > deadline:
-                self._stalled_at = seen
-            time.sleep(0.001)
-        return len(self._queue) < self._capacity
 
     def _start(self) -> None:
         with self._start_lock:

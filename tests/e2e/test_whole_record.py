@@ -184,7 +184,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         "peak_memory_mb": 12.5,
         "cpu_time_seconds": 0.75,
         "solution_summary": "It was fine",
-        "execution_id": f"{inner.context.trace_id:032x}-{inner.context.span_id:016x}",
+        "execution_id": f"{inner.start_time:016x}-{inner.context.trace_id:032x}-{inner.context.span_id:016x}",
         "trace_id": f"{inner.context.trace_id:032x}",
         "span_id": f"{inner.context.span_id:016x}",
         "parent_execution_id": outer_row["execution_id"],
