@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .database import LearningDatabase
     from .decorator import record_execution
     from .exporter import SQLiteSpanExporter
+    from .instrumentor import PoolInstrumentor
     from .outcome import ErrorType
     from .record import ExecutionRecord
     from .tracing import current_execution
@@ -16,6 +17,7 @@ __all__ = [
     "ErrorType",
     "ExecutionRecord",
     "LearningDatabase",
+    "PoolInstrumentor",
     "SQLiteSpanExporter",
     "configure",
     "current_execution",
@@ -27,6 +29,7 @@ _HOMES = {
     "ErrorType": "outcome",
     "ExecutionRecord": "record",
     "LearningDatabase": "database",
+    "PoolInstrumentor": "instrumentor",
     "SQLiteSpanExporter": "exporter",
     "configure": "configuration",
     "current_execution": "tracing",

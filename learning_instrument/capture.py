@@ -6,6 +6,7 @@ apart, so that it can be stored as invalid and its column marked as defaulted.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ from .reading import Reader, attribute_reader_of, is_mapping, read_path, reader_
 MESSAGE_LIMIT: Final = 1000
 IDENTIFIER_LIMIT: Final = 500
 METADATA_LIMIT: Final = 8192
+ITEMS_LIMIT: Final = 200
 
 #: What a cleaner answers for a value of the wrong type or out of range.
 INVALID: Final = object()
@@ -200,6 +202,7 @@ class Capture:
         "_options",
         "_read_pool",
         "_read_task",
+        "_readers",
         "_said",
         "_task",
         "attributes",
@@ -215,7 +218,9 @@ class Capture:
         self._said: dict[str, Any] = {}
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again, so only then it is remembered.
-        self._read_pool = reader_of(instance) if options.fields else attribute_reader_of(instance)
+        self._read_pool = (
+            read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
+        )
         if read is not None:
             self._take(read, _FROM_TASK[options.capture_content])
             self._metadata = guarded(read, "metadata")
@@ -228,6 +233,8 @@ class Capture:
     def returned(self, result: Any) -> Verdict:
         """Capture *result*, and judge it."""
         read = self._read_task if result is self._task else reader_of(result)
+        if result is self._instance:
+            self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             self._take(read, _FROM_RESULT[self._options.capture_content])
         said = self._lay_over(result, read) if self._options.fields or self._said else {}
@@ -292,6 +299,7 @@ class Capture:
 
     def _lay_over(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
         """Lay what ``fields`` finds and what ``current_execution().set()`` said over the rest; return both."""
+        self._readers: dict[int, tuple[Any, Reader | None]] = {}
         found = {
             column: self._extract(column, extractor, result, read_result)
             for column, extractor in self._options.fields.items()
@@ -317,7 +325,7 @@ class Capture:
         elif field is not None and field.task_names and not field.result_first:
             readers = [self._read_task, read_result, self._read_pool]
         for read in readers:
-            value = guarded(read_path, read, extractor) if read is not None else None
+            value = guarded(read_path, read, extractor, self._readers) if read is not None else None
             if value is not None:
                 return value
         return None
@@ -394,10 +402,16 @@ def _ids_json(pool_id: str | None, worker_id: str | None) -> str:
 
 def _merged(metadata: Any, more: Any) -> Any:
     both = [part for part in (metadata, more) if is_mapping(type(part))]
+    if len(both) < 2:
+        return both[0] if both else more
     merged: dict[Any, Any] = {}
     for part in both:
-        guarded(merged.update, part)
-    return merged if both else more
+        guarded(_update, merged, part)
+    return merged
+
+
+def _update(merged: dict[Any, Any], part: Mapping[Any, Any]) -> None:
+    merged.update(itertools.islice(part.items(), ITEMS_LIMIT))  # a mapping may have no end
 
 
 def _truth(opinion: Any) -> bool | None:

@@ -26,6 +26,8 @@ class _State:
 
     lock = threading.Lock()
     database: LearningDatabase | None = None
+    #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
+    is_private: bool = False
 
 
 def configure(
@@ -54,15 +56,17 @@ def configure(
     limits = retention(retention_days, max_size)
     with _State.lock:
         current = _State.database
-        if current is not None:
-            wanted = current if database is None else as_database(database, durability)
+        wanted = current if current is not None and database is None else as_database(database, durability)
+        if current is not None and not _State.is_private:
             if wanted is not current and wanted.path != current.path:
                 raise ConfigurationError(
                     f"Executions are recorded into {current.path!r} already; call shutdown() before"
                     f" configure({wanted.path!r})."
                 )
             return current
-        _State.database = wanted = as_database(database, durability)
+        _State.database, _State.is_private = wanted, False
+        if current is not None and current is not wanted:
+            current.close()
         wanted.limit(limits)
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
@@ -70,6 +74,23 @@ def configure(
             _add_processor(provider, processor)
             routes.install(functools.partial(_pipeline, processor, provider))
     return wanted
+
+
+def configure_privately(
+    database: "LearningDatabase | str | os.PathLike[str] | None" = None, durability: str | None = None
+) -> LearningDatabase:
+    """Record every execution without touching the global provider, unless ``configure()`` was called before.
+
+    For the instrumentor: were it to set a global provider, the application's own would be refused. That one is used
+    as soon as it is there.
+    """
+    with _State.lock:
+        if _State.database is None:
+            _State.database, _State.is_private = as_database(database, durability), True
+            if not routes.is_disabled():
+                processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
+                routes.install(functools.partial(_pipeline, processor, None))
+        return _State.database
 
 
 def shutdown() -> None:

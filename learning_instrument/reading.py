@@ -56,12 +56,20 @@ def _attribute(source: Any, name: str) -> Any:
         return None
 
 
-def read_path(read: Reader, path: str) -> Any:
-    """Return what a dotted *path* of names leads to, or None."""
+def read_path(read: Reader, path: str, readers: dict[int, tuple[Any, Reader | None]]) -> Any:
+    """Return what a dotted *path* of names leads to, or None.
+
+    Args:
+        read: where the path starts.
+        path: the names.
+        readers: those of the objects on the way so far, for the next path may lead by the same.
+    """
     name, *rest = path.split(".")
     value = read(name)
     for name in rest:
-        reader = reader_of(value)
+        if id(value) not in readers:
+            readers[id(value)] = value, reader_of(value)
+        _, reader = readers[id(value)]
         if reader is None:
             return None
         value = reader(name)

@@ -1,0 +1,206 @@
+"""``PoolInstrumentor``: finds the pools, wraps them, puts them back."""
+
+import atexit
+import builtins
+import functools
+import logging
+import sys
+from collections.abc import Callable, Collection, Iterable
+from types import ModuleType
+from typing import Any, Final
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from .configuration import configure_privately
+from .decorator import RecordedFunction, record_execution
+from .errors import ConfigurationError
+from .patching import Patches, guarded
+from .targets import NamedTarget, can_be_imported, declared_targets, parse_target, split_targets
+
+log = logging.getLogger("learning_instrument")
+
+#: The methods of a pool class that are instrumented where a target names none.
+_METHODS: Final = ("execute_task",)
+
+Decorate = Callable[[Any], Any]
+
+
+class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Records the executions of pools that know nothing of it. Instrumenting twice records once.
+
+    ``instrument()`` takes:
+
+    Args:
+        targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, or a comma-separated
+            text of these; by default ``$LEARNING_INSTRUMENT_POOLS`` and what installed packages declare in the
+            entry-point group ``learning_instrument_pools``.
+        database, durability: where to record, as in :func:`configure`, unless that was called before.
+        pool_type, success_when, capture_content, request_hook, response_hook, fields, learning_db, tracer_provider:
+            as in :func:`record_execution`.
+
+    Raises:
+        ConfigurationError: for a target or an argument that cannot be used.
+    """
+
+    _patches: Patches | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return no package: what is instrumented is the application's own."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        targets = kwargs.pop("targets", None)
+        database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
+        wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
+        patches = Patches()
+        decorate = record_execution(**kwargs)
+        if "learning_db" not in kwargs:
+            configure_privately(database, durability)
+        try:
+            for target in wanted:
+                _Instrumentation(patches, decorate).instrument(target)
+        except BaseException:
+            patches.undo()
+            raise
+        type(self)._patches = patches
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        patches, type(self)._patches = self._patches, None
+        if patches is not None:
+            patches.undo()
+
+
+class _Instrumentation:
+    """Wraps what targets name, as it comes into being."""
+
+    def __init__(self, patches: Patches, decorate: Decorate) -> None:
+        self._patches = patches
+        self._decorate = decorate
+
+    def instrument(self, target: NamedTarget | type | Callable[..., Any]) -> None:
+        if isinstance(target, NamedTarget):
+            self._named(target)
+        elif isinstance(target, type):
+            self._pool_class(target, _METHODS)
+        else:
+            self._function(target)
+
+    def _named(self, target: NamedTarget) -> None:
+        if target.module == "__main__":
+            _MainWatch(self._patches, target, self._found).start()
+        elif can_be_imported(target.module):
+            self._patches.when_imported(target.module, functools.partial(self._found, target))
+        else:
+            log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
+
+    def _found(self, target: NamedTarget, module: ModuleType) -> None:
+        """Instrument what *target* names in *module*, which is there now."""
+        owner: Any = module
+        *outer, name = target.path.split(".")
+        for part in outer:
+            owner = vars(owner).get(part)
+        if not isinstance(owner, (type, ModuleType)) or not hasattr(owner, name):
+            log.warning("The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
+        elif isinstance(getattr(owner, name), type):
+            self._pool_class(getattr(owner, name), _METHODS)
+        elif isinstance(owner, type):
+            self._pool_class(owner, (name,))
+        else:
+            self._wrap(owner, name)
+
+    def _function(self, function: Callable[..., Any]) -> None:
+        module, path = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        owner: Any = sys.modules.get(str(module))
+        *outer, name = path.split(".")
+        for part in outer:
+            owner = getattr(owner, part, None)
+        if getattr(owner, name, None) != function:
+            raise ConfigurationError(f"{function!r} cannot be found as {module}:{path}; decorate it instead.")
+        if isinstance(owner, type):
+            self._pool_class(owner, (name,))
+        else:
+            self._wrap(owner, name)
+
+    def _pool_class(self, pool: type, methods: Iterable[str]) -> None:
+        """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later."""
+
+        def wrap_own(cls: type) -> None:
+            for name in methods:
+                if name in vars(cls):
+                    self._wrap(cls, name)
+
+        wrap_own(pool)
+        self._patches.watch_subclasses(pool, wrap_own)
+
+    def _wrap(self, owner: type | ModuleType, name: str) -> None:
+        original = vars(owner)[name]
+        # Decorated by hand, or without a body of its own.
+        if not isinstance(original, RecordedFunction) and not getattr(original, "__isabstractmethod__", False):
+            self._patches.wrap(owner, name, self._decorate)
+
+
+class _MainWatch:
+    """Waits for a class of the script itself, which is defined after we are loaded."""
+
+    def __init__(self, patches: Patches, target: NamedTarget, found: Callable[[NamedTarget, ModuleType], None]) -> None:
+        self._patches = patches
+        self._target = target
+        self._found = found
+        self._is_over = False
+
+    def start(self) -> None:
+        main = sys.modules["__main__"]
+        if hasattr(main, self._target.path.partition(".")[0]):
+            self._found(self._target, main)
+            return
+        original = builtins.__build_class__
+
+        def build_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
+            cls = original(body, name, *bases, **keywords)
+            if self._patches.active and not self._is_over:
+                guarded(self._look_at, cls)
+            return cls
+
+        builtins.__build_class__ = build_class  # type: ignore[assignment]
+        self._patches.on_undo(lambda: _put_back(build_class, original))
+        atexit.register(self._tell)
+        self._patches.on_undo(lambda: atexit.unregister(self._tell))
+
+    def _look_at(self, cls: Any) -> None:
+        path = self._target.path
+        if cls.__module__ == "__main__" and path in (cls.__qualname__, f"{cls.__qualname__}.{path.rpartition('.')[2]}"):
+            self._is_over = True
+            # The module has not got it yet, so look for it where it will be.
+            holder = ModuleType("__main__")
+            setattr(holder, cls.__name__, cls)
+            self._found(self._target, holder)
+
+    def _tell(self) -> None:
+        if not self._is_over:
+            log.warning(
+                "The target %s was not instrumented: no such class came by. Decorate the function with"
+                " @record_execution instead.",
+                self._target,
+            )
+
+
+def _put_back(ours: Any, original: Any) -> None:
+    if builtins.__build_class__ is ours:
+        builtins.__build_class__ = original
+
+
+def _declared() -> list[NamedTarget | type | Callable[..., Any]]:
+    """Return the declared targets; one that means nothing is a warning, for nobody can catch an error here."""
+    found: list[NamedTarget | type | Callable[..., Any]] = []
+    for text in declared_targets():
+        try:
+            found.append(parse_target(text))
+        except ConfigurationError as error:
+            log.warning("%s", error)
+    return found
+
+
+def _listed(targets: Any) -> list[Any]:
+    if isinstance(targets, str):
+        return list(split_targets(targets))
+    return list(targets) if isinstance(targets, Iterable) and not isinstance(targets, type) else [targets]

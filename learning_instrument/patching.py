@@ -1,0 +1,89 @@
+"""Wrapping what others define, and undoing exactly that."""
+
+import logging
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+log = logging.getLogger("learning_instrument")
+
+
+class Patches:
+    """What was replaced, so that it can be put back. After :meth:`undo`, wrappers that stay behind do nothing."""
+
+    def __init__(self) -> None:
+        self.active = True
+        self._undo: list[Callable[[], object]] = []
+
+    def wrap(self, owner: type | ModuleType, name: str, wrap: Callable[[Any], Any]) -> None:
+        """Replace what *owner* itself defines as *name* by ``wrap(original)``, a wrapt wrapper."""
+        handle = wrap(vars(owner)[name])
+        setattr(owner, name, handle)
+        self._undo.append(lambda: wrapt.unwrap_object(owner, name, handle, missing_ok=True))
+
+    def watch_subclasses(self, owner: Any, found: Callable[[type], object]) -> None:
+        """Call *found* with each subclass of *owner*, those of today and those defined later."""
+        original = vars(owner).get("__init_subclass__")
+
+        def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807
+            if original is not None:
+                original.__get__(None, cls)(**kwargs)
+            else:
+                super(owner, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
+            if self.active:
+                guarded(found, cls)
+
+        ours: Any = classmethod(__init_subclass__)  # type: ignore[arg-type]
+        owner.__init_subclass__ = ours
+        self._undo.append(lambda: _restore(owner, "__init_subclass__", ours, original))
+        for subclass in all_subclasses(owner):
+            guarded(found, subclass)
+
+    def when_imported(self, module: str, found: Callable[[ModuleType], object]) -> None:
+        """Call *found* with *module*, now or when somebody imports it. What it raises does not reach the import."""
+
+        def hook(imported: ModuleType) -> None:
+            if self.active:  # a hook cannot be taken back
+                guarded(found, imported)
+
+        wrapt.register_post_import_hook(hook, module)
+
+    def on_undo(self, action: Callable[[], object]) -> None:
+        """Have *action* called by :meth:`undo`."""
+        self._undo.append(action)
+
+    def undo(self) -> None:
+        """Put everything back, the latest first."""
+        self.active = False
+        while self._undo:
+            guarded(self._undo.pop())
+
+
+def guarded(action: Callable[..., object], *args: Any) -> None:
+    """Call *action*; what it raises is one warning, and the application goes on."""
+    try:
+        action(*args)
+    except Exception:  # an odd class, or a wrapper of others' that cannot be taken apart
+        log.warning("Instrumentation failed in part; the application runs on.", exc_info=True)
+
+
+def all_subclasses(owner: type) -> list[type]:
+    """Return the subclasses of *owner*, of all generations, each once."""
+    found: dict[type, None] = {}
+    waiting: list[type] = list(type.__subclasses__(owner))
+    while waiting:
+        subclass = waiting.pop()
+        if subclass not in found:
+            found[subclass] = None
+            waiting.extend(type.__subclasses__(subclass))
+    return list(found)
+
+
+def _restore(owner: type, name: str, ours: Any, original: Any) -> None:
+    if vars(owner).get(name) is ours:
+        if original is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)

@@ -1,0 +1,74 @@
+"""Which pools to instrument: what a target says, and where targets come from."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from .errors import ConfigurationError
+
+ENTRY_POINT_GROUP: Final = "learning_instrument_pools"
+ENVIRONMENT_VARIABLE: Final = "LEARNING_INSTRUMENT_POOLS"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTarget:
+    """``package.module:Class``, ``package.module:Class.method`` or ``package.module:function``."""
+
+    module: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.path}"
+
+    @property
+    def top_package(self) -> str:
+        """The package that must be there for the module to be."""
+        return self.module.partition(".")[0]
+
+
+Target = NamedTarget | type | Callable[..., Any]
+
+
+def parse_target(target: Any) -> Target:
+    """Return what *target* means.
+
+    Args:
+        target: a class or function, or a text as :class:`NamedTarget` has it.
+
+    Raises:
+        ConfigurationError: if it means nothing.
+    """
+    if not isinstance(target, str):
+        if callable(target):
+            return target  # type: ignore[no-any-return]
+        raise ConfigurationError(f"The target {target!r} is neither a class, nor a function, nor a text.")
+    module, colon, path = target.strip().partition(":")
+    names = [*module.split("."), *path.split(".")]
+    if not colon or not all(name.isidentifier() for name in names):
+        raise ConfigurationError(
+            f"The target {target!r} is not of the form 'package.module:Class' or 'package.module:Class.method'."
+        )
+    return NamedTarget(module, path)
+
+
+def split_targets(text: str) -> list[str]:
+    """Return the targets of a comma-separated list."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def declared_targets() -> list[str]:
+    """Return the targets of the environment variable, and those that installed packages declare."""
+    declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP)]
+    return [*split_targets(os.environ.get(ENVIRONMENT_VARIABLE, "")), *declared]
+
+
+def can_be_imported(module: str) -> bool:
+    """Tell whether the top package of *module* is there, without importing anything."""
+    top = module.partition(".")[0]
+    try:
+        return top == "__main__" or importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
