@@ -16,9 +16,12 @@ import wrapt
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from .batches import Batch
 from .tracing import Execution
 
-Begin = Callable[[], Execution | None]
+Timed = Execution | Batch
+
+Begin = Callable[[], Timed | None]
 """Starts an execution, or answers None where the call is not to be timed."""
 
 Call = Callable[[Begin, Callable[..., Any], Any, Any], Any]
@@ -70,7 +73,7 @@ def _call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs:
     return _when_done(execution, result)
 
 
-def _when_done(execution: Execution, result: Any) -> Any:
+def _when_done(execution: Timed, result: Any) -> Any:
     cls = type(result)
     if cls is CoroutineType:
         return _named_like(drive_coroutine(lambda: execution, _Pending(result)), result)
@@ -98,7 +101,7 @@ def _is_future(cls: type) -> bool:
     return futures is not None and issubclass(cls, futures.Future)
 
 
-def _settle(execution: Execution, future: Any) -> None:
+def _settle(execution: Timed, future: Any) -> None:
     """End with what *future* holds, without retrieving it: asyncio warns of exceptions nobody retrieved."""
     if future.cancelled():
         exception: BaseException | None = _cancelled_error(future)
@@ -118,7 +121,7 @@ def _cancelled_error(future: Any) -> BaseException:
 
 
 class _Pending:
-    """What is to be awaited. Where a coroutine never is, ours warns of that in its name; it need not do so once more."""
+    """What is to be awaited. Where a coroutine never is, ours warns of that in its name; it need not do so too."""
 
     __slots__ = ("awaitable",)
 
@@ -133,9 +136,9 @@ class _Pending:
 class _TimedAwaitable(wrapt.ObjectProxy[Any]):
     """An awaitable of a user's own class, timed when it is awaited and itself in all other ways."""
 
-    def __init__(self, awaitable: Awaitable[Any], execution: Execution) -> None:
+    def __init__(self, awaitable: Awaitable[Any], execution: Timed) -> None:
         super().__init__(awaitable)
-        self._self_execution: Execution | None = execution
+        self._self_execution: Timed | None = execution
 
     def __await__(self) -> Generator[Any, Any, Any]:
         execution, self._self_execution = self._self_execution, None  # its second time is not timed
@@ -186,10 +189,11 @@ def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Genera
             execution.raised(exception)
             value = None  # it may be the exception, whose traceback holds this frame
             raise
+        value = None
         context = otel_context.get_current()
         otel_context.detach(token)
         try:
-            value = yield item
+            value = yield (item, item := None)[0]  # while it waits, this frame holds nothing of the user's
             step = generator.send
         except BaseException as exception:  # GeneratorExit too: throwing it in is what closing does
             step, value = generator.throw, exception
@@ -201,7 +205,7 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
     context = otel_context.get_current() if execution is None else execution.context
     step: Callable[[Any], Awaitable[Any]] = generator.asend
     value: Any = None
-    pending: Awaitable[Any] = _first_step(generator)
+    pending: Any = _first_step(generator)
     while True:
         token = otel_context.attach(context)
         try:
@@ -217,10 +221,11 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
                 execution.raised(exception)
             value = None  # it may be the exception, whose traceback holds this frame
             raise
+        value = pending = None
         context = otel_context.get_current()
         otel_context.detach(token)
         try:
-            value = yield item
+            value = yield (item, item := None)[0]  # while it waits, this frame holds nothing of the user's
             step = generator.asend
         except BaseException as exception:  # GeneratorExit too: throwing it in is what closing does
             step, value = generator.athrow, exception
@@ -230,11 +235,15 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
 def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
     """Start *generator* unseen by the event loop, which must close ours alone: both at once would collide."""
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    sys.set_asyncgen_hooks(None, _leave_to_ours)
     try:
         return generator.asend(None)
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+def _leave_to_ours(generator: AsyncGenerator[Any, Any]) -> None:
+    """Do nothing where the garbage collector finds both at once: ours is closed by its loop, and closes *generator*."""
 
 
 def _leave(context: Context, token: Token[Context], exception: BaseException) -> None:

@@ -205,11 +205,13 @@ class Capture:
         "_readers",
         "_said",
         "_task",
+        "also_defaulted",
         "attributes",
     )
 
     def __init__(self, options: CaptureOptions, instance: Any, task: Any) -> None:
         self.attributes: dict[str, Any] = {}
+        self.also_defaulted: tuple[str, ...] = ()
         self._options = options
         self._instance = instance
         self._task = task
@@ -361,7 +363,8 @@ class Capture:
             for column, key in _POOL_IDS:
                 if key not in attributes:
                     self._accept(column, read_pool(column))
-        attributes[semconv.DEFAULTED] = tuple([column for key, column in _MARKED if key not in attributes])
+        missing = [column for key, column in _MARKED if key not in attributes]
+        attributes[semconv.DEFAULTED] = (*missing, *self.also_defaulted)
         if semconv.TASK_ID not in attributes:
             attributes[semconv.TASK_ID] = new_uuid()
         attributes[semconv.METADATA] = self._metadata_json()

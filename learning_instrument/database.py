@@ -288,10 +288,12 @@ class LearningDatabase:
                 stored = [self._insert_alone(target, row) for row in rows]
                 target.insert([], untold)
                 return sum(filter(None, stored)), stored.count(None)
-        except BaseException:
+        except BaseException as error:
             if untold:
                 with self._count_lock:
                     self._untold.update(untold)
+            if not _is_busy(error):
+                target.close()  # a connection that found its file read-only stays so; a new one looks again
             raise
 
     def _insert_alone(self, target: WriteConnection, row: Row) -> int | None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import wrapt
 from opentelemetry.trace import TracerProvider
 
-from .calls import Call, call_for
+from .batches import start_batch
+from .calls import Call, Timed, call_for
 from .capture import SETTABLE, CaptureOptions, Extractor
 from .errors import ConfigurationError
 from .routes import NOT_GIVEN, Route, route_to
-from .tracing import Execution, Plan, RequestHook, ResponseHook, start_execution
+from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
 if TYPE_CHECKING:
     from .database import LearningDatabase
@@ -35,6 +36,7 @@ def record_execution(
     *,
     task: str = ...,
     pool_type: str | None = ...,
+    batch: bool = ...,
     success_when: Callable[[Any], bool | None] | None = ...,
     capture_content: bool = ...,
     request_hook: RequestHook | None = ...,
@@ -51,6 +53,7 @@ def record_execution(
     *,
     task: str = "task",
     pool_type: str | None = None,
+    batch: bool = False,
     success_when: Callable[[Any], bool | None] | None = None,
     capture_content: bool = True,
     request_hook: RequestHook | None = None,
@@ -70,6 +73,8 @@ def record_execution(
         task: the name of the argument that holds the task. By default a parameter called ``task``, else the
             first one after ``self``.
         pool_type: the column of that name; by default the pool's ``config.pool_type``, ``pool_type`` or class name.
+        batch: the argument is a list of tasks (by default one called ``tasks``): one span for the call, and one
+            execution for each task, from its own decorated call or else from what the batch returned.
         success_when: ``result -> bool | None``, asked first; None leaves the answer to the result itself.
         capture_content: whether description and solution summary are kept.
         request_hook: called with ``(span, instance, task)`` before the task.
@@ -85,7 +90,8 @@ def record_execution(
     fields = dict(fields or {})
     _check(pool_type, fields, success_when, request_hook, response_hook)
     options = CaptureOptions(pool_type, capture_content and _content_is_wanted(), success_when, fields)
-    decorate = decorator_for(route_to(learning_db, tracer_provider), options, task, request_hook, response_hook)
+    route = route_to(learning_db, tracer_provider)
+    decorate = decorator_for(route, options, task, request_hook, response_hook, batch=batch)
     return decorate if function is None else decorate(function)
 
 
@@ -95,8 +101,11 @@ def decorator_for(
     task: str = "task",
     request_hook: RequestHook | None = None,
     response_hook: ResponseHook | None = None,
+    *,
+    batch: bool = False,
 ) -> Callable[[Any], Any]:
     """Return the decorator whose executions take *route*."""
+    start = start_batch if batch else start_execution
 
     def decorate(function: Any) -> Any:
         if isinstance(function, RecordedFunction):
@@ -106,20 +115,23 @@ def decorator_for(
             raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
         name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
         plan = Plan(name, name.rpartition(".")[2], options, request_hook, response_hook)
-        return RecordedFunction(function, _wrapper(plan, route, locate_task(target, task), call_for(function)))
+        location = locate_task(target, task, preferred="tasks" if batch else "task")
+        return RecordedFunction(function, _wrapper(plan, route, location, call_for(function), start))
 
     return decorate
 
 
-def _wrapper(plan: Plan, route: Route, locate: "TaskLocation", call: Call) -> Callable[..., Any]:
+def _wrapper(
+    plan: Plan, route: Route, locate: "TaskLocation", call: Call, start: Callable[..., Timed | None]
+) -> Callable[..., Any]:
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         pool = args[0] if locate.takes_class and instance is None and args else instance
         pipeline = route(pool)
         if pipeline is None:
             return wrapped(*args, **kwargs)
 
-        def begin() -> Execution | None:
-            return start_execution(pipeline, plan, pool, locate(instance, args, kwargs))
+        def begin() -> Timed | None:
+            return start(pipeline, plan, pool, locate(instance, args, kwargs))
 
         return call(begin, wrapped, args, kwargs)
 
@@ -147,8 +159,10 @@ class TaskLocation:
         return args[index] if 0 <= index < len(args) else kwargs.get(name, self.default)
 
 
-def locate_task(function: Callable[..., Any], name: str) -> TaskLocation:
+def locate_task(function: Callable[..., Any], name: str, preferred: str = "task") -> TaskLocation:
     """Find the parameter *name*, or the first after ``self`` where that is the default name and there is none.
+
+    Where *name* is the default, a parameter called *preferred* goes before it.
 
     Raises:
         ConfigurationError: if *name* was chosen and *function* has no such parameter.
@@ -160,6 +174,8 @@ def locate_task(function: Callable[..., Any], name: str) -> TaskLocation:
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [parameter.name for parameter in positional]
     takes_class = names[:1] == ["cls"]
+    if name == "task" and preferred in parameters:
+        name = preferred
     if name in parameters:
         index = names.index(name) if name in names else -1
         default = parameters[name].default

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .database import DEFAULT_PATH, LearningDatabase
 from .record import row_from_span
-from .semconv import SCOPE_NAME
+from .semconv import BATCH_SIZE, SCOPE_NAME
 
 log = logging.getLogger("learning_instrument")
 
@@ -65,9 +65,9 @@ class SQLiteSpanExporter(SpanExporter):
 
 
 def is_execution(span: ReadableSpan) -> bool:
-    """Tell whether *span* is that of an execution."""
+    """Tell whether *span* is that of an execution. A batch's is none: its items are."""
     scope = span.instrumentation_scope
-    return scope is not None and scope.name == SCOPE_NAME
+    return scope is not None and scope.name == SCOPE_NAME and BATCH_SIZE not in (span.attributes or ())
 
 
 def as_database(

@@ -53,7 +53,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
         patches = Patches()
-        decorate = record_execution(**kwargs)
+        decorate = _while_active(patches, record_execution(**kwargs))
         if "learning_db" not in kwargs:
             configure_privately(database, durability)
         try:
@@ -88,21 +88,23 @@ class _Instrumentation:
     def _named(self, target: NamedTarget) -> None:
         if target.module == "__main__":
             _MainWatch(self._patches, target, self._found).start()
-        elif can_be_imported(target.module):
-            self._patches.when_imported(target.module, functools.partial(self._found, target))
         else:
-            log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
+            if not can_be_imported(target.module):
+                log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
+            # In any case, for the application may yet extend its path.
+            self._patches.when_imported(target.module, functools.partial(self._found, target))
 
     def _found(self, target: NamedTarget, module: ModuleType) -> None:
         """Instrument what *target* names in *module*, which is there now."""
         owner: Any = module
         *outer, name = target.path.split(".")
         for part in outer:
-            owner = vars(owner).get(part)
-        if not isinstance(owner, (type, ModuleType)) or not hasattr(owner, name):
+            owner = _defined(owner, part)
+        found = _defined(owner, name)
+        if found is None:
             log.warning("The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
-        elif isinstance(getattr(owner, name), type):
-            self._pool_class(getattr(owner, name), _METHODS)
+        elif isinstance(found, type):
+            self._pool_class(found, _METHODS)
         elif isinstance(owner, type):
             self._pool_class(owner, (name,))
         else:
@@ -122,21 +124,56 @@ class _Instrumentation:
             self._wrap(owner, name)
 
     def _pool_class(self, pool: type, methods: Iterable[str]) -> None:
-        """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later."""
+        """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later.
+
+        One that *pool* inherits is wrapped where it is defined.
+        """
 
         def wrap_own(cls: type) -> None:
             for name in methods:
                 if name in vars(cls):
                     self._wrap(cls, name)
 
-        wrap_own(pool)
+        for name in methods:
+            definer = _definer(pool, name)
+            if definer is not None:
+                self._wrap(definer, name)
+            elif not type.__subclasses__(pool):
+                log.warning("%s has no %s; only subclasses that define it are recorded.", pool.__qualname__, name)
         self._patches.watch_subclasses(pool, wrap_own)
 
     def _wrap(self, owner: type | ModuleType, name: str) -> None:
         original = vars(owner)[name]
-        # Decorated by hand, or without a body of its own.
-        if not isinstance(original, RecordedFunction) and not getattr(original, "__isabstractmethod__", False):
+        if isinstance(original, RecordedFunction):
+            self._patches.adopt(owner, name)  # ours already, or decorated by hand
+        elif not getattr(original, "__isabstractmethod__", False):  # that has no body of its own
             self._patches.wrap(owner, name, self._decorate)
+
+
+def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
+    """Return *decorate*, with wrappers that do nothing any more once *patches* are undone."""
+
+    def is_active() -> bool:
+        return patches.active
+
+    def decorate_for_now(function: Any) -> Any:
+        recorded = decorate(function)
+        return RecordedFunction(recorded.__wrapped__, recorded._self_wrapper, is_active)
+
+    return decorate_for_now
+
+
+def _defined(owner: Any, name: str) -> Any:
+    """Return what *owner* has as *name*, or None. A module's ``__getattr__``, which imports, is not asked."""
+    if isinstance(owner, ModuleType):
+        return vars(owner).get(name)
+    definer = _definer(owner, name) if isinstance(owner, type) else None
+    return vars(definer)[name] if definer is not None else None
+
+
+def _definer(cls: type, name: str) -> type | None:
+    """Return the class that *cls* has *name* from."""
+    return next((base for base in cls.__mro__ if name in vars(base)), None)
 
 
 class _MainWatch:
@@ -162,21 +199,28 @@ class _MainWatch:
             return cls
 
         builtins.__build_class__ = build_class  # type: ignore[assignment]
-        self._patches.on_undo(lambda: _put_back(build_class, original))
+        self._put_back = lambda: _put_back(build_class, original)
+        self._patches.on_undo(self._put_back)
         atexit.register(self._tell)
         self._patches.on_undo(lambda: atexit.unregister(self._tell))
 
     def _look_at(self, cls: Any) -> None:
         path = self._target.path
-        if cls.__module__ == "__main__" and path in (cls.__qualname__, f"{cls.__qualname__}.{path.rpartition('.')[2]}"):
+        # The processes that multiprocessing spawns call it otherwise.
+        if cls.__module__ in ("__main__", "__mp_main__") and path in (
+            cls.__qualname__,
+            f"{cls.__qualname__}.{path.rpartition('.')[2]}",
+        ):
             self._is_over = True
+            self._put_back()
             # The module has not got it yet, so look for it where it will be.
             holder = ModuleType("__main__")
             setattr(holder, cls.__name__, cls)
             self._found(self._target, holder)
 
     def _tell(self) -> None:
-        if not self._is_over:
+        # Not in the helper processes of multiprocessing, which run no script.
+        if not self._is_over and hasattr(sys.modules["__main__"], "__file__"):
             log.warning(
                 "The target %s was not instrumented: no such class came by. Decorate the function with"
                 " @record_execution instead.",

@@ -16,12 +16,25 @@ class Patches:
     def __init__(self) -> None:
         self.active = True
         self._undo: list[Callable[[], object]] = []
+        #: The wrappers, by their id: what they wrap, and they themselves, which keeps the id theirs.
+        self._handles: dict[int, tuple[Any, Any]] = {}
 
     def wrap(self, owner: type | ModuleType, name: str, wrap: Callable[[Any], Any]) -> None:
         """Replace what *owner* itself defines as *name* by ``wrap(original)``, a wrapt wrapper."""
-        handle = wrap(vars(owner)[name])
+        original = vars(owner)[name]
+        handle = wrap(original)
         setattr(owner, name, handle)
-        self._undo.append(lambda: wrapt.unwrap_object(owner, name, handle, missing_ok=True))
+        self._handles[id(handle)] = original, handle
+        self._undo.append(lambda: _unwrap(owner, name, original, handle))
+
+    def adopt(self, owner: type | ModuleType, name: str) -> None:
+        """Take what *owner* defines as *name* back as well, where that is a wrapper of ours that was copied.
+
+        ``dataclass(slots=True)`` makes a new class out of what is in the one it decorates.
+        """
+        original, handle = self._handles.get(id(vars(owner)[name]), (None, None))
+        if handle is not None:
+            self._undo.append(lambda: _unwrap(owner, name, original, handle))
 
     def watch_subclasses(self, owner: Any, found: Callable[[type], object]) -> None:
         """Call *found* with each subclass of *owner*, those of today and those defined later."""
@@ -31,7 +44,9 @@ class Patches:
             if original is not None:
                 original.__get__(None, cls)(**kwargs)
             else:
-                super(owner, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
+                # Not always *owner*: ``dataclass(slots=True)`` copies us into a new class.
+                holder = next(base for base in cls.__mro__ if vars(base).get("__init_subclass__") is ours)
+                super(holder, cls).__init_subclass__(**kwargs)
             if self.active:
                 guarded(found, cls)
 
@@ -79,6 +94,16 @@ def all_subclasses(owner: type) -> list[type]:
             found[subclass] = None
             waiting.extend(type.__subclasses__(subclass))
     return list(found)
+
+
+def _unwrap(owner: type | ModuleType, name: str, original: Any, handle: Any) -> None:
+    if vars(owner).get(name) is handle:
+        setattr(owner, name, original)
+        return
+    try:
+        wrapt.unwrap_object(owner, name, handle, missing_ok=True)  # beneath a wrapper of others', which stays
+    except wrapt.WrapperNotOutermostError:
+        pass  # beneath one that cannot be taken apart: ours stays too, and does nothing
 
 
 def _restore(owner: type, name: str, ours: Any, original: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 SCOPE_NAME: Final = "learning_instrument"
 SPAN_NAME: Final = "execute_task"
+BATCH_SPAN_NAME: Final = "execute_batch"
 
 # OpenTelemetry's own.
 CODE_FUNCTION_NAME: Final = "code.function.name"
@@ -24,6 +25,7 @@ SERVICE_NAME: Final = "service.name"
 
 # Ours.
 BATCH_ID: Final = "learning_instrument.batch.id"
+BATCH_SIZE: Final = "learning_instrument.batch.size"
 COST_ACTUAL: Final = "learning_instrument.cost.actual"
 COST_ESTIMATE: Final = "learning_instrument.cost.estimate"
 CPU_TIME: Final = "learning_instrument.resource_usage.cpu.time"

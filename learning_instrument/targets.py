@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from typing import Any, Final
 
@@ -60,15 +62,17 @@ def split_targets(text: str) -> list[str]:
 
 
 def declared_targets() -> list[str]:
-    """Return the targets of the environment variable, and those that installed packages declare."""
+    """Return the targets of the environment variable, and those that installed packages declare, each once."""
     declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP)]
-    return [*split_targets(os.environ.get(ENVIRONMENT_VARIABLE, "")), *declared]
+    return list(dict.fromkeys([*split_targets(os.environ.get(ENVIRONMENT_VARIABLE, "")), *declared]))
 
 
 def can_be_imported(module: str) -> bool:
     """Tell whether the top package of *module* is there, without importing anything."""
     top = module.partition(".")[0]
+    # Under ``opentelemetry-instrument`` the folder of the script is not on the path yet.
+    script_folder = os.path.dirname(os.path.realpath(sys.argv[0])) if getattr(sys, "argv", None) else ""
     try:
-        return top == "__main__" or importlib.util.find_spec(top) is not None
+        return importlib.util.find_spec(top) is not None or PathFinder.find_spec(top, [script_folder]) is not None
     except (ImportError, ValueError):
         return False

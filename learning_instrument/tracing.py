@@ -34,6 +34,7 @@ ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 _EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 # Under which a context holds its current span. The key has no public name; with it one context is built, not two.
 (_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+_BATCH_KEY: Final = otel_context.create_key("learning_instrument-batch")
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
@@ -45,6 +46,13 @@ class PrivateTracer(Protocol):
 
     def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
         """Start a span that records, under the host span's ids where it has any of its own."""
+
+
+class RunningBatch(Protocol):
+    """A batch, as the executions within it see it."""
+
+    batch_id: str
+    recorded: int
 
 
 def set_attributes(span: Span, attributes: dict[str, Any]) -> None:
@@ -110,7 +118,9 @@ class Execution:
         "task",
     )
 
-    def __init__(self, pipeline: Pipeline, plan: Plan, instance: Any, task: Any, context: Context) -> None:
+    def __init__(
+        self, pipeline: Pipeline, plan: Plan, instance: Any, task: Any, context: Context, started: int | None = None
+    ) -> None:
         self.plan = plan
         self.instance = instance
         self.task = task
@@ -120,13 +130,8 @@ class Execution:
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
         enclosing = context.get(_EXECUTION_KEY)
-        self._started = started = time.time_ns()
-        try:
-            span = pipeline.tracer.start_span(name, context, start_time=started)
-        except Exception as fault:  # a sampler or a span processor of the host's
-            _warn_of_host(type(fault).__qualname__)
-            span = NonRecordingSpan(trace.get_current_span(context).get_span_context())
-        self._span = self._recorded = span
+        self._started = started = time.time_ns() if started is None else started
+        self._span = self._recorded = span = start_host_span(pipeline, name, context, started)
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
             above = enclosing._recorded if isinstance(enclosing, Execution) else None
             self._recorded = pipeline.private_tracer.start_twin(span, name, context, started, above)
@@ -136,7 +141,13 @@ class Execution:
         attributes[semconv.PROCESS_ID] = _Process.id
         if isinstance(enclosing, Execution):
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
-        self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self})
+        batch: RunningBatch | None = context.get(_BATCH_KEY)  # type: ignore[assignment]
+        if batch is None:
+            self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self})
+        else:
+            attributes[semconv.BATCH_ID] = batch.batch_id
+            batch.recorded += 1
+            self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self, _BATCH_KEY: None})
         if plan.request_hook is not None:
             pipeline.set_attributes(self._recorded, attributes)
             _call_hook(plan.request_hook, self._recorded, instance, task)
@@ -153,17 +164,21 @@ class Execution:
             warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
         self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
-    def returned(self, result: Any) -> None:
-        """End with what the task returned."""
-        elapsed = time.perf_counter_ns() - self._clock
+    def mark_defaulted(self, column: str) -> None:
+        """Name *column* in ``defaulted``: its value is a stand-in."""
+        self._capture.also_defaulted += (column,)
+
+    def returned(self, result: Any, elapsed: int | None = None) -> None:
+        """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
+        elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
             self._end(self._capture.returned(result), elapsed, result, None)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
 
-    def raised(self, exception: BaseException) -> None:
-        """End with what the task raised."""
-        elapsed = time.perf_counter_ns() - self._clock
+    def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
+        """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
+        elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
             self._end(self._capture.raised(exception), elapsed, None, exception)
         except Exception as fault:  # ours: the task goes on
@@ -220,11 +235,30 @@ def current_execution() -> Execution | NoExecution:
     return execution if isinstance(execution, Execution) else _NO_EXECUTION
 
 
+def is_suppressed(context: Context) -> bool:
+    """Tell whether OpenTelemetry's ``suppress_instrumentation()`` is in force."""
+    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"))
+
+
+def with_batch(context: Context, span: Span, batch: RunningBatch) -> Context:
+    """Return *context* within *batch*, whose span is *span*."""
+    return Context({**context, _SPAN_KEY: span, _BATCH_KEY: batch})
+
+
+def start_host_span(pipeline: Pipeline, name: str, context: Context, start_time: int) -> Span:
+    """Start a span of the host's, or where its tracing fails one that records nothing."""
+    try:
+        return pipeline.tracer.start_span(name, context, start_time=start_time)
+    except Exception as fault:  # a sampler or a span processor of the host's
+        _warn_of_host(type(fault).__qualname__)
+        return NonRecordingSpan(trace.get_current_span(context).get_span_context())
+
+
 def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
     """Start an execution, or answer None where the call is not to be timed."""
     context = otel_context.get_current()
     if context:
-        if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"):
+        if is_suppressed(context):
             return None
         enclosing = context.get(_EXECUTION_KEY)
         if isinstance(enclosing, Execution) and _is_the_same(enclosing, plan, instance):

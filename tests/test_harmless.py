@@ -640,3 +640,915 @@ def test_an_object_on_two_paths_is_read_once(archive):
     assert_no_difference(archive, function, returning(types.SimpleNamespace(usage=usage)), fields=fields)
 
     assert sorted(usage.reads) == ["model", "tokens"]
+
+
+# What comes later: futures, tasks, awaitables, coroutines.
+
+
+def test_a_future_is_returned_as_it_is(archive):
+    """The caller of a pool gets the executor's own future."""
+    future = Future()
+    execute_task = record_execution(learning_db=archive)(lambda task: future)
+
+    assert execute_task("task") is future
+
+
+async def test_an_asyncio_task_is_returned_as_it_is(archive):
+    """The caller gets the very task, which it may cancel, name, or compare."""
+    task = asyncio.ensure_future(asyncio.sleep(0))
+    execute_task = record_execution(learning_db=archive)(lambda job: task)
+
+    assert execute_task("job") is task
+    await task
+
+
+def test_a_future_of_an_executor_is_recorded_when_it_is_done(archive):
+    """Nobody needs to ask for the result."""
+    before = archive.count()
+    with ThreadPoolExecutor(2) as executor:
+        execute_task = record_execution(learning_db=archive)(lambda task: executor.submit(abs, task))
+        futures = [execute_task(-number) for number in range(20)]
+
+    assert [future.result() for future in futures] == list(range(20))
+    assert archive.count() == before + 20
+
+
+def test_a_cancelled_future_is_recorded_as_cancelled(archive):
+    """A future can be cancelled before anybody runs it."""
+    future = Future()
+    record_execution(learning_db=archive)(lambda task: future)("task")
+
+    assert future.cancel()
+    assert last_row(archive)["outcome"] == "cancelled"
+
+
+def last_row(archive):
+    return archive.query("SELECT * FROM executions ORDER BY rowid DESC LIMIT 1")[0]
+
+
+def test_an_awaitable_keeps_its_class_and_attributes(archive):
+    """What stands in for a user's awaitable is it in every way but identity."""
+    later = Later(returning("result"), "task")
+    later.priority = 3
+
+    ours = record_execution(learning_db=archive)(lambda task: later)("task")
+
+    assert isinstance(ours, Later)
+    assert (ours.priority, ours.task) == (3, "task")
+    ours.priority = 4
+    assert later.priority == 4
+
+
+def test_an_awaitable_may_be_awaited_again(archive, caplog):
+    """The second time it is not timed: one execution, one row, and nothing on the log."""
+    ours = returns_awaitable(returning("result"), record_execution(learning_db=archive))("task")
+    before = archive.count()
+
+    assert [drive(lambda: ours), drive(lambda: ours)] == [["result"], ["result"]]
+    assert archive.count() == before + 1
+    assert caplog.records == []
+
+
+def test_an_awaitable_that_cannot_be_awaited_raises_the_same(archive):
+    """An ``__await__`` that raises, does so at the same place."""
+
+    def observed(decorate):
+        awaitable = type("Later", (), {"__await__": refusing()})()
+
+        async def main():
+            await decorate(lambda task: awaitable)("task")
+
+        return observe_call(lambda: drive(main))
+
+    assert observed(record_execution(learning_db=archive)) == observed(as_it_is)
+
+
+def observe_call(call):
+    """Return what a call gave, or raised, with its foreign frames."""
+    try:
+        return call()
+    except BaseException as error:
+        return type(error), str(error), foreign_frames(error.__traceback__)
+
+
+@pytest.mark.parametrize("kind", [async_function, async_method, returns_coroutine])
+@pytest.mark.parametrize("how", ["dropped", "thrown into", "closed"])
+def test_a_coroutine_that_is_never_awaited_warns_as_it_does_without_us(archive, kind, how):
+    """One warning in the function's own name, or none."""
+
+    def warned(decorate):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            coroutine = kind(returning(1), decorate)("task")
+            if how == "thrown into":
+                with contextlib.suppress(ValueError):
+                    coroutine.throw(ValueError())
+            elif how == "closed":
+                coroutine.close()
+            del coroutine
+            gc.collect()
+        return [str(warning.message) for warning in caught]
+
+    before = archive.count()
+
+    assert warned(record_execution(learning_db=archive)) == warned(as_it_is)
+    assert archive.count() == before
+
+
+def test_a_task_cancelled_before_it_starts_neither_warns_nor_counts(archive):
+    """It did not run, so there is nothing to record."""
+    before = archive.count()
+
+    async def main():
+        task = asyncio.ensure_future(async_function(returning(1), record_execution(learning_db=archive))("task"))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(main())
+    assert archive.count() == before
+
+
+def test_an_exception_nobody_retrieves_is_reported_by_asyncio_all_the_same(archive, caplog):
+    """We look at a task's exception without taking that report away."""
+
+    async def main(decorate):
+        task = returns_asyncio_task(raising(ValueError("unseen")), decorate)("task")
+        await asyncio.sleep(0.001)
+        del task
+
+    def reports(decorate):
+        caplog.clear()
+        asyncio.run(main(decorate))
+        gc.collect()
+        return [record.getMessage().partition("\n")[0] for record in caplog.records]
+
+    assert reports(record_execution(learning_db=archive)) == reports(as_it_is) == ["Task exception was never retrieved"]
+
+
+# Cancelling. Here *act* is a coroutine function.
+
+
+def awaits_in_function(act, decorate):
+    @decorate
+    async def execute_task(task):
+        return await act(task)
+
+    return execute_task
+
+
+def awaits_in_method(act, decorate):
+    class Pool:
+        @decorate
+        async def execute_task(self, task):
+            return await act(task)
+
+    return Pool().execute_task
+
+
+def awaits_in_generator(act, decorate):
+    @decorate
+    async def execute_task(task):
+        yield await act(task)
+
+    async def first(task):
+        stream = execute_task(task)
+        try:
+            return await stream.__anext__()
+        finally:
+            await stream.aclose()
+
+    return first
+
+
+def awaits_in_returned_coroutine(act, decorate):
+    return decorate(lambda task: act(task))
+
+
+def awaits_in_awaitable(act, decorate):
+    class Awaitable:
+        def __init__(self, task):
+            self.task = task
+
+        def __await__(self):
+            return (yield from act(self.task).__await__())
+
+    return decorate(Awaitable)
+
+
+def awaits_in_asyncio_task(act, decorate):
+    return decorate(lambda task: asyncio.ensure_future(act(task)))
+
+
+AWAITING_KINDS = [
+    awaits_in_function,
+    awaits_in_method,
+    awaits_in_generator,
+    awaits_in_returned_coroutine,
+    awaits_in_awaitable,
+    awaits_in_asyncio_task,
+]
+
+
+async def waits(task):
+    await asyncio.sleep(60)
+
+
+async def cleans_up(task):
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0)
+        task.append("cleaned up")
+
+
+async def goes_on(task):
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        return "rescued"
+
+
+async def fails_instead(task):
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise ValueError("while cancelled") from None
+
+
+async def cancel(execute_task, log):
+    async def run():
+        return await execute_task(log)
+
+    running = asyncio.ensure_future(run())
+    await asyncio.sleep(0.001)
+    running.cancel("enough")
+    try:
+        log.append(await running)
+    except BaseException as error:
+        log.append((type(error), error.args))
+    log.append(running.cancelled())
+
+
+async def time_out(execute_task, log):
+    try:
+        log.append(await asyncio.wait_for(execute_task(log), 0.002))
+    except BaseException as error:
+        log.append((type(error), error.args))
+
+
+async def interrupt(execute_task, log):
+    asyncio.get_running_loop().call_later(0.001, refusing(KeyboardInterrupt))
+    await execute_task(log)
+
+
+@pytest.mark.parametrize("end", [cancel, time_out, interrupt])
+@pytest.mark.parametrize("act", [waits, cleans_up, goes_on, fails_instead])
+def test_cancelling_makes_no_difference(archive, act, end):
+    """Cancelled, timed out or interrupted: what the task does about it, and what its caller sees, is the same."""
+
+    def log_of(kind, decorate):
+        log = []
+        try:
+            asyncio.run(end(kind(act, decorate), log))
+        except BaseException as error:
+            log.append((type(error), error.args))
+        return log
+
+    for kind in AWAITING_KINDS:
+        expected = log_of(kind, as_it_is)
+        before = archive.count()
+
+        assert (kind.__name__, log_of(kind, record_execution(learning_db=archive))) == (kind.__name__, expected)
+        assert (kind.__name__, archive.count() - before) == (kind.__name__, 1)
+
+
+@pytest.mark.parametrize("kind", AWAITING_KINDS)
+def test_a_cancelled_task_is_recorded_as_cancelled(archive, kind):
+    """Not as an error, nor as a success."""
+    asyncio.run(cancel(kind(waits, record_execution(learning_db=archive)), []))
+
+    assert last_row(archive)["outcome"] == "cancelled"
+
+
+# Generators. A script is a list of steps, played to a generator and to its decorated twin.
+
+
+def echo(log):
+    """Yield what it is sent, mind some exceptions, and clean up."""
+    value = "ready"
+    try:
+        while True:
+            try:
+                value = yield value
+                log.append(value)
+            except ValueError as error:
+                value = str(error)
+            if value == "return":
+                return "returned"
+            if value == "raise":
+                raise LookupError(value)
+    finally:
+        log.append("closed")
+
+
+def stubborn(log):
+    """Yield on, whatever is thrown in."""
+    for number in range(3):
+        try:
+            yield number
+        except BaseException as error:
+            log.append(type(error))
+    return "worn down"
+
+
+def delegating(log):
+    return (yield from echo(log))
+
+
+def closing_value(log):
+    try:
+        yield 1
+    except GeneratorExit:
+        return "a value at the close"
+
+
+def empty(log):
+    return
+    yield
+
+
+async def async_echo(log):
+    value = "ready"
+    try:
+        while True:
+            try:
+                value = yield value
+                await asyncio.sleep(0)
+                log.append(value)
+            except ValueError as error:
+                value = str(error)
+            if value == "return":
+                return
+            if value == "raise":
+                raise LookupError(value)
+    finally:
+        await asyncio.sleep(0)
+        log.append("closed")
+
+
+async def async_stubborn(log):
+    for number in range(3):
+        try:
+            yield number
+        except Exception as error:
+            log.append(type(error))
+
+
+async def async_empty(log):
+    return
+    yield
+
+
+THROWN = [ValueError, KeyError, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, StopIteration,
+          StopAsyncIteration]  # fmt: skip
+steps = st.one_of(
+    st.just(("next",)),
+    st.just(("close",)),
+    st.tuples(st.just("send"), st.sampled_from([None, 1, "return", "raise"])),
+    st.tuples(st.just("throw"), st.sampled_from(THROWN)),
+)
+# At the end each is worn down: one that is left suspended is closed by the garbage collector, with complaints.
+scripts = st.lists(steps, max_size=6).map(lambda script: [*script, *[("close",)] * 5])
+
+
+def starts(script):
+    """Tell whether a script makes a generator run: one that did not start stays so when it is sent a value."""
+    first = next((step for step in script if step[0] != "send" or step[1] is None), None)
+    return first in (("next",), ("send", None))
+
+
+def play(script, generator, log):
+    """Play *script* to *generator*, and note what comes of each step."""
+    for name, *args in script:
+        try:
+            if name == "next":
+                log.append(next(generator))
+            elif name == "throw":
+                log.append(generator.throw(args[0]("thrown")))
+            else:
+                log.append(getattr(generator, name)(*args))
+        except BaseException as error:
+            # Thrown into a generator that did not start, it never reaches the user's code, and so no frame of it.
+            frames = foreign_frames(error.__traceback__) if starts(script) else None
+            log.append((type(error), str(error), frames))
+            del error
+    return log
+
+
+def play_async(script, generator, log):
+    calls = {"next": "__anext__", "send": "asend", "throw": "athrow", "close": "aclose"}
+    for name, *args in script:
+        args = [args[0]("thrown")] if name == "throw" else args
+        try:
+            log += drive(lambda: getattr(generator, calls[name])(*args))  # noqa: B023 - called at once
+        except BaseException as error:
+            # Thrown into a generator that did not start, it never reaches the user's code, and so no frame of it.
+            frames = foreign_frames(error.__traceback__) if starts(script) else None
+            log.append((type(error), str(error), frames))
+            del error
+    return log
+
+
+@pytest.mark.parametrize("function", [echo, stubborn, delegating, closing_value, empty])
+def test_generators_play_every_script_alike(archive, function):
+    """send, throw, close and what they give are forwarded, and a generator that ran is one row."""
+    decorated = record_execution(learning_db=archive)(function)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(scripts)
+    def check(script):
+        expected = play(script, function(log := []), log)
+        before = archive.count()
+        assert play(script, decorated(log := []), log) == expected
+        assert archive.count() - before == starts(script)
+
+    check()
+
+
+@pytest.mark.parametrize("function", [async_echo, async_stubborn, async_empty])
+def test_async_generators_play_every_script_alike(archive, function):
+    """asend, athrow, aclose and what they give are forwarded, and a generator that ran is one row."""
+    decorated = record_execution(learning_db=archive)(function)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(scripts)
+    def check(script):
+        expected = play_async(script, function(log := []), log)
+        before = archive.count()
+        assert play_async(script, decorated(log := []), log) == expected
+        assert archive.count() - before == starts(script)
+
+    check()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_async_generator_that_will_not_close_fails_its_closing_as_it_does_without_us(archive):
+    """The ``RuntimeError`` that Python has for this is not swallowed."""
+
+    async def unwilling(log):
+        try:
+            yield 1
+        finally:
+            yield 2
+
+    script = [("next",), ("close",)]
+
+    expected = play_async(script, unwilling(log := []), log)
+    assert play_async(script, record_execution(learning_db=archive)(unwilling)(log := []), log) == expected
+    assert expected[-1][0] is RuntimeError
+
+
+def test_a_generator_that_is_left_is_closed_at_once(archive):
+    """Leaving a loop early runs the generator's ``finally``, and not some time later."""
+
+    def log_of(decorate):
+        for _ in decorate(echo)(log := []):
+            break
+        return [*log, "after"]
+
+    before = archive.count()
+
+    assert log_of(record_execution(learning_db=archive)) == log_of(as_it_is) == ["closed", "after"]
+    assert archive.count() == before + 1
+    assert last_row(archive)["outcome"] == "cancelled"
+
+
+async def leave(stream, log):
+    async for item in stream:
+        log.append(item)
+        break
+
+
+async def leave_and_close(stream, log):
+    async for item in stream:
+        log.append(item)
+        break
+    await stream.aclose()
+
+
+async def keep_suspended(stream, log):
+    log.append(await stream.__anext__())
+    log.append(stream)
+
+
+async def leave_in_another_task(stream, log):
+    await asyncio.ensure_future(keep_suspended(stream, log))
+    await asyncio.ensure_future(leave(stream, log))
+
+
+async def fail_in_the_loop(stream, log):
+    with contextlib.suppress(LookupError):
+        async for _ in stream:
+            raise LookupError
+
+
+async def leave_for_the_garbage_collector(stream, log):
+    stream = [stream]
+    stream.append(stream)
+    await stream[0].__anext__()
+    del stream
+    gc.collect()
+    await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "consume",
+    [leave, leave_and_close, keep_suspended, leave_in_another_task, fail_in_the_loop, leave_for_the_garbage_collector],
+)
+def test_an_async_generator_that_is_left_is_closed_by_its_event_loop(archive, caplog, consume):
+    """Its ``finally`` may await; nothing is logged, least of all "Failed to detach context"."""
+
+    def log_of(decorate):
+        log = []
+
+        async def main():
+            await consume(decorate(async_echo)(log), log)
+            log.append("after")
+
+        asyncio.run(main())
+        gc.collect()
+        return [item for item in log if isinstance(item, str)]
+
+    expected = log_of(as_it_is)
+    before = archive.count()
+
+    assert log_of(record_execution(learning_db=archive)) == expected
+    assert archive.count() == before + 1
+    assert last_row(archive)["outcome"] == "cancelled"
+    assert caplog.records == []
+
+
+def test_a_consumer_sees_nothing_of_the_generators_context(archive):
+    """The current span is the consumer's between two steps, and the execution's within each."""
+    seen = []
+
+    @record_execution(learning_db=archive)
+    def stream():
+        for number in range(3):
+            seen.append(current_execution().execution_id)
+            yield number
+
+    for _ in stream():
+        assert current_execution().execution_id is None
+        assert trace.get_current_span() is trace.INVALID_SPAN
+
+    assert seen[0] is not None
+    assert seen == [seen[0]] * 3
+
+
+def test_what_a_generator_attached_comes_back_with_its_next_step(archive):
+    """A context that the generator attached around its yields is its own."""
+    key = otel_context.create_key("test")
+    seen = []
+
+    @record_execution(learning_db=archive)
+    def stream():
+        token = otel_context.attach(otel_context.set_value(key, "inner"))
+        yield 1
+        seen.append(otel_context.get_value(key))
+        otel_context.detach(token)
+        yield 2
+        seen.append(otel_context.get_value(key))
+
+    for _ in stream():
+        assert otel_context.get_value(key) is None
+
+    assert seen == ["inner", None]
+
+
+def test_context_variables_that_a_task_sets_reach_its_caller(archive):
+    """A plain call shares its caller's context, and so it does with us."""
+    variable = contextvars.ContextVar("variable", default=0)
+
+    for kind in KINDS:
+
+        def value_after(decorate, kind=kind):
+            variable.set(0)
+            KINDS[kind](kind(lambda task: variable.set(1), decorate))
+            return variable.get()
+
+        assert value_after(record_execution(learning_db=archive)) == value_after(as_it_is)
+
+
+def test_two_interleaved_generators_do_not_mix(archive):
+    """Each step runs within its own execution, whatever ran in between."""
+
+    @record_execution(learning_db=archive)
+    def stream(task):
+        for _ in range(3):
+            yield current_execution().execution_id
+
+    steps = list(zip(stream(1), stream(2), strict=True))
+
+    assert len({first for first, _ in steps}) == len({second for _, second in steps}) == 1
+    assert steps[0][0] != steps[0][1]
+
+
+# The application's random numbers.
+
+
+def test_a_seeded_application_computes_the_same(tmp_path):
+    """Our ids come from a generator of our own, and the spans' too where we set up the provider."""
+
+    def number(decorate):
+        random.seed(1)
+        function(returning(1), decorate)("task")
+        return random.random()
+
+    learning_instrument.configure(tmp_path / "learning.db")
+
+    assert number(record_execution) == number(as_it_is)
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_tasks_that_seed_the_random_generator_are_rows_of_their_own(tmp_path, configured):
+    """``random.seed(42)`` in each task makes no two executions the same."""
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        if configured:
+            learning_instrument.configure(database)
+        options = {} if configured else {"learning_db": database}
+        execute_task = record_execution(**options)(lambda task: random.seed(42))
+
+        for _ in range(10):
+            execute_task("task")
+
+        assert database.query("SELECT count(*) AS rows FROM executions") == [{"rows": 10}]
+        learning_instrument.shutdown()
+
+
+# Memory and stack.
+
+
+class Thing:
+    """An object that can be watched."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_task_and_result_are_freed_as_they_are_without_us(archive, kind, fails):
+    """Nothing of ours keeps them, not even until the next garbage collection."""
+
+    def act(task):
+        if fails:
+            raise ValueError
+        return Thing()
+
+    def survivors(decorate):
+        task = Thing()
+        watched = [weakref.ref(task)]
+        execute_task = kind(act, decorate)
+        with contextlib.suppress(ValueError):
+            watched += map(weakref.ref, (item for item in KINDS[kind](lambda: execute_task(task)) if item))
+        del task
+        return sum(ref() is not None for ref in watched)
+
+    survivors(record_execution(learning_db=archive))
+    gc.collect()
+    gc.disable()
+    try:
+        assert survivors(record_execution(learning_db=archive)) == survivors(as_it_is)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("decorate", [False, True])
+def test_an_item_that_a_consumer_drops_is_freed_while_its_generator_waits(archive, decorate):
+    """A generator of large items holds none of them, if its author saw to that."""
+
+    def stream(task):
+        yield Thing()
+        yield Thing()
+
+    stream = (record_execution(learning_db=archive) if decorate else as_it_is)(stream)("task")
+    item = weakref.ref(next(stream))
+
+    assert item() is None
+    stream.close()
+
+
+def test_a_task_that_ran_does_not_fail_for_lack_of_stack(archive):
+    """Where the stack is nearly used up, what we need of it is ours to do without."""
+    ran = []
+    execute_task = record_execution(learning_db=archive)(lambda task: ran.append(task))
+
+    def dive():
+        with contextlib.suppress(RecursionError):
+            dive()
+        ran.clear()
+        try:
+            execute_task("task")
+        except RecursionError:
+            assert ran == []
+            return False
+        return True
+
+    limit = sys.getrecursionlimit()
+    depth = len(inspect.stack(0))
+    sys.setrecursionlimit(depth + 200)
+    try:
+        assert dive()
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+# The database.
+
+
+def tasks_go_on(execute_task, count):
+    """Run so many tasks, and check that each gives what it should."""
+    for number in range(count):
+        assert execute_task(number) == -number
+
+
+@contextlib.contextmanager
+def below_a_file(path):
+    """There is no folder, and there cannot be one."""
+    path.parent.write_text("not a folder")
+    yield
+    path.parent.unlink()
+
+
+@contextlib.contextmanager
+def a_folder(path):
+    path.mkdir(parents=True)
+    yield
+    path.rmdir()
+
+
+@contextlib.contextmanager
+def garbage(path):
+    path.parent.mkdir()
+    path.write_bytes(b"This is no database. " * 1000)
+    yield
+    path.unlink()
+
+
+@contextlib.contextmanager
+def read_only(path):
+    """A file that SQLite may read and not write, whoever we are: permissions do not stop root."""
+    LearningDatabase(path).open()
+    gc.collect()
+    with open(path, "r+b") as file:
+        file.seek(18)
+        file.write(b"\x03")  # the file format's write version: one from the future
+    yield
+    with open(path, "r+b") as file:
+        file.seek(18)
+        file.write(b"\x02")
+
+
+@contextlib.contextmanager
+def full_disk(path):
+    """No file may grow beyond what the database has by now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    LearningDatabase(path).open()
+    gc.collect()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("trouble", [below_a_file, a_folder, garbage, read_only, full_disk])
+def test_a_database_that_cannot_be_written_is_not_noticed(tmp_path, caplog, durability, trouble):
+    """One warning for all the tasks; they are counted, kept, and written when the trouble is over."""
+    path = tmp_path / "folder" / "learning.db"
+    database = LearningDatabase(path, durability)
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+
+    with trouble(path):
+        tasks_go_on(execute_task, 50)
+        assert not database.flush(0.2)
+        warned = [record for record in caplog.records if record.name == "learning_instrument"]
+        statistics = database.statistics()
+
+    assert database.flush()
+    assert len(warned) == 1
+    assert "cannot be written" in warned[0].getMessage()
+    if durability == "commit" and trouble is not full_disk:  # some rows fit
+        assert (statistics.stored, statistics.deferred) == (0, 50)
+    assert database.statistics().stored == len(database.query("SELECT * FROM executions")) == 50
+    assert database.statistics().lost == {}
+    database.close()
+
+
+def test_what_no_longer_fits_into_the_queue_is_dropped_and_counted(tmp_path, caplog):
+    """Memory is bounded; the count comes with the statistics, and into the database with the next write."""
+    path = tmp_path / "folder" / "learning.db"
+    database = LearningDatabase(path)
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+
+    with below_a_file(path):
+        tasks_go_on(execute_task, 9000)
+        lost = database.statistics().lost["queue full"]
+        warned = [record for record in caplog.records if record.name == "learning_instrument"]
+    assert database.flush()
+    execute_task(1)
+
+    assert 0 < lost < 9000
+    assert len(warned) == 2  # that it cannot be written, and that executions are lost
+    assert database.statistics().stored == 9001 - lost
+    assert database.query("SELECT reason, executions FROM losses") == [{"reason": "queue full", "executions": lost}]
+    database.close()
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_a_lock_that_others_hold_is_not_waited_for(tmp_path, caplog, durability):
+    """Tasks wait a moment once, then their rows take the way through the background; nothing is lost or logged."""
+    database = LearningDatabase(tmp_path / "learning.db", durability)
+    database.open()
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    tasks_go_on(execute_task, 50)
+    while_locked = database.statistics()
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert database.flush()
+    assert while_locked.stored == 0
+    assert while_locked.deferred == (50 if durability == "commit" else 0)
+    assert (database.statistics().stored, database.statistics().lost) == (50, {})
+    assert caplog.records == []
+    database.close()
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("what", ["all files", "the database only", "the folder"])
+def test_a_database_deleted_while_in_use_is_made_anew(tmp_path, caplog, durability, what):
+    """The rows from then on are in the new file."""
+    path = tmp_path / "folder" / "learning.db"
+    database = LearningDatabase(path, durability)
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+    tasks_go_on(execute_task, 10)
+    database.flush()
+
+    for file in path.parent.iterdir():
+        if what != "the database only" or file == path:
+            file.unlink()
+    if what == "the folder":
+        path.parent.rmdir()
+    tasks_go_on(execute_task, 7)
+
+    assert database.flush()
+    assert len(database.query("SELECT * FROM executions")) == 7
+    assert database.statistics().lost == {}
+    assert caplog.records == []
+    database.close()
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_a_database_overwritten_while_in_use_is_not_noticed(tmp_path, durability):
+    """What becomes of the rows is SQLite's affair; every one of them is accounted for."""
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path, durability)
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+    tasks_go_on(execute_task, 10)
+    database.flush()
+
+    path.write_bytes(b"garbage" * 10_000)
+    tasks_go_on(execute_task, 10)
+    database.flush(0.2)
+    path.unlink()
+
+    assert database.flush()
+    tasks_go_on(execute_task, 1)
+    assert database.flush()
+    assert database.statistics().stored + sum(database.statistics().lost.values()) == 21
+    database.close()
+
+
+def test_what_is_sent_to_a_generator_is_freed_while_it_waits(archive):
+    """Nor does ours hold what it was sent, or what was thrown into it."""
+
+    @record_execution(learning_db=archive)
+    def stream(task):
+        while True:
+            with contextlib.suppress(ValueError):
+                yield
+
+    stream = stream("task")
+    next(stream)
+    sent = Thing()
+    watched = weakref.ref(sent)
+    stream.send(sent)
+    del sent
+
+    assert watched() is None
+    stream.close()

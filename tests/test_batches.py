@@ -1,0 +1,191 @@
+"""A call with a list of tasks: one batch span, and one record for each task."""
+
+import asyncio
+import json
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from learning_instrument import LearningDatabase, record_execution
+from learning_instrument.batches import match_results
+
+TASKS = [{"task_id": f"t-{n}", "task_type": "item"} for n in range(3)]
+
+
+@pytest.fixture
+def learning_db(tmp_path):
+    with LearningDatabase(tmp_path / "batch.db") as database:
+        yield database
+
+
+@pytest.fixture
+def exporter():
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def decorate(learning_db, exporter):
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return lambda **keywords: record_execution(learning_db=learning_db, tracer_provider=provider, **keywords)
+
+
+def rows(learning_db):
+    return learning_db.query("SELECT * FROM executions ORDER BY task_id")
+
+
+def test_batch_whose_pool_runs_its_items_unseen_has_one_record_for_each(learning_db, exporter, decorate):
+    """They share a batch id, and the batch span is their parent."""
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return [{"success": task["task_id"] != "t-1", "cost": 0.5} for task in tasks]
+
+    execute_batch(TASKS)
+
+    found = rows(learning_db)
+    assert [(row["task_id"], row["outcome"], row["actual_cost"]) for row in found] == [
+        ("t-0", "succeeded", 0.5),
+        ("t-1", "failed", 0.5),
+        ("t-2", "succeeded", 0.5),
+    ]
+    assert len({row["batch_id"] for row in found}) == 1
+    (batch,) = [span for span in exporter.get_finished_spans() if span.name == "execute_batch"]
+    items = [span for span in exporter.get_finished_spans() if span is not batch]
+    assert {item.parent.span_id for item in items} == {batch.context.span_id}
+    assert batch.attributes["learning_instrument.batch.id"] == found[0]["batch_id"]
+    assert learning_db.statistics().lost == {}
+
+
+def test_batch_whose_pool_calls_its_own_execute_task_records_each_once(learning_db, decorate):
+    """The inner calls are the records."""
+
+    class Pool:
+        @decorate()
+        async def execute_task(self, task):
+            return {"status": "completed"}
+
+        @decorate(batch=True)
+        async def execute_batch(self, tasks):
+            return await asyncio.gather(*(self.execute_task(task) for task in tasks))
+
+    asyncio.run(Pool().execute_batch(TASKS))
+
+    found = rows(learning_db)
+    assert [row["task_id"] for row in found] == ["t-0", "t-1", "t-2"]
+    assert len({row["batch_id"] for row in found}) == 1
+    assert found[0]["batch_id"] is not None
+
+
+def test_execution_within_an_item_is_not_an_item(learning_db, decorate):
+    """Only the batch's own items carry its id."""
+
+    @decorate()
+    def inner(task):
+        return {"success": True}
+
+    @decorate()
+    def execute_task(task):
+        return inner({"task_id": "x-inner"})
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return [execute_task(task) for task in tasks]
+
+    execute_batch(TASKS[:1])
+
+    outer, nested = rows(learning_db)
+    assert outer["batch_id"] is not None
+    assert nested["batch_id"] is None
+    assert nested["parent_execution_id"] == outer["execution_id"]
+
+
+def test_duration_is_the_items_own_or_marked_as_the_batchs(learning_db, decorate):
+    """What nobody reported is named in ``defaulted``."""
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return [{"duration": 1.5}, {}]
+
+    execute_batch(TASKS[:2])
+
+    own, shared = rows(learning_db)
+    assert own["duration_seconds"] == 1.5
+    assert "duration_seconds" not in json.loads(own["defaulted"])
+    assert "duration_seconds" in json.loads(shared["defaulted"])
+
+
+def test_exception_of_the_batch_is_that_of_each_item(learning_db, decorate):
+    """And it is raised again, the same object."""
+    error = TimeoutError("too slow")
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        raise error
+
+    with pytest.raises(TimeoutError) as caught:
+        execute_batch(TASKS)
+
+    assert caught.value is error
+    assert {row["outcome"] for row in rows(learning_db)} == {"timeout"}
+    assert len(rows(learning_db)) == 3
+
+
+def test_exceptions_among_the_results_are_errors(learning_db, decorate):
+    """As ``asyncio.gather(return_exceptions=True)`` gives them."""
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return [{"success": True}, ValueError("no"), {"success": True}]
+
+    execute_batch(TASKS)
+
+    assert [row["outcome"] for row in rows(learning_db)] == ["succeeded", "error", "succeeded"]
+
+
+def test_iterator_of_tasks_is_left_to_the_pool(learning_db, decorate):
+    """Reading it here would leave nothing for the pool."""
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return len(list(tasks))
+
+    assert execute_batch(iter(TASKS)) == 3
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ([1, 2, 3], [1, 2, 3]),
+        ([{"task_id": "t-2"}, {"task_id": "t-0"}], ["t-0", None, "t-2"]),
+        ({"t-2": {"a": 1}, "t-0": {"a": 2}}, [{"a": 2}, None, {"a": 1}]),
+        ({"results": [1, 2, 3]}, [1, 2, 3]),
+        ([{"renumbered": 1}], [None, None, None]),
+        (None, ["all", "all", "all"]),
+        ({"status": "completed"}, ["all", "all", "all"]),
+    ],
+)
+def test_results_find_their_tasks(result, expected):
+    """By id, else by position where there are as many; a result that is no collection is everybody's."""
+    matched = match_results(TASKS, result)
+
+    assert [task for task, _ in matched] == TASKS
+    for (_, item), want in zip(matched, expected, strict=True):
+        if want is None:
+            assert item["error"] == "no result returned"
+        elif want == "all":
+            assert item is result
+        else:
+            assert item == want or item["task_id"] == want
+
+
+def test_results_find_their_tasks_by_worker():
+    """Where neither side has task ids in common."""
+    tasks = [{"worker_id": "w-1"}, {"worker_id": "w-2"}]
+
+    matched = match_results(tasks, [{"worker_id": "w-2", "n": 2}])
+
+    assert matched[0][1]["error"] == "no result returned"
+    assert matched[1][1]["n"] == 2
