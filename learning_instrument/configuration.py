@@ -93,10 +93,16 @@ def configure_privately(
         return _State.database
 
 
+def deconfigure_privately() -> None:
+    """Undo :func:`configure_privately`, unless ``configure()`` was called since."""
+    if _State.is_private:
+        shutdown()
+
+
 def shutdown() -> None:
     """Undo :func:`configure`: write what is queued, detach, and close the database."""
     with _State.lock:
-        database, _State.database = _State.database, None
+        database, _State.database, _State.is_private = _State.database, None, False
         routes.install(None)
     if database is not None:
         database.close()

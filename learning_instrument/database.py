@@ -10,7 +10,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar
 from . import connection
 from .connection import WriteConnection
 from .errors import ConfigurationError, DatabaseError
+from .forking import tell_of_forks
 from .record import ExecutionRecord, Row, row_from_record
 from .retention import Retention, trim
 from .writer import GATHER_SECONDS, BackgroundWriter
@@ -29,12 +29,18 @@ T = TypeVar("T")
 
 DEFAULT_PATH: Final = "learning.db"
 #: How long a task waits for another writer's lock, and the background writer, in seconds.
-_TASK_BUSY_SECONDS: Final = 0.05
+_TASK_BUSY_SECONDS: Final = 0.03
+#: And before that for another thread of its own process: 50 ms together.
+_TASK_LOCK_SECONDS: Final = 0.02
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
 #: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
 _OPEN_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 5.0
+#: How long a fork waits for each of the threads that use the database.
+_FORK_SECONDS: Final = 2.0
+#: How often retention is looked after while executions come in.
+_RETENTION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,10 @@ class LearningDatabase:
         if self.durability not in ("commit", "batch"):
             raise ConfigurationError(f"durability={self.durability!r} is neither 'commit' nor 'batch'.")
         self.path = _absolute(database_path)
-        self.retention = Retention()
+        self.limit(Retention())
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
         self._front = WriteConnection(self.path, _TASK_BUSY_SECONDS)
         self._back = WriteConnection(self.path, _BACKGROUND_BUSY_SECONDS)
         # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
@@ -80,10 +87,10 @@ class LearningDatabase:
             self._rows, self._write_behind, self._failed, self._tend, gather_seconds=gather_seconds
         )
         self._reset_counts()
-        _databases.add(self)
+        tell_of_forks(self)
 
     def _reset_counts(self) -> None:
-        self._count_lock = threading.Lock()
+        self._count_lock = threading.RLock()  # a signal handler may record in the thread that holds it
         self._stored = 0
         self._stored_behind = 0
         self._deferred = 0
@@ -103,7 +110,7 @@ class LearningDatabase:
             False if any of them was lost.
         """
         if self._pid != os.getpid():
-            self._after_fork()
+            self.start_anew()
         if self.durability == "batch":
             return self._queue([(to_row, record) for record in records])
         items = [(to_row, record) for record in records]
@@ -113,7 +120,7 @@ class LearningDatabase:
     def _commit(self, rows: Sequence[Row]) -> bool:
         """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""
         # Those that wait go first. And whoever holds the lock holds it for a moment.
-        if self._writer.backlog or not self._lock.acquire(timeout=_TASK_BUSY_SECONDS):
+        if self._writer.backlog or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             return self._defer(rows)
         try:
             stored, refused = self._insert(self._front, rows)
@@ -125,7 +132,7 @@ class LearningDatabase:
         finally:
             self._lock.release()
         self._since_checkpoint += len(rows)
-        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+        if self._since_checkpoint >= _CHECKPOINT_ROWS or self._is_trimming_due():
             self._writer.request_tending()
         return not refused
 
@@ -139,8 +146,9 @@ class LearningDatabase:
         if self._writer.backlog:
             self.flush()
         try:
-            return connection.query(self.path, sql, parameters)
-        except sqlite3.Error as error:
+            with self._read_lock:
+                return connection.query(self.path, sql, parameters)
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
             raise DatabaseError(f"{self.path}: {error}. The question was: {sql:.500}") from error
 
     def open(self) -> None:
@@ -150,7 +158,7 @@ class LearningDatabase:
             DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
         """
         if self._pid != os.getpid():
-            self._after_fork()
+            self.start_anew()
         try:
             with self._lock:
                 _patiently(self._front.open)
@@ -165,7 +173,7 @@ class LearningDatabase:
         A database that cannot be written at all is not waited for; its executions are kept, and tried again.
         """
         if self._pid != os.getpid():
-            self._after_fork()
+            self.start_anew()
         return self._writer.flush(timeout)
 
     def statistics(self) -> Statistics:
@@ -182,8 +190,8 @@ class LearningDatabase:
     def limit(self, retention: Retention) -> None:
         """Delete what is beyond *retention*, in the background, from the next record on."""
         self.retention = retention
-        if retention != Retention():
-            self._since_checkpoint = _CHECKPOINT_ROWS  # upkeep is due
+        self._limits_apply = retention != Retention()
+        self._trimmed = -_RETENTION_SECONDS  # long ago
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
@@ -192,7 +200,7 @@ class LearningDatabase:
             An awaitable that is done already, so that ``await database.close()`` works as well.
         """
         if self._pid != os.getpid():
-            self._after_fork()
+            self.start_anew()
         if not self._writer.flush(_CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
         with self._lock:
@@ -329,7 +337,13 @@ class LearningDatabase:
     def _warn_once(self, kind: str, message: str, what: str, error: BaseException | None) -> None:
         if kind not in self._warned:
             self._warned.add(kind)
-            log.warning(message, self.path, what, f": {error}" if error is not None else "")
+            try:
+                log.warning(message, self.path, what, f": {error}" if error is not None else "")
+            except Exception:  # a log handler of the host's: neither a task nor the writer may end by it
+                self._warned.discard(kind)
+
+    def _is_trimming_due(self) -> bool:
+        return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
 
     def _tend(self) -> None:
         """Do what would hold up a task: checkpoints and retention. In the background."""
@@ -338,25 +352,41 @@ class LearningDatabase:
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             self._back.checkpoint()
-        if self.retention != Retention():
+        if self._limits_apply:
+            self._trimmed = time.monotonic()
             if trim(self._back, self.retention):
                 self._writer.request_tending()
 
-    def _before_fork(self) -> None:
-        # A child forked while another thread is inside SQLite would inherit its locks, taken for ever.
-        self._is_held = self._lock.acquire(timeout=1.0), self._writer.hold(timeout=1.0)
+    def suspend(self) -> tuple[bool, bool, bool]:
+        """Close, and keep threads out, while the process forks. For :mod:`forking`."""
+        self._writer.pause()
+        held = (
+            self._lock.acquire(timeout=_FORK_SECONDS),
+            self._writer.hold(timeout=_FORK_SECONDS),
+            self._read_lock.acquire(timeout=_FORK_SECONDS),
+        )
+        if held[0]:
+            self._front.close()
+        if held[1]:
+            self._back.close()
+        return held
 
-    def _after_fork_in_parent(self) -> None:
-        front, back = self._is_held
-        if front:
-            self._lock.release()
+    def resume(self, held: tuple[bool, bool, bool]) -> None:
+        """Go on in the parent of a fork."""
+        front, back, reading = held
+        if reading:
+            self._read_lock.release()
         if back:
             self._writer.release()
+        if front:
+            self._lock.release()
+        self._writer.unpause()
 
-    def _after_fork(self) -> None:
-        """Start anew in a child: queue, counts and connections are the parent's."""
+    def start_anew(self) -> None:
+        """Go on in a forked child: queue, counts and what may still be open are the parent's."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
         self._front.abandon()
         self._back.abandon()
         self._writer.after_fork()
@@ -411,22 +441,3 @@ def _absolute(path: Any) -> str:
     if not text or text.startswith(":memory:"):
         raise ConfigurationError(f"database_path={text!r} names no file; pass the path of one, such as 'learning.db'.")
     return os.path.abspath(os.path.expanduser(text))
-
-
-_databases: "weakref.WeakSet[LearningDatabase]" = weakref.WeakSet()
-
-
-def _for_each(method: Callable[[LearningDatabase], None]) -> Callable[[], None]:
-    def call() -> None:
-        for database in list(_databases):
-            method(database)
-
-    return call
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_for_each(LearningDatabase._before_fork),
-        after_in_parent=_for_each(LearningDatabase._after_fork_in_parent),
-        after_in_child=_for_each(LearningDatabase._after_fork),
-    )

@@ -11,16 +11,19 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from .configuration import configure_privately
+from .configuration import configure_privately, deconfigure_privately
 from .decorator import RecordedFunction, record_execution
 from .errors import ConfigurationError
 from .patching import Patches, guarded
-from .targets import NamedTarget, can_be_imported, declared_targets, parse_target, split_targets
+from .targets import NamedTarget, can_be_imported, declared_targets, parse_target, runs_a_script, split_targets
 
 log = logging.getLogger("learning_instrument")
 
 #: The methods of a pool class that are instrumented where a target names none.
 _METHODS: Final = ("execute_task",)
+
+#: What the script's module is called, and what it is called in a process that multiprocessing spawned.
+_MAIN: Final = ("__main__", "__mp_main__")
 
 Decorate = Callable[[Any], Any]
 
@@ -53,14 +56,22 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
         patches = Patches()
-        decorate = _while_active(patches, record_execution(**kwargs))
+        decorate = _while_active(patches, _decorator(kwargs))
         if "learning_db" not in kwargs:
-            configure_privately(database, durability)
+            try:
+                configure_privately(database, durability)
+            except ConfigurationError as error:
+                if database is not None or durability is not None:
+                    raise
+                # Of the environment: raised, it would keep OpenTelemetry from loading the instrumentors of others.
+                log.warning("%s Nothing is instrumented.", error)
+                return
         try:
             for target in wanted:
                 _Instrumentation(patches, decorate).instrument(target)
         except BaseException:
             patches.undo()
+            deconfigure_privately()
             raise
         type(self)._patches = patches
 
@@ -68,6 +79,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         patches, type(self)._patches = self._patches, None
         if patches is not None:
             patches.undo()
+            deconfigure_privately()
 
 
 class _Instrumentation:
@@ -89,7 +101,7 @@ class _Instrumentation:
         if target.module == "__main__":
             _MainWatch(self._patches, target, self._found).start()
         else:
-            if not can_be_imported(target.module):
+            if runs_a_script() and not can_be_imported(target.module):
                 log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
             # In any case, for the application may yet extend its path.
             self._patches.when_imported(target.module, functools.partial(self._found, target))
@@ -150,6 +162,13 @@ class _Instrumentation:
             self._patches.wrap(owner, name, self._decorate)
 
 
+def _decorator(keywords: dict[str, Any]) -> Decorate:
+    try:
+        return record_execution(**keywords)
+    except TypeError as error:
+        raise ConfigurationError(f"instrument() cannot be called with {sorted(keywords)}: {error}.") from error
+
+
 def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
     """Return *decorate*, with wrappers that do nothing any more once *patches* are undone."""
 
@@ -182,12 +201,13 @@ class _MainWatch:
     def __init__(self, patches: Patches, target: NamedTarget, found: Callable[[NamedTarget, ModuleType], None]) -> None:
         self._patches = patches
         self._target = target
+        self._name = target.path.partition(".")[0]
         self._found = found
         self._is_over = False
 
     def start(self) -> None:
         main = sys.modules["__main__"]
-        if hasattr(main, self._target.path.partition(".")[0]):
+        if hasattr(main, self._name):
             self._found(self._target, main)
             return
         original = builtins.__build_class__
@@ -196,36 +216,51 @@ class _MainWatch:
             cls = original(body, name, *bases, **keywords)
             if self._patches.active and not self._is_over:
                 guarded(self._look_at, cls)
+            if self._is_over:
+                _put_back(ours, original)
             return cls
 
-        builtins.__build_class__ = build_class  # type: ignore[assignment]
-        self._put_back = lambda: _put_back(build_class, original)
-        self._patches.on_undo(self._put_back)
+        ours: Any = _BuildClass(original, build_class)
+        builtins.__build_class__ = ours
+        self._patches.on_undo(lambda: _put_back(ours, original))
         atexit.register(self._tell)
         self._patches.on_undo(lambda: atexit.unregister(self._tell))
 
     def _look_at(self, cls: Any) -> None:
-        path = self._target.path
-        # The processes that multiprocessing spawns call it otherwise.
-        if cls.__module__ in ("__main__", "__mp_main__") and path in (
-            cls.__qualname__,
-            f"{cls.__qualname__}.{path.rpartition('.')[2]}",
-        ):
+        if cls.__qualname__ == self._name and cls.__module__ in _MAIN:
             self._is_over = True
-            self._put_back()
             # The module has not got it yet, so look for it where it will be.
             holder = ModuleType("__main__")
-            setattr(holder, cls.__name__, cls)
+            setattr(holder, self._name, cls)
             self._found(self._target, holder)
 
     def _tell(self) -> None:
-        # Not in the helper processes of multiprocessing, which run no script.
-        if not self._is_over and hasattr(sys.modules["__main__"], "__file__"):
+        if not self._is_over and runs_a_script():
             log.warning(
                 "The target %s was not instrumented: no such class came by. Decorate the function with"
                 " @record_execution instead.",
                 self._target,
             )
+
+
+class _BuildClass:
+    """Stands in for ``__build_class__``, and calls something else in its place for the script's own classes.
+
+    All others get the original, without a frame of ours in between: pydantic, for one, looks into the frame that
+    holds the class statement for the names it can use. Hence a property, which answers before the call is made.
+    """
+
+    def __init__(self, original: Any, for_script: Any) -> None:
+        self._original = original
+        self._for_script = for_script
+
+    @property
+    def __call__(self) -> Any:
+        statement: Any = sys._getframe(1)
+        while statement.f_globals is globals():  # another target's stand-in, which calls this one
+            statement = statement.f_back
+        is_scripts = statement.f_code.co_name == "<module>" and statement.f_globals.get("__name__") in _MAIN
+        return self._for_script if is_scripts else self._original
 
 
 def _put_back(ours: Any, original: Any) -> None:

@@ -45,8 +45,9 @@ class Patches:
                 original.__get__(None, cls)(**kwargs)
             else:
                 # Not always *owner*: ``dataclass(slots=True)`` copies us into a new class.
-                holder = next(base for base in cls.__mro__ if vars(base).get("__init_subclass__") is ours)
-                super(holder, cls).__init_subclass__(**kwargs)
+                copies = (base for base in cls.__mro__ if vars(base).get("__init_subclass__") is ours)
+                holder: Any = owner if owner in cls.__mro__ else next(copies, object)
+                super(holder, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             if self.active:
                 guarded(found, cls)
 

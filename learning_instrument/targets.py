@@ -12,7 +12,6 @@ from typing import Any, Final
 from .errors import ConfigurationError
 
 ENTRY_POINT_GROUP: Final = "learning_instrument_pools"
-ENVIRONMENT_VARIABLE: Final = "LEARNING_INSTRUMENT_POOLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def split_targets(text: str) -> list[str]:
 def declared_targets() -> list[str]:
     """Return the targets of the environment variable, and those that installed packages declare, each once."""
     declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP)]
-    return list(dict.fromkeys([*split_targets(os.environ.get(ENVIRONMENT_VARIABLE, "")), *declared]))
+    return list(dict.fromkeys([*split_targets(os.environ.get("LEARNING_INSTRUMENT_POOLS", "")), *declared]))
 
 
 def can_be_imported(module: str) -> bool:
@@ -76,3 +75,8 @@ def can_be_imported(module: str) -> bool:
         return importlib.util.find_spec(top) is not None or PathFinder.find_spec(top, [script_folder]) is not None
     except (ImportError, ValueError):
         return False
+
+
+def runs_a_script() -> bool:
+    """Tell whether this is no helper process of multiprocessing, whose path may lack what the script's has."""
+    return getattr(sys, "argv", [])[:1] != ["-c"]

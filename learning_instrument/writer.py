@@ -30,6 +30,17 @@ _TEND_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
 #: How long one caller at the most is slowed down.
 _PATIENCE_SECONDS: Final = 0.05
+#: How long a fork waits for the thread to end.
+_PAUSE_SECONDS: Final = 2.0
+
+
+class _Mark:
+    """Stands in the queue behind what a flush waits for."""
+
+    __slots__ = ("is_written",)
+
+    def __init__(self) -> None:
+        self.is_written = False
 
 
 class BackgroundWriter:
@@ -68,7 +79,9 @@ class BackgroundWriter:
         self._is_waiting = False
         self._hurry = False
         self._is_tending_due = False
-        self._start_lock = threading.Lock()
+        self._is_paused = False
+        self._marks: list[_Mark] = []  # those behind the batch that is being written
+        self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
         self._write_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_failing = False
@@ -109,22 +122,40 @@ class BackgroundWriter:
 
         Two failures of a kind that does not pass by itself end the wait: the exit of a process must not hang on them.
         """
+        if not self.backlog:
+            return True
         deadline = time.monotonic() + timeout
         most = self._failures + 2
+        mark = _Mark()
+        self._queue.append(mark)
         self._hurry = True
         try:
-            while self.backlog:
+            while not mark.is_written:
                 self._wake.set()
                 if self._thread is None:
                     self._start()
                 if self._thread is None:  # the interpreter is on its way out and starts no threads
                     self._write_batch()
                 if time.monotonic() >= deadline or self._failures >= most:
-                    return self.backlog == 0
+                    return mark.is_written
                 time.sleep(0.001)
             return True
         finally:
             self._hurry = False
+
+    def pause(self) -> None:
+        """Have the thread end after its batch, and start no other, until :meth:`unpause`."""
+        self._is_paused = True
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._wake.set()
+            thread.join(timeout=_PAUSE_SECONDS)
+
+    def unpause(self) -> None:
+        """Go on after :meth:`pause`."""
+        self._is_paused = False
+        if self.backlog:
+            self._start()
 
     def between_batches(self, action: Callable[[], object]) -> None:
         """Call *action* while no batch is being written."""
@@ -152,7 +183,7 @@ class BackgroundWriter:
 
     def _start(self) -> None:
         with self._start_lock:
-            if self._thread is None:
+            if self._thread is None and not self._is_paused:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
                 self._thread = thread
                 _flush_when_this_process_ends(self)
@@ -163,13 +194,20 @@ class BackgroundWriter:
                     self._write_batch()
 
     def _run(self) -> None:
+        try:
+            self._write_until_idle()
+        finally:
+            if self._thread is threading.current_thread():
+                self._thread = None  # the next item starts another
+
+    def _write_until_idle(self) -> None:
         tended = time.monotonic()
         retry_seconds = 0.05
-        while True:
+        while not self._is_paused:
             if self._is_tending_due or time.monotonic() - tended > _TEND_SECONDS:
                 self._tend_guarded()
                 tended = time.monotonic()
-            if not self.backlog and not self._wait_for_work():
+            if not self.backlog and not self._is_paused and not self._wait_for_work():
                 self._tend_guarded()
                 with self._start_lock:
                     # None first: who appends after the check sees it, and starts another thread.
@@ -183,7 +221,7 @@ class BackgroundWriter:
                 retry_seconds = 0.05
             else:
                 self._wake.clear()
-                self._wake.wait(retry_seconds) if self._hurry else time.sleep(retry_seconds)
+                self._wake.wait(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
 
     def _wait_for_work(self) -> bool:
@@ -203,10 +241,12 @@ class BackgroundWriter:
                 # By index: other threads go on appending. Taken first and removed then, so that whoever looks at the
                 # backlog meanwhile sees an item twice rather than not at all.
                 items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-                self._taken = self._prepare(items)
+                self._marks = [item for item in items if type(item) is _Mark]
+                self._taken = self._prepare([item for item in items if type(item) is not _Mark])
                 for _ in items:
                     self._queue.popleft()
             if not self._taken:
+                self._reach_marks()
                 return True
             try:
                 self._write(self._taken)
@@ -218,7 +258,13 @@ class BackgroundWriter:
             self._taken = ()
             self._is_failing = False
             self._progress += 1
+            self._reach_marks()
             return True
+
+    def _reach_marks(self) -> None:
+        for mark in self._marks:
+            mark.is_written = True
+        self._marks = []
 
     def _tend_guarded(self) -> None:
         self._is_tending_due = False

@@ -207,3 +207,31 @@ def test_pool_manager_records_success_and_failure():
 def test_pool_manager_does_the_same_without_a_database():
     run = run_once("pool_manager.py")
     assert run.lines[-2:] == ["the same five endings: True", "rows added: 0"]
+
+
+def test_auto_instrument_needs_the_one_command_that_its_readme_shows(tmp_path):
+    folder = ROOT / "examples" / "auto_instrument"
+    readme = (folder / "README.md").read_text("utf-8")
+    command, question = re.findall(r"```bash\n(.*?)\n```", readme, re.S)
+    output, answer = re.findall(r"```text\n(.*?)```", readme, re.S)
+    assert "learning_instrument" not in "".join(path.read_text("utf-8") for path in folder.glob("*.py")).replace(
+        "knows nothing of learning_instrument", ""
+    )
+    variables = dict(re.findall(r"(\w+)=(\S+)", command)) | {
+        "LEARNING_INSTRUMENT_DATABASE": str(tmp_path / "learning.db")
+    }
+    (tmp_path / "sitecustomize.py").write_text(  # what opentelemetry-instrument does, where we are not installed
+        "from learning_instrument import PoolInstrumentor\nPoolInstrumentor().instrument()\n"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, str(folder / "app.py")],
+        env=environment(PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]), **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, output, "")
+    rows = query(tmp_path / "learning.db", re.search(r'"(.*)"', question)[1])
+    assert [list(map(str, row.values())) for row in rows] == [line.split() for line in answer.splitlines()[2:]]

@@ -49,6 +49,7 @@ from strategies import (
     ODDITIES,
     Refusal,
     exceptions,
+    made,
     refusing,
     refusing_object,
     results,
@@ -1552,3 +1553,151 @@ def test_what_is_sent_to_a_generator_is_freed_while_it_waits(archive):
 
     assert watched() is None
     stream.close()
+
+
+# Every task and every result.
+
+
+@pytest.fixture
+def spans():
+    """Return the finished spans of ``spans.provider``, and forget them."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "pool"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    def take():
+        finished = exporter.get_finished_spans()
+        exporter.clear()
+        return finished
+
+    take.provider = provider
+    yield take
+    provider.shutdown()
+
+
+def through_otlp(span):
+    """Return *span* as a collector would have it: encoded to OTLP's bytes, and read back."""
+    return from_otlp(ExportTraceServiceRequest.FromString(encode_spans([span]).SerializeToString()))[0]
+
+
+def from_otlp(request):
+    return [
+        ReadableSpan(
+            name=span.name,
+            context=SpanContext(int.from_bytes(span.trace_id, "big"), int.from_bytes(span.span_id, "big"), False),
+            attributes=attributes_from(span.attributes),
+            resource=Resource(attributes_from(group.resource.attributes)),
+            start_time=span.start_time_unix_nano,
+            end_time=span.end_time_unix_nano,
+            instrumentation_scope=InstrumentationScope(scope.scope.name),
+        )
+        for group in request.resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+def attributes_from(pairs):
+    return {pair.key: value_from(pair.value) for pair in pairs}
+
+
+def value_from(value):
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return tuple(value_from(item) for item in value.array_value.values)
+    return getattr(value, kind)
+
+
+def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans):
+    """10,000 pairs: what comes of each is the same, it is one row, and the row is what its span says."""
+    pairs = 0
+    database = LearningDatabase(tmp_path / "learning.db")
+    database.open()
+    decorate = record_execution(learning_db=database, tracer_provider=spans.provider)
+
+    def check(kind, task, result, error):
+        nonlocal pairs
+        if kind is returns_asyncio_task and error is not None and error.name in NOT_FOR_ASYNCIO:
+            kind = function
+        task, result, error = made(task), made(result), made(error)
+        act = returning(result) if error is None else raising(error)
+        expected = observe(kind, act, as_it_is, (task,), own=error)
+
+        assert observe(kind, act, decorate, (task,), own=error) == expected
+
+        pairs += 1
+        (span,) = spans()
+        (row,) = reader.execute("SELECT * FROM executions WHERE rowid >= ?", (pairs,)).fetchall()
+        record = ExecutionRecord.from_dict(dict(row))
+        assert ExecutionRecord.from_span(span) == record
+        assert ExecutionRecord.from_span(through_otlp(span)) == record
+
+    pair = st.tuples(st.sampled_from(list(KINDS)), tasks, results, st.one_of(st.none(), st.none(), exceptions))
+
+    # Several in each example: most of its time is hypothesis's own.
+    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(pair, min_size=20, max_size=20))
+    def check_all(several):
+        for one in several:
+            check(*one)
+
+    with contextlib.closing(sqlite3.connect(database.path)) as reader:
+        reader.row_factory = sqlite3.Row
+        check_all()
+
+    assert pairs >= 10_000
+    assert database.statistics().stored == pairs
+    assert database.statistics().lost == {}
+    assert database.query("SELECT count(*) AS rows FROM executions") == [{"rows": pairs}]
+    database.close()
+
+
+# OTLP.
+
+
+@pytest.fixture
+def collector():
+    """An OTLP collector: ``collector.spans()`` are the spans that arrived."""
+    bodies = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    server.batches = lambda: [from_otlp(ExportTraceServiceRequest.FromString(body)) for body in bodies]
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archive, collector, caplog):
+    """One hostile execution among 100 ordinary spans in one batch of the real exporter, and all arrive, each time."""
+    acts = [(ODDITIES[name](), returning(ODDITIES[name]())) for name in ODDITIES]
+    acts += [(dict.fromkeys(NAMES, thing), act) for thing, act in acts]
+    acts += [("task", raising(make())) for make in EXCEPTIONS.values()]
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(f"http://127.0.0.1:{collector.server_port}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
+    tracer = provider.get_tracer("ordinary")
+
+    for task, act in acts:
+        for number in range(100):
+            tracer.start_span(f"span {number}").end()
+        execute_task = function(act, record_execution(learning_db=archive, tracer_provider=provider))
+        with contextlib.suppress(BaseException):
+            execute_task(task)
+        provider.force_flush()
+
+    provider.shutdown()
+    batches = collector.batches()
+    assert [len(batch) for batch in batches] == [101] * len(acts)
+    assert caplog.records == []

@@ -1,0 +1,771 @@
+"""``PoolInstrumentor``: pools that know nothing of us are recorded, and left as they were."""
+
+import abc
+import asyncio
+import functools
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+import pytest
+import wrapt
+from opentelemetry import trace
+
+from learning_instrument import LearningDatabase, PoolInstrumentor, configure, record_execution
+from learning_instrument.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+@pytest.fixture
+def instrument(database):
+    """Instrument targets into ``database``; afterwards, no more."""
+
+    def instrument(*targets, **options):
+        options = {"database": database, **options}
+        if targets:
+            options["targets"] = targets
+        PoolInstrumentor().instrument(**options)
+
+    yield instrument
+    if PoolInstrumentor().is_instrumented_by_opentelemetry:
+        PoolInstrumentor().uninstrument()
+
+
+@pytest.fixture
+def task_ids(rows):
+    return lambda: [row["task_id"] for row in rows()]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Write a package that nobody has imported, and return its name."""
+    name = f"pools_of_{tmp_path.name.replace('-', '_')}"
+    source = """
+        class Pool:
+            def execute_task(self, task):
+                return {"success": True}
+            def run(self, job):
+                return {"success": False, "error": "no"}
+        class Remote(Pool):
+            def execute_task(self, task):
+                return super().execute_task(task)
+        class Outer:
+            class Inner(Pool):
+                pass
+        def work(task):
+            return task
+        value = 5
+    """
+    folder = tmp_path / "src" / name
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "local.py").write_text(textwrap.dedent(source))
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    yield name
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def plain_pool():
+    class Pool:
+        def execute_task(self, task):
+            return {"success": True}
+
+    return Pool
+
+
+def work(task):
+    """A function that is found by its name."""
+    return task
+
+
+# Targets.
+
+
+def test_class_is_found_when_it_is_imported(instrument, package, task_ids):
+    """And not by importing it ourselves."""
+    instrument(f"{package}.local:Pool")
+    assert f"{package}.local" not in sys.modules
+
+    local = importlib.import_module(f"{package}.local")
+    assert local.Pool().execute_task({"task_id": "t"}) == {"success": True}
+
+    assert task_ids() == ["t"]
+
+
+def test_class_that_was_imported_before_is_found(instrument, package, task_ids):
+    local = importlib.import_module(f"{package}.local")
+    pool = local.Pool()
+
+    instrument(f"{package}.local:Pool")
+    pool.execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+def test_method_is_named(instrument, package, rows):
+    """It alone is recorded then."""
+    instrument(f"{package}.local:Pool.run")
+    pool = importlib.import_module(f"{package}.local").Pool()
+
+    pool.run({"task_id": "t"})
+    pool.execute_task({"task_id": "not"})
+
+    assert [(row["task_id"], row["outcome"], row["pool_type"]) for row in rows()] == [("t", "failed", "Pool")]
+
+
+def test_function_is_named(instrument, package, task_ids):
+    instrument(f"{package}.local:work")
+
+    importlib.import_module(f"{package}.local").work({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+def test_nested_class_is_named_and_records_what_it_inherits(instrument, package, task_ids):
+    """Where that is defined."""
+    instrument(f"{package}.local:Outer.Inner")
+
+    importlib.import_module(f"{package}.local").Outer.Inner().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+def test_inherited_method_is_named(instrument, package, task_ids):
+    instrument(f"{package}.local:Remote.run")
+
+    importlib.import_module(f"{package}.local").Remote().run({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+def test_class_and_function_objects(instrument, task_ids):
+    pool = plain_pool()
+    instrument(pool, work)
+
+    pool().execute_task({"task_id": "class"})
+    sys.modules[__name__].work({"task_id": "function"})
+
+    assert task_ids() == ["class", "function"]
+
+
+def test_list_in_one_text(database, package, task_ids):
+    """As a configuration file has it."""
+    PoolInstrumentor().instrument(targets=f"{package}.local:Pool.run, {package}.local:work", database=database.path)
+    local = importlib.import_module(f"{package}.local")
+    local.Pool().run({"task_id": "method"})
+    local.work({"task_id": "function"})
+    PoolInstrumentor().uninstrument()
+
+    assert task_ids() == ["method", "function"]
+
+
+def test_environment_names_targets(instrument, package, task_ids, monkeypatch):
+    monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", f"{package}.local:Pool")
+    instrument()
+
+    importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+def test_installed_package_declares_targets(instrument, package, task_ids, tmp_path):
+    metadata = tmp_path / "src" / f"{package}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[learning_instrument_pools]\nlocal = {package}.local:Pool\n")
+    importlib.invalidate_caches()
+    instrument()
+
+    importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+
+
+@pytest.mark.parametrize("target", ["nonsense", 5, "a:", lambda task: task])
+def test_bad_target_is_an_error_where_it_is_passed(instrument, target, tmp_path):
+    """Nothing is instrumented then."""
+    pool = plain_pool()
+    original = vars(pool)["execute_task"]
+
+    with pytest.raises(ConfigurationError):
+        instrument(pool, target)
+
+    assert vars(pool)["execute_task"] is original
+    assert not PoolInstrumentor().is_instrumented_by_opentelemetry
+    configure(tmp_path / "other.db")
+
+
+def test_bad_target_of_the_environment_is_one_warning(instrument, package, task_ids, monkeypatch, caplog):
+    """The others are instrumented."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", f"nonsense, {package}.local:Pool")
+    instrument()
+
+    importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+    assert ["'nonsense'" in record.message for record in caplog.records] == [True]
+
+
+def test_bad_durability_of_the_environment_is_one_warning(instrument, monkeypatch, caplog):
+    """An exception would keep OpenTelemetry from loading the instrumentors of others."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "nonsense")
+    pool = plain_pool()
+
+    PoolInstrumentor().instrument(targets=pool)
+
+    assert pool().execute_task({}) == {"success": True}
+    assert ["'nonsense'" in record.message for record in caplog.records] == [True]
+
+
+def test_package_that_is_not_there_is_one_warning(instrument, caplog):
+    instrument("no_such_package_of_anybodys.module:Pool")
+
+    assert ["no_such_package_of_anybodys" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    "path", ["Nobody", "Nobody.execute_task", "Nobody.at.all", "Pool.nothing", "nothing", "value.x"]
+)
+def test_class_or_method_that_is_not_there_is_one_warning(instrument, package, caplog, path):
+    """When its module is imported, which goes on."""
+    instrument(f"{package}.local:{path}")
+
+    assert importlib.import_module(f"{package}.local").value == 5
+    assert [f"has no {path}" in record.message for record in caplog.records] == [True]
+
+
+def test_value_that_is_no_function_is_one_warning(instrument, package, caplog):
+    instrument(f"{package}.local:value")
+
+    assert importlib.import_module(f"{package}.local").value == 5
+    assert len(caplog.records) == 1
+
+
+def test_class_without_the_method_is_one_warning(instrument, caplog):
+    class Pool:
+        pass
+
+    instrument(Pool)
+
+    assert ["Pool has no execute_task" in record.message for record in caplog.records] == [True]
+
+
+def test_unknown_argument_is_an_error(instrument):
+    with pytest.raises(ConfigurationError, match="nonsense"):
+        instrument(plain_pool(), nonsense=1)
+
+
+# Classes of all kinds.
+
+
+def test_subclasses_of_today_and_later_are_recorded_once(instrument, task_ids):
+    """``super().execute_task()`` included, and an inherited method."""
+    pool = plain_pool()
+
+    class Today(pool):
+        def execute_task(self, task):
+            return super().execute_task(task)
+
+    instrument(pool)
+
+    class Later(Today):
+        def execute_task(self, task):
+            return super().execute_task(task)
+
+    class Inheriting(Later):
+        pass
+
+    for n, cls in enumerate([pool, Today, Later, Inheriting]):
+        assert cls().execute_task({"task_id": f"t-{n}"}) == {"success": True}
+
+    assert task_ids() == ["t-0", "t-1", "t-2", "t-3"]
+    assert "execute_task" not in vars(Inheriting)
+
+
+def test_abstract_method_stays_abstract(instrument, task_ids):
+    class Pool(abc.ABC):
+        @abc.abstractmethod
+        def execute_task(self, task): ...
+
+    original = vars(Pool)["execute_task"]
+    instrument(Pool)
+
+    class Concrete(Pool):
+        def execute_task(self, task):
+            return super().execute_task(task)
+
+    Concrete().execute_task({"task_id": "t"})
+
+    with pytest.raises(TypeError, match="abstract"):
+        Pool()
+    assert vars(Pool)["execute_task"] is original
+    assert task_ids() == ["t"]
+
+
+def test_static_and_class_methods(instrument, task_ids):
+    class Static:
+        @staticmethod
+        def execute_task(task):
+            return task
+
+    class OfClass:
+        @classmethod
+        def execute_task(cls, task):
+            return cls, task
+
+    originals = vars(Static)["execute_task"], vars(OfClass)["execute_task"]
+    instrument(Static, OfClass)
+
+    assert Static.execute_task({"task_id": "1"}) == Static().execute_task({"task_id": "1"})
+    assert OfClass.execute_task({"task_id": "2"}) == (OfClass, {"task_id": "2"})
+
+    PoolInstrumentor().uninstrument()
+    assert (vars(Static)["execute_task"], vars(OfClass)["execute_task"]) == originals
+    assert task_ids() == ["1", "1", "2"]
+
+
+def test_coroutine_method(instrument, task_ids):
+    class Pool:
+        async def execute_task(self, task):
+            await asyncio.sleep(0)
+            return task
+
+    instrument(Pool)
+
+    assert asyncio.run(Pool().execute_task({"task_id": "t"})) == {"task_id": "t"}
+    assert task_ids() == ["t"]
+
+
+def test_generic_protocol_and_keyword_classes(instrument, task_ids):
+    class OfAny(Generic[T]):
+        def execute_task(self, task: T) -> T:
+            return task
+
+    class Shape(Protocol):
+        def execute_task(self, task): ...
+
+    class Registered:
+        kinds: ClassVar[list] = []
+
+        def __init_subclass__(cls, *, kind, **kwargs):
+            super().__init_subclass__(**kwargs)
+            cls.kinds.append(kind)
+
+    instrument(OfAny, Shape, f"{__name__}:no_such_thing", Registered)
+
+    class OfDict(OfAny[dict]):
+        def execute_task(self, task):
+            return super().execute_task(task)
+
+    class Shaped(Shape):
+        def execute_task(self, task):
+            return task
+
+    class Late(Registered, kind="late"):
+        def execute_task(self, task):
+            return task
+
+    for n, cls in enumerate([OfAny[int], OfDict, Shaped, Late]):
+        cls().execute_task({"task_id": f"t-{n}"})
+
+    assert Registered.kinds == ["late"]
+    assert task_ids() == ["t-0", "t-1", "t-2", "t-3"]
+
+
+def test_dataclass_with_slots_is_recorded_and_put_back(instrument, task_ids):
+    """Its decorator makes a second class out of what is in the first."""
+
+    @dataclass
+    class Pool:
+        name: str = "base"
+
+        def execute_task(self, task):
+            return self.name
+
+    instrument(Pool)
+
+    @dataclass(slots=True)
+    class Slotted(Pool):
+        size: int = 2
+
+        def execute_task(self, task):
+            return f"{self.name} {self.size}"
+
+    @dataclass(slots=True)
+    class Further(Slotted):
+        def execute_task(self, task):
+            return "further"
+
+    assert Slotted().execute_task({"task_id": "t"}) == "base 2"
+    assert Further().execute_task({"task_id": "u"}) == "further"
+    PoolInstrumentor().uninstrument()
+    Slotted().execute_task({"task_id": "after"})
+
+    assert task_ids() == ["t", "u"]
+    assert [type(vars(cls)["execute_task"]).__name__ for cls in (Pool, Slotted, Further)] == ["function"] * 3
+
+
+def test_decorated_pool_is_recorded_once_and_stays_decorated(instrument, configured, task_ids):
+    class Pool:
+        @record_execution
+        def execute_task(self, task):
+            return task
+
+    original = vars(Pool)["execute_task"]
+    instrument(Pool)
+
+    Pool().execute_task({"task_id": "t"})
+    PoolInstrumentor().uninstrument()
+    Pool().execute_task({"task_id": "after"})
+
+    assert vars(Pool)["execute_task"] is original
+    assert task_ids() == ["t", "after"]
+
+
+def test_class_named_twice_is_recorded_once_and_put_back(instrument, package, task_ids):
+    """With its subclass, and by its method."""
+    local = importlib.import_module(f"{package}.local")
+    before = vars(local.Pool)["execute_task"], vars(local.Remote)["execute_task"]
+    instrument(local.Pool, f"{package}.local:Remote", f"{package}.local:Pool.execute_task", local.Pool)
+
+    class Later(local.Remote):
+        def execute_task(self, task):
+            return super().execute_task(task)
+
+    Later().execute_task({"task_id": "t"})
+    PoolInstrumentor().uninstrument()
+    Later().execute_task({"task_id": "after"})
+
+    assert (vars(local.Pool)["execute_task"], vars(local.Remote)["execute_task"]) == before
+    assert "__init_subclass__" not in vars(local.Pool)
+    assert task_ids() == ["t"]
+
+
+def test_class_that_cannot_be_changed_is_an_error_where_it_is_passed(instrument):
+    with pytest.raises(TypeError):
+        instrument(dict)
+    assert not PoolInstrumentor().is_instrumented_by_opentelemetry
+
+
+def test_pool_pickles_as_before(instrument, package):
+    instrument(f"{package}.local:Pool", f"{package}.local:work")
+    local = importlib.import_module(f"{package}.local")
+
+    assert type(pickle.loads(pickle.dumps(local.Pool()))) is local.Pool
+    assert pickle.loads(pickle.dumps(local.Pool().execute_task))({}) == {"success": True}
+    assert pickle.loads(pickle.dumps(local.work)) is local.work
+
+
+def test_options_are_those_of_the_decorator(instrument, rows):
+    pool, seen = plain_pool(), []
+    instrument(
+        pool,
+        pool_type="mine",
+        fields={"task_type": "kind"},
+        success_when=lambda result: False,
+        request_hook=lambda span, instance, task: seen.append(task),
+        capture_content=False,
+    )
+
+    pool().execute_task({"kind": "k", "prompt": "secret"})
+
+    (row,) = rows()
+    assert (row["pool_type"], row["task_type"], row["outcome"], row["task_description"]) == ("mine", "k", "failed", "")
+    assert len(seen) == 1
+
+
+def test_database_of_each_pool(instrument, tmp_path, database, rows):
+    """``learning_db`` replaces what is configured, and nothing is set up besides."""
+    with LearningDatabase(tmp_path / "other.db") as other:
+        pool = plain_pool()
+        instrument(pool, learning_db=lambda pool: other)
+        pool().execute_task({"task_id": "t"})
+
+        assert [row["task_id"] for row in other.query("SELECT task_id FROM executions")] == ["t"]
+    assert rows() == []
+
+
+# Undoing.
+
+
+def test_uninstrumented_pool_records_nothing_and_is_what_it_was(instrument, task_ids):
+    pool = plain_pool()
+    original = dict(vars(pool))
+    instrument(pool)
+    method = pool().execute_task
+
+    PoolInstrumentor().uninstrument()
+    pool().execute_task({"task_id": "after"})
+    method({"task_id": "got before"})
+
+    assert dict(vars(pool)) == original
+    assert task_ids() == []
+
+
+def test_twice_is_once(instrument, task_ids):
+    pool = plain_pool()
+    original = vars(pool)["execute_task"]
+    instrument(pool)
+    instrument(pool)
+    pool().execute_task({"task_id": "t"})
+
+    PoolInstrumentor().uninstrument()
+    PoolInstrumentor().uninstrument()
+
+    assert vars(pool)["execute_task"] is original
+    assert task_ids() == ["t"]
+
+
+def test_instrumented_again_it_records_again(instrument, task_ids):
+    pool = plain_pool()
+    for n in range(3):
+        instrument(pool)
+        pool().execute_task({"task_id": f"t-{n}"})
+        PoolInstrumentor().uninstrument()
+        pool().execute_task({"task_id": "between"})
+
+    assert task_ids() == ["t-0", "t-1", "t-2"]
+
+
+def test_instrumented_again_it_records_where_it_is_told(instrument, task_ids, tmp_path):
+    pool = plain_pool()
+    instrument(pool)
+    PoolInstrumentor().uninstrument()
+    with LearningDatabase(tmp_path / "other.db") as other:
+        instrument(pool, database=other)
+        pool().execute_task({"task_id": "t"})
+
+        assert len(other.query("SELECT 1 FROM executions")) == 1
+    assert task_ids() == []
+
+
+def test_module_imported_after_the_undoing_is_left_alone(instrument, package, task_ids):
+    instrument(f"{package}.local:Pool")
+    PoolInstrumentor().uninstrument()
+
+    local = importlib.import_module(f"{package}.local")
+    local.Pool().execute_task({"task_id": "t"})
+
+    assert not isinstance(vars(local.Pool)["execute_task"], wrapt.FunctionWrapper)
+    assert task_ids() == []
+
+
+def test_wrapper_of_others_around_ours_stays_and_works(instrument, task_ids):
+    pool, theirs = plain_pool(), []
+    instrument(pool)
+
+    def wrapper(wrapped, instance, args, kwargs):
+        theirs.append(args)
+        return wrapped(*args, **kwargs)
+
+    outer = wrapt.FunctionWrapper(vars(pool)["execute_task"], wrapper)
+    pool.execute_task = outer
+    pool().execute_task({"task_id": "t"})
+    PoolInstrumentor().uninstrument()
+
+    assert pool().execute_task({"task_id": "after"}) == {"success": True}
+    assert vars(pool)["execute_task"] is outer
+    assert (len(theirs), task_ids()) == (2, ["t"])
+
+
+def test_plain_wrapper_of_others_around_ours_stays_and_records_nothing(instrument, task_ids, caplog):
+    pool = plain_pool()
+    instrument(pool)
+    ours = pool.execute_task
+
+    @functools.wraps(ours)
+    def outer(self, task):
+        return ours(self, task)
+
+    pool.execute_task = outer
+    pool().execute_task({"task_id": "t"})
+    PoolInstrumentor().uninstrument()
+
+    assert pool().execute_task({"task_id": "after"}) == {"success": True}
+    assert vars(pool)["execute_task"] is outer
+    assert task_ids() == ["t"]
+    assert caplog.records == []
+
+    instrument(pool)
+    pool().execute_task({"task_id": "again"})
+    assert task_ids() == ["t", "again"]
+
+
+# Where it records.
+
+
+def test_no_global_provider_is_set(instrument):
+    """The application's own would be refused."""
+    pool = plain_pool()
+    instrument(pool)
+    pool().execute_task({})
+
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_applications_own_provider_gets_the_spans(instrument, provider, exporter, task_ids):
+    """Set before or after the first execution."""
+    pool = plain_pool()
+    instrument(pool)
+    pool().execute_task({"task_id": "before"})
+
+    trace.set_tracer_provider(provider)
+    pool().execute_task({"task_id": "after"})
+
+    assert [span.attributes["learning_instrument.task.id"] for span in exporter.get_finished_spans()] == ["after"]
+    assert task_ids() == ["before", "after"]
+
+
+def test_applications_own_configure_wins(instrument, tmp_path, task_ids):
+    pool = plain_pool()
+    instrument(pool)
+    pool().execute_task({"task_id": "before"})
+
+    mine = configure(tmp_path / "mine.db")
+    pool().execute_task({"task_id": "after"})
+    PoolInstrumentor().uninstrument()
+
+    assert configure() is mine
+    assert task_ids() == ["before"]
+    assert [row["task_id"] for row in mine.query("SELECT task_id FROM executions")] == ["after"]
+
+
+def test_configure_before_wins_too(instrument, configured, task_ids, tmp_path):
+    pool = plain_pool()
+    instrument(pool, database=tmp_path / "not.db")
+
+    pool().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+    assert not (tmp_path / "not.db").exists()
+
+
+# The script itself.
+
+
+def script(tmp_path, source, *, targets):
+    """Run *source* as ``__main__``, instrumented before it begins; answer with the process."""
+    (tmp_path / "app.py").write_text(textwrap.dedent(source))
+    (tmp_path / "sitecustomize.py").write_text(
+        f"from learning_instrument import PoolInstrumentor\nPoolInstrumentor().instrument(targets={targets!r})\n"
+    )
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return subprocess.run(
+        [sys.executable, str(tmp_path / "app.py")],
+        env={
+            **inherited,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+            "LEARNING_INSTRUMENT_DATABASE": str(tmp_path / "learning.db"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_class_of_the_script_is_recorded(tmp_path, task_ids):
+    """With its subclasses; and what looks for the class statement is gone by then."""
+    done = script(
+        tmp_path,
+        """
+        import builtins
+        from dataclasses import dataclass
+
+        class Other:
+            pass
+
+        @dataclass(slots=True)
+        class Pool:
+            name: str = "pool"
+            def execute_task(self, task):
+                return self.name
+
+        class Later(Pool):
+            def execute_task(self, task):
+                return "later"
+
+        class Outer:
+            class Inner:
+                def run(self, job):
+                    return job
+
+        assert Pool().execute_task({"task_id": "t-0"}) == "pool"
+        assert Later().execute_task({"task_id": "t-1"}) == "later"
+        Outer.Inner().run({"task_id": "t-2"})
+        assert type(builtins.__build_class__).__name__ == "builtin_function_or_method"
+        """,
+        targets=["__main__:Pool", "__main__:Outer.Inner.run"],
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert task_ids() == ["t-0", "t-1", "t-2"]
+
+
+def test_class_of_the_script_is_recorded_in_spawned_processes(tmp_path, task_ids):
+    """Where the script is ``__mp_main__``, and the helper processes say nothing."""
+    done = script(
+        tmp_path,
+        """
+        import multiprocessing
+
+        class Pool:
+            def execute_task(self, task):
+                return task
+
+        if __name__ == "__main__":
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                assert pool.map(Pool().execute_task, [{"task_id": "t"}]) == [{"task_id": "t"}]
+                pool.close()
+                pool.join()
+        """,
+        targets=["__main__:Pool"],
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert task_ids() == ["t"]
+
+
+def test_function_of_the_script_is_to_be_decorated(tmp_path):
+    """One line says so."""
+    done = script(tmp_path, "def work(task):\n    return task\nwork({})\nprint('done')\n", targets=["__main__:work"])
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.count("\n") == 1
+    assert "__main__:work" in done.stderr
+    assert "@record_execution" in done.stderr
+
+
+def test_classes_of_others_are_made_as_ever(tmp_path):
+    """Pydantic looks into the frame of the class statement, and must find the one it expects."""
+    pytest.importorskip("pydantic")
+    done = script(
+        tmp_path,
+        """
+        from __future__ import annotations
+        from pydantic import BaseModel
+
+        def models():
+            class Inner(BaseModel):
+                x: int
+            class Outer(BaseModel):
+                inner: Inner
+            return Outer
+
+        assert models().__pydantic_complete__
+        class Pool:
+            def execute_task(self, task):
+                return task
+        """,
+        targets=["__main__:Pool"],
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
