@@ -5,28 +5,26 @@ once, guards every read that can run foreign code, and keeps what is of the wron
 apart, so that it can be stored as invalid and its column marked as defaulted.
 """
 
+import enum
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from . import semconv
+from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, Plan
 from .identifiers import new_uuid
 from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result
-from .plain import INTEGER_LIMIT, exact, json_of, message_of, text_of, type_name, utf8
+from .plain import exact, json_of, message_of, text_of, type_name
 from .reading import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 
+log = logging.getLogger("learning_instrument")
+
 MESSAGE_LIMIT: Final = 1000
-IDENTIFIER_LIMIT: Final = 500
 METADATA_LIMIT: Final = 8192
 ITEMS_LIMIT: Final = 200
-
-#: What a cleaner answers for a value of the wrong type or out of range.
-INVALID: Final = object()
-
-Extractor = Callable[[Any, Any, Any], Any]
-"""``(instance, task, result) -> value``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,159 +35,6 @@ class CaptureOptions:
     capture_content: bool = True
     success_when: Callable[[Any], bool | None] | None = None
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
-
-
-# Cleaners: a value that is not None -> the attribute's value, or INVALID.
-
-
-def _text(value: Any) -> Any:
-    """An identifier-like string. Numbers and UUIDs are common ids, paths common repositories."""
-    if type(value) is str and len(value) <= 64 and value.isascii():
-        return value
-    value = exact(value)
-    if type(value) is str:
-        return utf8(value[:IDENTIFIER_LIMIT])
-    if type(value) is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT:
-        return str(value)
-    if type(value).__module__ in ("uuid", "pathlib", "pathlib._local"):
-        return utf8(str(value)[:IDENTIFIER_LIMIT])
-    return INVALID
-
-
-def _repository(value: Any) -> Any:
-    """A repository is often a URL, and a URL may hold a password."""
-    value = _text(value)
-    return text_of(value, IDENTIFIER_LIMIT) if type(value) is str and "://" in value else value
-
-
-def _prose(limit: int) -> Callable[[Any], Any]:
-    def clean(value: Any) -> Any:
-        if type(value) is not str:
-            value = exact(value)
-        return text_of(value, limit) if type(value) is str else INVALID
-
-    return clean
-
-
-def _number(highest: float = 1e15) -> Callable[[Any], Any]:
-    """A finite number from 0 to *highest*. NaN fails both comparisons."""
-
-    def clean(value: Any) -> Any:
-        cls = type(value)
-        if cls is not float and cls is not int:
-            value = exact(value)
-            cls = type(value)
-        return value if (cls is float or cls is int) and 0.0 <= value <= highest else INVALID
-
-    return clean
-
-
-def _megabytes(value: Any) -> Any:
-    """Megabytes; the attribute is in bytes."""
-    value = _number(1e12)(value)
-    return value if value is INVALID else round(value * 1e6)
-
-
-def _count(value: Any) -> Any:
-    """A whole number, or the length of a list."""
-    value = exact(value)
-    cls = type(value)
-    if cls is float and value.is_integer():
-        value, cls = int(value), int
-    if cls is int:
-        return value if 0 <= value < INTEGER_LIMIT else INVALID
-    for kind in (list, tuple, set, frozenset, dict):
-        if issubclass(cls, kind):
-            return kind.__len__(value)
-    return INVALID
-
-
-def _tokens(value: Any) -> Any:
-    """A count of tokens, or the text to estimate them for: 2 characters a token, rounded up."""
-    if type(value) is not str:
-        value = exact(value)
-    return (len(value) + 1) // 2 if type(value) is str else _count(value)
-
-
-class Field(NamedTuple):
-    """One column that a task, a result, a pool or the user can fill."""
-
-    column: str
-    key: str
-    clean: Callable[[Any], Any]
-    task_names: tuple[str, ...] = ()
-    result_names: tuple[str, ...] = ()
-    #: The result's word counts before the task's.
-    result_first: bool = False
-    #: The column has a stand-in, so a missing value is named in ``defaulted``.
-    marked: bool = False
-    #: What people wrote, which ``capture_content=False`` keeps out.
-    content: bool = False
-
-
-FIELDS: Final = (
-    Field("task_id", semconv.TASK_ID, _text, ("task_id",), marked=True),
-    Field("task_type", semconv.TASK_TYPE, _text, ("task_type",), marked=True),
-    Field(
-        "task_description", semconv.TASK_DESCRIPTION, _prose(500), ("prompt", "description"), marked=True, content=True
-    ),
-    Field("repo", semconv.TASK_REPO, _repository, ("repo", "repo_path"), marked=True),
-    Field(
-        "file_count",
-        semconv.TASK_FILE_COUNT,
-        _count,
-        ("file_count",),
-        ("files_changed",),
-        result_first=True,
-        marked=True,
-    ),
-    Field("estimated_tokens", semconv.TASK_ESTIMATED_TOKENS, _tokens, ("prompt", "description"), marked=True),
-    Field("model_tier", semconv.MODEL_TIER, _text, ("model_tier",), ("model_tier",), result_first=True, marked=True),
-    Field("pool_type", semconv.POOL_TYPE, _text, marked=True),
-    Field("swarm_topology", semconv.SWARM_TOPOLOGY, _text, ("swarm_topology",)),
-    Field("routing_confidence", semconv.ROUTING_CONFIDENCE, _number(1.0), ("routing_confidence",), marked=True),
-    Field(
-        "complexity_score",
-        semconv.TASK_COMPLEXITY_SCORE,
-        _number(100.0),
-        ("complexity_score",),
-        ("complexity",),
-        marked=True,
-    ),
-    Field("quality_score", semconv.QUALITY_SCORE, _number(100.0), (), ("quality_score",)),
-    Field("cost_estimate", semconv.COST_ESTIMATE, _number(), ("cost_estimate",), marked=True),
-    Field("actual_cost", semconv.COST_ACTUAL, _number(), (), ("cost",), marked=True),
-    Field("peak_memory_mb", semconv.MEMORY_PEAK, _megabytes, (), ("peak_memory_mb",)),
-    Field("cpu_time_seconds", semconv.CPU_TIME, _number(), (), ("cpu_time_seconds",)),
-    Field("solution_summary", semconv.SOLUTION_SUMMARY, _prose(4000), (), ("solution_summary",), content=True),
-    Field("pool_id", semconv.POOL_ID, _text, (), ("pool_id",)),
-    Field("worker_id", semconv.WORKER_ID, _text, (), ("worker_id",)),
-    Field("queue_seconds", semconv.QUEUE_DURATION, _number()),
-    Field("model", semconv.REQUEST_MODEL, _text),
-    Field("input_tokens", semconv.INPUT_TOKENS, _count),
-    Field("output_tokens", semconv.OUTPUT_TOKENS, _count),
-)
-FIELD_OF: Final = {field.column: field for field in FIELDS}
-#: What ``fields=`` and ``current_execution().set()`` take: the columns above, and three that no attribute holds alone.
-SETTABLE: Final = frozenset(FIELD_OF) | {"success", "error_message", "metadata"}
-
-_Plan = tuple[tuple[str, str, str, Callable[[Any], Any], bool], ...]
-
-
-def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> _Plan:
-    """Return (name, key, column, cleaner, whether it wins over what is there) in the order of reading."""
-    return tuple(
-        (name, field.key, field.column, field.clean, field.result_first)
-        for field in FIELDS
-        if content or not field.content
-        for name in names_of(field)
-    )
-
-
-# By capture_content.
-_FROM_TASK: Final = {content: _plan(lambda field: field.task_names, content=content) for content in (True, False)}
-_FROM_RESULT: Final = {content: _plan(lambda field: field.result_names, content=content) for content in (True, False)}
-_MARKED: Final = tuple((field.key, field.column) for field in FIELDS if field.marked)
 
 
 class Capture:
@@ -224,7 +69,7 @@ class Capture:
             read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
         )
         if read is not None:
-            self._take(read, _FROM_TASK[options.capture_content])
+            self._take(read, FROM_TASK[options.capture_content])
             self._metadata = guarded(read, "metadata")
         self._take_pool_type()
 
@@ -238,7 +83,7 @@ class Capture:
         if result is self._instance:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
-            self._take(read, _FROM_RESULT[self._options.capture_content])
+            self._take(read, FROM_RESULT[self._options.capture_content])
         said = self._lay_over(result, read) if self._options.fields or self._said else {}
         verdict = self._judge(result, read, said)
         self._complete(verdict)
@@ -252,7 +97,7 @@ class Capture:
         self._complete(verdict)
         return verdict
 
-    def _take(self, read: Reader, plan: _Plan) -> None:
+    def _take(self, read: Reader, plan: Plan) -> None:
         attributes = self.attributes
         for name, key, column, clean, wins in plan:
             if key in attributes and not wins:
@@ -291,7 +136,7 @@ class Capture:
         if value is None:
             return False
         field = FIELD_OF[column]
-        cleaned = guarded(field.clean, value)
+        cleaned = guarded(CLEAN_SAID[column], value)
         if cleaned is None or cleaned is INVALID:
             self._invalid[column] = value
             return False
@@ -334,17 +179,19 @@ class Capture:
 
     def _judge(self, result: Any, read: Reader | None, said: Mapping[str, Any]) -> Verdict:
         if self._options.success_when is not None:
-            opinion = guarded(_truth, guarded(self._options.success_when, result))
+            opinion = _opinion(self._options.success_when, result)
             if opinion is not None:
                 return SUCCEEDED if opinion else QUALITY_GATE
         success = said.get("success") if said else None
+        if success is not None and type(success) is not bool:
+            self._invalid["success"], success = success, None
         if success is None and read is not None:
             success = guarded(read, "success")
         if type(success) is not bool:
             success = guarded(exact, success)
         if success is True or (read is None and success is None):
             return SUCCEEDED
-        status = guarded(exact, guarded(read, "status")) if read is not None else None
+        status = guarded(_status_of, guarded(read, "status")) if read is not None else None
         error = guarded(read, "error") if read is not None else None
         message = said.get("error_message")
         if message is None and read is not None:
@@ -363,7 +210,7 @@ class Capture:
             for column, key in _POOL_IDS:
                 if key not in attributes:
                     self._accept(column, read_pool(column))
-        missing = [column for key, column in _MARKED if key not in attributes]
+        missing = [column for key, column in MARKED if key not in attributes]
         attributes[semconv.DEFAULTED] = (*missing, *self.also_defaulted)
         if semconv.TASK_ID not in attributes:
             attributes[semconv.TASK_ID] = new_uuid()
@@ -417,8 +264,29 @@ def _update(merged: dict[Any, Any], part: Mapping[Any, Any]) -> None:
     merged.update(itertools.islice(part.items(), ITEMS_LIMIT))  # a mapping may have no end
 
 
-def _truth(opinion: Any) -> bool | None:
-    return None if opinion is None else bool(opinion)
+def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | None:
+    try:
+        opinion = success_when(result)
+        return None if opinion is None else bool(opinion)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the user's function; without its word the result speaks for itself
+        guarded(_warn_of_success_when, success_when)
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
+    """Log, once for each function, that it failed."""
+    log.warning("success_when=%r failed; results are judged without it.", success_when, exc_info=True)
+
+
+def _status_of(status: Any) -> str | None:
+    """Return a status as text: of an enum the value, or the name where the value is no text."""
+    text = exact(status)
+    if type(text) is not str and issubclass(type(status), enum.Enum):
+        text = status._name_
+    return text if type(text) is str else None
 
 
 def _is_empty(error: Any) -> bool:
@@ -427,6 +295,8 @@ def _is_empty(error: Any) -> bool:
     cls = type(error)
     if error is None or cls is bool or cls is int or cls is float or cls is str:
         return not error
+    if callable(error) and not issubclass(cls, BaseException):
+        return True  # a method of that name, as loggers have it
     return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
 
 

@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import threading
+import weakref
 from typing import Any
 
 from opentelemetry import trace
@@ -13,7 +14,7 @@ from . import routes
 from .database import LearningDatabase
 from .errors import ConfigurationError
 from .exporter import SQLiteSpanExporter, as_database
-from .processor import ExecutionProcessor
+from .processor import ExecutionProcessor, Member
 from .provider import OwnIds, PrivateTracer, set_valid_attributes
 from .retention import retention
 from .tracing import Pipeline
@@ -58,10 +59,9 @@ def configure(
         current = _State.database
         wanted = current if current is not None and database is None else as_database(database, durability)
         if current is not None and not _State.is_private:
-            if wanted is not current and wanted.path != current.path:
+            if wanted.path != current.path or durability not in (None, current.durability):
                 raise ConfigurationError(
-                    f"Executions are recorded into {current.path!r} already; call shutdown() before"
-                    f" configure({wanted.path!r})."
+                    f"Executions are recorded into {current!r} already; call shutdown() before configuring {wanted!r}."
                 )
             return current
         _State.database, _State.is_private = wanted, False
@@ -104,16 +104,21 @@ def shutdown() -> None:
     with _State.lock:
         database, _State.database, _State.is_private = _State.database, None, False
         routes.install(None)
+        for member in _members.values():
+            member.processor = None
     if database is not None:
         database.close()
 
 
-@functools.lru_cache(maxsize=32)
 def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvider | None) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if routes.is_disabled():
         return None
-    return _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), None, tracer_provider)
+    pipeline: Pipeline | None = database.pipelines.get(tracer_provider)
+    if pipeline is None:
+        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), None, tracer_provider)
+        database.pipelines[tracer_provider] = pipeline
+    return pipeline
 
 
 def _pipeline(
@@ -121,10 +126,10 @@ def _pipeline(
     configured: trace.TracerProvider | None,
     tracer_provider: trace.TracerProvider | None,
 ) -> Pipeline:
-    provider = tracer_provider or configured or trace.get_tracer_provider()
+    provider = tracer_provider or configured
     return Pipeline(
-        tracer=routes.tracer_of(tracer_provider or configured),
-        private_tracer=PrivateTracer(getattr(provider, "resource", None)),
+        tracer=routes.tracer_of(provider),
+        private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
@@ -143,5 +148,12 @@ def _global_provider() -> Any:
 
 def _add_processor(provider: Any, processor: ExecutionProcessor) -> None:
     """Take part in the provider's flush and shutdown, where it is one that has them."""
-    if hasattr(provider, "add_span_processor"):
-        provider.add_span_processor(processor)
+    if provider not in _members and hasattr(provider, "add_span_processor"):
+        _members[provider] = Member()
+        provider.add_span_processor(_members[provider])
+    if provider in _members:
+        _members[provider].processor = processor
+
+
+# A provider gives no processor back, so each gets one of ours, for good.
+_members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()

@@ -37,6 +37,8 @@ _BACKGROUND_BUSY_SECONDS: Final = 2.0
 _CHECKPOINT_ROWS: Final = 1000
 _OPEN_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 5.0
+#: After a warning, how long a fault that came and went is not worth another.
+_STALE_SECONDS: Final = 60.0
 #: How long a fork waits for each of the threads that use the database.
 _FORK_SECONDS: Final = 2.0
 #: How often retention is looked after while executions come in.
@@ -75,6 +77,8 @@ class LearningDatabase:
         if self.durability not in ("commit", "batch"):
             raise ConfigurationError(f"durability={self.durability!r} is neither 'commit' nor 'batch'.")
         self.path = _absolute(database_path)
+        #: Built by ``configuration`` for executions that name this database, and kept as long as it lives.
+        self.pipelines: dict[Any, Any] = {}
         self.limit(Retention())
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -96,7 +100,7 @@ class LearningDatabase:
         self._deferred = 0
         self._lost: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
-        self._warned: set[str] = set()
+        self._warned: dict[str, float] = {}  # what was warned of, and when
         self._since_checkpoint = 0
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
@@ -280,7 +284,9 @@ class LearningDatabase:
         stored, _ = self._insert(self._back, rows)
         self._stored_behind += stored
         self._since_checkpoint += len(rows)
-        self._warned.clear()  # it works again, so the next fault is news
+        # It works again, so the next fault is news. Not at once: on a disk that is nearly full every other write works.
+        now = time.monotonic()
+        self._warned = {kind: at for kind, at in self._warned.items() if now - at < _STALE_SECONDS}
 
     def _insert(self, target: WriteConnection, rows: Sequence[Row]) -> tuple[int, int]:
         """Commit *rows* and the counts nobody was told of. A row that cannot be bound is counted as lost.
@@ -336,11 +342,11 @@ class LearningDatabase:
 
     def _warn_once(self, kind: str, message: str, what: str, error: BaseException | None) -> None:
         if kind not in self._warned:
-            self._warned.add(kind)
+            self._warned[kind] = time.monotonic()
             try:
                 log.warning(message, self.path, what, f": {error}" if error is not None else "")
             except Exception:  # a log handler of the host's: neither a task nor the writer may end by it
-                self._warned.discard(kind)
+                self._warned.pop(kind, None)
 
     def _is_trimming_due(self) -> bool:
         return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS

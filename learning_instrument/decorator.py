@@ -14,8 +14,10 @@ from opentelemetry.trace import TracerProvider
 
 from .batches import start_batch
 from .calls import Call, Timed, call_for
-from .capture import SETTABLE, CaptureOptions, Extractor
+from .capture import CaptureOptions
 from .errors import ConfigurationError
+from .fields import IDENTIFIER_LIMIT, SETTABLE, Extractor
+from .plain import utf8
 from .routes import NOT_GIVEN, Route, route_to
 from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
@@ -89,6 +91,7 @@ def record_execution(
     """
     fields = dict(fields or {})
     _check(pool_type, fields, success_when, request_hook, response_hook)
+    pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and _content_is_wanted(), success_when, fields)
     route = route_to(learning_db, tracer_provider)
     decorate = decorator_for(route, options, task, request_hook, response_hook, batch=batch)
@@ -114,6 +117,7 @@ def decorator_for(
         if not callable(target):
             raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
         name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+        name = utf8(name)
         plan = Plan(name, name.rpartition(".")[2], options, request_hook, response_hook)
         location = locate_task(target, task, preferred="tasks" if batch else "task")
         return RecordedFunction(function, _wrapper(plan, route, location, call_for(function), start))
@@ -190,6 +194,8 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise ConfigurationError(f"task={name!r} names no parameter of {function!r}; it has {list(parameters)}.")
+    if name != "task":
+        return TaskLocation(-1, name, -1, name, takes_class=takes_class)  # among the **keywords
     names += [name, name]  # there may be none: ``*args``
     first = 1 if takes_class else 0
     return TaskLocation(0, names[1], first, names[first], takes_class=takes_class)
@@ -226,6 +232,9 @@ class _RecordedMethod(wrapt.BoundFunctionWrapper[..., Any]):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
+
+    def __copy__(self) -> Any:
+        return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         owner = getattr(self.__wrapped__, "__self__", None)

@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .database import DEFAULT_PATH, LearningDatabase
+from .errors import ConfigurationError
 from .record import row_from_span
 from .semconv import BATCH_SIZE, SCOPE_NAME
 
@@ -79,6 +80,10 @@ def as_database(
         ConfigurationError: if none can be made of it.
     """
     if isinstance(database, LearningDatabase):
+        if durability not in (None, database.durability):
+            raise ConfigurationError(
+                f"durability={durability!r} contradicts {database!r}; give it to LearningDatabase, or leave it out."
+            )
         return database
     path = os.environ.get("LEARNING_INSTRUMENT_DATABASE") or DEFAULT_PATH if database is None else database
     return LearningDatabase(path, durability)

@@ -10,11 +10,11 @@ from .exporter import SQLiteSpanExporter
 log = logging.getLogger("learning_instrument")
 
 
-class ExecutionProcessor(SpanProcessor):
+class ExecutionProcessor:
     """Hands executions to *exporter* as they end; the database decides when they are committed.
 
     :meth:`record` is called by the execution itself, so that neither a sampler nor a provider that was shut
-    down can come between. As a processor of the host's provider it takes part in its flush and shutdown.
+    down can come between.
     """
 
     def __init__(self, exporter: SQLiteSpanExporter) -> None:
@@ -32,16 +32,27 @@ class ExecutionProcessor(SpanProcessor):
             self._has_warned = True
             log.warning("An execution was not recorded, through a fault of ours; the task went on.", exc_info=fault)
 
+    def flush(self, timeout_millis: int) -> bool:
+        """Wait until all executions so far are committed. Answer whether they are."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+class Member(SpanProcessor):
+    """Our part in the flush and shutdown of the host's provider. Spans come by :meth:`ExecutionProcessor.record`."""
+
+    def __init__(self) -> None:
+        self.processor: ExecutionProcessor | None = None
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Do nothing: executions come by :meth:`record`."""
+        """Do nothing."""
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Wait until all executions so far are committed. Answer whether they are."""
-        return self._exporter.force_flush(timeout_millis)
+        return self.processor is None or self.processor.flush(timeout_millis)
 
     def shutdown(self) -> None:
         """Write what is queued. Executions that end later are still recorded."""
-        self._exporter.force_flush()
+        self.force_flush()

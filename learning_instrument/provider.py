@@ -5,6 +5,7 @@ Its spans are never sampled and never made current: no exporter of the host's se
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -14,14 +15,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, Tracer
 
 from .identifiers import random_bits
 from .semconv import SCOPE_NAME
 
 
-def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> None:
-    """Set attributes that need no checking on a span.
+def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
+    """Set attributes that need no checking on a span; answer whether it keeps them whole.
 
     The SDK checks value by value, which takes a third of what a span of ours costs. Where its store is the one
     known here, and no limit is near, ours go in at once. Any other span takes the public way.
@@ -36,8 +37,10 @@ def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> None:
     ):
         with store._lock:
             store._dict.update(attributes)
-    else:
-        span.set_attributes(attributes)
+        return True
+    span.set_attributes(attributes)
+    kept = getattr(span, "attributes", None) or {}
+    return all(kept.get(key) == value for key, value in attributes.items())
 
 
 def _store_is_known() -> bool:
@@ -80,10 +83,26 @@ class _GivenIds(OwnIds):
 
 
 class PrivateTracer:
-    """Starts the twin of a span that records nothing."""
+    """Starts the twin of a span that records nothing.
 
-    def __init__(self, resource: Resource | None) -> None:
+    Args:
+        host: answers the host's tracer provider. There may be none yet: its resource is asked for until there is.
+    """
+
+    def __init__(self, host: Callable[[], object]) -> None:
+        self._host = host
         self._ids = _GivenIds()
+        self._resource: Resource | None = None
+        self._tracer: Tracer | None = None
+
+    def _own_tracer(self) -> Tracer:
+        resource = getattr(self._host(), "resource", None)
+        if self._tracer is None or (resource is not None and resource is not self._resource):
+            self._resource = resource
+            self._tracer = self._tracer_for(resource)
+        return self._tracer
+
+    def _tracer_for(self, resource: Resource | None) -> Tracer:
         unlimited = SpanLimits(
             **dict.fromkeys(
                 ("max_span_attributes", "max_span_attribute_length", "max_attribute_length", "max_event_attributes"),
@@ -97,7 +116,7 @@ class PrivateTracer:
             span_limits=unlimited,
             shutdown_on_exit=False,
         )
-        self._tracer = provider.get_tracer(SCOPE_NAME)
+        return provider.get_tracer(SCOPE_NAME)
 
     def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
         """Start a span that records: under the host span's ids where it has any of its own, in the same trace."""
@@ -109,6 +128,6 @@ class PrivateTracer:
             # Without an SDK no trace is open; executions within executions still share one.
             context = trace.set_span_in_context(enclosing, context)
         try:
-            return self._tracer.start_span(name, context, start_time=start_time)
+            return self._own_tracer().start_span(name, context, start_time=start_time)
         finally:
             self._ids.next.trace_id = self._ids.next.span_id = None

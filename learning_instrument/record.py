@@ -7,6 +7,7 @@ The row is the tuple that is bound to the INSERT. A span becomes one directly, o
 import dataclasses
 import functools
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ class ExecutionRecord:
         values["timestamp"] = self.timestamp.astimezone(timezone.utc).isoformat(timespec="microseconds")
         values["error_type"] = None if self.error_type is None else self.error_type.value
         values["outcome"] = self.outcome.value
-        values["metadata"] = dict(self.metadata)
+        values["metadata"] = _json_ready(self.metadata)
         values["defaulted"] = list(self.defaulted)
         return values
 
@@ -279,6 +280,18 @@ def _iso_second(seconds: int) -> str:
 @functools.lru_cache(maxsize=512)
 def _json_list(values: tuple[str, ...]) -> str:
     return json.dumps(values, separators=(",", ":"))
+
+
+def _json_ready(value: Any) -> Any:
+    """Return *value* as JSON has it; what JSON has no word for becomes text."""
+    if isinstance(value, Mapping):
+        return {str(key): _json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_ready(item) for item in value]
+    is_plain = (
+        value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
+    )
+    return value if is_plain else str(value)
 
 
 # What a row, or JSON, holds -> what the record holds.

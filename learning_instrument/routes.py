@@ -150,7 +150,9 @@ def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
 
 def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
     """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
-    if tracer_provider is None and not is_disabled():
+    if is_disabled():
+        return None
+    if tracer_provider is None:
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _Configured.has_warned:
             _Configured.has_warned = True
             warn(

@@ -21,7 +21,8 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the 
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import semconv
-from .capture import MESSAGE_LIMIT, SETTABLE, Capture, CaptureOptions, guarded
+from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
+from .fields import SETTABLE
 from .identifiers import execution_id
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
@@ -55,9 +56,10 @@ class RunningBatch(Protocol):
     recorded: int
 
 
-def set_attributes(span: Span, attributes: dict[str, Any]) -> None:
+def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
     """Set *attributes* on a span of any make."""
     span.set_attributes(attributes)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Pipeline:
     #: Spans of this class can be read back; others need a twin.
     readable: type = Span
     deliver: Callable[[Any], object] | None = None
-    #: Sets attributes that :class:`Capture` made valid.
-    set_attributes: Callable[[Any, dict[str, Any]], object] = set_attributes
+    #: Sets attributes that :class:`Capture` made valid; answers False where limits of the host's cut any of them.
+    set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None
 
@@ -106,6 +108,7 @@ class Execution:
     __slots__ = (
         "_capture",
         "_clock",
+        "_outer",
         "_pipeline",
         "_recorded",
         "_span",
@@ -129,12 +132,12 @@ class Execution:
         attributes = capture.attributes
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
+        self._outer = context
         enclosing = context.get(_EXECUTION_KEY)
         self._started = started = time.time_ns() if started is None else started
         self._span = self._recorded = span = start_host_span(pipeline, name, context, started)
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
-            above = enclosing._recorded if isinstance(enclosing, Execution) else None
-            self._recorded = pipeline.private_tracer.start_twin(span, name, context, started, above)
+            self._recorded = self._twin(enclosing._recorded if isinstance(enclosing, Execution) else None)
         ids = self._recorded.get_span_context()
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
@@ -162,7 +165,8 @@ class Execution:
         unknown = values.keys() - SETTABLE
         if unknown:
             warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
-        self._capture.set({column: value for column, value in values.items() if column not in unknown})
+        if self._capture is not None:  # else it has ended
+            self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
     def mark_defaulted(self, column: str) -> None:
         """Name *column* in ``defaulted``: its value is a stand-in."""
@@ -189,19 +193,25 @@ class Execution:
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
         pipeline, recorded = self._pipeline, self._recorded
+        # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
+        is_whole = pipeline.set_attributes(recorded, attributes)
+        if self.plan.response_hook is not None:
+            _call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
+            is_whole = pipeline.set_attributes(recorded, attributes)  # its attributes may have crowded some of ours out
+        if recorded is not self._span:
+            pipeline.set_attributes(self._span, attributes)
+        elif not is_whole and pipeline.private_tracer is not None:
+            recorded = self._twin(None)
+            pipeline.set_attributes(recorded, attributes)
         spans = (recorded,) if recorded is self._span else (recorded, self._span)
         for span in spans:
-            # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
-            pipeline.set_attributes(span, attributes)
             if task_type is not self._task_type:
                 span.update_name(_span_name(task_type))
             if verdict is not SUCCEEDED:
-                _mark_failure(span, verdict, exception)
-        if self.plan.response_hook is not None:
-            _call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
-            if not attributes.keys() <= getattr(recorded, "attributes", attributes).keys():
-                pipeline.set_attributes(recorded, attributes)  # the hook's attributes crowded some of ours out
-        self.context = _ENDED  # else each execution would leave a reference cycle to the garbage collector
+                _mark_failure(span, verdict)
+        if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
+            self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+        self._let_go(recorded)
         end_time = self._started + elapsed
         for span in spans:
             try:
@@ -210,6 +220,18 @@ class Execution:
                 _warn_of_host(type(fault).__qualname__)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
+
+    def _twin(self, above: Span | None) -> Span:
+        """Start a span of our own in place of the host's, which records nothing, or not all."""
+        assert self._pipeline.private_tracer is not None
+        name = _span_name(self._task_type)
+        return self._pipeline.private_tracer.start_twin(self._span, name, self._outer, self._started, above)
+
+    def _let_go(self, recorded: Span) -> None:
+        """Hold nothing of the task any longer: a context copied by a task in the background may live on."""
+        self._recorded = NonRecordingSpan(recorded.get_span_context())
+        self._capture = self.instance = self.task = None  # type: ignore[assignment]
+        self.context = self._outer = _ENDED
 
     def _lose(self, fault: BaseException) -> None:
         lose(self._pipeline, fault)
@@ -302,12 +324,9 @@ def _span_name(task_type: str | None) -> str:
     return f"{semconv.SPAN_NAME} {task_type}" if task_type else semconv.SPAN_NAME
 
 
-def _mark_failure(span: Span, verdict: Verdict, exception: BaseException | None) -> None:
-    if verdict.outcome is Outcome.SUCCEEDED or verdict.outcome is Outcome.CANCELLED:
-        return  # the status stays UNSET
-    if exception is not None:
-        span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
-    span.set_status(StatusCode.ERROR, verdict.error_message)
+def _mark_failure(span: Span, verdict: Verdict) -> None:
+    if verdict.outcome is not Outcome.CANCELLED:  # whose status stays UNSET
+        span.set_status(StatusCode.ERROR, verdict.error_message)
 
 
 def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:

@@ -14,7 +14,6 @@ from opentelemetry.util._once import Once
 
 import learning_instrument
 from learning_instrument import LearningDatabase
-from learning_instrument.configuration import pipeline_for
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +25,6 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _forget_global_provider()
     yield
     learning_instrument.shutdown()
-    pipeline_for.cache_clear()
     provider = trace._TRACER_PROVIDER
     if isinstance(provider, TracerProvider):
         provider.shutdown()

@@ -8,7 +8,6 @@ import asyncio
 import collections.abc
 import contextlib
 import contextvars
-import functools
 import gc
 import http.server
 import inspect
@@ -23,9 +22,8 @@ import traceback
 import types
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -47,11 +45,9 @@ from strategies import (
     EXCEPTIONS,
     NAMES,
     ODDITIES,
-    Refusal,
     exceptions,
     made,
     refusing,
-    refusing_object,
     results,
     tasks,
 )
@@ -282,10 +278,13 @@ def exhaust_async(call):
 
 
 def run_in_loop(call):
-    async def main():
-        return await call()
+    results = []  # asyncio.run() may print what it is to return: some of these never come to an end of that
 
-    return [asyncio.run(main())]
+    async def main():
+        results.append(await call())
+
+    asyncio.run(main())
+    return results
 
 
 def wait(call):
@@ -346,7 +345,7 @@ def observe(kind, act, decorate=as_it_is, args=(None,), kwargs=None, own=None):
     except BaseException as error:
         raised = "itself" if error is own else (type(error), str(error))
         cause, context, tb = (part.__get__(error) for part in EXCEPTION_PARTS)
-        return Observed([], raised, foreign_frames(tb), (id(cause), id(context)))
+        return Observed([], raised, foreign_frames(tb), (type(cause), type(context), cause is own, context is own))
     finally:
         if own is not None:  # as if it had not been raised
             for part, value in zip(EXCEPTION_PARTS, before, strict=True):
@@ -1071,9 +1070,10 @@ def test_generators_play_every_script_alike(archive, function):
     @settings(max_examples=150, deadline=None, database=None)
     @given(scripts)
     def check(script):
-        expected = play(script, function(log := []), log)
+        expected = play(script, function(theirs := []), theirs)
         before = archive.count()
-        assert play(script, decorated(log := []), log) == expected
+        observed = play(script, decorated(ours := []), ours)
+        assert observed == expected
         assert archive.count() - before == starts(script)
 
     check()
@@ -1087,9 +1087,10 @@ def test_async_generators_play_every_script_alike(archive, function):
     @settings(max_examples=150, deadline=None, database=None)
     @given(scripts)
     def check(script):
-        expected = play_async(script, function(log := []), log)
+        expected = play_async(script, function(theirs := []), theirs)
         before = archive.count()
-        assert play_async(script, decorated(log := []), log) == expected
+        observed = play_async(script, decorated(ours := []), ours)
+        assert observed == expected
         assert archive.count() - before == starts(script)
 
     check()
@@ -1108,7 +1109,9 @@ def test_an_async_generator_that_will_not_close_fails_its_closing_as_it_does_wit
     script = [("next",), ("close",)]
 
     expected = play_async(script, unwilling(log := []), log)
-    assert play_async(script, record_execution(learning_db=archive)(unwilling)(log := []), log) == expected
+    observed = play_async(script, record_execution(learning_db=archive)(unwilling)(log := []), log)
+
+    assert observed == expected
     assert expected[-1][0] is RuntimeError
 
 
@@ -1312,8 +1315,8 @@ def test_task_and_result_are_freed_as_they_are_without_us(archive, kind, fails):
         watched = [weakref.ref(task)]
         execute_task = kind(act, decorate)
         with contextlib.suppress(ValueError):
-            watched += map(weakref.ref, (item for item in KINDS[kind](lambda: execute_task(task)) if item))
-        del task
+            watched += map(weakref.ref, filter(None, KINDS[kind](lambda job=task: execute_task(job))))
+        task = None
         return sum(ref() is not None for ref in watched)
 
     survivors(record_execution(learning_db=archive))

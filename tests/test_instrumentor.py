@@ -701,6 +701,8 @@ def test_class_of_the_script_is_recorded(tmp_path, task_ids):
         assert Pool().execute_task({"task_id": "t-0"}) == "pool"
         assert Later().execute_task({"task_id": "t-1"}) == "later"
         Outer.Inner().run({"task_id": "t-2"})
+        class Last:
+            pass
         assert type(builtins.__build_class__).__name__ == "builtin_function_or_method"
         """,
         targets=["__main__:Pool", "__main__:Outer.Inner.run"],

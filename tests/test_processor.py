@@ -3,8 +3,8 @@
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from learning_instrument import SQLiteSpanExporter, configure, record_execution
-from learning_instrument.processor import ExecutionProcessor
+from learning_instrument import SQLiteSpanExporter, configure, record_execution, shutdown
+from learning_instrument.processor import ExecutionProcessor, Member
 
 
 @pytest.fixture
@@ -30,30 +30,49 @@ def test_recorded_span_is_a_row(processor, rows):
     assert len(rows()) == 1
 
 
-def test_on_end_does_nothing(processor, rows):
+@pytest.fixture
+def member(processor):
+    """Our member of a host's provider."""
+    member = Member()
+    member.processor = processor
+    return member
+
+
+def test_on_end_does_nothing(member, rows):
     """A span comes by ``record()``; in the host's provider it must not come again, nor slow down others."""
     span = finished_span()
-    processor.on_start(span)
-    processor.on_end(span)
+    member.on_start(span)
+    member.on_end(span)
 
     assert rows() == []
 
 
-def test_flush_and_shutdown_before_anything_was_recorded(processor, tmp_path):
+def test_flush_and_shutdown_before_anything_was_recorded(member, tmp_path):
     """Nothing is opened for them."""
-    assert processor.force_flush()
-    processor.shutdown()
+    assert member.force_flush()
+    member.shutdown()
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_execution_after_shutdown_is_recorded(processor, rows):
+def test_execution_after_shutdown_is_recorded(member, processor, rows):
     """The host's provider may go before its pools do."""
-    processor.shutdown()
+    member.shutdown()
 
     processor.record(finished_span())
 
     assert len(rows()) == 1
+
+
+def test_provider_gets_one_member_however_often_it_is_configured(tmp_path, provider):
+    """A provider gives no processor back."""
+    for n in range(5):
+        configure(tmp_path / f"{n}.db", tracer_provider=provider)
+        shutdown()
+
+    members = [item for item in provider._active_span_processor._span_processors if isinstance(item, Member)]
+    assert len(members) == 1
+    assert members[0].processor is None
 
 
 def test_hosts_shutdown_writes_what_is_queued(tmp_path, provider):

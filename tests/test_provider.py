@@ -1,6 +1,7 @@
 """The private tracer: the twin of a span that records nothing."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -21,7 +22,7 @@ def host_span(trace_id=0xA, span_id=0xB, flags=TraceFlags.DEFAULT):
 @pytest.fixture
 def tracer():
     """A private tracer without a resource of the host's."""
-    return PrivateTracer(None)
+    return PrivateTracer(lambda: None)
 
 
 def test_twin_records_under_the_host_spans_ids(tracer):
@@ -96,7 +97,7 @@ def test_hosts_attribute_limits_are_not_the_twins(monkeypatch):
     """Nothing is cut or dropped on its way to the database."""
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4")
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
-    twin = PrivateTracer(None).start_twin(host_span(), "execute_task", ROOT, 1, None)
+    twin = PrivateTracer(lambda: None).start_twin(host_span(), "execute_task", ROOT, 1, None)
 
     set_valid_attributes(twin, {"a": "x" * 100, "b": "y"})
 
@@ -107,7 +108,9 @@ def test_twin_has_the_hosts_resource():
     """The service's name is on it."""
     resource = Resource({"service.name": "checkout"})
 
-    twin = PrivateTracer(resource).start_twin(host_span(), "execute_task", ROOT, 1, None)
+    twin = PrivateTracer(lambda: SimpleNamespace(resource=resource)).start_twin(
+        host_span(), "execute_task", ROOT, 1, None
+    )
 
     assert twin.resource.attributes["service.name"] == "checkout"
 
