@@ -148,12 +148,18 @@ def _global_provider() -> Any:
 
 def _add_processor(provider: Any, processor: ExecutionProcessor) -> None:
     """Take part in the provider's flush and shutdown, where it is one that has them."""
-    if provider not in _members and hasattr(provider, "add_span_processor"):
-        _members[provider] = Member()
-        provider.add_span_processor(_members[provider])
-    if provider in _members:
-        _members[provider].processor = processor
+    if not hasattr(provider, "add_span_processor"):
+        return
+    try:
+        member = _members.setdefault(provider, Member())
+    except TypeError:  # another make, which takes no weak reference: it is not remembered
+        member = Member()
+    if member.processor is None and member not in _added:
+        _added.add(member)
+        provider.add_span_processor(member)
+    member.processor = processor
 
 
 # A provider gives no processor back, so each gets one of ours, for good.
 _members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()
+_added: "weakref.WeakSet[Member]" = weakref.WeakSet()

@@ -5,7 +5,7 @@ import builtins
 import functools
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -19,8 +19,9 @@ from .targets import NamedTarget, can_be_imported, declared_targets, parse_targe
 
 log = logging.getLogger("learning_instrument")
 
+_BATCH_METHOD: Final = "execute_batch"
 #: The methods of a pool class that are instrumented where a target names none.
-_METHODS: Final = ("execute_task",)
+_METHODS: Final = ("execute_task", _BATCH_METHOD)
 
 #: What the script's module is called, and what it is called in a process that multiprocessing spawned.
 _MAIN: Final = ("__main__", "__mp_main__")
@@ -57,6 +58,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
         patches = Patches()
         decorate = _while_active(patches, _decorator(kwargs))
+        decorate_batch = _while_active(patches, _decorator({**kwargs, "batch": True}))
         if "learning_db" not in kwargs:
             try:
                 configure_privately(database, durability)
@@ -68,7 +70,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 return
         try:
             for target in wanted:
-                _Instrumentation(patches, decorate).instrument(target)
+                _Instrumentation(patches, decorate, decorate_batch).instrument(target)
         except BaseException:
             patches.undo()
             deconfigure_privately()
@@ -85,9 +87,10 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 class _Instrumentation:
     """Wraps what targets name, as it comes into being."""
 
-    def __init__(self, patches: Patches, decorate: Decorate) -> None:
+    def __init__(self, patches: Patches, decorate: Decorate, decorate_batch: Decorate) -> None:
         self._patches = patches
         self._decorate = decorate
+        self._decorate_batch = decorate_batch
 
     def instrument(self, target: NamedTarget | type | Callable[..., Any]) -> None:
         if isinstance(target, NamedTarget):
@@ -135,7 +138,7 @@ class _Instrumentation:
         else:
             self._wrap(owner, name)
 
-    def _pool_class(self, pool: type, methods: Iterable[str]) -> None:
+    def _pool_class(self, pool: type, methods: Sequence[str]) -> None:
         """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later.
 
         One that *pool* inherits is wrapped where it is defined.
@@ -146,12 +149,11 @@ class _Instrumentation:
                 if name in vars(cls):
                     self._wrap(cls, name)
 
-        for name in methods:
-            definer = _definer(pool, name)
-            if definer is not None:
-                self._wrap(definer, name)
-            elif not type.__subclasses__(pool):
-                log.warning("%s has no %s; only subclasses that define it are recorded.", pool.__qualname__, name)
+        definers = [(definer, name) for name in methods if (definer := _definer(pool, name)) is not None]
+        for definer, name in definers:
+            self._wrap(definer, name)
+        if not definers and not type.__subclasses__(pool):
+            log.warning("%s has no %s; only subclasses that define it are recorded.", pool.__qualname__, methods[0])
         self._patches.watch_subclasses(pool, wrap_own)
 
     def _wrap(self, owner: type | ModuleType, name: str) -> None:
@@ -159,7 +161,7 @@ class _Instrumentation:
         if isinstance(original, RecordedFunction):
             self._patches.adopt(owner, name)  # ours already, or decorated by hand
         elif not getattr(original, "__isabstractmethod__", False):  # that has no body of its own
-            self._patches.wrap(owner, name, self._decorate)
+            self._patches.wrap(owner, name, self._decorate_batch if name == _BATCH_METHOD else self._decorate)
 
 
 def _decorator(keywords: dict[str, Any]) -> Decorate:

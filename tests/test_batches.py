@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from learning_instrument import LearningDatabase, record_execution
+from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
 from learning_instrument.batches import match_results
 
 TASKS = [{"task_id": f"t-{n}", "task_type": "item"} for n in range(3)]
@@ -189,3 +189,23 @@ def test_results_find_their_tasks_by_worker():
 
     assert matched[0][1]["error"] == "no result returned"
     assert matched[1][1]["n"] == 2
+
+
+def test_execute_batch_of_an_instrumented_class_is_a_batch(learning_db):
+    """Beside its ``execute_task``."""
+
+    class Pool:
+        def execute_batch(self, tasks):
+            return [{"success": True} for _ in tasks]
+
+    PoolInstrumentor().instrument(targets=[Pool], learning_db=learning_db)
+    try:
+        Pool().execute_batch(TASKS)
+    finally:
+        PoolInstrumentor().uninstrument()
+
+    assert [(row["task_id"], row["pool_type"]) for row in rows(learning_db)] == [
+        ("t-0", "Pool"),
+        ("t-1", "Pool"),
+        ("t-2", "Pool"),
+    ]

@@ -278,13 +278,21 @@ def exhaust_async(call):
 
 
 def run_in_loop(call):
-    results = []  # asyncio.run() may print what it is to return: some of these never come to an end of that
+    """Await in an event loop, but not in ``asyncio.run()``: Python 3.12's prints the result when it is done."""
 
     async def main():
-        results.append(await call())
+        return await call()
 
-    asyncio.run(main())
-    return results
+    loop = asyncio.new_event_loop()
+    try:
+        return [loop.run_until_complete(main())]
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
 
 
 def wait(call):
