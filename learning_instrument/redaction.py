@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 MARKER: Final = "[redacted]"
 #: Only so much of a text is searched, and kept. Redact, then cut: a cut first could leave half a secret.
 SEARCHED_CHARACTERS: Final = 4096
+#: After a cut, the end may be half a secret, which no pattern knows any more; so much of it goes. Then 500 and 1000
+#: characters are left of a description and a message, whatever was redacted before them.
+_LONGEST_SECRET: Final = 800
 #: No rule matches a shorter text: ``pwd=abcd``.
 SHORTEST_SECRET: Final = 8
 
@@ -84,9 +87,7 @@ def redact(text: str) -> str:
     if len(text) < SHORTEST_SECRET:
         return text
     if len(text) > SEARCHED_CHARACTERS:
-        # The last word goes too: it may be half a secret, which no pattern knows any more.
-        text = text[:SEARCHED_CHARACTERS]
-        text = text[: text.rfind(" ") if " " in text else None]
+        return redact(text[:SEARCHED_CHARACTERS])[:-_LONGEST_SECRET]
     for guard, rules in _EXACT_RULES:
         if guard in text:
             for rule in rules:

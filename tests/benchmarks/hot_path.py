@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from opentelemetry.sdk.trace import TracerProvider
+
 from .peers import PEERS, Peer
 from .processes import run_module
 from .spans import bare_method, bare_span, bare_span_and_insert, discarding_provider
@@ -22,6 +24,7 @@ BLOCK_CALLS = 1000
 
 OURS_BATCH = "learning_instrument, batch"
 OURS_COMMIT = "learning_instrument, commit"
+OURS_EXPORTED = "the same in batch, and exported as well"
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ def measure(rounds: int) -> Costs:
     """Measure ourselves and the peers that are installed here."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        batch, commit = _ours(folder, "batch", OURS_BATCH), _ours(folder, "commit", OURS_COMMIT)
+        # As configure() sets it up: the span goes into SQLite and nowhere else.
+        batch = _ours(folder, "batch", OURS_BATCH, TracerProvider())
+        commit = _ours(folder, "commit", OURS_COMMIT, TracerProvider())
+        exported = _ours(folder, "batch", OURS_EXPORTED, discarding_provider())
         commit.call(tasks(1)[0])
         inserts = [bare_span_and_insert(folder / "commit.db", folder / f"raw{n}.db", BLOCK_CALLS) for n in range(2)]
-        variants = [bare_method(), bare_span(), batch, inserts[0], commit]
+        variants = [bare_method(), bare_span(), batch, exported, inserts[0], commit]
         costs = _costs(variants, [peer for peer in PEERS if peer.is_installed], rounds)
         pair = interleave([commit], inserts[1], tasks(BLOCK_CALLS), rounds)
     return Costs(costs, pair[OURS_COMMIT].ratios())
@@ -78,11 +84,11 @@ def _costs(variants: list[Variant], peers: Sequence[Peer], rounds: int) -> list[
     ]
 
 
-def _ours(folder: Path, durability: str, name: str) -> Variant:
+def _ours(folder: Path, durability: str, name: str, provider: TracerProvider) -> Variant:
     from learning_instrument import LearningDatabase, record_execution
 
-    database = LearningDatabase(folder / f"{durability}.db", durability=durability)
-    provider = discarding_provider()
+    path = folder / (f"{durability}.db" if name != OURS_EXPORTED else "exported.db")
+    database = LearningDatabase(path, durability=durability)
     pool = pool_of(record_execution(learning_db=database, tracer_provider=provider))
 
     def drain() -> None:

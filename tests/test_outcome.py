@@ -1,0 +1,243 @@
+"""Judging exceptions and results: outcome, error type, message and class."""
+
+import asyncio
+import concurrent.futures
+import multiprocessing
+from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.thread import BrokenThreadPool
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import EXCEPTIONS, texts
+
+from learning_instrument.outcome import (
+    QUALITY_GATE,
+    SUCCEEDED,
+    ErrorType,
+    Outcome,
+    Verdict,
+    error_type_of,
+    judge_exception,
+    judge_result,
+    qualified_name,
+)
+
+TIMEOUTS = [TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError, multiprocessing.TimeoutError]
+CANCELLATIONS = [asyncio.CancelledError, concurrent.futures.CancelledError, GeneratorExit]
+SUCCESS_WORDS = ["completed", "complete", "success", "succeeded", "successful", "ok", "done"]
+FAILURE_WORDS = [
+    "failed", "fail", "failure", "error", "errored", "rejected", "aborted", "crashed", "killed", "invalid", "denied",
+    "unknown",
+]  # fmt: skip
+TIMEOUT_WORDS = ["timeout", "timed_out", "timedout", "timed out"]
+CANCELLED_WORDS = ["cancelled", "canceled"]
+STATUS_WORDS = SUCCESS_WORDS + FAILURE_WORDS + TIMEOUT_WORDS + CANCELLED_WORDS
+
+optional_texts = st.none() | texts
+spellings = pytest.mark.parametrize("spell", [str.lower, str.upper, str.title, "  {}\n".format])
+
+
+def judged(success=None, status=None, failed=False, message=None):
+    return judge_result(success=success, status=status, failed=failed, message=message)
+
+
+def validation_error():
+    class Model(pydantic.BaseModel):
+        number: int
+
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Model(number="none")
+    return caught.value
+
+
+# Exceptions.
+
+
+@pytest.mark.parametrize("cls", TIMEOUTS)
+def test_timeout_errors_are_timeouts(cls):
+    """Whichever library the class is from; without a message, the class name is one."""
+    verdict = judge_exception(cls(), "")
+
+    assert verdict[:3] == (Outcome.TIMEOUT, ErrorType.TIMEOUT, cls.__name__)
+
+
+@pytest.mark.parametrize("cls", CANCELLATIONS)
+def test_cancellations_are_cancelled(cls):
+    """asyncio's, concurrent.futures', and a generator that is closed."""
+    verdict = judge_exception(cls(), "")
+
+    assert verdict[:3] == (Outcome.CANCELLED, ErrorType.CANCELLED, cls.__name__)
+
+
+@pytest.mark.parametrize("cls", TIMEOUTS + CANCELLATIONS)
+def test_subclasses_are_judged_as_their_base(cls):
+    """A user's own subclass, under a name that says nothing, is what its base is."""
+    own = type("Own", (cls,), {})
+
+    assert judge_exception(own(), "x").outcome is judge_exception(cls(), "x").outcome
+
+
+@pytest.mark.parametrize("cls", [ValueError, KeyboardInterrupt, SystemExit, StopIteration, MemoryError])
+def test_every_other_exception_is_an_error(cls):
+    """``KeyboardInterrupt`` and ``SystemExit`` included."""
+    assert judge_exception(cls(), "") == Verdict(Outcome.ERROR, ErrorType.UNKNOWN, cls.__name__, cls.__name__)
+
+
+def test_pydantic_validation_error_is_a_validation_error():
+    """By its class: the message need not say so."""
+    verdict = judge_exception(validation_error(), "timed out")
+
+    assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.VALIDATION)
+
+
+@pytest.mark.parametrize("cls", [BrokenProcessPool, BrokenThreadPool, concurrent.futures.BrokenExecutor])
+def test_broken_pool_is_a_crash(cls):
+    """By its class: the message need not say so."""
+    verdict = judge_exception(cls(), "timed out")
+
+    assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.CRASH)
+
+
+def test_class_goes_before_message():
+    """A timeout whose message speaks of validation is a timeout."""
+    assert judge_exception(TimeoutError(), "validation").error_type is ErrorType.TIMEOUT
+
+
+def test_message_speaks_where_the_class_does_not():
+    """An exception of no known class is judged by its words."""
+    verdict = judge_exception(RuntimeError(), "Request timed out")
+
+    assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.TIMEOUT)
+
+
+def test_a_class_that_only_has_the_name_is_no_timeout():
+    """A user's own ``TimeoutError`` without the base is an error, though its name tells the type."""
+    own = type("TimeoutError", (Exception,), {"__module__": "mine"})
+
+    assert judge_exception(own(), "") == Verdict(Outcome.ERROR, ErrorType.TIMEOUT, "TimeoutError", "mine.TimeoutError")
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+@pytest.mark.parametrize("message", ["", "told"])
+def test_every_exception_has_a_verdict(name, message):
+    """However odd it is: never a success, always with a type, a message and a class that UTF-8 can hold."""
+    verdict = judge_exception(EXCEPTIONS[name](), message)
+
+    assert verdict.outcome in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
+    assert isinstance(verdict.error_type, ErrorType)
+    assert verdict.error_message
+    assert verdict.exception_type.encode()
+
+
+def test_qualified_name_leaves_builtins_out():
+    """As OpenTelemetry's ``error.type`` has it."""
+    assert qualified_name(ValueError) == "ValueError"
+    assert qualified_name(BrokenProcessPool) == "concurrent.futures.process.BrokenProcessPool"
+    assert qualified_name(type("Inner", (Exception,), {"__module__": "a.b", "__qualname__": "Outer.Inner"})) == (
+        "a.b.Outer.Inner"
+    )
+
+
+# Messages.
+
+
+@spellings
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("gateway timeout after 3 s", ErrorType.TIMEOUT),
+        ("the call timed out", ErrorType.TIMEOUT),
+        ("validation of the timeout", ErrorType.TIMEOUT),
+        ("schema validation failed", ErrorType.VALIDATION),
+        ("something broke", ErrorType.UNKNOWN),
+        ("", ErrorType.UNKNOWN),
+    ],
+)
+def test_error_type_is_inferred_from_words(spell, words, expected):
+    """ "timeout" or "timed out", then "validation", else unknown; upper and lower case are one."""
+    assert error_type_of(spell(words)) is expected
+
+
+@given(texts, texts)
+def test_the_words_count_wherever_they_stand(before, after):
+    """Whatever is around them."""
+    assert error_type_of(f"{before}Timed Out{after}") is ErrorType.TIMEOUT
+    assert error_type_of(f"{before}VALIDATION{after}") is not ErrorType.UNKNOWN
+
+
+# Results.
+
+
+@given(optional_texts | st.sampled_from(STATUS_WORDS), st.booleans(), optional_texts)
+def test_success_is_the_last_word(status, failed, message):
+    """A bool goes before status and error."""
+    assert judged(True, status, failed, message) is SUCCEEDED
+    assert judged(False, status, failed, message).outcome is Outcome.FAILED
+
+
+@spellings
+@pytest.mark.parametrize("word", SUCCESS_WORDS)
+def test_status_words_of_success(word, spell):
+    """They go before a non-empty error."""
+    assert judged(status=spell(word), failed=True, message="a warning") is SUCCEEDED
+
+
+@spellings
+@pytest.mark.parametrize("word", FAILURE_WORDS)
+def test_status_words_of_failure(word, spell):
+    """Without a message, the status is one."""
+    assert judged(status=spell(word)) == Verdict(Outcome.FAILED, ErrorType.UNKNOWN, spell(word))
+
+
+@spellings
+@pytest.mark.parametrize("word", TIMEOUT_WORDS)
+def test_status_words_of_a_timeout(word, spell):
+    """The message does not change the type."""
+    assert judged(status=spell(word)) == Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, spell(word))
+    assert judged(status=spell(word), message="validation").error_type is ErrorType.TIMEOUT
+
+
+@spellings
+@pytest.mark.parametrize("word", CANCELLED_WORDS)
+def test_status_words_of_a_cancellation(word, spell):
+    """Either spelling."""
+    assert judged(status=spell(word)) == Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, spell(word))
+
+
+@given(optional_texts.filter(lambda status: status is None or status.strip().lower() not in STATUS_WORDS))
+def test_other_status_words_leave_it_to_the_error(status):
+    """A non-empty error is a failure, anything else succeeded."""
+    assert judged(status=status, failed=False) is SUCCEEDED
+    assert judged(status=status, failed=True).outcome is Outcome.FAILED
+
+
+def test_failure_with_a_timeout_status_is_a_failure_by_timeout():
+    """``success=False`` makes the outcome, the status the type."""
+    assert judged(False, "timeout") == Verdict(Outcome.FAILED, ErrorType.TIMEOUT, "timeout")
+
+
+def test_failure_is_typed_by_its_message():
+    """The message goes before the status."""
+    assert judged(status="failed", message="Validation: x") == Verdict(
+        Outcome.FAILED, ErrorType.VALIDATION, "Validation: x"
+    )
+
+
+@given(st.none() | st.booleans(), optional_texts | st.sampled_from(STATUS_WORDS), st.booleans(), optional_texts)
+def test_what_did_not_succeed_has_a_type_and_a_message(success, status, failed, message):
+    """And what succeeded has neither."""
+    verdict = judged(success, status, failed, message)
+
+    if verdict.outcome is Outcome.SUCCEEDED:
+        assert verdict == SUCCEEDED == Verdict(Outcome.SUCCEEDED, None, None, None)
+    else:
+        assert verdict.error_type is not None
+        assert verdict.error_message
+        assert verdict.exception_type is None
+
+
+def test_quality_gate_names_success_when():
+    """The verdict for a result that ``success_when`` refused."""
+    assert Verdict(Outcome.FAILED, ErrorType.QUALITY_GATE, "success_when said no") == QUALITY_GATE

@@ -1,0 +1,246 @@
+"""Reading names from anything."""
+
+import collections
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import (
+    NAMES,
+    ODDITIES,
+    EndlessMapping,
+    RefusingDict,
+    RefusingMapping,
+    made,
+    refusing,
+    refusing_class,
+    refusing_properties,
+    values,
+)
+
+from learning_instrument.reading import attribute_reader_of, is_mapping, read_path, reader_of
+
+
+@dataclasses.dataclass
+class Data:
+    repo: str = "here"
+
+
+@dataclasses.dataclass(slots=True)
+class Slots:
+    repo: str = "here"
+
+
+class Model(pydantic.BaseModel):
+    repo: str = "here"
+
+
+class Tuple(NamedTuple):
+    repo: str = "here"
+
+
+class Attributes:
+    def __init__(self):
+        self.repo = "here"
+
+
+class Dynamic:
+    def __getattr__(self, name):
+        if name == "repo":
+            return "here"
+        raise AttributeError(name)
+
+
+class Counting:
+    """Counts how often its names are read."""
+
+    def __init__(self):
+        self.reads = collections.Counter()
+
+    @property
+    def repo(self):
+        self.reads["repo"] += 1
+        return "here"
+
+    def __getattr__(self, name):
+        self.reads[name] += 1
+        raise AttributeError(name)
+
+
+class CountingMapping(Mapping):
+    def __init__(self):
+        self.reads = collections.Counter()
+
+    def __getitem__(self, key):
+        self.reads[key] += 1
+        return {"repo": "here"}[key]
+
+    def __iter__(self):
+        return iter(["repo"])
+
+    def __len__(self):
+        return 1
+
+
+SOURCES = [
+    {"repo": "here"},
+    collections.OrderedDict(repo="here"),
+    collections.UserDict(repo="here"),
+    collections.ChainMap({}, {"repo": "here"}),
+    types.MappingProxyType({"repo": "here"}),
+    types.SimpleNamespace(repo="here"),
+    Data(),
+    Slots(),
+    Model(),
+    Tuple(),
+    Attributes(),
+    Dynamic(),
+    Attributes,
+    Data,
+]
+ERRORS = [Exception, AttributeError, SystemExit, GeneratorExit, StopIteration, RecursionError]
+
+
+@pytest.mark.parametrize("source", SOURCES[:-2], ids=lambda source: type(source).__name__)
+def test_names_are_read_from_any_kind_of_object(source):
+    """What is there is found, what is not is None."""
+    read = reader_of(source)
+
+    assert read("repo") == "here"
+    assert read("no_such_name") is None
+
+
+def test_class_is_read_by_its_attributes():
+    """A class method's pool is a class."""
+    assert reader_of(Data)("repo") == "here"
+    assert attribute_reader_of(Data)("repo") == "here"
+
+
+@pytest.mark.parametrize(
+    "source", [None, "a", b"a", bytearray(), 1, 1.5, 1j, True, [], (), set(), frozenset(), object()]
+)
+def test_plain_values_have_no_fields(source):
+    """There is nothing to read from them."""
+    assert reader_of(source) is None
+
+
+@pytest.mark.parametrize("source", [Counting(), CountingMapping()], ids=["attributes", "mapping"])
+def test_each_name_is_read_once(source):
+    """Found or not: a property may do work."""
+    read = reader_of(source)
+
+    for _ in range(3):
+        assert read("repo") == "here"
+        assert read("absent") is None
+
+    assert source.reads == {"repo": 1, "absent": 1}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_raising_properties_are_none(error):
+    """Whatever they raise."""
+    source = refusing_properties(error)
+
+    assert {reader_of(source)(name) for name in NAMES} == {None}
+    assert {attribute_reader_of(source)(name) for name in NAMES} == {None}
+
+
+@pytest.mark.parametrize("source", [RefusingMapping(), RefusingDict(repo=1)], ids=lambda source: type(source).__name__)
+def test_raising_mappings_have_nothing(source):
+    """Whatever their methods raise."""
+    assert reader_of(source)("repo") is None
+
+
+def test_interrupt_passes():
+    """Only Ctrl-C: it is not the property's own."""
+    source = refusing_properties(KeyboardInterrupt)
+
+    for read in (reader_of(source), attribute_reader_of(source)):
+        with pytest.raises(KeyboardInterrupt):
+            read("repo")
+
+
+@given(values, st.sampled_from(NAMES))
+def test_reading_never_fails(value, name):
+    """Of any object, any name."""
+    value = made(value)
+    read, read_attribute = reader_of(value), attribute_reader_of(value)
+
+    if read is not None and type(value) is not dict:  # a dict's own get is handed out as it is
+        read(name)
+    if read_attribute is not None:
+        read_attribute(name)
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+def test_odd_objects_are_read(name):
+    """Again, for each of them."""
+    read = reader_of(made(ODDITIES[name]()))
+
+    assert read is None or callable(read)
+
+
+def test_attribute_reader_forgets():
+    """It reads anew each time, so that it holds nothing."""
+    source = Counting()
+    read = attribute_reader_of(source)
+
+    read("repo"), read("repo")
+
+    assert source.reads["repo"] == 2
+    assert attribute_reader_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("cls", "expected"),
+    [
+        (dict, True),
+        (collections.OrderedDict, True),
+        (collections.UserDict, True),
+        (types.MappingProxyType, True),
+        (EndlessMapping, True),
+        (list, False),
+        (Data, False),
+        (refusing_class("__hash__", "__getattribute__"), False),
+    ],
+)
+def test_is_mapping(cls, expected):
+    """Dicts and registered mappings, and never an error."""
+    assert is_mapping(cls) is expected
+
+
+# Paths.
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: getattr(source, "__name__", type(source).__name__))
+def test_path_leads_through_any_kind_of_object(source):
+    """Names may be items and attributes in turn."""
+    assert read_path(reader_of({"a": types.SimpleNamespace(b=source)}), "a.b.repo", {}) == "here"
+
+
+@pytest.mark.parametrize("path", ["x", "a.x", "a.b.x", "a.b.c.x", "", ".", "a..b", "a."])
+def test_path_to_nowhere_is_none(path):
+    """Wherever it ends."""
+    assert read_path(reader_of({"a": {"b": {"c": 1}}}), path, {}) is None
+
+
+def test_paths_read_what_they_share_once():
+    """The reader of an object on the way serves the next path too."""
+    shared, readers = Counting(), {}
+    read = reader_of({"a": shared})
+
+    assert [read_path(read, "a.repo", readers) for _ in range(3)] == ["here"] * 3
+    assert shared.reads["repo"] == 1
+
+
+def test_path_asks_no_object_for_its_truth():
+    """Nor whether it equals another."""
+    methods = dict.fromkeys(("__bool__", "__eq__", "__hash__", "__len__"), refusing())
+    source = type("Refusing", (), {**methods, "repo": "here"})()
+
+    assert read_path(reader_of({"a": source}), "a.repo", {}) == "here"
