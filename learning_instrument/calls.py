@@ -7,10 +7,11 @@ leaks into the consumer; what the generator itself had attached comes back with 
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextvars import Token
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 from opentelemetry import context as otel_context
@@ -37,7 +38,9 @@ def call_for(function: Any) -> Call:
     if inspect.isasyncgenfunction(function):
         return functools.partial(_call_lazily, AsyncGeneratorType, drive_async_generator)
     if inspect.isgeneratorfunction(function):
-        return functools.partial(_call_lazily, GeneratorType, drive_generator)
+        is_awaitable = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
+        drive = drive_generator_based_coroutine if is_awaitable else drive_generator
+        return functools.partial(_call_lazily, GeneratorType, drive)
     return _call_plainly
 
 
@@ -47,7 +50,7 @@ def _call_lazily(
     """Call a *function* that runs later. A wrong argument is an error now, as it is without us."""
     theirs = function(*args, **kwargs)
     if type(theirs) is kind:
-        return _named_like(drive(begin, _Pending(theirs) if kind is CoroutineType else theirs), theirs)
+        return _named_like(drive(begin, theirs), theirs)
     execution = begin()  # a function that is only marked as one
     return theirs if execution is None else _when_done(execution, theirs)
 
@@ -76,7 +79,7 @@ def _call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs:
 def _when_done(execution: Timed, result: Any) -> Any:
     cls = type(result)
     if cls is CoroutineType:
-        return _named_like(drive_coroutine(lambda: execution, _Pending(result)), result)
+        return _named_like(drive_coroutine(lambda: execution, result), result)
     try:
         if _is_future(cls):
             result.add_done_callback(lambda future: _settle(execution, future))
@@ -121,16 +124,19 @@ def _cancelled_error(future: Any) -> BaseException:
 
 
 class _Pending:
-    """What is to be awaited. Where a coroutine never is, ours warns of that in its name; it need not do so too."""
+    """What is to be awaited."""
 
     __slots__ = ("awaitable",)
+    awaitable: Any
 
-    def __init__(self, awaitable: Any) -> None:
-        self.awaitable = awaitable
+
+class _PendingCoroutine(_Pending):
+    """Where a coroutine never is awaited, ours warns of that in its name; it need not do so too."""
+
+    __slots__ = ()
 
     def __del__(self) -> None:
-        if type(self.awaitable) is CoroutineType:
-            self.awaitable.close()
+        self.awaitable.close()
 
 
 class _TimedAwaitable(wrapt.ObjectProxy[Any]):
@@ -142,7 +148,9 @@ class _TimedAwaitable(wrapt.ObjectProxy[Any]):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         execution, self._self_execution = self._self_execution, None  # its second time is not timed
-        return drive_coroutine(lambda: execution, _Pending(self.__wrapped__)).__await__()
+        pending = _Pending()
+        pending.awaitable = self.__wrapped__
+        return _drive(lambda: execution, pending).__await__()
 
 
 def _named_like(ours: Any, theirs: Any) -> Any:
@@ -151,7 +159,14 @@ def _named_like(ours: Any, theirs: Any) -> Any:
     return ours
 
 
-async def drive_coroutine(begin: Begin, pending: _Pending) -> Any:
+def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+    """Be *coroutine*, within the execution that *begin* starts, at the first step."""
+    pending = _PendingCoroutine()
+    pending.awaitable = coroutine
+    return _drive(begin, pending)
+
+
+async def _drive(begin: Begin, pending: _Pending) -> Any:
     """Await what is *pending* within the execution that *begin* starts, at the first step."""
     execution = begin()
     if execution is None:
@@ -197,6 +212,10 @@ def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Genera
             step = generator.send
         except BaseException as exception:  # GeneratorExit too: throwing it in is what closing does
             step, value = generator.throw, exception
+
+
+#: The same for what ``types.coroutine`` makes: generators that can be awaited, by a flag of their code.
+drive_generator_based_coroutine: Final = types.coroutine(types.FunctionType(drive_generator.__code__, globals()))
 
 
 async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:

@@ -43,7 +43,10 @@ def tell_of_forks(database: Forkable) -> None:
 
 
 def _before() -> None:
-    _suspended.forks.append([(database, database.suspend()) for database in list(_all)])
+    held: list[tuple[Forkable, Any]] = []
+    _suspended.forks.append(held)
+    for database in _living():
+        held.append((database, database.suspend()))  # noqa: PERF401 - kept, should one of them raise
 
 
 def _after_in_parent() -> None:
@@ -53,8 +56,16 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     _suspended.forks.clear()
-    for database in list(_all):
+    for database in _living():
         database.start_anew()
+
+
+def _living() -> list[Forkable]:
+    while True:
+        try:
+            return list(_all)
+        except RuntimeError:  # another thread made a database meanwhile
+            continue
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 MARKER: Final = "[redacted]"
 #: Only so much of a text is searched, and kept. Redact, then cut: a cut first could leave half a secret.
 SEARCHED_CHARACTERS: Final = 4096
-#: After a cut, the end may be half a secret, which no pattern knows any more; so much of it goes. Then 500 and 1000
-#: characters are left of a description and a message, whatever was redacted before them.
+#: The longest that a pattern must see whole to know it: a URL's user and password, up to the @.
 _LONGEST_SECRET: Final = 800
 #: No rule matches a shorter text: ``pwd=abcd``.
 SHORTEST_SECRET: Final = 8
@@ -67,8 +66,10 @@ _ASSIGNED: Final = (
     r"api[_-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?(?:access[_-]?)?key)?|client[_-]?secret"
     r"|password|passwd|passphrase|pwd|(?:auth|access|refresh|api|bearer|session|id)[_-]?token|token|private[_-]?key"
 )
-# A value in quotes may hold blanks; one without ends at a blank. A short number is a count, not a secret.
-_VALUE: Final = r"(?:\"[^\"\n]{1,1024}\"?|'[^'\n]{1,1024}'?|(?!\d{1,7}(?![^\s,;)}\]]))[^\s\"',;)}\]]{4,1024})"
+# A value in quotes may hold blanks; one without ends at a blank. A short number is a count and ``None`` is none, and
+# what was redacted once stays as it is.
+_EXEMPT: Final = r"(?!\[redacted\])(?!(?:None|null|[Tt]rue|[Ff]alse)\b)(?!\d{1,7}(?![^\s,;)}\]]))"
+_VALUE: Final = rf"(?:\"[^\"\n]{{1,1024}}\"?|'[^'\n]{{1,1024}}'?|{_EXEMPT}[^\s\"',;)}}\]]{{4,1024}})"
 
 _SCHEME: Final = re.compile(r"\b(bearer|basic)\s+(?=\S*[0-9._~+/=\-])[A-Za-z0-9._~+/=\-]{12,}", re.I)
 _ASSIGNMENT: Final = re.compile(
@@ -87,7 +88,7 @@ def redact(text: str) -> str:
     if len(text) < SHORTEST_SECRET:
         return text
     if len(text) > SEARCHED_CHARACTERS:
-        return redact(text[:SEARCHED_CHARACTERS])[:-_LONGEST_SECRET]
+        return _without_last_word(redact(text[:SEARCHED_CHARACTERS]))
     for guard, rules in _EXACT_RULES:
         if guard in text:
             for rule in rules:
@@ -102,6 +103,13 @@ def redact(text: str) -> str:
         if _LOOKS_ASSIGNED.search(lower):
             text = _ASSIGNMENT.sub(rf"\1{MARKER}", text)
     return text
+
+
+def _without_last_word(text: str) -> str:
+    """Return *text* without its end, which was cut: it may be half a secret, which no pattern knows any more."""
+    if text.endswith(MARKER):
+        return text
+    return text[: max(text.rfind(" "), len(text) - _LONGEST_SECRET, 0)]
 
 
 def names_a_secret(name: str) -> bool:

@@ -345,4 +345,10 @@ def _call_hook(hook: Callable[..., object], *args: Any) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:  # a hook may raise SystemExit; the task must not see it
-        warn("Hook %r failed; the execution is recorded without it.", hook, exc_info=True)
+        guarded(_warn_of_hook, hook)
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_hook(hook: Callable[..., object]) -> None:
+    """Log, once for each hook, that it failed."""
+    warn("Hook %r failed; executions are recorded without it.", hook, exc_info=True)

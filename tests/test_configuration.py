@@ -288,3 +288,15 @@ def test_explicit_database_is_not_trimmed_by_configure(tmp_path, database):
     record_execution(learning_db=database)(lambda task: None)({})
 
     assert count(database) == 2
+
+
+def test_durability_that_contradicts_the_databases_own_is_an_error(tmp_path):
+    """Silently it would be the other one."""
+    database = LearningDatabase(tmp_path / "learning.db", durability="commit")
+
+    with pytest.raises(ConfigurationError, match="batch"):
+        configure(database, durability="batch")
+
+    configure(database)
+    with pytest.raises(ConfigurationError, match="shutdown"):
+        configure(tmp_path / "learning.db", durability="batch")

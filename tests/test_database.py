@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import logging
 import os
 import pickle
 import sqlite3
@@ -582,3 +583,56 @@ def test_database_that_nobody_closed_closes_itself(tmp_path):
     gc.collect()
 
     assert [path.name for path in tmp_path.iterdir()] == ["learning.db"]
+
+
+def test_flush_waits_for_what_was_queued_when_it_began(tmp_path):
+    """Not for what others go on adding."""
+    database = LearningDatabase(tmp_path / "busy.db", "batch")
+    stop = threading.Event()
+
+    def produce():
+        while not stop.is_set():
+            database.append([record(0)])
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    database.append([ExecutionRecord(task_type="mine", task_id="mine")])
+
+    is_written = database.flush(20)
+
+    found = database.query("SELECT task_type FROM executions WHERE task_id = 'mine'")
+    stop.set()
+    producer.join()
+    database.close()
+    assert is_written
+    assert found == [{"task_type": "mine"}]
+
+
+@pytest.mark.parametrize(("sql", "parameters"), [("SELECT ?", (2**70,)), ("SELECT 1; SELECT 2", ()), ("SELEC", ())])
+def test_question_that_cannot_be_asked_is_our_error(database, sql, parameters):
+    """Whatever SQLite's module makes of it."""
+    with pytest.raises(DatabaseError):
+        database.query(sql, parameters)
+
+
+def test_log_handler_that_fails_does_not_end_the_writer(tmp_path, caplog):
+    """What is queued is written once it can be."""
+
+    class Broken(logging.Handler):
+        def emit(self, record):
+            raise ValueError
+
+    (tmp_path / "folder").touch()
+    database = LearningDatabase(tmp_path / "folder" / "learning.db")
+    handler = Broken()
+    logging.getLogger("learning_instrument").addHandler(handler)
+    try:
+        assert database.append([record(0)])
+        database.flush(1)
+    finally:
+        logging.getLogger("learning_instrument").removeHandler(handler)
+    (tmp_path / "folder").unlink()
+
+    assert database.flush(10)
+    assert task_ids(database) == ["t-0"]
+    database.close()

@@ -575,3 +575,29 @@ def test_outside_an_execution_there_is_nothing_to_set():
     current_execution().set(quality_score=80)
 
     assert current_execution().execution_id is None
+
+
+def test_bound_methods_copy_to_themselves():
+    """As undecorated ones do."""
+
+    class Pool:
+        @record_execution
+        def execute_task(self, task):
+            return task
+
+    pool = Pool()
+
+    assert copy.copy(pool.execute_task)(5) == 5
+    assert copy.copy(Pool.execute_task)(pool, 6) == 6
+
+
+def test_named_task_among_keywords_is_found_there(database, rows):
+    """Not in the first argument."""
+
+    @record_execution(task="job", learning_db=database)
+    def run(hint, **keywords):
+        return hint
+
+    run({"task_type": "hint"}, job={"task_type": "job"})
+
+    assert [row["task_type"] for row in rows()] == ["job"]

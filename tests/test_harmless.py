@@ -18,6 +18,7 @@ import resource
 import sqlite3
 import sys
 import threading
+import time
 import traceback
 import types
 import warnings
@@ -1619,6 +1620,14 @@ def value_from(value):
     return getattr(value, kind)
 
 
+def once_there(rows):
+    """Wait for a row: a future's comes just after its result, and one that found a lock by the background writer."""
+    deadline = time.monotonic() + 10
+    while not (found := rows()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return found
+
+
 def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans):
     """10,000 pairs: what comes of each is the same, it is one row, and the row is what its span says."""
     pairs = 0
@@ -1637,8 +1646,8 @@ def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans):
         assert observe(kind, act, decorate, (task,), own=error) == expected
 
         pairs += 1
-        (span,) = spans()
-        (row,) = reader.execute("SELECT * FROM executions WHERE rowid >= ?", (pairs,)).fetchall()
+        (span,) = once_there(spans)
+        (row,) = once_there(lambda: reader.execute("SELECT * FROM executions WHERE rowid >= ?", (pairs,)).fetchall())
         record = ExecutionRecord.from_dict(dict(row))
         assert ExecutionRecord.from_span(span) == record
         assert ExecutionRecord.from_span(through_otlp(span)) == record
@@ -1699,11 +1708,12 @@ def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archiv
     exporter = OTLPSpanExporter(f"http://127.0.0.1:{collector.server_port}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
     tracer = provider.get_tracer("ordinary")
+    decorate = record_execution(learning_db=archive, tracer_provider=provider, pool_type="\ud800")
 
     for task, act in acts:
         for number in range(100):
             tracer.start_span(f"span {number}").end()
-        execute_task = function(act, record_execution(learning_db=archive, tracer_provider=provider))
+        execute_task = function(act, decorate)
         with contextlib.suppress(BaseException):
             execute_task(task)
         provider.force_flush()

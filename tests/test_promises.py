@@ -1,6 +1,7 @@
 """The behaviours that users were promised, one test each."""
 
 import asyncio
+import enum
 import json
 import os
 import time
@@ -9,7 +10,7 @@ from datetime import datetime, timezone
 import pytest
 from pools import PoolConfig, PoolManager
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, current_execution, record_execution
 from learning_instrument.outcome import Outcome
 
 TASK = {"prompt": "Write a function", "task_type": "code_generation", "repo": "my_project", "complexity_score": 75}
@@ -252,3 +253,58 @@ async def test_tokens_are_estimated(database, rows):
     await manager.route_task({"prompt": "x" * 2001})
 
     assert rows()[0]["estimated_tokens"] == 1001
+
+
+class Numbered(enum.Enum):
+    FAILED = 2
+    COMPLETED = 3
+
+
+class Logger:
+    def error(self, message):
+        """Be a method of that name."""
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ({"status": Numbered.FAILED}, "failed"),
+        ({"status": Numbered.COMPLETED}, "succeeded"),
+        (Logger(), "succeeded"),
+        ({"success": False, "error": None}, "failed"),
+    ],
+)
+def test_outcome_of_odd_results(database, rows, result, outcome):
+    """An enum's name is its status where its value is no text; a method is no error."""
+    record_execution(learning_db=database)(lambda task: result)({})
+
+    assert [row["outcome"] for row in rows()] == [outcome]
+
+
+def test_success_said_by_the_task_counts_only_as_a_bool(database, rows):
+    """What else came is kept as invalid, and the result speaks."""
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        current_execution().set(success="no")
+        return {"success": False}
+
+    execute_task({})
+
+    (row,) = rows()
+    assert row["outcome"] == "failed"
+    assert json.loads(row["metadata"])["invalid"] == {"success": "no"}
+
+
+def test_success_when_that_fails_is_one_warning(database, rows, caplog):
+    """And the result speaks for itself."""
+
+    def refuses(result):
+        raise ValueError
+
+    decorated = record_execution(learning_db=database, success_when=refuses)(lambda task: {"success": False})
+    for _ in range(3):
+        decorated({})
+
+    assert [row["outcome"] for row in rows()] == ["failed"] * 3
+    assert len(caplog.records) == 1

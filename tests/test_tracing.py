@@ -1,15 +1,17 @@
 """One execution, one span: its shape, its nesting, and what the host's tracing sees of it."""
 
 import asyncio
+import contextvars
 import json
 import random
 import time
+import weakref
 
 import pytest
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
@@ -450,3 +452,52 @@ def test_current_execution_has_an_id(configured, rows):
 
     assert seen == [rows()[0]["execution_id"]]
     assert json.loads(rows()[0]["defaulted"])
+
+
+@pytest.mark.parametrize("limits", [SpanLimits(max_span_attributes=6), SpanLimits(max_span_attribute_length=10)])
+def test_limits_of_the_host_do_not_cut_the_record(database, rows, limits):
+    """What its spans cannot hold is recorded by one of ours, under the same ids."""
+    provider = TracerProvider(span_limits=limits)
+    task = {"task_type": "limited", "prompt": "a prompt of more than ten characters", "metadata": {"key": "value"}}
+
+    record_execution(learning_db=database, tracer_provider=provider)(lambda task: {"success": True})(task)
+
+    (row,) = rows()
+    assert (row["task_type"], row["task_description"]) == (task["task_type"], task["prompt"])
+    assert json.loads(row["metadata"])["task"] == {"key": "value"}
+    assert "task_type" not in row["defaulted"]
+
+
+def test_ended_execution_holds_nothing_of_the_task(database):
+    """A context that a task in the background copied may live on for long."""
+
+    class Task:
+        task_type = "held"
+
+    kept = []
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        kept.append(contextvars.copy_context())
+
+    task = Task()
+    watched = weakref.ref(task)
+    execute_task(task)
+    del task
+
+    assert watched() is None
+
+
+def test_disabled_sdk_asks_no_hook(monkeypatch):
+    """Nothing of ours runs."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    asked = []
+    decorate = record_execution(
+        success_when=asked.append,
+        request_hook=lambda *args: asked.append(args),
+        fields={"repo": lambda *a: asked.append(a)},
+    )
+
+    decorate(lambda task: None)({})
+
+    assert asked == []

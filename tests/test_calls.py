@@ -1,0 +1,168 @@
+"""How each kind of call is timed. What must never differ from an undecorated call is in test_harmless.py."""
+
+import asyncio
+import functools
+import inspect
+import sys
+import types
+
+import pytest
+
+from learning_instrument import current_execution, record_execution
+
+
+@pytest.fixture
+def decorate(database):
+    return record_execution(learning_db=database)
+
+
+async def coroutine_function(task):
+    return task
+
+
+def generator_function(task):
+    yield task
+
+
+async def async_generator_function(task):
+    yield task
+
+
+@types.coroutine
+def generator_based_coroutine(task):
+    yield
+    return task
+
+
+@pytest.mark.parametrize(
+    ("function", "cls"),
+    [
+        (coroutine_function, types.CoroutineType),
+        (generator_function, types.GeneratorType),
+        (async_generator_function, types.AsyncGeneratorType),
+        (lambda task: coroutine_function(task), types.CoroutineType),
+    ],
+)
+def test_what_stands_in_is_of_the_same_class_and_name(decorate, function, cls):
+    """Reprs, warnings and ``inspect`` show the user's function."""
+    theirs, ours = function("task"), decorate(function)("task")
+
+    assert type(ours) is type(theirs) is cls
+    assert (ours.__name__, ours.__qualname__) == (theirs.__name__, theirs.__qualname__)
+    for unused in (theirs, ours):
+        getattr(unused, "close", lambda: None)()
+
+
+@pytest.mark.parametrize(
+    ("function", "cls"),
+    [
+        (functools.partial(coroutine_function), types.CoroutineType),
+        (functools.partial(generator_function), types.GeneratorType),
+        (functools.partial(functools.partial(async_generator_function)), types.AsyncGeneratorType),
+    ],
+)
+def test_partials_are_what_they_are_made_of(decorate, function, cls):
+    """A partial of a coroutine function is timed as one."""
+    ours = decorate(function)("task")
+
+    assert type(ours) is cls
+    getattr(ours, "close", lambda: None)()
+
+
+def test_a_built_in_function_is_timed(decorate, rows):
+    """It has no signature to speak of."""
+    assert decorate(max)([1, 2]) == 2
+    assert len(rows()) == 1
+
+
+def test_an_object_that_can_be_called_is_timed(decorate, rows):
+    """A pool may be one."""
+
+    class Pool:
+        def __call__(self, task):
+            return task
+
+    assert decorate(Pool())("task") == "task"
+    assert len(rows()) == 1
+
+
+async def test_an_object_with_an_async_call_is_timed_until_it_is_done(decorate, rows):
+    """What it returns is a coroutine, which is what counts."""
+
+    class Pool:
+        async def __call__(self, task):
+            await asyncio.sleep(0.01)
+            return task
+
+    assert await decorate(Pool())("task") == "task"
+    assert rows()[0]["duration_seconds"] >= 0.009
+
+
+async def test_a_generator_based_coroutine_is_awaited(decorate, rows):
+    """``types.coroutine`` makes generators that can be awaited."""
+    assert await decorate(generator_based_coroutine)("task") == "task"
+    assert len(rows()) == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect.markcoroutinefunction is new in Python 3.12")
+async def test_a_function_that_is_only_marked_as_a_coroutine_function_is_timed(decorate, rows):
+    """What it returns counts, not what it says it is."""
+
+    @inspect.markcoroutinefunction
+    def execute_task(task):
+        return coroutine_function(task)
+
+    assert await decorate(execute_task)("task") == "task"
+    assert len(rows()) == 1
+
+
+def test_a_generator_runs_within_its_execution_from_the_first_step(decorate, rows):
+    """Made and never stepped, it is no execution."""
+    ids = []
+
+    @decorate
+    def execute_task(task):
+        ids.append(current_execution().execution_id)
+        yield task
+
+    unused, used = execute_task(1), execute_task(2)
+    unused.close()
+    assert list(used) == [2]
+
+    assert [row["execution_id"] for row in rows()] == ids
+
+
+def test_the_value_a_generator_returns_is_its_result(decorate, rows):
+    """It may say how it went, as any result does."""
+
+    @decorate
+    def execute_task(task):
+        yield task
+        return {"success": False, "error": "no luck"}
+
+    list(execute_task("task"))
+
+    assert (rows()[0]["outcome"], rows()[0]["error_message"]) == ("failed", "no luck")
+
+
+async def test_a_future_says_how_it_went(decorate, rows):
+    """Its result is judged as if it had been returned."""
+    future = asyncio.get_running_loop().create_future()
+    decorate(lambda task: future)("task")
+
+    future.set_result({"status": "failed"})
+    await asyncio.sleep(0)
+
+    assert rows()[0]["outcome"] == "failed"
+
+
+async def test_an_awaitable_that_is_never_awaited_is_no_row(decorate, rows):
+    """It did not finish."""
+
+    class Awaitable:
+        def __await__(self):
+            yield
+
+    decorate(lambda task: Awaitable())("task")
+
+    assert rows() == []

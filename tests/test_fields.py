@@ -1,0 +1,269 @@
+"""What counts as a value for each column, and where it is looked for."""
+
+import decimal
+import enum
+import math
+import pathlib
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import ODDITIES, Loud, LoudFloat, LoudInteger, LoudList, Refusal, made, texts, values
+
+from learning_instrument.fields import CLEAN_SAID, FIELD_OF, FIELDS, FROM_RESULT, FROM_TASK, INVALID, MARKED, SETTABLE
+from learning_instrument.record import COLUMNS
+from learning_instrument.redaction import MARKER
+
+IDENTIFIERS = [
+    "task_id", "task_type", "repo", "model_tier", "pool_type", "swarm_topology", "pool_id", "worker_id", "model",
+]  # fmt: skip
+AMOUNTS = ["cost_estimate", "actual_cost", "cpu_time_seconds", "queue_seconds"]
+SCORES = {"routing_confidence": 1, "complexity_score": 100, "quality_score": 100}
+COUNTS = ["file_count", "input_tokens", "output_tokens"]
+PROSE = {"task_description": 500, "solution_summary": 4000}
+
+
+def kind(value):
+    return type(value).__name__
+
+
+class Level(enum.Enum):
+    HIGH = "high"
+    TEN = 10
+
+
+def cleaned(column, value):
+    return FIELD_OF[column].clean(value)
+
+
+def names_in(plan):
+    names = {}
+    for name, _, column, _, _ in plan:
+        names.setdefault(column, []).append(name)
+    return names
+
+
+# Identifiers.
+
+
+@pytest.mark.parametrize("column", IDENTIFIERS)
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("local", "local"),
+        ("", ""),
+        (0, "0"),
+        (-5, "-5"),
+        (Level.HIGH, "high"),
+        (Level.TEN, "10"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (pathlib.PurePosixPath("/work/repo"), "/work/repo"),
+        (pathlib.Path("repo"), "repo"),
+        (Loud("text"), "text"),
+        (LoudInteger(5), "5"),
+        ("a\ud800", "a\ufffd"),
+        ("é" * 600, "é" * 500),
+    ],
+    ids=kind,
+)
+def test_identifier_is_text(column, value, expected):
+    """Numbers, UUIDs and paths are common identifiers; 500 characters are enough."""
+    value = cleaned(column, value)
+
+    assert type(value) is str
+    assert value == expected
+
+
+@pytest.mark.parametrize("column", IDENTIFIERS)
+@pytest.mark.parametrize("value", [True, 1.5, b"a", [], {}, object(), 2**63, -(2**63) - 1], ids=kind)
+def test_other_types_are_no_identifiers(column, value):
+    """Integers beyond 64 bits included."""
+    assert cleaned(column, value) is INVALID
+
+
+def test_repository_url_keeps_no_password():
+    """A repository is often a URL."""
+    assert cleaned("repo", "https://me:hunter22@host/repo.git") == f"https://me:{MARKER}@host/repo.git"
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("column", [*AMOUNTS, *SCORES])
+@pytest.mark.parametrize("value", [0, 0.0, 1, 0.5, decimal.Decimal("0.25"), LoudFloat(0.5)], ids=kind)
+def test_number_is_kept(column, value):
+    """Zero is a value; a Decimal is a number."""
+    found = cleaned(column, value)
+
+    assert type(found) in (int, float)
+    assert found == (0.5 if type(value) is LoudFloat else float(value))
+
+
+@pytest.mark.parametrize("column", [*AMOUNTS, *SCORES, "peak_memory_mb"])
+@pytest.mark.parametrize(
+    "value", [-1, -0.001, math.nan, math.inf, -math.inf, "1", True, [], 10**400, decimal.Decimal("nan")], ids=kind
+)
+def test_number_of_the_wrong_type_or_range_is_invalid(column, value):
+    """Negative, infinite, text, or a bool."""
+    assert cleaned(column, value) is INVALID
+
+
+@given(st.integers() | st.floats())
+def test_scores_have_a_range(value):
+    """What is kept is within it, unchanged; what is not, is outside."""
+    for column, highest in SCORES.items():
+        found = cleaned(column, value)
+        assert found == value if 0 <= value <= highest else found is INVALID
+
+
+@pytest.mark.parametrize(("megabytes", "expected"), [(0, 0), (1, 1_000_000), (0.5, 500_000), (1.5e3, 1_500_000_000)])
+def test_memory_is_in_bytes(megabytes, expected):
+    """10^6 of them a megabyte, and whole."""
+    found = cleaned("peak_memory_mb", megabytes)
+
+    assert (type(found), found) == (int, expected)
+
+
+# Counts.
+
+
+@pytest.mark.parametrize("column", COUNTS)
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, 0), (3, 3), (3.0, 3), ([], 0), (["a", "b"], 2), (("a",), 1), ({"a"}, 1), ({"a": 1}, 1), (LoudList([1]), 1),
+     (2**63 - 1, 2**63 - 1)],
+    ids=kind,
+)  # fmt: skip
+def test_count_is_a_number_or_the_length_of_a_list(column, value, expected):
+    """An empty list is a value."""
+    found = cleaned(column, value)
+
+    assert (type(found), found) == (int, expected)
+
+
+@pytest.mark.parametrize("column", COUNTS)
+@pytest.mark.parametrize("value", [-1, 1.5, math.nan, math.inf, True, "3", b"abc", 2**63, object()], ids=kind)
+def test_other_values_are_no_counts(column, value):
+    """Nor is the length of a text."""
+    assert cleaned(column, value) is INVALID
+
+
+# Texts.
+
+
+@pytest.mark.parametrize(("column", "limit"), PROSE.items())
+def test_prose_is_cut(column, limit):
+    """Exactly at its limit."""
+    assert cleaned(column, "x" * limit) == "x" * limit
+    assert cleaned(column, "x" * (limit + 1)) == "x" * limit
+
+
+@pytest.mark.parametrize("column", PROSE)
+@pytest.mark.parametrize("value", [1, 1.5, True, b"a", [], {}, object()], ids=kind)
+def test_prose_is_text_only(column, value):
+    """A list of messages is none."""
+    assert cleaned(column, value) is INVALID
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc", "😀" * 3, "x" * 100_001])
+def test_estimate_is_two_characters_a_token_rounded_up(text):
+    """Of the whole text."""
+    assert cleaned("estimated_tokens", text) == math.ceil(len(text) / 2)
+
+
+@given(texts)
+def test_estimate_is_never_less_than_half_the_length(text):
+    """Nor more than one above it."""
+    assert len(text) <= 2 * cleaned("estimated_tokens", text) <= len(text) + 1
+
+
+def test_estimate_may_be_said_as_a_number():
+    """By the user himself; a number in a task's prompt is none."""
+    assert CLEAN_SAID["estimated_tokens"](7) == 7
+    assert CLEAN_SAID["estimated_tokens"]("abc") == 2
+    assert CLEAN_SAID["estimated_tokens"](-1) is INVALID
+    assert cleaned("estimated_tokens", 7) is INVALID
+
+
+# All.
+
+
+@given(values, st.sampled_from(FIELDS))
+def test_what_is_kept_is_a_plain_value_and_cleaning_it_again_keeps_it(value, field):
+    """An attribute: exact str, int or float, that UTF-8 and 64 bits can hold."""
+    try:
+        found = field.clean(made(value))
+    except (Refusal, SystemExit, decimal.DecimalException, ValueError):
+        return  # callers guard: some objects refuse even this
+
+    assert found is INVALID or found is None or type(found) in (str, int, float)
+    if type(found) is str:
+        found.encode()
+        assert field.clean(found) == found
+    if type(found) is int:
+        assert 0 <= found < 2**63
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ODDITIES if name.startswith(("2**", "10**", "nan", "inf", "-inf", "-1"))]
+)
+def test_odd_numbers_are_invalid(name):
+    """For scores and counts alike."""
+    number = ODDITIES[name]()
+
+    assert {cleaned(column, number) for column in [*SCORES, *COUNTS]} == {INVALID}
+
+
+# Where it is looked for.
+
+
+def test_names_in_a_task():
+    """As promised."""
+    assert names_in(FROM_TASK[True]) == {
+        "task_id": ["task_id"],
+        "task_type": ["task_type"],
+        "task_description": ["prompt", "description"],
+        "repo": ["repo", "repo_path"],
+        "file_count": ["file_count"],
+        "estimated_tokens": ["prompt", "description"],
+        "model_tier": ["model_tier"],
+        "swarm_topology": ["swarm_topology"],
+        "routing_confidence": ["routing_confidence"],
+        "complexity_score": ["complexity_score"],
+        "cost_estimate": ["cost_estimate"],
+    }
+
+
+def test_names_in_a_result():
+    """As promised."""
+    assert names_in(FROM_RESULT[True]) == {
+        "file_count": ["files_changed"],
+        "model_tier": ["model_tier"],
+        "complexity_score": ["complexity"],
+        "quality_score": ["quality_score"],
+        "actual_cost": ["cost"],
+        "peak_memory_mb": ["peak_memory_mb"],
+        "cpu_time_seconds": ["cpu_time_seconds"],
+        "solution_summary": ["solution_summary"],
+        "pool_id": ["pool_id"],
+        "worker_id": ["worker_id"],
+    }
+
+
+def test_without_content_no_text_is_looked_for():
+    """Description and summary, and nothing else; the estimate is only a number."""
+    assert names_in(FROM_TASK[True]).keys() - names_in(FROM_TASK[False]).keys() == {"task_description"}
+    assert names_in(FROM_RESULT[True]).keys() - names_in(FROM_RESULT[False]).keys() == {"solution_summary"}
+
+
+def test_fields_are_columns():
+    """Each once, under a key of its own; the marked ones are those with a stand-in."""
+    columns = [field.column for field in FIELDS]
+
+    assert len(set(columns)) == len({field.key for field in FIELDS}) == len(columns)
+    assert set(columns) < SETTABLE <= set(COLUMNS)
+    assert [column for _, column in MARKED] == [
+        "task_id", "task_type", "task_description", "repo", "file_count", "estimated_tokens", "model_tier", "pool_type",
+        "routing_confidence", "complexity_score", "cost_estimate", "actual_cost",
+    ]  # fmt: skip

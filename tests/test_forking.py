@@ -1,0 +1,131 @@
+"""A fork: nobody is inside SQLite, no connection is inherited, and both sides go on."""
+
+import os
+import sys
+import threading
+import warnings
+
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@pytest.fixture(autouse=True)
+def forking_is_meant():
+    """Pytest's own threads, and those of a test, are no reason to warn here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def in_child(action):
+    """Call *action* in a forked child; return a function that waits for it and gives its exit code."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            action()
+            status = 0
+        finally:
+            os._exit(status)
+    return lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def record(task_id):
+    return ExecutionRecord(task_type="fork", task_id=task_id)
+
+
+def task_ids(database):
+    return sorted(row["task_id"] for row in database.query("SELECT task_id FROM executions"))
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_childs_rows_outlive_the_parents_connections(tmp_path, durability):
+    """A child that shared them would lose its log when the parent closes."""
+    database = LearningDatabase(tmp_path / "fork.db", durability)
+    database.append([record("parent")])
+    (has_closed, closing), (go_on, told) = os.pipe(), os.pipe()
+
+    def child():
+        database.append([record("child-1")])
+        os.write(closing, b"x")
+        os.read(go_on, 1)
+        database.append([record("child-2")])
+        assert database.flush()
+
+    exit_code = in_child(child)
+    os.read(has_closed, 1)
+    database.close()
+    os.write(told, b"x")
+
+    assert exit_code() == 0
+    with LearningDatabase(tmp_path / "fork.db") as reader:
+        assert task_ids(reader) == ["child-1", "child-2", "parent"]
+
+
+def test_child_forked_while_others_ask_questions_can_ask_too(tmp_path):
+    """It inherits no mutex that a thread held."""
+    database = LearningDatabase(tmp_path / "fork.db")
+    database.append([record(f"t-{n}") for n in range(200)])
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            database.query("SELECT count(*) FROM executions")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    exit_codes = [in_child(lambda: database.query("SELECT count(*) FROM executions"))() for _ in range(10)]
+
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert exit_codes == [0] * 10
+    database.close()
+
+
+def test_databases_made_while_another_thread_forks_can_be_written(tmp_path):
+    """What is held for the fork is let go, whatever came into being meanwhile."""
+    database = LearningDatabase(tmp_path / "fork.db")
+    stop = threading.Event()
+    made = []
+
+    def make():
+        while not stop.is_set():
+            made.append(LearningDatabase(tmp_path / "other.db"))
+            del made[:-3]
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    for _ in range(20):
+        in_child(lambda: None)()
+    stop.set()
+    thread.join()
+
+    assert database.append([record("after")])
+    assert database.statistics().deferred == 0
+    assert made[-1].append([record("other")])
+    database.close()
+    made[-1].close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python warns of it since 3.12")
+def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
+    """A host of one thread forks without a warning, in batch mode too."""
+    database = LearningDatabase(tmp_path / "fork.db", "batch")
+    database.append([record("parent")])
+    assert database.flush()
+    others = threading.active_count() - 1 - any("writer" in thread.name for thread in threading.enumerate())
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        in_child(lambda: None)()
+
+    assert bool(caught) == bool(others)
+    database.append([record("later")])
+    assert task_ids(database) == ["later", "parent"]
+    database.close()
