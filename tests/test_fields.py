@@ -58,7 +58,7 @@ def names_in(plan):
         (Level.HIGH, "high"),
         (Level.TEN, "10"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (pathlib.PurePosixPath("/work/repo"), "/work/repo"),
+        (pathlib.PurePosixPath("/srv/repo"), "/srv/repo"),
         (pathlib.Path("repo"), "repo"),
         (Loud("text"), "text"),
         (LoudInteger(5), "5"),
