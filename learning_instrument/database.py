@@ -195,7 +195,7 @@ class LearningDatabase:
         """Delete what is beyond *retention*, in the background, from the next record on."""
         self.retention = retention
         self._limits_apply = retention != Retention()
-        self._trimmed = -_RETENTION_SECONDS  # long ago
+        self._trimmed = float("-inf")
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
