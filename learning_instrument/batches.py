@@ -13,12 +13,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from . import semconv
-from .capture import guarded
+from .capture import MESSAGE_LIMIT, guarded
 from .identifiers import new_uuid
 from .outcome import Outcome, judge_exception
-from .plain import message_of
+from .plain import message_of, text_of
 from .reading import is_mapping, reader_of
-from .tracing import Execution, Pipeline, Plan, is_suppressed, lose, start_host_span, with_batch
+from .tracing import Execution, Pipeline, Plan, end_host_span, is_suppressed, lose, start_host_span, with_batch
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
 _LISTS: Final = (list, tuple)
@@ -48,37 +48,41 @@ class Batch:
             if not self.recorded:
                 for task, item in match_results(self._tasks, result):
                     self._record(task, item, elapsed)
-            self._end(elapsed)
         except Exception as fault:  # ours: the task goes on
             lose(self._pipeline, fault)
+        self._end(elapsed)
 
     def raised(self, exception: BaseException) -> None:
         """End with what the batch raised; so did each of its tasks, as far as anybody knows."""
         elapsed = time.perf_counter_ns() - self._clock
-        try:
-            if not self.recorded:
-                for task in self._tasks:
-                    self._record(task, exception, elapsed)
-            if judge_exception(exception, "").outcome is not Outcome.CANCELLED:
-                self._span.set_status(StatusCode.ERROR, message_of(exception))
-            self._end(elapsed)
-        except Exception as fault:  # ours: the task goes on
-            lose(self._pipeline, fault)
+        if not self.recorded:
+            for task in self._tasks:
+                self._record(task, exception, elapsed)
+        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        if verdict.outcome is not Outcome.CANCELLED:
+            guarded(self._span.set_status, StatusCode.ERROR, verdict.error_message)
+        self._end(elapsed)
 
     def _record(self, task: Any, result: Any, elapsed: int) -> None:
-        execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started)
-        own = _duration_of(result)
-        if own is None:
-            execution.mark_defaulted("duration_seconds")
-        if isinstance(result, BaseException):
+        """Record one item. A fault of ours takes none of its neighbours with it."""
+        try:
+            execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started)
+            own = _duration_of(result)
+            if own is None:
+                execution.mark_defaulted("duration_seconds")
+        except Exception as fault:  # ours: the task goes on
+            lose(self._pipeline, fault)
+            return
+        if issubclass(type(result), BaseException):
             execution.raised(result, elapsed)
         else:
             execution.returned(result, elapsed if own is None else own)
 
     def _end(self, elapsed: int) -> None:
-        self._span.set_attributes({semconv.BATCH_ID: self.batch_id, semconv.BATCH_SIZE: len(self._tasks)})
+        attributes = {semconv.BATCH_ID: self.batch_id, semconv.BATCH_SIZE: len(self._tasks)}
+        guarded(self._span.set_attributes, attributes)
         self.context = Context()
-        self._span.end(self._started + elapsed)
+        end_host_span(self._span, self._started + elapsed)
 
 
 def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Batch | None:

@@ -116,7 +116,7 @@ class WriteConnection:
         try:
             prepare(connection)
             status = os.stat(self._path)
-        except BaseException:
+        except BaseException:  # raised again: only the connection must not stay open
             connection.close()
             raise
         self._file_id = (status.st_dev, status.st_ino)
@@ -191,7 +191,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised again, once the transaction is over
         # A full disk may have ended the transaction already; what rolling back raises must not hide that.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")

@@ -71,7 +71,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         try:
             for target in wanted:
                 _Instrumentation(patches, decorate, decorate_batch).instrument(target)
-        except BaseException:
+        except BaseException:  # raised again: half an instrumentation must not stay
             patches.undo()
             deconfigure_privately()
             raise

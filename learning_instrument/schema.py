@@ -82,7 +82,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             migrations.apply(Database(connection))
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised again: half a schema must not stay
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

@@ -178,7 +178,7 @@ class Execution:
         try:
             self._end(self._capture.returned(result), elapsed, result, None)
         except Exception as fault:  # ours: the task goes on
-            self._lose(fault)
+            lose(self._pipeline, fault)
 
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
@@ -186,7 +186,7 @@ class Execution:
         try:
             self._end(self._capture.raised(exception), elapsed, None, exception)
         except Exception as fault:  # ours: the task goes on
-            self._lose(fault)
+            lose(self._pipeline, fault)
 
     def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
         attributes = self._capture.attributes
@@ -214,10 +214,7 @@ class Execution:
         self._let_go(recorded)
         end_time = self._started + elapsed
         for span in spans:
-            try:
-                span.end(end_time)
-            except Exception as fault:  # a span processor of the host's
-                _warn_of_host(type(fault).__qualname__)
+            end_host_span(span, end_time)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
 
@@ -232,9 +229,6 @@ class Execution:
         self._recorded = NonRecordingSpan(recorded.get_span_context())
         self._capture = self.instance = self.task = None  # type: ignore[assignment]
         self.context = self._outer = _ENDED
-
-    def _lose(self, fault: BaseException) -> None:
-        lose(self._pipeline, fault)
 
 
 class NoExecution:
@@ -274,6 +268,14 @@ def start_host_span(pipeline: Pipeline, name: str, context: Context, start_time:
     except Exception as fault:  # a sampler or a span processor of the host's
         _warn_of_host(type(fault).__qualname__)
         return NonRecordingSpan(trace.get_current_span(context).get_span_context())
+
+
+def end_host_span(span: Span, end_time: int) -> None:
+    """End *span*, whatever the host's tracing makes of that."""
+    try:
+        span.end(end_time)
+    except Exception as fault:  # a span processor of the host's
+        _warn_of_host(type(fault).__qualname__)
 
 
 def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:

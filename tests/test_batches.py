@@ -209,3 +209,37 @@ def test_execute_batch_of_an_instrumented_class_is_a_batch(learning_db):
         ("t-1", "Pool"),
         ("t-2", "Pool"),
     ]
+
+
+def test_what_a_failing_batch_says_is_redacted_and_valid_on_its_span(exporter, decorate):
+    """A secret must not leave, and a lone surrogate would cost a collector the whole export."""
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        raise ConnectionError("no way to https://bob:hunter2@example.org \ud800")
+
+    with pytest.raises(ConnectionError):
+        execute_batch(TASKS)
+
+    (batch,) = [span for span in exporter.get_finished_spans() if span.name == "execute_batch"]
+    assert "hunter2" not in batch.status.description
+    assert batch.status.description.encode()
+
+
+def test_odd_item_takes_none_of_its_neighbours_with_it(learning_db, decorate):
+    """And the batch span ends all the same."""
+
+    class Odd:
+        @property
+        def __class__(self):
+            raise SystemExit
+
+    odd = Odd()
+
+    @decorate(batch=True)
+    def execute_batch(tasks):
+        return [{"success": True}, odd, {"success": True}]
+
+    assert execute_batch(TASKS)[1] is odd
+    assert [row["task_id"] for row in rows(learning_db)] == ["t-0", "t-1", "t-2"]
+    assert learning_db.statistics().lost == {}
