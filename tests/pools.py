@@ -1,7 +1,7 @@
 """Pools of ten lines: what users decorate. Each runs its tasks with a function it is given."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,18 @@ Run = Callable[[Any], Any]
 
 def succeed(task: Any) -> dict[str, Any]:
     return {"success": True}
+
+
+async def coroutine_function(task: Any) -> Any:
+    return task
+
+
+def generator_function(task: Any) -> Iterator[Any]:
+    yield task
+
+
+async def async_generator_function(task: Any) -> AsyncIterator[Any]:
+    yield task
 
 
 @dataclass

@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+from pools import async_generator_function, coroutine_function, generator_function
 
 from learning_instrument import current_execution, record_execution
 
@@ -14,18 +15,6 @@ from learning_instrument import current_execution, record_execution
 @pytest.fixture
 def decorate(database):
     return record_execution(learning_db=database)
-
-
-async def coroutine_function(task):
-    return task
-
-
-def generator_function(task):
-    yield task
-
-
-async def async_generator_function(task):
-    yield task
 
 
 @types.coroutine

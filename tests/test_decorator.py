@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 import wrapt
-from pools import AsyncPool, SyncPool, ThreadPool, succeed
+from pools import (
+    AsyncPool,
+    SyncPool,
+    ThreadPool,
+    async_generator_function,
+    coroutine_function,
+    generator_function,
+    succeed,
+)
 
 from learning_instrument import current_execution, record_execution
 from learning_instrument.errors import ConfigurationError
@@ -59,18 +67,6 @@ class Owner:
 
 
 METHODS = ("method", "recorded_class_method", "class_method", "recorded_static_method", "static_method")
-
-
-async def coroutine_function(task):
-    return task
-
-
-def generator_function(task):
-    yield task
-
-
-async def async_generator_function(task):
-    yield task
 
 
 def plain_function(task):
