@@ -132,6 +132,7 @@ class AnalysisPool:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self.is_stopping = False
         self.processes = ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -149,12 +150,19 @@ class AnalysisPool:
         analysis = asyncio.get_running_loop().run_in_executor(self.processes, analyse, task)
         return await asyncio.wait_for(analysis, task["time_limit"])
 
+    def stop(self, *_: object) -> None:
+        """Take no more tasks. Those that are running come to their end, so that nothing is half recorded."""
+        self.is_stopping = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait for them
+
     async def run(self, tasks: Iterable[dict[str, Any]], done: Callable[[], object]) -> None:
         """Do all *tasks*, as many at a time as there are workers; call *done* after each."""
         remaining = iter(tasks)
 
         async def work() -> None:
             for task in remaining:  # shared by the workers: each takes the next one
+                if self.is_stopping:
+                    return
                 with contextlib.suppress(Exception):  # it is recorded
                     await self.execute_task(task)
                 done()
@@ -260,14 +268,12 @@ def main() -> int:
     files = len(tasks) // len(ANALYSES)
     console.print(f"{len(tasks)} tasks (files: {files} of {INTERPRETER}, workers: {options.workers})")
     pool = AnalysisPool(options.workers)
-    status = 0
+    signal.signal(signal.SIGINT, pool.stop)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Analysing", total=len(tasks))
-        try:
-            asyncio.run(pool.run(tasks, lambda: progress.advance(bar)))
-        except KeyboardInterrupt:
-            status = 130
-    if status:
+        asyncio.run(pool.run(tasks, lambda: progress.advance(bar)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pool.is_stopping:
         console.print("Interrupted. What was done by then is recorded:")
 
     rows = database.query("SELECT * FROM executions WHERE rowid > ? AND process_id = ?", (before, os.getpid()))
@@ -278,7 +284,7 @@ def main() -> int:
     question = "SELECT task_description, outcome, duration_seconds FROM executions ORDER BY rowid DESC LIMIT 9"
     console.print(f'To look at them:\n{shell} {shlex.quote(options.database)} "{question}"', soft_wrap=True)
     shutdown()
-    return status
+    return 130 if pool.is_stopping else 0
 
 
 if __name__ == "__main__":
