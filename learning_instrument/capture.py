@@ -35,6 +35,8 @@ class CaptureOptions:
     capture_content: bool = True
     success_when: Callable[[Any], bool | None] | None = None
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
+    #: Of a task that does not say what it is.
+    task_type: str | None = None
 
 
 class Capture:
@@ -71,6 +73,8 @@ class Capture:
         if read is not None:
             self._take(read, FROM_TASK[options.capture_content])
             self._metadata = guarded(read, "metadata")
+        if options.task_type is not None:
+            self.attributes.setdefault(semconv.TASK_TYPE, options.task_type)
         self._take_pool_type()
 
     def set(self, values: Mapping[str, Any]) -> None:

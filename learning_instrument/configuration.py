@@ -93,6 +93,11 @@ def configure_privately(
         return _State.database
 
 
+def configured_database() -> LearningDatabase | None:
+    """Return the database that is recorded into, where one is configured."""
+    return _State.database
+
+
 def deconfigure_privately() -> None:
     """Undo :func:`configure_privately`, unless ``configure()`` was called since."""
     if _State.is_private:

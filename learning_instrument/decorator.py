@@ -1,6 +1,7 @@
 """``@record_execution``: arguments in, wrapper out. What can be decided is decided when wrapping."""
 
 import copy
+import functools
 import importlib
 import inspect
 import os
@@ -89,40 +90,74 @@ def record_execution(
     Raises:
         ConfigurationError: for an argument that cannot be used.
     """
-    fields = dict(fields or {})
-    _check(pool_type, fields, success_when, request_hook, response_hook)
-    pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
-    options = CaptureOptions(pool_type, capture_content and _content_is_wanted(), success_when, fields)
-    route = route_to(learning_db, tracer_provider)
-    decorate = decorator_for(route, options, task, request_hook, response_hook, batch=batch)
+    recording = recording_for(
+        task=task,
+        pool_type=pool_type,
+        success_when=success_when,
+        capture_content=capture_content,
+        request_hook=request_hook,
+        response_hook=response_hook,
+        fields=fields,
+        learning_db=learning_db,
+        tracer_provider=tracer_provider,
+    )
+    decorate = decorator_for(recording, batch=batch)
     return decorate if function is None else decorate(function)
 
 
-def decorator_for(
-    route: Route,
-    options: CaptureOptions,
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the arguments of :func:`record_execution` amount to."""
+
+    route: Route
+    options: CaptureOptions
+    task: str = "task"
+    request_hook: RequestHook | None = None
+    response_hook: ResponseHook | None = None
+    #: As it was given: a LearningDatabase, None, a callable, or nothing.
+    learning_db: Any = NOT_GIVEN
+
+
+def recording_for(
+    *,
     task: str = "task",
+    pool_type: str | None = None,
+    success_when: Callable[[Any], bool | None] | None = None,
+    capture_content: bool = True,
     request_hook: RequestHook | None = None,
     response_hook: ResponseHook | None = None,
-    *,
-    batch: bool = False,
-) -> Callable[[Any], Any]:
-    """Return the decorator whose executions take *route*."""
-    start = start_batch if batch else start_execution
+    fields: Mapping[str, str | Extractor] | None = None,
+    learning_db: Any = NOT_GIVEN,
+    tracer_provider: TracerProvider | None = None,
+) -> Recording:
+    """Check the arguments of :func:`record_execution`, and return what they amount to.
 
-    def decorate(function: Any) -> Any:
-        if isinstance(function, RecordedFunction):
-            return function
-        target = getattr(function, "__func__", function)
-        if not callable(target):
-            raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
-        name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
-        name = utf8(name)
-        plan = Plan(name, name.rpartition(".")[2], options, request_hook, response_hook)
-        location = locate_task(target, task, preferred="tasks" if batch else "task")
-        return RecordedFunction(function, _wrapper(plan, route, location, call_for(function), start))
+    Raises:
+        ConfigurationError: for an argument that cannot be used.
+    """
+    fields = dict(fields or {})
+    _check(pool_type, fields, success_when, request_hook, response_hook)
+    pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
+    options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
+    return Recording(route_to(learning_db, tracer_provider), options, task, request_hook, response_hook, learning_db)
 
-    return decorate
+
+def decorator_for(recording: Recording, *, batch: bool = False) -> Callable[[Any], Any]:
+    """Return the decorator of functions whose calls, or batches of them, are recorded."""
+    return functools.partial(_recorded, recording, start_batch if batch else start_execution)
+
+
+def _recorded(recording: Recording, start: Callable[..., Timed | None], function: Any) -> Any:
+    if isinstance(function, RecordedFunction):
+        return function
+    target = getattr(function, "__func__", function)
+    if not callable(target):
+        raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
+    name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+    name = utf8(name)
+    plan = Plan(name, name.rpartition(".")[2], recording.options, recording.request_hook, recording.response_hook)
+    location = locate_task(target, recording.task, preferred="tasks" if start is start_batch else "task")
+    return RecordedFunction(function, _wrapper(plan, recording.route, location, call_for(function), start))
 
 
 def _wrapper(
@@ -217,11 +252,12 @@ def _check(pool_type: Any, fields: Mapping[str, Any], *callables: Any) -> None:
             )
 
 
-def _content_is_wanted() -> bool:
+def content_is_wanted() -> bool:
+    """Tell whether the environment lets description and summary be kept."""
     return os.environ.get("LEARNING_INSTRUMENT_CAPTURE_CONTENT", "").strip().lower() in _TRUE_WORDS
 
 
-class _RecordedMethod(wrapt.BoundFunctionWrapper[..., Any]):
+class RecordedMethod(wrapt.BoundFunctionWrapper[..., Any]):
     """A recorded function bound to its instance or class. It pickles and copies as a method does."""
 
     def __reduce__(self) -> Any:
@@ -244,7 +280,7 @@ class _RecordedMethod(wrapt.BoundFunctionWrapper[..., Any]):
 class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
     """A recorded function. It pickles by its name, and copies to itself, as a function does."""
 
-    __bound_function_wrapper__ = _RecordedMethod
+    __bound_function_wrapper__ = RecordedMethod
 
     def __reduce__(self) -> Any:
         return _resolve, _importable_name(self)
@@ -263,7 +299,7 @@ def _importable_name(function: Any) -> tuple[str, str]:
     """Return the name *function* can be found by, where that leads back to it: here, not in another process."""
     module, name = function.__module__, function.__qualname__
     found = _resolve(module, name)
-    if not isinstance(found, (RecordedFunction, _RecordedMethod)) or found.__wrapped__ != function.__wrapped__:
+    if not isinstance(found, (RecordedFunction, RecordedMethod)) or found.__wrapped__ != function.__wrapped__:
         raise pickle.PicklingError(f"Can't pickle {function!r}: it is not {module}.{name}")
     return module, name
 

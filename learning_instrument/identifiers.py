@@ -30,3 +30,13 @@ def execution_id(start_time: int, trace_id: int, span_id: int) -> str:
     and the index is written at its end: with random keys a large table takes several times as long.
     """
     return "%016x-%032x-%016x" % (start_time, trace_id, span_id)  # noqa: UP031 - half the time of an f-string
+
+
+def ids_of(execution_id: str) -> tuple[int, int]:
+    """Return the trace id and the span id that *execution_id* was made of.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    _, trace_id, span_id = execution_id.split("-")
+    return int(trace_id, 16), int(span_id, 16)

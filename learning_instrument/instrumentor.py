@@ -12,10 +12,22 @@ from typing import Any, Final
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from .configuration import configure_privately, deconfigure_privately
-from .decorator import RecordedFunction, record_execution
+from .decorator import RecordedFunction, Recording, decorator_for, recording_for
 from .errors import ConfigurationError
 from .patching import Patches, guarded
-from .targets import NamedTarget, can_be_imported, declared_targets, parse_target, runs_a_script, split_targets
+from .pools import Tools
+from .pools import instrument as instrument_library
+from .targets import (
+    ADAPTERS_BY_DEFAULT,
+    NamedAdapter,
+    NamedTarget,
+    Target,
+    can_be_imported,
+    declared_targets,
+    parse_target,
+    runs_a_script,
+    split_targets,
+)
 
 log = logging.getLogger("learning_instrument")
 
@@ -35,9 +47,10 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     ``instrument()`` takes:
 
     Args:
-        targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, or a comma-separated
-            text of these; by default ``$LEARNING_INSTRUMENT_POOLS`` and what installed packages declare in the
-            entry-point group ``learning_instrument_pools``.
+        targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of adapters
+            (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
+            comma-separated text of these; by default ``$LEARNING_INSTRUMENT_POOLS``, what installed packages declare
+            in the entry-point group ``learning_instrument_pools``, and mahavishnu.
         database, durability: where to record, as in :func:`configure`, unless that was called before.
         pool_type, success_when, capture_content, request_hook, response_hook, fields, learning_db, tracer_provider:
             as in :func:`record_execution`.
@@ -57,8 +70,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
         patches = Patches()
-        decorate = _while_active(patches, _decorator(kwargs))
-        decorate_batch = _while_active(patches, _decorator({**kwargs, "batch": True}))
+        recording = _recording(kwargs)
         if "learning_db" not in kwargs:
             try:
                 configure_privately(database, durability)
@@ -70,7 +82,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 return
         try:
             for target in wanted:
-                _Instrumentation(patches, decorate, decorate_batch).instrument(target)
+                _Instrumentation(patches, recording).instrument(target)
         except BaseException:  # raised again: half an instrumentation must not stay
             patches.undo()
             deconfigure_privately()
@@ -87,14 +99,18 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 class _Instrumentation:
     """Wraps what targets name, as it comes into being."""
 
-    def __init__(self, patches: Patches, decorate: Decorate, decorate_batch: Decorate) -> None:
+    def __init__(self, patches: Patches, recording: Recording) -> None:
         self._patches = patches
-        self._decorate = decorate
-        self._decorate_batch = decorate_batch
+        self._recording = recording
+        self._decorate = _while_active(patches, decorator_for(recording))
+        self._decorate_batch = _while_active(patches, decorator_for(recording, batch=True))
 
-    def instrument(self, target: NamedTarget | type | Callable[..., Any]) -> None:
+    def instrument(self, target: Target) -> None:
         if isinstance(target, NamedTarget):
             self._named(target)
+        elif isinstance(target, NamedAdapter):
+            tools = Tools(self._patches, self._recording, lambda text: self.instrument(parse_target(text)))
+            instrument_library(target.name, tools)
         elif isinstance(target, type):
             self._pool_class(target, _METHODS)
         else:
@@ -164,9 +180,9 @@ class _Instrumentation:
             self._patches.wrap(owner, name, self._decorate_batch if name == _BATCH_METHOD else self._decorate)
 
 
-def _decorator(keywords: dict[str, Any]) -> Decorate:
+def _recording(keywords: dict[str, Any]) -> Recording:
     try:
-        return record_execution(**keywords)
+        return recording_for(**keywords)
     except TypeError as error:
         raise ConfigurationError(f"instrument() cannot be called with {sorted(keywords)}: {error}.") from error
 
@@ -270,10 +286,13 @@ def _put_back(ours: Any, original: Any) -> None:
         builtins.__build_class__ = original
 
 
-def _declared() -> list[NamedTarget | type | Callable[..., Any]]:
-    """Return the declared targets; one that means nothing is a warning, for nobody can catch an error here."""
-    found: list[NamedTarget | type | Callable[..., Any]] = []
-    for text in declared_targets():
+def _declared() -> list[Target]:
+    """Return the declared targets, and the adapters that are on by default.
+
+    A target that means nothing is a warning, for nobody can catch an error here.
+    """
+    found: list[Target] = []
+    for text in dict.fromkeys([*declared_targets(), *ADAPTERS_BY_DEFAULT]):
         try:
             found.append(parse_target(text))
         except ConfigurationError as error:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -109,13 +110,15 @@ class PrivateTracer:
                 SpanLimits.UNSET,
             )
         )
-        provider = TracerProvider(
-            sampler=StaticSampler(Decision.RECORD_ONLY),
-            resource=resource,
-            id_generator=self._ids,
-            span_limits=unlimited,
-            shutdown_on_exit=False,
-        )
+        # Resource detectors run in a thread pool, which may be one that we instrument.
+        with suppress_instrumentation():
+            provider = TracerProvider(
+                sampler=StaticSampler(Decision.RECORD_ONLY),
+                resource=resource,
+                id_generator=self._ids,
+                span_limits=unlimited,
+                shutdown_on_exit=False,
+            )
         return provider.get_tracer(SCOPE_NAME)
 
     def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:

@@ -12,6 +12,16 @@ from typing import Any, Final
 from .errors import ConfigurationError
 
 ENTRY_POINT_GROUP: Final = "learning_instrument_pools"
+#: Libraries whose pools need more than a method to be wrapped: the name to opt in by -> its module in ``pools``.
+ADAPTERS: Final = {
+    "celery": "celery",
+    "concurrent.futures": "concurrent_futures",
+    "dramatiq": "dramatiq",
+    "mahavishnu": "mahavishnu",
+    "multiprocessing": "multiprocessing",
+}
+#: Those that are on where nobody names targets: they record pools of tasks and nothing besides.
+ADAPTERS_BY_DEFAULT: Final = ("mahavishnu",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +40,21 @@ class NamedTarget:
         return self.module.partition(".")[0]
 
 
-Target = NamedTarget | type | Callable[..., Any]
+@dataclass(frozen=True, slots=True)
+class NamedAdapter:
+    """One of :data:`ADAPTERS`."""
+
+    name: str
+
+
+Target = NamedTarget | NamedAdapter | type | Callable[..., Any]
 
 
 def parse_target(target: Any) -> Target:
     """Return what *target* means.
 
     Args:
-        target: a class or function, or a text as :class:`NamedTarget` has it.
+        target: a class or function, a text as :class:`NamedTarget` has it, or the name of an adapter.
 
     Raises:
         ConfigurationError: if it means nothing.
@@ -46,11 +63,14 @@ def parse_target(target: Any) -> Target:
         if callable(target):
             return target  # type: ignore[no-any-return]
         raise ConfigurationError(f"The target {target!r} is neither a class, nor a function, nor a text.")
+    if target.strip() in ADAPTERS:
+        return NamedAdapter(target.strip())
     module, colon, path = target.strip().partition(":")
     names = [*module.split("."), *path.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(
-            f"The target {target!r} is not of the form 'package.module:Class' or 'package.module:Class.method'."
+            f"The target {target!r} is not of the form 'package.module:Class' or 'package.module:Class.method', and"
+            f" none of {', '.join(ADAPTERS)}."
         )
     return NamedTarget(module, path)
 

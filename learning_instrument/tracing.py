@@ -36,6 +36,8 @@ _EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 # Under which a context holds its current span. The key has no public name; with it one context is built, not two.
 (_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _BATCH_KEY: Final = otel_context.create_key("learning_instrument-batch")
+# How long what is about to start has waited, in seconds. The first execution that starts takes it.
+_QUEUED_KEY: Final = otel_context.create_key("learning_instrument-queued")
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
@@ -54,6 +56,15 @@ class RunningBatch(Protocol):
 
     batch_id: str
     recorded: int
+
+
+class Enclosing(Protocol):
+    """What an execution within it has to know of an execution, of this process or another."""
+
+    execution_id: str
+    instance: Any
+    plan: Any
+    _recorded: Span
 
 
 def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
@@ -133,24 +144,28 @@ class Execution:
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
         self._outer = context
-        enclosing = context.get(_EXECUTION_KEY)
+        enclosing: Enclosing | None = context.get(_EXECUTION_KEY)  # type: ignore[assignment]
         self._started = started = time.time_ns() if started is None else started
         self._span = self._recorded = span = start_host_span(pipeline, name, context, started)
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
-            self._recorded = self._twin(enclosing._recorded if isinstance(enclosing, Execution) else None)
+            self._recorded = self._twin(None if enclosing is None else enclosing._recorded)
         ids = self._recorded.get_span_context()
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
         attributes[semconv.PROCESS_ID] = _Process.id
-        if isinstance(enclosing, Execution):
+        if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
+        below = {**context, _SPAN_KEY: span, _EXECUTION_KEY: self}
         batch: RunningBatch | None = context.get(_BATCH_KEY)  # type: ignore[assignment]
-        if batch is None:
-            self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self})
-        else:
+        if batch is not None:
             attributes[semconv.BATCH_ID] = batch.batch_id
             batch.recorded += 1
-            self.context = Context({**context, _SPAN_KEY: span, _EXECUTION_KEY: self, _BATCH_KEY: None})
+            below[_BATCH_KEY] = None
+        queued = context.get(_QUEUED_KEY)
+        if queued is not None:
+            attributes[semconv.QUEUE_DURATION] = queued
+            below[_QUEUED_KEY] = None
+        self.context = Context(below)
         if plan.request_hook is not None:
             pipeline.set_attributes(self._recorded, attributes)
             _call_hook(plan.request_hook, self._recorded, instance, task)
@@ -167,6 +182,10 @@ class Execution:
             warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
         if self._capture is not None:  # else it has ended
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
+
+    def assume(self, key: str, value: Any) -> None:
+        """Take *value* for the attribute *key*, unless the task says otherwise."""
+        self._capture.attributes.setdefault(key, value)
 
     def mark_defaulted(self, column: str) -> None:
         """Name *column* in ``defaulted``: its value is a stand-in."""
@@ -261,6 +280,26 @@ def with_batch(context: Context, span: Span, batch: RunningBatch) -> Context:
     return Context({**context, _SPAN_KEY: span, _BATCH_KEY: batch})
 
 
+def with_wait(context: Context, seconds: float) -> Context:
+    """Return *context* for what has waited so many *seconds* to start."""
+    return Context({**context, _QUEUED_KEY: seconds})
+
+
+def enclosing_of(context: Context) -> Enclosing | None:
+    """Return the innermost execution that *context* is part of."""
+    return context.get(_EXECUTION_KEY)  # type: ignore[return-value]
+
+
+def batch_of(context: Context) -> RunningBatch | None:
+    """Return the batch whose tasks start in *context*."""
+    return context.get(_BATCH_KEY)  # type: ignore[return-value]
+
+
+def within(context: Context, enclosing: Enclosing | None, batch: RunningBatch | None) -> Context:
+    """Return *context* as part of what runs in another process."""
+    return Context({**context, _EXECUTION_KEY: enclosing, _BATCH_KEY: batch})
+
+
 def start_host_span(pipeline: Pipeline, name: str, context: Context, start_time: int) -> Span:
     """Start a span of the host's, or where its tracing fails one that records nothing."""
     try:
@@ -284,8 +323,8 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
     if context:
         if is_suppressed(context):
             return None
-        enclosing = context.get(_EXECUTION_KEY)
-        if isinstance(enclosing, Execution) and _is_the_same(enclosing, plan, instance):
+        enclosing: Enclosing | None = context.get(_EXECUTION_KEY)  # type: ignore[assignment]
+        if enclosing is not None and _is_the_same(enclosing, plan, instance):
             return None
     try:
         return Execution(pipeline, plan, instance, task, context)
@@ -312,7 +351,7 @@ def _warn_of_host(fault: str) -> None:
     warn("The application's tracing failed; executions are recorded without it.", exc_info=True)
 
 
-def _is_the_same(enclosing: Execution, plan: Plan, instance: Any) -> bool:
+def _is_the_same(enclosing: Enclosing, plan: Plan, instance: Any) -> bool:
     """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
     return (
         instance is not None

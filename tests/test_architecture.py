@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "calls": "batches tracing",
     "routes": "semconv errors capture tracing",
     "decorator": "errors batches capture fields plain tracing calls routes",
+    "propagation": "identifiers capture tracing",
+    "carrying": "semconv capture fields plain tracing calls routes decorator propagation",
     # The half that knows the SDK and SQLite, and never runs a task's code.
     "record": "semconv errors identifiers outcome",
     "schema": "errors",
@@ -44,13 +46,15 @@ MAY_IMPORT = {
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
-    "instrumentor": "configuration decorator errors patching targets",
+    "pools": "carrying decorator patching targets",
+    "instrumentor": "configuration decorator errors patching pools targets",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
+    "carrying": "configuration database",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
@@ -61,37 +65,51 @@ ONLY_IN = {
     "rich": "",
 }
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+#: A package counts as one module.
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py")) + sorted(
+    path.parent.name for path in PACKAGE.glob("*/__init__.py")
+)
 
 
-def tree_of(module):
-    return ast.parse((PACKAGE / f"{module}.py").read_text())
+def files_of(module):
+    package = PACKAGE / module
+    return sorted(package.rglob("*.py")) if package.is_dir() else [PACKAGE / f"{module}.py"]
 
 
-def is_for_type_checkers(node):
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+def trees_of(module):
+    return [(ast.parse(path.read_text()), len(path.relative_to(PACKAGE).parts)) for path in files_of(module)]
 
 
-def at_once(tree):
-    """Yield what is imported when the module is."""
-    return [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+def at_once(module):
+    """Return what is imported when the module is, and how deep below the top folder that is said."""
+    return [
+        (node, depth)
+        for tree, depth in trees_of(module)
+        for node in tree.body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
 
 
-def anywhere(tree):
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+def anywhere(module):
+    return [
+        (node, depth)
+        for tree, depth in trees_of(module)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
 
 
-def ours(nodes):
-    """Return the modules of ours among *nodes*."""
-    relative = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+def ours(imports):
+    """Return the modules of ours among *imports*, other than those of the same package."""
+    relative = [node for node, depth in imports if isinstance(node, ast.ImportFrom) and node.level == depth]
     groups = [[node.module] if node.module else [alias.name for alias in node.names] for node in relative]
     return {name.split(".")[0] for group in groups for name in group}
 
 
-def others(nodes):
-    """Return the dotted names of what others made among *nodes*."""
+def others(imports):
+    """Return the dotted names of what others made among *imports*."""
     names = set()
-    for node in nodes:
+    for node, _ in imports:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif not node.level:
@@ -107,16 +125,15 @@ def test_every_module_is_in_the_table():
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_are_those_of_the_table(module):
     """No more, and none left over in the table."""
-    tree = tree_of(module)
     allowed = set(MAY_IMPORT[module].split())
     later = set(MAY_IMPORT_LATER.get(module, "").split())
     if module == "__init__":  # it imports lazily, all of them
-        assert ours(anywhere(tree)) == allowed
-        assert ours(at_once(tree)) == set()
+        assert ours(anywhere(module)) == allowed
+        assert ours(at_once(module)) == set()
         return
 
-    assert ours(at_once(tree)) == allowed
-    assert ours(anywhere(tree)) - allowed == later
+    assert ours(at_once(module)) == allowed
+    assert ours(anywhere(module)) - allowed == later
 
 
 def test_there_is_no_circle():
@@ -137,7 +154,7 @@ def test_heavy_packages_stay_in_their_files(package):
     users = {
         module
         for module in MODULES
-        if any(name == package or name.startswith(f"{package}.") for name in others(anywhere(tree_of(module))))
+        if any(name == package or name.startswith(f"{package}.") for name in others(anywhere(module)))
     }
 
     assert users == set(ONLY_IN[package].split())
@@ -148,7 +165,8 @@ def test_only_one_file_opens_sqlite():
     callers = {
         module
         for module in MODULES
-        for node in ast.walk(tree_of(module))
+        for tree, _ in trees_of(module)
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect"
     }
 

@@ -1,0 +1,226 @@
+"""Calls on their way to the thread or process that runs them: with their context, and the time they have waited.
+
+Neither thread pools nor process pools carry OpenTelemetry's context, and a forked process inherits a stale one.
+"""
+
+import contextvars
+import dataclasses
+import functools
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from . import semconv
+from .calls import call_for
+from .capture import CaptureOptions, guarded
+from .decorator import RecordedFunction, RecordedMethod, Recording, content_is_wanted
+from .fields import IDENTIFIER_LIMIT
+from .plain import utf8
+from .propagation import pack, unpack
+from .routes import NOT_GIVEN, route_to
+from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, with_wait
+
+_PLANS_LIMIT: Final = 4096
+_RECORDERS: Final = ("learning_instrument.", "opentelemetry.")
+
+
+class CallRecorder:
+    """Records the calls of functions that are sent to the pools of some library. For its adapter.
+
+    Args:
+        adapter: the adapter's name.
+        recording: what the instrumentor was told.
+    """
+
+    def __init__(self, adapter: str, recording: Recording) -> None:
+        self.adapter = adapter
+        self.recording = recording
+        self._plans: dict[tuple[str, str], Plan] = {}
+        _recorders[adapter] = self
+
+    def carry(self, function: Any, pool: Any) -> Any:
+        """Return what to send to *pool* in place of *function*: it takes this context along, and is recorded there.
+
+        What is recorded by itself, such as a decorated function, is not recorded once more.
+        """
+        context = otel_context.get_current()
+        if is_suppressed(context) or isinstance(function, Carried) or guarded(_records, function):
+            return function
+        pipeline = self.recording.route(pool)
+        if pipeline is None:
+            return function
+        pool_type = self.recording.options.pool_type or utf8(type(pool).__name__)
+        return Carried(function, self, pool_type, pipeline, context)
+
+    def plan(self, pool_type: str, function: Any) -> Plan:
+        """Return the plan for *function*, which names the type of tasks that do not say one."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+        if type(name) is not str:
+            module, name = type(function).__module__, type(function).__qualname__
+        key = (pool_type, f"{module}.{name}")
+        plan = self._plans.get(key)
+        if plan is None:
+            task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
+            options = dataclasses.replace(self.recording.options, pool_type=pool_type, task_type=task_type)
+            hooks = self.recording.request_hook, self.recording.response_hook
+            plan = Plan(utf8(key[1]), task_type, options, *hooks)
+            if len(self._plans) < _PLANS_LIMIT:  # functions made by the thousand are not kept
+                self._plans[key] = plan
+        return plan
+
+    def forget(self) -> None:
+        """Record nothing any more."""
+        _recorders.pop(self.adapter, None)
+
+
+#: Those of this process, by their adapters' names. A forked process inherits them.
+_recorders: Final[dict[str, CallRecorder]] = {}
+
+
+class Carried:
+    """A function, with the context it was sent off in."""
+
+    __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_sent", "function")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        recorder: CallRecorder,
+        pool_type: str,
+        pipeline: Pipeline | None,
+        context: Context,
+        sent: int | None = None,
+    ) -> None:
+        self.function = function
+        self._recorder = recorder
+        self._pool_type = pool_type
+        self._pipeline = pipeline
+        self._context = context
+        self._is_remote = sent is not None
+        # The monotonic clock is the machine's: another process on it reads the same.
+        self._sent = time.monotonic_ns() if sent is None else sent
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function in the context it was sent off in, and record the call."""
+        waited = max(0, time.monotonic_ns() - self._sent) / 1e9
+        token = otel_context.attach(with_wait(self._context, waited))
+        try:
+            return self._call(args, kwargs)
+        finally:
+            otel_context.detach(token)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        pipeline, function = self._pipeline, self.function
+        if pipeline is None or isinstance(function, (RecordedFunction, RecordedMethod)):
+            return function(*args, **kwargs)
+        return call_for(function)(lambda: self._begin(pipeline, args, kwargs), function, args, kwargs)
+
+    def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
+        function, all_args = innermost(self.function, args)
+        plan = guarded(self._recorder.plan, self._pool_type, function)
+        if plan is None:  # a callable of an odd class
+            plan = self._recorder.plan(self._pool_type, type(function))
+        execution = start_execution(pipeline, plan, None, guarded(task_of, function, all_args, kwargs))
+        if execution is not None:
+            execution.assume(semconv.WORKER_ID, _worker_name(self._is_remote))
+        return execution
+
+    def __reduce__(self) -> Any:
+        recording = self._recorder.recording
+        destination = _Destination(
+            self._recorder.adapter, self._pool_type, recording.options.capture_content, *_database_of(recording)
+        )
+        return _arrive, (self.function, destination, pack(self._context), self._sent)
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """What a process that nobody instrumented has to know to record for an adapter."""
+
+    adapter: str
+    pool_type: str
+    capture_content: bool
+    #: The path and the durability of a database; None where there is none to name.
+    database: tuple[str, str] | None
+    #: Whether it is one of the adapter's own, and not the one that is configured.
+    is_explicit: bool
+
+
+def _arrive(function: Any, destination: _Destination, headers: dict[str, str], sent: int) -> Carried:
+    """Return what was pickled, in the process it was sent to."""
+    recorder = _recorders.get(destination.adapter) or _recorder_for(destination)
+    pipeline = guarded(recorder.recording.route, None)
+    return Carried(function, recorder, destination.pool_type, pipeline, unpack(headers), sent)
+
+
+@functools.lru_cache(maxsize=64)
+def _recorder_for(destination: _Destination) -> CallRecorder:
+    """Return the recorder of a process that nobody instrumented, such as a spawned one."""
+    learning_db: Any = None
+    if destination.database is not None:
+        path, durability = destination.database
+        if destination.is_explicit:
+            from .database import LearningDatabase
+
+            learning_db = LearningDatabase(path, durability)
+        else:
+            from .configuration import configure_privately
+
+            configure_privately(path, durability)
+            learning_db = NOT_GIVEN
+    options = CaptureOptions(destination.pool_type, destination.capture_content and content_is_wanted())
+    return CallRecorder(destination.adapter, Recording(route_to(learning_db, None), options))
+
+
+def _database_of(recording: Recording) -> tuple[tuple[str, str] | None, bool]:
+    """Return path and durability of the database that *recording* leads to, and whether it is one of its own."""
+    database = recording.learning_db
+    if database is NOT_GIVEN:
+        from .configuration import configured_database
+
+        database = configured_database()
+    path, durability = getattr(database, "path", None), getattr(database, "durability", None)
+    named = (path, durability) if path is not None and durability is not None else None
+    return named, recording.learning_db is not NOT_GIVEN
+
+
+def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """Return the function that a partial, or ``Context.run`` as ``asyncio.to_thread`` has it, calls, and with what."""
+    while True:
+        if type(function) is functools.partial:
+            function, args = function.func, function.args + args
+        elif args and type(getattr(function, "__self__", None)) is contextvars.Context:
+            function, args = args[0], args[1:]
+        else:
+            return function, args
+
+
+def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the argument called ``task``, else the first one, without looking for a signature: that takes long."""
+    if "task" in kwargs:
+        return kwargs["task"]
+    code = getattr(function, "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    index = names.index("task") - (getattr(function, "__self__", None) is not None) if "task" in names else 0
+    return args[index] if 0 <= index < len(args) else None
+
+
+def _records(function: Any) -> bool:
+    """Tell whether *function* is part of what records, ours or OpenTelemetry's: its use of threads is nobody's task."""
+    return str(getattr(innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
+
+
+def _worker_name(is_remote: bool) -> str:
+    processes = sys.modules.get("multiprocessing.process")
+    if is_remote and processes is not None:
+        return utf8(processes.current_process().name)
+    return utf8(threading.current_thread().name)
