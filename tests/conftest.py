@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import Sink
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -70,3 +71,10 @@ def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield provider
     provider.shutdown()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """An OTLP endpoint that keeps what it is sent."""
+    with Sink() as sink:
+        yield sink

@@ -1,11 +1,9 @@
 """The README's code runs as it stands and prints what the README says; its commands are what ``.ci/run`` runs."""
 
-import http.server
 import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,35 +41,14 @@ def without_what_varies(output):
     return re.sub(r"('duration_seconds': )[\d.e-]+", r"\1...", output)
 
 
-@pytest.fixture
-def collector():
-    """An OTLP endpoint that takes everything and remembers where it was sent."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.server.paths.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.paths = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
 @pytest.mark.parametrize("fence", PYTHON, ids=[f"{i}-{fence.heading.lower()}" for i, fence in enumerate(PYTHON)])
-def test_code_prints_what_is_shown_below_it(fence, tmp_path, collector):
+def test_code_prints_what_is_shown_below_it(fence, tmp_path, sink):
     ours = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {
         "PYTHONPATH": str(ROOT),
         "PYTHONIOENCODING": "utf-8",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "NO_PROXY": "127.0.0.1",
     }
     script = tmp_path / "script.py"
@@ -81,7 +58,7 @@ def test_code_prints_what_is_shown_below_it(fence, tmp_path, collector):
     )
     assert (finished.returncode, finished.stderr) == (0, "")
     assert without_what_varies(finished.stdout) == without_what_varies(fence.shown or "")
-    assert bool(collector.paths) == ("OTLPSpanExporter" in fence.text)
+    assert bool(sink.requests) == ("OTLPSpanExporter" in fence.text)
 
 
 def test_first_code_is_ten_lines():
