@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,17 +38,15 @@ def _forget_global_provider() -> None:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[LearningDatabase]:
+def database(unconfigured_learning_database: LearningDatabase) -> LearningDatabase:
     """A database in a file that does not exist yet."""
-    database = LearningDatabase(tmp_path / "learning.db")
-    yield database
-    database.close()
+    return unconfigured_learning_database
 
 
 @pytest.fixture
-def configured(database: LearningDatabase) -> LearningDatabase:
-    """A database that ``configure()`` made the place of all executions."""
-    return learning_instrument.configure(database)
+def configured(learning_database: LearningDatabase) -> LearningDatabase:
+    """The same, as the place of all executions."""
+    return learning_database
 
 
 @pytest.fixture

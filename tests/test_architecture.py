@@ -45,12 +45,14 @@ MAY_IMPORT = {
     "targets": "errors",
     "patching": "",
     "instrumentor": "configuration decorator errors patching targets",
+    "testing": "",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
+    "testing": "configuration database record",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
@@ -59,6 +61,7 @@ ONLY_IN = {
     "opentelemetry.sdk": "configuration exporter processor provider record",
     "click": "",
     "rich": "",
+    "pytest": "testing",
 }
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
