@@ -38,7 +38,7 @@ COMMANDS = [fence.text for fence in fences() if fence.language == "bash"]
 
 def without_what_varies(output):
     """Mask durations; nothing else that the README prints may vary."""
-    return re.sub(r"('duration_seconds': )[\d.e-]+", r"\1...", output)
+    return re.sub(r"('duration_seconds': |passed in )[\d.e-]+", r"\1...", output)
 
 
 @pytest.mark.parametrize("fence", PYTHON, ids=[f"{i}-{fence.heading.lower()}" for i, fence in enumerate(PYTHON)])
@@ -53,8 +53,14 @@ def test_code_prints_what_is_shown_below_it(fence, tmp_path, sink):
     }
     script = tmp_path / "script.py"
     script.write_text(fence.text, "utf-8")
+    runner = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"] if "\ndef test_" in fence.text else []
     finished = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=60
+        [sys.executable, *runner, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
     assert without_what_varies(finished.stdout) == without_what_varies(fence.shown or "")
