@@ -1,4 +1,7 @@
-"""Execution telemetry for pools of workers and agents: each task a span, each span a record in SQLite."""
+"""Execution telemetry for pools of workers and agents: each task a span, each span a record in SQLite.
+
+PYTEST_DONT_REWRITE, or pytest would warn wherever this was imported before it, as auto-instrumentation does.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,10 +1,12 @@
 """The one place where provider, processor, exporter and database are joined."""
 
+import contextlib
 import functools
 import logging
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry import trace
@@ -113,6 +115,28 @@ def shutdown() -> None:
             member.processor = None
     if database is not None:
         database.close()
+
+
+@contextlib.contextmanager
+def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
+    """Record into *database* until the block ends, in place of what was configured. For tests.
+
+    No global tracer provider is set: it could not be taken back.
+    """
+    with _State.lock:
+        before = _State.database, _State.is_private
+        join = routes.installed()
+        processors = [(member, member.processor) for member in _members.values()]
+        _State.database, _State.is_private = None, False
+    try:
+        yield configure(database, tracer_provider=trace.get_tracer_provider())
+    finally:
+        shutdown()
+        with _State.lock:
+            _State.database, _State.is_private = before
+            routes.install(join)
+            for member, processor in processors:
+                member.processor = processor
 
 
 def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvider | None) -> Pipeline | None:

@@ -132,8 +132,8 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
 
 @functools.lru_cache(maxsize=4096)
 def _member(name: str) -> tuple[str, bool]:
-    """Return *name* as JSON has it, and whether what it names is a secret."""
-    return _quoted(utf8(name)), names_a_secret(name)
+    """Return *name* as JSON has it, without secrets, and whether what it names is one."""
+    return _quoted(utf8(redact(name))), names_a_secret(name)
 
 
 def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
@@ -156,7 +156,7 @@ def _take(room: list[int], count: int) -> None:
 def _name(key: Any) -> str:
     """Return the name of a member whose key is no short string: JSON has no others."""
     if issubclass(type(key), str):
-        return str.__str__(key)[:_LONGEST_NAME]
+        return text_of(str.__str__(key), _LONGEST_NAME)
     return _json(key, _LONGEST_NAME, 4, 1, [4])
 
 

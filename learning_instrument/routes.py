@@ -54,6 +54,11 @@ def install(join: Join | None) -> None:
     _Configured.has_warned = False
 
 
+def installed() -> Join | None:
+    """Return what :func:`install` was given last."""
+    return _Configured.join
+
+
 def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
     """Return the route of executions decorated with these arguments.
 

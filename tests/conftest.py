@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import Sink
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -38,17 +38,15 @@ def _forget_global_provider() -> None:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[LearningDatabase]:
+def database(unconfigured_learning_database: LearningDatabase) -> LearningDatabase:
     """A database in a file that does not exist yet."""
-    database = LearningDatabase(tmp_path / "learning.db")
-    yield database
-    database.close()
+    return unconfigured_learning_database
 
 
 @pytest.fixture
-def configured(database: LearningDatabase) -> LearningDatabase:
-    """A database that ``configure()`` made the place of all executions."""
-    return learning_instrument.configure(database)
+def configured(learning_database: LearningDatabase) -> LearningDatabase:
+    """The same, as the place of all executions."""
+    return learning_database
 
 
 @pytest.fixture
@@ -70,3 +68,10 @@ def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield provider
     provider.shutdown()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """An OTLP endpoint that keeps what it is sent."""
+    with Sink() as sink:
+        yield sink

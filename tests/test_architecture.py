@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "patching": "",
     "pools": "carrying decorator patching targets",
     "instrumentor": "configuration decorator errors patching pools targets",
+    "testing": "",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
@@ -55,6 +56,7 @@ MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
     "carrying": "configuration database",
+    "testing": "configuration database record",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
@@ -63,6 +65,7 @@ ONLY_IN = {
     "opentelemetry.sdk": "configuration exporter processor provider record",
     "click": "",
     "rich": "",
+    "pytest": "testing",
 }
 
 #: A package counts as one module.

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from collector import Rotel, why_rotel_cannot_run
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -20,10 +21,15 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 class Run:
     """One run of an example, in a folder of its own."""
 
-    def __init__(self, example, folder, *arguments):
+    def __init__(self, example, folder, *arguments, **variables):
         command = [sys.executable, str(ROOT / "examples" / example), *arguments]
         self.finished = subprocess.run(
-            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=100
+            command,
+            cwd=folder,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=100,
         )
         self.output = self.finished.stdout.decode()
         self.errors = self.finished.stderr.decode()
@@ -235,3 +241,37 @@ def test_auto_instrument_needs_the_one_command_that_its_readme_shows(tmp_path):
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, output, "")
     rows = query(tmp_path / "learning.db", re.search(r'"(.*)"', question)[1])
     assert [list(map(str, row.values())) for row in rows] == [line.split() for line in answer.splitlines()[2:]]
+
+
+def test_collector_example_sends_to_rotel_what_its_readme_shows(tmp_path, sink, monkeypatch):
+    if reason := why_rotel_cannot_run():
+        pytest.skip(reason)
+    folder = ROOT / "examples" / "otel_collector"
+    readme = (folder / "README.md").read_text("utf-8")
+    _, start, command, question = re.findall(r"```bash\n(.*?)\n```", readme, re.S)
+    output, span, answer = re.findall(r"```text\n(.*?)```", readme, re.S)
+    variables = dict(re.findall(r"(\w+)=(\S+)", command))
+    monkeypatch.setenv("PYTHON", sys.executable)
+
+    with Rotel(sink.url, tmp_path / "rotel.log", ["sh", str(folder / start.removeprefix("sh "))]) as rotel:
+        endpoint = rotel.endpoints["http/protobuf"]
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        run = Run("otel_collector/app.py", tmp_path, **variables)
+        rotel.stop()
+
+    def shape(text):
+        return re.sub(r"\b[0-9a-f]{32}\b", "ID", re.sub(r"rows:  .*", "rows: FILE", text))
+
+    assert run.errors == ""
+    assert shape(run.output).replace(endpoint, "http://localhost:4318") == shape(output)
+    assert str(run.database) in run.output
+    printed = (tmp_path / "rotel.log").read_text("utf-8").splitlines()
+    assert [line for line in span.splitlines() if line not in printed] == []
+    rows = run.query(re.search(r'"(.*)"', question)[1])
+    assert [list(map(str, row.values())) for row in rows] == [line.split() for line in answer.splitlines()[2:]]
+    (trace_id,) = re.findall(r"trace (\w+)", run.output)
+    arrived = {(f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}") for span in sink.spans()}
+    stored = {(row["trace_id"], row["span_id"]) for row in run.query("SELECT trace_id, span_id FROM executions")}
+    assert {trace for trace, _ in stored} == {trace_id}
+    assert stored < arrived  # which has the span around them as well
+    assert len(arrived) == len(stored) + 1

@@ -9,7 +9,6 @@ import collections.abc
 import contextlib
 import contextvars
 import gc
-import http.server
 import inspect
 import logging
 import os
@@ -17,7 +16,6 @@ import random
 import resource
 import sqlite3
 import sys
-import threading
 import time
 import traceback
 import types
@@ -29,19 +27,16 @@ from typing import Any, NamedTuple
 
 import pytest
 import wrapt
+from collector import through_otlp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext
 from strategies import (
     EXCEPTIONS,
     NAMES,
@@ -1587,39 +1582,6 @@ def spans():
     provider.shutdown()
 
 
-def through_otlp(span):
-    """Return *span* as a collector would have it: encoded to OTLP's bytes, and read back."""
-    return from_otlp(ExportTraceServiceRequest.FromString(encode_spans([span]).SerializeToString()))[0]
-
-
-def from_otlp(request):
-    return [
-        ReadableSpan(
-            name=span.name,
-            context=SpanContext(int.from_bytes(span.trace_id, "big"), int.from_bytes(span.span_id, "big"), False),
-            attributes=attributes_from(span.attributes),
-            resource=Resource(attributes_from(group.resource.attributes)),
-            start_time=span.start_time_unix_nano,
-            end_time=span.end_time_unix_nano,
-            instrumentation_scope=InstrumentationScope(scope.scope.name),
-        )
-        for group in request.resource_spans
-        for scope in group.scope_spans
-        for span in scope.spans
-    ]
-
-
-def attributes_from(pairs):
-    return {pair.key: value_from(pair.value) for pair in pairs}
-
-
-def value_from(value):
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return tuple(value_from(item) for item in value.array_value.values)
-    return getattr(value, kind)
-
-
 def once_there(rows):
     """Wait for a row: a future's comes just after its result, and one that found a lock by the background writer."""
     deadline = time.monotonic() + 10
@@ -1675,37 +1637,13 @@ def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans):
 # OTLP.
 
 
-@pytest.fixture
-def collector():
-    """An OTLP collector: ``collector.spans()`` are the spans that arrived."""
-    bodies = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    server.batches = lambda: [from_otlp(ExportTraceServiceRequest.FromString(body)) for body in bodies]
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archive, collector, caplog):
+def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archive, sink, caplog):
     """One hostile execution among 100 ordinary spans in one batch of the real exporter, and all arrive, each time."""
     acts = [(ODDITIES[name](), returning(ODDITIES[name]())) for name in ODDITIES]
     acts += [(dict.fromkeys(NAMES, thing), act) for thing, act in acts]
     acts += [("task", raising(make())) for make in EXCEPTIONS.values()]
     provider = TracerProvider()
-    exporter = OTLPSpanExporter(f"http://127.0.0.1:{collector.server_port}/v1/traces")
+    exporter = OTLPSpanExporter(f"{sink.url}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
     tracer = provider.get_tracer("ordinary")
     decorate = record_execution(learning_db=archive, tracer_provider=provider, pool_type="\ud800")
@@ -1719,6 +1657,5 @@ def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archiv
         provider.force_flush()
 
     provider.shutdown()
-    batches = collector.batches()
-    assert [len(batch) for batch in batches] == [101] * len(acts)
+    assert [len(batch) for batch in sink.batches()] == [101] * len(acts)
     assert caplog.records == []

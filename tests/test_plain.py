@@ -235,6 +235,15 @@ def test_secrets_in_strings_are_redacted():
     assert SECRET not in json_of({"value": {"note": [f"use {SECRET}"]}}, LIMIT)
 
 
+@pytest.mark.parametrize("before", ["", "x" * 90 + " "], ids=["short", "cut within it"])
+def test_secrets_in_names_are_redacted(before):
+    """A mapping's keys are text as well."""
+    text = json_of({"value": {f"{before}{SECRET}": 1}}, LIMIT)
+
+    assert SECRET[:16] not in text
+    assert json.loads(text)["value"] == {f"{before}{MARKER}"[:100]: 1}
+
+
 def test_no_method_of_a_foreign_object_runs():
     """Neither repr nor truth nor comparison; only a mapping is iterated."""
     calls = ("__repr__", "__str__", "__bool__", "__eq__", "__hash__", "__len__", "__iter__", "__getattr__")

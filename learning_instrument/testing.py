@@ -1,0 +1,65 @@
+"""Pytest fixtures for tests of recorded pools. They are installed as a plugin: pytest finds them by itself."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .database import LearningDatabase
+    from .record import ExecutionRecord
+
+# Nothing else is imported at the top: pytest loads this file in every project where we are installed.
+
+
+@pytest.fixture
+def unconfigured_learning_database(tmp_path: Path) -> "Iterator[LearningDatabase]":
+    """An empty database, ``tmp_path / "learning.db"``, for code that is handed one, or calls ``configure()`` itself."""
+    from .database import LearningDatabase
+
+    with contextlib.closing(LearningDatabase(tmp_path / "learning.db")) as database:
+        yield database
+
+
+@pytest.fixture
+def learning_database(
+    unconfigured_learning_database: "LearningDatabase", monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[LearningDatabase]":
+    """An empty database, ``tmp_path / "learning.db"``, into which the test's executions are recorded.
+
+    It stands in for what ``configure()`` set up before, also in processes that the test starts and that call
+    ``configure()``. The global tracer provider stays as it is.
+    """
+    from .configuration import redirected_to
+
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", unconfigured_learning_database.path)
+    with redirected_to(unconfigured_learning_database) as database:
+        yield database
+
+
+@pytest.fixture
+def recorded_executions(
+    learning_database: "LearningDatabase",
+) -> "Callable[[], contextlib.AbstractContextManager[list[ExecutionRecord]]]":
+    """Lists of what is recorded in a block.
+
+    ``with recorded_executions() as executions:`` makes a list that is filled when the block ends, also by an
+    exception, in the order in which the executions ended.
+    """
+    from .record import ExecutionRecord
+
+    newest = "SELECT coalesce(max(rowid), 0) AS newest FROM executions"
+
+    @contextlib.contextmanager
+    def record() -> "Iterator[list[ExecutionRecord]]":
+        executions: list[ExecutionRecord] = []
+        (before,) = learning_database.query(newest)
+        try:
+            yield executions
+        finally:
+            rows = learning_database.query("SELECT * FROM executions WHERE rowid > :newest ORDER BY rowid", before)
+            executions += map(ExecutionRecord.from_dict, rows)
+
+    return record
