@@ -145,7 +145,7 @@ def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
         _, process_id, host, identity, _, heartbeat, _ = entry
         process = Process(process_id, host, identity)
         if process not in verdicts:  # one heartbeat is that of all
-            verdicts[process] = has_died(process, now - datetime.fromisoformat(heartbeat).timestamp())
+            verdicts[process] = has_died(process, now - _moment(heartbeat))
         if verdicts[process]:
             dead.append(entry)
     return dead
@@ -155,13 +155,16 @@ def _lost_row(entry: Row) -> Row | None:
     execution_id, process_id, host, _, started, heartbeat, record = entry
     try:
         values = json.loads(record)
-        lasted = datetime.fromisoformat(heartbeat) - datetime.fromisoformat(started)
     except ValueError:
         log.warning("The entry %s of the table running cannot be read; it is left out.", execution_id)
         return None
-    values["duration_seconds"] = max(0.0, lasted.total_seconds())
+    values["duration_seconds"] = max(0.0, _moment(heartbeat) - _moment(started))
     values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."
     return tuple(values.get(column) for column in COLUMNS)
+
+
+def _moment(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
