@@ -81,6 +81,17 @@ class Capture:
         """Note *values* (column -> value); at the end they are laid over what task and result say."""
         self._said.update(values)
 
+    def so_far(self) -> dict[str, Any] | None:
+        """Return the attributes captured before the end, with the columns marked that nothing is known of as yet.
+
+        None where the end is being captured. May be called by any thread.
+        """
+        attributes = self.attributes.copy()
+        if semconv.DEFAULTED in attributes:
+            return None
+        attributes[semconv.DEFAULTED] = tuple(column for key, column in MARKED if key not in attributes)
+        return attributes
+
     def returned(self, result: Any) -> Verdict:
         """Capture *result*, and judge it."""
         read = self._read_task if result is self._task else reader_of(result)

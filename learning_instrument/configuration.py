@@ -162,6 +162,7 @@ def _pipeline(
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
+        running=processor.running,
         set_attributes=set_valid_attributes,
     )
 

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -15,9 +15,15 @@ from .record import COLUMNS, Row
 #: do so for every row, and wait for it again behind the threads that produce them.
 _CHUNKS: Final = (256, 32, 8, 1)
 _ONE_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
+#: What a result that takes a lost row's place leaves as it is.
+_KEPT: Final = ("execution_id", "user_accepted", "user_rating")
 _INSERT: Final = f"INSERT INTO executions ({','.join(COLUMNS)}) VALUES "
-# Storing one execution twice keeps one row.
-_ONCE: Final = " ON CONFLICT (execution_id) DO NOTHING"
+# Storing one execution twice keeps one row. Only a result takes the place of what was taken for lost.
+_ONCE: Final = (
+    " ON CONFLICT (execution_id) DO UPDATE SET "
+    + ",".join(f"{column}=excluded.{column}" for column in COLUMNS if column not in _KEPT)
+    + " WHERE outcome='lost' AND excluded.outcome<>'lost'"
+)
 _INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size in _CHUNKS}
 _INSERT_ONE: Final = _INSERTS[1]
 #: 64 MB: see checkpoint().
@@ -30,11 +36,13 @@ class WriteConnection:
     Args:
         path: the absolute path of the database.
         busy_seconds: how long a write waits for another writer's lock.
+        opened: called whenever it was opened.
     """
 
-    def __init__(self, path: str, busy_seconds: float) -> None:
+    def __init__(self, path: str, busy_seconds: float, opened: Callable[[], object] | None = None) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
+        self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] = (0, 0)
 
@@ -45,6 +53,8 @@ class WriteConnection:
 
     def insert(self, rows: Sequence[Row], losses: Mapping[str, int] | None = None) -> int:
         """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
+
+        A result that takes the place of a row with the outcome ``lost`` is new.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
@@ -121,6 +131,8 @@ class WriteConnection:
             raise
         self._file_id = (status.st_dev, status.st_ino)
         self._connection = connection
+        if self._opened is not None:
+            self._opened()
         return connection
 
     def _is_in_place(self) -> bool:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from .errors import ConfigurationError, DatabaseError
 from .forking import tell_of_forks
 from .record import ExecutionRecord, Row, row_from_record
 from .retention import Retention, trim
+from .watcher import Watcher
 from .writer import GATHER_SECONDS, BackgroundWriter
 
 log = logging.getLogger("learning_instrument")
@@ -83,8 +85,12 @@ class LearningDatabase:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._read_lock = threading.Lock()
-        self._front = WriteConnection(self.path, _TASK_BUSY_SECONDS)
-        self._back = WriteConnection(self.path, _BACKGROUND_BUSY_SECONDS)
+        this = weakref.ref(self)  # the watcher's thread must not keep a database that nobody has any more
+        self._watcher = Watcher(self.path, lambda: (database := this()) is not None and database._has_backlog())
+        #: The executions that run now, for the pipelines.
+        self.running = self._watcher.running
+        self._front = WriteConnection(self.path, _TASK_BUSY_SECONDS, self._watcher.opened)
+        self._back = WriteConnection(self.path, _BACKGROUND_BUSY_SECONDS, self._watcher.opened)
         # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
         gather_seconds = GATHER_SECONDS if self.durability == "batch" else 0.0
         self._writer = BackgroundWriter(
@@ -170,6 +176,7 @@ class LearningDatabase:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
             ) from error
+        self._watcher.settle_dead()
 
     def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
         """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.
@@ -207,6 +214,7 @@ class LearningDatabase:
             self.start_anew()
         if not self._writer.flush(_CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
+        self._watcher.close()
         with self._lock:
             self._front.close()
         self._writer.between_batches(self._back.close)
@@ -348,6 +356,9 @@ class LearningDatabase:
             except Exception:  # a log handler of the host's: neither a task nor the writer may end by it
                 self._warned.pop(kind, None)
 
+    def _has_backlog(self) -> bool:
+        return self._writer.backlog > 0
+
     def _is_trimming_due(self) -> bool:
         return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
 
@@ -396,6 +407,7 @@ class LearningDatabase:
         self._front.abandon()
         self._back.abandon()
         self._writer.after_fork()
+        self._watcher.start_anew()
         self._reset_counts()
 
 

@@ -6,6 +6,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from .exporter import SQLiteSpanExporter
+from .running import Running
 
 log = logging.getLogger("learning_instrument")
 
@@ -20,6 +21,11 @@ class ExecutionProcessor:
     def __init__(self, exporter: SQLiteSpanExporter) -> None:
         self._exporter = exporter
         self._has_warned = False
+
+    @property
+    def running(self) -> Running:
+        """Where executions are noted while they run."""
+        return self._exporter.database.running
 
     def record(self, span: ReadableSpan) -> None:
         """Take the finished span of an execution."""

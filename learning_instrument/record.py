@@ -244,6 +244,27 @@ def row_from_span(span: ReadableSpan) -> Row:
     )
 
 
+def row_of_unfinished(span: ReadableSpan, attributes: Mapping[str, Any]) -> Row:
+    """Return the row of an execution whose process died, as far as it is known while it runs.
+
+    Args:
+        span: the execution's, which has not ended.
+        attributes: what was captured before the end.
+    """
+    known = {
+        **attributes,
+        semconv.TASK_OUTCOME: Outcome.LOST.value,
+        semconv.ERROR_KIND: ErrorType.CRASH.value,
+        semconv.TASK_DURATION: 0.0,
+        semconv.DEFAULTED: (*attributes[semconv.DEFAULTED], "duration_seconds"),
+    }
+    return row_from_span(
+        ReadableSpan(
+            span.name, context=span.context, resource=span.resource, attributes=known, start_time=span.start_time
+        )
+    )
+
+
 def row_from_record(record: ExecutionRecord) -> Row:
     """Return the row of *record*."""
     values = record.to_dict()

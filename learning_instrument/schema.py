@@ -43,7 +43,19 @@ def m002_losses(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses)
+def m003_running(db: "Database") -> None:
+    """Create the ledger of executions that run, from which those of a dead process become records."""
+    db.table("running").create(
+        {
+            "execution_id": str, "task_id": str, "task_type": str, "pool_type": str, "process_id": int, "host": str,
+            "process": str, "started": str, "heartbeat": str, "record": str,
+        },
+        pk="execution_id",
+        not_null={"execution_id", "process_id", "host", "process", "started", "heartbeat", "record"},
+    )  # fmt: skip
+
+
+STEPS: Final = (m001_executions, m002_losses, m003_running)
 VERSION: Final = len(STEPS)
 
 

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -26,6 +27,7 @@ from .fields import SETTABLE
 from .identifiers import execution_id
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
+from .running import Running
 
 log = logging.getLogger("learning_instrument")
 
@@ -86,6 +88,8 @@ class Pipeline:
     set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None
+    #: Where executions are noted while they run.
+    running: Running | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Execution:
     """One run of one task, from its start to its end."""
 
     __slots__ = (
+        "__weakref__",
         "_capture",
         "_clock",
         "_outer",
@@ -170,6 +175,12 @@ class Execution:
             pipeline.set_attributes(self._recorded, attributes)
             _call_hook(plan.request_hook, self._recorded, instance, task)
         self._clock = time.perf_counter_ns()
+        running = pipeline.running
+        if running is not None:
+            running.by_id[self.execution_id] = ref(self)
+            if not running.is_watched:
+                guarded(running.watch)
+                self._clock = time.perf_counter_ns()
 
     def set(self, **values: Any) -> None:
         """Say what neither task nor result says: column -> value, as in the table ``executions``.
@@ -191,13 +202,23 @@ class Execution:
         """Name *column* in ``defaulted``: its value is a stand-in."""
         self._capture.also_defaulted += (column,)
 
+    def elapsed_seconds(self) -> float:
+        """Return how long it has been running."""
+        return (time.perf_counter_ns() - self._clock) / 1e9
+
+    def so_far(self) -> tuple[Span, dict[str, Any]] | None:
+        """Return its span, and the attributes captured before its end; None where it is ending. For other threads."""
+        capture, recorded = self._capture, self._recorded
+        attributes = None if capture is None else capture.so_far()
+        return None if attributes is None else (recorded, attributes)
+
     def returned(self, result: Any, elapsed: int | None = None) -> None:
         """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
             self._end(self._capture.returned(result), elapsed, result, None)
         except Exception as fault:  # ours: the task goes on
-            lose(self._pipeline, fault)
+            self._lose(fault)
 
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
@@ -205,7 +226,7 @@ class Execution:
         try:
             self._end(self._capture.raised(exception), elapsed, None, exception)
         except Exception as fault:  # ours: the task goes on
-            lose(self._pipeline, fault)
+            self._lose(fault)
 
     def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
         attributes = self._capture.attributes
@@ -236,6 +257,13 @@ class Execution:
             end_host_span(span, end_time)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
+        if pipeline.running is not None:  # now that it is stored, or waits to be
+            pipeline.running.by_id.pop(self.execution_id, None)
+
+    def _lose(self, fault: BaseException) -> None:
+        lose(self._pipeline, fault)
+        if self._pipeline.running is not None:
+            self._pipeline.running.by_id.pop(self.execution_id, None)
 
     def _twin(self, above: Span | None) -> Span:
         """Start a span of our own in place of the host's, which records nothing, or not all."""

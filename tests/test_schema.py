@@ -33,7 +33,7 @@ def test_new_file_gets_the_newest_schema(connection):
     schema.migrate(connection)
 
     assert schema.is_current(connection)
-    assert tables(connection) == {"executions", "losses"}
+    assert tables(connection) == {"executions", "losses", "running"}
     assert version(connection) == schema.VERSION
 
 

@@ -1,5 +1,6 @@
 """The programs that the end-to-end tests start: each a function, called in a process of its own."""
 
+import asyncio
 import atexit
 import multiprocessing
 import os
@@ -181,3 +182,82 @@ def fork_with_a_queue(path):
     child.start()
     child.join()
     assert child.exitcode == 0
+
+
+@record_execution
+def run_until(task):
+    """A task that runs until it is told to end."""
+    task["until"]()
+    return succeed(task)
+
+
+@record_execution
+async def run_until_set(task):
+    """The same, as a coroutine."""
+    await task["until"]()
+    return succeed(task)
+
+
+def run_until_told(path, durability, kind, count):
+    """Run some tasks at once, until a line comes."""
+    configure(path, durability=durability)
+    if kind == "coroutine":
+        asyncio.run(_run_coroutines(count))
+        return
+    told = threading.Event()
+    tasks = [{"task_id": f"thread-{n}", "prompt": "wait", "until": told.wait} for n in range(count)]
+    running = [threading.Thread(target=run_until, args=(task,)) for task in tasks]
+    for thread in running:
+        thread.start()
+    sys.stdin.readline()
+    told.set()
+    for thread in running:
+        thread.join()
+
+
+async def _run_coroutines(count):
+    told = asyncio.Event()
+    tasks = [{"task_id": f"coroutine-{n}", "prompt": "wait", "until": told.wait} for n in range(count)]
+    running = [asyncio.create_task(run_until_set(task)) for task in tasks]
+    await asyncio.to_thread(sys.stdin.readline)
+    told.set()
+    await asyncio.gather(*running)
+
+
+def leave_at_once_when_told(path):
+    """Leave without a word while a task runs."""
+    configure(path)
+
+    def leave():
+        sys.stdin.readline()
+        os._exit(7)
+
+    run_until({"task_id": "leaving", "until": leave})
+
+
+def prefork(path, children):
+    """Run a task of one's own beside children that run theirs, until a line comes."""
+    configure(path)
+    told, tell = os.pipe()
+
+    def work(child):
+        def until():
+            os.close(tell)
+            os.read(told, 1)  # ends when the parent closes its end
+
+        run_until({"task_id": f"child-{child}", "until": until})
+
+    def until():
+        pids = []
+        for child in range(children):
+            pid = os.fork()
+            if pid == 0:
+                work(child)
+                os._exit(0)
+            pids.append(pid)
+        sys.stdin.readline()
+        os.close(tell)
+        for pid in pids:
+            os.waitpid(pid, 0)
+
+    run_until({"task_id": "parent", "until": until})

@@ -1,0 +1,590 @@
+"""The crash ledger: what stands in the table ``running``, and what becomes of it."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import shutil
+import sqlite3
+import threading
+import time
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase, record_execution, watcher
+from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.processes import SILENCE_SECONDS, this_process
+
+LONG = 0.1
+
+
+@pytest.fixture(params=["commit", "batch"])
+def database(request, tmp_path, monkeypatch):
+    """A database whose ledger is quick: it enters what runs for 0.1 seconds, and looks every 10 ms."""
+    monkeypatch.setattr(watcher, "LONG_SECONDS", LONG)
+    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    database = LearningDatabase(tmp_path / "learning.db", request.param)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def entries(database):
+    """Return the entries of the table ``running``, read past us; none while there is no file."""
+    return lambda: read(database.path, "SELECT * FROM running ORDER BY rowid")
+
+
+def read(path, sql, *parameters):
+    if not os.path.exists(path):
+        return []
+    with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection:
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(sql, parameters)]
+        except sqlite3.OperationalError:  # the file is being made
+            return []
+
+
+def write(path, sql, *parameters):
+    with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
+        connection.execute(sql, parameters)
+
+
+def wait_until(condition, seconds=20):
+    """Wait until *condition* holds; fail where it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.01)
+
+
+class Held:
+    """Executions in threads, which run until they are released."""
+
+    def __init__(self, database):
+        self._go_on = threading.Event()
+        self._threads = []
+
+        @record_execution(learning_db=database)
+        def execute_task(task):
+            self._go_on.wait(30)
+            return {"success": True, "model_tier": "small"}
+
+        self._execute_task = execute_task
+
+    def start(self, *tasks):
+        for task in tasks:
+            thread = threading.Thread(target=self._execute_task, args=(task,))
+            thread.start()
+            self._threads.append(thread)
+
+    def release(self):
+        self._go_on.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture
+def held(database):
+    """Executions that run until they are released."""
+    held = Held(database)
+    yield held
+    held.release()
+
+
+@pytest.fixture
+def left_behind(database, held, entries):
+    """Leave entries behind, as if the process they stand for were another: return how to change what they say."""
+
+    def leave(*task_ids, **columns):
+        held.start(*({"task_id": task_id, "task_type": "left"} for task_id in task_ids))
+        wait_until(lambda: len(entries()) == len(task_ids))
+        with contextlib.closing(sqlite3.connect(database.path, timeout=5)) as connection:
+            copied = connection.execute("SELECT * FROM running").fetchall()
+        database.close()  # from now on nobody renews or deletes them
+        held.release()
+        wait_until(lambda: not entries())
+        database.flush()
+        for entry in copied:
+            write(database.path, f"INSERT INTO running VALUES ({','.join('?' * len(entry))})", *entry)
+        write(database.path, "DELETE FROM executions")
+        for column, value in columns.items():
+            write(database.path, f"UPDATE running SET {column} = ?", value)
+
+    return leave
+
+
+def stored(path):
+    with LearningDatabase(path) as reader:
+        return reader.query("SELECT * FROM executions ORDER BY task_id")
+
+
+def identity(**parts):
+    """Return the identity of this process, with some of its parts exchanged."""
+    names = ("boot", "namespace", "start", "token")
+    own = dict(zip(names, this_process().identity.split(), strict=True))
+    return " ".join({**own, **parts}.values())
+
+
+def test_long_execution_stands_in_the_table_until_it_ends(database, held, entries):
+    """With process and host, a heartbeat, and what its record would be."""
+    held.start({"task_id": "long", "task_type": "review", "prompt": "look at it"})
+
+    wait_until(entries)
+
+    (entry,) = entries()
+    assert (entry["task_id"], entry["task_type"]) == ("long", "review")
+    assert entry["process_id"] == os.getpid()
+    assert entry["started"] < entry["heartbeat"]
+    assert "look at it" in entry["record"]
+    held.release()
+    wait_until(lambda: not entries())
+    (row,) = stored(database.path)
+    assert (row["task_id"], row["outcome"], row["execution_id"]) == ("long", "succeeded", entry["execution_id"])
+
+
+def test_short_execution_never_stands_in_the_table(database, entries, monkeypatch):
+    """However often the ledger looks while it runs: the file is not even made for it."""
+    monkeypatch.undo()
+    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    seen = []
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            seen.extend(entries())
+            seen.extend(["a file"] * os.path.exists(database.path))
+            time.sleep(0.005)
+
+    execute_task({})
+
+    assert seen == []
+
+
+def test_content_that_is_not_captured_is_not_in_the_ledger(database, entries):
+    """What stands there is what the span would hold."""
+    go_on = threading.Event()
+
+    @record_execution(learning_db=database, capture_content=False)
+    def execute_task(task):
+        go_on.wait(30)
+
+    thread = threading.Thread(target=execute_task, args=({"prompt": "a secret"},))
+    thread.start()
+    wait_until(entries)
+
+    assert "a secret" not in str(entries())
+    go_on.set()
+    thread.join()
+
+
+async def test_concurrent_coroutines_each_have_an_entry(database, entries):
+    """A thousand at once, in one thread."""
+    go_on = asyncio.Event()
+
+    @record_execution(learning_db=database)
+    async def execute_task(task):
+        await go_on.wait()
+        return task
+
+    running = [asyncio.create_task(execute_task({"task_id": f"{n:04}"})) for n in range(1000)]
+    await asyncio.to_thread(wait_until, lambda: len(entries()) == 1000)
+
+    assert [entry["task_id"] for entry in entries()] == [f"{n:04}" for n in range(1000)]
+    go_on.set()
+    await asyncio.gather(*running)
+    await asyncio.to_thread(wait_until, lambda: not entries())
+    assert len(stored(database.path)) == 1000
+
+
+def test_generator_runs_until_it_is_finished(database, entries):
+    """And one that nobody finishes leaves the ledger when it is gone."""
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        yield task
+
+    generator = execute_task({"task_id": "left"})
+    next(generator)
+    wait_until(entries)
+
+    del generator
+    gc.collect()
+
+    wait_until(lambda: not entries())
+    assert [row["outcome"] for row in stored(database.path)] == ["cancelled"]
+
+
+def test_future_that_nobody_fulfils_is_not_kept_alive(database, entries):
+    """Its execution never ends; the ledger forgets it with the future."""
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        return Future()
+
+    future = execute_task({"task_id": "left"})
+    wait_until(entries)
+
+    del future
+    gc.collect()
+
+    wait_until(lambda: not entries())
+
+
+def test_execution_that_a_fault_of_ours_loses_leaves_the_ledger(database, held, entries, monkeypatch, caplog):
+    """It is counted as lost already."""
+    held.start({"task_id": "faulty"})
+    wait_until(entries)
+    monkeypatch.setattr("learning_instrument.exporter.SQLiteSpanExporter.store", lambda self, executions: 1 / 0)
+
+    held.release()
+
+    wait_until(lambda: not entries())
+    assert database.statistics().lost == {"fault": 1}
+
+
+def test_heartbeat_is_renewed_while_it_runs(database, held, entries, monkeypatch):
+    """So that those who cannot ask the process see that it lives."""
+    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.05)
+    held.start({"task_id": "long"})
+    wait_until(entries)
+    first = entries()[0]["heartbeat"]
+
+    wait_until(lambda: entries()[0]["heartbeat"] > first)
+
+
+def test_entry_that_somebody_deleted_comes_back(database, held, entries, monkeypatch):
+    """It still runs."""
+    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.05)
+    held.start({"task_id": "long"})
+    wait_until(entries)
+
+    write(database.path, "DELETE FROM running")
+
+    wait_until(entries)
+
+
+def test_execution_outlives_the_closing_of_its_database(database, held, entries):
+    """Its entry stands until it ends; then its row is stored, and the entry goes."""
+    held.start({"task_id": "long"})
+    wait_until(entries)
+
+    database.close()
+    time.sleep(0.1)
+    assert [entry["task_id"] for entry in entries()] == ["long"]
+    held.release()
+
+    wait_until(lambda: not entries())
+    assert [row["outcome"] for row in stored(database.path)] == ["succeeded"]
+
+
+def test_closed_database_is_not_made_anew_for_what_runs(database, held, entries, tmp_path, monkeypatch):
+    """Its folder may be gone by then."""
+    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.02)
+    held.start({"task_id": "long"})
+    wait_until(entries)
+    database.close()
+    shutil.rmtree(tmp_path)
+
+    time.sleep(0.3)
+
+    assert not tmp_path.exists()
+
+
+def test_locked_database_disturbs_nobody(database, held, entries):
+    """The task ends as it would; the entry is written when the lock is gone."""
+    database.open()
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        held.start({"task_id": "long"})
+        time.sleep(2 * LONG)
+        assert entries() == []
+        other.execute("COMMIT")
+
+    wait_until(entries)
+    held.release()
+    wait_until(lambda: not entries())
+    assert [row["outcome"] for row in stored(database.path)] == ["succeeded"]
+
+
+def test_database_that_cannot_be_opened_disturbs_nobody(tmp_path, monkeypatch, caplog):
+    """One warning, and the task goes on."""
+    monkeypatch.setattr(watcher, "LONG_SECONDS", 0.05)
+    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    (tmp_path / "file").write_text("no folder")
+    database = LearningDatabase(tmp_path / "file" / "learning.db")
+
+    result = record_execution(learning_db=database)(lambda task: time.sleep(0.3) or "done")({})
+
+    assert result == "done"
+    assert [record.getMessage()[:10] for record in caplog.records].count("The ledger") == 1
+    (tmp_path / "file").unlink()
+    assert database.flush()
+    database.close()
+
+
+# What becomes of entries that others left behind.
+
+
+def gone():
+    """Return the id of a process that has ended."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return child
+
+
+@pytest.mark.parametrize("database", ["commit"], indirect=True)
+class TestLeftBehind:
+    """Entries of processes that may have died."""
+
+    @pytest.fixture(autouse=True)
+    def forking_is_meant(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+
+    def test_dead_process_is_a_record_of_its_own(self, database, left_behind, entries):
+        """Lost by a crash, with what was known; what was not is marked."""
+        process_id = gone()
+        left_behind("a", process_id=process_id, process=identity(token="another"))
+        (entry,) = entries()
+
+        (row,) = stored(database.path)
+
+        assert entries() == []
+        assert (row["task_id"], row["task_type"], row["execution_id"]) == ("a", "left", entry["execution_id"])
+        assert (row["outcome"], row["error_type"], row["success"]) == ("lost", "crash", 0)
+        assert f"Process {process_id} on {this_process().host}" in row["error_message"]
+        assert entry["heartbeat"] in row["error_message"]
+        assert row["duration_seconds"] >= LONG
+        record = ExecutionRecord.from_dict(row)
+        assert (record.outcome, record.error_type) == (Outcome.LOST, ErrorType.CRASH)
+        assert {"duration_seconds", "model_tier", "actual_cost", "cost_estimate"} <= set(record.defaulted)
+        assert not {"task_id", "task_type"} & set(record.defaulted)
+
+    def test_living_process_keeps_its_entry(self, database, left_behind, entries):
+        """However long it has been silent: it may be suspended."""
+        parent = os.getppid()
+        with open(f"/proc/{parent}/stat") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        left_behind(
+            "a",
+            process_id=parent,
+            process=identity(token="another", start=start),
+            heartbeat="2020-01-01T00:00:00+00:00",
+        )
+
+        assert stored(database.path) == []
+        assert len(entries()) == 1
+
+    def test_process_id_that_is_used_again_is_another_process(self, database, left_behind):
+        """It began at another time."""
+        left_behind("a", process_id=os.getppid(), process=identity(token="another", start="1"))
+
+        assert [row["outcome"] for row in stored(database.path)] == ["lost"]
+
+    def test_own_process_id_used_again_is_another_process(self, database, left_behind):
+        """Or another program in the same process, by ``exec``."""
+        left_behind("a", process=identity(token="another"))
+
+        assert [row["outcome"] for row in stored(database.path)] == ["lost"]
+
+    def test_process_that_nobody_waited_for_is_dead(self, database, left_behind):
+        """A zombie holds its id, and nothing else."""
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+        with open(f"/proc/{child}/stat") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        os.kill(child, 9)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        left_behind("a", process_id=child, process=identity(token="another", start=start))
+
+        rows = stored(database.path)
+
+        os.waitpid(child, 0)
+        assert [row["outcome"] for row in rows] == ["lost"]
+
+    @pytest.mark.parametrize(
+        "elsewhere", [{"boot": "another", "namespace": "pid:[1]"}, {"namespace": "pid:[1]"}, {"start": "-"}]
+    )
+    @pytest.mark.parametrize("silent_seconds", [SILENCE_SECONDS - 60, SILENCE_SECONDS + 60])
+    def test_process_that_cannot_be_asked_is_dead_after_an_hour(self, database, left_behind, elsewhere, silent_seconds):
+        """Of another host, of another container, or of unknown start."""
+        heartbeat = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - silent_seconds))
+        host = "another" if "boot" in elsewhere else this_process().host
+        left_behind(
+            "a",
+            host=host,
+            process_id=os.getppid(),
+            process=identity(token="another", **elsewhere),
+            heartbeat=heartbeat,
+        )
+
+        assert len(stored(database.path)) == (silent_seconds > SILENCE_SECONDS)
+
+    def test_reboot_ends_all_processes(self, database, left_behind):
+        """A sign of life from before it, on this very host."""
+        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        before = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - since_boot - 60))
+        left_behind("a", process=identity(boot="the-last"), heartbeat=before)
+
+        assert [row["outcome"] for row in stored(database.path)] == ["lost"]
+
+    def test_many_openers_make_one_record_of_each(self, database, left_behind):
+        """All at the same moment."""
+        left_behind(*(f"{n:02}" for n in range(50)), process_id=gone(), process=identity(token="another"))
+        together = threading.Barrier(8)
+
+        def open_():
+            together.wait()
+            with LearningDatabase(database.path):
+                pass
+
+        with ThreadPoolExecutor(8) as threads:
+            for future in [threads.submit(open_) for _ in range(8)]:
+                future.result()
+
+        assert [row["task_id"] for row in stored(database.path)] == [f"{n:02}" for n in range(50)]
+
+    def test_execution_whose_row_was_stored_is_not_lost(self, database, left_behind, entries):
+        """Its process died between the row and the entry."""
+        left_behind("a", process_id=gone(), process=identity(token="another"))
+        (entry,) = entries()
+        write(
+            database.path,
+            "INSERT INTO executions (execution_id, task_id, timestamp, task_type, success, duration_seconds, outcome,"
+            " metadata, defaulted) VALUES (?, 'a', ?, 'left', 1, 2.0, 'succeeded', '{}', '[]')",
+            entry["execution_id"],
+            entry["started"],
+        )
+
+        rows = stored(database.path)
+
+        assert [(row["outcome"], row["duration_seconds"]) for row in rows] == [("succeeded", 2.0)]
+        assert entries() == []
+
+    def test_process_that_records_settles_the_dead_in_the_background(self, database, left_behind, entries):
+        """A task that opens the database does not wait for it."""
+        left_behind("a", process_id=gone(), process=identity(token="another"))
+
+        other = LearningDatabase(database.path)
+        other.append([ExecutionRecord(task_type="new", task_id="new")])
+
+        wait_until(lambda: not entries())
+        other.close()
+        assert [row["task_id"] for row in stored(database.path)] == ["a", "new"]
+
+    def test_long_lived_process_settles_those_that_die_later(self, database, held, left_behind, entries, monkeypatch):
+        """Though it opened the database while they lived."""
+        monkeypatch.setattr(watcher, "_SETTLE_SECONDS", 0.05)
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+        with open(f"/proc/{child}/stat") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        left_behind("a", process_id=child, process=identity(token="another", start=start))
+        other = LearningDatabase(database.path)
+        other.append([ExecutionRecord(task_type="new", task_id="new")])
+        time.sleep(0.5)  # long enough for its thread to find nothing to do but that
+        assert len(entries()) == 1
+
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+        wait_until(lambda: not entries())
+        other.close()
+        assert [row["task_id"] for row in stored(database.path)] == ["a", "new"]
+
+    def test_unreadable_entry_does_not_keep_others_from_being_settled(self, database, left_behind, entries, caplog):
+        """It is left out, with a warning."""
+        left_behind("a", "b", process_id=gone(), process=identity(token="another"))
+        write(database.path, "UPDATE running SET record = '{' WHERE task_id = 'a'")
+
+        assert [row["task_id"] for row in stored(database.path)] == ["b"]
+        assert entries() == []
+        assert "cannot be read" in caplog.text
+
+    def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries):
+        """Its ledger has its own alone, and the parent's entries stay."""
+        held.start({"task_id": "parents"})
+        wait_until(entries)
+
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                assert not database.running.by_id
+                record_execution(learning_db=database)(lambda task: time.sleep(3 * LONG))({"task_id": "childs"})
+                wait_until(lambda: [entry["task_id"] for entry in entries()] == ["parents"])
+                status = 0
+            os._exit(status)
+        wait_until(lambda: len(entries()) == 2)
+
+        assert [(entry["task_id"], entry["process_id"]) for entry in entries()] == [
+            ("parents", os.getpid()),
+            ("childs", child),
+        ]
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        held.release()
+        assert [row["outcome"] for row in stored(database.path)] == ["succeeded"] * 2
+
+
+# What was taken for lost, and was not.
+
+
+def lost(**fields):
+    return ExecutionRecord(
+        task_type="t", execution_id="one", outcome=Outcome.LOST, error_type=ErrorType.CRASH, **fields
+    )
+
+
+def real(**fields):
+    return ExecutionRecord(task_type="t", execution_id="one", outcome=Outcome.SUCCEEDED, **fields)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_real_result_replaces_a_lost_one(database, together):
+    """One row, without the error, and both were stored."""
+    records = [lost(duration_seconds=1.0), real(duration_seconds=9.0, task_id="real")]
+
+    for group in [records] if together else [[record] for record in records]:
+        database.append(group)
+        database.flush()
+
+    (row,) = stored(database.path)
+    assert (row["outcome"], row["error_type"], row["success"]) == ("succeeded", None, 1)
+    assert (row["duration_seconds"], row["task_id"]) == (9.0, "real")
+    assert (database.statistics().stored, database.statistics().lost) == (2, {})
+
+
+@pytest.mark.parametrize("records", [[real(), lost()], [real(), real()], [lost(), lost()]], ids=str)
+def test_nothing_else_is_replaced(database, records):
+    """Storing one execution twice keeps the first row, and counts once."""
+    for record in records:
+        database.append([record])
+        database.flush()
+
+    (row,) = stored(database.path)
+    assert row["outcome"] == records[0].outcome.value
+    assert database.statistics().stored == 1
+
+
+def test_feedback_on_a_lost_execution_is_kept(database):
+    """A person gave it."""
+    database.append([lost()])
+    database.flush()
+    write(database.path, "UPDATE executions SET user_rating = 4, user_accepted = 1")
+
+    database.append([real()])
+    database.flush()
+
+    (row,) = stored(database.path)
+    assert (row["outcome"], row["user_rating"], row["user_accepted"]) == ("succeeded", 4, 1)
