@@ -42,12 +42,16 @@ MAY_IMPORT = {
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter",
-    "configuration": "errors tracing routes database retention exporter provider processor",
+    "otlp": "",
+    "configuration": "errors tracing routes database retention exporter otlp provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
     "pools": "carrying decorator patching targets",
     "instrumentor": "configuration decorator errors patching pools targets",
+    # What a person at a terminal uses.
+    "launch": "errors otlp",
+    "cli": "errors launch",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
@@ -61,7 +65,7 @@ ONLY_IN = {
     "sqlite3": "connection database schema",
     "sqlite_utils": "schema",
     "opentelemetry.sdk": "configuration exporter processor provider record",
-    "click": "",
+    "click": "cli",
     "rich": "",
 }
 
