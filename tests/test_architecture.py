@@ -35,10 +35,12 @@ MAY_IMPORT = {
     "record": "semconv errors identifiers outcome",
     "schema": "errors",
     "writer": "",
-    "connection": "record schema",
+    "connection": "errors record schema",
     "retention": "errors connection",
     "forking": "",
-    "database": "errors forking record retention writer connection",
+    "lookup": "errors record",
+    "feedback": "connection errors lookup record redaction",
+    "database": "errors feedback forking record retention writer connection",
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter",
@@ -50,8 +52,14 @@ MAY_IMPORT = {
     "pools": "carrying decorator patching targets",
     "instrumentor": "configuration decorator errors patching pools targets",
     # What a person at a terminal uses.
+    "moments": "errors",
+    "read_only": "connection errors schema",
+    "parquet": "errors record",
+    "pruning": "connection errors lookup parquet record retention",
+    "demo": "database errors identifiers outcome record",
+    "doctor": "errors lookup read_only schema",
     "launch": "errors otlp",
-    "cli": "errors launch",
+    "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
@@ -62,11 +70,11 @@ MAY_IMPORT_LATER = {
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database schema",
+    "sqlite3": "connection database read_only schema",
     "sqlite_utils": "schema",
     "opentelemetry.sdk": "configuration exporter processor provider record",
     "click": "cli",
-    "rich": "",
+    "rich": "cli",
 }
 
 #: A package counts as one module.

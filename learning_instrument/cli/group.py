@@ -15,9 +15,17 @@ import click
 from ..errors import LearningInstrumentError
 from .options import database_option
 
-#: Subcommand -> the module here that has it, under the name of the subcommand. In the order of ``--help``.
+#: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
 COMMANDS: Final = {
     "run": "run",
+    "list": "executions",
+    "show": "executions",
+    "tail": "executions",
+    "feedback": "feedback",
+    "prune": "upkeep",
+    "rebuild": "upkeep",
+    "doctor": "doctor",
+    "demo": "demo",
 }
 
 _WRONG: Final = 2
