@@ -28,7 +28,7 @@ def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bo
     findings = examine(path)
     output = output_wanted(as_json, as_csv)
     if output is Output.TEXT:
-        click.echo(f"{path}: {_counted(findings)}")
+        print_note(f"{path}: {_counted(findings)}")
         for finding in findings:
             click.echo(f"\n{click.style(finding.severity.value, fg=_STYLES[finding.severity])}: {finding.check}")
             print_note(finding.what)

@@ -23,6 +23,7 @@ from .rendering import (
     print_note,
     print_table,
     render,
+    write,
 )
 
 #: The first half of an execution's id is the moment it started, to the nanosecond.
@@ -118,7 +119,7 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
     else:
         for record in records:
             row = _line(record)
-            click.echo(fitted(_FOLLOWED.format(**{column.name: column.cell(row) for column in _COLUMNS})))
+            write(fitted(_FOLLOWED.format(**{column.name: column.cell(row) for column in _COLUMNS})))
 
 
 _FEEDBACK_COLUMNS: Final = (
@@ -161,7 +162,7 @@ def _print_fields(found: Relatives) -> None:
 
 def _print_more(title: str, rows: Sequence[Any], columns: Sequence[Column]) -> None:
     if rows:
-        click.echo(f"\n{title}")
+        write(f"\n{title}")
         print_table(rows, columns, "")
 
 

@@ -4,6 +4,7 @@ Exit codes: 0, or what the subcommand says; 1 for a finding that a script asked 
 2 and one line for whatever the user has to mend; 130 after Ctrl-C; 141 where the reader of a pipe went away.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -64,6 +65,8 @@ class CommandGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *others: Any, **keywords: Any) -> Any:
         """Run, and end the process."""
         keywords["standalone_mode"] = False
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal may lack a letter of a task's
         try:
             status = super().main(args, *others, **keywords)
         except click.exceptions.NoArgsIsHelpError as error:

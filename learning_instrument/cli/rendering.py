@@ -100,7 +100,7 @@ def render(
 
 def print_json(document: Any, indent: int | None = 2) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False))
+    write(json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False))
 
 
 def print_csv(rows: Sequence[Any], columns: Sequence[Column], with_heading: bool = True) -> None:
@@ -113,7 +113,7 @@ def print_csv(rows: Sequence[Any], columns: Sequence[Column], with_heading: bool
         writer.writerow(names)
     for row in values:
         writer.writerow(_csv_cell(row.get(name)) for name in names)
-    click.echo(sheet.getvalue(), nl=False)
+    write(sheet.getvalue(), end="")
 
 
 def print_fields(fields: Mapping[str, str]) -> None:
@@ -124,11 +124,11 @@ def print_fields(fields: Mapping[str, str]) -> None:
         if is_terminal():
             room = max(_NARROWEST, terminal_width() - width)
             first, *rest = textwrap.wrap(text, room) or [""]
-            click.echo(click.style(f"{name:<{width}}", dim=True) + first)
+            write(click.style(f"{name:<{width}}", dim=True) + first)
             for line in rest:
-                click.echo(" " * width + line)
+                write(" " * width + line)
         else:
-            click.echo(f"{name:<{width}}{text}".rstrip())
+            write(f"{name:<{width}}{text}".rstrip())
 
 
 def fitted(line: str) -> str:
@@ -141,16 +141,16 @@ def fitted(line: str) -> str:
 def print_table(rows: Sequence[Any], columns: Sequence[Column], nothing: str) -> None:
     """Print *rows* as a table that fits the terminal, or in full where there is none."""
     if not rows:
-        click.echo(nothing)
+        write(nothing)
     elif is_terminal():
-        click.echo(table_of(rows, columns, terminal_width()), nl=False)
+        write(table_of(rows, columns, terminal_width()), end="")
     else:
-        click.echo(_aligned(rows, columns), nl=False)
+        write(_aligned(rows, columns), end="")
 
 
 def print_note(note: str) -> None:
     """Print a line below a table, wrapped where a terminal is narrow."""
-    click.echo(click.wrap_text(note, terminal_width()) if is_terminal() else note)
+    write(textwrap.fill(note, terminal_width()) if is_terminal() else note)
 
 
 def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int, colour: bool = True) -> str:
@@ -210,6 +210,12 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Print *text* as it is: ``click.echo`` would take out of a pipe's data what looks like a colour."""
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
 
 
 def is_terminal() -> bool:
