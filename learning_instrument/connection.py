@@ -221,8 +221,20 @@ def open_read_only(path: str) -> sqlite3.Connection:
     """Return a connection to the database at *path* that changes nothing, and leaves no file beside it.
 
     Raises:
-        sqlite3.Error, OSError, DatabaseError: if there is none, or it cannot be read.
+        DatabaseError: if there is none, or it cannot be read, or is none of ours.
     """
+    try:
+        return _open_read_only(path)
+    except FileNotFoundError as error:
+        raise DatabaseError(
+            f"There is no database {path}; name another (--database), or record something first."
+        ) from error
+    except (sqlite3.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatabaseError(f"{path} cannot be read as a database: {reason}.") from error
+
+
+def _open_read_only(path: str) -> sqlite3.Connection:
     with open(path, "rb"):  # for an error that says why
         pass
     has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0

@@ -61,15 +61,7 @@ class ReadOnlyDatabase:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            try:
-                self._connection = open_read_only(self.path)
-            except FileNotFoundError as error:
-                raise DatabaseError(
-                    f"There is no database {self.path}; name another (--database), or record something first."
-                ) from error
-            except (sqlite3.Error, OSError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise DatabaseError(f"{self.path} cannot be read as a database: {reason}.") from error
+            self._connection = open_read_only(self.path)
         return self._connection
 
     def _reason(self, connection: sqlite3.Connection, error: Exception) -> str:
