@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from . import routes
+from . import otlp, routes
 from .database import LearningDatabase
 from .errors import ConfigurationError
 from .exporter import SQLiteSpanExporter, as_database
@@ -90,6 +92,8 @@ def configure_privately(
         if _State.database is None:
             _State.database, _State.is_private = as_database(database, durability), True
             if not routes.is_disabled():
+                if otlp.is_wanted(os.environ):
+                    _export_by_otlp()
                 processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
                 routes.install(functools.partial(_pipeline, processor, None))
         return _State.database
@@ -174,6 +178,16 @@ def _global_provider() -> Any:
         provider = TracerProvider(id_generator=OwnIds())
         trace.set_tracer_provider(provider)
     return provider
+
+
+def _export_by_otlp() -> None:
+    """Set up an SDK that exports, where there is none: the user asked for it, so the application's own is refused."""
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        exporter = otlp.exporter()
+        if exporter is None:
+            log.warning("The OTLP exporter is not installed in %s; spans go to no collector.", sys.prefix)
+        else:
+            _global_provider().add_span_processor(BatchSpanProcessor(exporter))
 
 
 def _add_processor(provider: Any, processor: ExecutionProcessor) -> None:

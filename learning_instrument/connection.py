@@ -6,10 +6,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from . import schema
+from .errors import DatabaseError
 from .record import COLUMNS, Row
+
+T = TypeVar("T")
+
+Execute = Callable[..., list[Any]]
+"""A statement and its parameters -> the rows it answers."""
 
 #: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
 #: do so for every row, and wait for it again behind the threads that produce them.
@@ -28,6 +35,8 @@ _INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size 
 _INSERT_ONE: Final = _INSERTS[1]
 #: 64 MB: see checkpoint().
 _LONG_LOG_PAGES: Final = 16000
+#: How long upkeep, for which a person waits, waits for another writer's lock.
+_UPKEEP_BUSY_SECONDS: Final = 30.0
 
 
 class WriteConnection:
@@ -86,6 +95,20 @@ class WriteConnection:
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run one statement that commits by itself; return its rows."""
         return self._open().execute(sql, parameters).fetchall()
+
+    def transact(self, work: Callable[[Execute], T]) -> T:
+        """Return what *work* does with a function that executes statements, all of them or none.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+
+        def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+            return connection.execute(sql, parameters).fetchall()
+
+        with _transaction(connection):
+            return work(execute)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the database, as far as no reader is in the way.
@@ -157,6 +180,24 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
 
+@contextlib.contextmanager
+def open_for_upkeep(path: str) -> Iterator[WriteConnection]:
+    """Yield a connection for writing to the database at *path*, which must be there already.
+
+    Raises:
+        DatabaseError: if there is none, or it cannot be written.
+    """
+    connection = WriteConnection(path, _UPKEEP_BUSY_SECONDS)
+    try:
+        open_read_only(path).close()
+        yield connection
+    except (sqlite3.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatabaseError(f"{path} cannot be written: {reason}.") from error
+    finally:
+        connection.close()
+
+
 def prepare(connection: sqlite3.Connection) -> None:
     """Set up *connection* for writing, and its file where that is new or old.
 
@@ -186,6 +227,57 @@ def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor]
     finally:
         connection.close()
+
+
+def open_read_only(path: str) -> sqlite3.Connection:
+    """Return a connection to the database at *path* that changes nothing, and leaves no file beside it.
+
+    Raises:
+        DatabaseError: if there is none, or it cannot be read, or is none of ours.
+    """
+    try:
+        return _open_read_only(path)
+    except FileNotFoundError as error:
+        raise DatabaseError(
+            f"There is no database {path}; name another (--database), or record something first."
+        ) from error
+    except (sqlite3.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatabaseError(f"{path} cannot be read as a database: {reason}.") from error
+
+
+def _open_read_only(path: str) -> sqlite3.Connection:
+    with open(path, "rb"):  # for an error that says why
+        pass
+    has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
+    # One who may only read leaves the files of an empty log behind. One who may write takes them away, and with an
+    # empty log there is nothing it could move into the database.
+    mode = "ro" if has_log or not os.access(path, os.W_OK) else "rw"
+    try:
+        return _first_question(path, f"mode={mode}")
+    except sqlite3.OperationalError as error:
+        if "unable to open" not in str(error) and "readonly" not in str(error):
+            raise
+        if has_log:
+            raise DatabaseError(
+                f"{path}-wal cannot be read along in a folder that cannot be written;"
+                " copy both files to one that can, and ask there."
+            ) from error
+        # Nobody can be writing: without a log in a folder of which nobody makes one.
+        return _first_question(path, "mode=ro&immutable=1")
+
+
+def _first_question(path: str, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(path)}?{how}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        schema.check(connection, path)
+    except BaseException:  # raised again: only the connection must not stay open
+        connection.close()
+        raise
+    return connection
 
 
 def abandon(connection: sqlite3.Connection) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from . import connection
-from .connection import WriteConnection
+from . import connection, feedback
+from .connection import Execute, WriteConnection
 from .errors import ConfigurationError, DatabaseError
 from .forking import tell_of_forks
 from .record import ExecutionRecord, Row, row_from_record
@@ -177,6 +177,68 @@ class LearningDatabase:
                 f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
             ) from error
         self._watcher.settle_dead()
+
+    def transact(self, work: Callable[[Execute], T]) -> T:
+        """Return what *work* does with a function that executes statements: all of them, or none. Not for tasks.
+
+        What is queued is written first.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
+        self.open()
+        self.flush()
+        result: list[T] = []
+        try:
+            self._writer.between_batches(lambda: result.append(self._back.transact(work)))
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
+        return result[0]
+
+    def add_feedback(
+        self,
+        execution: str,
+        *,
+        accepted: bool | None = None,
+        rating: int | None = None,
+        comment: str | None = None,
+        source: str | None = None,
+        visibility: str = "private",
+    ) -> feedback.Feedback:
+        """Store what somebody says of an execution. The history is kept, and the record shows the latest.
+
+        Args:
+            execution: the id of an execution, or of a task, of which the last execution is meant.
+            accepted: whether the result was taken.
+            rating: 1 to 5.
+            comment: any text; secrets are taken out of it.
+            source: who says it, or by which tool.
+            visibility: ``"private"``, ``"team"`` or ``"public"``.
+
+        Raises:
+            ConfigurationError: for a value that is none of these, or if nothing is said.
+            UnknownExecutionError: if there is no such execution.
+            DatabaseError: if the database cannot be written.
+        """
+        said = feedback.checked(execution, accepted, rating, comment, source, visibility)
+        return self.transact(lambda execute: feedback.add(execute, said))
+
+    def delete_feedback(self, execution: str) -> int:
+        """Delete what was said of one execution; return how many times that was.
+
+        Raises:
+            UnknownExecutionError: if there is no such execution.
+            DatabaseError: if the database cannot be written.
+        """
+        return self.transact(lambda execute: feedback.delete(execute, execution))
+
+    def clear_feedback(self) -> int:
+        """Delete what was said of all executions; return how many times that was.
+
+        Raises:
+            DatabaseError: if the database cannot be written.
+        """
+        return self.transact(feedback.clear)
 
     def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
         """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.

@@ -15,3 +15,7 @@ class DatabaseError(LearningInstrumentError):
 
 class SchemaVersionError(DatabaseError):
     """A database written by a newer release than this one."""
+
+
+class UnknownExecutionError(LearningInstrumentError, LookupError):
+    """An id that names no execution, or more than one."""

@@ -31,7 +31,7 @@ def retention(days: float | None, max_size: int | str | None) -> Retention:
     """
     if days is not None and not (isinstance(days, (int, float)) and days > 0):
         raise ConfigurationError(f"retention_days={days!r} is not a number of days above 0.")
-    return Retention(days, None if max_size is None else _bytes(max_size))
+    return Retention(days, None if max_size is None else size_in_bytes(max_size))
 
 
 def trim(connection: WriteConnection, limits: Retention) -> bool:
@@ -66,7 +66,12 @@ def _excess(
     return None
 
 
-def _bytes(size: int | str) -> int:
+def size_in_bytes(size: int | str) -> int:
+    """Return the bytes that *size* means: a number, or a text such as ``"500MB"``.
+
+    Raises:
+        ConfigurationError: if it means none.
+    """
     if isinstance(size, int) and not isinstance(size, bool) and size > 0:
         return size
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", size, re.I) if isinstance(size, str) else None

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from .errors import SchemaVersionError
+from .errors import DatabaseError, SchemaVersionError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -55,7 +55,26 @@ def m003_running(db: "Database") -> None:
     )  # fmt: skip
 
 
-STEPS: Final = (m001_executions, m002_losses, m003_running)
+def m009_feedback(db: "Database") -> None:
+    """Create what users said of executions, as they said it; the execution's own columns have the latest."""
+    db.table("feedback").create(
+        {
+            "feedback_id": int, "execution_id": str, "timestamp": str, "accepted": int, "rating": int, "comment": str,
+            "source": str, "visibility": str,
+        },
+        pk="feedback_id",
+        not_null={"execution_id", "timestamp", "visibility"},
+    )  # fmt: skip
+    db.table("feedback").create_index(["execution_id"])
+    db.table("feedback").create_index(["timestamp"])
+    # Retention and prune delete executions, and what was said of them goes with them.
+    db.execute(
+        "CREATE TRIGGER feedback_goes_too AFTER DELETE ON executions"
+        " BEGIN DELETE FROM feedback WHERE execution_id = old.execution_id; END"
+    )
+
+
+STEPS: Final = (m001_executions, m002_losses, m003_running, m009_feedback)
 VERSION: Final = len(STEPS)
 
 
@@ -74,6 +93,23 @@ def is_current(connection: sqlite3.Connection) -> bool:
     return bool(version == VERSION) and bool(
         connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'executions'").fetchone()
     )
+
+
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Make sure that the file behind *connection* is a database of ours, of this release or an older one.
+
+    Raises:
+        DatabaseError: if it has no table of executions.
+        SchemaVersionError: if a newer release wrote it.
+    """
+    if "executions" not in tables(connection):
+        raise DatabaseError(f"{path} has no table of executions: it is not a database of learning_instrument.")
+    is_current(connection)
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of the tables behind *connection*."""
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def migrate(connection: sqlite3.Connection) -> None:

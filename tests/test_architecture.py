@@ -36,23 +36,35 @@ MAY_IMPORT = {
     "record": "semconv errors identifiers outcome",
     "schema": "errors",
     "writer": "",
-    "connection": "record schema",
+    "connection": "errors record schema",
     "retention": "errors connection",
     "forking": "",
+    "lookup": "errors record",
+    "feedback": "connection errors lookup record redaction",
     "processes": "identifiers",
     "ledger": "connection processes record",
     "watcher": "forking ledger record running",
-    "database": "errors forking record retention writer connection watcher",
+    "database": "errors feedback forking record retention writer connection watcher",
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter running",
-    "configuration": "errors tracing routes database retention exporter provider processor",
+    "otlp": "",
+    "configuration": "errors tracing routes database retention exporter otlp provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
     "pools": "carrying decorator patching targets",
     "instrumentor": "configuration decorator errors patching pools targets",
     "testing": "",
+    # What a person at a terminal uses.
+    "moments": "errors",
+    "read_only": "connection errors schema",
+    "parquet": "errors record",
+    "pruning": "connection errors lookup parquet record retention",
+    "demo": "database errors identifiers outcome record",
+    "doctor": "errors lookup read_only schema",
+    "launch": "errors otlp",
+    "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
@@ -64,11 +76,11 @@ MAY_IMPORT_LATER = {
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database schema",
+    "sqlite3": "connection database read_only schema",
     "sqlite_utils": "schema",
     "opentelemetry.sdk": "configuration exporter processor provider record",
-    "click": "",
-    "rich": "",
+    "click": "cli",
+    "rich": "cli",
     "pytest": "testing",
 }
 

@@ -1,0 +1,101 @@
+"""Options that several commands share, and what becomes of them."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import click
+
+from ..errors import ConfigurationError
+from ..lookup import Selection
+from ..moments import moment
+from ..read_only import ReadOnlyDatabase
+from .rendering import Output
+
+C = TypeVar("C", bound="Callable[..., Any] | click.Command")
+
+_DEFAULT_DATABASE: Final = "learning.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What every reporting command is told."""
+
+    path: str
+    selection: Selection
+    output: Output
+
+    def database(self) -> ReadOnlyDatabase:
+        """Return the database that is asked, for a ``with`` statement."""
+        return ReadOnlyDatabase(self.path)
+
+
+def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the subcommand *name*: it gets a :class:`Question`, of a report's options, and its own."""
+
+    def command(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def answer(database: str | None, since: str | None, as_json: bool, as_csv: bool, **others: Any) -> Any:
+            filters = {name: others.pop(name) for name in _FILTERS}
+            selection = Selection(since=moment(since) if since else None, **filters)
+            return function(Question(database_path(database), selection, output_wanted(as_json, as_csv)), **others)
+
+        answer = output_options(answer)
+        for option in reversed(_REPORT_OPTIONS):
+            answer = option(answer)
+        return click.command(name)(database_option(answer))
+
+    return command
+
+
+def database_option(command: C) -> C:
+    """Add ``--database``, which goes before or after the subcommand."""
+    return click.option(
+        "--database",
+        metavar="FILE",
+        type=click.Path(),
+        help="The database.  [default: $LEARNING_INSTRUMENT_DATABASE, else learning.db]",
+    )(command)
+
+
+def database_path(given: str | None) -> str:
+    """Return the path given to the subcommand, else to the command, else that of the environment."""
+    before = click.get_current_context().find_root().obj
+    return given or before or os.environ.get("LEARNING_INSTRUMENT_DATABASE") or _DEFAULT_DATABASE
+
+
+#: Option -> its help. The same names are the fields of Selection.
+_FILTERS: Final = {
+    "repo": "Only executions in this repository.",
+    "pool_type": "Only executions of this type of pool.",
+    "model_tier": "Only executions on this model tier.",
+    "task_type": "Only executions of this type of task.",
+}
+
+_REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
+    click.option("--since", metavar="WHEN", help="Only what started since: 24h, 7d, 2w, or a date (UTC)."),
+    *(
+        click.option(f"--{name.replace('_', '-')}", metavar="NAME", help=help_text)
+        for name, help_text in _FILTERS.items()
+    ),
+]
+
+
+def output_options(command: C) -> C:
+    """Add ``--json`` and ``--csv``."""
+    json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+    return json_option(csv_option(command))
+
+
+def output_wanted(as_json: bool, as_csv: bool) -> Output:
+    """Return what ``--json`` and ``--csv`` ask for.
+
+    Raises:
+        ConfigurationError: if both are there.
+    """
+    if as_json and as_csv:
+        raise ConfigurationError("--json and --csv exclude each other; leave one out.")
+    return Output.JSON if as_json else Output.CSV if as_csv else Output.TEXT

@@ -1,0 +1,311 @@
+"""Answers on the screen, in a pipe, as JSON and as CSV.
+
+A terminal gets a table that is no wider than it is: first texts get shorter, then the least important columns
+go, and a line says so. A pipe gets every column and every text in full, without lines and colours.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import enum
+import io
+import json
+import math
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import ConfigurationError
+from .words import one_line
+
+_GAP: Final = 2
+#: No text column gets narrower than this, unless it is short anyway.
+_NARROWEST: Final = 10
+
+
+class Output(enum.Enum):
+    """How an answer is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: the attribute or key of each row that it shows; dots lead further in.
+        heading: what stands above it.
+        show: a value -> its text. What is None is shown as a dash.
+        is_number: whether it is set flush right.
+        is_text: whether it may be cut where the terminal is narrow.
+        rank: columns of the highest rank go first where even that is not enough; those of rank 0 stay.
+        style: a value -> its style on a terminal.
+    """
+
+    name: str
+    heading: str
+    show: Callable[[Any], str] = str
+    is_number: bool = False
+    is_text: bool = False
+    rank: int = 0
+    style: Callable[[Any], str] = lambda value: ""
+
+    def cell(self, row: Any) -> str:
+        """Return the text of this column in *row*, on one line."""
+        value = value_of(row, self.name)
+        return "-" if value is None else one_line(self.show(value))
+
+
+def render(
+    rows: Sequence[Any],
+    columns: Sequence[Column],
+    output: Output,
+    *,
+    document: Any = None,
+    nothing: str = "Nothing was found.",
+    notes: Iterable[str] = (),
+) -> None:
+    """Print *rows*.
+
+    Args:
+        rows: mappings or dataclasses.
+        columns: what of them the table shows. CSV has all that is in them, where it is one value.
+        output: how.
+        document: what JSON shows instead of the rows.
+        nothing: what is said where there are no rows.
+        notes: lines below the table.
+    """
+    if output is Output.JSON:
+        print_json(rows if document is None else document)
+    elif output is Output.CSV:
+        print_csv(rows, columns)
+    else:
+        print_table(rows, columns, nothing)
+        for note in notes:
+            print_note(note)
+
+
+def print_json(document: Any, indent: int | None = 2) -> None:
+    """Print one JSON document."""
+    write(json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False))
+
+
+def print_csv(rows: Sequence[Any], columns: Sequence[Column], with_heading: bool = True) -> None:
+    """Print all that is in *rows*; where there are none, the names of *columns*."""
+    values = [plain(row) for row in rows]
+    names = list(values[0]) if values else [column.name for column in columns]
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    if with_heading:
+        writer.writerow(names)
+    for row in values:
+        writer.writerow(_csv_cell(row.get(name)) for name in names)
+    write(sheet.getvalue(), end="")
+
+
+def print_fields(fields: Mapping[str, str]) -> None:
+    """Print names and values, each value in full."""
+    width = max(map(len, fields)) + _GAP
+    for name, text in fields.items():
+        text = one_line(text)
+        if is_terminal():
+            room = max(_NARROWEST, terminal_width() - width)
+            first, *rest = textwrap.wrap(text, room) or [""]
+            write(click.style(f"{name:<{width}}", dim=True) + first)
+            for line in rest:
+                write(" " * width + line)
+        else:
+            write(f"{name:<{width}}{text}".rstrip())
+
+
+def fitted(line: str) -> str:
+    """Return *line*, cut where it is longer than a line of the terminal."""
+    if not is_terminal() or cell_len(line) <= terminal_width():
+        return line
+    return set_cell_size(line, terminal_width() - 1).rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def print_table(rows: Sequence[Any], columns: Sequence[Column], nothing: str) -> None:
+    """Print *rows* as a table that fits the terminal, or in full where there is none."""
+    if not rows:
+        write(nothing)
+    elif is_terminal():
+        write(table_of(rows, columns, terminal_width()), end="")
+    else:
+        write(_aligned(rows, columns), end="")
+
+
+def print_note(note: str) -> None:
+    """Print a line below a table, wrapped where a terminal is narrow."""
+    write(textwrap.fill(note, terminal_width()) if is_terminal() else note)
+
+
+def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int, colour: bool = True) -> str:
+    """Return a table of *rows* whose lines are at most *width* characters wide."""
+    cells = {column.name: [column.cell(row) for row in rows] for column in columns}
+    wanted = {column.name: max(cell_len(text) for text in (column.heading, *cells[column.name])) for column in columns}
+    shown = _columns_that_fit(columns, wanted, width)
+    widths = _widths(shown, wanted, width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_edge=False, header_style="bold")
+    for column in shown:
+        table.add_column(
+            column.heading,
+            justify="right" if column.is_number else "left",
+            width=widths[column.name],
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for number, row in enumerate(rows):
+        table.add_row(
+            *(
+                Text(cells[column.name][number], style=column.style(value_of(row, column.name)), no_wrap=True)
+                for column in shown
+            )
+        )
+    screen = io.StringIO()
+    console = Console(
+        file=screen, width=width, force_terminal=colour, no_color=not colour, highlight=False, legacy_windows=False
+    )
+    console.print(table)
+    if len(shown) < len(columns):
+        left_out = ", ".join(column.heading for column in columns if column not in shown)
+        console.print(Text(f"Not shown, for want of width: {left_out}.", style="dim"))
+    return screen.getvalue()
+
+
+def value_of(row: Any, name: str) -> Any:
+    """Return what *name* leads to in *row*; None where the way ends."""
+    for part in name.split("."):
+        row = row.get(part) if isinstance(row, Mapping) else getattr(row, part, None)
+    return row
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as JSON has it: dataclasses as objects, moments in ISO form, what is not a number as null."""
+    if hasattr(value, "to_dict"):
+        return plain(value.to_dict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Print *text* as it is: ``click.echo`` would take out of a pipe's data what looks like a colour."""
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+def is_terminal() -> bool:
+    """Tell whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
+def terminal_width() -> int:
+    """Return how many characters fit on a line."""
+    return max(20, shutil.get_terminal_size().columns)
+
+
+def _writes_unicode() -> bool:
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def _columns_that_fit(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> list[Column]:
+    shown = list(columns)
+    while _least_width(shown, wanted) > width:
+        last = max(shown, key=lambda column: column.rank)
+        if not last.rank:
+            break
+        shown.remove(last)
+    return shown
+
+
+def _least_width(columns: Sequence[Column], wanted: Mapping[str, int]) -> int:
+    return sum(_least(column, wanted) for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _least(column: Column, wanted: Mapping[str, int]) -> int:
+    return min(wanted[column.name], _NARROWEST) if column.is_text else wanted[column.name]
+
+
+def _widths(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> dict[str, int]:
+    """Share what is left among the texts, the same for each, but none gets more than it wants."""
+    widths = {column.name: _least(column, wanted) for column in columns}
+    left = width - _least_width(columns, wanted)
+    while left > 0:
+        hungry = [name for name in widths if widths[name] < wanted[name]]
+        if not hungry:
+            break
+        for name in hungry[:left]:
+            widths[name] += 1
+        left -= len(hungry[:left])
+    return widths
+
+
+def _aligned(rows: Sequence[Any], columns: Sequence[Column]) -> str:
+    lines = [[column.heading for column in columns], *([column.cell(row) for column in columns] for row in rows)]
+    widths = [max(cell_len(line[number]) for line in lines) for number in range(len(columns))]
+    return "".join(
+        "  ".join(
+            " " * (width - cell_len(text)) + text if column.is_number else text + " " * (width - cell_len(text))
+            for column, text, width in zip(columns, line, widths, strict=True)
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value) if isinstance(value, (dict, list)) else value
+
+
+def may_go_on(question: str, is_agreed: bool) -> bool:
+    """Ask before something that cannot be undone; where nobody can answer, insist on ``--yes``.
+
+    Raises:
+        ConfigurationError: if there is nobody to ask.
+    """
+    if is_agreed:
+        return True
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"{question} Nobody is there to answer; say --yes.")
+    return click.confirm(question, err=True)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows how far something is: what, how much is done, and of how much. On stderr."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=of)
+            progress.update(tasks[what], completed=done)
+
+        yield tell

@@ -1,0 +1,128 @@
+"""The installation and the environment."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Final
+
+from .finding import Finding, Severity
+
+_OURS: Final = {
+    "opentelemetry_instrumentor": "learning_instrument",
+    "opentelemetry_traces_exporter": "learning_sqlite",
+}
+_SIGNALS: Final = ("traces", "metrics", "logs")
+_SAMPLERS_OF_ALL: Final = ("", "always_on", "parentbased_always_on")
+
+
+def examine_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is wrong with what is installed, and with the variables of *environment*."""
+    for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _duplicates):
+        yield from check(environment)
+
+
+def _entry_points(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for group, name in _OURS.items():
+        if not entry_points(group=group, name=name):
+            yield Finding(
+                "entry points",
+                Severity.ERROR,
+                f"The entry point {name} of the group {group} is not installed, so that opentelemetry-instrument does"
+                " not load it.",
+                "Install the package (pip install learning_instrument) rather than running it from a source tree.",
+            )
+
+
+def _exporters(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Find the exporters for want of which a distribution ends all instrumentation."""
+    if not _has_configurator() or environment.get("OTEL_CONFIG_FILE"):
+        return
+    for signal in _SIGNALS:
+        variable = f"OTEL_{signal.upper()}_EXPORTER"
+        chosen = environment.get(variable)
+        names = "otlp" if chosen is None and entry_points(group="opentelemetry_distro") else chosen or "none"
+        missing = [] if names.strip().lower() == "none" else _not_installed(names, signal)
+        if missing:
+            origin = variable if chosen is not None else f"The default of {variable}"
+            yield Finding(
+                "exporters",
+                Severity.ERROR,
+                f"{origin} names {', '.join(map(repr, missing))}, which is not installed: all instrumentation"
+                " by opentelemetry-instrument fails.",
+                f"Install it, or set {variable}={'learning_sqlite' if signal == 'traces' else 'none'};"
+                " learning-instrument run does that for you.",
+            )
+
+
+def _not_installed(names: str, signal: str) -> list[str]:
+    installed = {entry.name for entry in entry_points(group=f"opentelemetry_{signal}_exporter")}
+    wanted = (name.strip() for name in names.split(","))
+    return [name for name in wanted if not ({name, *_STANDS_FOR.get(name, ())} & installed)]
+
+
+#: A name that the SDK takes for another, by the protocol.
+_STANDS_FOR: Final = {"otlp": ("otlp_proto_grpc", "otlp_proto_http")}
+
+
+def _provider(environment: Mapping[str, str]) -> Iterator[Finding]:
+    if not _has_configurator():
+        yield Finding(
+            "provider",
+            Severity.NOTE,
+            "No distribution of OpenTelemetry is installed, so that nobody sets up a tracer provider unless the"
+            " application does: executions are recorded, but spans reach no collector.",
+            "To send spans to a collector: learning-instrument run --otlp URL, or a provider of the application's own.",
+        )
+
+
+def _disabled(environment: Mapping[str, str]) -> Iterator[Finding]:
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield Finding(
+            "disabled", Severity.ERROR, "OTEL_SDK_DISABLED=true turns recording off.", "Unset OTEL_SDK_DISABLED."
+        )
+    names = {name.strip() for name in environment.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    if names & {"learning_instrument", "*"}:
+        yield Finding(
+            "disabled",
+            Severity.ERROR,
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS keeps opentelemetry-instrument from finding pools.",
+            "Take learning_instrument (or *) out of it.",
+        )
+
+
+def _sampler(environment: Mapping[str, str]) -> Iterator[Finding]:
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").strip()
+    if sampler not in _SAMPLERS_OF_ALL:
+        yield Finding(
+            "sampler",
+            Severity.NOTE,
+            f"OTEL_TRACES_SAMPLER={sampler} leaves traces out. Every execution is recorded all the same, but in those"
+            " traces there are no model calls to see: tokens and costs stay empty where results do not report them.",
+            "Have results report tokens and cost, or sample at the collector instead.",
+        )
+
+
+def _durability(environment: Mapping[str, str]) -> Iterator[Finding]:
+    durability = environment.get("LEARNING_INSTRUMENT_DURABILITY")
+    if durability and durability not in ("commit", "batch"):
+        yield Finding(
+            "durability",
+            Severity.ERROR,
+            f"LEARNING_INSTRUMENT_DURABILITY={durability} is neither commit nor batch: nothing is recorded.",
+            "Set it to commit or batch, or unset it.",
+        )
+
+
+def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:
+    counts = Counter(entry.name for entry in entry_points(group="opentelemetry_instrumentor"))
+    for name in sorted(name for name, count in counts.items() if count > 1):
+        yield Finding(
+            "duplicate instrumentation",
+            Severity.WARNING,
+            f"Several installed packages instrument {name}, so that its calls may be seen twice.",
+            f"Uninstall all but one of them, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name}.",
+        )
+
+
+def _has_configurator() -> bool:
+    return bool(entry_points(group="opentelemetry_configurator"))

@@ -1,0 +1,25 @@
+"""What ``doctor`` finds."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(Enum):
+    """How much a finding matters."""
+
+    #: Executions are not recorded, or questions not answered.
+    ERROR = "error"
+    #: Something is lost, wrong or missing.
+    WARNING = "warning"
+    #: Good to know.
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found, and what to do about it."""
+
+    check: str
+    severity: Severity
+    what: str
+    remedy: str

@@ -1,0 +1,104 @@
+"""Where the database is."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from .finding import Finding, Severity
+
+_NETWORK: Final = frozenset(
+    {
+        "9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2",
+        "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "vboxsf", "virtiofs",
+    }
+)  # fmt: skip
+_LITTLE_SPACE: Final = 200_000_000
+_LONG_LOG: Final = 64_000_000
+
+
+def examine_place(path: str) -> Iterator[Finding]:
+    """Yield what is wrong with where the database is: rights, file system, disk, its files."""
+    folder = os.path.dirname(path)
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    there_is_one = os.path.exists(path)
+    if not there_is_one:
+        yield Finding(
+            "database",
+            Severity.WARNING,
+            f"There is no database {path}.",
+            "Record something (learning-instrument run python app.py), or name another file (--database).",
+        )
+    for place in (path, folder) if there_is_one else (folder,):
+        if not os.access(place, os.W_OK):
+            yield Finding(
+                "not writable",
+                Severity.ERROR,
+                f"{place} cannot be written by this user: executions are kept in memory, and lost in the end.",
+                f"Give the user that records the right to write {place}, or set LEARNING_INSTRUMENT_DATABASE.",
+            )
+    file_system = file_system_of(folder, _mounts())
+    if file_system in _NETWORK:
+        yield Finding(
+            "network file system",
+            Severity.ERROR,
+            f"{folder} is on a network file system ({file_system}), on which SQLite's locks and write-ahead log do not"
+            " work across machines.",
+            "Put the database on a local disk, one for each machine, and bring them together with import.",
+        )
+    if shutil.disk_usage(folder).free < _LITTLE_SPACE:
+        yield Finding(
+            "disk full",
+            Severity.ERROR,
+            f"Less than {_LITTLE_SPACE // 10**6} MB are free in {folder}.",
+            "Make room, or run learning-instrument prune.",
+        )
+    if there_is_one:
+        yield from _examine_file(path)
+
+
+def _examine_file(path: str) -> Iterator[Finding]:
+    if os.name == "posix" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        yield Finding(
+            "readable by others",
+            Severity.NOTE,
+            f"{path} can be read by other users; it holds prompts and errors.",
+            f"chmod 600 {path}",
+        )
+    log = f"{path}-wal"
+    if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
+        yield Finding(
+            "write-ahead log",
+            Severity.WARNING,
+            f"The write-ahead log has grown to {os.path.getsize(log) / 1e6:,.0f} MB: some reader never ends, or the"
+            " process that should have moved it into the database was killed.",
+            "End programs that keep a question open; then learning-instrument rebuild moves it into the database.",
+        )
+
+
+def file_system_of(folder: str, mounts: Iterable[tuple[str, str]]) -> str | None:
+    """Return the type of the file system that *folder* is on, or None where that cannot be told.
+
+    Args:
+        folder: an absolute path.
+        mounts: mount points and their types, the later on top.
+    """
+    folder = os.path.realpath(folder)
+    best: tuple[int, str] | None = None
+    for point, kind in mounts:
+        is_within = folder == point or folder.startswith(point.rstrip("/") + "/")
+        if is_within and (best is None or len(point) >= best[0]):
+            best = len(point), kind
+    return None if best is None else best[1]
+
+
+def _mounts() -> list[tuple[str, str]]:
+    try:
+        lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
+    except OSError:  # not Linux
+        return []
+    fields = (line.split(" ") for line in lines)
+    return [(field[1].replace("\\040", " "), field[2]) for field in fields if len(field) > 2]

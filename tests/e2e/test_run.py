@@ -1,0 +1,298 @@
+"""``learning-instrument run``: the installed command, applications that know nothing of us, and a collector."""
+
+import gzip
+import http.server
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMAND = Path(sys.executable).parent / "learning-instrument"
+POOLS = """
+    class Pool:
+        def execute_task(self, task):
+            return {"success": True}
+"""
+APP = """
+    import sys
+    from some_pools import Pool
+    for n in range(3):
+        Pool().execute_task({"task_id": f"t-{n}"})
+    print("done", *sys.argv[1:])
+"""
+IDS = ["t-0", "t-1", "t-2"]
+
+
+def write(path, source):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(textwrap.dedent(source))
+
+
+@pytest.fixture
+def app(tmp_path):
+    """Write an application and its pools."""
+    write(tmp_path / "app" / "some_pools.py", POOLS)
+
+    def app(source=APP):
+        write(tmp_path / "app" / "app.py", source)
+        return str(tmp_path / "app" / "app.py")
+
+    app()
+    return app
+
+
+@pytest.fixture
+def environment():
+    """The environment without variables that others set for us."""
+    others = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)} | {
+        "NO_PROXY": "127.0.0.1"
+    }
+
+
+@pytest.fixture
+def run(tmp_path, app, environment):
+    """Run ``learning-instrument run`` in the application's folder; answer with the finished process."""
+
+    def run(*arguments, command=COMMAND, cwd="app", **more):
+        return subprocess.run(
+            [str(command), "run", "--database", "../learning.db", "--pools", "some_pools:Pool", *arguments],
+            cwd=tmp_path / cwd,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+@pytest.fixture
+def task_ids(tmp_path):
+    """Return the task ids in the database."""
+
+    def task_ids():
+        connection = sqlite3.connect(tmp_path / "learning.db")
+        found = [task_id for (task_id,) in connection.execute("SELECT task_id FROM executions ORDER BY rowid")]
+        connection.close()
+        return found
+
+    return task_ids
+
+
+@pytest.fixture
+def collector():
+    """An OTLP/HTTP endpoint that keeps the spans it gets, as (service, task id)."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            request = ExportTraceServiceRequest.FromString(body)
+            for resource_spans in request.resource_spans:
+                attributes = {item.key: item.value.string_value for item in resource_spans.resource.attributes}
+                for scope_spans in resource_spans.scope_spans:
+                    for span in scope_spans.spans:
+                        keys = {item.key: item.value.string_value for item in span.attributes}
+                        server.spans.append((attributes["service.name"], keys["learning_instrument.task.id"]))
+            server.paths.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.spans, server.paths = [], []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+# Our package alone.
+
+
+@pytest.mark.parametrize("command", [["python", "app.py", "a", "--b"], ["app.py", "a", "--b"]])
+def test_one_line_records_an_application(run, task_ids, command):
+    """With or without the name of the interpreter, though no environment is active."""
+    done = run(*command)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done a --b\n", "")
+    assert task_ids() == IDS
+
+
+def test_database_is_the_same_wherever_the_application_goes(run, app, task_ids, tmp_path):
+    """A relative path is that of the folder in which the command was given."""
+    app("""
+        import os, some_pools
+        os.makedirs("elsewhere/deeper")
+        os.chdir("elsewhere/deeper")
+        some_pools.Pool().execute_task({"task_id": "t"})
+    """)
+
+    done = run("app.py")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert task_ids() == ["t"]
+
+
+def test_child_process_is_recorded_too(run, app, task_ids):
+    """One started by name and one by multiprocessing."""
+    app("""
+        import multiprocessing, subprocess, sys
+        from some_pools import Pool
+
+        if __name__ == "__main__":
+            program = "import some_pools; some_pools.Pool().execute_task({'task_id': 'by name'})"
+            subprocess.run([sys.executable, "-c", program], check=True)
+            process = multiprocessing.get_context("spawn").Process(
+                target=Pool().execute_task, args=({"task_id": "spawned"},)
+            )
+            process.start()
+            process.join()
+    """)
+
+    done = run("python", "app.py")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert task_ids() == ["by name", "spawned"]
+
+
+def test_exit_code_is_the_commands(run, app):
+    app("raise SystemExit(7)")
+
+    assert run("app.py").returncode == 7
+
+
+def test_signals_reach_the_command_itself(app, tmp_path, environment):
+    """It takes the place of ``run``, under the same process id."""
+    path = app("""
+        import os, time
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    """)
+    with subprocess.Popen(
+        [str(COMMAND), "run", "--database", str(tmp_path / "x.db"), path],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(30)
+
+    assert said == f"{process.pid}\n"
+    assert status == -signal.SIGTERM
+
+
+def test_what_the_user_set_stays(run, app, task_ids):
+    """Only an option goes before it."""
+    app("""
+        import os
+        names = ("OTEL_SERVICE_NAME", "OTEL_TRACES_EXPORTER", "LEARNING_INSTRUMENT_DURABILITY")
+        print(*[os.environ.get(name) for name in names])
+    """)
+
+    done = run(
+        "app.py", OTEL_SERVICE_NAME="mine", OTEL_TRACES_EXPORTER="console", LEARNING_INSTRUMENT_DURABILITY="batch"
+    )
+
+    assert done.stdout == "mine console batch\n"
+
+
+def test_collector_gets_what_the_database_gets(run, collector, task_ids):
+    """Though nobody sets up an SDK."""
+    done = run("--otlp", collector.url, "--service-name", "shop", "app.py")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert task_ids() == IDS
+    assert collector.spans == [("shop", task_id) for task_id in IDS]
+    assert set(collector.paths) == {"/v1/traces"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "complaint"),
+    [
+        (["no-such-command"], {}, "Error: There is no command 'no-such-command'; check its spelling, and your PATH.\n"),
+        (["no_such.py"], {}, "Error: There is no script 'no_such.py' in "),
+        (["--otlp", "localhost", "app.py"], {}, "Error: --otlp 'localhost' is no URL of a collector; pass one such as"),
+        (["--otlp", "http://x:1", "app.py"], {"OTEL_CONFIG_FILE": "otel.yaml"}, "Error: --otlp has no effect beside"),
+        (["--otlp", "http://x:1", "app.py"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "odd"}, "Error: --otlp needs an OTLP exp"),
+        ([], {}, "Error: Missing argument 'COMMAND...'. See learning-instrument run --help.\n"),
+        (["--poools", "x", "app.py"], {}, "Error: No such option"),
+    ],
+)
+def test_what_cannot_run_is_one_line(run, arguments, environment, complaint):
+    """With the remedy, and exit code 2."""
+    done = run(*arguments, **environment)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(complaint)
+    assert done.stderr.count("\n") == 1
+
+
+# With the distribution of OpenTelemetry.
+
+
+def environment_with(folder, *packages):
+    """Install this source tree and *packages* in a fresh environment; answer with its command."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages, "--editable", str(ROOT)], check=True)
+    return folder / "bin" / "learning-instrument"
+
+
+@pytest.fixture(scope="session")
+def distro(tmp_path_factory):
+    """The command beside the distribution, without any OTLP exporter, which is its default."""
+    return environment_with(tmp_path_factory.mktemp("run-distro"), "opentelemetry-distro")
+
+
+@pytest.fixture(scope="session")
+def distro_and_exporter(tmp_path_factory):
+    """The command beside the distribution and the OTLP exporter."""
+    packages = ("opentelemetry-distro", "opentelemetry-exporter-otlp-proto-http")
+    return environment_with(tmp_path_factory.mktemp("run-otlp"), *packages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exporter", [None, "learning_sqlite", "console"])
+def test_distro_is_one_row_for_each_execution(run, distro, task_ids, exporter):
+    """Whatever exporter the user names, or none."""
+    done = run("python", "app.py", command=distro, **({"OTEL_TRACES_EXPORTER": exporter} if exporter else {}))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("done\n")
+    assert done.stdout.count('"learning_instrument.task.id"') == (3 if exporter == "console" else 0)
+    assert task_ids() == IDS
+
+
+@pytest.mark.slow
+def test_distro_without_the_exporter_is_one_line(run, distro, collector):
+    done = run("--otlp", collector.url, "app.py", command=distro)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Error: --otlp needs an OTLP exporter, and none is installed for the protocol in use;"
+        " run: pip install 'learning_instrument[otlp]'.\n"
+    )
+
+
+@pytest.mark.slow
+def test_distro_and_a_collector(run, distro_and_exporter, collector, task_ids):
+    """One row and one span for each execution, under the service's name."""
+    done = run("--otlp", collector.url, "--service-name", "shop", "app.py", command=distro_and_exporter)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert task_ids() == IDS
+    assert collector.spans == [("shop", task_id) for task_id in IDS]

@@ -1,0 +1,435 @@
+"""``learning-instrument``: questions, answers, exit codes."""
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.cli import main
+from learning_instrument.cli.group import COMMANDS
+from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.record import COLUMNS
+
+COMMAND = Path(sys.executable).parent / "learning-instrument"
+REPORTS = ("list", "show", "tail")
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database: a task with a sub-task, and a failure."""
+    parent = ExecutionRecord(
+        task_type="review", task_id="parent", repo="shop", pool_type="agents", duration_seconds=2.5, actual_cost=0.5
+    )
+    records = [
+        parent,
+        ExecutionRecord(task_type="sub", task_id="child", parent_execution_id=parent.execution_id),
+        ExecutionRecord(
+            task_type="fix",
+            task_id="broken",
+            outcome=Outcome.ERROR,
+            error_type=ErrorType.UNKNOWN,
+            error_message="it\nbroke \x1b[31m[bold]",
+            repo="site",
+        ),
+    ]
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        database.append(records)
+        database.add_feedback("parent", accepted=True, rating=5, comment="fine")
+    return str(tmp_path / "learning.db")
+
+
+@pytest.fixture
+def ask(path):
+    """Give the command a line of arguments; answer with the result. No traceback is an answer."""
+
+    def ask(*arguments, database=path, **keywords):
+        before = ["--database", database] if database is not None else []
+        result = CliRunner().invoke(main, [*before, *arguments], **keywords)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return ask
+
+
+def answer(result):
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+# Questions.
+
+
+def test_list_shows_the_newest_first(ask):
+    """In a pipe: plain text, each on one line, and nothing that a terminal would obey."""
+    heading, *lines = answer(ask("list")).splitlines()
+
+    assert heading.split() == ["started", "id", "task", "type", "pool", "tier", "outcome", "duration", "cost", "about"]
+    assert [line.split()[3] for line in lines] == ["fix", "sub", "review"]
+    assert lines[0].endswith("it broke [31m[bold]")
+    assert "$0.50" in lines[2]
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--failed"], ["broken"]),
+        (["--limit", "1"], ["broken"]),
+        (["--repo", "shop"], ["parent"]),
+        (["--pool-type", "agents", "--task-type", "review"], ["parent"]),
+        (["--model-tier", "large"], []),
+        (["--since", "1h"], ["broken", "child", "parent"]),
+        (["--since", "2999-01-01"], []),
+    ],
+)
+def test_filters_leave_what_is_meant(ask, options, expected):
+    assert [row["task_id"] for row in json.loads(answer(ask("list", "--json", *options)))] == expected
+
+
+def test_csv_has_every_column(ask):
+    rows = list(csv.DictReader(io.StringIO(answer(ask("list", "--csv")))))
+
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["task_id"] for row in rows] == ["broken", "child", "parent"]
+    assert rows[0]["error_message"] == "it\nbroke \x1b[31m[bold]"
+
+
+def test_nothing_found_is_said_and_is_no_error(ask):
+    assert answer(ask("list", "--repo", "nowhere")) == "No executions.\n"
+    assert answer(ask("list", "--repo", "nowhere", "--json")) == "[]\n"
+
+
+def test_show_has_every_field_and_marks_defaults(ask):
+    text = answer(ask("show", "parent"))
+
+    for line in ("task_id             parent", "complexity_score    50 (default)", "actual_cost         $0.5000"):
+        assert line in text.splitlines()
+    assert "Feedback\n" in text
+    assert "Executions within it\n" in text
+    assert "Not reported: swarm_topology" in text
+
+
+def test_show_is_one_json_document(ask):
+    document = json.loads(answer(ask("show", "parent", "--json")))
+
+    assert document["execution"]["task_id"] == "parent"
+    assert [child["task_id"] for child in document["children"]] == ["child"]
+    assert [(said["rating"], said["comment"]) for said in document["feedback"]] == [(5, "fine")]
+    assert document["model_calls"] == []
+
+
+def test_beginning_of_an_id_is_enough_where_it_is_the_only_one(ask):
+    """Else the candidates are named."""
+    ids = [row["execution_id"] for row in json.loads(answer(ask("list", "--json")))]
+
+    assert json.loads(answer(ask("show", ids[0][:20], "--json")))["execution"]["execution_id"] == ids[0]
+    assert json.loads(answer(ask("show", "par", "--json")))["execution"]["task_id"] == "parent"
+    result = ask("show", ids[0][:4])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: '{ids[0][:4]}' begins the ids of several executions (")
+
+
+def test_tail_shows_what_comes_in(path):
+    """Until Ctrl-C, which is no failure worth a message."""
+    with subprocess.Popen(
+        [str(COMMAND), "--database", path, "tail", "--lines", "1", "--every", "0.05", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first = json.loads(process.stdout.readline())
+        with LearningDatabase(path) as database:
+            database.append([ExecutionRecord(task_type="new", task_id="new")])
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        status = process.wait(30)
+
+        assert [first["task_id"], second["task_id"]] == ["broken", "new"]
+        assert (status, process.stderr.read().strip()) == (130, "")
+
+
+def test_tail_in_text_and_in_csv(ask):
+    assert [line.split()[3] for line in answer(ask("tail", "--for", "0")).splitlines()] == ["succeeded"] * 2 + ["error"]
+    assert len(list(csv.DictReader(io.StringIO(answer(ask("tail", "--for", "0", "--csv")))))) == 3
+    assert answer(ask("tail", "--for", "0", "--lines", "0")) == ""
+
+
+# Exit codes, and errors in one line.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["show", "nobody"], "There is no execution 'nobody'"),
+        (["show", ""], "An empty id"),
+        (["show"], "Missing argument 'ID'. See learning-instrument show --help."),
+        (["list", "--since", "whenever"], "'whenever' is no moment"),
+        (["list", "--json", "--csv"], "--json and --csv exclude each other"),
+        (["list", "--limit", "none"], "Invalid value for '--limit'"),
+        (["lisst"], "No such command 'lisst'."),
+        (["feedback", "nobody", "--accept"], "There is no execution 'nobody'"),
+        (["feedback", "parent"], "Give an ID with --accept"),
+        (["feedback", "--accept"], "Give an ID with --accept"),
+        (["feedback", "parent", "--clear"], "Give an ID with --accept"),
+        (["feedback", "parent", "--rating", "6"], "Invalid value for '--rating'"),
+        (["feedback", "parent", "--rating", "3.5"], "Invalid value for '--rating'"),
+        (["feedback", "--clear"], "Delete all feedback in "),
+        (["prune"], "Nothing is beyond no limit"),
+        (["prune", "--older-than", "old"], "'old' is no age"),
+        (["prune", "--max-size", "huge"], "max_size='huge' is no size"),
+        (["prune", "--keep", "1"], "Delete 2 of 3 executions in "),
+    ],
+)
+def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
+    """With exit code 2."""
+    result = ask(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {complaint}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["show", "x"],
+        ["tail", "--for", "0"],
+        ["feedback", "x", "--accept"],
+        ["feedback", "--clear", "--yes"],
+        ["prune", "--keep", "1", "--yes"],
+        ["rebuild"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "foreign", "newer"])
+def test_wrong_file_is_one_line(ask, path, tmp_path, kind, arguments):
+    """And is left as it is."""
+    other = tmp_path / "other.db"
+    if kind == "folder":
+        other.mkdir()
+    elif kind == "text":
+        other.write_text("no database\n" * 1000)
+    elif kind != "missing":
+        if kind == "newer":
+            other.write_bytes(Path(path).read_bytes())
+        connection = sqlite3.connect(other)
+        connection.execute("PRAGMA user_version = 999" if kind == "newer" else "CREATE TABLE mine (x)")
+        connection.close()
+    before = other.read_bytes() if other.is_file() else None
+
+    result = ask(*arguments, database=str(other))
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert (other.read_bytes() if other.is_file() else None) == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(
+        {"learning.db"} | ({"other.db"} if kind != "missing" else set())
+    )
+
+
+def test_database_of_an_older_release_is_shown_and_not_migrated(ask, path):
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER feedback_goes_too; DROP TABLE feedback; PRAGMA user_version = 2")
+    connection.close()
+    before = Path(path).read_bytes()
+
+    assert json.loads(answer(ask("show", "parent", "--json")))["feedback"] == []
+    assert "3" in str(len(json.loads(answer(ask("list", "--json")))))
+    assert Path(path).read_bytes() == before
+
+
+def test_database_goes_before_or_after_the_command_or_into_the_environment(ask, path, tmp_path, monkeypatch):
+    expected = answer(ask("list", "--json"))
+
+    assert answer(ask("list", "--json", "--database", path, database=None)) == expected
+    assert answer(ask("list", "--json", "--database", path, database="elsewhere.db")) == expected
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", path)
+    assert answer(ask("list", "--json", database=None)) == expected
+    monkeypatch.delenv("LEARNING_INSTRUMENT_DATABASE")
+    monkeypatch.chdir(tmp_path)
+    assert answer(ask("list", "--json", database=None)) == expected
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(ask, command):
+    assert answer(ask(command, "--help")).startswith(f"Usage: learning-instrument {command} ")
+
+
+@pytest.mark.parametrize("command", REPORTS)
+def test_every_report_has_the_same_options(ask, command):
+    text = answer(ask(command, "--help"))
+
+    for option in ["--since", "--repo", "--pool-type", "--model-tier", "--task-type", "--json", "--csv", "--database"]:
+        assert f"  {option} " in text
+
+
+# Feedback, and upkeep.
+
+
+def test_feedback_is_stored_deleted_and_cleared(ask):
+    answer(ask("feedback", "broken", "--reject", "--rating", "1", "--comment", "no", "--visibility", "team"))
+    said = json.loads(answer(ask("show", "broken", "--json")))
+    assert said["execution"]["user_accepted"] is False
+    assert said["execution"]["user_rating"] == 1
+    assert [(item["comment"], item["source"], item["visibility"]) for item in said["feedback"]] == [
+        ("no", "cli", "team")
+    ]
+
+    assert answer(ask("feedback", "broken", "--delete")) == "Deleted 1 piece of feedback.\n"
+    assert json.loads(answer(ask("show", "broken", "--json")))["execution"]["user_rating"] is None
+    assert answer(ask("feedback", "--clear", "--yes")) == "Deleted 1 piece of feedback.\n"
+    assert json.loads(answer(ask("show", "parent", "--json")))["feedback"] == []
+
+
+def test_prune_rehearses_archives_and_deletes(ask, tmp_path):
+    archive = str(tmp_path / "old.parquet")
+    assert answer(ask("prune", "--keep", "1", "--dry-run")) == "2 of 3 executions are beyond the limits.\n"
+    assert len(json.loads(answer(ask("list", "--json")))) == 3
+
+    text = answer(ask("prune", "--keep", "1", "--archive", archive, "--yes"))
+
+    assert text.startswith(f"Archived 2 executions in {archive}.\nDeleted 2 executions: ")
+    assert [row["task_id"] for row in json.loads(answer(ask("list", "--json")))] == ["broken"]
+    assert answer(ask("prune", "--keep", "1", "--yes")) == "0 of 1 execution are beyond the limits.\n"
+    again = ask("prune", "--keep", "0", "--archive", archive, "--yes")
+    assert (again.exit_code, again.stderr) == (
+        2,
+        f"Error: {archive} exists already, and nothing is written over it; name a new file.\n",
+    )
+
+
+def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
+    """Every execution in it bears the label."""
+    path = str(tmp_path / "demo.db")
+    assert "synthetic executions that never happened" in answer(ask("demo", path, "--executions", "50"))
+
+    rows = json.loads(answer(ask("list", "--json", "--limit", "100", database=path)))
+    assert len(rows) == 50
+    assert {row["service_name"] for row in rows} == {"synthetic-demo"}
+    assert all(row["metadata"] == {"synthetic": True} for row in rows)
+    again = ask("demo", path)
+    assert (again.exit_code, again.stderr) == (
+        2,
+        f"Error: {path} exists already, and demo writes over nothing; name a new file.\n",
+    )
+
+
+def test_rebuild_brings_an_old_file_up_to_date(ask, path):
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER feedback_goes_too; DROP TABLE feedback; PRAGMA user_version = 2")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_feedback'")
+    connection.commit()
+    connection.close()
+
+    assert answer(ask("rebuild")) == f"{path} is up to date.\n"
+
+    answer(ask("feedback", "parent", "--accept"))
+
+
+def test_doctor_exits_with_1_only_if_strict(ask, path, tmp_path):
+    """Whatever it finds."""
+    assert answer(ask("doctor")).startswith(f"{path}: ")
+    missing = str(tmp_path / "missing.db")
+    assert ask("doctor", database=missing).exit_code == 0
+    assert ask("doctor", "--strict", database=missing).exit_code == 1
+    findings = json.loads(answer(ask("doctor", "--json", database=missing)))
+    assert "database" in [finding["check"] for finding in findings]
+    assert answer(ask("doctor", "--csv", database=missing)).startswith("check,severity,what,remedy\n")
+
+
+# The installed command.
+
+
+def installed(*arguments, **keywords):
+    return subprocess.run(
+        [str(COMMAND), *arguments], capture_output=True, text=True, timeout=60, check=False, **keywords
+    )
+
+
+def test_installed_command_answers(path):
+    done = installed("--database", path, "list", "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)) == 3
+    assert installed("--version").stdout.startswith("learning-instrument, version ")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["list", "--csv"], ["doctor"], ["show", "parent"]])
+def test_reader_that_goes_away_is_no_error(path, arguments):
+    """As ``head`` does: nothing is said, and the exit code is that of a program which SIGPIPE ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [COMMAND, "--database", path, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_encoding_of_the_terminal_will_do(path, encoding):
+    """What it lacks is replaced, or escaped in JSON."""
+    with LearningDatabase(path) as database:
+        database.append([ExecutionRecord(task_type="größe 漢字", task_id="x")])
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+
+    plain = subprocess.run([COMMAND, "--database", path, "list"], env=environment, capture_output=True, check=False)
+    document = subprocess.run(
+        [COMMAND, "--database", path, "list", "--json"], env=environment, capture_output=True, check=False
+    )
+
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert json.loads(document.stdout.decode(encoding))[0]["task_type"] == "größe 漢字"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_lines_fit_the_terminal(path, columns):
+    """Whatever its width; what is left out is said."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    for arguments in (["list"], ["show", "parent"], ["doctor"], ["tail", "--for", "0"]):
+        process = subprocess.Popen(
+            [COMMAND, "--database", path, *arguments], stdout=theirs, stderr=theirs, env=environment
+        )
+        status = process.wait(60)
+        time.sleep(0.05)
+        text = os.read(ours, 1_000_000).decode()
+        lines = [Text.from_ansi(line).plain.rstrip() for line in text.splitlines()]
+        assert status == 0
+        assert max(map(cell_len, lines)) <= columns, arguments
+        if arguments == ["list"]:
+            assert any(line.startswith("Not shown, for want of width: ") for line in lines) == (columns < 100)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_shell_completes_commands(path):
+    done = installed(
+        env={**os.environ, "_LEARNING_INSTRUMENT_COMPLETE": "bash_complete", "COMP_WORDS": "x fe", "COMP_CWORD": "1"}
+    )
+
+    assert done.stdout == "plain,feedback\n"

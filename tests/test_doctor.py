@@ -1,0 +1,214 @@
+"""What goes wrong in practice is found, and has a remedy."""
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from learning_instrument import ExecutionRecord
+from learning_instrument.doctor import Severity, environment, examine, place
+from learning_instrument.outcome import Outcome
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def found(database):
+    """Return what is found in ``database``, as check -> finding; notes on the installation are left out."""
+
+    def found(environment=None):
+        return {
+            finding.check: finding
+            for finding in examine(database.path, environment or {})
+            if finding.check != "provider"
+        }
+
+    database.append([ExecutionRecord(task_type="t", process_id=1)])
+    return found
+
+
+def test_healthy_database_has_no_findings(found):
+    assert found() == {}
+
+
+def test_worst_comes_first_and_all_have_a_remedy(database):
+    findings = examine(database.path, {"OTEL_SDK_DISABLED": "true"})
+
+    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
+    assert all(finding.what and finding.remedy for finding in findings)
+
+
+def test_examining_makes_no_file(database, tmp_path):
+    examine(database.path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "check", "severity"),
+    [
+        ({"OTEL_SDK_DISABLED": "true"}, "disabled", Severity.ERROR),
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, learning_instrument"}, "disabled", Severity.ERROR),
+        ({"LEARNING_INSTRUMENT_DURABILITY": "sometimes"}, "durability", Severity.ERROR),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}, "sampler", Severity.NOTE),
+    ],
+)
+def test_environment_that_keeps_things_out(found, environment, check, severity):
+    assert found(environment)[check].severity is severity
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, []),
+        ({"OTEL_TRACES_EXPORTER": "learning_sqlite"}, []),
+        ({"OTEL_TRACES_EXPORTER": "none"}, []),
+        ({"OTEL_TRACES_EXPORTER": "learning_sqlite,otlp"}, []),
+        ({"OTEL_TRACES_EXPORTER": "learning_sqlite,nope"}, ["'nope'"]),
+        ({"OTEL_TRACES_EXPORTER": "learning_sqlite,"}, ["''"]),
+        ({"OTEL_METRICS_EXPORTER": "nope", "OTEL_LOGS_EXPORTER": "nope"}, ["'nope'", "'nope'"]),
+        ({"OTEL_TRACES_EXPORTER": "nope", "OTEL_CONFIG_FILE": "otel.yaml"}, []),
+    ],
+)
+def test_exporter_that_ends_all_instrumentation(monkeypatch, chosen, expected):
+    """Where a distribution reads the variables."""
+    monkeypatch.setattr(environment, "_has_configurator", lambda: True)
+
+    findings = [finding for finding in environment.examine_environment(chosen) if finding.check == "exporters"]
+
+    assert [finding.severity for finding in findings] == [Severity.ERROR] * len(expected)
+    assert all(name in finding.what for name, finding in zip(expected, findings, strict=True))
+
+
+def test_source_tree_that_is_not_installed(tmp_path):
+    """Has no entry points, which opentelemetry-instrument goes by."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(place.__file__ + "/..")))
+    program = (
+        "import importlib.metadata as m, sys; real = m.entry_points\n"
+        "m.entry_points = lambda **k: () if k.get('name', '').startswith('learning_') else real(**k)\n"
+        "from learning_instrument.doctor import examine\n"
+        "print(*[finding.check for finding in examine(sys.argv[1], {})], sep=',')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "x.db")], capture_output=True, text=True, check=True, cwd=root
+    )
+
+    assert done.stdout.split(",")[:2] == ["entry points", "entry points"]
+
+
+def test_losses_and_their_reasons(found, database):
+    database.count_lost("queue full", 7)
+    database.append([ExecutionRecord(task_type="t")])
+
+    assert found()["records lost"].what.startswith("7 executions were not recorded (queue full)")
+
+
+@pytest.mark.parametrize(
+    ("values", "check"),
+    [
+        ({"outcome": Outcome.LOST}, "lost executions"),
+        ({"timestamp": NOW + timedelta(hours=2)}, "clock"),
+        ({"cost_source": "unpriced", "model": "new-model"}, "unpriced models"),
+    ],
+)
+def test_executions_that_show_what_is_wrong(found, database, values, check):
+    database.append([ExecutionRecord(task_type="t", **values)])
+
+    assert list(found()) == [check]
+
+
+def test_clock_that_went_backwards(found, database):
+    """Within one process: rows of others, imported ones among them, come as they may."""
+    for process_id, ago in ((2, 100), (3, 9000), (2, 50)):
+        database.append([ExecutionRecord(task_type="t", process_id=process_id, timestamp=NOW - timedelta(seconds=ago))])
+    assert found() == {}
+
+    database.append([ExecutionRecord(task_type="t", process_id=2, timestamp=NOW - timedelta(seconds=650))])
+
+    assert "1 times" in found()["clock"].what
+    assert "up to 600 s" in found()["clock"].what
+
+
+def test_execution_within_another_of_the_same_task(found, database):
+    outer = ExecutionRecord(task_type="t", task_id="same")
+    inner = ExecutionRecord(task_type="t", task_id="same", parent_execution_id=outer.execution_id)
+    other = ExecutionRecord(task_type="t", task_id="other", parent_execution_id=outer.execution_id)
+    database.append([outer, inner, other])
+
+    assert found()["duplicate instrumentation"].what.startswith("1 executions stand within another")
+
+
+def test_ledger_of_running_executions(found, database):
+    """Those of a process that is gone are lost; ours goes on."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    # The ledger's own step makes the table; only these columns are read here.
+    database.transact(
+        lambda execute: [
+            execute("CREATE TABLE IF NOT EXISTS running (process_id INTEGER, host TEXT, heartbeat TEXT)"),
+            *(
+                execute("INSERT INTO running (process_id, host, heartbeat) VALUES (?, ?, ?)", row)
+                for row in (
+                    (os.getpid(), socket.gethostname(), NOW.isoformat()),
+                    (gone.pid, socket.gethostname(), NOW.isoformat()),
+                )
+            ),
+        ]
+    )
+
+    assert found()["running"].what == "1 executions are running now."
+    assert found()["lost executions"].what.startswith("1 executions ended with their process")
+
+
+def test_older_schema(found, database):
+    database.transact(lambda execute: execute("PRAGMA user_version = 1"))
+
+    assert found()["schema"].severity is Severity.WARNING
+
+
+def test_file_that_others_can_read(found, database):
+    os.chmod(database.path, 0o644)
+
+    assert found()["readable by others"].remedy == f"chmod 600 {database.path}"
+
+
+def test_log_that_grew(found, database):
+    database.close()
+    with open(f"{database.path}-wal", "wb") as log:
+        log.truncate(100_000_000)
+
+    assert "100 MB" in found()["write-ahead log"].what
+
+
+def test_file_that_is_no_database(tmp_path):
+    (tmp_path / "x.db").write_text("no database\n" * 1000)
+
+    assert "database" in [finding.check for finding in examine(str(tmp_path / "x.db"), {})]
+
+
+def test_empty_and_silent_databases(database):
+    database.open()
+    assert "has no executions" in {f.check: f for f in examine(database.path, {})}["no executions"].what
+
+    database.append([ExecutionRecord(task_type="t", timestamp=NOW - timedelta(days=8))])
+    assert "more than 7 days ago" in {f.check: f for f in examine(database.path, {})}["no executions"].what
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [("/data/x", "nfs4"), ("/data", "nfs4"), ("/database", "ext4"), ("/data/local/y", "xfs"), ("/", "ext4")],
+)
+def test_file_system_is_that_of_the_innermost_mount(folder, expected):
+    mounts = [("/", "rootfs"), ("/", "ext4"), ("/data", "nfs4"), ("/data/local", "xfs")]
+
+    assert place.file_system_of(folder, mounts) == expected
+
+
+def test_network_file_system_is_an_error(found, database, monkeypatch):
+    monkeypatch.setattr(place, "_mounts", lambda: [("/", "nfs4")])
+
+    assert found()["network file system"].severity is Severity.ERROR

@@ -1,0 +1,152 @@
+"""Old executions out, into an archive first."""
+
+from datetime import datetime, timedelta, timezone
+
+import pyarrow.parquet
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.pruning import Limits, limits, prune
+from learning_instrument.record import COLUMNS
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database with an execution for each of the last 2,000 days, those of long ago the larger."""
+    now = datetime.now(timezone.utc)
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        database.append(
+            ExecutionRecord(
+                task_type="t",
+                task_id=f"{day}",
+                timestamp=now - timedelta(days=day, minutes=1),
+                solution_summary="x" * (day // 4),
+                complexity_score=50.5,
+            )
+            for day in range(2000)
+        )
+    return str(tmp_path / "learning.db")
+
+
+@pytest.fixture
+def days(path):
+    """Return the days that are left, the newest first."""
+
+    def days():
+        with LearningDatabase(path) as database:
+            rows = database.query("SELECT task_id FROM executions ORDER BY timestamp DESC")
+        return [int(row["task_id"]) for row in rows]
+
+    return days
+
+
+@pytest.mark.parametrize(
+    ("beyond", "left"),
+    [
+        (Limits(older_than=timedelta(days=30)), 30),
+        (Limits(keep=7), 7),
+        (Limits(keep=0), 0),
+        (Limits(keep=5000), 2000),
+        (Limits(older_than=timedelta(days=30), keep=100), 30),
+        (Limits(older_than=timedelta(days=300), keep=100), 100),
+        (Limits(older_than=timedelta(days=999_999)), 2000),
+    ],
+)
+def test_oldest_go_and_any_limit_counts(path, days, beyond, left):
+    done = prune(path, beyond)
+
+    assert days() == list(range(left))
+    assert (done.executions, done.of, done.archived) == (2000 - left, 2000, 0)
+
+
+def test_size_is_what_was_asked_for(path, days, tmp_path):
+    """Though the rows that go are not like those that stay; and the file is no larger either."""
+    archive = str(tmp_path / "old.parquet")
+
+    done = prune(path, Limits(max_bytes=400_000), archive)
+
+    assert done.bytes_after <= 400_000
+    assert (tmp_path / "learning.db").stat().st_size <= 400_000
+    left = days()
+    assert left == list(range(len(left)))
+    assert len(left) > 100
+    assert sorted(map(int, pyarrow.parquet.read_table(archive)["task_id"].to_pylist())) == list(range(len(left), 2000))
+
+
+def test_archive_has_the_rows_as_they_were(path, tmp_path):
+    """In the columns of the table, with types."""
+    with LearningDatabase(path) as database:
+        expected = database.query("SELECT * FROM executions ORDER BY timestamp LIMIT 3")
+
+    prune(path, Limits(keep=1997), str(tmp_path / "old.parquet"))
+
+    table = pyarrow.parquet.read_table(tmp_path / "old.parquet")
+    assert tuple(table.column_names) == COLUMNS
+    assert str(table.schema.field("timestamp").type) == "timestamp[us, tz=UTC]"
+    rows = [{**row, "timestamp": row["timestamp"].isoformat(timespec="microseconds")} for row in table.to_pylist()]
+    assert rows == expected
+    assert [file.name for file in tmp_path.iterdir() if "unfinished" in file.name] == []
+
+
+def test_rehearsal_changes_nothing(path, days):
+    assert prune(path, Limits(keep=1), is_rehearsal=True).executions == 1999
+    assert len(days()) == 2000
+
+
+@pytest.mark.parametrize("stage", ["Archiving", "Deleting"])
+def test_interruption_loses_nothing(path, days, tmp_path, stage):
+    """What was not archived whole is not deleted; what was deleted by then stays deleted."""
+    archive = tmp_path / "old.parquet"
+
+    def interrupt(what, done, of):
+        if what == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prune(path, Limits(keep=0), str(archive), progress=interrupt)
+
+    left = len(days())
+    if stage == "Archiving":
+        assert (left, archive.exists()) == (2000, False)
+    else:
+        assert 0 < left < 2000
+        assert pyarrow.parquet.read_table(archive).num_rows == 2000
+    assert [file.name for file in tmp_path.iterdir() if "unfinished" in file.name] == []
+
+
+def test_what_comes_in_meanwhile_is_not_deleted_without_being_archived(path, days, tmp_path):
+    """Though it is older than all that was found."""
+    late = ExecutionRecord(task_type="t", task_id="9999", timestamp=datetime(2000, 1, 1, tzinfo=timezone.utc))
+    archive = tmp_path / "old.parquet"
+
+    def record_one(what, done, of):
+        if what == "Archiving" and done == of == 2000:
+            with LearningDatabase(path) as database:
+                database.append([late])
+
+    done = prune(path, Limits(keep=0), str(archive), progress=record_one)
+
+    assert (days(), done.executions, done.archived) == ([], 2001, 2001)
+    assert pyarrow.parquet.read_table(archive)["task_id"].to_pylist()[-1] == "9999"
+
+
+@pytest.mark.parametrize("archive", ["learning.db", "no/such/folder/old.parquet"])
+def test_archive_that_cannot_be_made_deletes_nothing(path, days, tmp_path, archive):
+    with pytest.raises(ConfigurationError):
+        prune(path, Limits(keep=0), str(tmp_path / archive))
+
+    assert len(days()) == 2000
+
+
+def test_database_that_is_not_there_is_not_made(tmp_path):
+    with pytest.raises(DatabaseError, match="There is no database"):
+        prune(str(tmp_path / "missing.db"), Limits(keep=0))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", [(None, None, None), (None, -1, None), (None, None, "huge"), (None, None, 0)])
+def test_limits_that_are_none_are_refused(given):
+    with pytest.raises(ConfigurationError):
+        limits(*given)

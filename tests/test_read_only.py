@@ -1,0 +1,157 @@
+"""Questions to files that must stay as they are."""
+
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase, schema
+from learning_instrument.errors import DatabaseError, SchemaVersionError
+from learning_instrument.read_only import ReadOnlyDatabase
+
+COUNT = "SELECT count(*) AS executions FROM executions"
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database with one execution, which nobody has open."""
+    with LearningDatabase(tmp_path / "folder" / "learning.db") as database:
+        database.append([ExecutionRecord(task_type="t")])
+    return tmp_path / "folder" / "learning.db"
+
+
+def content(folder):
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+
+
+def test_question_is_answered_and_leaves_no_trace(path):
+    """No file changes, and none comes into being."""
+    before = content(path.parent)
+
+    with ReadOnlyDatabase(path) as database:
+        assert database.query(COUNT) == [{"executions": 1}]
+        assert database.has_table("executions")
+        assert not database.has_table("nonsense")
+
+    assert content(path.parent) == before
+
+
+def test_what_is_still_in_the_log_is_seen(path):
+    """A writer that goes on has not moved it into the database."""
+    with LearningDatabase(path) as writer:
+        writer.append([ExecutionRecord(task_type="t")])
+
+        with ReadOnlyDatabase(path) as database:
+            assert database.query(COUNT) == [{"executions": 2}]
+
+
+def test_log_of_a_killed_process_is_read_and_kept(path):
+    """Moving it into the database is for those who write."""
+    program = (
+        "import os, sys; from learning_instrument import *; database = LearningDatabase(sys.argv[1]);"
+        "database.append([ExecutionRecord(task_type='t')]); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    os.unlink(f"{path}-shm")  # as of a copy without it
+    before = content(path.parent)
+
+    with ReadOnlyDatabase(path) as database:
+        assert database.query(COUNT) == [{"executions": 2}]
+
+    after = content(path.parent)
+    assert {name: after[name] for name in before} == before
+
+
+def test_nothing_can_be_written(path):
+    with ReadOnlyDatabase(path) as database, pytest.raises(DatabaseError, match="readonly"):
+        database.query("DELETE FROM executions")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.parametrize("has_log", [False, True])
+def test_somebody_who_may_only_read(path, has_log):
+    """Gets an answer, or the reason why there is none: never an old answer."""
+    os.chmod(path, 0o644)
+    if has_log:
+        (path.parent / "learning.db-wal").write_bytes(b"\0" * 64)
+        os.chmod(path.parent / "learning.db-wal", 0o644)
+    folder = path.parent
+    modes = {}
+    while folder != folder.parent:
+        modes[folder] = stat.S_IMODE(folder.stat().st_mode)
+        os.chmod(folder, 0o1777 if str(folder) == "/tmp" else 0o755)
+        folder = folder.parent
+    program = (
+        "import os, sys; from learning_instrument.read_only import ReadOnlyDatabase;"
+        f"os.setgid(65534); os.setuid(65534); print(ReadOnlyDatabase(sys.argv[1]).query({COUNT!r}))"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+    finally:
+        for folder, mode in modes.items():
+            os.chmod(folder, mode)
+
+    if has_log:
+        assert "copy both files" in done.stderr.splitlines()[-1]
+    else:
+        assert done.stdout == "[{'executions': 1}]\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda path: None, "There is no database "),
+        (lambda path: path.mkdir(), "cannot be read as a database: Is a directory"),
+        (lambda path: path.write_text("a text, and a long one\n" * 500), "file is not a database"),
+        (lambda path: path.write_bytes(b""), "has no table of executions"),
+        (lambda path: sqlite3.connect(path).execute("CREATE TABLE mine (x)").connection.close(), "has no table of"),
+    ],
+    ids=["missing", "folder", "text", "empty", "of another program"],
+)
+def test_what_is_no_database_of_ours_is_said(tmp_path, make, complaint):
+    """And is left as it is."""
+    path = tmp_path / "other.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else path.exists()
+
+    with pytest.raises(DatabaseError, match=complaint):
+        ReadOnlyDatabase(path).query(COUNT)
+
+    assert (path.read_bytes() if path.is_file() else path.exists()) == before
+
+
+def change(path, statement):
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.close()
+
+
+def test_newer_schema_is_refused(path):
+    change(path, "PRAGMA user_version = 999")
+
+    with pytest.raises(SchemaVersionError, match="999"):
+        ReadOnlyDatabase(path).query(COUNT)
+
+
+def test_older_schema_answers_what_it_can(path):
+    """And what it lacks is said, with the remedy."""
+    change(path, "DROP TABLE feedback")
+    change(path, f"PRAGMA user_version = {schema.VERSION - 1}")
+    with ReadOnlyDatabase(path) as database:
+        assert database.query(COUNT) == [{"executions": 1}]
+
+        with pytest.raises(DatabaseError, match=r"older release.*rebuild"):
+            database.query("SELECT * FROM feedback")
+
+
+def test_names_with_characters_that_mean_something_in_a_uri(tmp_path):
+    path = tmp_path / "odd ?#%20 name.db"
+    with LearningDatabase(path):
+        pass
+
+    with ReadOnlyDatabase(path) as database:
+        assert database.query(COUNT) == [{"executions": 0}]
