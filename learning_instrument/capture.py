@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import semconv
 from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, Plan
 from .identifiers import new_uuid
-from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result
+from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result, reason_of
 from .plain import exact, json_of, message_of, text_of, type_name
 from .reading import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 
@@ -77,6 +77,11 @@ class Capture:
             self.attributes.setdefault(semconv.TASK_TYPE, options.task_type)
         self._take_pool_type()
 
+    def note(self, metadata: Mapping[str, Any]) -> None:
+        """Note *metadata*, over which the task's own is laid."""
+        if self._metadata is None or is_mapping(type(self._metadata)):
+            self._metadata = _merged(metadata, self._metadata)
+
     def set(self, values: Mapping[str, Any]) -> None:
         """Note *values* (column -> value); at the end they are laid over what task and result say."""
         self._said.update(values)
@@ -106,6 +111,7 @@ class Capture:
 
     def raised(self, exception: BaseException) -> Verdict:
         """Capture *exception*, and judge it."""
+        exception = reason_of(exception)
         if self._options.fields or self._said:
             self._lay_over(None, None)
         verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import BuiltinMethodType
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -27,6 +28,7 @@ from .routes import NOT_GIVEN, route_to
 from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, with_wait
 
 _PLANS_LIMIT: Final = 4096
+_WRAPPERS_LIMIT: Final = 16
 _RECORDERS: Final = ("learning_instrument.", "opentelemetry.")
 
 
@@ -49,8 +51,13 @@ class CallRecorder:
 
         What is recorded by itself, such as a decorated function, is not recorded once more.
         """
+        kind = type(function)
+        if kind is functools.partial and function.args and runs_in_a_context(function.func):
+            # ``asyncio.to_thread`` has the thread enter a context that it made: ours is to be attached within that.
+            rest = function.args[1:]
+            return functools.partial(function.func, self.carry(function.args[0], pool), *rest, **function.keywords)
         context = otel_context.get_current()
-        if is_suppressed(context) or isinstance(function, Carried) or guarded(_records, function):
+        if is_suppressed(context) or kind is Carried or guarded(_is_telemetry, function):
             return function
         pipeline = self.recording.route(pool)
         if pipeline is None:
@@ -117,9 +124,10 @@ class Carried:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pipeline, function = self._pipeline, self.function
-        if pipeline is None or isinstance(function, (RecordedFunction, RecordedMethod)):
+        call = guarded(call_for, function)
+        if pipeline is None or call is None or records_itself(function):
             return function(*args, **kwargs)
-        return call_for(function)(lambda: self._begin(pipeline, args, kwargs), function, args, kwargs)
+        return call(lambda: guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
         function, all_args = innermost(self.function, args)
@@ -133,9 +141,11 @@ class Carried:
 
     def __reduce__(self) -> Any:
         recording = self._recorder.recording
-        destination = _Destination(
-            self._recorder.adapter, self._pool_type, recording.options.capture_content, *_database_of(recording)
-        )
+        options = recording.options
+        database = database_of(recording)
+        named = None if database is None else (database.path, database.durability)
+        is_explicit = recording.learning_db is not NOT_GIVEN
+        destination = _Destination(self._recorder.adapter, self._pool_type, options.capture_content, named, is_explicit)
         return _arrive, (self.function, destination, pack(self._context), self._sent)
 
     def __repr__(self) -> str:
@@ -155,9 +165,11 @@ class _Destination:
     is_explicit: bool
 
 
-def _arrive(function: Any, destination: _Destination, headers: dict[str, str], sent: int) -> Carried:
+def _arrive(function: Any, destination: _Destination, headers: dict[str, str], sent: int) -> Any:
     """Return what was pickled, in the process it was sent to."""
-    recorder = _recorders.get(destination.adapter) or _recorder_for(destination)
+    recorder: CallRecorder | None = _recorders.get(destination.adapter) or guarded(_recorder_for, destination)
+    if recorder is None:  # of another release of ours, say: the function is run all the same
+        return function
     pipeline = guarded(recorder.recording.route, None)
     return Carried(function, recorder, destination.pool_type, pipeline, unpack(headers), sent)
 
@@ -181,16 +193,14 @@ def _recorder_for(destination: _Destination) -> CallRecorder:
     return CallRecorder(destination.adapter, Recording(route_to(learning_db, None), options))
 
 
-def _database_of(recording: Recording) -> tuple[tuple[str, str] | None, bool]:
-    """Return path and durability of the database that *recording* leads to, and whether it is one of its own."""
+def database_of(recording: Recording) -> Any:
+    """Return the database that *recording* leads to, whatever the pool; None where there is none to name."""
     database = recording.learning_db
     if database is NOT_GIVEN:
         from .configuration import configured_database
 
         database = configured_database()
-    path, durability = getattr(database, "path", None), getattr(database, "durability", None)
-    named = (path, durability) if path is not None and durability is not None else None
-    return named, recording.learning_db is not NOT_GIVEN
+    return database if hasattr(database, "durability") else None
 
 
 def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -198,7 +208,7 @@ def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...
     while True:
         if type(function) is functools.partial:
             function, args = function.func, function.args + args
-        elif args and type(getattr(function, "__self__", None)) is contextvars.Context:
+        elif args and runs_in_a_context(function):
             function, args = args[0], args[1:]
         else:
             return function, args
@@ -214,7 +224,24 @@ def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     return args[index] if 0 <= index < len(args) else None
 
 
-def _records(function: Any) -> bool:
+def records_itself(function: Any) -> bool:
+    """Tell whether *function* is recorded already: decorated by hand or by us, maybe beneath wrappers of others."""
+    function = innermost(function, ())[0]
+    for _ in range(_WRAPPERS_LIMIT):
+        if issubclass(type(function), (RecordedFunction, RecordedMethod)):
+            return True
+        function = guarded(getattr, function, "__wrapped__")
+        if function is None:
+            break
+    return False
+
+
+def runs_in_a_context(function: Any) -> bool:
+    """Tell whether *function* is ``run`` of some :class:`contextvars.Context`."""
+    return type(function) is BuiltinMethodType and type(function.__self__) is contextvars.Context
+
+
+def _is_telemetry(function: Any) -> bool:
     """Tell whether *function* is part of what records, ours or OpenTelemetry's: its use of threads is nobody's task."""
     return str(getattr(innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
 

@@ -55,13 +55,22 @@ _TIMEOUT_CLASSES: Final = frozenset(
         ("asyncio.exceptions", "TimeoutError"),
         ("concurrent.futures._base", "TimeoutError"),
         ("multiprocessing.context", "TimeoutError"),
+        ("billiard.exceptions", "SoftTimeLimitExceeded"),  # celery's
+        ("billiard.exceptions", "TimeLimitExceeded"),
+        ("celery.exceptions", "TimeoutError"),
+        ("dramatiq.middleware.time_limit", "TimeLimitExceeded"),
     }
 )
+_RETRIES: Final = (("celery.exceptions", "Retry"), ("dramatiq.errors", "Retry"))
 _CANCELLED_CLASSES: Final = frozenset(
     {
         ("builtins", "GeneratorExit"),
         ("asyncio.exceptions", "CancelledError"),
         ("concurrent.futures._base", "CancelledError"),
+        # The task gave itself up: to be forgotten, or to be run later.
+        ("celery.exceptions", "Ignore"),
+        *_RETRIES,
+        ("dramatiq.middleware.shutdown", "Shutdown"),
     }
 )
 _CRASH_CLASSES: Final = frozenset({"BrokenExecutor", "WorkerLostError"})
@@ -79,6 +88,15 @@ def qualified_name(exception_class: type[BaseException]) -> str:
     if type(module) is str and module != "builtins":
         name = f"{module}.{name}"
     return str(name.encode(errors="replace").decode())  # both can be set to what is no UTF-8
+
+
+def reason_of(exception: BaseException) -> BaseException:
+    """Return what *exception* was raised for: a retry mostly is one for some failure, which is how this run ended."""
+    classes = [(_module_of(cls), _name_of(cls)) for cls in type.mro(type(exception))]
+    if not any(retry in classes for retry in _RETRIES):
+        return exception
+    reason = vars(exception).get("exc") or exception.__cause__ or exception.__context__
+    return reason if isinstance(reason, BaseException) else exception
 
 
 def judge_exception(exception: BaseException, message: str) -> Verdict:

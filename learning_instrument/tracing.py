@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from weakref import ref
@@ -197,6 +197,10 @@ class Execution:
     def assume(self, key: str, value: Any) -> None:
         """Take *value* for the attribute *key*, unless the task says otherwise."""
         self._capture.attributes.setdefault(key, value)
+
+    def note(self, metadata: Mapping[str, Any]) -> None:
+        """Note *metadata* that the pool has of the task, beside what the task itself brings."""
+        self._capture.note(metadata)
 
     def mark_defaulted(self, column: str) -> None:
         """Name *column* in ``defaulted``: its value is a stand-in."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import wrapt
 
-from ..carrying import Carried
+from ..carrying import Carried, runs_in_a_context
 from . import Tools
 
 
@@ -18,8 +18,10 @@ def instrument(tools: Tools) -> None:
     def carry_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if not args or _is_chunk(args[0]):
             return wrapped(*args, **kwargs)
-        function, *rest = args
-        return wrapped(recorder.carry(function, instance), *rest, **kwargs)
+        # ``submit(context.run, function)``: what runs in a context of its own is what is recorded.
+        first = 1 if len(args) > 1 and runs_in_a_context(args[0]) else 0
+        carried = recorder.carry(args[first], instance)
+        return wrapped(*args[:first], carried, *args[first + 1 :], **kwargs)
 
     def wrap(original: Any) -> Any:
         return wrapt.FunctionWrapper(original, carry_first, lambda: patches.active)

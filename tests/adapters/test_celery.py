@@ -1,0 +1,435 @@
+"""The celery adapter: real prefork workers on the filesystem broker, and tasks that run at once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import types
+from pathlib import Path
+
+import celery
+import celery.app.trace
+import pytest
+
+from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
+
+APP = """
+    import os, time
+    from pathlib import Path
+    from celery import Celery
+    from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+
+    if os.environ.get("INSTRUMENT"):
+        from learning_instrument import PoolInstrumentor
+        PoolInstrumentor().instrument(targets="celery")
+
+    folder = Path(__file__).parent / "broker"
+    for name in ("queue", "control", "results"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    app = Celery("shop", broker="filesystem://", backend=f"file://{folder / 'results'}")
+    app.conf.update(
+        broker_transport_options={
+            "data_folder_in": str(folder / "queue"),
+            "data_folder_out": str(folder / "queue"),
+            "control_folder": str(folder / "control"),
+            "polling_interval": 0.02,
+        },
+        broker_connection_retry_on_startup=True,
+        task_default_queue="orders",
+        worker_enable_remote_control=False,
+    )
+
+    @app.task
+    def answer(task):
+        return task
+
+    @app.task
+    def nested(task):
+        from learning_instrument import current_execution, record_execution
+        current_execution().set(quality_score=88.0)
+        return record_execution(lambda inner: {"span": current_execution().execution_id})({"task_type": "inside"})
+
+    @app.task
+    def fail(task):
+        raise ValueError("the shop is closed")
+
+    @app.task(bind=True, max_retries=1, default_retry_delay=0.2)
+    def flaky(self, task):
+        try:
+            if self.request.retries == 0:
+                raise ConnectionError("try again")
+        except ConnectionError as error:
+            raise self.retry(exc=error)
+        return {"success": True}
+
+    @app.task(bind=True, max_retries=1)
+    def poll(self, task):
+        if self.request.retries == 0:
+            raise self.retry(countdown=0.1)
+
+    @app.task(autoretry_for=(KeyError,), max_retries=0)
+    def automatic(task):
+        raise KeyError("missing")
+
+    @app.task
+    def ignore(task):
+        raise Ignore()
+
+    @app.task(acks_late=True)
+    def reject(task):
+        raise Reject("not here", requeue=False)
+
+    @app.task(soft_time_limit=0.3)
+    def slow(task):
+        time.sleep(20)
+
+    @app.task
+    def busy(task):
+        time.sleep(0.4)
+
+    class Called(app.Task):
+        def __call__(self, *args, **kwargs):
+            return {"called": super().__call__(*args, **kwargs)}
+
+    @app.task(base=Called)
+    def called(task):
+        return "by its class"
+"""
+
+PUBLISHER = """
+    import json
+    from learning_instrument import PoolInstrumentor, current_execution, record_execution
+    if {instrumented}:
+        PoolInstrumentor().instrument(targets="celery")
+    import shop
+
+    @record_execution
+    def publish(task):
+        sent = {{}}
+        for name in task["names"]:
+            sent[name] = getattr(shop, name).apply_async(({{"task_id": name}} if name == "answer" else {{}},))
+        if task["late"]:
+            sent["late"] = shop.answer.apply_async(({{"task_type": "late", "task_id": "late"}},), countdown=1)
+        for name, result in sent.items():
+            if name not in ("ignore", "reject"):
+                result.get(timeout=40, propagate=False)
+        return {{name: [result.id, result.state, repr(result.result)] for name, result in sent.items()}}
+
+    print(json.dumps(publish({{"task_id": "publisher", "names": {names}, "late": {late}}})))
+"""
+NAMES = [
+    "answer",
+    "nested",
+    "fail",
+    "flaky",
+    "poll",
+    "automatic",
+    "ignore",
+    "reject",
+    "slow",
+    "busy",
+    "called",
+]
+
+
+class Hostile:
+    """Fails whatever it is asked."""
+
+    def __getattribute__(self, name):
+        raise SystemExit(f"asked for {name}")
+
+
+def environment(folder, **more):
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON"))
+    }
+    return {
+        **inherited,
+        "PYTHONPATH": str(folder),
+        "LEARNING_INSTRUMENT_DATABASE": str(folder / "learning.db"),
+        **{name: value for name, value in more.items() if value},
+    }
+
+
+class Worker:
+    """A worker of celery's, in processes of its own, which are gone afterwards in any case."""
+
+    def __init__(self, folder, *options, command=(), **more):
+        self.log = folder / "worker.log"
+        arguments = [*command, sys.executable, "-m", "celery", "-A", "shop", "worker", "-c1", "--loglevel=INFO"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*arguments, *options],
+                cwd=folder,
+                env=environment(folder, **more),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.process.terminate()
+            self.process.wait(20)
+        finally:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def publish(folder, names, *, late=False, instrumented=True):
+    program = textwrap.dedent(PUBLISHER).format(names=names, late=late, instrumented=instrumented)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr + (folder / "worker.log").read_text()
+    return json.loads(done.stdout)
+
+
+def rows_in(folder):
+    with LearningDatabase(folder / "learning.db") as database:
+        return database.query("SELECT * FROM executions ORDER BY rowid")
+
+
+def wait_for_rows(folder, count):
+    """Of tasks whose result celery stores nowhere, nobody can be told when they are done."""
+    end = time.monotonic() + 20
+    while len(rows_in(folder)) < count and time.monotonic() < end:
+        time.sleep(0.05)
+    return rows_in(folder)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "shop.py").write_text(textwrap.dedent(APP))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def worked(shop):
+    """What a worker did whose child is replaced after each task: (results by name, rows, log)."""
+    with Worker(shop, "--max-tasks-per-child=1", INSTRUMENT="1") as worker:
+        results = publish(shop, NAMES, late=True)
+        rows = wait_for_rows(shop, len(NAMES) + 5)
+    return results, rows, worker.log.read_text()
+
+
+@pytest.fixture
+def row_of(worked):
+    def row_of(name, number=0):
+        found = [row for row in worked[1] if row["task_type"] == f"shop.{name}"]
+        return found[number]
+
+    return row_of
+
+
+@pytest.mark.slow
+def test_each_run_is_one_execution(worked):
+    """Those that are retried are two; none is missing, though the child that ran it is gone."""
+    counts = {name: 0 for name in NAMES}
+    for row in worked[1]:
+        name = row["task_type"].removeprefix("shop.")
+        counts[name] = counts.get(name, 0) + 1
+
+    expected = {**dict.fromkeys(NAMES, 1), "flaky": 2, "poll": 2, "publish": 1, "inside": 1, "late": 1}
+    del expected["publish"]
+    assert counts.pop("unknown") == 1, "the publisher"
+    assert counts == expected
+    assert len({row["process_id"] for row in worked[1]}) > len(NAMES)
+
+
+@pytest.mark.slow
+def test_tasks_results_are_those_of_celery(worked):
+    """As without us."""
+    results = {name: state for name, (_, state, _) in worked[0].items()}
+
+    assert results == {
+        **dict.fromkeys([*NAMES, "late"], "SUCCESS"),
+        **dict.fromkeys(["fail", "automatic", "slow", "reject"], "FAILURE"),
+        "ignore": "PENDING",
+    }
+    assert worked[0]["fail"][2] == "ValueError('the shop is closed')"
+    assert worked[0]["called"][2] == "{'called': 'by its class'}"
+
+
+@pytest.mark.slow
+def test_run_says_what_ran_where(worked, row_of):
+    """A task's own id goes before celery's, which is in the metadata."""
+    fail, answer = row_of("fail"), row_of("answer")
+
+    assert fail["task_id"] == worked[0]["fail"][0]
+    assert (fail["pool_type"], fail["pool_id"]) == ("celery", "orders")
+    assert fail["worker_id"].startswith("celery@")
+    assert answer["task_id"] == "answer"
+    assert json.loads(answer["metadata"])["task"] == {"retries": 0, "celery_id": worked[0]["answer"][0]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "number", "outcome", "exception_type"),
+    [
+        ("answer", 0, "succeeded", None),
+        ("called", 0, "succeeded", None),
+        ("fail", 0, "error", "ValueError"),
+        ("automatic", 0, "error", "KeyError"),
+        ("flaky", 0, "error", "ConnectionError"),
+        ("flaky", 1, "succeeded", None),
+        ("poll", 0, "cancelled", "celery.exceptions.Retry"),
+        ("poll", 1, "succeeded", None),
+        ("ignore", 0, "cancelled", "celery.exceptions.Ignore"),
+        ("reject", 0, "error", "celery.exceptions.Reject"),
+        ("slow", 0, "timeout", "billiard.exceptions.SoftTimeLimitExceeded"),
+    ],
+)
+def test_outcome_is_what_happened_in_the_run(row_of, name, number, outcome, exception_type):
+    """A retry is the failure it was raised for, and where there was none the run gave itself up."""
+    row = row_of(name, number)
+
+    assert (row["outcome"], row["exception_type"]) == (outcome, exception_type)
+
+
+@pytest.mark.slow
+def test_publisher_is_the_parent(worked, row_of):
+    """Across processes, retries included; and all are in its trace."""
+    (publisher,) = [row for row in worked[1] if row["task_id"] == "publisher"]
+
+    for row in [row_of("answer"), row_of("flaky"), row_of("flaky", 1)]:
+        assert row["parent_execution_id"] == publisher["execution_id"]
+        assert row["trace_id"] == publisher["trace_id"]
+    assert json.loads(row_of("flaky", 1)["metadata"])["task"]["retries"] == 1
+
+
+@pytest.mark.slow
+def test_run_is_current_while_it_runs(worked, row_of):
+    """What runs within it is its child, and it can be added to."""
+    (inside,) = [row for row in worked[1] if row["task_type"] == "inside"]
+
+    assert inside["parent_execution_id"] == row_of("nested")["execution_id"]
+    assert row_of("nested")["quality_score"] == 88.0
+
+
+@pytest.mark.slow
+def test_wait_is_from_publishing_to_start(worked, row_of):
+    """It grows while the one child is busy."""
+    (late,) = [row for row in worked[1] if row["task_type"] == "late"]
+
+    assert row_of("called")["queue_seconds"] > row_of("slow")["queue_seconds"] + 0.3
+    assert late["queue_seconds"] >= 0
+
+
+@pytest.mark.slow
+def test_worker_logs_no_fault_of_ours(worked):
+    """Of ours there are the frames that lead to a task, and nothing besides."""
+    assert [line for line in worked[2].splitlines() if "learning_instrument" in line and " File " not in line] == []
+
+
+def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
+    """The application knows nothing of us, and the producer is not instrumented: no parent, and no wait is known."""
+    (tmp_path / "shop.py").write_text((shop / "shop.py").read_text())
+    command = str(Path(sys.executable).with_name("opentelemetry-instrument"))
+
+    with Worker(tmp_path, command=[command], LEARNING_INSTRUMENT_POOLS="celery") as worker:
+        publish(tmp_path, ["answer", "fail"], instrumented=False)
+        rows = wait_for_rows(tmp_path, 2)
+
+    assert [(row["task_type"], row["outcome"]) for row in rows] == [
+        ("shop.answer", "succeeded"),
+        ("shop.fail", "error"),
+    ], worker.log.read_text()
+    assert {row["queue_seconds"] for row in rows} == {None}
+    assert {row["parent_execution_id"] for row in rows} == {None}
+
+
+@pytest.fixture
+def eager(database, tmp_path):
+    """An application whose tasks run at once, where they are called."""
+    PoolInstrumentor().instrument(targets="celery", database=database)
+    app = celery.Celery("eager", broker="memory://", backend="cache+memory://", set_as_current=False)
+    app.conf.task_always_eager = True
+    yield app
+    PoolInstrumentor().uninstrument()
+
+
+def test_eager_tasks_are_executions_too(eager, rows):
+    """By ``delay`` and by ``apply``; a plain call is none, for it goes through no pool."""
+
+    @eager.task(name="double")
+    def double(number):
+        return 2 * number
+
+    assert double.delay(2).get() == double.apply((2,)).get() == double(2) == 4
+
+    assert [(row["task_type"], row["pool_type"], row["outcome"]) for row in rows()] == [
+        ("double", "celery", "succeeded")
+    ] * 2
+    assert {row["queue_seconds"] for row in rows()} == {None}
+
+
+def test_eager_exception_is_the_tasks_own(eager, rows):
+    """Whether celery lets it through or keeps it."""
+    error = LookupError("mine")
+
+    @eager.task(name="fail")
+    def fail():
+        raise error
+
+    assert fail.apply().result is error
+    eager.conf.task_eager_propagates = True
+    with pytest.raises(LookupError) as caught:
+        fail.delay()
+
+    assert caught.value is error
+    assert [(row["outcome"], row["error_message"]) for row in rows()] == [("error", "mine")] * 2
+
+
+def test_decorated_task_is_recorded_once(eager, rows):
+    """By its decorator, beneath what celery wraps around it to retry it."""
+
+    @eager.task(name="decorated", autoretry_for=(KeyError,), shared=False)
+    @record_execution
+    def decorated(task):
+        return task
+
+    assert decorated.delay({"task_type": "own"}).get() == {"task_type": "own"}
+
+    assert [row["task_type"] for row in rows()] == ["own"]
+
+
+def test_telemetry_that_fails_does_not_reach_the_task(eager, rows):
+    """Nor does an argument of an odd class."""
+
+    @eager.task(name="odd")
+    def odd(task):
+        return "done"
+
+    assert odd.apply((Hostile(),)).get() == "done"
+    assert [row["outcome"] for row in rows()] == ["succeeded"]
+
+
+def test_nothing_of_ours_stays_after_uninstrument(eager, rows):
+    """Tracers that celery keeps call the task directly again, and messages are not stamped."""
+    before = celery.app.trace.build_tracer
+    PoolInstrumentor().uninstrument()
+
+    @eager.task(name="later")
+    def later():
+        return 1
+
+    assert later.apply().get() == 1
+    headers = {}
+    celery.signals.before_task_publish.send(sender="later", headers=headers)
+
+    assert before is not celery.app.trace.build_tracer
+    assert type(celery.app.trace.build_tracer) is types.FunctionType
+    assert headers == {}
+    assert rows() == []
