@@ -41,7 +41,7 @@ def call_for(function: Any) -> Call:
         is_awaitable = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
         drive = drive_generator_based_coroutine if is_awaitable else drive_generator
         return functools.partial(_call_lazily, GeneratorType, drive)
-    return _call_plainly
+    return call_plainly
 
 
 def _call_lazily(
@@ -55,7 +55,7 @@ def _call_lazily(
     return theirs if execution is None else _when_done(execution, theirs)
 
 
-def _call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Call a plain *function*. Where it answers with something still to come, time it until that is done."""
     execution = begin()
     if execution is None:

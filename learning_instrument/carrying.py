@@ -18,7 +18,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from . import semconv
-from .calls import call_for
+from .calls import call_for, call_plainly
 from .capture import CaptureOptions, guarded
 from .decorator import RecordedFunction, RecordedMethod, Recording, content_is_wanted
 from .fields import IDENTIFIER_LIMIT
@@ -124,9 +124,9 @@ class Carried:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pipeline, function = self._pipeline, self.function
-        call = guarded(call_for, function)
-        if pipeline is None or call is None or records_itself(function):
+        if pipeline is None or records_itself(function):
             return function(*args, **kwargs)
+        call = guarded(call_for, function) or call_plainly  # a callable that answers no question about itself
         return call(lambda: guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:

@@ -149,9 +149,12 @@ def test_ledger_of_running_executions(found, database):
     # The ledger's own step makes the table; only these columns are read here.
     database.transact(
         lambda execute: [
-            execute("CREATE TABLE IF NOT EXISTS running (process_id INTEGER, host TEXT, heartbeat TEXT)"),
             *(
-                execute("INSERT INTO running (process_id, host, heartbeat) VALUES (?, ?, ?)", row)
+                execute(
+                    "INSERT INTO running (execution_id, process_id, host, process, started, heartbeat, record)"
+                    " VALUES (hex(randomblob(8)), ?, ?, '', '', ?, '{}')",
+                    row,
+                )
                 for row in (
                     (os.getpid(), socket.gethostname(), NOW.isoformat()),
                     (gone.pid, socket.gethostname(), NOW.isoformat()),

@@ -236,7 +236,7 @@ def row_of(worked):
 @pytest.mark.slow
 def test_each_run_is_one_execution(worked):
     """Those that are retried are two; none is missing, though the child that ran it is gone."""
-    counts = {name: 0 for name in NAMES}
+    counts = dict.fromkeys(NAMES, 0)
     for row in worked[1]:
         name = row["task_type"].removeprefix("shop.")
         counts[name] = counts.get(name, 0) + 1

@@ -1,0 +1,262 @@
+"""Thread and process pools of the standard library, instrumented from outside."""
+
+import asyncio
+import functools
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+
+import pytest
+
+from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
+
+METHODS = ["fork", "spawn", "forkserver"]
+ADAPTERS = "concurrent.futures,multiprocessing"
+
+
+def square(number):
+    return number * number
+
+
+def fail(number):
+    raise ValueError(number)
+
+
+def work(task):
+    return {"status": task["status"], "cost": 0.25}
+
+
+@record_execution(pool_type="by hand")
+def decorated(task):
+    return {"status": "completed"}
+
+
+def calls(task):
+    return decorated({"task_type": "inner"})
+
+
+class Hostile:
+    """A callable that answers no question about itself."""
+
+    def __call__(self, number):
+        return -number
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.fixture
+def instrumented(database):
+    """The executors, instrumented; the database may be another process's to open."""
+    PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
+    yield
+    PoolInstrumentor().uninstrument()
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_submitted_function_is_one_execution(rows):
+    """It is named by the function where the task does not say what it is."""
+    with ThreadPoolExecutor(2, thread_name_prefix="crew") as pool:
+        assert list(pool.map(square, range(3))) == [0, 1, 4]
+        assert pool.submit(work, {"task_type": "job", "status": "failed"}).result()["status"] == "failed"
+        assert isinstance(pool.submit(fail, 1).exception(), ValueError)
+
+    found = sorted((row["task_type"], row["outcome"], row["pool_type"]) for row in rows())
+    assert found == [
+        ("fail", "error", "ThreadPoolExecutor"),
+        ("job", "failed", "ThreadPoolExecutor"),
+        *[("square", "succeeded", "ThreadPoolExecutor")] * 3,
+    ]
+    assert all(row["worker_id"].startswith("crew_") and row["queue_seconds"] >= 0 for row in rows())
+
+
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("method", METHODS)
+def test_process_pools_record_in_their_processes(rows, method):
+    """Item by item, however they were sent, into the database of the parent."""
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(square, range(5), chunksize=2)) == [0, 1, 4, 9, 16]
+        error = pool.submit(fail, 7).exception()
+    with context.Pool(2) as pool:
+        assert pool.map(square, range(3)) == [0, 1, 4]
+        assert pool.apply(square, (3,)) == 9
+        assert pool.starmap(pow, [(2, 3), (3, 4)]) == [8, 81]
+        assert list(pool.imap(square, range(3), chunksize=2)) == [0, 1, 4]
+        assert sorted(pool.imap_unordered(square, range(3))) == [0, 1, 4]
+        pool.close()
+        pool.join()
+
+    assert (type(error), error.args) == (ValueError, (7,))
+    counts = {}
+    for row in rows():
+        counts[row["pool_type"], row["task_type"]] = counts.get((row["pool_type"], row["task_type"]), 0) + 1
+        assert row["process_id"] != os.getpid()
+        assert row["queue_seconds"] >= 0
+    assert counts == {
+        ("ProcessPoolExecutor", "square"): 5,
+        ("ProcessPoolExecutor", "fail"): 1,
+        ("Pool", "square"): 10,
+        ("Pool", "pow"): 2,
+    }
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_wait_is_from_submit_to_start(rows):
+    """A worker that is busy makes the next one wait."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(time.sleep, 0.3)
+        pool.submit(square, 1)
+
+    first, second = rows()
+    assert second["queue_seconds"] >= 0.25 > first["queue_seconds"]
+
+
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("method", METHODS)
+def test_execution_that_sends_is_the_parent(rows, method):
+    """In a process of a thread's pool, all in one trace."""
+
+    def sends():
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as processes:
+            return processes.submit(calls, None).result()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(sends).result()
+
+    inner, middle, outer = rows()
+    assert [row["parent_execution_id"] for row in (inner, middle)] == [middle["execution_id"], outer["execution_id"]]
+    assert outer["parent_execution_id"] is None
+    assert inner["trace_id"] == middle["trace_id"] == outer["trace_id"]
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_hosts_trace_goes_along(rows, provider):
+    """Into threads and processes."""
+    tracer = provider.get_tracer("host")
+    with tracer.start_as_current_span("request") as span, ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1) as more:
+        pool.submit(square, 2).result()
+        more.submit(square, 2).result()
+
+    assert {row["trace_id"] for row in rows()} == {f"{span.get_span_context().trace_id:032x}"}
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_decorated_function_is_recorded_once(rows):
+    """By its decorator, with the wait that the pool knows."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(decorated, {"task_type": "mine"}).result()
+
+    (row,) = rows()
+    assert (row["pool_type"], row["task_type"]) == ("by hand", "mine")
+    assert row["queue_seconds"] is not None
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_callables_of_all_kinds_do_what_they_did(rows):
+    """Partials, bound methods, built-in functions, and one that answers nothing."""
+    with ThreadPoolExecutor(1) as pool:
+        calls = [functools.partial(square, 4), [3, 1, 2].index, len, Hostile()]
+        arguments = [(), (1,), ("abc",), (5,)]
+        found = [pool.submit(call, *given).result() for call, given in zip(calls, arguments, strict=True)]
+
+    assert found == [16, 1, 3, -5]
+    assert len(rows()) == 4
+
+
+@pytest.mark.usefixtures("instrumented")
+async def test_asyncio_sends_to_threads(rows):
+    """``to_thread`` and ``run_in_executor``."""
+    assert await asyncio.to_thread(square, 5) == 25
+    assert await asyncio.get_running_loop().run_in_executor(None, square, 6) == 36
+
+    assert [row["task_type"] for row in rows()] == ["square", "square"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_does_not_pickle_fails_as_it_did(database, method):
+    """With the same exception."""
+
+    def outcome():
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+            return type(pool.submit(lambda: 1).exception())
+
+    plain = outcome()
+    PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
+    try:
+        assert outcome() is plain
+    finally:
+        PoolInstrumentor().uninstrument()
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_cancelled_future_never_ran(rows):
+    """And is no execution."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def block():
+        started.set()
+        go_on.wait(10)
+
+    pool = ThreadPoolExecutor(1)
+    pool.submit(block)
+    started.wait(10)
+    waiting = pool.submit(square, 1)
+    assert waiting.cancel()
+    go_on.set()
+    pool.shutdown()
+
+    assert [row["task_type"] for row in rows()] == ["block"]
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_thread_pool_of_multiprocessing_is_recorded(rows):
+    """Its functions need not pickle."""
+    with ThreadPool(2) as pool:
+        assert pool.map(lambda number: -number, [1, 2]) == [-1, -2]
+
+    assert [row["pool_type"] for row in rows()] == ["ThreadPool"] * 2
+
+
+def test_explicit_database_is_that_of_spawned_processes_too(tmp_path):
+    """Which know nothing of the instrumentor."""
+    with LearningDatabase(tmp_path / "own.db") as own:
+        PoolInstrumentor().instrument(targets="concurrent.futures", learning_db=own)
+        try:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                pool.submit(square, 2).result()
+        finally:
+            PoolInstrumentor().uninstrument()
+
+        assert len(own.query("SELECT * FROM executions")) == 1
+
+
+def test_uninstrument_puts_back_what_was_there(database):
+    """The very same functions."""
+    before = vars(ThreadPoolExecutor)["submit"], vars(ProcessPoolExecutor)["map"]
+    PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
+    assert vars(ThreadPoolExecutor)["submit"] is not before[0]
+    PoolInstrumentor().uninstrument()
+
+    assert (vars(ThreadPoolExecutor)["submit"], vars(ProcessPoolExecutor)["map"]) == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: current_execution().execution_id).result() is None
+
+
+@pytest.mark.parametrize(("kind", "submits"), [(ThreadPoolExecutor, 10_000), (ProcessPoolExecutor, 2_000)])
+def test_nothing_is_missing_of_a_full_pool(tmp_path, kind, submits):
+    """In ``batch``, which pools of this size use."""
+    database = LearningDatabase(tmp_path / "full.db", durability="batch")
+    PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
+    try:
+        with kind(2) as pool:
+            futures = [pool.submit(square, number) for number in range(submits)]
+            assert sum(future.result() for future in futures) == sum(map(square, range(submits)))
+    finally:
+        PoolInstrumentor().uninstrument()
+
+    with database:
+        assert database.query("SELECT count(*) AS n FROM executions") == [{"n": submits}]
