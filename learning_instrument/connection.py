@@ -291,8 +291,8 @@ def abandon(connection: sqlite3.Connection) -> None:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")  # in here: a signal's handler may raise once it has begun
         yield
         connection.execute("COMMIT")
     except BaseException:  # raised again, once the transaction is over

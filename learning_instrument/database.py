@@ -108,6 +108,7 @@ class LearningDatabase:
         self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
         self._warned: dict[str, float] = {}  # what was warned of, and when
         self._since_checkpoint = 0
+        self._has_tried = False
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. Never raises for the database's sake.
@@ -122,10 +123,23 @@ class LearningDatabase:
         if self._pid != os.getpid():
             self.start_anew()
         if self.durability == "batch":
+            if not self._has_tried:
+                self._try_to_open()
             return self._queue([(to_row, record) for record in records])
         items = [(to_row, record) for record in records]
         rows = self._rows(items)
         return (not rows or self._commit(rows)) and len(rows) == len(items)
+
+    def _try_to_open(self) -> None:
+        """Make a file that is not there yet: to do it in the background would keep the first rows waiting for long."""
+        self._has_tried = True
+        if not os.path.exists(self.path) and self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+            try:
+                self._front.open()
+            except (sqlite3.Error, OSError, DatabaseError):
+                pass  # the writer will say so, when it fails as well
+            finally:
+                self._lock.release()
 
     def _commit(self, rows: Sequence[Row]) -> bool:
         """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""

@@ -146,11 +146,18 @@ def is_disabled() -> bool:
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
     """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
+    return trace.get_tracer(SCOPE_NAME, _RELEASE, tracer_provider)
+
+
+def _release() -> str:
     try:
-        release = version("learning_instrument")
+        return version("learning_instrument")
     except PackageNotFoundError:  # run from a source tree
-        release = "0"
-    return trace.get_tracer(SCOPE_NAME, release, tracer_provider)
+        return "0"
+
+
+# Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
+_RELEASE: Final = _release()
 
 
 def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:

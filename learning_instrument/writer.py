@@ -108,6 +108,8 @@ class BackgroundWriter:
             self._wake.set()
         elif self._thread is None:
             self._start()
+        if _ending and os.getpid() in _ending and not self._is_failing:
+            self.flush(_EXIT_SECONDS)  # nobody will after us
         return True
 
     def request_tending(self) -> None:
@@ -216,7 +218,8 @@ class BackgroundWriter:
                         return
                     self._thread = threading.current_thread()
             if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
-                time.sleep(self._gather_seconds)
+                self._wake.wait(self._gather_seconds)  # a flush cuts it short
+                self._wake.clear()
             if self._write_batch():
                 retry_seconds = 0.05
             else:
@@ -278,20 +281,27 @@ class BackgroundWriter:
 _writers: "weakref.WeakSet[BackgroundWriter]" = weakref.WeakSet()
 #: The processes that have their finalizer. One is enough, though a writer's thread may start thousands of times.
 _finalized: Final[set[int]] = set()
+#: The processes that have begun to end. Threads may still run executions in them: multiprocessing's children wait for
+#: them after their clean-up, and exit handlers have an order.
+_ending: Final[set[int]] = set()
 _EXIT_SECONDS: Final = 5.0
 
 
 def _flush_when_this_process_ends(writer: BackgroundWriter) -> None:
-    """Register *writer* with what runs at the end of this process: multiprocessing's children skip ``atexit``."""
+    """Register *writer* with what runs at the end of this process, where that is not ``atexit``."""
     _writers.add(writer)
     util = sys.modules.get("multiprocessing.util")
     if util is not None and os.getpid() not in _finalized:
         _finalized.add(os.getpid())
         util.Finalize(None, _flush_all, exitpriority=10)
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:  # its children end by os._exit(), after this signal
+        signals.worker_process_shutdown.connect(_flush_all, weak=False, dispatch_uid=_flush_all.__qualname__)
 
 
 @atexit.register
-def _flush_all() -> None:
+def _flush_all(**_: Any) -> None:
+    _ending.add(os.getpid())
     for writer in list(_writers):
         if writer.backlog and not writer.flush(_EXIT_SECONDS):
             log.warning("%d executions were never written: the process ended first.", writer.backlog)

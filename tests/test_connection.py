@@ -1,7 +1,9 @@
 """The one file that opens SQLite: pragmas, transactions, and files that go away."""
 
 import os
+import signal
 import sqlite3
+import threading
 
 import pytest
 
@@ -46,6 +48,30 @@ def test_insert_answers_how_many_rows_were_new(connection):
     assert connection.insert([row(0)]) == 1
     assert connection.insert([row(0)]) == 0
     assert connection.insert([row(n) for n in range(300)]) == 299
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
+def test_signal_handler_that_raises_leaves_no_transaction_open(path):
+    """It strikes while the lock is waited for, and so raises once that is ours; nobody may be locked out by it."""
+
+    def stop(*_):
+        raise SystemExit
+
+    before = signal.signal(signal.SIGALRM, stop)
+    connection, other, third = (WriteConnection(path, seconds) for seconds in (10, 0.05, 0.05))
+    other.insert([row(0)])
+    connection.open()
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(SystemExit):
+            connection.insert([row(1), row(2)])
+        assert third.insert([row(3), row(4)]) == 2
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        for each in (connection, other, third):
+            each.close()
 
 
 def test_several_rows_are_stored_together_or_not_at_all(connection, path):

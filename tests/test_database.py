@@ -192,6 +192,18 @@ def test_record_is_committed_when_append_returns(database):
         assert connection.execute("SELECT task_id FROM executions").fetchall() == [("t-0",)]
 
 
+def test_first_row_of_a_new_file_does_not_wait_for_the_file_to_be_made(tmp_path):
+    """Making it takes longer than ``batch`` may keep a row back, so the file is there when the call returns."""
+    database = LearningDatabase(tmp_path / "new.db", "batch")
+    database.append([record()])
+
+    with contextlib.closing(sqlite3.connect(database.path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'executions'").fetchall()
+
+    assert tables == [("executions",)]
+    database.close()
+
+
 def test_appending_twice_is_appending_once(database):
     """By the execution's id."""
     records = [record(n) for n in range(3)]

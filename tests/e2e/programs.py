@@ -4,7 +4,6 @@ import asyncio
 import atexit
 import multiprocessing
 import os
-import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -62,14 +61,6 @@ def at_once(path, processes, threads, executions):
         assert process.exitcode == 0
 
 
-def wait_to_be_killed(path):
-    """Run one task, say so, and another that does not end."""
-    configure(path)
-    execute_task({"task_id": "returned"})
-    print("returned", flush=True)
-    SyncPool(lambda task: time.sleep(60)).execute_task({"task_id": "running"})
-
-
 def multiprocessing_children(path, method, durability):
     """Send a bound method and a function to processes of their own."""
     context = multiprocessing.get_context(method)
@@ -105,18 +96,6 @@ def executor(path, method, durability):
         assert [future.result() for future in methods + functions] == [{"success": True}] * 40
 
 
-def forked_child(path, durability):
-    """Fork after the database was used; the child ends without any clean-up."""
-    configure(path, durability=durability)
-    execute_task({"task_id": "before"})
-    pid = os.fork()
-    if pid == 0:
-        execute_task({"task_id": "child"})
-        os._exit(0)
-    os.waitpid(pid, 0)
-    execute_task({"task_id": "after"})
-
-
 def fork_under_load(path, threads, children, executions):
     """Fork while other threads are recording."""
     database = configure(path)
@@ -148,19 +127,11 @@ def fork_under_load(path, threads, children, executions):
     print(sum(counts))
 
 
-def exit_without_flush(path, how, count):
+def exit_without_flush(path, count):
     """Queue rows, and come to an end."""
-    if how == "configured":
-        configure(path, durability="batch")
-        pool = Configured()
-    else:
-        pool = ProcessPool(LearningDatabase(path, "batch"))
+    pool = ProcessPool(LearningDatabase(path, "batch"))
     for n in range(count):
         pool.execute_task({"task_id": f"{n}"})
-    if how == "exit":
-        sys.exit(3)
-    if how == "exception":
-        raise RuntimeError("the program failed")
 
 
 def exit_from_atexit(path):
