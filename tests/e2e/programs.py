@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
