@@ -256,7 +256,7 @@ def test_collector_example_sends_to_rotel_what_its_readme_shows(tmp_path, sink, 
     with Rotel(sink.url, tmp_path / "rotel.log", ["sh", str(folder / start.removeprefix("sh "))]) as rotel:
         endpoint = rotel.endpoints["http/protobuf"]
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
-        run = Run("otel_collector/app.py", tmp_path, **variables)
+        run = Run("otel_collector/packer.py", tmp_path, **variables)
         rotel.stop()
 
     def shape(text):
