@@ -108,4 +108,4 @@ def test_names_of_columns_are_those_of_the_table():
 def test_environment_variables_are_those_the_package_reads():
     source = "".join(path.read_text("utf-8") for path in (ROOT / "learning_instrument").rglob("*.py"))
     read = set(re.findall(r"environ\.get\(\"(LEARNING_INSTRUMENT_\w+)\"", source))
-    assert read == set(re.findall(r"(?<!_)LEARNING_INSTRUMENT_\w+", README)  # click's own begins with _)
+    assert read == set(re.findall(r"(?<!_)LEARNING_INSTRUMENT_\w+", README))  # with _ before it, it is click's

@@ -68,7 +68,8 @@ def test_killed_process_is_one_record_for_each_of_its_tasks(start):
         wait_until(lambda path=path: len(entries(path)) == 5)
 
     for (process, path), kind in cases:
-        process.kill()  # and nobody waits for it yet: to its parent it is a zombie
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and to its parent a zombie
 
         for _ in range(2):
             rows = stored(path)
