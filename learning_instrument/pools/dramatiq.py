@@ -31,8 +31,8 @@ def instrument(tools: Tools) -> None:
             at_hand.message = message
         try:
             return wrapped(*args, **kwargs)
-        except BaseException:
-            at_hand.message = None  # skipped by a middleware
+        except BaseException:  # raised again: a middleware skipped the message
+            at_hand.message = None
             raise
 
     def call_actor(wrapped: Any, actor: Any, args: Any, kwargs: Any) -> Any:
