@@ -16,6 +16,8 @@ from .identifiers import random_bits
 _UNKNOWN: Final = "-"
 #: A process that cannot be asked, or not be identified, is taken for dead after so many seconds of silence.
 SILENCE_SECONDS: Final = 3600.0
+#: The states of a process that has ended, and of which only its id is left.
+_DEAD: Final = ("Z", "X")
 _CAN_ASK: Final = os.name == "posix"  # on Windows os.kill(pid, 0) would end the process
 
 
@@ -83,7 +85,7 @@ def has_died(process: Process, silent_seconds: float) -> bool:
     state, start = _state_and_start(process.process_id)
     if _UNKNOWN in (start, there.start):
         return silent_seconds > SILENCE_SECONDS  # it may be another by now
-    return start != there.start or state in ("Z", "X")
+    return start != there.start or state in _DEAD
 
 
 def _identity_of(process: Process) -> _Identity:
@@ -95,7 +97,11 @@ def _state_and_start(process_id: int) -> tuple[str, str]:
     """Return the state of a process, and when it began, in clock ticks since the boot."""
     # The name of the program, in parentheses, may hold anything.
     fields = _read(f"/proc/{process_id}/stat").rpartition(")")[2].split()
-    return (fields[0], fields[19]) if len(fields) > 19 else ("", _UNKNOWN)
+    if len(fields) <= 19:
+        return "", _UNKNOWN
+    state, threads, start = fields[0], fields[17], fields[19]
+    # The main thread can end first; the process lives as long as any other does.
+    return ("" if int(threads) > 1 else state), start
 
 
 def _proc_is_ours() -> bool:

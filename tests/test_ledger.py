@@ -6,10 +6,13 @@ import gc
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -410,6 +413,24 @@ class TestLeftBehind:
 
         os.waitpid(child, 0)
         assert [row["outcome"] for row in rows] == ["lost"]
+
+    def test_process_whose_main_thread_ended_is_alive(self, database, left_behind, entries):
+        """Its other threads go on."""
+        program = (
+            "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(30,)).start();"
+            " ctypes.CDLL(None).pthread_exit(None)"
+        )
+        with subprocess.Popen([sys.executable, "-c", program]) as process:
+            stat = Path(f"/proc/{process.pid}/stat")
+            wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+            start = stat.read_text().rpartition(")")[2].split()[19]
+            left_behind("a", process_id=process.pid, process=identity(token="another", start=start))
+
+            rows = stored(database.path)
+            process.kill()
+
+        assert rows == []
+        assert len(entries()) == 1
 
     @pytest.mark.parametrize(
         "elsewhere", [{"boot": "another", "namespace": "pid:[1]"}, {"namespace": "pid:[1]"}, {"start": "-"}]

@@ -69,7 +69,7 @@ def test_killed_process_is_one_record_for_each_of_its_tasks(start):
 
     for (process, path), kind in cases:
         process.kill()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and to its parent a zombie
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and to us, its parent, still a zombie
 
         for _ in range(2):
             rows = stored(path)
