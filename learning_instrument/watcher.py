@@ -63,7 +63,7 @@ class Watcher:
         self._left: frozenset[str] = frozenset()
         self._renewed = self._settled = float("-inf")
         self._others_run = False
-        self._has_warned = False
+        self._has_failed = self._has_warned = False
 
     def watch(self) -> None:
         """Have the thread look every second, until nothing runs."""
@@ -99,6 +99,11 @@ class Watcher:
         self._is_in_use = False
         self._left = frozenset(_keys(self.running.by_id))
         self._when_free(self._ledger.close)
+        if not self.running.by_id:
+            self._pause()
+            self._is_paused = False
+            if self.running.by_id:  # begun meanwhile
+                self.watch()
 
     def end(self) -> None:
         """Stop watching: the process ends."""
@@ -230,9 +235,12 @@ class Watcher:
         """Call *action*; a full disk, a lock, or a file that is no database may pass, and it comes round again."""
         try:
             action()
+            self._has_failed = False
         except Exception as error:  # what runs, runs on
             self._ledger.close()
-            if not self._has_warned and "locked" not in str(error):
+            # Once is no trouble: a file may be deleted just now, and is made anew.
+            has_failed, self._has_failed = self._has_failed, True
+            if has_failed and not self._has_warned and "locked" not in str(error):
                 self._has_warned = True
                 log.warning("The ledger of running executions cannot be written: %s. It is tried again.", error)
 
