@@ -253,9 +253,11 @@ def test_tasks_results_are_those_of_celery(worked):
     """As without us."""
     results = {name: state for name, (_, state, _) in worked[0].items()}
 
+    # What is rejected fails when the worker's child is replaced, if that comes before the question.
+    assert results.pop("reject") in ("PENDING", "FAILURE")
     assert results == {
-        **dict.fromkeys([*NAMES, "late"], "SUCCESS"),
-        **dict.fromkeys(["fail", "automatic", "slow", "reject"], "FAILURE"),
+        **dict.fromkeys([*(name for name in NAMES if name != "reject"), "late"], "SUCCESS"),
+        **dict.fromkeys(["fail", "automatic", "slow"], "FAILURE"),
         "ignore": "PENDING",
     }
     assert worked[0]["fail"][2] == "ValueError('the shop is closed')"
