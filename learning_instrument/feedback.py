@@ -204,9 +204,9 @@ def _is_terminal() -> bool:
 
 def _known(execute: Execute, identifier: str) -> str:
     found = execute(
-        "SELECT execution_id FROM executions WHERE execution_id = ?1 OR task_id = ?1"
-        " ORDER BY execution_id = ?1 DESC, timestamp DESC LIMIT 1",
-        (identifier,),
+        "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
+        " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1",
+        [identifier] * 3,
     )
     if not found:
         raise UnknownExecutionError(f"There is no execution or task {identifier!r} to say anything of.")
@@ -216,14 +216,14 @@ def _known(execute: Execute, identifier: str) -> str:
 def _show_latest(execute: Execute, execution_id: str) -> None:
     """Have the execution's own columns show what was said last: of each, for a comment takes no rating back."""
     latest = {
-        column: f"(SELECT {column} FROM feedback WHERE execution_id = ?1 AND {column} IS NOT NULL"
+        column: f"(SELECT {column} FROM feedback WHERE execution_id = ? AND {column} IS NOT NULL"
         " ORDER BY timestamp DESC, feedback_id DESC LIMIT 1)"
         for column in ("accepted", "rating")
     }
     execute(
         f"UPDATE executions SET user_accepted = {latest['accepted']}, user_rating = {latest['rating']}"
-        " WHERE execution_id = ?1",
-        (execution_id,),
+        " WHERE execution_id = ?",
+        [execution_id] * 3,
     )
 
 

@@ -98,9 +98,9 @@ def execution_id_of(database: Database, identifier: str) -> str:
         UnknownExecutionError: if it means none, or several.
     """
     exact = database.query(
-        "SELECT execution_id FROM executions WHERE execution_id = ?1 OR task_id = ?1"
-        " ORDER BY execution_id = ?1 DESC, timestamp DESC LIMIT 1",
-        [identifier],
+        "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
+        " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1",
+        [identifier] * 3,
     )
     if exact:
         return str(exact[0]["execution_id"])
@@ -110,9 +110,9 @@ def execution_id_of(database: Database, identifier: str) -> str:
     begun = [
         str(row["execution_id"])
         for row in database.query(
-            "SELECT execution_id FROM executions WHERE execution_id > ?1 AND execution_id < ?2"
-            " UNION SELECT execution_id FROM executions WHERE task_id > ?1 AND task_id < ?2 LIMIT ?3",
-            [identifier, beyond, _NAMED + 1],
+            "SELECT execution_id FROM executions WHERE execution_id > ? AND execution_id < ?"
+            " UNION SELECT execution_id FROM executions WHERE task_id > ? AND task_id < ? LIMIT ?",
+            [identifier, beyond, identifier, beyond, _NAMED + 1],
         )
     ]
     if not begun:
