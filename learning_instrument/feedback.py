@@ -9,7 +9,7 @@ from typing import Final
 
 from .connection import Execute
 from .errors import ConfigurationError, UnknownExecutionError
-from .lookup import Database, iso
+from .lookup import EXACTLY, Database, iso
 from .record import ExecutionRecord
 from .redaction import redact
 
@@ -203,11 +203,7 @@ def _is_terminal() -> bool:
 
 
 def _known(execute: Execute, identifier: str) -> str:
-    found = execute(
-        "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
-        " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1",
-        [identifier] * 3,
-    )
+    found = execute(EXACTLY, [identifier] * 3)
     if not found:
         raise UnknownExecutionError(f"There is no execution or task {identifier!r} to say anything of.")
     return str(found[0][0])

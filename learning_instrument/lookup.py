@@ -87,6 +87,13 @@ def stored_after(
     return _records(found), rows[-1] if rows else row
 
 
+#: An id, three times -> the id of that execution, or of the last execution of that task.
+EXACTLY: Final = (
+    "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
+    " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1"
+)
+
+
 def execution_id_of(database: Database, identifier: str) -> str:
     """Return the id of the execution that *identifier* means.
 
@@ -97,11 +104,7 @@ def execution_id_of(database: Database, identifier: str) -> str:
     Raises:
         UnknownExecutionError: if it means none, or several.
     """
-    exact = database.query(
-        "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
-        " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1",
-        [identifier] * 3,
-    )
+    exact = database.query(EXACTLY, [identifier] * 3)
     if exact:
         return str(exact[0]["execution_id"])
     if not identifier:

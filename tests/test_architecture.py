@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "parquet": "errors record",
     "pruning": "connection errors lookup parquet record retention",
     "demo": "database errors identifiers outcome record",
-    "doctor": "errors lookup read_only schema",
+    "doctor": "errors lookup processes read_only schema",
     "launch": "errors otlp",
     "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",

@@ -1,7 +1,6 @@
 """What goes wrong in practice is found, and has a remedy."""
 
 import os
-import socket
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -11,6 +10,7 @@ import pytest
 from learning_instrument import ExecutionRecord
 from learning_instrument.doctor import Severity, environment, examine, place
 from learning_instrument.outcome import Outcome
+from learning_instrument.processes import this_process
 
 NOW = datetime.now(timezone.utc)
 
@@ -146,18 +146,18 @@ def test_ledger_of_running_executions(found, database):
     """Those of a process that is gone are lost; ours goes on."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    # The ledger's own step makes the table; only these columns are read here.
+    ours = this_process()
     database.transact(
         lambda execute: [
             *(
                 execute(
                     "INSERT INTO running (execution_id, process_id, host, process, started, heartbeat, record)"
-                    " VALUES (hex(randomblob(8)), ?, ?, '', '', ?, '{}')",
+                    " VALUES (hex(randomblob(8)), ?, ?, ?, '', ?, '{}')",
                     row,
                 )
                 for row in (
-                    (os.getpid(), socket.gethostname(), NOW.isoformat()),
-                    (gone.pid, socket.gethostname(), NOW.isoformat()),
+                    (ours.process_id, ours.host, ours.identity, NOW.isoformat()),
+                    (gone.pid, ours.host, ours.identity, NOW.isoformat()),
                 )
             ),
         ]

@@ -1,13 +1,13 @@
 """What is in the database."""
 
 import os
-import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from .. import schema
 from ..lookup import iso
+from ..processes import Process, has_died, this_process
 from ..read_only import ReadOnlyDatabase
 from .finding import Finding, Severity
 
@@ -62,15 +62,16 @@ def _schema_age(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if not database.has_table("running"):
         return
-    now = datetime.now(timezone.utc)
+    now, here = datetime.now(timezone.utc), this_process().host
     alive = dead = elsewhere = 0
-    for row in database.query("SELECT process_id, host, heartbeat FROM running"):
-        if row["host"] != socket.gethostname():
-            elsewhere += now - datetime.fromisoformat(row["heartbeat"]) > timedelta(seconds=_SILENT_SECONDS)
-        elif _is_alive(row["process_id"]):
-            alive += 1
-        else:
+    for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
+        silent_seconds = (now - datetime.fromisoformat(row["heartbeat"])).total_seconds()
+        if has_died(Process(row["process_id"], row["host"], row["process"]), silent_seconds):
             dead += 1
+        elif row["host"] != here:
+            elsewhere += silent_seconds > _SILENT_SECONDS
+        else:
+            alive += 1
     if alive:
         yield Finding("running", Severity.NOTE, f"{alive:,} executions are running now.", "Nothing has to be done.")
     if dead:
@@ -87,16 +88,6 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
             f"{elsewhere:,} executions on other hosts have been silent for more than {_SILENT_SECONDS} s.",
             "See whether their processes are still there.",
         )
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 def _lost_lately(database: ReadOnlyDatabase) -> Iterator[Finding]:

@@ -15,7 +15,6 @@ import wrapt
 
 from .. import semconv
 from ..capture import guarded
-from ..carrying import database_of
 from ..decorator import TaskLocation, locate_task
 from ..patching import Patches, log
 from . import Tools
@@ -23,7 +22,6 @@ from .messages import HEADER, Message, MessageRecorder, stamp
 
 #: The modules that have ``build_tracer``: where it is defined, and where it is imported to.
 _TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
-_FLUSH_SECONDS: Final = 5.0
 
 
 def instrument(tools: Tools) -> None:
@@ -52,14 +50,8 @@ def instrument(tools: Tools) -> None:
         def publishing(headers: Any = None, **_: Any) -> None:
             guarded(stamp, headers, guarded(_eta_of, headers) or 0.0)
 
-        def ending(**_: Any) -> None:
-            database = database_of(tools.recording)
-            if database is not None:
-                database.flush(_FLUSH_SECONDS)  # of a child in ``batch``, which then ends at once
-
-        for signal, receiver in ((module.before_task_publish, publishing), (module.worker_process_shutdown, ending)):
-            signal.connect(receiver, weak=False)
-            patches.on_undo(functools.partial(signal.disconnect, receiver))
+        module.before_task_publish.connect(publishing, weak=False)
+        patches.on_undo(functools.partial(module.before_task_publish.disconnect, publishing))
 
     for name in _TRACERS_MODULES:
         patches.when_imported(name, found_tracers)
