@@ -344,10 +344,11 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
         publish(tmp_path, ["answer", "fail"], instrumented=False)
         rows = wait_for_rows(tmp_path, 2)
 
-    assert [(row["task_type"], row["outcome"]) for row in rows] == [
+    # The broker hands out two messages of one instant in either order.
+    assert {(row["task_type"], row["outcome"]) for row in rows} == {
         ("shop.answer", "succeeded"),
         ("shop.fail", "error"),
-    ], worker.log.read_text()
+    }, worker.log.read_text()
     assert {row["queue_seconds"] for row in rows} == {None}
     assert {row["parent_execution_id"] for row in rows} == {None}
 
