@@ -4,12 +4,15 @@ import contextlib
 import ctypes
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from . import schema
 from .record import COLUMNS, Row
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
 
 #: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
 #: do so for every row, and wait for it again behind the threads that produce them.
@@ -43,14 +46,21 @@ class WriteConnection:
         """Whether there is a connection now."""
         return self._connection is not None
 
-    def insert(self, rows: Sequence[Row], losses: Mapping[str, int] | None = None) -> int:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        losses: Mapping[str, int] | None = None,
+        then: Callable[[Connection], object] | None = None,
+    ) -> int:
         """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
+
+        *then* is called within the same transaction.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
-        if len(rows) == 1 and not losses:
+        if len(rows) == 1 and not losses and then is None:
             return connection.execute(_INSERT_ONE, rows[0]).rowcount  # commits by itself
         with _transaction(connection):
             stored = sum(
@@ -63,7 +73,19 @@ class WriteConnection:
                     "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES (?, ?, ?, ?)",
                     [(now, os.getpid(), reason, count) for reason, count in losses.items()],
                 )
+            if then is not None:
+                then(connection)
         return stored
+
+    def within_transaction(self, action: Callable[[Connection], T]) -> T:
+        """Call *action* within a transaction of its own; return what it does.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        with _transaction(connection):
+            return action(connection)
 
     def open(self) -> None:
         """Open the database, make it where there is none, and bring it to the newest schema.

@@ -82,6 +82,36 @@ class _GivenIds(OwnIds):
         return getattr(self.next, "span_id", None) or super().generate_span_id()
 
 
+class AwaitedTracer(Tracer):
+    """Our tracer of the global provider, which may be set up after us.
+
+    Args:
+        tracer: one that works as soon as there is a provider.
+        found: called once, with that provider.
+    """
+
+    def __init__(self, tracer: Tracer, found: Callable[[Any], object]) -> None:
+        self._tracer = tracer
+        self._found: Callable[[Any], object] | None = found
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        """Start a span, as the tracer does."""
+        if self._found is not None:
+            self._look()
+        return self._tracer.start_span(*args, **kwargs)
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a span, as the tracer does."""
+        return self._tracer.start_as_current_span(*args, **kwargs)
+
+    def _look(self) -> None:
+        provider = trace.get_tracer_provider()
+        if not isinstance(provider, trace.ProxyTracerProvider):
+            found, self._found = self._found, None
+            if found is not None:  # else another thread was first
+                found(provider)
+
+
 class PrivateTracer:
     """Starts the twin of a span that records nothing.
 
