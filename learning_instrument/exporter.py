@@ -93,6 +93,9 @@ class SQLiteSpanExporter(SpanExporter):
     def shutdown(self) -> None:
         """Write what is queued, and close a database of our own making."""
         if self._database is not None:
+            links = self._sorter.take_kept()
+            if links:  # other processes may have the executions and the calls of these traces
+                self._database.append_calls(CallBatch(links=links))
             self._database.flush() if self._database is self._given else self._database.close()
 
 
@@ -129,6 +132,12 @@ class _Sorter:
                 wanted += earlier
             self._keep([link for link in links if link.trace_id not in self._traces])
         return CallBatch(calls, wanted)
+
+    def take_kept(self) -> list[SpanLink]:
+        """Return the links that are kept in memory, and keep them no longer."""
+        with self._lock:
+            kept, self._kept, self._kept_links = self._kept, {}, 0
+        return [link for links in kept.values() for link in links]
 
     def _keep(self, links: Sequence[SpanLink]) -> None:
         for link in links:
