@@ -373,7 +373,11 @@ class LearningDatabase:
         except Exception as error:
             if isinstance(error, sqlite3.Error) and not isinstance(error, _UNBINDABLE):
                 raise  # it is tried again
-            self._lose("model calls, unreadable", error, len(part.calls))
+            if len(part.calls) > 1:
+                for call in part.calls:
+                    self._store_calls(CallBatch([call]), opened)
+            else:
+                self._lose("model calls, unreadable", error, len(part.calls))
 
     def _take_untold(self) -> dict[str, int]:
         with self._count_lock:

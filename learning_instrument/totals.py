@@ -4,9 +4,9 @@ Always computed from all of an execution's calls, so that neither their order no
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from .connection import Connection
@@ -118,7 +118,7 @@ def totals_of(calls: Sequence[_Call], own_span_id: str) -> Totals | None:
         model=_main_model(counted),
         input_tokens=_sum([call.input_tokens for call in counted]),
         output_tokens=_sum([call.output_tokens for call in counted]),
-        cost=math.fsum(costs) if is_whole else None,
+        cost=_dollars(costs) if is_whole else None,
         cost_source=(REPORTED if is_reported else PRICED) if is_whole else UNPRICED,
     )
 
@@ -135,6 +135,11 @@ def _main_model(calls: Iterable[_Call]) -> str | None:
 def _sum(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+def _dollars(costs: Iterable[float]) -> float:
+    """Add up amounts as they are written: 0.1 and 0.2 are 0.3, in any order."""
+    return float(sum(map(Fraction, map(repr, costs))))
 
 
 def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, Change]:
