@@ -96,7 +96,8 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
     Raises:
         AttributeError: if the span has no context.
     """
-    attributes = dict(span.attributes or ())
+    # The SDK's own copy(), and not key by key: this runs in the application's code.
+    attributes: Mapping[str, Any] = span.attributes.copy() if span.attributes else {}  # type: ignore[attr-defined]
     ids, parent = span.context, span.parent
     assert ids is not None  # as every span that a provider made has
     start = span.start_time or 0
