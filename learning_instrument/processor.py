@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from .exporter import SQLiteSpanExporter, is_execution
 from .model_calls import is_model_call
+from .provider import attributes_of
 from .semconv import EXECUTION_ID
 from .tracing import Execution, execution_in
 
@@ -34,8 +35,8 @@ class ExecutionProcessor:
         """Take the finished span of an execution."""
         self._exporter.store((span,))
         # Some libraries write the model call onto the span that is current, which is the execution's own.
-        attributes = span.attributes
-        if attributes and is_model_call(attributes):
+        attributes = attributes_of(span)
+        if is_model_call(attributes):
             self._exporter.store_call(span, str(attributes[EXECUTION_ID]), ())
 
     def record_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
@@ -105,7 +106,7 @@ class Member(SpanProcessor):
         try:
             within = self._open.pop(span.context.span_id, None)
             # The span of a nested execution comes by record(), as executions do.
-            if within is None or not is_model_call(span.attributes or {}) or is_execution(span):
+            if within is None or not is_model_call(attributes_of(span)) or is_execution(span):
                 return
             deliver_call = within.execution.pipeline.deliver_call
             if deliver_call is not None:

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "repricing": "database connection model_calls prices totals",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
-    "processor": "semconv exporter model_calls tracing",
+    "processor": "semconv exporter model_calls provider tracing",
     "configuration": "capture errors tracing routes database prices retention exporter provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
