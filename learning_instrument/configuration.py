@@ -7,19 +7,21 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from . import otlp, routes
+from .capture import guarded
 from .database import LearningDatabase
 from .errors import ConfigurationError
 from .exporter import SQLiteSpanExporter, as_database
+from .prices import prices_of
 from .processor import ExecutionProcessor, Member
-from .provider import OwnIds, PrivateTracer, set_valid_attributes
+from .provider import AwaitedTracer, OwnIds, PrivateTracer, set_valid_attributes
 from .retention import retention
 from .tracing import Pipeline
 
@@ -42,6 +44,7 @@ def configure(
     tracer_provider: trace.TracerProvider | None = None,
     retention_days: float | None = None,
     max_size: int | str | None = None,
+    prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
 ) -> LearningDatabase:
     """Record every decorated execution. Called twice with the same database, it does nothing more.
 
@@ -51,6 +54,8 @@ def configure(
         tracer_provider: the spans' provider; by default the global one, which is set up where there is none.
         retention_days: rows older than so many days are deleted in the background.
         max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
+        prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
+            per million tokens, or the path of a TOML file that says so; by default ``$LEARNING_INSTRUMENT_PRICES``.
 
     Returns:
         The database that is recorded into.
@@ -58,7 +63,7 @@ def configure(
     Raises:
         ConfigurationError: for an argument that cannot be used, or another database than before.
     """
-    limits = retention(retention_days, max_size)
+    limits, price_list = retention(retention_days, max_size), prices_of(prices)
     with _State.lock:
         current = _State.database
         wanted = current if current is not None and database is None else as_database(database, durability)
@@ -72,11 +77,12 @@ def configure(
         if current is not None and current is not wanted:
             current.close()
         wanted.limit(limits)
+        wanted.calls.price_with(price_list)
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
-            _add_processor(provider, processor)
-            routes.install(functools.partial(_pipeline, processor, provider))
+            _join(processor, provider)
+            routes.install(functools.partial(_pipeline, processor, _member_of, provider))
     return wanted
 
 
@@ -95,7 +101,7 @@ def configure_privately(
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
                 processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
-                routes.install(functools.partial(_pipeline, processor, None))
+                routes.install(functools.partial(_pipeline, processor, functools.partial(_join, processor), None))
         return _State.database
 
 
@@ -149,25 +155,33 @@ def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvid
         return None
     pipeline: Pipeline | None = database.pipelines.get(tracer_provider)
     if pipeline is None:
-        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), None, tracer_provider)
+        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, tracer_provider)
         database.pipelines[tracer_provider] = pipeline
     return pipeline
 
 
 def _pipeline(
     processor: ExecutionProcessor,
+    join: Callable[[Any], object],
     configured: trace.TracerProvider | None,
     tracer_provider: trace.TracerProvider | None,
 ) -> Pipeline:
+    """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
     provider = tracer_provider or configured
+    tracer = routes.tracer_of(provider)
+    if provider is None:
+        tracer = AwaitedTracer(tracer, functools.partial(guarded, join))
+    elif provider is not configured:
+        guarded(join, provider)
     return Pipeline(
-        tracer=routes.tracer_of(provider),
+        tracer=tracer,
         private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
         running=processor.running,
         set_attributes=set_valid_attributes,
+        deliver_call=processor.record_call,
     )
 
 
@@ -190,20 +204,29 @@ def _export_by_otlp() -> None:
             _global_provider().add_span_processor(BatchSpanProcessor(exporter))
 
 
-def _add_processor(provider: Any, processor: ExecutionProcessor) -> None:
-    """Take part in the provider's flush and shutdown, where it is one that has them."""
+def _join(processor: ExecutionProcessor, provider: Any) -> None:
+    """Take part in the provider's spans, and in its flush and shutdown."""
+    member = _member_of(provider)
+    if member is not None:
+        member.processor = processor
+
+
+def _member_of(provider: Any) -> Member | None:
+    """Return our member of *provider*, or None where it is one that has none."""
     if not hasattr(provider, "add_span_processor"):
-        return
-    try:
-        member = _members.setdefault(provider, Member())
-    except TypeError:  # another make, which takes no weak reference: it is not remembered
-        member = Member()
-    if member.processor is None and member not in _added:
-        _added.add(member)
-        provider.add_span_processor(member)
-    member.processor = processor
+        return None
+    with _members_lock:
+        try:
+            member = _members.get(provider)
+            if member is None:
+                member = _members[provider] = Member()
+                provider.add_span_processor(member)
+        except TypeError:  # another make, which takes no weak reference: it is not remembered
+            member = Member()
+            provider.add_span_processor(member)
+    return member
 
 
 # A provider gives no processor back, so each gets one of ours, for good.
 _members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()
-_added: "weakref.WeakSet[Member]" = weakref.WeakSet()
+_members_lock: Final = threading.RLock()  # a signal handler may record in the thread that holds it

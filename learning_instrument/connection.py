@@ -14,6 +14,7 @@ from .errors import DatabaseError
 from .record import COLUMNS, Row
 
 T = TypeVar("T")
+Connection = sqlite3.Connection
 
 Execute = Callable[..., list[Any]]
 """A statement and its parameters -> the rows it answers."""
@@ -60,16 +61,22 @@ class WriteConnection:
         """Whether there is a connection now."""
         return self._connection is not None
 
-    def insert(self, rows: Sequence[Row], losses: Mapping[str, int] | None = None) -> int:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        losses: Mapping[str, int] | None = None,
+        then: Callable[[Connection], object] | None = None,
+    ) -> int:
         """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
 
-        A result that takes the place of a row with the outcome ``lost`` is new.
+        A result that takes the place of a row with the outcome ``lost`` is new. *then* is called within the same
+        transaction.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
-        if len(rows) == 1 and not losses:
+        if len(rows) == 1 and not losses and then is None:
             return connection.execute(_INSERT_ONE, rows[0]).rowcount  # commits by itself
         with _transaction(connection):
             stored = sum(
@@ -82,7 +89,19 @@ class WriteConnection:
                     "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES (?, ?, ?, ?)",
                     [(now, os.getpid(), reason, count) for reason, count in losses.items()],
                 )
+            if then is not None:
+                then(connection)
         return stored
+
+    def within_transaction(self, action: Callable[[Connection], T]) -> T:
+        """Call *action* within a transaction of its own; return what it does.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        with _transaction(connection):
+            return action(connection)
 
     def open(self) -> None:
         """Open the database, make it where there is none, and bring it to the newest schema.
@@ -102,13 +121,7 @@ class WriteConnection:
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
-        connection = self._open()
-
-        def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-            return connection.execute(sql, parameters).fetchall()
-
-        with _transaction(connection):
-            return work(execute)
+        return self.within_transaction(lambda connection: work(executing(connection)))
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the database, as far as no reader is in the way.
@@ -178,6 +191,11 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; used by several threads, one at a time.
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def executing(connection: Connection) -> Execute:
+    """Return what executes statements on *connection*."""
+    return lambda sql, parameters=(): connection.execute(sql, parameters).fetchall()
 
 
 @contextlib.contextmanager

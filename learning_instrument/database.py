@@ -5,6 +5,7 @@ locked or cannot be written, rows go to the background writer.
 """
 
 import asyncio
+import functools
 import logging
 import os
 import sqlite3
@@ -17,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from . import connection, feedback
-from .connection import Execute, WriteConnection
+from .call_storage import CallBatch, CallStorage
+from .connection import Connection, Execute, WriteConnection, executing
 from .errors import ConfigurationError, DatabaseError
 from .forking import tell_of_forks
 from .record import ExecutionRecord, Row, row_from_record
 from .retention import Retention, trim
+from .totals import due
 from .watcher import Watcher
 from .writer import GATHER_SECONDS, BackgroundWriter
 
@@ -82,6 +85,8 @@ class LearningDatabase:
         #: Built by ``configuration`` for executions that name this database, and kept as long as it lives.
         self.pipelines: dict[Any, Any] = {}
         self.limit(Retention())
+        #: What stores model calls, and prices them.
+        self.calls = CallStorage()
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -104,6 +109,7 @@ class LearningDatabase:
         self._stored = 0
         self._stored_behind = 0
         self._deferred = 0
+        self._rows_behind = 0  # deferred, and not written yet
         self._lost: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
         self._warned: dict[str, float] = {}  # what was warned of, and when
@@ -141,10 +147,23 @@ class LearningDatabase:
             finally:
                 self._lock.release()
 
+    def append_calls(self, batch: CallBatch) -> bool:
+        """Store model calls in the background, and add them up. Never raises for the database's sake.
+
+        Returns:
+            False if they were lost.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        if self._writer.put((self.calls.priced, batch)):
+            return True
+        self._lose("model calls, queue full", None, len(batch.calls))
+        return False
+
     def _commit(self, rows: Sequence[Row]) -> bool:
         """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""
         # Those that wait go first. And whoever holds the lock holds it for a moment.
-        if self._writer.backlog or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+        if self._rows_behind > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             return self._defer(rows)
         try:
             stored, refused = self._insert(self._front, rows)
@@ -155,6 +174,8 @@ class LearningDatabase:
             return self._defer(rows)
         finally:
             self._lock.release()
+        if awaited := self.calls.awaited(rows):
+            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
         self._since_checkpoint += len(rows)
         if self._since_checkpoint >= _CHECKPOINT_ROWS or self._is_trimming_due():
             self._writer.request_tending()
@@ -167,6 +188,7 @@ class LearningDatabase:
             DatabaseError: if the database cannot be opened, or the question not answered.
         """
         self.open()
+        self._request_totals()
         if self._writer.backlog:
             self.flush()
         try:
@@ -200,11 +222,19 @@ class LearningDatabase:
         Raises:
             DatabaseError: if the database cannot be opened or written.
         """
+        return self.within_transaction(lambda opened: work(executing(opened)))
+
+    def within_transaction(self, action: Callable[[Connection], T]) -> T:
+        """Return what *action* does with a connection, in one transaction. Like :meth:`transact`, for what needs more.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
         self.open()
         self.flush()
         result: list[T] = []
         try:
-            self._writer.between_batches(lambda: result.append(self._back.transact(work)))
+            self._writer.between_batches(lambda: result.append(self._back.within_transaction(action)))
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return result[0]
@@ -288,6 +318,8 @@ class LearningDatabase:
         """
         if self._pid != os.getpid():
             self.start_anew()
+        if self._front.is_open:
+            self._request_totals()
         if not self._writer.flush(_CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
         self._watcher.close()
@@ -352,6 +384,7 @@ class LearningDatabase:
     def _defer(self, rows: Sequence[Row]) -> bool:
         with self._count_lock:
             self._deferred += len(rows)
+            self._rows_behind += len(rows)
         return self._queue([(_as_it_is, row) for row in rows])
 
     def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
@@ -360,19 +393,30 @@ class LearningDatabase:
             if not self._writer.put(item):
                 refused += 1
         if refused:
+            with self._count_lock:
+                self._rows_behind = max(0, self._rows_behind - refused)
             self._lose("queue full", None, refused)
         return not refused
 
-    def _write_behind(self, rows: Sequence[Row]) -> None:
-        """Commit *rows*, in the background. What raises is tried again."""
-        stored, _ = self._insert(self._back, rows)
+    def _write_behind(self, items: Sequence[Row | CallBatch]) -> None:
+        """Commit rows and model calls, in the background. What raises is tried again."""
+        rows = [item for item in items if not isinstance(item, CallBatch)]
+        parts = self.calls.parts([item for item in items if isinstance(item, CallBatch)], rows)
+        first = functools.partial(self._store_calls, parts[0]) if parts else None
+        stored, _ = self._insert(self._back, rows, first)
         self._stored_behind += stored
-        self._since_checkpoint += len(rows)
+        with self._count_lock:
+            self._rows_behind = max(0, self._rows_behind - len(rows))
+        for part in parts[1:]:
+            self._insert(self._back, (), functools.partial(self._store_calls, part))
+        self._since_checkpoint += len(rows) + sum(part.size for part in parts)
         # It works again, so the next fault is news. Not at once: on a disk that is nearly full every other write works.
         now = time.monotonic()
         self._warned = {kind: at for kind, at in self._warned.items() if now - at < _STALE_SECONDS}
 
-    def _insert(self, target: WriteConnection, rows: Sequence[Row]) -> tuple[int, int]:
+    def _insert(
+        self, target: WriteConnection, rows: Sequence[Row], then: Callable[[Connection], object] | None = None
+    ) -> tuple[int, int]:
         """Commit *rows* and the counts nobody was told of. A row that cannot be bound is counted as lost.
 
         Returns:
@@ -381,10 +425,10 @@ class LearningDatabase:
         untold = self._take_untold() if self._untold else None
         try:
             try:
-                return target.insert(rows, untold), 0
+                return target.insert(rows, untold, then), 0
             except _UNBINDABLE:
                 stored = [self._insert_alone(target, row) for row in rows]
-                target.insert([], untold)
+                target.insert([], untold, then)
                 return sum(filter(None, stored)), stored.count(None)
         except BaseException as error:
             if untold:
@@ -400,6 +444,19 @@ class LearningDatabase:
         except _UNBINDABLE as error:
             self._lose("unreadable", error)
             return None
+
+    def _store_calls(self, part: CallBatch, opened: Connection) -> None:
+        """Store model calls within a transaction. What cannot be stored at all must not hold up what can."""
+        try:
+            self.calls.store(opened, part)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _UNBINDABLE):
+                raise  # it is tried again
+            if len(part.calls) > 1:
+                for call in part.calls:
+                    self._store_calls(CallBatch([call]), opened)
+            else:
+                self._lose("model calls, unreadable", error, len(part.calls))
 
     def _take_untold(self) -> dict[str, int]:
         with self._count_lock:
@@ -433,7 +490,17 @@ class LearningDatabase:
                 self._warned.pop(kind, None)
 
     def _has_backlog(self) -> bool:
-        return self._writer.backlog > 0
+        return self._rows_behind > 0 or self._writer.backlog > 0
+
+    def _request_totals(self) -> None:
+        """Have executions added up whose row came after their calls, by another process's hand."""
+        try:
+            with self._lock:
+                awaited = due(self._front.execute)
+        except (sqlite3.Error, OSError, DatabaseError):  # what is asked next tells, or it comes round again
+            return
+        if awaited:
+            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
 
     def _is_trimming_due(self) -> bool:
         return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
@@ -445,6 +512,7 @@ class LearningDatabase:
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             self._back.checkpoint()
+        self.calls.tend(self._back)
         if self._limits_apply:
             self._trimmed = time.monotonic()
             if trim(self._back, self.retention):
@@ -484,6 +552,7 @@ class LearningDatabase:
         self._back.abandon()
         self._writer.after_fork()
         self._watcher.start_anew()
+        self.calls.start_anew()
         self._reset_counts()
 
 
@@ -514,12 +583,12 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
-def _patiently(open_: Callable[[], None]) -> None:
-    """Open, though another process is making the file just now: a person can wait longer than a task."""
+def _patiently(action: Callable[[], T]) -> T:
+    """Do what another process may be in the way of just now: a person can wait longer than a task."""
     deadline = time.monotonic() + _OPEN_SECONDS
     while True:
         try:
-            return open_()
+            return action()
         except sqlite3.OperationalError as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise

@@ -5,7 +5,7 @@ Its spans are never sampled and never made current: no exporter of the host's se
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -42,6 +42,17 @@ def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
     span.set_attributes(attributes)
     kept = getattr(span, "attributes", None) or {}
     return all(kept.get(key) == value for key, value in attributes.items())
+
+
+def attributes_of(span: Any) -> Mapping[str, Any]:
+    """Return a span's attributes to look into: the SDK's own store where it is the one known here.
+
+    ``span.attributes.get()`` takes a microsecond, and this is asked of each execution and of each span within one.
+    """
+    store = getattr(span, "_attributes", None)
+    if _STORE_IS_KNOWN and type(store) is BoundedAttributes:
+        return store._dict
+    return getattr(span, "attributes", None) or {}
 
 
 def _store_is_known() -> bool:
@@ -81,6 +92,36 @@ class _GivenIds(OwnIds):
 
     def generate_span_id(self) -> int:
         return getattr(self.next, "span_id", None) or super().generate_span_id()
+
+
+class AwaitedTracer(Tracer):
+    """Our tracer of the global provider, which may be set up after us.
+
+    Args:
+        tracer: one that works as soon as there is a provider.
+        found: called once, with that provider.
+    """
+
+    def __init__(self, tracer: Tracer, found: Callable[[Any], object]) -> None:
+        self._tracer = tracer
+        self._found: Callable[[Any], object] | None = found
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        """Start a span, as the tracer does."""
+        if self._found is not None:
+            self._look()
+        return self._tracer.start_span(*args, **kwargs)
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a span, as the tracer does."""
+        return self._tracer.start_as_current_span(*args, **kwargs)
+
+    def _look(self) -> None:
+        provider = trace.get_tracer_provider()
+        if not isinstance(provider, trace.ProxyTracerProvider):
+            found, self._found = self._found, None
+            if found is not None:  # else another thread was first
+                found(provider)
 
 
 class PrivateTracer:

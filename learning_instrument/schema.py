@@ -55,6 +55,44 @@ def m003_running(db: "Database") -> None:
     )  # fmt: skip
 
 
+def m004_model_calls(db: "Database") -> None:
+    """Create one row for each model call, and what leads from it to its execution and the execution's sums.
+
+    The triggers keep what belongs to an execution in step with it: gone with it, and added up again for a row that
+    takes the place of one that was ``lost``.
+    """
+    text, number, real = str, int, float
+    db.table("model_calls").create(
+        {
+            "execution_id": text, "trace_id": text, "span_id": text, "parent_span_id": text, "path": text,
+            "awaited_span_id": text, "timestamp": text, "model": text, "response_model": text, "provider": text,
+            "input_tokens": number, "cached_tokens": number, "cache_write_tokens": number, "output_tokens": number,
+            "cost": real, "cost_source": text, "price_table": text, "duration_seconds": real, "error_type": text,
+        },
+        not_null={"trace_id", "span_id", "path", "timestamp", "cost_source", "duration_seconds"},
+    )  # fmt: skip
+    db.table("span_links").create(
+        {"trace_id": text, "span_id": text, "parent_span_id": text, "execution_id": text, "seen": number},
+        not_null={"trace_id", "span_id", "seen"},
+    )
+    db.table("reported_costs").create({"execution_id": text, "cost": real}, pk="execution_id", not_null={"cost"})
+    db.table("totals_due").create({"execution_id": text}, pk="execution_id")
+    for statement in (
+        "CREATE UNIQUE INDEX idx_model_calls_span ON model_calls (trace_id, span_id)",
+        "CREATE INDEX idx_model_calls_execution ON model_calls (execution_id) WHERE execution_id IS NOT NULL",
+        "CREATE INDEX idx_model_calls_awaited ON model_calls (trace_id, awaited_span_id) WHERE execution_id IS NULL",
+        "CREATE UNIQUE INDEX idx_span_links_span ON span_links (trace_id, span_id)",
+        "CREATE TRIGGER model_calls_of_deleted AFTER DELETE ON executions BEGIN"
+        " DELETE FROM model_calls WHERE execution_id = OLD.execution_id;"
+        " DELETE FROM reported_costs WHERE execution_id = OLD.execution_id; END",
+        "CREATE TRIGGER totals_of_found AFTER UPDATE OF outcome ON executions"
+        " WHEN OLD.outcome = 'lost' AND NEW.outcome <> 'lost' BEGIN"
+        " DELETE FROM reported_costs WHERE execution_id = NEW.execution_id;"
+        " INSERT OR IGNORE INTO totals_due VALUES (NEW.execution_id); END",
+    ):
+        db.execute(statement)
+
+
 def m009_feedback(db: "Database") -> None:
     """Create what users said of executions, as they said it; the execution's own columns have the latest."""
     db.table("feedback").create(
@@ -74,7 +112,7 @@ def m009_feedback(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses, m003_running, m009_feedback)
+STEPS: Final = (m001_executions, m002_losses, m003_running, m004_model_calls, m009_feedback)
 VERSION: Final = len(STEPS)
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from weakref import ref
@@ -90,6 +90,8 @@ class Pipeline:
     lose: Callable[[BaseException], object] | None = None
     #: Where executions are noted while they run.
     running: Running | None = None
+    #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
+    deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,15 @@ class Execution:
             if not running.is_watched:
                 guarded(running.watch)
                 self._clock = time.perf_counter_ns()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Where this execution goes, and its model calls with it."""
+        return self._pipeline
+
+    def is_own_span(self, span_id: int) -> bool:
+        """Tell whether *span_id* is that of the execution's own span."""
+        return self._span.get_span_context().span_id == span_id
 
     def set(self, **values: Any) -> None:
         """Say what neither task nor result says: column -> value, as in the table ``executions``.
@@ -300,6 +311,12 @@ def current_execution() -> Execution | NoExecution:
     """Return the execution that this code is part of, to ``set()`` what neither its task nor its result says."""
     execution = otel_context.get_value(_EXECUTION_KEY)
     return execution if isinstance(execution, Execution) else _NO_EXECUTION
+
+
+def execution_in(context: Context) -> Execution | None:
+    """Return the innermost execution that *context* is part of, though it may have ended since."""
+    execution = context.get(_EXECUTION_KEY)
+    return execution if isinstance(execution, Execution) else None
 
 
 def is_suppressed(context: Context) -> bool:

@@ -35,21 +35,27 @@ MAY_IMPORT = {
     # The half that knows the SDK and SQLite, and never runs a task's code.
     "record": "semconv errors identifiers outcome",
     "schema": "errors",
+    "model_calls": "semconv record",
+    "prices": "errors model_calls",
     "writer": "",
     "connection": "errors record schema",
     "retention": "errors connection",
+    "attribution": "connection model_calls",
+    "totals": "connection model_calls record",
+    "call_storage": "attribution connection errors model_calls prices record totals",
     "forking": "",
     "lookup": "errors record",
     "feedback": "connection errors lookup record redaction",
     "processes": "identifiers",
     "ledger": "connection processes record",
     "watcher": "forking ledger record running",
-    "database": "errors feedback forking record retention writer connection watcher",
-    "exporter": "semconv errors database record",
+    "database": "call_storage connection errors feedback forking record retention totals watcher writer",
+    "repricing": "database connection model_calls prices totals",
+    "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
-    "processor": "exporter running",
+    "processor": "semconv exporter model_calls provider running tracing",
     "otlp": "",
-    "configuration": "errors tracing routes database retention exporter otlp provider processor",
+    "configuration": "capture errors tracing routes database prices retention exporter otlp provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -78,7 +84,9 @@ MAY_IMPORT_LATER = {
 ONLY_IN = {
     "sqlite3": "connection database read_only schema",
     "sqlite_utils": "schema",
-    "opentelemetry.sdk": "configuration exporter processor provider record",
+    "opentelemetry.sdk": "configuration exporter model_calls processor provider record",
+    # By its name, when the first call is priced.
+    "genai_prices": "",
     "click": "cli",
     "rich": "cli",
     "pytest": "testing",
@@ -250,12 +258,23 @@ def test_attribute_keys_are_those_of_the_design():
     """
     theirs = """
         error.type gen_ai.request.model gen_ai.usage.input_tokens gen_ai.usage.output_tokens code.function.name
-        service.name process.pid exception exception.type exception.message exception.stacktrace
+        service.name process.pid exception exception.type exception.message exception.stacktrace _OTHER
+    """
+    of_model_calls = """
+        gen_ai.operation.name gen_ai.response.model gen_ai.provider.name gen_ai.system
+        gen_ai.usage.prompt_tokens gen_ai.usage.completion_tokens
+        gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_creation.input_tokens
+        gen_ai.usage.cache_read_input_tokens gen_ai.usage.cache_creation_input_tokens
+        gen_ai.cost.total_cost gen_ai.usage.cost operation.cost
+        openinference.span.kind llm.model_name embedding.model_name llm.provider llm.system llm.cost.total
+        llm.token_count.prompt llm.token_count.completion
+        llm.token_count.prompt_details.cache_read llm.token_count.prompt_details.cache_write
     """
     constants = {name: value for name, value in vars(semconv).items() if name.isupper()}
     apart = {constants.pop(name) for name in ("SCOPE_NAME", "SPAN_NAME", "BATCH_SPAN_NAME")}
     constants.pop("BATCH_SIZE")  # of the batch span, which is no record
 
     assert apart == {"learning_instrument", "execute_task", "execute_batch"}
-    assert set(constants.values()) == {f"learning_instrument.{name}" for name in names.split()} | set(theirs.split())
+    others = {*theirs.split(), *of_model_calls.split()}
+    assert set(constants.values()) == {f"learning_instrument.{name}" for name in names.split()} | others
     assert len(set(constants.values())) == len(constants)

@@ -34,7 +34,16 @@ def test_new_file_gets_the_newest_schema(connection):
     schema.migrate(connection)
 
     assert schema.is_current(connection)
-    assert tables(connection) == {"executions", "feedback", "losses", "running"}
+    assert tables(connection) == {
+        "executions",
+        "feedback",
+        "losses",
+        "model_calls",
+        "reported_costs",
+        "running",
+        "span_links",
+        "totals_due",
+    }
     assert version(connection) == schema.VERSION
 
 

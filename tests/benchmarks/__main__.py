@@ -1,12 +1,12 @@
 """Measure what recording costs, and print it beside its targets.
 
-python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [storage] [sustained] [imports]
+python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [imports]
 """
 
 import argparse
 import subprocess
 
-from . import hot_path, imports, report, storage, sustained
+from . import hot_path, imports, model_calls, report, storage, sustained
 from .hot_path import OURS_BATCH, OURS_COMMIT
 from .peers import PEERS
 from .processes import environment_for
@@ -15,7 +15,13 @@ from .spans import BARE_SPAN, SPAN_AND_INSERT
 
 def main() -> None:
     """Measure the parts that were asked for, or all."""
-    parts = {"hot_path": _hot_path, "storage": _storage, "sustained": _sustained, "imports": _imports}
+    parts = {
+        "hot_path": _hot_path,
+        "model_calls": _model_calls,
+        "storage": _storage,
+        "sustained": _sustained,
+        "imports": _imports,
+    }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each measurement (default: 25)")
@@ -52,6 +58,14 @@ def _peers(options: argparse.Namespace) -> None:
             report.console.print(f"{peer.name} could not be measured: {error}")
             continue
         report.print_hot_path(f"{peer.name}, in an environment of its own", figures)
+
+
+def _model_calls(options: argparse.Namespace) -> None:
+    measured = model_calls.measure(options.rounds)
+    costs = [
+        hot_path.Cost(name, model_calls.microseconds(timings), timings.ratios()) for name, timings in measured.items()
+    ]
+    report.print_hot_path(f"One span, and how often it is a {model_calls.BARE}", costs)
 
 
 def _storage(options: argparse.Namespace) -> None:

@@ -1,0 +1,236 @@
+"""Model calls found by parent links: the exporter as an ordinary one, in any order, twice, from two processes."""
+
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from calls import calls, chat, costs, execution, exports_of, span
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.attribution import SpanLink, forget_what_is_old, store_calls
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
+
+#: An execution, an agent in it, a call in that, a request between, and the same call as a second library has it;
+#: a nested execution with a call of its own; a model call in another trace and outside of any execution.
+TREE = (
+    execution(1, COST_ACTUAL=0.5),
+    span(2, 1, AGENT),
+    chat(3, 2, cost=0.25),
+    span(4, 3, {"http.request.method": "POST"}),
+    chat(5, 4, cost=0.25),
+    chat(6, 1, cost=0.5, model="n", tokens=(100, 50)),
+    execution(7, 2),
+    chat(8, 7, cost=1.0, tokens=(7, 3)),
+    span(20, None, {}, trace_id=2),
+    chat(21, 20, trace_id=2),
+)
+EXPECTED = [
+    {
+        "span_id": f"{1:016x}",
+        "model": "n",
+        "input_tokens": 110,
+        "output_tokens": 55,
+        "actual_cost": 0.75,
+        "cost_estimate": 0.75,
+        "cost_source": "reported",
+        "defaulted": '["cost_estimate"]',
+    },
+    {
+        "span_id": f"{7:016x}",
+        "model": "m",
+        "input_tokens": 7,
+        "output_tokens": 3,
+        "actual_cost": 1.0,
+        "cost_estimate": 1.0,
+        "cost_source": "reported",
+        "defaulted": '["cost_estimate"]',
+    },
+]
+
+
+def in_order(spans):
+    """Return what a test compares: the calls without the number of their row, which is that of their arrival."""
+    return [(row["span_id"], row["execution_id"], row["path"], row["cost"]) for row in spans]
+
+
+def test_tree_is_added_up_execution_by_execution(database):
+    """A call counts once, for the innermost; an agent's totals do not, and neither does a call within a call."""
+    SQLiteSpanExporter(database).export(TREE)
+
+    assert costs(database) == EXPECTED
+    assert [row["span_id"][-1] for row in calls(database)] == ["3", "5", "6", "8"]
+    assert database.query("SELECT cost FROM reported_costs") == [{"cost": 0.5}]
+    assert database.statistics().lost == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 10), st.booleans())
+def test_any_order_and_repetition_gives_the_same_rows(shuffler, size, is_new_exporter):
+    """In exports of any size, by one exporter or by several."""
+    spans = [*TREE, *shuffler.sample(TREE, shuffler.randint(0, len(TREE)))]
+    shuffler.shuffle(spans)
+    with tempfile.TemporaryDirectory() as folder, LearningDatabase(Path(folder, "learning.db")) as database:
+        exporter = SQLiteSpanExporter(database)
+        for start in range(0, len(spans), size):
+            exporter.export(spans[start : start + size])
+        found = costs(database), in_order(calls(database))
+        SQLiteSpanExporter(database).export(TREE)
+
+        assert found[0] == EXPECTED
+        assert [row[:2] for row in found[1]] == [row[:2] for row in in_order(calls(database))]
+        assert costs(database) == EXPECTED
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_both_durabilities_add_up(tmp_path, durability):
+    """The execution's row is inserted by another thread, or by the same."""
+    with LearningDatabase(tmp_path / "learning.db", durability) as database:
+        exporter = SQLiteSpanExporter(database)
+        for one in reversed(TREE):
+            exporter.export([one])
+
+        assert costs(database) == EXPECTED
+        assert database.statistics().deferred == 0
+
+
+def many(count):
+    """Return *count* executions with three calls each, one of them two spans down."""
+    spans = []
+    for n in range(1, count + 1):
+        spans += [
+            execution(1, trace_id=n),
+            span(2, 1, AGENT, trace_id=n),
+            chat(3, 2, trace_id=n, tokens=(n, 1), cost=0.1),
+            chat(4, 1, trace_id=n, tokens=(2 * n, 10), cost=0.2),
+            chat(5, 1, trace_id=n, tokens=(4 * n, 100), cost=0.3),
+        ]
+    return spans
+
+
+def check_many(database, count):
+    rows = database.query("SELECT trace_id, input_tokens, output_tokens, actual_cost, cost_source FROM executions")
+    assert len(rows) == count
+    assert [row["input_tokens"] for row in rows] == [7 * int(row["trace_id"], 16) for row in rows]
+    assert {(row["output_tokens"], row["actual_cost"], row["cost_source"]) for row in rows} == {(111, 0.6, "reported")}
+    assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 3 * count}]
+
+
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_in_random_order_in_two_exports_twice(database, count):
+    """The sums are exact, and the same after the second time."""
+    exporter = SQLiteSpanExporter(database)
+    for seed in (1, 2):
+        for export in exports_of(many(count), seed):
+            exporter.export(export)
+        assert database.flush(60)
+        check_many(database, count)
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{folder!r}]
+from calls import exports_of
+from test_attribution import many
+from learning_instrument import SQLiteSpanExporter
+part = int(sys.argv[2])
+exporter = SQLiteSpanExporter(sys.argv[1])
+spans = exports_of(many(300), 3)[part]
+for start in range(0, len(spans), 50):
+    exporter.export(spans[start : start + 50])
+exporter.shutdown()
+"""
+
+
+def test_two_processes_on_one_file(database):
+    """Each has half of the spans, drawn at random; together they have the sums."""
+    program = PROGRAM.format(folder=str(Path(__file__).parent))
+    running = [subprocess.Popen([sys.executable, "-c", program, database.path, part]) for part in "01"]
+
+    assert [process.wait(60) for process in running] == [0, 0]
+
+    check_many(database, 300)
+
+
+# What is kept, and for how long.
+
+
+def test_spans_of_others_open_nothing(database, tmp_path):
+    """Where a trace has neither an execution nor a model call."""
+    SQLiteSpanExporter(database).export([span(n, n - 1 or None, {}) for n in range(1, 50)])
+
+    assert database.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_of_traces_without_executions_are_bounded(database):
+    """In memory; the traces that are open longest go first."""
+    exporter = SQLiteSpanExporter(database)
+
+    for n in range(50):
+        exporter.export([span(s, 1, {}, trace_id=n + 1) for s in range(2, 1002)])
+
+    assert exporter._sorter._kept_links <= 20_000
+    assert sum(map(len, exporter._sorter._kept.values())) == exporter._sorter._kept_links
+
+
+def test_call_outside_of_any_execution_is_no_row(database):
+    """Once its way up has come to the top."""
+    exporter = SQLiteSpanExporter(database)
+    exporter.export([chat(3, 2)])
+    waiting = [row["execution_id"] for row in calls(database)]
+
+    exporter.export([span(2, 1, {}), span(1, None, {})])
+
+    assert waiting == [None]
+    assert calls(database) == []
+
+
+def test_way_up_that_is_a_circle_ends(database):
+    """Ids that somebody made up."""
+    SQLiteSpanExporter(database).export([chat(3, 2), span(2, 1, {}), span(1, 2, {})])
+
+    assert calls(database) == []
+    assert database.statistics().lost == {}
+
+
+def test_old_links_and_calls_that_wait_in_vain_are_deleted(database, monkeypatch):
+    """The newest stay."""
+    monkeypatch.setattr("learning_instrument.attribution._LINKS", 10)
+    monkeypatch.setattr("learning_instrument.attribution._WAITING_CALLS", 5)
+    SQLiteSpanExporter(database).export([execution(1), *(chat(n, n - 1, trace_id=2) for n in range(101, 200, 2))])
+    database.flush()
+
+    database.within_transaction(forget_what_is_old)
+
+    assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": 10}]
+    assert [int(row["span_id"], 16) for row in calls(database)] == [191, 193, 195, 197, 199]
+
+
+def test_link_is_kept_by_another_process(tmp_path):
+    """One imports the first half today, the other the second half tomorrow."""
+    shuffled = random.Random(5).sample(TREE, len(TREE))
+    for half in (shuffled[:5], shuffled[5:]):
+        with LearningDatabase(tmp_path / "learning.db") as database:
+            SQLiteSpanExporter(database).export(half)
+
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        assert costs(database) == EXPECTED
+
+
+def test_storing_within_a_transaction_answers_what_was_touched(database):
+    """Each execution that has a call more, and none that has not."""
+    from learning_instrument.model_calls import model_call
+
+    known, waiting = model_call(chat(3, 2), "x", [2]), model_call(chat(5, 4))
+    link = SpanLink(waiting.trace_id, f"{4:016x}", f"{1:016x}", "y")
+
+    def store(connection):
+        return [store_calls(connection, [known, waiting], []), store_calls(connection, [known], [link])]
+
+    assert database.within_transaction(store) == [{"x"}, {"y"}]

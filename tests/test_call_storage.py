@@ -1,0 +1,109 @@
+"""Model calls in the background: in order with their executions, out of the tasks' way, and none in anybody's."""
+
+import sqlite3
+import threading
+
+import pytest
+from calls import calls, chat, costs, execution
+
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.call_storage import CallBatch
+from learning_instrument.identifiers import execution_id
+from learning_instrument.model_calls import model_call
+
+TRACE = execution(1)
+EXECUTION = execution_id(TRACE.start_time, 1, 1)
+
+
+def batch(*span_ids):
+    return CallBatch([model_call(chat(n, 1, cost=0.25), EXECUTION) for n in span_ids])
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("is_call_first", [True, False])
+def test_execution_and_its_calls_come_in_either_order(tmp_path, durability, is_call_first):
+    """The sums are there as soon as both are."""
+    with LearningDatabase(tmp_path / "learning.db", durability) as database:
+        steps = [lambda: database.append_calls(batch(2, 3)), lambda: SQLiteSpanExporter(database).store([TRACE])]
+        for step in steps if is_call_first else reversed(steps):
+            step()
+            database.flush()
+
+        assert database.flush()
+        with sqlite3.connect(database.path) as connection:  # as a dashboard reads, without us
+            assert connection.execute("SELECT actual_cost FROM executions").fetchall() == [(0.5,)]
+        connection.close()
+
+
+def test_calls_that_wait_do_not_defer_executions(database):
+    """A row is committed before its task returns, though the background has calls to store."""
+    database.open()
+    assert database._writer.hold(5)
+    try:
+        database.append_calls(batch(2, 3))
+        SQLiteSpanExporter(database).store([TRACE])
+        with sqlite3.connect(database.path) as connection:
+            assert connection.execute("SELECT count(*) FROM executions").fetchone() == (1,)
+        connection.close()
+    finally:
+        database._writer.release()
+
+    assert costs(database)[0]["actual_cost"] == 0.5
+    assert database.statistics().deferred == 0
+
+
+def test_calls_of_another_process_are_added_up_by_the_next_question(tmp_path):
+    """A forked child ends a call of its parent's task; the parent's row comes later."""
+    with LearningDatabase(tmp_path / "learning.db") as child:
+        child.append_calls(batch(2))
+    with LearningDatabase(tmp_path / "learning.db") as parent:
+        SQLiteSpanExporter(parent).store([TRACE])
+
+        assert costs(parent)[0]["actual_cost"] == 0.25
+        assert parent.query("SELECT * FROM totals_due") == []
+
+
+def test_calls_of_another_process_are_added_up_when_the_database_is_closed(tmp_path):
+    """By whoever closes it."""
+    with LearningDatabase(tmp_path / "learning.db") as child:
+        child.append_calls(batch(2))
+    with LearningDatabase(tmp_path / "learning.db") as parent:
+        SQLiteSpanExporter(parent).store([TRACE])
+
+    with sqlite3.connect(tmp_path / "learning.db") as connection:
+        assert connection.execute("SELECT actual_cost FROM executions").fetchall() == [(0.25,)]
+    connection.close()
+
+
+def test_call_that_cannot_be_stored_is_counted_and_in_nobodys_way(database, caplog):
+    """What is queued behind it is written."""
+    odd = batch(2).calls[0]._replace(model=object())
+
+    database.append_calls(CallBatch([odd]))
+    database.append_calls(batch(3))
+    SQLiteSpanExporter(database).store([TRACE])
+
+    assert [row["span_id"] for row in calls(database)] == [f"{3:016x}"]
+    assert database.statistics().lost == {"model calls, unreadable": 1}
+
+
+def test_many_threads_and_their_calls(database):
+    """Executions are committed by their threads, calls by the writer."""
+
+    def work(trace_id):
+        exporter = SQLiteSpanExporter(database)
+        root = execution(1, trace_id=trace_id)
+        identity = execution_id(root.start_time, trace_id, 1)
+        for n in range(2, 22):
+            exporter.store_call(chat(n, 1, trace_id=trace_id, cost=0.5), identity, ())
+            if n == 10:
+                exporter.store([root])
+
+    threads = [threading.Thread(target=work, args=(trace_id,)) for trace_id in range(1, 21)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {(row["input_tokens"], row["actual_cost"]) for row in costs(database)} == {(200, 10.0)}
+    assert len(costs(database)) == 20

@@ -1,0 +1,60 @@
+"""Calls of the past, priced anew."""
+
+import pytest
+from calls import calls, chat, costs, execution
+
+from learning_instrument import SQLiteSpanExporter
+from learning_instrument.prices import price_table, prices_of
+from learning_instrument.repricing import Repriced, reprice
+
+
+@pytest.fixture
+def stored(database):
+    """A database with a reported call, a priced one, and one that nobody could price."""
+    database.calls.price_with(prices_of({"ours": {"input": 1.0}}))
+    SQLiteSpanExporter(database).export(
+        [
+            execution(1),
+            chat(2, 1, cost=0.5),
+            chat(3, 1, model="ours", tokens=(1_000_000, 0)),
+            execution(1, trace_id=2),
+            chat(2, 1, trace_id=2, model="theirs", tokens=(1_000_000, 0)),
+        ]
+    )
+    return database
+
+
+def test_new_prices_change_what_was_priced_and_what_was_not(stored):
+    """And not what was reported."""
+    answer = reprice(stored, prices_of({"ours": {"input": 3.0}, "theirs": {"input": 0.25}}))
+
+    assert answer == Repriced(calls=2, changed=2, executions=2, difference=2.25, price_table=str(price_table()))
+    assert [row["actual_cost"] for row in costs(stored)] == [3.5, 0.25]
+    assert [row["cost_source"] for row in calls(stored)] == ["reported", "priced", "priced"]
+
+
+def test_same_prices_change_nothing(stored):
+    """By default those that new calls are priced with."""
+    before = costs(stored), calls(stored)
+
+    assert reprice(stored) == Repriced(2, 0, 0, 0.0, str(price_table()))
+
+    assert (costs(stored), calls(stored)) == before
+
+
+def test_price_that_is_gone_makes_a_call_unpriced(stored):
+    """Its execution with it."""
+    answer = reprice(stored, prices_of({}))
+
+    assert (answer.changed, answer.difference) == (1, -1.5)
+    assert [row["cost_source"] for row in costs(stored)] == ["unpriced", "unpriced"]
+
+
+def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypatch):
+    """It may be added up several times on the way."""
+    monkeypatch.setattr("learning_instrument.repricing._SLICE", 1)
+    SQLiteSpanExporter(stored).export([chat(9, 1, model="ours", tokens=(1_000_000, 0))])
+
+    answer = reprice(stored, prices_of({"ours": {"input": 2.0}}))
+
+    assert (answer.changed, answer.executions, answer.difference) == (2, 1, 2.0)
