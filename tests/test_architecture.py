@@ -41,6 +41,8 @@ MAY_IMPORT = {
     "provider": "semconv identifiers",
     "processor": "exporter",
     "configuration": "errors tracing routes database retention exporter provider processor",
+    # What is asked of the database.
+    "analytics": "errors",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -61,11 +63,29 @@ ONLY_IN = {
     "rich": "",
 }
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_of(path):
+    """Return the module of a file; a package is one, whatever its files are."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+MODULES = sorted({module_of(path) for path in FILES})
 
 
 def tree_of(module):
-    return ast.parse((PACKAGE / f"{module}.py").read_text())
+    """Return the source of a module, or of all files of a package, whose imports of each other are left out."""
+    body = []
+    for path in FILES:
+        if module_of(path) == module:
+            depth = len(path.relative_to(PACKAGE).parts)
+            tree = ast.parse(path.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    node.level = max(0, node.level - depth + 1)
+            body += tree.body
+    return ast.Module(body, [])
 
 
 def is_for_type_checkers(node):
