@@ -33,11 +33,11 @@ TEMPLATES: Final[tuple[tuple[str, str | None, str], ...]] = (
     ("httpx protocol", "httpx.RemoteProtocolError", "peer closed connection without sending complete message body "
      "(received {int} bytes, expected {int})"),
     ("httpx disconnected", "httpx.RemoteProtocolError", "Server disconnected without sending a response."),
-    ("openai rate", "openai.RateLimitError", "Error code: 429 - {{'error': {{'message': 'Rate limit reached for {model} "
-     "in organization org-{key} on tokens per min (TPM): Limit {int}, Used {int}, Requested {int}. Please try again in "
-     "{seconds}s.', 'type': 'tokens', 'param': None, 'code': 'rate_limit_exceeded'}}}}"),
-    ("openai auth", "openai.AuthenticationError", "Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: "
-     "sk-{key}. You can find your API key at {url}.', 'type': 'invalid_request_error'}}}}"),
+    ("openai rate", "openai.RateLimitError", "Error code: 429 - {{'error': {{'message': 'Rate limit reached for "
+     "{model} in organization org-{key} on tokens per min (TPM): Limit {int}, Used {int}, Requested {int}. Please "
+     "try again in {seconds}s.', 'type': 'tokens', 'param': None, 'code': 'rate_limit_exceeded'}}}}"),
+    ("openai auth", "openai.AuthenticationError", "Error code: 401 - {{'error': {{'message': 'Incorrect API key "
+     "provided: sk-{key}. You can find your API key at {url}.', 'type': 'invalid_request_error'}}}}"),
     ("openai context", "openai.BadRequestError", "This model's maximum context length is {int} tokens. However, your "
      "messages resulted in {int} tokens. Please reduce the length of the messages."),
     ("anthropic overloaded", "anthropic.InternalServerError", "Overloaded (request_id: req_{key})"),
@@ -76,14 +76,15 @@ TEMPLATES: Final[tuple[tuple[str, str | None, str], ...]] = (
     ("decode", "UnicodeDecodeError",
      "'utf-8' codec can't decode byte 0x{byte} in position {int}: invalid continuation byte"),
     ("recursion", "RecursionError", "maximum recursion depth exceeded while calling a Python object"),
-    ("memory", "MemoryError", "Unable to allocate {float} GiB for an array with shape ({int}, {int}) and data type float64"),
+    ("memory", "MemoryError", "Unable to allocate {float} GiB for an array with shape ({int}, {int}) and data "
+     "type float64"),
     ("assertion", "AssertionError", "expected {int} rows in {table}, found {int}"),
     # data
     ("json value", "json.decoder.JSONDecodeError", "Expecting value: line {int} column {int} (char {int})"),
     ("json delimiter", "json.decoder.JSONDecodeError", "Expecting ',' delimiter: line {int} column {int} (char {int})"),
     ("json extra", "json.decoder.JSONDecodeError", "Extra data: line {int} column {int} (char {int})"),
-    ("pydantic", "pydantic_core._pydantic_core.ValidationError", "1 validation error for {title}\n{word}\n  Field required "
-     "[type=missing, input_value={{'{word}': {int}}}, input_type=dict]\n"
+    ("pydantic", "pydantic_core._pydantic_core.ValidationError", "1 validation error for {title}\n{word}\n  Field "
+     "required [type=missing, input_value={{'{word}': {int}}}, input_type=dict]\n"
      "    For further information visit https://errors.pydantic.dev/2.9/v/missing"),
     ("schema", None, "Validation failed: field {word}.{word} must be one of {word}, {word}, {word}"),
     ("output parser", None, "Could not parse LLM output: {sentence}"),
@@ -91,11 +92,13 @@ TEMPLATES: Final[tuple[tuple[str, str | None, str], ...]] = (
     ("sqlite locked", "sqlite3.OperationalError", "database is locked"),
     ("sqlite no table", "sqlite3.OperationalError", "no such table: {table}"),
     ("sqlite unique", "sqlite3.IntegrityError", "UNIQUE constraint failed: {table}.{word}"),
-    ("postgres unique", "psycopg.errors.UniqueViolation", 'duplicate key value violates unique constraint "{table}_pkey"\n'
+    ("postgres unique", "psycopg.errors.UniqueViolation", 'duplicate key value violates unique constraint '
+     '"{table}_pkey"\n'
      "DETAIL:  Key (id)=({int}) already exists."),
-    ("postgres deadlock", "psycopg.errors.DeadlockDetected", "deadlock detected\nDETAIL:  Process {int} waits for ShareLock "
-     "on transaction {int}; blocked by process {int}."),
-    ("postgres relation", "psycopg.errors.UndefinedTable", 'relation "{table}" does not exist\nLINE 1: SELECT * FROM {table}'),
+    ("postgres deadlock", "psycopg.errors.DeadlockDetected", "deadlock detected\nDETAIL:  Process {int} waits for "
+     "ShareLock on transaction {int}; blocked by process {int}."),
+    ("postgres relation", "psycopg.errors.UndefinedTable", 'relation "{table}" does not exist\n'
+     'LINE 1: SELECT * FROM {table}'),
     ("redis", "redis.exceptions.ConnectionError", "Error 111 connecting to {host}:{port}. Connection refused."),
     ("queue full", None, "Queue {word} is full: {int} of {int} slots used by pool {worker}"),
     # git, tools, processes
@@ -133,8 +136,10 @@ _SLOTS: Final[dict[str, Callable[[random.Random], object]]] = {
     "http_kind": lambda r: r.choice(("Client", "Server")),
     "status": lambda r: r.choice((400, 401, 403, 404, 409, 429, 500, 502, 503, 504)),
     "reason": lambda r: r.choice(("Not Found", "Forbidden", "Bad Gateway", "Service Unavailable", "Conflict")),
-    "host": lambda r: f"{r.choice(('api', 'db', 'cache', 'gw'))}-{r.randrange(9)}.{r.choice(('example.com', 'internal'))}",
-    "url": lambda r: f"https://api.example.com/v{r.randrange(1, 4)}/{r.choice(_WORDS)}/{r.getrandbits(40)}?q={r.choice(_WORDS)}",
+    "host": lambda r: f"{r.choice(('api', 'db', 'cache', 'gw'))}-{r.randrange(9)}"
+    f".{r.choice(('example.com', 'internal'))}",
+    "url": lambda r: f"https://api.example.com/v{r.randrange(1, 4)}/{r.choice(_WORDS)}/{r.getrandbits(40)}"
+    f"?q={r.choice(_WORDS)}",
     "uuid": lambda r: "-".join(f"{r.getrandbits(4 * n):0{n}x}" for n in (8, 4, 4, 4, 12)),
     "hex": lambda r: f"7f{r.getrandbits(40):010x}",
     "byte": lambda r: f"{r.randrange(128, 256):02x}",
@@ -159,7 +164,8 @@ _SLOTS: Final[dict[str, Callable[[random.Random], object]]] = {
     "command": lambda r: r.choice(("git fetch --all", "pytest -q tests", "ruff check .", "make build", "npm ci")),
     "code": lambda r: r.choice(("E501", "F401", "B008", "SIM102")),
     "exception": lambda r: r.choice(("ValueError", "KeyError", "RuntimeError", "TypeError")),
-    "time": lambda r: f"2026-11-{r.randrange(1, 30):02}T{r.randrange(24):02}:{r.randrange(60):02}:{r.randrange(60):02}Z",
+    "time": lambda r: f"2026-11-{r.randrange(1, 30):02}T{r.randrange(24):02}:{r.randrange(60):02}"
+    f":{r.randrange(60):02}Z",
     "sentence": lambda r: " ".join(r.choices(_PROSE, k=r.randrange(3, 9))),
 }  # fmt: skip
 
