@@ -77,6 +77,17 @@ class WriteConnection:
         """Run one statement that commits by itself; return its rows."""
         return self._open().execute(sql, parameters).fetchall()
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection, in a transaction that is committed in the end, or rolled back where something raises.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        with _transaction(connection):
+            yield connection
+
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the database, as far as no reader is in the way.
 

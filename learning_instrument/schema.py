@@ -4,6 +4,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from .errors import SchemaVersionError
+from .insight_schema import m007_error_templates, m008_search
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -43,7 +44,7 @@ def m002_losses(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses)
+STEPS: Final = (m001_executions, m002_losses, m007_error_templates, m008_search)
 VERSION: Final = len(STEPS)
 
 
