@@ -20,7 +20,8 @@ _AFTER: Final = "U"
 _FAILURES: Final = (
     "SELECT coalesce(error_type, ''), coalesce(exception_type, ''),"
     " coalesce(nullif(error_message, ''), exception_type, outcome),"
-    " repo, pool_type, model_tier, task_type, timestamp, rowid FROM executions WHERE NOT success AND "
+    " coalesce(repo, 'unknown'), coalesce(pool_type, 'unknown'), coalesce(model_tier, 'unknown'), task_type,"
+    " timestamp, rowid FROM executions WHERE NOT success AND "
 )
 _UPSERT: Final = (
     "INSERT INTO {table} SELECT template_id, {marks} FROM error_templates"
@@ -121,7 +122,7 @@ def _count_anew(target: WriteConnection, day: str, changes: int) -> None:
 def _tally(failures: Iterable[Any]) -> _Tally:
     tally: _Tally = {}
     for error_type, exception_type, message, repo, pool_type, model_tier, task_type, timestamp, rowid in failures:
-        place = (repo or "", pool_type or "", model_tier or "", task_type, timestamp[:10])
+        place = (repo, pool_type, model_tier, task_type, timestamp[:10])
         counts = tally.setdefault(
             ((error_type, exception_type, templates.mask(message)), place), [0, timestamp, timestamp, rowid]
         )

@@ -1,0 +1,297 @@
+"""What fails, how often, since when, and where: failures grouped by the template of their message.
+
+Counts come from the tables that ``error_counts`` keeps, and from the executions these do not cover or that have
+changed since: one SQL statement reads both, so that it sees one state of the database.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from . import templates
+from .asking import Queryable, Selection, timestamp_text
+from .totals import totals
+
+#: A failure that was not seen for so long, and is seen again, is back.
+SILENCE: Final = timedelta(days=7)
+_EXAMPLES: Final = 3
+_PLACES: Final = ("pool_type", "model_tier", "repo")
+#: After every timestamp, and after those of a day.
+_NEVER: Final = "~"
+_AFTER: Final = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A pool, a tier or a repository in which a group's failures happened."""
+
+    name: str
+    executions: int
+    #: How much more often it is found among these failures than among all executions; 1 is as often.
+    lift: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Failures of one error type and exception class whose messages have one template."""
+
+    template: str
+    error_type: str | None
+    exception_type: str | None
+    executions: int
+    #: The first of all times, also before the selected ones.
+    first_seen: datetime
+    last_seen: datetime
+    is_new: bool
+    #: When it was seen again, the last time it had been silent for a week or longer.
+    back_since: datetime | None
+    silence_seconds: float | None
+    pool_types: tuple[Touched, ...]
+    model_tiers: tuple[Touched, ...]
+    repos: tuple[Touched, ...]
+    #: Execution ids, the newest first.
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """Groups of failures, the largest first, and how many executions there were in all."""
+
+    executions: int
+    failures: int
+    #: Of the algorithm that makes the templates.
+    version: int
+    groups: tuple[ErrorGroup, ...]
+
+
+def error_groups(
+    database: Queryable, selection: Selection | None = None, *, new_since: datetime | None = None
+) -> ErrorReport:
+    """Return the selected failures, grouped by error type, exception class and message template.
+
+    Args:
+        database: the one to ask.
+        selection: which executions; by default all.
+        new_since: a group first seen at this moment or later is new; by default the selection's ``since``.
+
+    Raises:
+        ConfigurationError: for a ``new_since`` without a time zone.
+        DatabaseError: if the database cannot be read.
+    """
+    selection = selection or Selection()
+    if new_since is not None and (not isinstance(new_since, datetime) or new_since.tzinfo is None):
+        raise ConfigurationError(f"new_since={new_since!r} is not a datetime with a time zone; add timezone.utc.")
+    new_since = new_since or selection.since
+    seen = _seen(database.query(*_question(selection)), selection)
+    population = totals(database, _PLACES, selection, ())
+    everywhere = _everywhere({places: total.count("executions") for places, total in population.items()})
+    groups = [group for group in _merged(seen) if group.executions]
+    newest = [rowid for group in groups for rowid in group.newest()]
+    ids = _execution_ids(database, newest)
+    return ErrorReport(
+        executions=sum(everywhere["repo"].values()),
+        failures=sum(group.executions for group in groups),
+        version=templates.VERSION,
+        groups=tuple(
+            group.answer(new_since, selection.since, everywhere, ids)
+            for group in sorted(groups, key=lambda group: (-group.executions, group.template, group.kind))
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of the failures with one masked message, or of one group of them."""
+
+    kind: tuple[str, str]  # error type, exception class
+    template: str
+    executions: int = 0  # of the selection; the days are all until its end
+    days: dict[str, list[str]] = field(default_factory=dict)  # day -> first and last seen
+    places: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _PLACES})
+    examples: dict[tuple[str, str], int] = field(default_factory=dict)  # masked message and day -> newest rowid
+
+    @property
+    def first_seen(self) -> str:
+        return min(first for first, _ in self.days.values())
+
+    def add_day(self, first: str, last: str) -> None:
+        seen = self.days.setdefault(first[:10], [first, last])
+        seen[:] = min(seen[0], first), max(seen[1], last)
+
+    def add_example(self, template: str, day: str, rowid: int) -> None:
+        self.examples[template, day] = max(rowid, self.examples.get((template, day), 0))
+
+    def add_places(self, row: Mapping[str, Any]) -> None:
+        self.executions += row["executions"]
+        for name, counter in self.places.items():
+            counter[row[name]] += row["executions"]
+
+    def join(self, other: "_Seen") -> None:
+        self.executions += other.executions
+        for first, last in other.days.values():
+            self.add_day(first, last)
+        for name, counter in self.places.items():
+            counter.update(other.places[name])
+        self.examples |= other.examples
+
+    def newest(self) -> list[int]:
+        """Return the rowids of the examples: the newest of each of the last days."""
+        return sorted(self.examples.values(), reverse=True)[:_EXAMPLES]
+
+    def answer(
+        self,
+        new_since: datetime | None,
+        since: datetime | None,
+        everywhere: Mapping[str, Mapping[str, int]],
+        ids: Mapping[int, str],
+    ) -> ErrorGroup:
+        first_seen = datetime.fromisoformat(self.first_seen)
+        back_since, silence = self._return(since)
+        touched = {name: _touched(self.places[name], everywhere[name]) for name in _PLACES}
+        return ErrorGroup(
+            template=self.template,
+            error_type=self.kind[0] or None,
+            exception_type=self.kind[1] or None,
+            executions=self.executions,
+            first_seen=first_seen,
+            last_seen=datetime.fromisoformat(max(last for _, last in self.days.values())),
+            is_new=new_since is not None and first_seen >= new_since,
+            back_since=back_since,
+            silence_seconds=silence,
+            pool_types=touched["pool_type"],
+            model_tiers=touched["model_tier"],
+            repos=touched["repo"],
+            examples=tuple(ids[rowid] for rowid in self.newest() if rowid in ids),
+        )
+
+    def _return(self, since: datetime | None) -> tuple[datetime | None, float | None]:
+        """Return when the group was last seen again after a silence, in the selection, and the silence's length."""
+        days = sorted(self.days.values(), reverse=True)
+        for (back, _), (_, gone) in pairwise(days):
+            if since is not None and back < timestamp_text(since):
+                break
+            silence = datetime.fromisoformat(back) - datetime.fromisoformat(gone)
+            if silence >= SILENCE:
+                return datetime.fromisoformat(back), silence.total_seconds()
+        return None, None
+
+
+def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
+    """Return the question for counts by day, counts by place, and what has to be read from the executions."""
+    since = "" if selection.since is None else timestamp_text(selection.since)
+    until = _NEVER if selection.until is None else timestamp_text(selection.until)
+    starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
+    parameters = {
+        **selection.values,
+        "until": until,
+        # Days that the time cuts through are read from the executions; whole ones lie before and after them.
+        "cut": "" if starts_a_day else since[:10],
+        "first": since[:10] if starts_a_day else since[:10] + _AFTER,
+        "end": until[:10],
+        "version": templates.VERSION,
+    }
+    filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
+    clean = "NOT EXISTS (SELECT 1 FROM anew WHERE anew.day = counted.day) AND EXISTS (SELECT 1 FROM state)"
+    figures = "sum(executions) AS executions, min(first_seen) AS first_seen, max(last_seen) AS last_seen"
+    places = ", ".join(_PLACES)
+    by_day = (
+        f"SELECT template_id, day, {figures}, max(newest) AS newest"
+        f" FROM {'error_counts' if filters else 'error_days'} AS counted"
+        f" WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
+    )
+    by_place = (
+        f"SELECT template_id, {places}, {figures} FROM error_counts AS counted"
+        f" WHERE day >= :first AND day < :end AND {clean}{filters} GROUP BY template_id, {places}"
+    )
+    failure = (
+        "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type,"
+        " coalesce(nullif(error_message, ''), exception_type, outcome) AS message,"
+        + "".join(f" coalesce({name}, 'unknown') AS {name}," for name in _PLACES)
+        + " timestamp AS day, 1 AS executions, timestamp AS first_seen, timestamp AS last_seen,"
+        " executions.rowid AS newest"
+    )
+    mark = "coalesce((SELECT mark FROM state), 0)"
+    of_template = "error_type, exception_type, template AS message"
+    nowhere = ", ".join(f"NULL AS {name}" for name in _PLACES)
+    return (
+        f"WITH state AS (SELECT mark FROM error_state WHERE version = :version AND (mark = 0 OR execution_id ="
+        " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))),"
+        " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
+        f" SELECT 'day' AS kind, {of_template}, {nowhere}, day, executions, first_seen, last_seen, newest"
+        f" FROM ({by_day}) JOIN error_templates USING (template_id)"
+        f" UNION ALL SELECT 'place', {of_template}, {places}, NULL, executions, first_seen, last_seen, NULL"
+        f" FROM ({by_place}) JOIN error_templates USING (template_id)"
+        f" UNION ALL SELECT 'execution', {failure} FROM executions"
+        f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
+        f" UNION ALL SELECT 'execution', {failure} FROM anew CROSS JOIN executions"
+        f" WHERE timestamp >= day AND timestamp < day || '{_AFTER}' AND timestamp < :until AND day <> ''"
+        f" AND executions.rowid <= {mark} AND NOT success{filters}",
+        parameters,
+    )
+
+
+def _seen(rows: Iterable[Mapping[str, Any]], selection: Selection) -> list[_Seen]:
+    """Return what the rows say of each masked message, in the order of their first appearance."""
+    since = "" if selection.since is None else timestamp_text(selection.since)
+    found: dict[tuple[tuple[str, str], str], _Seen] = {}
+    for row in rows:
+        is_execution = row["kind"] == "execution"
+        template = templates.mask(row["message"]) if is_execution else row["message"]
+        kind = (row["error_type"], row["exception_type"])
+        seen = found.get((kind, template))
+        if seen is None:
+            seen = found[kind, template] = _Seen(kind, template)
+        if row["kind"] != "place":
+            seen.add_day(row["first_seen"], row["last_seen"])
+            if row["first_seen"] >= since:
+                seen.add_example(template, row["day"][:10], row["newest"])
+        if row["kind"] == "place" or (is_execution and row["first_seen"] >= since):
+            seen.add_places(row)
+    return sorted(found.values(), key=lambda seen: (seen.first_seen, seen.template))
+
+
+def _merged(seen: Iterable[_Seen]) -> list[_Seen]:
+    """Return the groups: those merged whose templates the algorithm merges, within one kind."""
+    of_kind: defaultdict[tuple[str, str], list[_Seen]] = defaultdict(list)
+    for one in seen:
+        of_kind[one.kind].append(one)
+    groups: dict[tuple[tuple[str, str], str], _Seen] = {}
+    for kind, members in of_kind.items():
+        names = templates.merge(member.template for member in members)
+        for member in members:
+            name = names[member.template]
+            group = groups.setdefault((kind, name), _Seen(kind, name))
+            group.join(member)
+    return list(groups.values())
+
+
+def _everywhere(population: Mapping[tuple[str, ...], int]) -> dict[str, Counter[str]]:
+    counters: dict[str, Counter[str]] = {name: Counter() for name in _PLACES}
+    for places, executions in population.items():
+        for name, place in zip(_PLACES, places, strict=True):
+            counters[name][place] += executions
+    return counters
+
+
+def _touched(failures: Counter[str], executions: Mapping[str, int]) -> tuple[Touched, ...]:
+    expected = sum(failures.values()) / max(1, sum(executions.values()))
+    return tuple(
+        # An execution that came between the two questions is not among all of them yet.
+        Touched(name, count, count / (expected * max(count, executions.get(name, 0))))
+        for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _execution_ids(database: Queryable, rowids: list[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(rowids), 500):
+        some = rowids[start : start + 500]
+        rows = database.query(
+            f"SELECT rowid AS id, execution_id FROM executions WHERE rowid IN ({','.join('?' * len(some))})", some
+        )
+        found |= {row["id"]: row["execution_id"] for row in rows}
+    return found
