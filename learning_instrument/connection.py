@@ -165,6 +165,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     # A checkpoint syncs the disk: that is for the background thread.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA synchronous = NORMAL")
+    # A row that INSERT OR REPLACE puts in another's place is then deleted for the roll-ups' triggers too.
+    connection.execute("PRAGMA recursive_triggers = ON")
     if not schema.is_current(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of use before the first table only
         connection.execute("PRAGMA journal_mode = WAL")

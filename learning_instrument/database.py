@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from . import connection
+from . import connection, rollups
 from .connection import WriteConnection
 from .errors import ConfigurationError, DatabaseError
 from .forking import tell_of_forks
@@ -41,6 +41,12 @@ _CLOSE_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = 60.0
 #: How long a fork waits for each of the threads that use the database.
 _FORK_SECONDS: Final = 2.0
+#: Roll-ups are advanced where so few executions came since the last look, or where so many are not in them.
+_QUIET_ROWS: Final = 500
+_BEHIND_ROWS: Final = 20_000
+#: For how long at a time, with pauses for those who record.
+_ROLLUP_SECONDS: Final = 0.1
+_ROLLUP_PAUSE_SECONDS: Final = 0.005
 #: How often retention is looked after while executions come in.
 _RETENTION_SECONDS: Final = 30.0
 
@@ -102,6 +108,7 @@ class LearningDatabase:
         self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
         self._warned: dict[str, float] = {}  # what was warned of, and when
         self._since_checkpoint = 0
+        self._tended_rows = 0
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. Never raises for the database's sake.
@@ -196,6 +203,54 @@ class LearningDatabase:
         self.retention = retention
         self._limits_apply = retention != Retention()
         self._trimmed = float("-inf")
+
+    def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
+        """Make the roll-ups anew from the executions, which takes some seconds for each 100,000.
+
+        Answers are the same before, after and meanwhile, and others may go on recording.
+
+        Args:
+            progress: called between slices with about how many executions are left.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
+        self.flush()
+        self._roll_up(rollups.forget)
+        while self._roll_up(rollups.advance):
+            if progress is not None:
+                progress(self._roll_up(rollups.behind))
+            time.sleep(_ROLLUP_PAUSE_SECONDS / 5)
+
+    def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
+        """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.
+
+        Args:
+            repo: only that of this repository.
+            days_back: how many days.
+
+        Raises:
+            ConfigurationError: for days that are no positive number.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.tier_performance(self, repo, days_back)
+
+    def get_pool_performance(self, repo: str | None = None, days_back: float = 7) -> list[dict[str, Any]]:
+        """Return the rows of the view ``pool_performance`` of the last days: each hour, repository and pool type.
+
+        Args:
+            repo: only that of this repository.
+            days_back: how many days.
+
+        Raises:
+            ConfigurationError: for days that are no positive number.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.pool_performance(self, repo, days_back)
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
@@ -348,6 +403,16 @@ class LearningDatabase:
             except Exception:  # a log handler of the host's: neither a task nor the writer may end by it
                 self._warned.pop(kind, None)
 
+    def _roll_up(self, step: Callable[[WriteConnection], T]) -> T:
+        """Take one *step* on the background connection, patiently."""
+        self.open()
+        done: list[T] = []
+        try:
+            _patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"The roll-ups of {self.path} cannot be written: {error}.") from error
+        return done[0]
+
     def _is_trimming_due(self) -> bool:
         return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
 
@@ -362,6 +427,12 @@ class LearningDatabase:
             self._trimmed = time.monotonic()
             if trim(self._back, self.retention):
                 self._writer.request_tending()
+        rows = self._stored + self._stored_behind
+        is_quiet, self._tended_rows = rows - self._tended_rows < _QUIET_ROWS, rows
+        if (is_quiet or rollups.behind(self._back) > _BEHIND_ROWS) and rollups.catch_up(
+            self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS
+        ):
+            self._writer.request_tending()
 
     def suspend(self) -> tuple[bool, bool, bool]:
         """Close, and keep threads out, while the process forks. For :mod:`forking`."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from .errors import SchemaVersionError
 from .insight_schema import m007_error_templates, m008_search
+from .rollup_schema import m005_rollups, m006_views
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -44,7 +45,7 @@ def m002_losses(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses, m007_error_templates, m008_search)
+STEPS: Final = (m001_executions, m002_losses, m005_rollups, m006_views, m007_error_templates, m008_search)
 VERSION: Final = len(STEPS)
 
 

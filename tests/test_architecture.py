@@ -31,18 +31,22 @@ MAY_IMPORT = {
     "decorator": "errors batches capture fields plain tracing calls routes",
     # The half that knows the SDK and SQLite, and never runs a task's code.
     "record": "semconv errors identifiers outcome",
-    "schema": "errors",
+    "bins": "",
+    "rollup_schema": "bins",
+    "schema": "errors rollup_schema",
     "writer": "",
     "connection": "record schema",
     "retention": "errors connection",
+    "measures": "",
+    "rollups": "bins connection measures",
     "forking": "",
-    "database": "errors forking record retention writer connection",
+    "database": "errors forking record retention rollups writer connection",
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter",
     "configuration": "errors tracing routes database retention exporter provider processor",
     # What is asked of the database.
-    "analytics": "errors",
+    "analytics": "bins errors measures rollups",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -53,11 +57,12 @@ MAY_IMPORT = {
 MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
+    "database": "analytics",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database schema",
-    "sqlite_utils": "schema",
+    "sqlite3": "connection database rollups schema",
+    "sqlite_utils": "rollup_schema schema",
     "opentelemetry.sdk": "configuration exporter processor provider record",
     "click": "",
     "rich": "",
