@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from . import connection, rollups
+from . import connection
 from .connection import WriteConnection
 from .errors import ConfigurationError, DatabaseError
 from .forking import tell_of_forks
@@ -205,7 +205,7 @@ class LearningDatabase:
         self._trimmed = float("-inf")
 
     def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
-        """Make the roll-ups anew from the executions, which takes some seconds for each 100,000.
+        """Make roll-ups, error counts and search index anew: some seconds for each 100,000 executions.
 
         Answers are the same before, after and meanwhile, and others may go on recording.
 
@@ -215,11 +215,13 @@ class LearningDatabase:
         Raises:
             DatabaseError: if the database cannot be opened or written.
         """
+        from . import followers
+
         self.flush()
-        self._roll_up(rollups.forget)
-        while self._roll_up(rollups.advance):
+        self._roll_up(followers.forget)
+        while self._roll_up(followers.advance):
             if progress is not None:
-                progress(self._roll_up(rollups.behind))
+                progress(self._roll_up(followers.behind))
             time.sleep(_ROLLUP_PAUSE_SECONDS / 5)
 
     def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
@@ -427,9 +429,11 @@ class LearningDatabase:
             self._trimmed = time.monotonic()
             if trim(self._back, self.retention):
                 self._writer.request_tending()
+        from . import followers  # here, for what they count with is not needed before
+
         rows = self._stored + self._stored_behind
         is_quiet, self._tended_rows = rows - self._tended_rows < _QUIET_ROWS, rows
-        if (is_quiet or rollups.behind(self._back) > _BEHIND_ROWS) and rollups.catch_up(
+        if (is_quiet or followers.behind(self._back) > _BEHIND_ROWS) and followers.catch_up(
             self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS
         ):
             self._writer.request_tending()

@@ -12,7 +12,7 @@ from .analytics import templates
 from .connection import WriteConnection
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
-SLICE_ROWS: Final = 500
+SLICE_ROWS: Final = 250
 #: A day and this is later than every timestamp of the day.
 _AFTER: Final = "U"
 
@@ -74,15 +74,14 @@ def forget(target: WriteConnection) -> None:
         connection.execute("UPDATE error_state SET mark = 0, execution_id = NULL, version = ?", (templates.VERSION,))
 
 
-def rebuild(target: WriteConnection) -> None:
-    """Count all failures anew.
+def behind(target: WriteConnection) -> int:
+    """Return about how many executions were not looked at.
 
     Raises:
-        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    forget(target)
-    while advance(target, rows=20 * SLICE_ROWS):
-        pass
+    ((count,),) = target.execute("SELECT coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM error_state")
+    return int(count)
 
 
 def _count_tail(target: WriteConnection, rows: int) -> bool:

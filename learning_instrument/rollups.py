@@ -6,7 +6,6 @@ however far the roll-ups have come, and a crash between two slices loses nothing
 """
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,20 +71,6 @@ def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
         if _roll_up_changes(connection, rows, has_wide):
             return True
         return _roll_up_tail(connection, rows, has_wide)
-
-
-def catch_up(target: WriteConnection, seconds: float, pause_seconds: float) -> bool:
-    """Advance for about so many *seconds*, with pauses for other writers; tell whether there is more to do.
-
-    Raises:
-        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
-    """
-    deadline = time.monotonic() + seconds
-    while advance(target):
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(pause_seconds)
-    return False
 
 
 def forget(target: WriteConnection) -> None:

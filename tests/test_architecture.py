@@ -33,20 +33,24 @@ MAY_IMPORT = {
     "record": "semconv errors identifiers outcome",
     "bins": "",
     "rollup_schema": "bins",
-    "schema": "errors rollup_schema",
+    "insight_schema": "",
+    "schema": "errors insight_schema rollup_schema",
     "writer": "",
     "connection": "record schema",
     "retention": "errors connection",
     "measures": "",
     "rollups": "bins connection measures",
+    "search_index": "connection",
+    # What is asked of the database; and how it learns what it will be asked.
+    "analytics": "bins errors measures rollups",
+    "error_counts": "analytics connection",
+    "followers": "connection error_counts rollups search_index",
     "forking": "",
-    "database": "errors forking record retention rollups writer connection",
+    "database": "errors forking record retention writer connection",
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter",
     "configuration": "errors tracing routes database retention exporter provider processor",
-    # What is asked of the database.
-    "analytics": "bins errors measures rollups",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -57,12 +61,12 @@ MAY_IMPORT = {
 MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
-    "database": "analytics",
+    "database": "analytics followers",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database rollups schema",
-    "sqlite_utils": "rollup_schema schema",
+    "sqlite3": "connection database error_counts rollups schema",
+    "sqlite_utils": "insight_schema rollup_schema schema",
     "opentelemetry.sdk": "configuration exporter processor provider record",
     "click": "",
     "rich": "",
@@ -119,7 +123,7 @@ def others(nodes):
     for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif not node.level:
+        elif not node.level and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return names
 
