@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
 from . import connection
@@ -253,6 +253,50 @@ class LearningDatabase:
         from .analytics import views
 
         return views.pool_performance(self, repo, days_back)
+
+    def get_solution_patterns(
+        self, repo: str | None = None, min_usage: int = 5, limit: int = 10
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the view ``solution_patterns`` that were used most.
+
+        Args:
+            repo: only those of this repository.
+            min_usage: how many executions have the same summary, at least.
+            limit: the most rows.
+
+        Raises:
+            ConfigurationError: for a usage or a limit that is no number above 0.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.solution_patterns(self, repo, min_usage, limit)
+
+    def find_similar_executions(
+        self,
+        task_description: str,
+        repo: str | None = None,
+        limit: int = 10,
+        days_back: float = 90,
+        threshold: float = 0.7,
+    ) -> list[dict[str, Any]]:
+        """Return the executions whose descriptions are most like *task_description*, each with its ``score``.
+
+        Args:
+            task_description: any text.
+            repo: only executions in this repository.
+            limit: the most to return.
+            days_back: how many days.
+            threshold: the least score, from 0 (nothing in common) to 1 (the same words).
+
+        Raises:
+            ConfigurationError: for a limit, days or a threshold of no use.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import similar
+
+        found = similar.last_days(self, task_description, repo, limit, days_back, threshold)
+        return [asdict(execution) for execution in found]
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.

@@ -42,7 +42,7 @@ def _where(condition: str, value: str) -> str:
     return f"CASE WHEN {condition} THEN {value} END"
 
 
-_TIMED: Final = f"({_is_reported('duration_seconds')})"
+TIMED: Final = f"({_is_reported('duration_seconds')})"
 PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
 #: An estimate says nothing of another estimate.
 COMPARED: Final = (
@@ -70,8 +70,8 @@ MEASURES: Final = {
     "timeouts": "outcome = 'timeout'",
     "cancelled": "outcome = 'cancelled'",
     "lost": "outcome = 'lost'",
-    "timed": _TIMED,
-    "duration_us": _where(_TIMED, _whole("duration_seconds", MICRO)),
+    "timed": TIMED,
+    "duration_us": _where(TIMED, _whole("duration_seconds", MICRO)),
     "queued": "queue_seconds IS NOT NULL",
     "queue_us": _whole("queue_seconds", MICRO),
     "rated": "quality_score IS NOT NULL",
@@ -97,7 +97,7 @@ MEASURES: Final = {
 }
 
 #: The bin of an execution's duration.
-BIN: Final = _where(_TIMED, "(SELECT bin FROM rollup_bins WHERE low <= duration_seconds ORDER BY low DESC LIMIT 1)")
+BIN: Final = _where(TIMED, "(SELECT bin FROM rollup_bins WHERE low <= duration_seconds ORDER BY low DESC LIMIT 1)")
 
 
 def totals(names: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from . import templates
 from .asking import Queryable, Selection, timestamp_text
+from .examples import execution_ids
 from .totals import totals
 
 #: A failure that was not seen for so long, and is seen again, is back.
@@ -91,7 +92,7 @@ def error_groups(
     everywhere = _everywhere({places: total.count("executions") for places, total in population.items()})
     groups = [group for group in _merged(seen) if group.executions]
     newest = [rowid for group in groups for rowid in group.newest()]
-    ids = _execution_ids(database, newest)
+    ids = execution_ids(database, newest)
     return ErrorReport(
         executions=sum(everywhere["repo"].values()),
         failures=sum(group.executions for group in groups),
@@ -284,14 +285,3 @@ def _touched(failures: Counter[str], executions: Mapping[str, int]) -> tuple[Tou
         Touched(name, count, count / (expected * max(count, executions.get(name, 0))))
         for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0]))
     )
-
-
-def _execution_ids(database: Queryable, rowids: list[int]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for start in range(0, len(rowids), 500):
-        some = rowids[start : start + 500]
-        rows = database.query(
-            f"SELECT rowid AS id, execution_id FROM executions WHERE rowid IN ({','.join('?' * len(some))})", some
-        )
-        found |= {row["id"]: row["execution_id"] for row in rows}
-    return found

@@ -1,4 +1,4 @@
-"""The rows of the promised views for the last days, without reading all executions as a view itself does."""
+"""The rows of the promised views; those of the last days without reading all executions as a view itself does."""
 
 import math
 from datetime import datetime, timedelta, timezone
@@ -23,6 +23,18 @@ def tier_performance(database: Queryable, repo: str | None, days_back: float) ->
 def pool_performance(database: Queryable, repo: str | None, days_back: float) -> list[dict[str, Any]]:
     """Return the rows of the view ``pool_performance`` of the executions of the last *days_back* days."""
     return _rows(database, ("hour", "repo", "pool_type"), repo, days_back, with_queue=True)
+
+
+def solution_patterns(database: Queryable, repo: str | None, min_usage: int, limit: int) -> list[dict[str, Any]]:
+    """Return the rows of the view ``solution_patterns`` that were used most, at least *min_usage* times."""
+    for name, value in (("min_usage", min_usage), ("limit", limit)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name}={value!r} is not a number above 0.")
+    return database.query(
+        f"SELECT * FROM solution_patterns WHERE executions >= :min_usage{' AND repo = :repo' if repo is not None else ''}"
+        " ORDER BY executions DESC, success_rate DESC, solution_summary, repo, task_type LIMIT :limit",
+        {"min_usage": min_usage, "limit": limit} | ({"repo": repo} if repo is not None else {}),
+    )
 
 
 def _rows(
