@@ -30,10 +30,11 @@ def solution_patterns(database: Queryable, repo: str | None, min_usage: int, lim
     for name, value in (("min_usage", min_usage), ("limit", limit)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigurationError(f"{name}={value!r} is not a number above 0.")
+    condition = " AND repo = :repo" if repo is not None else ""
     return database.query(
-        f"SELECT * FROM solution_patterns WHERE executions >= :min_usage{' AND repo = :repo' if repo is not None else ''}"
+        f"SELECT * FROM solution_patterns WHERE executions >= :min_usage{condition}"
         " ORDER BY executions DESC, success_rate DESC, solution_summary, repo, task_type LIMIT :limit",
-        {"min_usage": min_usage, "limit": limit} | ({"repo": repo} if repo is not None else {}),
+        {"min_usage": min_usage, "limit": limit, "repo": repo},
     )
 
 
