@@ -123,12 +123,10 @@ def test_hostile_descriptions_break_nothing(database, store, description):
     assert len(database.query("SELECT * FROM executions")) == 3
 
 
-words = st.lists(
-    st.sampled_from(
-        ["fix", "the", "login", "page", "bug", "in", "parser", "of", "module", "x1", "x2", "Größe", "naïve", "_a_b"]
-    ),
-    max_size=6,
-)
+WORDS = (
+    "fix", "the", "login", "page", "bug", "in", "parser", "of", "module", "x1", "x2", "Größe", "naïve", "_a_b",
+)  # fmt: skip
+words = st.lists(st.sampled_from(WORDS), max_size=6)
 descriptions = words.map(" ".join) | st.text(max_size=20).map(lambda text: text.encode(errors="replace").decode())
 
 
