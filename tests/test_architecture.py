@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "rollups": "bins connection measures",
     "search_index": "connection",
     # What is asked of the database; and how it learns what it will be asked.
-    "analytics": "bins errors measures rollups",
+    "analytics": "bins errors measures rollups search_index",
     "error_counts": "analytics connection",
     "followers": "connection error_counts rollups search_index",
     "forking": "",

@@ -88,8 +88,7 @@ def error_groups(
         raise ConfigurationError(f"new_since={new_since!r} is not a datetime with a time zone; add timezone.utc.")
     new_since = new_since or selection.since
     seen = _seen(database.query(*_question(selection)), selection)
-    population = totals(database, _PLACES, selection, ())
-    everywhere = _everywhere({places: total.count("executions") for places, total in population.items()})
+    everywhere = {name: _population(database, name, selection) for name in _PLACES}
     groups = [group for group in _merged(seen) if group.executions]
     newest = [rowid for group in groups for rowid in group.newest()]
     ids = execution_ids(database, newest)
@@ -196,16 +195,17 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
         "version": templates.VERSION,
     }
     filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
-    clean = "NOT EXISTS (SELECT 1 FROM anew WHERE anew.day = counted.day) AND EXISTS (SELECT 1 FROM state)"
-    figures = "sum(executions) AS executions, min(first_seen) AS first_seen, max(last_seen) AS last_seen"
+    clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
     places = ", ".join(_PLACES)
-    by_day = (
-        f"SELECT template_id, day, {figures}, max(newest) AS newest"
-        f" FROM {'error_counts' if filters else 'error_days'} AS counted"
-        f" WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
+    days = (
+        "SELECT template_id, day, sum(executions) AS executions, min(first_seen) AS first_seen,"
+        " max(last_seen) AS last_seen, max(newest) AS newest"
+        f" FROM error_counts WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
+        if filters
+        else f"SELECT * FROM error_days WHERE day < :end AND {clean}"
     )
-    by_place = (
-        f"SELECT template_id, {places}, {figures} FROM error_counts AS counted"
+    counts = (
+        f"SELECT template_id, {places}, sum(executions) AS executions FROM error_counts"
         f" WHERE day >= :first AND day < :end AND {clean}{filters} GROUP BY template_id, {places}"
     )
     failure = (
@@ -223,9 +223,9 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
         " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))),"
         " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
         f" SELECT 'day' AS kind, {of_template}, {nowhere}, day, executions, first_seen, last_seen, newest"
-        f" FROM ({by_day}) JOIN error_templates USING (template_id)"
-        f" UNION ALL SELECT 'place', {of_template}, {places}, NULL, executions, first_seen, last_seen, NULL"
-        f" FROM ({by_place}) JOIN error_templates USING (template_id)"
+        f" FROM ({days}) JOIN error_templates USING (template_id)"
+        f" UNION ALL SELECT 'place', {of_template}, {places}, NULL, executions, NULL, NULL, NULL"
+        f" FROM ({counts}) JOIN error_templates USING (template_id)"
         f" UNION ALL SELECT 'execution', {failure} FROM executions"
         f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
         f" UNION ALL SELECT 'execution', {failure} FROM anew CROSS JOIN executions"
@@ -270,12 +270,9 @@ def _merged(seen: Iterable[_Seen]) -> list[_Seen]:
     return list(groups.values())
 
 
-def _everywhere(population: Mapping[tuple[str, ...], int]) -> dict[str, Counter[str]]:
-    counters: dict[str, Counter[str]] = {name: Counter() for name in _PLACES}
-    for places, executions in population.items():
-        for name, place in zip(_PLACES, places, strict=True):
-            counters[name][place] += executions
-    return counters
+def _population(database: Queryable, name: str, selection: Selection) -> dict[str, int]:
+    """Return how many executions there are in all in each place called *name*."""
+    return {place: total.count("executions") for (place,), total in totals(database, (name,), selection, ()).items()}
 
 
 def _touched(failures: Counter[str], executions: Mapping[str, int]) -> tuple[Touched, ...]:
