@@ -4,10 +4,12 @@ Counts come from the tables that ``error_counts`` keeps, and from the executions
 changed since: one SQL statement reads both, so that it sees one state of the database.
 """
 
-from collections import Counter, defaultdict
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
 from itertools import pairwise
 from typing import Any, Final
 
@@ -24,6 +26,8 @@ _PLACES: Final = ("pool_type", "model_tier", "repo")
 #: After every timestamp, and after those of a day.
 _NEVER: Final = "~"
 _AFTER: Final = "U"
+
+_Kind = tuple[str, str]  # error type, exception class
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,8 @@ def error_groups(
     if new_since is not None and (not isinstance(new_since, datetime) or new_since.tzinfo is None):
         raise ConfigurationError(f"new_since={new_since!r} is not a datetime with a time zone; add timezone.utc.")
     new_since = new_since or selection.since
-    seen = _seen(database.query(*_question(selection)), selection)
+    groups = [group for group in _groups(database.query(*_question(selection)), selection) if group.executions]
     everywhere = {name: _population(database, name, selection) for name in _PLACES}
-    groups = [group for group in _merged(seen) if group.executions]
     newest = [rowid for group in groups for rowid in group.newest()]
     ids = execution_ids(database, newest)
     return ErrorReport(
@@ -104,43 +107,37 @@ def error_groups(
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is known of the failures with one masked message, or of one group of them."""
+class _Group:
+    """What is known of the failures of one group."""
 
-    kind: tuple[str, str]  # error type, exception class
+    kind: _Kind
     template: str
     executions: int = 0  # of the selection; the days are all until its end
     days: dict[str, list[str]] = field(default_factory=dict)  # day -> first and last seen
-    places: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _PLACES})
+    places: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in _PLACES))
     examples: dict[tuple[str, str], int] = field(default_factory=dict)  # masked message and day -> newest rowid
 
-    @property
-    def first_seen(self) -> str:
-        return min(first for first, _ in self.days.values())
-
     def add_day(self, first: str, last: str) -> None:
-        seen = self.days.setdefault(first[:10], [first, last])
-        seen[:] = min(seen[0], first), max(seen[1], last)
+        seen = self.days.get(first[:10])
+        if seen is None:
+            self.days[first[:10]] = [first, last]
+        else:
+            if first < seen[0]:
+                seen[0] = first
+            if last > seen[1]:
+                seen[1] = last
 
     def add_example(self, template: str, day: str, rowid: int) -> None:
         self.examples[template, day] = max(rowid, self.examples.get((template, day), 0))
 
-    def add_places(self, row: Mapping[str, Any]) -> None:
-        self.executions += row["executions"]
-        for name, counter in self.places.items():
-            counter[row[name]] += row["executions"]
-
-    def join(self, other: "_Seen") -> None:
-        self.executions += other.executions
-        for first, last in other.days.values():
-            self.add_day(first, last)
-        for name, counter in self.places.items():
-            counter.update(other.places[name])
-        self.examples |= other.examples
+    def add_places(self, executions: int, places: Iterable[str]) -> None:
+        self.executions += executions
+        for counts, place in zip(self.places, places, strict=True):
+            counts[place] = counts.get(place, 0) + executions
 
     def newest(self) -> list[int]:
         """Return the rowids of the examples: the newest of each of the last days."""
-        return sorted(self.examples.values(), reverse=True)[:_EXAMPLES]
+        return nlargest(_EXAMPLES, self.examples.values())
 
     def answer(
         self,
@@ -149,9 +146,9 @@ class _Seen:
         everywhere: Mapping[str, Mapping[str, int]],
         ids: Mapping[int, str],
     ) -> ErrorGroup:
-        first_seen = datetime.fromisoformat(self.first_seen)
+        first_seen = datetime.fromisoformat(min(first for first, _ in self.days.values()))
         back_since, silence = self._return(since)
-        touched = {name: _touched(self.places[name], everywhere[name]) for name in _PLACES}
+        touched = {name: _touched(counts, everywhere[name]) for name, counts in zip(_PLACES, self.places, strict=True)}
         return ErrorGroup(
             template=self.template,
             error_type=self.kind[0] or None,
@@ -198,76 +195,78 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
     places = ", ".join(_PLACES)
     days = (
-        "SELECT template_id, day, sum(executions) AS executions, min(first_seen) AS first_seen,"
-        " max(last_seen) AS last_seen, max(newest) AS newest"
+        "SELECT template_id, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(newest) AS newest"
         f" FROM error_counts WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
         if filters
-        else f"SELECT * FROM error_days WHERE day < :end AND {clean}"
+        else f"SELECT template_id, first_seen, last_seen, newest FROM error_days WHERE day < :end AND {clean}"
     )
     counts = (
         f"SELECT template_id, {places}, sum(executions) AS executions FROM error_counts"
         f" WHERE day >= :first AND day < :end AND {clean}{filters} GROUP BY template_id, {places}"
     )
+    # As JSON, a row for each template: of a row for each day and place, most of the time goes to making it.
+    stored = (
+        "SELECT error_type, exception_type, template AS message, days.first_seen, days, counts"
+        " FROM (SELECT template_id, min(first_seen) AS first_seen,"
+        f" json_group_array(json_array(first_seen, last_seen, newest)) AS days FROM ({days}) GROUP BY template_id)"
+        " AS days JOIN error_templates USING (template_id)"
+        f" LEFT JOIN (SELECT template_id, json_group_array(json_array(executions, {places})) AS counts"
+        f" FROM ({counts}) GROUP BY template_id) USING (template_id)"
+    )
+    known = ", ".join(f"coalesce({name}, 'unknown')" for name in _PLACES)
     failure = (
-        "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type,"
-        " coalesce(nullif(error_message, ''), exception_type, outcome) AS message,"
-        + "".join(f" coalesce({name}, 'unknown') AS {name}," for name in _PLACES)
-        + " timestamp AS day, 1 AS executions, timestamp AS first_seen, timestamp AS last_seen,"
-        " executions.rowid AS newest"
+        "coalesce(error_type, ''), coalesce(exception_type, ''),"
+        " coalesce(nullif(error_message, ''), exception_type, outcome), timestamp, NULL,"
+        f" json_array({known}), executions.rowid"
     )
     mark = "coalesce((SELECT mark FROM state), 0)"
-    of_template = "error_type, exception_type, template AS message"
-    nowhere = ", ".join(f"NULL AS {name}" for name in _PLACES)
     return (
         f"WITH state AS (SELECT mark FROM error_state WHERE version = :version AND (mark = 0 OR execution_id ="
         " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))),"
         " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
-        f" SELECT 'day' AS kind, {of_template}, {nowhere}, day, executions, first_seen, last_seen, newest"
-        f" FROM ({days}) JOIN error_templates USING (template_id)"
-        f" UNION ALL SELECT 'place', {of_template}, {places}, NULL, executions, NULL, NULL, NULL"
-        f" FROM ({counts}) JOIN error_templates USING (template_id)"
-        f" UNION ALL SELECT 'execution', {failure} FROM executions"
+        f" SELECT *, NULL AS id FROM ({stored})"
+        f" UNION ALL SELECT {failure} FROM executions"
         f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
-        f" UNION ALL SELECT 'execution', {failure} FROM anew CROSS JOIN executions"
+        f" UNION ALL SELECT {failure} FROM anew CROSS JOIN executions"
         f" WHERE timestamp >= day AND timestamp < day || '{_AFTER}' AND timestamp < :until AND day <> ''"
         f" AND executions.rowid <= {mark} AND NOT success{filters}",
         parameters,
     )
 
 
-def _seen(rows: Iterable[Mapping[str, Any]], selection: Selection) -> list[_Seen]:
-    """Return what the rows say of each masked message, in the order of their first appearance."""
+def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
+    """Return the groups of what was found: those messages are one whose templates the algorithm merges."""
     since = "" if selection.since is None else timestamp_text(selection.since)
-    found: dict[tuple[tuple[str, str], str], _Seen] = {}
+    first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
     for row in rows:
-        is_execution = row["kind"] == "execution"
-        template = templates.mask(row["message"]) if is_execution else row["message"]
-        kind = (row["error_type"], row["exception_type"])
-        seen = found.get((kind, template))
-        if seen is None:
-            seen = found[kind, template] = _Seen(kind, template)
-        if row["kind"] != "place":
-            seen.add_day(row["first_seen"], row["last_seen"])
-            if row["first_seen"] >= since:
-                seen.add_example(template, row["day"][:10], row["newest"])
-        if row["kind"] == "place" or (is_execution and row["first_seen"] >= since):
-            seen.add_places(row)
-    return sorted(found.values(), key=lambda seen: (seen.first_seen, seen.template))
-
-
-def _merged(seen: Iterable[_Seen]) -> list[_Seen]:
-    """Return the groups: those merged whose templates the algorithm merges, within one kind."""
-    of_kind: defaultdict[tuple[str, str], list[_Seen]] = defaultdict(list)
-    for one in seen:
-        of_kind[one.kind].append(one)
-    groups: dict[tuple[tuple[str, str], str], _Seen] = {}
-    for kind, members in of_kind.items():
-        names = templates.merge(member.template for member in members)
-        for member in members:
-            name = names[member.template]
-            group = groups.setdefault((kind, name), _Seen(kind, name))
-            group.join(member)
+        if row["id"] is not None:
+            row["message"] = templates.mask(row["message"])
+        of_kind = first_seen[row["error_type"], row["exception_type"]]
+        of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
+    groups: dict[tuple[_Kind, str], _Group] = {}
+    group_of: dict[_Kind, dict[str, _Group]] = {}
+    for kind, of_kind in first_seen.items():
+        names = templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
+        for name in names.values():
+            groups.setdefault((kind, name), _Group(kind, name))
+        group_of[kind] = {message: groups[kind, name] for message, name in names.items()}
+    for row in rows:
+        _add(row, group_of[row["error_type"], row["exception_type"]][row["message"]], since)
     return list(groups.values())
+
+
+def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:
+    if row["id"] is None:  # what is counted of one template
+        days, counts = json.loads(row["days"]), json.loads(row["counts"] or "[]")
+    else:  # one failure
+        days = [(row["first_seen"], row["first_seen"], row["id"])]
+        counts = [(1, *json.loads(row["counts"]))] if row["first_seen"] >= since else []
+    for first, last, newest in days:
+        group.add_day(first, last)
+        if first >= since:
+            group.add_example(row["message"], first[:10], newest)
+    for executions, *places in counts:
+        group.add_places(executions, places)
 
 
 def _population(database: Queryable, name: str, selection: Selection) -> dict[str, int]:
@@ -275,7 +274,7 @@ def _population(database: Queryable, name: str, selection: Selection) -> dict[st
     return {place: total.count("executions") for (place,), total in totals(database, (name,), selection, ()).items()}
 
 
-def _touched(failures: Counter[str], executions: Mapping[str, int]) -> tuple[Touched, ...]:
+def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tuple[Touched, ...]:
     expected = sum(failures.values()) / max(1, sum(executions.values()))
     return tuple(
         # An execution that came between the two questions is not among all of them yet.
