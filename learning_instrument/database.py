@@ -478,7 +478,7 @@ class LearningDatabase:
         rows = self._stored + self._stored_behind
         is_quiet, self._tended_rows = rows - self._tended_rows < _QUIET_ROWS, rows
         if (is_quiet or followers.behind(self._back) > _BEHIND_ROWS) and followers.catch_up(
-            self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS
+            self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS, lambda: self._writer.backlog
         ):
             self._writer.request_tending()
 

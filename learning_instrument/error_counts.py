@@ -4,6 +4,9 @@ A shortcut and nothing else. The tables cover the executions up to a mark; days 
 are dirty. Answers take from the tables what is covered and clean, and read the executions for the rest.
 """
 
+import functools
+import json
+import re
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
@@ -23,15 +26,34 @@ _FAILURES: Final = (
     " coalesce(repo, 'unknown'), coalesce(pool_type, 'unknown'), coalesce(model_tier, 'unknown'), task_type,"
     " timestamp, rowid FROM executions WHERE NOT success AND "
 )
+# Whole slices as JSON: each statement gives the interpreter lock away, and waits for it again behind busy tasks while
+# it keeps the database locked.
+_ADD_TEMPLATES: Final = (
+    "INSERT INTO error_templates (error_type, exception_type, template)"
+    " SELECT DISTINCT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE 1 ON CONFLICT DO NOTHING"
+)
 _UPSERT: Final = (
-    "INSERT INTO {table} SELECT template_id, {marks} FROM error_templates"
-    " WHERE error_type = ? AND exception_type = ? AND template = ?"
+    "INSERT INTO {table} SELECT template_id, {values} FROM json_each(?) JOIN error_templates"
+    " ON error_type = value ->> 0 AND exception_type = value ->> 1 AND template = value ->> 2 WHERE 1"
     " ON CONFLICT DO UPDATE SET executions = executions + excluded.executions,"
     " first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),"
     " newest = max(newest, excluded.newest)"
 )
-_ADD_TO_DAY: Final = _UPSERT.format(table="error_days", marks="?, ?, ?, ?, ?")
-_ADD_TO_COUNT: Final = _UPSERT.format(table="error_counts", marks="?, ?, ?, ?, ?, ?, ?, ?, ?")
+
+
+def _with_old_json(sql: str) -> str:
+    """Return *sql* for SQLite before 3.38 as well, which has no arrow."""
+    return re.sub(r"value ->> (\d+)", r"json_extract(value, '$[\1]')", sql)
+
+
+_ADD: Final = tuple(
+    _with_old_json(sql)
+    for sql in (
+        _ADD_TEMPLATES,
+        _UPSERT.format(table="error_days", values=", ".join(f"value ->> {n}" for n in range(7, 12))),
+        _UPSERT.format(table="error_counts", values=", ".join(f"value ->> {n}" for n in range(3, 12))),
+    )
+)
 #: Of this file and this version: a copy by ``.dump`` may have the same rows under other rowids.
 _IS_SOUND: Final = (
     f"version = {templates.VERSION} AND (mark = 0 OR execution_id ="
@@ -84,8 +106,21 @@ def behind(target: WriteConnection) -> int:
     return int(count)
 
 
+@functools.lru_cache(maxsize=4096)
+def _masked(message: str) -> str:
+    return templates.mask(message)
+
+
 def _count_tail(target: WriteConnection, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
+    # Masked before the lock is taken; what changes until then is masked within.
+    _tally(
+        target.execute(
+            _FAILURES + "rowid IN (SELECT rowid FROM executions WHERE rowid > (SELECT mark FROM error_state)"
+            " ORDER BY rowid LIMIT ?)",
+            (rows,),
+        )
+    )
     with target.transaction() as connection:
         above = connection.execute(
             "SELECT rowid, execution_id FROM executions WHERE rowid > (SELECT mark FROM error_state)"
@@ -123,17 +158,14 @@ def _tally(failures: Iterable[Any]) -> _Tally:
     for error_type, exception_type, message, repo, pool_type, model_tier, task_type, timestamp, rowid in failures:
         place = (repo, pool_type, model_tier, task_type, timestamp[:10])
         counts = tally.setdefault(
-            ((error_type, exception_type, templates.mask(message)), place), [0, timestamp, timestamp, rowid]
+            ((error_type, exception_type, _masked(message)), place), [0, timestamp, timestamp, rowid]
         )
         counts[:] = counts[0] + 1, min(counts[1], timestamp), max(counts[2], timestamp), max(counts[3], rowid)
     return tally
 
 
 def _add(connection: sqlite3.Connection, tally: _Tally) -> None:
-    connection.executemany(
-        "INSERT INTO error_templates (error_type, exception_type, template) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        {template for template, _ in tally},
-    )
-    for (template, place), counts in tally.items():
-        connection.execute(_ADD_TO_DAY, (place[-1], *counts, *template))
-        connection.execute(_ADD_TO_COUNT, (*place, *counts, *template))
+    if tally:
+        rows = json.dumps([(*template, *place, *counts) for (template, place), counts in tally.items()])
+        for statement in _ADD:
+            connection.execute(statement, (rows,))

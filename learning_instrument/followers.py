@@ -4,6 +4,7 @@ Each is a module with ``advance`` (one slice; is there more?), ``forget`` and ``
 """
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from . import error_counts, rollups, search_index
@@ -22,17 +23,29 @@ def advance(target: WriteConnection) -> bool:
     return any(have_more)
 
 
-def catch_up(target: WriteConnection, seconds: float, pause_seconds: float) -> bool:
+def catch_up(
+    target: WriteConnection, seconds: float, pause_seconds: float, is_waited_for: Callable[[], object] = bool
+) -> bool:
     """Advance for about so many *seconds*, with pauses for other writers; tell whether there is more to do.
+
+    Args:
+        target: what to write with.
+        seconds: how long.
+        pause_seconds: after each slice.
+        is_waited_for: tells whether somebody waits for this to end, which it then does.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     deadline = time.monotonic() + seconds
-    while advance(target):
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(pause_seconds)
+    have_more = list(_ALL)
+    while have_more:
+        for follower in list(have_more):
+            if not follower.advance(target):
+                have_more.remove(follower)
+            if have_more and (is_waited_for() or time.monotonic() > deadline):
+                return True
+            time.sleep(pause_seconds)
     return False
 
 

@@ -297,7 +297,7 @@ def test_slice_that_fails_leaves_counts_and_mark_as_they_were(database, store, m
     error_counts.forget(store)
     error_counts.advance(store, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(error_counts, "_ADD_TO_COUNT", "INSERT INTO nowhere VALUES (1)")
+        patched.setattr(error_counts, "_ADD", (*error_counts._ADD[:2], "INSERT INTO nowhere VALUES (?)"))
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             error_counts.advance(store, 2)
 

@@ -14,7 +14,8 @@ from typing import Final
 VERSION: Final = 1
 #: Stands for tokens that differ between the messages of one group.
 ANY: Final = "<*>"
-#: Tokens of a message that count. The rest of a longer one is, as a rule, somebody's data.
+#: Characters, and then tokens, of a message that count. The rest of a longer one is, as a rule, somebody's data.
+_MOST_CHARACTERS: Final = 500
 _LONGEST: Final = 50
 
 _QUOTED: Final = "|".join(
@@ -51,7 +52,9 @@ def mask(message: str) -> str:
 
     Of several lines it is the first that says what happened; of a traceback the last.
     """
-    masked = _VARIABLE.sub(lambda match: f"<{match.lastgroup}>", _telling_line(message))
+    masked = _VARIABLE.sub(
+        lambda match: f"<{match.lastgroup}>", _telling_line(message.replace("\0", " "))[:_MOST_CHARACTERS]
+    )
     tokens = _REPEATED.sub(r"\1", masked).split()
     return " ".join(tokens[:_LONGEST])
 
