@@ -5,6 +5,7 @@ put those right that have changed since (see ``rollup_schema``). So an answer is
 however far the roll-ups have come, and a crash between two slices loses nothing.
 """
 
+import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from . import bins
 from .connection import WriteConnection
-from .measures import BIN, DIMENSIONS, MEASURES, totals
+from .measures import BIN, DIMENSIONS, MEASURES, source, totals
 
 #: Raised when measures or bins change their meaning; roll-ups of another version are made anew.
 VERSION: Final = 1
@@ -49,8 +50,17 @@ IS_SOUND: Final = (
 
 _NAMES: Final = tuple(MEASURES)
 _KEYS: Final = WIDE.keys
-_Sums = list[float]
-_Cells = dict[tuple[str, ...], tuple[_Sums, Counter[int]]]
+
+
+@dataclass(slots=True)
+class _Cell:
+    """What is to be added to one cell of a cube."""
+
+    sums: list[float]
+    counts: Counter[int]
+
+
+_Cells = dict[tuple[str, ...], _Cell]
 
 
 def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
@@ -160,25 +170,25 @@ def _collect(
     keys = ", ".join(DIMENSIONS[name] for name in ("hour", *_KEYS))
     numbers = ", ".join(str(number + 1) for number in range(1 + len(_KEYS)))
     found = connection.execute(
-        f"SELECT {keys}, {totals(_NAMES)}, group_concat({BIN}) FROM {table} WHERE {condition} GROUP BY {numbers}",
+        f"SELECT {keys}, {totals(_NAMES)}, group_concat({BIN}) FROM {source(table, condition, _NAMES)}"
+        f" GROUP BY {numbers}",
         parameters,
     )
+    places = [(cube, [_KEYS.index(name) for name in cube.keys], of_cube) for cube, of_cube in cells.items()]
     change = 0
     for hour, *rest in found:
-        key = dict(zip(_KEYS, rest, strict=False))
-        sums = [sign * value for value in rest[len(_KEYS) : -1]]
-        numbers_of_bins = [int(number) for number in rest[-1].split(",")] if rest[-1] else []
+        sums = rest[len(_KEYS) : -1] if sign > 0 else [-value for value in rest[len(_KEYS) : -1]]
+        counts = [int(number) for number in rest[-1].split(",")] if rest[-1] else []
         change += int(sums[0])
-        for cube, of_cube in cells.items():
-            bucket = hour if cube.bucket == "hour" else hour[:10]
-            cell_key = (bucket, *[key[name] for name in cube.keys])
-            cell = of_cube.get(cell_key)
+        for cube, keys_at, of_cube in places:
+            key = (hour if cube.bucket == "hour" else hour[:10], *[rest[at] for at in keys_at])
+            cell = of_cube.get(key)
             if cell is None:
-                cell = of_cube[cell_key] = ([0.0] * len(_NAMES), Counter())
-            cell[0][:] = map(float.__add__, cell[0], sums)
-            counts = cell[1]
-            for number in numbers_of_bins:
-                counts[number] += sign
+                cell = of_cube[key] = _Cell(sums, Counter())
+            else:
+                cell.sums = list(map(operator.add, cell.sums, sums))
+            for number in counts:
+                cell.counts[number] += sign
     return change
 
 
@@ -205,10 +215,11 @@ def _store_cube(connection: sqlite3.Connection, cube: Cube, cells: _Cells) -> in
     columns = ", ".join(_NAMES)
     places = ", ".join("?" * (2 + len(cube.keys) + len(_NAMES)))
     added = 0
-    for key, (sums, counts) in cells.items():
+    for key, cell in cells.items():
+        sums, counts = cell.sums, cell.counts
         row = connection.execute(f"SELECT {columns}, histogram FROM {cube.table} WHERE {where}", key).fetchone()
         if row is not None:
-            sums = [old + new for old, new in zip(row, sums, strict=False)]
+            sums = list(map(operator.add, row, sums))
             bins.add(row[-1], counts)
         if sums[0] > 0:
             connection.execute(

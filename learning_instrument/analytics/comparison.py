@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
-from ..measures import DIMENSIONS, PRICED, TIMED
+from ..measures import DIMENSIONS, IS_PRICED, IS_TIMED
 from .asking import FILTERS, Queryable, Selection
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .significance import benjamini_hochberg
@@ -235,7 +235,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         parameters |= {"path": f'$.task."{of.key}"', "value": of.value}
     rows = database.query(
         f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
-        f" CASE WHEN {TIMED} THEN duration_seconds END AS seconds, CASE WHEN {PRICED} THEN actual_cost END AS cost"
+        f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds, CASE WHEN {IS_PRICED} THEN actual_cost END AS cost"
         f" FROM executions WHERE {condition}",
         parameters,
     )

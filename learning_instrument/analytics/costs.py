@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..measures import LOG_SCALE, MICRO, NANO, SCALED
+from ..measures import IS_SCALED, LOG_SCALE, MICRO, NANO
 from .asking import Queryable, Selection
 from .calibration import Cell, LogRatios, fit, typical_error
 from .intervals import Proportion, wilson
@@ -198,7 +198,7 @@ def _start_of_last_fifth(database: Queryable, selection: Selection, groups: Mapp
     until = min(start + timedelta(days=1), selection.until or start + timedelta(days=1))
     condition, parameters = replace(selection, since=since, until=until).condition()
     rows = database.query(
-        f"SELECT timestamp FROM executions WHERE {condition} AND {SCALED} ORDER BY timestamp LIMIT 1 OFFSET :offset",
+        f"SELECT timestamp FROM executions WHERE {condition} AND {IS_SCALED} ORDER BY timestamp LIMIT 1 OFFSET :offset",
         parameters | {"offset": position - before},
     )
     return datetime.fromisoformat(rows[0]["timestamp"]) if rows else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..measures import PRICED
+from ..measures import IS_PRICED
 from . import templates
 from .asking import Queryable, Selection
 from .examples import execution_ids
@@ -71,8 +71,8 @@ def solution_patterns(
     condition, parameters = (selection or Selection()).condition()
     solved = database.query(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"
-        f" count(*) AS succeeded, total(CASE WHEN {PRICED} THEN actual_cost END) AS cost_usd,"
-        f" total({PRICED}) AS priced, max(rowid) AS newest"
+        f" count(*) AS succeeded, total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd,"
+        f" total({IS_PRICED}) AS priced, max(rowid) AS newest"
         f" FROM executions WHERE {_HAS_SUMMARY} AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
     )

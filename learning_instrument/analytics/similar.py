@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..measures import PRICED, TIMED
+from ..measures import IS_PRICED, IS_TIMED
 from ..search_index import IS_SOUND
 from .asking import Queryable, Selection
 
@@ -224,8 +224,8 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
 def _executions(database: Queryable, scores: Mapping[int, float]) -> list[SimilarExecution]:
     rows = database.query(
         "SELECT rowid AS id, execution_id, timestamp, task_type, task_description, repo, model_tier, pool_type,"
-        f" success, outcome, solution_summary, CASE WHEN {TIMED} THEN duration_seconds END AS duration_seconds,"
-        f" CASE WHEN {PRICED} THEN actual_cost END AS cost_usd"
+        f" success, outcome, solution_summary, CASE WHEN {IS_TIMED} THEN duration_seconds END AS duration_seconds,"
+        f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost_usd"
         f" FROM executions WHERE rowid IN ({','.join('?' * len(scores))})",
         list(scores),
     )

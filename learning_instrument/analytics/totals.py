@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from .. import bins
-from ..measures import BIN, BUCKETS, DIMENSIONS
+from ..measures import BIN, BUCKETS, DIMENSIONS, source
 from ..measures import totals as sums
 from ..rollups import CUBES, IS_SOUND, WIDE, Cube
 from .asking import Queryable, Selection, timestamp_text
@@ -144,7 +144,7 @@ class _Question:
         found = f"group_concat({BIN})" if self.with_durations else "NULL"
         return (
             f"SELECT {self._keys(DIMENSIONS.__getitem__)}{sign} AS sign, {sums(self.names)}, NULL AS cells,"
-            f" {found} AS bins FROM {table} WHERE {condition}{self._group_by()}"
+            f" {found} AS bins FROM {source(table, condition, self.names)}{self._group_by()}"
         )
 
     def _keys(self, column: Any) -> str:
