@@ -97,7 +97,8 @@ def questions() -> dict[str, tuple[Callable[[LearningDatabase], Any], str]]:
         "summary": (
             summary,
             f"SELECT model_tier, count(*), avg(success), {cost},"
-            f" {cost.replace('FILTER (', 'FILTER (success = 0 AND ')}, count(*) FILTER (outcome = 'failed'), count(*) FILTER (outcome = 'error'),"
+            f" {cost.replace('FILTER (', 'FILTER (success = 0 AND ')}, count(*) FILTER (outcome = 'failed'),"
+            " count(*) FILTER (outcome = 'error'),"
             " count(*) FILTER (outcome = 'timeout'), min(timestamp), max(timestamp) FROM executions GROUP BY 1",
         ),
         "costs": (
