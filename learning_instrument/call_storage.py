@@ -105,10 +105,12 @@ class CallStorage:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
         if connection.execute("SELECT 1 FROM totals_due LIMIT 1"):
-            connection.within_transaction(lambda opened: apply_totals(opened, due(opened.execute)))
+            with connection.transaction() as opened:
+                apply_totals(opened, due(opened.execute))
         if time.monotonic() - self._forgot > _FORGET_SECONDS:
             self._forgot = time.monotonic()
-            connection.within_transaction(forget_what_is_old)
+            with connection.transaction() as opened:
+                forget_what_is_old(opened)
 
     def start_anew(self) -> None:
         """Forget what is the parent's, after a fork."""

@@ -93,16 +93,6 @@ class WriteConnection:
                 then(connection)
         return stored
 
-    def within_transaction(self, action: Callable[[Connection], T]) -> T:
-        """Call *action* within a transaction of its own; return what it does.
-
-        Raises:
-            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
-        """
-        connection = self._open()
-        with _transaction(connection):
-            return action(connection)
-
     def open(self) -> None:
         """Open the database, make it where there is none, and bring it to the newest schema.
 
@@ -115,13 +105,25 @@ class WriteConnection:
         """Run one statement that commits by itself; return its rows."""
         return self._open().execute(sql, parameters).fetchall()
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection, in a transaction that is committed in the end, or rolled back where something raises.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        with _transaction(connection):
+            yield connection
+
     def transact(self, work: Callable[[Execute], T]) -> T:
         """Return what *work* does with a function that executes statements, all of them or none.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
-        return self.within_transaction(lambda connection: work(executing(connection)))
+        with self.transaction() as connection:
+            return work(executing(connection))
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the database, as far as no reader is in the way.
@@ -225,6 +227,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     # A checkpoint syncs the disk: that is for the background thread.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA synchronous = NORMAL")
+    # A row that INSERT OR REPLACE puts in another's place is then deleted for the roll-ups' triggers too.
+    connection.execute("PRAGMA recursive_triggers = ON")
     if not schema.is_current(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of use before the first table only
         connection.execute("PRAGMA journal_mode = WAL")

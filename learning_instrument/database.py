@@ -14,7 +14,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
 from . import connection, feedback
@@ -46,6 +46,12 @@ _CLOSE_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = 60.0
 #: How long a fork waits for each of the threads that use the database.
 _FORK_SECONDS: Final = 2.0
+#: Roll-ups are advanced where so few executions came since the last look, or where so many are not in them.
+_QUIET_ROWS: Final = 500
+_BEHIND_ROWS: Final = 20_000
+#: For how long at a time, with pauses for those who record.
+_ROLLUP_SECONDS: Final = 0.1
+_ROLLUP_PAUSE_SECONDS: Final = 0.005
 #: How often retention is looked after while executions come in.
 _RETENTION_SECONDS: Final = 30.0
 
@@ -115,6 +121,7 @@ class LearningDatabase:
         self._warned: dict[str, float] = {}  # what was warned of, and when
         self._since_checkpoint = 0
         self._has_tried = False
+        self._tended_rows = 0
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. Never raises for the database's sake.
@@ -230,14 +237,13 @@ class LearningDatabase:
         Raises:
             DatabaseError: if the database cannot be opened or written.
         """
-        self.open()
+
+        def act(target: WriteConnection) -> T:
+            with target.transaction() as opened:
+                return action(opened)
+
         self.flush()
-        result: list[T] = []
-        try:
-            self._writer.between_batches(lambda: result.append(self._back.within_transaction(action)))
-        except (sqlite3.Error, OSError) as error:
-            raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
-        return result[0]
+        return self._between_batches(act)
 
     def add_feedback(
         self,
@@ -309,6 +315,100 @@ class LearningDatabase:
         self.retention = retention
         self._limits_apply = retention != Retention()
         self._trimmed = float("-inf")
+
+    def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
+        """Make roll-ups, error counts and search index anew: some seconds for each 100,000 executions.
+
+        Answers are the same before, after and meanwhile, and others may go on recording.
+
+        Args:
+            progress: called between slices with about how many executions are left.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
+        from . import followers
+
+        self.flush()
+        self._between_batches(followers.forget)
+        while self._between_batches(followers.advance):
+            if progress is not None:
+                progress(self._between_batches(followers.behind))
+            time.sleep(_ROLLUP_PAUSE_SECONDS / 5)
+
+    def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
+        """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.
+
+        Args:
+            repo: only that of this repository.
+            days_back: how many days.
+
+        Raises:
+            ConfigurationError: for days that are no positive number.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.tier_performance(self, repo, days_back)
+
+    def get_pool_performance(self, repo: str | None = None, days_back: float = 7) -> list[dict[str, Any]]:
+        """Return the rows of the view ``pool_performance`` of the last days: each hour, repository and pool type.
+
+        Args:
+            repo: only that of this repository.
+            days_back: how many days.
+
+        Raises:
+            ConfigurationError: for days that are no positive number.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.pool_performance(self, repo, days_back)
+
+    def get_solution_patterns(
+        self, repo: str | None = None, min_usage: int = 5, limit: int = 10
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the view ``solution_patterns`` that were used most.
+
+        Args:
+            repo: only those of this repository.
+            min_usage: how many executions have the same summary, at least.
+            limit: the most rows.
+
+        Raises:
+            ConfigurationError: for a usage or a limit that is no number above 0.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import views
+
+        return views.solution_patterns(self, repo, min_usage, limit)
+
+    def find_similar_executions(
+        self,
+        task_description: str,
+        repo: str | None = None,
+        limit: int = 10,
+        days_back: float = 90,
+        threshold: float = 0.7,
+    ) -> list[dict[str, Any]]:
+        """Return the executions whose descriptions are most like *task_description*, each with its ``score``.
+
+        Args:
+            task_description: any text.
+            repo: only executions in this repository.
+            limit: the most to return.
+            days_back: how many days.
+            threshold: the least score, from 0 (nothing in common) to 1 (the same words).
+
+        Raises:
+            ConfigurationError: for a limit, days or a threshold of no use.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        from .analytics import similar
+
+        found = similar.last_days(self, task_description, repo, limit, days_back, threshold)
+        return [asdict(execution) for execution in found]
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
@@ -502,6 +602,16 @@ class LearningDatabase:
         if awaited:
             self._writer.put((self.calls.priced, CallBatch(due=awaited)))
 
+    def _between_batches(self, step: Callable[[WriteConnection], T]) -> T:
+        """Take one *step* on the background connection, patiently."""
+        self.open()
+        done: list[T] = []
+        try:
+            _patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
+        return done[0]
+
     def _is_trimming_due(self) -> bool:
         return self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
 
@@ -517,6 +627,14 @@ class LearningDatabase:
             self._trimmed = time.monotonic()
             if trim(self._back, self.retention):
                 self._writer.request_tending()
+        from . import followers  # here, for what they count with is not needed before
+
+        rows = self._stored + self._stored_behind
+        is_quiet, self._tended_rows = rows - self._tended_rows < _QUIET_ROWS, rows
+        if (is_quiet or followers.behind(self._back) > _BEHIND_ROWS) and followers.catch_up(
+            self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS, lambda: self._writer.backlog
+        ):
+            self._writer.request_tending()
 
     def suspend(self) -> tuple[bool, bool, bool]:
         """Close, and keep threads out, while the process forks. For :mod:`forking`."""

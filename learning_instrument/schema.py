@@ -4,6 +4,8 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from .errors import DatabaseError, SchemaVersionError
+from .insight_schema import m007_error_templates, m008_search
+from .rollup_schema import m005_rollups, m006_views
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -112,7 +114,17 @@ def m009_feedback(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses, m003_running, m004_model_calls, m009_feedback)
+STEPS: Final = (
+    m001_executions,
+    m002_losses,
+    m003_running,
+    m004_model_calls,
+    m005_rollups,
+    m006_views,
+    m007_error_templates,
+    m008_search,
+    m009_feedback,
+)
 VERSION: Final = len(STEPS)
 
 

@@ -34,15 +34,25 @@ MAY_IMPORT = {
     "carrying": "semconv capture fields plain tracing calls routes decorator propagation",
     # The half that knows the SDK and SQLite, and never runs a task's code.
     "record": "semconv errors identifiers outcome",
-    "schema": "errors",
     "model_calls": "semconv record",
     "prices": "errors model_calls",
+    "bins": "",
+    "rollup_schema": "bins",
+    "insight_schema": "",
+    "schema": "errors insight_schema rollup_schema",
     "writer": "",
     "connection": "errors record schema",
     "retention": "errors connection",
     "attribution": "connection model_calls",
     "totals": "connection model_calls record",
     "call_storage": "attribution connection errors model_calls prices record totals",
+    "measures": "",
+    "rollups": "bins connection measures",
+    "search_index": "connection",
+    # What is asked of the database; and how it learns what it will be asked.
+    "analytics": "bins errors measures rollups search_index",
+    "error_counts": "analytics connection",
+    "followers": "connection error_counts rollups search_index",
     "forking": "",
     "lookup": "errors record",
     "feedback": "connection errors lookup record redaction",
@@ -78,12 +88,13 @@ MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
     "carrying": "configuration database",
+    "database": "analytics followers",
     "testing": "configuration database record",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database read_only schema",
-    "sqlite_utils": "schema",
+    "sqlite3": "connection database error_counts read_only rollups schema",
+    "sqlite_utils": "insight_schema rollup_schema schema",
     "opentelemetry.sdk": "configuration exporter model_calls processor provider record",
     # By its name, when the first call is priced.
     "genai_prices": "",
@@ -139,7 +150,7 @@ def others(imports):
     for node, _ in imports:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif not node.level:
+        elif not node.level and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return names
 

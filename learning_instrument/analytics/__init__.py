@@ -1,0 +1,49 @@
+"""Questions to the database of executions: database in, frozen answers out. Nothing here prints."""
+
+from .asking import Queryable, Selection
+from .burndown import BurnDown, burn_down
+from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
+from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, costs
+from .errors import ErrorGroup, ErrorReport, Touched, error_groups
+from .intervals import Proportion, normal_quantile, wilson
+from .overview import Summary, TierSummary, summary
+from .patterns import SolutionPattern, solution_patterns
+from .performance import Performance, performance
+from .similar import SimilarExecution, similar_executions
+
+__all__ = [
+    "BurnDown",
+    "CellComparison",
+    "Change",
+    "Comparison",
+    "Correction",
+    "CorrectionTest",
+    "Costs",
+    "DaySpend",
+    "ErrorGroup",
+    "ErrorReport",
+    "EstimateAccuracy",
+    "Gate",
+    "Performance",
+    "Proportion",
+    "Quantile",
+    "Queryable",
+    "Selection",
+    "SimilarExecution",
+    "SolutionPattern",
+    "Summary",
+    "TierSummary",
+    "Touched",
+    "Version",
+    "burn_down",
+    "compare",
+    "costs",
+    "error_groups",
+    "normal_quantile",
+    "performance",
+    "side",
+    "similar_executions",
+    "solution_patterns",
+    "summary",
+    "wilson",
+]

@@ -1,0 +1,177 @@
+"""How long a budget lasts at the pace of the last four weeks."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from ..errors import ConfigurationError
+from ..measures import NANO
+from .asking import Queryable, Selection
+from .intervals import normal_quantile
+from .totals import totals
+
+PERIODS: Final = ("day", "week", "month", "quarter", "year")
+_HISTORY_DAYS: Final = 28
+#: A spread says something from so many days on.
+_FEWEST_DAYS: Final = 3
+_CONFIDENCE: Final = 0.8
+#: Later than this it is not worth a date.
+_HORIZON_DAYS: Final = 3653
+
+
+@dataclass(frozen=True, slots=True)
+class BurnDown:
+    """What is left of a budget, in US dollars, and when nothing will be."""
+
+    amount_usd: float
+    #: The period that *now* is in, in UTC; its end is the start of the next.
+    period_start: datetime
+    period_end: datetime
+    spent_usd: float
+    #: Below 0: overspent.
+    left_usd: float
+    #: Spent a day, on average of the last four weeks (or since the first execution), and the days this is known from.
+    daily_mean_usd: float
+    history_days: int
+    #: When the budget runs out at this pace, were it not renewed: now, where it has already. None: not in ten years.
+    run_out: datetime | None
+    #: The 80% band of that date. *earliest* is None where the days are too few to tell; *latest* also where in the
+    #: better case it does not run out in ten years.
+    earliest: datetime | None
+    latest: datetime | None
+    #: Executions of this period without a price: what they cost comes on top.
+    unpriced: int
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the budget is expected to last until its period ends."""
+        return self.left_usd > 0 and (self.run_out is None or self.run_out >= self.period_end)
+
+
+def burn_down(
+    database: Queryable,
+    amount_usd: float,
+    period: str = "month",
+    selection: Selection | None = None,
+    now: datetime | None = None,
+) -> BurnDown:
+    """Return what is left of a budget of *amount_usd* for each *period*, and when it runs out.
+
+    Days are taken as independent draws of the last 28 whole days; the band has their scatter in it and that of
+    their mean, and knows nothing of weekends.
+
+    Args:
+        database: the one to ask.
+        amount_usd: the budget, in US dollars.
+        period: ``day``, ``week`` (from Monday), ``month``, ``quarter`` or ``year``, in UTC.
+        selection: whose budget it is; its times do not count.
+        now: the moment to look from, with a time zone; None: the present.
+
+    Raises:
+        ConfigurationError: for another period, or an amount that is no positive number.
+        DatabaseError: if the database cannot be read.
+    """
+    if not (isinstance(amount_usd, (int, float)) and 0 < amount_usd < math.inf):
+        raise ConfigurationError(f"amount_usd={amount_usd!r} is not an amount above 0, in US dollars.")
+    moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
+    start, end = period_around(moment, period)
+    today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    history = today - timedelta(days=_HISTORY_DAYS)
+    chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
+    days = totals(database, ("day",), chosen, ("cost_nano", "unpriced"))
+    spend = {datetime.fromisoformat(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
+    spent = sum(of_day.sums["cost_nano"] for day, of_day in spend.items() if day >= start) / NANO
+    first = max(history, min(spend, default=today))
+    daily = [
+        spend[day].sums["cost_nano"] / NANO if day in spend else 0.0
+        for day in (first + timedelta(days=number) for number in range((today - first).days))
+    ]
+    pace = _Pace.of(daily)
+    left = amount_usd - spent
+    run_out, earliest, latest = (
+        _after(moment, days_left) for days_left in (pace.days(left, 0), pace.days(left, 1), pace.days(left, -1))
+    )
+    return BurnDown(
+        amount_usd=amount_usd,
+        period_start=start,
+        period_end=end,
+        spent_usd=spent,
+        left_usd=left,
+        daily_mean_usd=pace.mean,
+        history_days=pace.count,
+        run_out=run_out,
+        earliest=earliest if pace.has_spread else None,
+        latest=latest if pace.has_spread else None,
+        unpriced=sum(of_day.count("unpriced") for day, of_day in spend.items() if day >= start),
+    )
+
+
+def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
+    """Return the first moment of the *period* around *moment*, in UTC, and that of the next.
+
+    Raises:
+        ConfigurationError: for a period that is none of :data:`PERIODS`.
+    """
+    today = moment.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "day":
+        return today, today + timedelta(days=1)
+    if period == "week":
+        monday = today - timedelta(days=today.weekday())
+        return monday, monday + timedelta(days=7)
+    months = {"month": 1, "quarter": 3, "year": 12}.get(period)
+    if months is None:
+        raise ConfigurationError(f"period={period!r} is none of {', '.join(PERIODS)}.")
+    first = today.replace(month=(today.month - 1) // months * months + 1, day=1)
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return first, first.replace(year=year, month=month + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """What a day costs."""
+
+    mean: float
+    variance: float
+    count: int
+
+    @classmethod
+    def of(cls, daily: list[float]) -> "_Pace":
+        count = len(daily)
+        mean = sum(daily) / count if count else 0.0
+        variance = sum((cost - mean) ** 2 for cost in daily) / (count - 1) if count > 1 else 0.0
+        return cls(mean, variance, count)
+
+    @property
+    def has_spread(self) -> bool:
+        return self.count >= _FEWEST_DAYS
+
+    def days(self, left: float, side: int) -> float | None:
+        """Return after how many days *left* is spent; None: not within the horizon.
+
+        Args:
+            left: US dollars.
+            side: 0 for what is expected, 1 for the expensive edge of the band, -1 for the cheap one.
+        """
+        if left <= 0:
+            return 0.0
+        z = side * normal_quantile(_CONFIDENCE)
+
+        def spent(days: float) -> float:
+            scatter = self.variance * (days + days * days / self.count) if self.count else 0.0
+            return self.mean * days + z * math.sqrt(scatter)
+
+        low, high = 0.0, float(_HORIZON_DAYS)
+        if side < 0:  # first falls, by chance, and rises later, if at all
+            low = next((float(day) for day in range(_HORIZON_DAYS) if spent(day + 1.0) >= left), high)
+            high = low + 1.0
+        if spent(high) < left:
+            return None
+        for _ in range(60):
+            between = (low + high) / 2
+            low, high = (low, between) if spent(between) >= left else (between, high)
+        return high
+
+
+def _after(moment: datetime, days: float | None) -> datetime | None:
+    return None if days is None else moment + timedelta(days=days)

@@ -1,0 +1,307 @@
+"""Before and after: two windows of time, or two values of a metadata key, over the same mix of tasks.
+
+Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both
+sides. Four tests in all may report a change where there is none in 5% of comparisons: success gets 2% of that,
+duration and cost 1% each, and 1% goes to the cells, of which those are believed that Benjamini and Hochberg let by.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Final, Literal
+
+from ..errors import ConfigurationError
+from ..measures import DIMENSIONS, IS_PRICED, IS_TIMED
+from .asking import FILTERS, Queryable, Selection
+from .effects import Effect, ratio_effect, success_effect, weighted_quantile
+from .significance import benjamini_hochberg
+
+Metric = Literal["success", "duration", "cost"]
+Verdict = Literal["better", "worse", "negligible", "no change", "too little data"]
+
+#: How often each may report a change where there is none.
+LEVELS: Final[dict[Metric, float]] = {"success": 0.02, "duration": 0.01, "cost": 0.01}
+CELLS_LEVEL: Final = 0.01
+#: Executions on each side without which nothing is said, and without which a cell is not in the mix.
+ENOUGH: Final = 20
+_ENOUGH_IN_MIX: Final = 5
+_P95: Final = 0.95
+#: A clock's tick: what took no time took less.
+_SHORTEST_SECONDS: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Executions whose task's metadata have *value* under *key*, compared as text."""
+
+    key: str
+    value: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.key or '"' in self.key:
+            raise ConfigurationError(f"key={self.key!r} is no metadata key; it has to have letters, and no quotes.")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one metric did. The figures are None where there is too little data for them."""
+
+    metric: Metric
+    verdict: Verdict
+    before_executions: int
+    after_executions: int
+    #: Success rates, or geometric means in seconds or US dollars, both over the same mix of tasks.
+    before: float | None = None
+    after: float | None = None
+    #: Of success after minus before, of the others after over before; with its 95% interval.
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    #: The smallest effect, up or down, that so many executions would have shown in 80% of cases.
+    detectable: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """The 95th percentile of one side's durations in seconds, over the same mix, with its 95% interval."""
+
+    p95: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellComparison:
+    """One task type and model tier, before and after."""
+
+    task_type: str
+    model_tier: str
+    before_executions: int
+    after_executions: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed between two sides, and what could have been seen."""
+
+    before_executions: int
+    after_executions: int
+    #: The share of all executions that is in cells which both sides have, and so in the mix.
+    compared_share: float
+    success: Change
+    duration: Change
+    cost: Change
+    p95_before: Quantile | None
+    p95_after: Quantile | None
+    cells: tuple[CellComparison, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What got better or worse, overall or in a cell."""
+        every = [self.success, self.duration, self.cost, *[change for cell in self.cells for change in cell.changes]]
+        return tuple(change for change in every if change.verdict in ("better", "worse"))
+
+    @property
+    def regression(self) -> bool:
+        """Whether anything got worse."""
+        return any(change.verdict == "worse" for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How large a change has to be to matter: in points of the success rate, and as a ratio of the others."""
+
+    success: float = 0.02
+    ratio: float = 1.1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not 0 <= self.success <= 1 or not 1 <= self.ratio < math.inf:
+            raise ConfigurationError(f"{self!r}: success is a share from 0 to 1, and ratio a number of at least 1.")
+
+
+def compare(
+    database: Queryable,
+    before: Selection | Version,
+    after: Selection | Version,
+    selection: Selection | None = None,
+    *,
+    gate: Gate | None = None,
+) -> Comparison:
+    """Compare two sides: success, duration, cost, the 95th percentile, overall and in each cell.
+
+    Args:
+        database: the one to ask.
+        before: a window of time, or a version.
+        after: another one.
+        selection: what both sides have in common; by default nothing.
+        gate: how large a change has to be to be called one; by default 2 points of success, or 10%.
+
+    Raises:
+        ConfigurationError: for sides that have executions in common.
+        DatabaseError: if the database cannot be read.
+    """
+    if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and _overlap(before, after)):
+        raise ConfigurationError(f"{before!r} and {after!r} have executions in common; compare two that have none.")
+    sides = [_cells(database, side, selection or Selection()) for side in (before, after)]
+    names = sorted(sides[0].keys() | sides[1].keys())
+    pairs = {name: (sides[0].get(name, _Cell()), sides[1].get(name, _Cell())) for name in names}
+    mix = [pair for pair in pairs.values() if min(cell.executions for cell in pair) >= _ENOUGH_IN_MIX]
+    counts = [sum(cell.executions for cell in side.values()) for side in sides]
+    gate = gate or Gate()
+    success, duration, cost = (
+        _judged(metric, measured, measured is not None and measured.p_value <= LEVELS[metric], mix, gate)
+        for metric, measured in ((metric, _measure(metric, mix, LEVELS[metric])) for metric in LEVELS)
+    )
+    return Comparison(
+        before_executions=counts[0],
+        after_executions=counts[1],
+        compared_share=sum(cell.executions for pair in mix for cell in pair) / max(1, sum(counts)),
+        success=success,
+        duration=duration,
+        cost=cost,
+        p95_before=_p95(mix, 0),
+        p95_after=_p95(mix, 1),
+        cells=_compare_cells(pairs, gate),
+    )
+
+
+def side(text: str) -> Selection | Version:
+    """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``key=value``.
+
+    Dates and times without a zone are UTC; a window ends before its second one.
+
+    Raises:
+        ConfigurationError: for a text that is neither.
+    """
+    since, dots, until = text.partition("..")
+    key, equals, value = text.partition("=")
+    if dots and (since or until) and not equals:
+        return Selection(since=_moment(since, text), until=_moment(until, text))
+    if equals and key:
+        return Version(key, value)
+    raise ConfigurationError(f"{text!r} is neither a window such as 2026-11-01..2026-11-08 nor a key=value.")
+
+
+def _moment(text: str, whole: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{whole!r}: {text!r} is no date; write it as 2026-11-01 or 2026-11-01T15:00."
+        ) from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+
+
+def _overlap(one: Selection, other: Selection) -> bool:
+    if any(other.values.get(name, value) != value for name, value in one.values.items()):
+        return False
+    first, last = sorted((one, other), key=lambda side: (side.since is not None, side.since or 0))
+    return first.until is None or last.since is None or first.until > last.since
+
+
+@dataclass(slots=True)
+class _Cell:
+    """The executions of one side in one cell."""
+
+    executions: int = 0
+    succeeded: int = 0
+    seconds: list[float] = field(default_factory=list)
+    logs: dict[Metric, list[float]] = field(default_factory=lambda: {"duration": [], "cost": []})
+
+
+_Pair = tuple[_Cell, _Cell]
+
+
+def _cells(database: Queryable, of: Selection | Version, selection: Selection) -> dict[tuple[str, str], _Cell]:
+    if isinstance(of, Selection):
+        own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(of, name)) is not None}
+        condition, parameters = replace(selection, **own).condition()
+    else:
+        condition, parameters = selection.condition()
+        # What an attribute length limit of the host's cut is no JSON.
+        condition += (
+            " AND CASE WHEN json_valid(metadata) THEN CASE json_type(metadata, :path) WHEN 'true' THEN 'true'"
+            " WHEN 'false' THEN 'false' ELSE CAST(json_extract(metadata, :path) AS TEXT) END = :value END"
+        )
+        parameters |= {"path": f'$.task."{of.key}"', "value": of.value}
+    rows = database.query(
+        f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
+        f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
+        f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost"
+        f" FROM executions WHERE {condition}",
+        parameters,
+    )
+    cells: defaultdict[tuple[str, str], _Cell] = defaultdict(_Cell)
+    for row in rows:
+        cell = cells[row["task_type"], row["model_tier"]]
+        cell.executions += 1
+        cell.succeeded += bool(row["success"])
+        if row["seconds"] is not None:
+            cell.seconds.append(row["seconds"])
+            cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
+        if row["cost"]:  # what costs nothing has no logarithm, and is no part of what a call costs
+            cell.logs["cost"].append(math.log(row["cost"]))
+    return dict(cells)
+
+
+def _compare_cells(pairs: dict[tuple[str, str], _Pair], gate: Gate) -> tuple[CellComparison, ...]:
+    tests = [(name, metric, _measure(metric, [pair], CELLS_LEVEL)) for name, pair in pairs.items() for metric in LEVELS]
+    p_values = [measured.p_value for _, _, measured in tests if measured is not None]
+    believed = iter(benjamini_hochberg(p_values, CELLS_LEVEL))
+    changes: defaultdict[tuple[str, str], list[Change]] = defaultdict(list)
+    for name, metric, measured in tests:
+        is_believed = measured is not None and next(believed)
+        changes[name].append(_judged(metric, measured, is_believed, [pairs[name]], gate))
+    return tuple(
+        CellComparison(*name, before.executions, after.executions, tuple(changes[name]))
+        for name, (before, after) in sorted(
+            pairs.items(), key=lambda item: (-sum(cell.executions for cell in item[1]), item[0])
+        )
+    )
+
+
+def _count(metric: Metric, cell: _Cell) -> int:
+    return cell.executions if metric == "success" else len(cell.logs[metric])
+
+
+def _measure(metric: Metric, mix: Sequence[_Pair], level: float) -> Effect | None:
+    """Return the effect over the cells of *mix* that have data of the metric; None where that is too little."""
+    strata = [pair for pair in mix if min(_count(metric, cell) for cell in pair) >= _ENOUGH_IN_MIX]
+    if min((sum(_count(metric, pair[index]) for pair in strata) for index in (0, 1)), default=0) < ENOUGH:
+        return None
+    if metric == "success":
+        return success_effect([((b.succeeded, b.executions), (a.succeeded, a.executions)) for b, a in strata], level)
+    return ratio_effect([(before.logs[metric], after.logs[metric]) for before, after in strata], level)
+
+
+def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Sequence[_Pair], gate: Gate) -> Change:
+    before, after = (sum(_count(metric, pair[index]) for pair in mix) for index in (0, 1))
+    if measured is None:
+        return Change(metric, "too little data", before, after)
+    if metric == "success":
+        size, least, is_better = abs(measured.effect), gate.success, measured.effect > 0
+    else:
+        size, least, is_better = abs(math.log(measured.effect)), math.log(gate.ratio), measured.effect < 1
+    verdict: Verdict = "no change"
+    if is_believed:
+        verdict = "negligible" if size < least else "better" if is_better else "worse"
+    return Change(metric, verdict, before, after, **asdict(measured))
+
+
+def _p95(mix: Sequence[_Pair], index: int) -> Quantile | None:
+    strata = [
+        (pair[index].seconds, float(sum(len(cell.seconds) for cell in pair)))
+        for pair in mix
+        if min(len(cell.seconds) for cell in pair) >= _ENOUGH_IN_MIX
+    ]
+    found = weighted_quantile(strata, _P95)
+    return None if found is None else Quantile(*found)

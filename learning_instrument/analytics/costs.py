@@ -1,0 +1,237 @@
+"""What was spent, on what, and how good the estimates were."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from ..measures import IS_SCALED, LOG_SCALE, MICRO, NANO
+from .asking import Queryable, Selection
+from .calibration import Cell, LogRatios, fit, typical_error
+from .intervals import Proportion, wilson
+from .totals import Group, Totals, totals
+
+_LOGS: Final = ("scaled", "log_e5", "log2_e10")
+_MEASURES: Final = (
+    "priced", "unpriced", "cost_nano", "failure_nano", "compared", "estimate_nano", "actual_nano", "off_nano",
+    "off_rated", "off_e6", "within_20", *_LOGS,
+)  # fmt: skip
+#: The share of the executions, the last in time, that the correction is tested on.
+_TESTED: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class DaySpend:
+    """What one UTC day cost, in US dollars; None where nobody reported a cost."""
+
+    day: str
+    executions: int
+    cost_usd: float | None
+    failures_cost_usd: float | None
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateAccuracy:
+    """Estimates beside actual costs, of the executions that have both from somebody who knew."""
+
+    compared: int
+    estimate_usd: float
+    actual_usd: float
+    #: How much higher the estimates are than what was spent, as a share of it; below 0: too low. None: nothing spent.
+    bias: float | None
+    #: All that estimates were off, as a share of what was spent.
+    wape: float | None
+    #: The mean of how far each was off, as a share of its actual cost; those that cost nothing are left out.
+    mape: float | None
+    #: The share that was off by at most 20% of the actual cost.
+    within_20_percent: Proportion
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What to multiply the cost estimates of a task type and tier with."""
+
+    task_type: str
+    model_tier: str
+    compared: int
+    #: The shrunken factor, and that of this cell alone: geometric means of actual over estimated cost.
+    factor: float
+    raw_factor: float
+    #: How much of the factor is the cell's own, 0 to 1; the rest is what all cells share.
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionTest:
+    """Factors learned before *since*, tried on the executions from then on: the last fifth in time."""
+
+    since: datetime
+    learned_from: int
+    tested_on: int
+    #: How far estimates are typically off: 0.25 means by a factor of 1.25, either way.
+    error_before: float
+    error_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was spent, in US dollars. None: nobody reported it."""
+
+    executions: int
+    #: Executions whose cost is known, and those that called a model without a price.
+    priced: int
+    unpriced: int
+    cost_usd: float | None
+    #: The part that was spent on executions that did not succeed.
+    failures_cost_usd: float | None
+    by_day: tuple[DaySpend, ...]
+    accuracy: EstimateAccuracy | None
+    #: The cell with the most executions first.
+    corrections: tuple[Correction, ...]
+    #: None where there are fewer than five executions to learn from and try on.
+    correction_test: CorrectionTest | None
+
+
+def costs(database: Queryable, selection: Selection | None = None) -> Costs:
+    """Return what was spent, and how far cost estimates can be trusted.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    chosen = selection or Selection()
+    groups = totals(database, ("day", "task_type", "model_tier"), chosen, _MEASURES)
+    whole = _add(groups.values())
+    ratios = _ratios((group[1:], of_group) for group, of_group in groups.items())
+    return Costs(
+        executions=whole.count("executions"),
+        priced=whole.count("priced"),
+        unpriced=whole.count("unpriced"),
+        cost_usd=whole.total("cost_nano", NANO, "priced"),
+        failures_cost_usd=whole.total("failure_nano", NANO, "priced"),
+        by_day=_by_day(groups),
+        accuracy=_accuracy(whole),
+        corrections=_corrections(ratios),
+        correction_test=_test(database, chosen, groups, ratios),
+    )
+
+
+def _by_day(groups: Mapping[Group, Totals]) -> tuple[DaySpend, ...]:
+    days: dict[str, list[Totals]] = {}
+    for group, of_group in groups.items():
+        days.setdefault(group[0], []).append(of_group)
+    sums = {day: _add(of_day) for day, of_day in days.items()}
+    return tuple(
+        DaySpend(
+            day=day,
+            executions=of_day.count("executions"),
+            cost_usd=of_day.total("cost_nano", NANO, "priced"),
+            failures_cost_usd=of_day.total("failure_nano", NANO, "priced"),
+            unpriced=of_day.count("unpriced"),
+        )
+        for day, of_day in sums.items()
+    )
+
+
+def _accuracy(whole: Totals) -> EstimateAccuracy | None:
+    within = wilson(whole.count("within_20"), whole.count("compared"))
+    if within is None:
+        return None
+    estimate, actual, off = (whole.sums[name] / NANO for name in ("estimate_nano", "actual_nano", "off_nano"))
+    return EstimateAccuracy(
+        compared=whole.count("compared"),
+        estimate_usd=estimate,
+        actual_usd=actual,
+        bias=(estimate - actual) / actual if actual else None,
+        wape=off / actual if actual else None,
+        mape=whole.mean("off_e6", MICRO, "off_rated"),
+        within_20_percent=within,
+    )
+
+
+def _corrections(ratios: Mapping[Cell, LogRatios]) -> tuple[Correction, ...]:
+    fitted = fit(ratios)
+    if fitted is None:
+        return ()
+    found = [
+        Correction(*cell, ratios[cell].count, math.exp(shift), math.exp(ratios[cell].mean), weight)
+        for cell, (shift, weight) in fitted.cells.items()
+    ]
+    return tuple(sorted(found, key=lambda correction: -correction.compared))
+
+
+def _test(
+    database: Queryable, selection: Selection, groups: Mapping[Group, Totals], ratios: Mapping[Cell, LogRatios]
+) -> CorrectionTest | None:
+    cut = _start_of_last_fifth(database, selection, groups)
+    if cut is None:
+        return None
+    late_groups = totals(database, ("task_type", "model_tier"), replace(selection, since=cut), _LOGS)
+    late = _ratios(late_groups.items())
+    early = {cell: logs - late[cell] if cell in late else logs for cell, logs in ratios.items()}
+    fitted = fit(early)
+    if fitted is None or not late:  # all of them at the same moment
+        return None
+    return CorrectionTest(
+        since=cut,
+        learned_from=sum(logs.count for logs in early.values()),
+        tested_on=sum(logs.count for logs in late.values()),
+        error_before=typical_error(late),
+        error_after=typical_error(late, fitted),
+    )
+
+
+def _start_of_last_fifth(database: Queryable, selection: Selection, groups: Mapping[Group, Totals]) -> datetime | None:
+    """Return when the first execution of the last fifth began: of those with an estimate and an actual cost."""
+    counts: dict[str, int] = {}
+    for group, of_group in groups.items():
+        counts[group[0]] = counts.get(group[0], 0) + of_group.count("scaled")
+    total = sum(counts.values())
+    position = math.ceil(total * (1 - _TESTED))
+    if position == total:
+        return None
+    day, before = _day_of(counts, position)
+    start = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    # Of that day, and of what was asked for.
+    since = max(start, selection.since or start)
+    until = min(start + timedelta(days=1), selection.until or start + timedelta(days=1))
+    condition, parameters = replace(selection, since=since, until=until).condition()
+    rows = database.query(
+        f"SELECT timestamp FROM executions WHERE {condition} AND {IS_SCALED} ORDER BY timestamp LIMIT 1 OFFSET :offset",
+        parameters | {"offset": position - before},
+    )
+    return datetime.fromisoformat(rows[0]["timestamp"]) if rows else None
+
+
+def _day_of(counts: Mapping[str, int], position: int) -> tuple[str, int]:
+    """Return the day of the execution at *position*, counted from 0, and how many the days before it have."""
+    before = 0
+    for day, count in counts.items():
+        if position < before + count:
+            return day, before
+        before += count
+    raise AssertionError(f"{position} is not among {before} executions")
+
+
+def _ratios(groups: Iterable[tuple[Group, Totals]]) -> dict[Cell, LogRatios]:
+    sums: dict[Cell, LogRatios] = {}
+    for (task_type, model_tier), of_group in groups:
+        if not of_group.sums["scaled"]:
+            continue
+        before = sums.get((task_type, model_tier), LogRatios(0, 0.0, 0.0))
+        sums[task_type, model_tier] = LogRatios(
+            before.count + of_group.count("scaled"),
+            before.total + of_group.sums["log_e5"] / LOG_SCALE,
+            before.squares + of_group.sums["log2_e10"] / LOG_SCALE**2,
+        )
+    return sums
+
+
+def _add(groups: Iterable[Totals]) -> Totals:
+    """Return the totals of *groups* together, durations apart."""
+    sums = dict.fromkeys(("executions", *_MEASURES), 0.0)
+    for group in groups:
+        for name in sums:
+            sums[name] += group.sums[name]
+    return Totals(sums, [])

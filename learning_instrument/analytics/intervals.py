@@ -1,0 +1,56 @@
+"""Intervals of proportions."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from ..errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A share, and the interval that holds the true one."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> Proportion | None:
+    """Return the share of *successes* with its Wilson score interval; None where there were no *trials*.
+
+    Unlike the textbook interval it stays within 0 and 1, and says something useful of 3 successes in 3 trials.
+    Wilson 1927; recommended by Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion".
+
+    Args:
+        successes: how many of the trials succeeded.
+        trials: how many there were.
+        confidence: the share of such intervals that hold the true one.
+
+    Raises:
+        ConfigurationError: for more successes than trials, a negative number, or a confidence outside 0..1.
+    """
+    if not 0 <= successes <= trials:
+        raise ConfigurationError(f"{successes!r} successes in {trials!r} trials: give 0 <= successes <= trials.")
+    if not trials:
+        return None
+    z = normal_quantile(confidence)
+    share = successes / trials
+    shrinkage = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / shrinkage
+    margin = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / shrinkage
+    # What rounding leaves beyond the edges is not meant.
+    low = 0.0 if successes == 0 else max(0.0, centre - margin)
+    high = 1.0 if successes == trials else min(1.0, centre + margin)
+    return Proportion(share, low, high)
+
+
+def normal_quantile(confidence: float) -> float:
+    """Return how many standard deviations either side of the mean hold *confidence* of a normal distribution.
+
+    Raises:
+        ConfigurationError: for a confidence that is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ConfigurationError(f"confidence={confidence!r} is not between 0 and 1; 0.95 is usual.")
+    return NormalDist().inv_cdf((1 + confidence) / 2)

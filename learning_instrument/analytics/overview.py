@@ -1,0 +1,109 @@
+"""The one-screen overview of a database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ..measures import NANO
+from .asking import Queryable, Selection, timestamp_text
+from .intervals import Proportion, wilson
+from .totals import totals
+
+#: Outcome -> the measure that counts it.
+_OUTCOMES: Final = {
+    "succeeded": "succeeded", "failed": "failed", "error": "errors", "timeout": "timeouts", "cancelled": "cancelled",
+    "lost": "lost",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TierSummary:
+    """The executions of one model tier."""
+
+    model_tier: str
+    executions: int
+    success: Proportion
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the database holds, at a glance."""
+
+    executions: int
+    #: The share that succeeded, with its 95% Wilson interval; None of no executions.
+    success: Proportion | None
+    #: How many ended how; outcomes that nothing had are left out.
+    outcomes: Mapping[str, int]
+    #: The largest tier first.
+    tiers: tuple[TierSummary, ...]
+    #: What is known to have been spent, in US dollars; None where nobody reported a cost.
+    cost_usd: float | None
+    #: The part of it that was spent on executions that did not succeed.
+    failures_cost_usd: float | None
+    #: Executions whose cost is known, and those that called a model without a price.
+    priced: int
+    unpriced: int
+    #: Executions that could not be recorded, by reason.
+    losses: Mapping[str, int]
+    first: datetime | None
+    last: datetime | None
+
+
+def summary(database: Queryable, selection: Selection | None = None) -> Summary:
+    """Return the overview of the executions of *selection*; None: of all.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    chosen = selection or Selection()
+    measures = (*_OUTCOMES.values(), "cost_nano", "failure_nano", "priced", "unpriced")
+    groups = totals(database, ("model_tier",), chosen, measures)
+    whole = {name: sum(group.sums[name] for group in groups.values()) for name in ("executions", *measures)}
+    executions = round(whole["executions"])
+    tiers = []
+    for (tier,), group in groups.items():
+        count = group.count("executions")
+        success = wilson(group.count("succeeded"), count)
+        assert success is not None, "a group has executions"
+        tiers.append(TierSummary(tier, count, success, group.total("cost_nano", NANO, "priced")))
+    first, last = _span(database, chosen)
+    return Summary(
+        executions=executions,
+        success=wilson(round(whole["succeeded"]), executions),
+        outcomes={outcome: round(whole[name]) for outcome, name in _OUTCOMES.items() if whole[name]},
+        tiers=tuple(sorted(tiers, key=lambda tier: -tier.executions)),
+        cost_usd=whole["cost_nano"] / NANO if whole["priced"] else None,
+        failures_cost_usd=whole["failure_nano"] / NANO if whole["priced"] else None,
+        priced=round(whole["priced"]),
+        unpriced=round(whole["unpriced"]),
+        losses=_losses(database, chosen),
+        first=first,
+        last=last,
+    )
+
+
+def _span(database: Queryable, selection: Selection) -> tuple[datetime | None, datetime | None]:
+    condition, parameters = selection.condition()
+    # Each in a question of its own: for both at once SQLite would read every row.
+    (row,) = database.query(
+        f"SELECT (SELECT min(timestamp) FROM executions WHERE {condition}) AS first,"
+        f" (SELECT max(timestamp) FROM executions WHERE {condition}) AS last",
+        parameters,
+    )
+    first, last = (None if row[name] is None else datetime.fromisoformat(row[name]) for name in ("first", "last"))
+    return first, last
+
+
+def _losses(database: Queryable, selection: Selection) -> dict[str, int]:
+    parameters: dict[str, Any] = {
+        "since": "" if selection.since is None else timestamp_text(selection.since),
+        "until": "~" if selection.until is None else timestamp_text(selection.until),
+    }
+    rows = database.query(
+        "SELECT reason, sum(executions) AS executions FROM losses WHERE timestamp >= :since AND timestamp < :until"
+        " GROUP BY reason ORDER BY 2 DESC, 1",
+        parameters,
+    )
+    return {row["reason"]: row["executions"] for row in rows}

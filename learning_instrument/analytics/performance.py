@@ -1,0 +1,92 @@
+"""How well and how fast: groups of executions beside each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import ConfigurationError
+from ..measures import BUCKETS, DIMENSIONS, MICRO, NANO, QUALITY_SCALE
+from .asking import Queryable, Selection
+from .intervals import Proportion, wilson
+from .totals import Group, Totals, totals
+
+_MEASURES: Final = (
+    "succeeded", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
+    "priced_succeeded", "unpriced", "input_tokens", "output_tokens", "counted",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How one group of executions fared. None: nobody reported it for any of them."""
+
+    #: What the group has in common, in the order of ``by``.
+    group: Group
+    executions: int
+    #: The share that succeeded, with its 95% Wilson interval.
+    success: Proportion
+    #: Within 1.5% of exact; of the executions whose duration was measured, as are the next.
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    mean_seconds: float | None
+    mean_queue_seconds: float | None
+    mean_quality: float | None
+    #: What is known to have been spent, in US dollars.
+    cost_usd: float | None
+    #: Spent on all, failures included, for each that succeeded; of the executions whose cost is known.
+    cost_per_success_usd: float | None
+    #: Executions that called a model without a price: their cost is unknown, and not 0.
+    unpriced: int
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def performance(
+    database: Queryable, by: str | Sequence[str] = ("task_type",), selection: Selection | None = None
+) -> list[Performance]:
+    """Return how each group of executions fared, the largest first; by day or hour, the earliest first.
+
+    Args:
+        database: the one to ask.
+        by: one or two of ``task_type``, ``model_tier``, ``pool_type``, ``repo``, ``worker_id``, ``day``, ``hour``
+            (both in UTC).
+        selection: which executions; None: all.
+
+    Raises:
+        ConfigurationError: for another dimension, none, or more than two.
+        DatabaseError: if the database cannot be read.
+    """
+    dimensions = (by,) if isinstance(by, str) else tuple(by)
+    if unknown := [name for name in dimensions if name not in DIMENSIONS]:
+        raise ConfigurationError(f"by={unknown[0]!r} is none of {', '.join(DIMENSIONS)}.")
+    if not 1 <= len(set(dimensions)) == len(dimensions) <= 2:
+        raise ConfigurationError(f"by={dimensions!r} is not one dimension or two different ones.")
+    groups = totals(database, dimensions, selection or Selection(), _MEASURES, with_durations=True)
+    answers = [_performance(group, of_group) for group, of_group in groups.items()]
+    if not set(dimensions) & set(BUCKETS):
+        answers.sort(key=lambda answer: -answer.executions)
+    return answers
+
+
+def _performance(group: Group, of_group: Totals) -> Performance:
+    executions = of_group.count("executions")
+    success = wilson(of_group.count("succeeded"), executions)
+    assert success is not None, "a group has executions"
+    inputs, outputs = (of_group.total(f"{kind}_tokens", 1, "counted") for kind in ("input", "output"))
+    return Performance(
+        group=group,
+        executions=executions,
+        success=success,
+        p50_seconds=of_group.quantile(0.5),
+        p95_seconds=of_group.quantile(0.95),
+        p99_seconds=of_group.quantile(0.99),
+        mean_seconds=of_group.mean("duration_us", MICRO, "timed"),
+        mean_queue_seconds=of_group.mean("queue_us", MICRO, "queued"),
+        mean_quality=of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
+        cost_usd=of_group.total("cost_nano", NANO, "priced"),
+        cost_per_success_usd=of_group.mean("cost_nano", NANO, "priced_succeeded"),
+        unpriced=of_group.count("unpriced"),
+        input_tokens=None if inputs is None else round(inputs),
+        output_tokens=None if outputs is None else round(outputs),
+    )

@@ -1,0 +1,66 @@
+"""Student's t distribution, and which of many tests to believe."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+_TINY: Final = 1e-300
+_STEPS: Final = 500
+
+
+def t_tail(t: float, degrees: float) -> float:
+    """Return how likely a t as far from 0 as this one is, or further, on both sides, with so many *degrees* of freedom.
+
+    NIST Digital Library of Mathematical Functions, 8.17.
+    """
+    return _incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t))
+
+
+def t_quantile(tail: float, degrees: float) -> float:
+    """Return the t that both tails together are *tail* likely to lie beyond."""
+    low, high = 0.0, 1.0
+    while t_tail(high, degrees) > tail:
+        low, high = high, 2 * high
+    while high - low > 1e-10 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_tail(middle, degrees) > tail else (low, middle)
+    return (low + high) / 2
+
+
+def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
+    """Tell which tests to believe so that at most *rate* of those believed, on average, are chance.
+
+    Benjamini and Hochberg 1995, "Controlling the False Discovery Rate".
+    """
+    count = len(p_values)
+    order = sorted(range(count), key=p_values.__getitem__)
+    last = max((rank for rank, index in enumerate(order, 1) if p_values[index] <= rate * rank / count), default=0)
+    believed = set(order[:last])
+    return [index in believed for index in range(count)]
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return the regularized incomplete beta function I_x(a, b)."""
+    if x <= 0.0 or x >= 1.0:
+        return 0.0 if x <= 0.0 else 1.0
+    if x > (a + 1) / (a + b + 2):  # where the fraction converges fast (DLMF 8.17.4)
+        return 1.0 - _incomplete_beta(b, a, 1.0 - x)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(log_front) / a / _continued_fraction(a, b, x)
+
+
+def _continued_fraction(a: float, b: float, x: float) -> float:
+    """Return 1 + d1/(1 + d2/(1 + ...)) of DLMF 8.17.22, by Lentz's method (DLMF 3.10)."""
+    value, c, d = 1.0, 1.0, 0.0
+    for n in range(1, _STEPS):
+        m = n // 2
+        if n % 2:
+            step = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            step = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        d = 1.0 / ((1.0 + step * d) or _TINY)
+        c = (1.0 + step / c) or _TINY
+        value *= c * d
+        if abs(c * d - 1.0) < 1e-14:
+            break
+    return value

@@ -1,0 +1,64 @@
+"""Histograms with bins of equal ratio: quantiles of what was rolled up, within 1.5% of exact.
+
+A histogram is bytes: pairs of bin and count, 16 bits each. Histograms are added by putting one behind the other.
+"""
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+#: The upper edge of a bin is so many times its lower one; its middle is within 1.5% of all that is in it.
+RATIO: Final = 1.03
+#: The first bin holds what is below a microsecond, the last what is above ten million seconds.
+LOWEST: Final = 1e-6
+LAST: Final = 1013
+_LARGEST_COUNT: Final = 0xFFFF
+
+
+def edges() -> Iterator[tuple[float, int, float]]:
+    """Yield the lower edge of each bin, its number, and the edge's natural logarithm: the rows of ``rollup_bins``."""
+    yield -1.7e308, 0, math.log(LOWEST)
+    for number in range(1, LAST + 1):
+        edge = LOWEST * RATIO ** (number - 1)
+        yield edge, number, math.log(edge)
+
+
+def middle(number: int) -> float:
+    """Return the value that stands for all in bin *number*."""
+    return LOWEST * RATIO ** (number - 0.5) if number else 0.0
+
+
+def pack(counts: Mapping[int, int]) -> bytes:
+    """Return the histogram of *counts*, bin -> how many; none may be negative."""
+    pairs: list[int] = []
+    for number, count in sorted(counts.items()):
+        left = count
+        while left > 0:
+            pairs += (number, min(left, _LARGEST_COUNT))
+            left -= _LARGEST_COUNT
+    return struct.pack(f"<{len(pairs)}H", *pairs)
+
+
+def add(histogram: bytes, counts: Counter[int] | list[int]) -> None:
+    """Add what *histogram* holds to *counts*, which has a place for each bin."""
+    pairs = struct.unpack(f"<{len(histogram) // 2}H", histogram)
+    for number, count in zip(pairs[::2], pairs[1::2], strict=True):
+        counts[number] += count
+
+
+def quantile(counts: list[int], share: float) -> float | None:
+    """Return the value that *share* of all are not above, by nearest rank; None of no values.
+
+    Args:
+        counts: how many there are in each bin.
+        share: 0.5 for the median.
+    """
+    rank = max(1, math.ceil(share * sum(counts) - 1e-9))
+    seen = 0
+    for number, count in enumerate(counts):
+        seen += count
+        if seen >= rank:
+            return middle(number)
+    return None

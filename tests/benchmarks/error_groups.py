@@ -1,0 +1,122 @@
+"""Grouping of failures by message: ours beside drain3, on labelled failures.
+
+python -m tests.benchmarks.error_groups [--failures N] [--sets N]
+
+Grouping accuracy as in the literature on log parsing: the share of messages whose group holds exactly the messages
+of their label. Each way is told the class of the exception, and groups within it.
+"""
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final
+
+from drain3 import TemplateMiner
+from drain3.masking import MaskingInstruction
+from drain3.template_miner_config import TemplateMinerConfig
+
+from learning_instrument.analytics import templates
+
+from . import report
+from .error_messages import TEMPLATES, Failure, failures
+
+#: The masks of the example that comes with drain3.
+_THEIR_MASKS: Final = (
+    (r"((?<=[^A-Za-z0-9])|^)(([0-9a-f]{2,}:){3,}([0-9a-f]{2,}))((?=[^A-Za-z0-9])|$)", "ID"),
+    (r"((?<=[^A-Za-z0-9])|^)(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})((?=[^A-Za-z0-9])|$)", "IP"),
+    (r"((?<=[^A-Za-z0-9])|^)([0-9a-f]{6,} ?){3,}((?=[^A-Za-z0-9])|$)", "SEQ"),
+    (r"((?<=[^A-Za-z0-9])|^)([0-9A-F]{4} ?){4,}((?=[^A-Za-z0-9])|$)", "SEQ"),
+    (r"((?<=[^A-Za-z0-9])|^)(0x[a-f0-9A-F]+)((?=[^A-Za-z0-9])|$)", "HEX"),
+    (r"((?<=[^A-Za-z0-9])|^)([\-\+]?\d+)((?=[^A-Za-z0-9])|$)", "NUM"),
+    (r"(?<=executed cmd )(\".+?\")", "CMD"),
+)
+
+
+def grouping_accuracy(labels: Sequence[Hashable], groups: Sequence[Hashable]) -> float:
+    """Return the share of messages whose group holds exactly those of their label."""
+    labelled, grouped = _members(labels), _members(groups)
+    expected = set(labelled.values())
+    return sum(len(members) for members in grouped.values() if members in expected) / len(labels)
+
+
+def _members(names: Sequence[Hashable]) -> dict[Hashable, frozenset[int]]:
+    members = defaultdict(set)
+    for index, name in enumerate(names):
+        members[name].add(index)
+    return {name: frozenset(indices) for name, indices in members.items()}
+
+
+def ours(labelled: Sequence[Failure]) -> list[Hashable]:
+    """Group as the question ``errors`` does."""
+    masked = [(failure.exception_type, templates.mask(failure.message)) for failure in labelled]
+    by_class = defaultdict(list)
+    for exception_type, template in masked:
+        by_class[exception_type].append(template)
+    merged = {exception_type: templates.merge(found) for exception_type, found in by_class.items()}
+    return [(exception_type, merged[exception_type][template]) for exception_type, template in masked]
+
+
+def drain3(labelled: Sequence[Failure], masks: Sequence[tuple[str, str]] = _THEIR_MASKS) -> list[Hashable]:
+    """Group with drain3, one miner for each class; the group of a message is that which its miner has at the end."""
+    miners = {failure.exception_type: TemplateMiner(config=_config(masks)) for failure in labelled}
+    return [
+        (failure.exception_type, miners[failure.exception_type].add_log_message(failure.message)["cluster_id"])
+        for failure in labelled
+    ]
+
+
+def drain3_with_our_masks(labelled: Sequence[Failure]) -> list[Hashable]:
+    """Group with drain3 what our masks made of the messages."""
+    return drain3([failure._replace(message=templates.mask(failure.message)) for failure in labelled], masks=())
+
+
+def _config(masks: Sequence[tuple[str, str]]) -> TemplateMinerConfig:
+    config = TemplateMinerConfig()
+    config.masking_instructions = [MaskingInstruction(pattern, name) for pattern, name in masks]
+    return config
+
+
+_DRAIN3: Final = "drain3, the masks of its example"
+WAYS: Final[dict[str, Callable[[Sequence[Failure]], list[Hashable]]]] = {
+    "ours": ours,
+    _DRAIN3: drain3,
+    "drain3 behind our masks": drain3_with_our_masks,
+}
+
+
+def main() -> None:
+    """Print the accuracy of each way on several sets, and what a message takes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--failures", type=int, default=4000, help="in each set (default: 4000)")
+    parser.add_argument("--sets", type=int, default=20, help="which statements fail often differs (default: 20)")
+    options = parser.parse_args()
+    report.print_machine()
+    print(
+        f"{options.sets} sets of {options.failures} failures of {len(TEMPLATES)} statements; mean accuracy of the sets"
+    )
+    sets = [failures(options.failures, seed) for seed in range(1, options.sets + 1)]
+    means = {name: _measure(name, group, sets) for name, group in WAYS.items()}
+    mean, theirs = means["ours"], means[_DRAIN3]
+    report.print_target("grouping accuracy", f"{mean:.3f}", f"at least drain3's {theirs:.3f}", mean >= theirs)
+
+
+def _measure(name: str, group: Callable[[Sequence[Failure]], list[Hashable]], sets: Sequence[list[Failure]]) -> float:
+    started = time.perf_counter()
+    found = [group(labelled) for labelled in sets]
+    microseconds = (time.perf_counter() - started) / sum(map(len, sets)) * 1e6
+    accuracies = [
+        grouping_accuracy([failure.label for failure in labelled], groups)
+        for labelled, groups in zip(sets, found, strict=True)
+    ]
+    mean = statistics.mean(accuracies)
+    print(
+        f"{name:34} {mean:.3f} (lowest {min(accuracies):.3f}, highest {max(accuracies):.3f})"
+        f"  {microseconds:5.1f} us a message"
+    )
+    return mean
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Differences of two sides: published examples, and what must hold for any data."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learning_instrument.analytics.effects import ratio_effect, success_effect, weighted_quantile
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombe_examples(before, after, low, high):
+    """Table II of the paper, method 10."""
+    effect = success_effect([(before, after)], 0.05)
+
+    assert (effect.low, effect.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_rates_are_of_one_task_mix():
+    """An easy task that is asked for more often makes nothing better."""
+    hard, easy = ((50, 100), (5, 10)), ((9, 10), (90, 100))  # 54% succeeded before, and 86% after
+
+    effect = success_effect([hard, easy], 0.05)
+
+    assert effect.before == pytest.approx(0.7)
+    assert effect.after == pytest.approx(0.7)
+    assert effect.p_value == 1.0
+
+
+def test_everything_succeeding_shows_what_could_have_been_seen():
+    """No spread is not certainty."""
+    effect = success_effect([((30, 30), (30, 30))], 0.05)
+
+    assert (effect.effect, effect.p_value) == (0.0, 1.0)
+    assert 0.05 < effect.detectable < 0.25
+
+
+def test_welch_example():
+    """Two samples of equal size and unequal variance: t = 2.46 with 25 degrees of freedom."""
+    one = [27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4]
+    other = [27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 20.5, 24.4]
+
+    effect = ratio_effect([(one, other)], 0.05)
+
+    assert effect.p_value == pytest.approx(0.021, abs=5e-4)
+    assert math.log(effect.effect) == pytest.approx(sum(other) / 15 - sum(one) / 15)
+    assert effect.low > 1
+
+
+def test_same_value_everywhere_is_no_error():
+    """A clock that says the same each time."""
+    assert ratio_effect([([1.0, 1.0], [1.0, 1.0])], 0.05).p_value == 1.0
+    assert ratio_effect([([0.0, 0.0], [1.0, 1.0])], 0.05).effect == pytest.approx(math.e)
+
+
+counts = st.integers(1, 200).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+
+
+@given(strata=st.lists(st.tuples(counts, counts), min_size=1, max_size=5))
+def test_success_effects_are_within_their_intervals(strata):
+    """And turn round with the sides."""
+    effect = success_effect(strata, 0.05)
+    turned = success_effect([(after, before) for before, after in strata], 0.05)
+
+    assert -1 <= effect.low <= effect.effect + 1e-12 <= effect.high + 2e-12 <= 1 + 3e-12
+    assert 0 <= effect.p_value <= 1
+    assert 0 < effect.detectable <= 1
+    assert turned.effect == pytest.approx(-effect.effect)
+    assert (turned.low, turned.high) == (pytest.approx(-effect.high), pytest.approx(-effect.low))
+
+
+logs = st.lists(st.floats(-10, 10), min_size=2, max_size=30)
+
+
+@given(strata=st.lists(st.tuples(logs, logs), min_size=1, max_size=4))
+def test_ratio_effects_are_within_their_intervals(strata):
+    """Whatever the logarithms."""
+    effect = ratio_effect(strata, 0.05)
+
+    assert effect.low <= effect.effect * (1 + 1e-9)
+    assert effect.effect <= effect.high * (1 + 1e-9)
+    assert 0 <= effect.p_value <= 1
+    assert effect.detectable >= 1
+
+
+def test_quantile_of_the_mix():
+    """Each stratum counts by its weight, however many values it has."""
+    value, low, high = weighted_quantile([([float(n) for n in range(1, 1001)], 1.0)], 0.95)
+    assert value == 950
+    assert 930 < low < 950 < high < 970
+
+    assert weighted_quantile([([1.0] * 10, 9.0), ([5.0] * 1000, 1.0)], 0.85)[0] == 1.0
+
+
+def test_quantile_of_few_values_has_no_upper_bound():
+    """Nobody knows how far up the 95th percentile may be."""
+    assert weighted_quantile([([1.0, 2.0, 3.0], 1.0)], 0.95) == (3.0, 3.0, None)
+    assert weighted_quantile([], 0.95) is None

@@ -1,0 +1,95 @@
+"""What follows the executions in the background catches up by itself, and can be made anew."""
+
+import time
+
+import pytest
+
+from learning_instrument import ExecutionRecord, LearningDatabase, followers
+from learning_instrument.analytics.errors import error_groups
+from learning_instrument.connection import WriteConnection
+
+MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
+
+
+@pytest.fixture
+def store(database):
+    """A connection for writing to ``database``."""
+    connection = WriteConnection(database.path, 5.0)
+    yield connection
+    connection.close()
+
+
+def records(count):
+    return [
+        ExecutionRecord(task_type="fix", task_description=f"mend part {n}", success=False, error_message=f"boom {n}")
+        for n in range(count)
+    ]
+
+
+def catch_up(store):
+    assert not followers.catch_up(store, 30.0, 0.0)
+
+
+def test_all_of_them_reach_the_newest_execution(database, store):
+    """And then have nothing more to do."""
+    database.append(records(5))
+    assert followers.behind(store) == 5
+
+    catch_up(store)
+
+    assert store.execute(MARKS) == [(5, 5, 5)]
+    assert followers.behind(store) == 0
+    assert not followers.advance(store)
+
+
+def test_little_time_leaves_the_rest_for_later(database, store):
+    """The background thread has other work as well."""
+    database.append(records(600))
+
+    assert followers.catch_up(store, 0.0, 0.0)
+    assert followers.behind(store) > 0
+
+
+def test_recording_is_enough(tmp_path):
+    """Nobody has to call anything for the background to catch up."""
+    with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
+        database.append(records(20))
+        deadline = time.monotonic() + 60
+        while set(database.query(MARKS)[0].values()) != {20} and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        assert set(database.query(MARKS)[0].values()) == {20}
+        assert error_groups(database).failures == 20
+
+
+def test_rebuilding_makes_them_anew(database, store):
+    """From nothing but the executions, with answers as before."""
+    database.append(records(30))
+    catch_up(store)
+    before = error_groups(database)
+    store.execute("DELETE FROM error_counts")
+    store.execute("DELETE FROM error_days")
+    left = []
+
+    database.rebuild_rollups(left.append)
+
+    assert error_groups(database) == before
+    assert store.execute(MARKS) == [(30, 30, 30)]
+    assert database.find_similar_executions("mend part 7", threshold=0.9)[0]["task_description"] == "mend part 7"
+
+
+def test_pruned_executions_leave_the_counts_and_the_index(database, store):
+    """Retention deletes rows that all of them have."""
+    database.append(records(30))
+    catch_up(store)
+
+    store.execute("DELETE FROM executions WHERE rowid <= 10")
+    store.execute("DELETE FROM executions WHERE rowid > 25")
+    database.append(records(2))
+
+    assert error_groups(database).failures == 17
+    assert len(database.find_similar_executions("mend part", threshold=0.0, limit=100)) == 17
+    catch_up(store)
+    assert error_groups(database).failures == 17
+    assert store.execute("SELECT sum(executions) FROM error_counts") == [(17,)]
+    store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")

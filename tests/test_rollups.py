@@ -1,0 +1,570 @@
+"""Roll-ups: whatever happened to the executions, an answer is what they say."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning_instrument import ExecutionRecord, LearningDatabase, connection, rollups
+from learning_instrument.analytics import Selection, performance
+from learning_instrument.analytics.totals import totals
+from learning_instrument.connection import WriteConnection
+from learning_instrument.measures import COLUMNS, DIMENSIONS, MEASURES
+from learning_instrument.outcome import Outcome
+from learning_instrument.record import row_from_record
+from learning_instrument.retention import Retention, trim
+from learning_instrument.rollup_schema import CHANGE_COLUMNS
+from learning_instrument.rollups import CUBES, WIDE, advance, forget
+
+START = datetime(2026, 11, 1, 22, 30, tzinfo=timezone.utc)
+QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
+RATIOS = ("scaled", "log_e5", "log2_e10")
+
+
+class Asked:
+    """A file that can be asked, and nothing more."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def query(self, sql, parameters=()):
+        return connection.query(self.path, sql, parameters)
+
+
+@pytest.fixture
+def target(tmp_path):
+    """A connection for writing to a new database."""
+    target = WriteConnection(str(tmp_path / "learning.db"), 5.0)
+    target.open()
+    yield target
+    target.close()
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """The same database, to be asked."""
+    return Asked(tmp_path / "learning.db")
+
+
+def records(count, **values):
+    return [
+        ExecutionRecord(**{"task_type": f"t{n % 3}", "timestamp": START + timedelta(minutes=n), "duration_seconds": n}
+                        | values)
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def insert(target, new):
+    target.insert([row_from_record(record) for record in new])
+
+
+def advance_all(target):
+    while advance(target):
+        pass
+
+
+def state(target):
+    return target.execute("SELECT mark, executions FROM rollup_state")[0]
+
+
+def cells(target):
+    return {cube.table: target.execute(f"SELECT * FROM {cube.table} ORDER BY 1, 2, 3") for cube in CUBES}
+
+
+def executions_of(asked, **options):
+    groups = totals(asked, (), Selection(), (), **options)
+    return groups[()].count("executions") if groups else 0
+
+
+# What executions say, worked out once more, from the rows, in Python.
+
+
+def expected(rows, by, selection):
+    groups = defaultdict(list)
+    for row in rows:
+        moment = datetime.fromisoformat(row["timestamp"])
+        dimensions = {name: row[name] or "unknown" for name in DIMENSIONS if name not in ("day", "hour")}
+        dimensions |= {"day": row["timestamp"][:10], "hour": row["timestamp"][:13]}
+        is_inside = (selection.since is None or moment >= selection.since) and (
+            selection.until is None or moment < selection.until
+        )
+        if is_inside and all(dimensions[name] == value for name, value in selection.values.items()):
+            groups[tuple(dimensions[name] for name in by)].append(row)
+    return {group: (_sums(of_group), _durations(of_group)) for group, of_group in groups.items()}
+
+
+def _durations(rows):
+    return sorted(row["duration_seconds"] for row in rows if "duration_seconds" not in json.loads(row["defaulted"]))
+
+
+def _sums(rows):
+    sums = dict.fromkeys(MEASURES, 0.0)
+    outcomes = {
+        "failed": "failed", "error": "errors", "timeout": "timeouts", "cancelled": "cancelled", "lost": "lost",
+    }  # fmt: skip
+    for row in rows:
+        defaulted = json.loads(row["defaulted"])
+        actual, estimate = row["actual_cost"], row["cost_estimate"]
+        is_priced = "actual_cost" not in defaulted and row["cost_source"] != "unpriced"
+        sums["executions"] += 1
+        sums["succeeded"] += row["success"]
+        if row["outcome"] in outcomes:
+            sums[outcomes[row["outcome"]]] += 1
+        if "duration_seconds" not in defaulted:
+            sums["timed"] += 1
+            sums["duration_us"] += row["duration_seconds"] * 1e6
+        if row["queue_seconds"] is not None:
+            sums["queued"] += 1
+            sums["queue_us"] += row["queue_seconds"] * 1e6
+        if row["quality_score"] is not None:
+            sums["rated"] += 1
+            sums["quality_e4"] += row["quality_score"] * 1e4
+        sums["unpriced"] += row["cost_source"] == "unpriced"
+        sums["counted"] += row["input_tokens"] is not None or row["output_tokens"] is not None
+        sums["input_tokens"] += row["input_tokens"] or 0
+        sums["output_tokens"] += row["output_tokens"] or 0
+        if is_priced:
+            sums["priced"] += 1
+            sums["priced_succeeded"] += row["success"]
+            sums["cost_nano"] += actual * 1e9
+            sums["failure_nano"] += 0 if row["success"] else actual * 1e9
+        if is_priced and "cost_estimate" not in defaulted and row["cost_source"] != "estimated":
+            sums["compared"] += 1
+            sums["estimate_nano"] += estimate * 1e9
+            sums["actual_nano"] += actual * 1e9
+            sums["off_nano"] += abs(actual - estimate) * 1e9
+            sums["within_20"] += abs(actual - estimate) <= 0.2 * actual
+            if actual > 0:
+                sums["off_rated"] += 1
+                sums["off_e6"] += abs(actual - estimate) / actual * 1e6
+            if actual > 0 and estimate > 0:
+                sums["scaled"] += 1
+                sums["log_e5"] += math.log(actual / estimate) * 1e5
+                sums["log2_e10"] += (math.log(actual / estimate) * 1e5) ** 2
+    return sums
+
+
+def check(asked, selection):
+    rows = asked.query("SELECT * FROM executions")
+    for by in QUESTIONS:
+        answer = totals(asked, by, selection, tuple(MEASURES), with_durations=True)
+        assert answer == totals(asked, by, selection, tuple(MEASURES), with_durations=True, with_rollups=False)
+        truth = expected(rows, by, selection)
+        assert answer.keys() == truth.keys()
+        for group, (sums, durations) in truth.items():
+            for name, value in sums.items():
+                slack = 1e7 if name == "log2_e10" else 1.0  # each of a few rows is rounded to whole numbers
+                assert answer[group].sums[name] == pytest.approx(value, rel=1e-6, abs=slack * len(rows)), name
+            for share in (0.5, 0.95):
+                exact = durations[max(0, math.ceil(share * len(durations)) - 1)] if durations else None
+                assert answer[group].quantile(share) == (
+                    None if exact is None else pytest.approx(exact, rel=0.0151, abs=1e-6)
+                )
+
+
+MONEY = st.one_of(st.just(0.0), st.floats(0.0001, 1000.0))
+MINUTES = st.integers(0, 4000)
+NEW = st.builds(
+    ExecutionRecord,
+    task_type=st.sampled_from(["bug_fix", "review"]),
+    timestamp=MINUTES.map(lambda minutes: START + timedelta(minutes=minutes)),
+    model_tier=st.sampled_from(["small", "large", None]),
+    pool_type=st.sampled_from(["agents", None]),
+    repo=st.sampled_from(["a", "b", None]),
+    worker_id=st.sampled_from(["w1", "w2", None]),
+    outcome=st.sampled_from(list(Outcome)),
+    duration_seconds=st.floats(0, 1e5),
+    queue_seconds=st.one_of(st.none(), st.floats(0, 100)),
+    quality_score=st.one_of(st.none(), st.floats(0, 100)),
+    actual_cost=st.one_of(st.none(), MONEY),
+    cost_estimate=st.one_of(st.none(), MONEY),
+    cost_source=st.sampled_from([None, "reported", "priced", "estimated", "unpriced"]),
+    input_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
+    output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
+    defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
+)
+CHANGES = st.sampled_from(
+    ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
+     "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL"]
+)  # fmt: skip
+WHICH = st.tuples(st.integers(1, 4), st.integers(0, 3))
+INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
+ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
+OPERATIONS = st.one_of(
+    INSERT,
+    ADVANCE,
+    INSERT,  # twice, for without these two there is little to go wrong
+    ADVANCE,
+    st.tuples(st.just("update"), CHANGES, WHICH),
+    st.tuples(st.just("delete"), WHICH),
+    st.tuples(st.just("delete newest"), st.integers(1, 4)),
+    st.tuples(st.just("delete oldest"), st.integers(1, 4)),
+    st.tuples(st.just("put in its place"), WHICH),
+    st.tuples(st.just("store again, as it is now"), WHICH),
+    st.tuples(st.just("crash while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("forget")),
+    st.tuples(st.just("vacuum")),
+)
+SELECTIONS = st.builds(
+    lambda first, length, filters: Selection(
+        since=None if first is None else START + timedelta(minutes=first),
+        until=None if first is None or length is None else START + timedelta(minutes=first + length),
+        **filters,
+    ),
+    st.one_of(st.none(), MINUTES, st.just(90)),
+    st.one_of(st.none(), st.integers(1, 5000), st.just(1440)),
+    st.sampled_from([{}, {"repo": "a"}, {"model_tier": "small"}, {"task_type": "review", "pool_type": "agents"}]),
+)
+
+
+def run(target, operation, number):
+    name, *arguments = operation
+    if name == "insert":
+        insert(target, arguments[0])
+    elif name == "update":
+        change, (step, rest) = arguments
+        target.execute(f"UPDATE executions SET {change} WHERE rowid % {step} = {rest % step}")
+    elif name == "delete":
+        ((step, rest),) = arguments
+        target.execute(f"DELETE FROM executions WHERE rowid % {step + 1} = {rest % (step + 1)}")
+    elif name in ("delete newest", "delete oldest"):
+        order = "DESC" if name == "delete newest" else "ASC"
+        target.execute(
+            "DELETE FROM executions WHERE rowid IN"
+            f" (SELECT rowid FROM executions ORDER BY rowid {order} LIMIT {arguments[0]})"
+        )
+    elif name == "put in its place":
+        ((step, rest),) = arguments
+        others = ", ".join(f"{number} AS {c}" if c == "duration_seconds" else c for c in columns_of(target))
+        target.execute(
+            f"INSERT OR REPLACE INTO executions SELECT {others} FROM executions WHERE rowid % {step} = {rest % step}"
+        )
+    elif name == "store again, as it is now":
+        ((step, rest),) = arguments
+        target.execute(
+            f"INSERT INTO executions SELECT * FROM executions WHERE rowid % {step} = {rest % step}"
+            " ON CONFLICT (execution_id) DO UPDATE SET outcome = 'succeeded', success = 1, queue_seconds = 3"
+        )
+    elif name == "advance":
+        advance(target, arguments[0])
+    elif name == "crash while advancing":
+        crash_while_advancing(target, *arguments)
+    elif name == "forget":
+        forget(target)
+    else:
+        target.execute("VACUUM")
+
+
+def columns_of(target):
+    return [name for (name,) in target.execute("SELECT name FROM pragma_table_info('executions')")]
+
+
+class Killed(Exception):
+    """The process ends here, as far as the database knows."""
+
+
+def crash_while_advancing(target, rows, statements):
+    """Advance, and end it after so many rows and cells were written: nothing of the slice may stay."""
+    seen = 0
+
+    def count(action, *_):
+        nonlocal seen
+        if action not in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_UPDATE):
+            return sqlite3.SQLITE_OK
+        seen += 1
+        return sqlite3.SQLITE_DENY if seen > statements else sqlite3.SQLITE_OK
+
+    with target.transaction() as raw:
+        pass
+    raw.set_authorizer(count)
+    with contextlib.suppress(sqlite3.DatabaseError):
+        advance(target, rows)
+    raw.set_authorizer(None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    beginning=st.tuples(INSERT, INSERT, ADVANCE),
+    operations=st.lists(OPERATIONS, min_size=1, max_size=14),
+    selection=SELECTIONS,
+)
+def test_answers_are_what_the_executions_say(beginning, operations, selection):
+    """After inserts, late changes, deletes, replaced rows, crashes, and whatever part of it was rolled up."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = WriteConnection(str(Path(folder, "learning.db")), 5.0)
+        asked = Asked(Path(folder, "learning.db"))
+        try:
+            for number, operation in enumerate([*beginning, *operations]):
+                run(target, operation, number)
+                assert executions_of(asked) == asked.query("SELECT count(*) AS n FROM executions")[0]["n"]
+            check(asked, selection)
+            advance_all(target)
+            check(asked, selection)
+            advanced = cells(target)
+            forget(target)
+            advance_all(target)
+            assert cells(target) == advanced
+        finally:
+            target.close()
+
+
+def test_rowid_of_a_deleted_newest_row_is_counted_when_it_is_used_again(target, asked):
+    """SQLite gives it to the next row, and those of older gaps as well."""
+    insert(target, records(7))
+    target.execute("DELETE FROM executions WHERE rowid IN (4, 6)")
+    advance_all(target)
+
+    target.execute("DELETE FROM executions WHERE rowid IN (5, 7)")
+    insert(target, records(2))
+
+    assert [rowid for (rowid,) in target.execute("SELECT rowid FROM executions ORDER BY rowid")] == [1, 2, 3, 4, 5]
+    assert target.execute(f"SELECT mark, {rollups.IS_SOUND} FROM rollup_state") == [(3, 1)]
+    assert executions_of(asked) == 5
+    while advance(target, 1):
+        assert executions_of(asked) == 5
+    assert executions_of(asked) == 5
+
+
+def test_row_put_in_the_place_of_another_is_counted_once(target, asked):
+    """INSERT OR REPLACE deletes the other without a word, unless triggers may follow each other."""
+    insert(target, records(6))
+    advance_all(target)
+
+    run(target, ("put in its place", (4, 2)), 0)  # the second row, and the sixth
+
+    assert executions_of(asked) == 6
+    target.execute("DELETE FROM executions WHERE rowid > 5")
+    insert(target, records(1))
+    assert executions_of(asked) == 5
+    advance_all(target)
+    assert executions_of(asked) == 5
+
+
+def test_changing_twice_takes_out_what_was_put_in(target, asked):
+    """The first of the changes knows what that was."""
+    insert(target, records(3, actual_cost=1.0))
+    advance_all(target)
+
+    for cost in (2.0, 3.0):
+        target.execute("UPDATE executions SET actual_cost = ? WHERE rowid = 2", (cost,))
+
+    assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 5e9
+    advance_all(target)
+    assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 5e9
+
+
+def test_advancing_takes_bounded_slices_and_ends(target):
+    """The mark and the cells move together."""
+    insert(target, records(25))
+
+    marks = []
+    while advance(target, 10):
+        marks.append(state(target))
+
+    assert marks == [(10, 10), (20, 20)]
+    assert state(target) == (25, 25)
+    assert advance(target) is False
+
+
+def test_changes_that_nothing_counts_are_not_noted(target):
+    """A rating, say: the roll-ups have no place for it."""
+    insert(target, records(3))
+    advance_all(target)
+
+    target.execute("UPDATE executions SET user_rating = 5, solution_summary = 'done'")
+
+    assert target.execute("SELECT count(*) FROM rollup_changes") == [(0,)]
+    assert not rollups.is_behind(target)
+
+
+def test_there_is_no_trigger_on_insert(target):
+    """The hot path pays nothing."""
+    triggers = target.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'rollup%'")
+
+    assert len(triggers) == 2
+    assert not [sql for (sql,) in triggers if "AFTER INSERT" in sql]
+
+
+def test_tables_have_what_measures_and_cubes_say(target):
+    """The steps of the schema are frozen, so they repeat it."""
+    for cube in CUBES:
+        names = [name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")]
+        assert names == ["bucket", *cube.keys, *MEASURES, "histogram"]
+    assert CHANGE_COLUMNS == COLUMNS
+
+
+def test_retention_is_seen(target, asked):
+    """Trimmed rows leave the answers, and then the roll-ups."""
+    insert(target, records(50))
+    advance_all(target)
+    insert(target, [ExecutionRecord(task_type="today")])
+
+    trim(target, Retention(days=1))
+
+    assert executions_of(asked) == 1
+    advance_all(target)
+    assert executions_of(asked) == 1
+    assert [len(rows) for rows in cells(target).values()] == [1, 1, 1, 1]
+
+
+def test_keys_that_are_nearly_unique_are_not_kept(target, asked, monkeypatch):
+    """Roll-ups by the wide key would be as large as the table; such questions read the executions then."""
+    monkeypatch.setattr(rollups, "_WIDE_CELLS", 20)
+    insert(target, [record for n in range(40) for record in records(1, repo=f"repo-{n}")])
+
+    advance_all(target)
+
+    assert target.execute(f"SELECT count(*) FROM {WIDE.table}") == [(0,)]
+    assert target.execute(f"SELECT count(*) FROM {CUBES[0].table}") == [(1,)]
+    assert len(performance(asked, "repo")) == 40
+    check(asked, Selection(repo="repo-7"))
+
+
+def test_copy_with_other_rowids_is_not_believed(target, asked, tmp_path):
+    """``.dump`` and ``.read`` number the rows anew, and copy the roll-ups as they are."""
+    insert(target, records(20))
+    target.execute("DELETE FROM executions WHERE rowid < 5")
+    advance_all(target)
+    target.execute("DELETE FROM executions WHERE rowid = 7")
+    path = tmp_path / "copy.db"
+    with contextlib.closing(sqlite3.connect(target._path)) as source, contextlib.closing(sqlite3.connect(path)) as copy:
+        copy.executescript("\n".join(source.iterdump()))
+        copy.execute(f"PRAGMA user_version = {source.execute('PRAGMA user_version').fetchone()[0]}")
+        copy.execute("PRAGMA journal_mode = WAL")
+    other = WriteConnection(str(path), 5.0)
+
+    assert executions_of(Asked(path)) == 15
+    advance_all(other)
+    assert executions_of(Asked(path)) == 15
+    assert state(other) == (15, 15)
+    other.close()
+
+
+def test_file_without_a_state_is_read_from_the_executions(target, asked):
+    """And the state comes back with the next advance."""
+    insert(target, records(5))
+    advance_all(target)
+    target.execute("DELETE FROM rollup_state")
+
+    assert executions_of(asked) == 5
+    advance_all(target)
+    assert state(target) == (5, 5)
+
+
+def test_absurd_numbers_do_not_spoil_their_neighbours(target, asked):
+    """They count as the most that makes sense, and can be taken out again."""
+    insert(target, records(3, actual_cost=0.25, cost_estimate=0.2))
+    insert(target, records(1, actual_cost=1e300, cost_estimate=1e-300, duration_seconds=1e200, input_tokens=2**62))
+    advance_all(target)
+
+    target.execute("DELETE FROM executions WHERE actual_cost > 1")
+
+    advance_all(target)
+    assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 0.75e9
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def test_database_advances_its_rollups_by_itself(database, monkeypatch):
+    """In the background, once it is quiet."""
+    monkeypatch.setattr("learning_instrument.writer._IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("learning_instrument.database._CHECKPOINT_ROWS", 10)
+
+    for record in records(30):
+        database.append([record])
+
+    wait_until(lambda: database.query("SELECT mark FROM rollup_state") == [{"mark": 30}])
+
+
+def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
+    """Unless too much is left: those who record come first."""
+    monkeypatch.setattr("learning_instrument.database._QUIET_ROWS", 1)
+    database.append(records(300))
+
+    database._writer.between_batches(database._tend)
+    assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
+    monkeypatch.setattr("learning_instrument.database._BEHIND_ROWS", 100)
+    database.append(records(300))
+    database._writer.between_batches(database._tend)
+
+    assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
+
+
+def test_rebuilding_makes_them_anew(database):
+    """Whatever was in them, and says how far it is."""
+    database.append(records(600))
+    database.rebuild_rollups()
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("UPDATE rollup_days_tier_pool SET executions = 1000000")
+    assert executions_of(database) == 2_000_000  # of two days
+    left = []
+
+    database.rebuild_rollups(left.append)
+
+    assert executions_of(database) == 600
+    assert left == sorted(left, reverse=True)
+    assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 600, "executions": 600}]
+
+
+KILLED = """
+import sys
+from learning_instrument.connection import WriteConnection
+from learning_instrument.rollups import advance, forget
+target = WriteConnection(sys.argv[1], 5.0)
+print("ready", flush=True)
+while True:
+    forget(target)
+    while advance(target, 7):
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_killed_in_the_middle_loses_nothing(target, asked):
+    """``kill -9`` at any moment: the cells are those of the mark."""
+    insert(target, records(400, cost_estimate=0.5, actual_cost=0.75))
+    truth = totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True, with_rollups=False)
+    for round_ in range(4):
+        with subprocess.Popen([sys.executable, "-c", KILLED, target._path], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(0.05 + 0.03 * round_)
+            os.kill(process.pid, signal.SIGKILL)
+
+        assert totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True) == truth
+        mark, executions = state(target)
+        assert mark == executions
+
+
+def test_two_processes_advance_one_file(tmp_path):
+    """Each execution is rolled up once."""
+    path = tmp_path / "learning.db"
+    with LearningDatabase(path) as database:
+        database.append(records(2000))
+        program = (
+            "import sys\nfrom learning_instrument.connection import WriteConnection\n"
+            "from learning_instrument.rollups import advance\n"
+            "target = WriteConnection(sys.argv[1], 20.0)\nwhile advance(target, 50): pass"
+        )
+        processes = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(2)]
+        assert [process.wait(60) for process in processes] == [0, 0]
+
+        assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 2000, "executions": 2000}]
+        assert executions_of(database) == 2000

@@ -1,0 +1,221 @@
+"""Executions of tasks like this one: the same from the index as from the descriptions."""
+
+import math
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning_instrument import ExecutionRecord, LearningDatabase, search_index
+from learning_instrument.analytics.asking import Selection
+from learning_instrument.analytics.similar import similar_executions
+from learning_instrument.connection import WriteConnection
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.record import row_from_record
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def store(database):
+    """A connection for writing to ``database``."""
+    connection = WriteConnection(database.path, 5.0)
+    yield connection
+    connection.close()
+
+
+def task(description, days=0, **values):
+    timestamp = NOW - timedelta(days=days)
+    return ExecutionRecord(task_type="fix", task_description=description, timestamp=timestamp, **values)
+
+
+def index_all(store, rows=3):
+    while search_index.advance(store, rows):
+        pass
+
+
+def found(database, description, *arguments, **keywords):
+    return [one.task_description for one in similar_executions(database, description, *arguments, **keywords)]
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_same_words_are_most_alike(database, store, is_indexed):
+    """In any order and case, with or without accents."""
+    database.append([task("fix the login page"), task("Page LÓGIN: fix the!"), task("write the release notes")])
+    if is_indexed:
+        index_all(store)
+
+    similar = similar_executions(database, "fix the login page", threshold=0.7)
+
+    assert [(one.task_description, one.score) for one in similar] == [
+        ("Page LÓGIN: fix the!", 1.0),
+        ("fix the login page", 1.0),
+    ]
+
+
+def test_rare_words_weigh_more(database, store):
+    """What every task has says little."""
+    database.append([task("fix the parser"), task("fix the kettle")] + [task(f"fix the {n}th bug") for n in range(50)])
+    index_all(store)
+
+    scores = {one.task_description: one.score for one in similar_executions(database, "parser", threshold=0.0)}
+
+    assert scores.keys() == {"fix the parser"}
+    assert found(database, "fix kettle", threshold=0.7) == ["fix the kettle"]
+
+
+def test_fresh_execution_is_found(database, store):
+    """Before the index has it, and after."""
+    database.append([task("one thing")])
+    index_all(store)
+    database.append([task("fresh one thing"), task("other")])
+
+    assert found(database, "fresh one thing", threshold=0.9) == ["fresh one thing"]
+    index_all(store)
+    assert found(database, "fresh one thing", threshold=0.9) == ["fresh one thing"]
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_only_the_selected(database, store, is_indexed):
+    """By time, repository and type."""
+    database.append([task("fix it", repo="a"), task("fix it", repo="b", days=5), task("fix it", repo="a", days=100)])
+    if is_indexed:
+        index_all(store)
+
+    assert len(found(database, "fix it")) == 3
+    assert len(found(database, "fix it", Selection(repo="a"))) == 2
+    assert len(found(database, "fix it", Selection(since=NOW - timedelta(days=10)))) == 2
+
+
+def test_no_more_than_the_limit(database):
+    """The newest of those equally alike."""
+    database.append([task("fix it", days=day) for day in (2, 1, 0)])
+
+    (newest,) = similar_executions(database, "fix it", limit=1)
+
+    assert newest.timestamp == NOW
+
+
+def test_stand_ins_are_none(database):
+    """Nobody reported a cost, so it was not 0."""
+    database.append([task("fix it"), task("fix it", actual_cost=0.5)])
+
+    assert {one.cost_usd for one in similar_executions(database, "fix it")} == {None, 0.5}
+
+
+HOSTILE = [
+    "", " ", '"', "'", '"unbalanced', "a AND", "NOT", "OR OR OR", "NEAR(a b, 5)", "fix*", "task_description:fix",
+    "-fix", "^fix", "fix;--", "'; DROP TABLE executions; --", "(((", "{a b}:c", "a + b", "\x00", "a\x00b", "\ud800",
+    "%s %d {}", "🎉", "ﬁx ①②", "ǅ İstanbul ß", "日本語 テスト", "a" * 10_000, " ".join(f"w{n}" for n in range(3000)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("description", HOSTILE)
+def test_hostile_descriptions_break_nothing(database, store, description):
+    """Operators, quotes, what is no text in any language."""
+    database.append([task("fix the login page"), task(description.encode(errors="replace").decode())])
+    index_all(store)
+    database.append([task("above the mark")])
+
+    similar_executions(database, description, threshold=0.0)
+
+    assert len(database.query("SELECT * FROM executions")) == 3
+
+
+WORDS = (
+    "fix", "the", "login", "page", "bug", "in", "parser", "of", "module", "x1", "x2", "Größe", "naïve", "_a_b",
+)  # fmt: skip
+words = st.lists(st.sampled_from(WORDS), max_size=6)
+descriptions = words.map(" ".join) | st.text(max_size=20).map(lambda text: text.encode(errors="replace").decode())
+
+
+@given(
+    known=st.lists(descriptions, max_size=12),
+    fresh=st.lists(descriptions, max_size=4),
+    asked=descriptions,
+    threshold=st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]),
+    gone=st.integers(0, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_rarest_words_find_all_that_are_alike_enough(tmp_path_factory, known, fresh, asked, threshold, gone):
+    """As many as with all words, whatever was deleted and changed meanwhile."""
+    path = tmp_path_factory.mktemp("similar") / "learning.db"
+    store = WriteConnection(str(path), 5.0)
+    store.insert([row_from_record(task(description)) for description in known])
+    index_all(store)
+    store.execute("DELETE FROM executions WHERE rowid % 5 = ?", [gone])
+    store.execute("UPDATE executions SET task_description = 'fix parser' WHERE rowid % 4 = ?", [gone])
+    store.insert([row_from_record(task(description)) for description in fresh])
+    with LearningDatabase(path) as database:
+        rarest = similar_executions(database, asked, threshold=threshold, limit=100)
+        every = similar_executions(database, asked, threshold=0.0, limit=100)
+    store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
+    store.close()
+
+    assert rarest == [one for one in every if one.score >= threshold - 1e-9]
+
+
+def test_copy_under_other_rowids_is_indexed_anew(database, store):
+    """A file restored from a dump has an index of rows it does not have."""
+    database.append([task("fix it"), task("other words")])
+    index_all(store)
+    store.execute("UPDATE search_state SET execution_id = 'of another file'")
+
+    assert found(database, "fix it") == ["fix it"]
+    index_all(store)
+    assert store.execute("SELECT mark FROM search_state") == [(2,)]
+    assert found(database, "fix it") == ["fix it"]
+
+
+def embed_letters(texts):
+    """Return how often each letter is in each text."""
+    return [[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
+
+
+def test_vectors_of_a_caller_find_what_words_do_not(database):
+    """An anagram has no word in common."""
+    database.append([task("silent"), task("zebra"), task("silent")])
+
+    assert found(database, "listen") == []
+    similar = similar_executions(database, "listen", embed=embed_letters, threshold=0.9)
+    assert [(one.task_description, one.score) for one in similar] == [("silent", pytest.approx(1.0))] * 2
+
+
+@pytest.mark.parametrize("embed", [lambda texts: [[1.0]], lambda texts: [[1.0] * n for n, _ in enumerate(texts)]])
+def test_vectors_that_do_not_fit_are_refused(database, embed):
+    """One for each text, all of one length."""
+    database.append([task("fix it"), task("other")])
+
+    with pytest.raises(ConfigurationError, match="one for each text"):
+        similar_executions(database, "fix it", embed=embed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"limit": 0}, {"limit": True}, {"limit": 1.5}, {"threshold": 1.1}, {"threshold": math.nan}, {"threshold": "0.5"}],
+)
+def test_arguments_of_no_use_are_refused(database, wrong):
+    """With the value."""
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        similar_executions(database, "fix it", **wrong)
+
+
+def test_description_is_text(database):
+    """Not a task, and not None."""
+    with pytest.raises(ConfigurationError, match="not text"):
+        similar_executions(database, None)
+
+
+def test_database_answers_for_the_last_days(database):
+    """As promised, in dicts."""
+    database.append([task("fix the login page", repo="a"), task("fix the login page", repo="a", days=91)])
+    database.append([task("fix the logout page", repo="b")])
+
+    (one,) = database.find_similar_executions("fix the login page", repo="a")
+
+    assert (one["task_description"], one["score"], one["success"]) == ("fix the login page", 1.0, True)
+    assert len(database.find_similar_executions("fix the login page", threshold=0.1, days_back=100)) == 3
+    assert len(database.find_similar_executions("fix the login page", threshold=0.1, limit=1)) == 1
+    with pytest.raises(ConfigurationError, match="days_back"):
+        database.find_similar_executions("fix", days_back=0)
