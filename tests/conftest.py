@@ -1,6 +1,7 @@
 """Fixtures: real objects, and a clean OpenTelemetry for each test."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from opentelemetry.util._once import Once
 
 import learning_instrument
 from learning_instrument import LearningDatabase
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and the processes we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
