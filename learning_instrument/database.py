@@ -623,15 +623,18 @@ class LearningDatabase:
             self._since_checkpoint = 0
             self._back.checkpoint()
         self.calls.tend(self._back)
+        has_trimmed = False
         if self._limits_apply:
             self._trimmed = time.monotonic()
-            if trim(self._back, self.retention):
+            has_trimmed = trim(self._back, self.retention)
+            if has_trimmed:
                 self._writer.request_tending()
         from . import followers  # here, for what they count with is not needed before
 
         rows = self._stored + self._stored_behind
         is_quiet, self._tended_rows = rows - self._tended_rows < _QUIET_ROWS, rows
-        if (is_quiet or followers.behind(self._back) > _BEHIND_ROWS) and followers.catch_up(
+        # What was deleted takes room until it is counted out.
+        if (has_trimmed or is_quiet or followers.behind(self._back) > _BEHIND_ROWS) and followers.catch_up(
             self._back, _ROLLUP_SECONDS, _ROLLUP_PAUSE_SECONDS, lambda: self._writer.backlog
         ):
             self._writer.request_tending()

@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "moments": "errors",
     "read_only": "connection errors schema",
     "parquet": "errors record",
-    "pruning": "connection errors lookup parquet record retention",
+    "pruning": "connection errors followers lookup parquet record retention",
     "demo": "database errors identifiers outcome record",
     "doctor": "errors lookup processes read_only schema",
     "launch": "errors otlp",

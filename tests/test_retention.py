@@ -101,7 +101,7 @@ def test_oldest_rows_go_first_and_no_more_than_must(connection):
     """By size, from the oldest on."""
     fill(connection, range(200), "x" * 3000)
 
-    while trim(connection, Retention(None, 500_000)):
+    while trim(connection, Retention(None, 700_000)):
         pass
 
     days = kept(connection)

@@ -441,7 +441,8 @@ def test_copy_with_other_rowids_is_not_believed(target, asked, tmp_path):
     target.execute("DELETE FROM executions WHERE rowid = 7")
     path = tmp_path / "copy.db"
     with contextlib.closing(sqlite3.connect(target._path)) as source, contextlib.closing(sqlite3.connect(path)) as copy:
-        copy.executescript("\n".join(source.iterdump()))
+        # Python's dump, other than the shell's, fills virtual tables before it has made them.
+        copy.executescript("\n".join(line for line in source.iterdump() if "execution_search" not in line))
         copy.execute(f"PRAGMA user_version = {source.execute('PRAGMA user_version').fetchone()[0]}")
         copy.execute("PRAGMA journal_mode = WAL")
     other = WriteConnection(str(path), 5.0)
