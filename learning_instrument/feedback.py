@@ -9,9 +9,10 @@ from typing import Final
 
 from .connection import Execute
 from .errors import ConfigurationError, UnknownExecutionError
-from .lookup import EXACTLY, Database, iso
+from .lookup import EXACTLY
 from .record import ExecutionRecord
 from .redaction import redact
+from .selection import Queryable, iso
 
 VISIBILITIES: Final = ("private", "team", "public")
 _RATINGS: Final = range(1, 6)
@@ -126,7 +127,7 @@ def clear(execute: Execute) -> int:
     return int(count)
 
 
-def history(database: Database, execution_id: str) -> list[Feedback]:
+def history(database: Queryable, execution_id: str) -> list[Feedback]:
     """Return what was said of one execution, the oldest first."""
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'feedback'"):
         return []  # an older release wrote the file
@@ -145,7 +146,7 @@ def history(database: Database, execution_id: str) -> list[Feedback]:
     ]
 
 
-def ratings_within_an_hour(database: Database) -> int:
+def ratings_within_an_hour(database: Queryable) -> int:
     """Return how often an execution was rated within the last hour."""
     since = iso(datetime.now(timezone.utc) - _RATINGS_WINDOW)
     rows = database.query(
@@ -156,7 +157,7 @@ def ratings_within_an_hour(database: Database) -> int:
 
 def should_ask_for_feedback(
     record: ExecutionRecord,
-    database: Database | None = None,
+    database: Queryable | None = None,
     *,
     environment: Mapping[str, str] | None = None,
     is_interactive: bool | None = None,

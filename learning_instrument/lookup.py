@@ -1,12 +1,12 @@
-"""Which executions: by id, by what they have in common, the newest first."""
+"""Finds executions: by id, by what they have in common, the newest first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from .errors import UnknownExecutionError
 from .record import COLUMNS, ExecutionRecord
+from .selection import Queryable, Selection
 
 _COLUMNS: Final = ",".join(COLUMNS)
 #: How many of the executions that an ambiguous id may mean are named.
@@ -15,41 +15,7 @@ _NAMED: Final = 3
 _MORE_CHARACTERS: Final = 14
 
 
-class Database(Protocol):
-    """What answers questions: a LearningDatabase, or a ReadOnlyDatabase."""
-
-    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
-        """Answer a question in SQL."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which executions a question is about. None: all."""
-
-    since: datetime | None = None
-    repo: str | None = None
-    pool_type: str | None = None
-    model_tier: str | None = None
-    task_type: str | None = None
-
-    def condition(self) -> tuple[str, dict[str, Any]]:
-        """Return what comes after WHERE in a question to ``executions``, and its named parameters."""
-        named = {"repo": self.repo, "pool_type": self.pool_type}
-        named |= {"model_tier": self.model_tier, "task_type": self.task_type}
-        parameters: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-        terms = [f"{name} = :{name}" for name in parameters]
-        if self.since is not None:
-            terms.append("timestamp >= :since")
-            parameters["since"] = iso(self.since)
-        return " AND ".join(terms) or "1", parameters
-
-
-def iso(moment: datetime) -> str:
-    """Return *moment* as the column ``timestamp`` has it."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
-
-
-def latest(database: Database, selection: Selection, limit: int, failed: bool = False) -> list[ExecutionRecord]:
+def latest(database: Queryable, selection: Selection, limit: int, failed: bool = False) -> list[ExecutionRecord]:
     """Return the last *limit* executions that started, the newest first.
 
     Args:
@@ -68,13 +34,13 @@ def latest(database: Database, selection: Selection, limit: int, failed: bool = 
     )
 
 
-def newest_row(database: Database) -> int:
+def newest_row(database: Queryable) -> int:
     """Return the number of the row that was stored last; 0 where there is none."""
     return int(database.query("SELECT coalesce(max(rowid), 0) AS row FROM executions")[0]["row"])
 
 
 def stored_after(
-    database: Database, selection: Selection, row: int, failed: bool = False, limit: int = 1000
+    database: Queryable, selection: Selection, row: int, failed: bool = False, limit: int = 1000
 ) -> tuple[list[ExecutionRecord], int]:
     """Return the executions stored after *row*, the oldest first, and the row to go on from."""
     condition, parameters = selection.condition()
@@ -94,7 +60,7 @@ EXACTLY: Final = (
 )
 
 
-def execution_id_of(database: Database, identifier: str) -> str:
+def execution_id_of(database: Queryable, identifier: str) -> str:
     """Return the id of the execution that *identifier* means.
 
     Args:
@@ -136,7 +102,7 @@ class Relatives:
     model_calls: tuple[dict[str, Any], ...]
 
 
-def relatives(database: Database, execution_id: str) -> Relatives:
+def relatives(database: Queryable, execution_id: str) -> Relatives:
     """Return the execution with that id, the executions within it, and its model calls.
 
     Raises:
@@ -153,7 +119,7 @@ def relatives(database: Database, execution_id: str) -> Relatives:
     return Relatives(execution, tuple(_records(children)), tuple(_model_calls(database, execution_id)))
 
 
-def _model_calls(database: Database, execution_id: str) -> list[dict[str, Any]]:
+def _model_calls(database: Queryable, execution_id: str) -> list[dict[str, Any]]:
     columns = {row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")}
     if "execution_id" not in columns:  # an older release wrote the file
         return []

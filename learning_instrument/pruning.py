@@ -13,10 +13,10 @@ from typing import Any, Final
 from . import followers
 from .connection import WriteConnection, open_for_upkeep
 from .errors import ConfigurationError
-from .lookup import iso
 from .parquet import append_parquet, check_new
 from .record import COLUMNS
 from .retention import size_in_bytes
+from .selection import iso
 
 _SLICE_ROWS: Final = 500
 _ARCHIVE_ROWS: Final = 5000

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics.asking import Selection
 from learning_instrument.analytics.comparison import ENOUGH, Gate, Version, compare, side
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.selection import Selection
 from tests.benchmarks.comparisons import simulate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, error_counts
 from learning_instrument.analytics import templates
-from learning_instrument.analytics.asking import Selection
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
+from learning_instrument.selection import Selection
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 

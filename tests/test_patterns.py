@@ -6,9 +6,9 @@ import pytest
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import wilson
-from learning_instrument.analytics.asking import Selection
 from learning_instrument.analytics.patterns import solution_patterns
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.selection import Selection
 
 
 def solved(summary, description="parse file 1", **values):

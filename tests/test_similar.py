@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord, LearningDatabase, search_index
-from learning_instrument.analytics.asking import Selection
 from learning_instrument.analytics.similar import similar_executions
 from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
+from learning_instrument.selection import Selection
 
 NOW = datetime.now(timezone.utc)
 

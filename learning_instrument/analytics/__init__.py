@@ -1,6 +1,6 @@
 """Questions to the database of executions: database in, frozen answers out. Nothing here prints."""
 
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, costs

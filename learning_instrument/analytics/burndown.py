@@ -7,7 +7,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from ..measures import NANO
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 from .intervals import normal_quantile
 from .totals import totals
 

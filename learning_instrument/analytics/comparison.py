@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from ..errors import ConfigurationError
 from ..measures import DIMENSIONS, IS_PRICED, IS_TIMED
-from .asking import FILTERS, Queryable, Selection
+from ..selection import FILTERS, Queryable, Selection
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .significance import benjamini_hochberg
 

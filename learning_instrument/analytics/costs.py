@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..measures import IS_SCALED, LOG_SCALE, MICRO, NANO
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 from .calibration import Cell, LogRatios, fit, typical_error
 from .intervals import Proportion, wilson
 from .totals import Group, Totals, totals

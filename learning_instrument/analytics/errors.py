@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from ..selection import Queryable, Selection, iso
 from . import templates
-from .asking import Queryable, Selection, timestamp_text
 from .examples import execution_ids
 from .totals import totals
 
@@ -169,7 +169,7 @@ class _Group:
         """Return when the group was last seen again after a silence, in the selection, and the silence's length."""
         days = sorted(self.days.values(), reverse=True)
         for (back, _), (_, gone) in pairwise(days):
-            if since is not None and back < timestamp_text(since):
+            if since is not None and back < iso(since):
                 break
             silence = datetime.fromisoformat(back) - datetime.fromisoformat(gone)
             if silence >= SILENCE:
@@ -179,8 +179,8 @@ class _Group:
 
 def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     """Return the question for counts by day, counts by place, and what has to be read from the executions."""
-    since = "" if selection.since is None else timestamp_text(selection.since)
-    until = _NEVER if selection.until is None else timestamp_text(selection.until)
+    since = "" if selection.since is None else iso(selection.since)
+    until = _NEVER if selection.until is None else iso(selection.until)
     starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
     parameters = {
         **selection.values,
@@ -236,7 +236,7 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
 
 def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
     """Return the groups of what was found: those messages are one whose templates the algorithm merges."""
-    since = "" if selection.since is None else timestamp_text(selection.since)
+    since = "" if selection.since is None else iso(selection.since)
     first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row["id"] is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .asking import Queryable
+from ..selection import Queryable
 
 _AT_ONCE = 500
 

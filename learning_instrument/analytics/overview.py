@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..measures import NANO
-from .asking import Queryable, Selection, timestamp_text
+from ..selection import Queryable, Selection, iso
 from .intervals import Proportion, wilson
 from .totals import totals
 
@@ -98,8 +98,8 @@ def _span(database: Queryable, selection: Selection) -> tuple[datetime | None, d
 
 def _losses(database: Queryable, selection: Selection) -> dict[str, int]:
     parameters: dict[str, Any] = {
-        "since": "" if selection.since is None else timestamp_text(selection.since),
-        "until": "~" if selection.until is None else timestamp_text(selection.until),
+        "since": "" if selection.since is None else iso(selection.since),
+        "until": "~" if selection.until is None else iso(selection.until),
     }
     rows = database.query(
         "SELECT reason, sum(executions) AS executions FROM losses WHERE timestamp >= :since AND timestamp < :until"

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..measures import IS_PRICED
+from ..selection import Queryable, Selection
 from . import templates
-from .asking import Queryable, Selection
 from .examples import execution_ids
 from .intervals import Proportion, wilson
 from .similar import words

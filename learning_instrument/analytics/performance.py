@@ -6,7 +6,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from ..measures import BUCKETS, DIMENSIONS, MICRO, NANO, QUALITY_SCALE
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 from .intervals import Proportion, wilson
 from .totals import Group, Totals, totals
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from ..measures import IS_PRICED, IS_TIMED
 from ..search_index import IS_SOUND
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Texts -> a vector for each, all of one length."""

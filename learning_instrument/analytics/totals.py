@@ -14,7 +14,7 @@ from .. import bins
 from ..measures import BIN, BUCKETS, DIMENSIONS, source
 from ..measures import totals as sums
 from ..rollups import CUBES, IS_SOUND, WIDE, Cube
-from .asking import Queryable, Selection, timestamp_text
+from ..selection import Queryable, Selection, iso
 
 Group = tuple[str, ...]
 
@@ -162,16 +162,16 @@ def _whole_buckets(cube: Cube, selection: Selection) -> tuple[str, str]:
         first = next(
             text[:length]
             for text in _around(selection.since, cube.bucket)
-            if _start_of(text[:length]) >= timestamp_text(selection.since)
+            if _start_of(text[:length]) >= iso(selection.since)
         )
     if selection.until is not None:
-        last = timestamp_text(selection.until)[:length]
+        last = iso(selection.until)[:length]
     return first, last
 
 
 def _around(moment: datetime, bucket: str) -> Iterator[str]:
-    yield timestamp_text(moment)
-    yield timestamp_text(moment + timedelta(**{f"{bucket}s": 1}))
+    yield iso(moment)
+    yield iso(moment + timedelta(**{f"{bucket}s": 1}))
 
 
 def _start_of(bucket: str) -> str:

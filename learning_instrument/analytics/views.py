@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..measures import MICRO, NANO, QUALITY_SCALE
-from .asking import Queryable, Selection
+from ..selection import Queryable, Selection
 from .totals import Totals, totals
 
 _MEASURES = (

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..errors import ConfigurationError
-from ..lookup import Selection
 from ..moments import moment
 from ..read_only import ReadOnlyDatabase
+from ..selection import Selection
 from .rendering import Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")

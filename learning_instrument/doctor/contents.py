@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from .. import schema
-from ..lookup import iso
 from ..processes import Process, has_died, this_process
 from ..read_only import ReadOnlyDatabase
+from ..selection import iso
 from .finding import Finding, Severity
 
 #: Reading larger files through takes more than a moment.

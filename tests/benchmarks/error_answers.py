@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from learning_instrument import ExecutionRecord, LearningDatabase, error_counts, rollups, schema
-from learning_instrument.analytics.asking import Selection
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
 from learning_instrument.record import COLUMNS, Row, row_from_record
+from learning_instrument.selection import Selection
 
 from . import report
 from .error_messages import failures

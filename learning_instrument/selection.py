@@ -1,12 +1,12 @@
-"""What every question takes: a database, and which executions to look at."""
+"""What every question takes: a database, and which executions it is about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final, Protocol
 
-from ..errors import ConfigurationError
-from ..measures import DIMENSIONS
+from .errors import ConfigurationError
+from .measures import DIMENSIONS
 
 #: The dimensions that executions can be filtered by.
 FILTERS: Final = ("repo", "pool_type", "model_tier", "task_type")
@@ -69,13 +69,13 @@ class Selection:
         parameters: dict[str, Any] = dict(self.values)
         if self.since is not None:
             terms.append("timestamp >= :since")
-            parameters["since"] = timestamp_text(self.since)
+            parameters["since"] = iso(self.since)
         if self.until is not None:
             terms.append("timestamp < :until")
-            parameters["until"] = timestamp_text(self.until)
+            parameters["until"] = iso(self.until)
         return " AND ".join(terms) or "1", parameters
 
 
-def timestamp_text(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
     """Return *moment* as the column ``timestamp`` has it."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
