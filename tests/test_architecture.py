@@ -60,7 +60,10 @@ MAY_IMPORT = {
     "processes": "identifiers",
     "ledger": "connection processes record",
     "watcher": "forking ledger record running",
-    "database": "call_storage connection errors feedback forking record retention totals watcher writer",
+    "counts": "",
+    "upkeep": "connection retention",
+    "storage": "call_storage connection counts errors forking record retention totals upkeep watcher writer",
+    "database": "counts errors feedback record storage",
     "repricing": "database connection model_calls prices totals",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
@@ -89,12 +92,13 @@ MAY_IMPORT_LATER = {
     "routes": "configuration database",
     "decorator": "database",
     "carrying": "configuration database",
+    "upkeep": "followers",
     "database": "analytics followers",
     "testing": "configuration database record",
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection database error_counts read_only rollups schema",
+    "sqlite3": "connection error_counts read_only rollups schema storage",
     "sqlite_utils": "insight_schema rollup_schema schema",
     "opentelemetry.sdk": "configuration exporter model_calls processor provider record",
     # By its name, when the first call is priced.

@@ -487,7 +487,7 @@ def wait_until(condition):
 def test_database_advances_its_rollups_by_itself(database, monkeypatch):
     """In the background, once it is quiet."""
     monkeypatch.setattr("learning_instrument.writer._IDLE_SECONDS", 0.05)
-    monkeypatch.setattr("learning_instrument.database._CHECKPOINT_ROWS", 10)
+    monkeypatch.setattr("learning_instrument.upkeep._CHECKPOINT_ROWS", 10)
 
     for record in records(30):
         database.append([record])
@@ -497,12 +497,12 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
-    monkeypatch.setattr("learning_instrument.database._QUIET_ROWS", 1)
+    monkeypatch.setattr("learning_instrument.upkeep._QUIET_ROWS", 1)
     database.append(records(300))
 
     database._writer.between_batches(database._tend)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
-    monkeypatch.setattr("learning_instrument.database._BEHIND_ROWS", 100)
+    monkeypatch.setattr("learning_instrument.upkeep._BEHIND_ROWS", 100)
     database.append(records(300))
     database._writer.between_batches(database._tend)
 
