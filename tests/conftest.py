@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from collector import Sink
+from hypothesis import settings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -18,6 +19,11 @@ from learning_instrument import LearningDatabase
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and the processes we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, so that a failure is the change's. To look further: --hypothesis-profile=explore
+settings.register_profile("explore", deadline=None)
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,7 @@ def test_tree_is_added_up_execution_by_execution(database):
     assert database.statistics().lost == {}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.integers(1, 10), st.booleans())
 def test_any_order_and_repetition_gives_the_same_rows(shuffler, size, is_new_exporter):
     """In exports of any size, by one exporter or by several."""

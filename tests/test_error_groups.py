@@ -261,7 +261,7 @@ CHANGES = {
 
 
 @given(steps=steps, selection=selections)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_say_what_the_executions_say(tmp_path_factory, steps, selection):
     """Whatever was appended, deleted, changed, and however far the counting has come."""
     path = tmp_path_factory.mktemp("counts") / "learning.db"

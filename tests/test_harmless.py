@@ -1071,7 +1071,7 @@ def test_generators_play_every_script_alike(archive, function):
     """send, throw, close and what they give are forwarded, and a generator that ran is one row."""
     decorated = record_execution(learning_db=archive)(function)
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150, database=None)
     @given(scripts)
     def check(script):
         expected = play(script, function(theirs := []), theirs)
@@ -1088,7 +1088,7 @@ def test_async_generators_play_every_script_alike(archive, function):
     """asend, athrow, aclose and what they give are forwarded, and a generator that ran is one row."""
     decorated = record_execution(learning_db=archive)(function)
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150, database=None)
     @given(scripts)
     def check(script):
         expected = play_async(script, function(theirs := []), theirs)
@@ -1617,7 +1617,7 @@ def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans):
     pair = st.tuples(st.sampled_from(list(KINDS)), tasks, results, st.one_of(st.none(), st.none(), exceptions))
 
     # Several in each example: most of its time is hypothesis's own.
-    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=500, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(pair, min_size=20, max_size=20))
     def check_all(several):
         for one in several:

@@ -137,7 +137,7 @@ descriptions = words.map(" ".join) | st.text(max_size=20).map(lambda text: text.
     threshold=st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]),
     gone=st.integers(0, 4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rarest_words_find_all_that_are_alike_enough(tmp_path_factory, known, fresh, asked, threshold, gone):
     """As many as with all words, whatever was deleted and changed meanwhile."""
     path = tmp_path_factory.mktemp("similar") / "learning.db"
