@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 from .errors import ConfigurationError
 from .model_calls import PRICED, REPORTED, UNPRICED, ModelCall
 
-VARIABLE: Final = "LEARNING_INSTRUMENT_PRICES"
 _MILLION: Final = Decimal(1_000_000)
 _OWN: Final = "own prices"
 _KINDS: Final = frozenset({"input", "cached", "output"})
@@ -94,7 +93,7 @@ def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str]
         ConfigurationError: if it cannot be read, or holds what is no price.
     """
     if given is None:
-        given = os.environ.get(VARIABLE) or {}
+        given = os.environ.get("LEARNING_INSTRUMENT_PRICES") or {}
     table = dict(given if isinstance(given, Mapping) else _read(given))
     day = table.pop("date", None)
     if isinstance(day, str):
