@@ -73,7 +73,7 @@ MAY_IMPORT = {
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
-    "pools": "semconv calls capture carrying decorator fields patching plain propagation targets tracing",
+    "pools": "semconv batches calls capture carrying decorator fields patching plain propagation targets tracing",
     "instrumentor": "configuration decorator errors patching pools targets",
     "testing": "",
     # What a person at a terminal uses.
