@@ -103,7 +103,7 @@ def _cell_of(tracer: Any) -> Any:
 
 
 def _keep_context(headers: Any) -> None:
-    """Have what celery sends at a task's end, such as the next link of a chain, take the context the task was sent in."""
+    """Have what celery sends at a task's end, as the next link of a chain, take the context of that task's message."""
     task = sys.modules["celery._state"].get_current_worker_task()
     if task is not None and enclosing_of(otel_context.get_current()) is None:
         headers.setdefault(HEADER, task.request.get(HEADER))

@@ -14,6 +14,7 @@ from pathlib import Path
 import celery
 import celery.app.trace
 import pytest
+from fresh import variables
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
 
@@ -166,17 +167,9 @@ class Hostile:
 
 
 def environment(folder, **more):
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON"))
-    }
-    return {
-        **inherited,
-        "PYTHONPATH": str(folder),
-        "LEARNING_INSTRUMENT_DATABASE": str(folder / "learning.db"),
-        **{name: value for name, value in more.items() if value},
-    }
+    given = {name: value for name, value in more.items() if value}
+    own = {"PYTHONPATH": str(folder), "LEARNING_INSTRUMENT_DATABASE": str(folder / "learning.db")}
+    return variables(**{**own, **given})
 
 
 class Worker:

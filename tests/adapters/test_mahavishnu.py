@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from fresh import install, variables
 
 from learning_instrument import LearningDatabase
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = Path(__file__).with_name("mahavishnu_application.py")
 #: The newest release for Python 3.13; later ones need 3.14.
 MAHAVISHNU = "mahavishnu==0.14.0"
@@ -57,15 +57,15 @@ def python(tmp_path_factory):
     found = python_3_13()
     if found is None:
         pytest.skip(f"{MAHAVISHNU} is for Python 3.13, and this machine has none")
-    folder = tmp_path_factory.mktemp("mahavishnu")
-    subprocess.run([found, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    tried = subprocess.run([*pip, "--no-deps", MAHAVISHNU], capture_output=True, text=True)
+    wheel = tmp_path_factory.mktemp("wheel")
+    download = ["download", "--no-deps", "--only-binary=:all:", "--python-version=3.13", f"--dest={wheel}", MAHAVISHNU]
+    tried = subprocess.run([sys.executable, "-m", "pip", "--quiet", *download], capture_output=True, text=True)
     if tried.returncode != 0:
-        pytest.skip(f"{MAHAVISHNU} cannot be installed from here: {tried.stderr.strip().splitlines()[-1]}")
-    subprocess.run([*pip, *ITS_POOLS_IMPORT, "--editable", ROOT], check=True)
-    return python
+        pytest.skip(f"{MAHAVISHNU} cannot be had from here: {tried.stderr.strip().splitlines()[-1]}")
+    commands = install(tmp_path_factory.mktemp("mahavishnu"), *ITS_POOLS_IMPORT, python=found)
+    # By itself, for it asks for packages by the hundred.
+    subprocess.run([commands / "python", "-m", "pip", "install", "--quiet", "--no-deps", *wheel.iterdir()], check=True)
+    return commands / "python"
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +75,7 @@ def environment(tmp_path_factory):
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "metrics.py").write_text(dedent(METRICS))
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON"))
-    }
-    return {**inherited, "PYTHONPATH": str(folder)}
+    return variables(PYTHONPATH=str(folder))
 
 
 @pytest.fixture(scope="module", params=["opentelemetry-instrument", "PoolInstrumentor"])
