@@ -178,9 +178,10 @@ class Worker:
     def __init__(self, folder, *options, command=(), **more):
         self.log = folder / "worker.log"
         arguments = [*command, sys.executable, "-m", "celery", "-A", "shop", "worker", "-c1", "--loglevel=INFO"]
+        alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # which take seconds to find nobody
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*arguments, *options],
+                [*arguments, *alone, *options],
                 cwd=folder,
                 env=environment(folder, **more),
                 stdout=log,
@@ -196,10 +197,14 @@ class Worker:
             self.process.terminate()
             self.process.wait(20)
         finally:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            self.kill()
+
+    def kill(self):
+        """End it at once: its own end takes seconds."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def publish(folder, names, *, late=False, instrumented=True, **more):
@@ -373,6 +378,7 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
     with Worker(tmp_path, command=[command], LEARNING_INSTRUMENT_POOLS="celery") as worker:
         publish(tmp_path, ["answer", "fail"], instrumented=False)
         rows = wait_for_rows(tmp_path, 2)
+        worker.kill()
 
     # The broker hands out two messages of one instant in either order.
     assert {(row["task_type"], row["outcome"]) for row in rows} == {
