@@ -18,7 +18,18 @@ from .identifiers import new_uuid
 from .outcome import Outcome, judge_exception
 from .plain import message_of, text_of
 from .reading import is_mapping, reader_of
-from .tracing import Execution, Pipeline, Plan, end_host_span, is_suppressed, lose, start_host_span, with_batch
+from .tracing import (
+    Execution,
+    Pipeline,
+    Plan,
+    batch_of,
+    end_host_span,
+    is_suppressed,
+    lose,
+    start_execution,
+    start_host_span,
+    with_batch,
+)
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
 _LISTS: Final = (list, tuple)
@@ -40,6 +51,10 @@ class Batch:
         self._span: Span = start_host_span(pipeline, semconv.BATCH_SPAN_NAME, context, self._started)
         self.context = with_batch(context, self._span, self)
         self._clock = time.perf_counter_ns()
+
+    def start_item(self, task: Any) -> Execution | None:
+        """Start one of its tasks, where the pool hands them to workers of its own."""
+        return start_execution(self._pipeline, self.plan, self.instance, task)
 
     def returned(self, result: Any) -> None:
         """End with what the batch returned."""
@@ -95,6 +110,12 @@ def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Ba
     except Exception as fault:  # ours: the task goes on
         lose(pipeline, fault)
         return None
+
+
+def start_item(task: Any) -> Execution | None:
+    """Start *task* as one of the batch that is running here; None where there is none, or its pool starts it itself."""
+    batch = batch_of(otel_context.get_current())
+    return batch.start_item(task) if isinstance(batch, Batch) else None
 
 
 def match_results(tasks: Iterable[Any], result: Any) -> list[tuple[Any, Any]]:

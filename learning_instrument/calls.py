@@ -18,6 +18,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .batches import Batch
+from .interruptions import is_interruption
 from .tracing import Execution
 
 Timed = Execution | Batch
@@ -85,9 +86,9 @@ def _when_done(execution: Timed, result: Any) -> Any:
             result.add_done_callback(lambda future: _settle(execution, future))
             return result
         is_awaitable = hasattr(cls, "__await__")
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a class with a metaclass of its own mind
+    except BaseException as fault:  # a class with a metaclass of its own mind
+        if is_interruption(fault):
+            raise
         is_awaitable = False
     if is_awaitable:
         return _TimedAwaitable(result, execution)

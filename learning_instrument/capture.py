@@ -16,6 +16,7 @@ from typing import Any, Final
 from . import semconv
 from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, Plan
 from .identifiers import new_uuid
+from .interruptions import is_interruption
 from .outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result, reason_of
 from .plain import exact, json_of, message_of, text_of, type_name
 from .reading import Reader, attribute_reader_of, is_mapping, read_path, reader_of
@@ -128,9 +129,9 @@ class Capture:
                 if value is None:
                     continue
                 cleaned = clean(value)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # foreign code failed: the field counts as missing
+            except BaseException as fault:  # foreign code failed: the field counts as missing
+                if is_interruption(fault):
+                    raise
                 continue
             if cleaned is INVALID:
                 self._invalid[column] = value
@@ -289,9 +290,9 @@ def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | 
     try:
         opinion = success_when(result)
         return None if opinion is None else bool(opinion)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the user's function; without its word the result speaks for itself
+    except BaseException as fault:  # the user's function; without its word the result speaks for itself
+        if is_interruption(fault):
+            raise
         guarded(_warn_of_success_when, success_when)
         return None
 
@@ -334,10 +335,10 @@ def _message(error: Any) -> str | None:
 
 
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
-    """Call code that is not ours; answer None where it fails. Only Ctrl-C passes."""
+    """Call code that is not ours; answer None where it fails. What is thrown in, as by Ctrl-C, passes."""
     try:
         return function(*args)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a user's property may raise SystemExit; the task must not see it
+    except BaseException as fault:  # a user's property may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
         return None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
+from .interruptions import is_interruption
 from .reading import is_mapping
 from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
 
@@ -123,9 +124,11 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
             name, is_secret = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
             members[name] = _QUOTED_MARKER if is_secret else _json(item, longest, items, depth, room)
         _take(room, len(members))
-    except (KeyboardInterrupt, _TooMuchError):
+    except _TooMuchError:
         raise
-    except BaseException:  # a mapping of a user's own class: whatever its iteration raises stays here
+    except BaseException as fault:  # a mapping of a user's own class: whatever its iteration raises stays here
+        if is_interruption(fault):
+            raise
         return _quoted(f"<{type_name(type(value))}>")
     return "{" + ",".join([f"{name}:{text}" for name, text in members.items()]) + "}"
 
@@ -141,9 +144,11 @@ def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int
         texts = [_json(item, longest, items, depth, room) for item in itertools.islice(value, items)]
         _take(room, len(texts))
         return f"[{','.join(texts)}]"
-    except (KeyboardInterrupt, _TooMuchError):
+    except _TooMuchError:
         raise
-    except BaseException:  # a list of a user's own class: whatever its iteration raises stays here
+    except BaseException as fault:  # a list of a user's own class: whatever its iteration raises stays here
+        if is_interruption(fault):
+            raise
         return _quoted(f"<{type_name(type(value))}>")
 
 
@@ -163,9 +168,9 @@ def _name(key: Any) -> str:
 def _guarded_exact(value: Any) -> Any:
     try:
         return exact(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # an odd enum or numpy-like object
+    except BaseException as fault:  # an odd enum or numpy-like object
+        if is_interruption(fault):
+            raise
         return None
 
 
@@ -178,8 +183,8 @@ def message_of(exception: BaseException) -> str:
     """Return the text of *exception*, or ``""`` where its ``__str__`` fails."""
     try:
         text = str(exception)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a __str__ that raises must not replace the task's own error
+    except BaseException as fault:  # a __str__ that raises must not replace the task's own error
+        if is_interruption(fault):
+            raise
         return ""
     return str.__str__(text)

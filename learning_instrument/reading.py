@@ -9,6 +9,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from .interruptions import is_interruption
+
 Reader = Callable[[str], Any]
 """A name -> the value found under it, or None."""
 
@@ -26,9 +28,9 @@ def reader_of(source: Any) -> Reader | None:
         if cls in _WITHOUT_FIELDS:
             return None
         return _Memo(source, issubclass(cls, Mapping))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a class whose metaclass lets it be neither hashed nor compared
+    except BaseException as fault:  # a class whose metaclass lets it be neither hashed nor compared
+        if is_interruption(fault):
+            raise
         return _Memo(source, False)
 
 
@@ -36,9 +38,9 @@ def is_mapping(cls: type) -> bool:
     """Tell whether *cls* is a class of mappings, whatever its metaclass thinks of that."""
     try:
         return issubclass(cls, (dict, Mapping))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # asking hashes the class, and reads its attributes
+    except BaseException as fault:  # asking hashes the class, and reads its attributes
+        if is_interruption(fault):
+            raise
         return False
 
 
@@ -50,9 +52,9 @@ def attribute_reader_of(source: Any) -> Reader | None:
 def _attribute(source: Any, name: str) -> Any:
     try:
         return getattr(source, name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a user's property may raise SystemExit; the task must not see it
+    except BaseException as fault:  # a user's property may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
         return None
 
 
@@ -79,9 +81,9 @@ def read_path(read: Reader, path: str, readers: dict[int, tuple[Any, Reader | No
 def _item(source: Any, name: str) -> Any:
     try:
         return source.get(name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a user's mapping may raise anything; the task must not see it
+    except BaseException as fault:  # a user's mapping may raise anything; the task must not see it
+        if is_interruption(fault):
+            raise
         return None
 
 

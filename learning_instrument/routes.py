@@ -14,6 +14,7 @@ from opentelemetry.trace import Tracer, TracerProvider
 
 from .capture import guarded
 from .errors import ConfigurationError
+from .interruptions import is_interruption
 from .semconv import SCOPE_NAME
 from .tracing import Pipeline, warn
 
@@ -105,9 +106,9 @@ class _ExplicitRoute:
     def __call__(self, instance: Any) -> Pipeline | None:
         try:
             database = self._database_of(instance)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a user's callable: whatever it raises, the task goes on unrecorded
+        except BaseException as fault:  # a user's callable: whatever it raises, the task goes on unrecorded
+            if is_interruption(fault):
+                raise
             self._warn("learning_db=%r failed; the executions are not recorded.", self._database_of, exc_info=True)
             return None
         if database is None:

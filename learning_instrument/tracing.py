@@ -25,6 +25,7 @@ from . import semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
 from .fields import SETTABLE
 from .identifiers import execution_id
+from .interruptions import is_interruption
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
 from .running import Running
@@ -234,6 +235,8 @@ class Execution:
             self._end(self._capture.returned(result), elapsed, result, None)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
+            if is_interruption(fault):
+                raise
 
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
@@ -242,6 +245,8 @@ class Execution:
             self._end(self._capture.raised(exception), elapsed, None, exception)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
+            if is_interruption(fault):
+                raise
 
     def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
         attributes = self._capture.attributes
@@ -379,6 +384,8 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
         return Execution(pipeline, plan, instance, task, context)
     except Exception as fault:  # ours, or of the host's tracing: the task goes on
         lose(pipeline, fault)
+        if is_interruption(fault):
+            raise
         return None
 
 
@@ -432,9 +439,9 @@ def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, st
 def _call_hook(hook: Callable[..., object], *args: Any) -> None:
     try:
         hook(*args)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a hook may raise SystemExit; the task must not see it
+    except BaseException as fault:  # a hook may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
         guarded(_warn_of_hook, hook)
 
 

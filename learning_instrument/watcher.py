@@ -4,16 +4,14 @@ Its thread starts with the first execution and ends when nothing has run for som
 has run for a second nothing happens; what happens then, happens on this thread.
 """
 
-import atexit
 import logging
 import os
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import ending
 from .forking import tell_of_forks
 from .ledger import Ledger
 from .record import Row, row_of_unfinished
@@ -75,7 +73,7 @@ class Watcher:
                 self._wake.set()
                 return
             self._thread = threading.Thread(target=self._run, name="learning-instrument-watcher", daemon=True)
-            _tell_at_the_end(self)
+            ending.tell_of_the_end(self, turn=1)
             try:
                 self._thread.start()
             except RuntimeError:  # no more threads: without one there is no ledger
@@ -251,23 +249,3 @@ def _keys(by_id: dict[str, Any]) -> list[str]:
             return list(by_id)
         except RuntimeError:  # another thread began or ended one meanwhile
             continue
-
-
-_watchers: "weakref.WeakSet[Watcher]" = weakref.WeakSet()
-_finalized: Final[set[int]] = set()
-
-
-def _tell_at_the_end(watcher: Watcher) -> None:
-    """Register *watcher* with what runs at the end of this process: multiprocessing's children skip ``atexit``."""
-    _watchers.add(watcher)
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and os.getpid() not in _finalized:
-        _finalized.add(os.getpid())
-        util.Finalize(None, _end_all, exitpriority=5)  # after the background writer
-
-
-# This module is imported before the background writer's, so that this runs after what is queued was written.
-@atexit.register
-def _end_all() -> None:
-    for watcher in list(_watchers):
-        watcher.end()

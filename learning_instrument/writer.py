@@ -4,16 +4,14 @@ The thread starts with the first item and ends after some idle seconds, so a dat
 uses costs nothing, and neither does a forked child that records nothing.
 """
 
-import atexit
 import logging
-import os
-import sys
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+from . import ending
 
 log = logging.getLogger("learning_instrument")
 
@@ -32,6 +30,7 @@ _LONGEST_RETRY_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.05
 #: How long a fork waits for the thread to end.
 _PAUSE_SECONDS: Final = 2.0
+_EXIT_SECONDS: Final = 5.0
 
 
 class _Mark:
@@ -108,9 +107,15 @@ class BackgroundWriter:
             self._wake.set()
         elif self._thread is None:
             self._start()
-        if _ending and os.getpid() in _ending and not self._is_failing:
+        if ending.has_begun() and not self._is_failing:
             self.flush(_EXIT_SECONDS)  # nobody will after us
         return True
+
+    def end(self) -> None:
+        """Write what is queued: the process ends."""
+        if self.backlog and not self.flush(_EXIT_SECONDS):
+            log.warning("%d executions were never written: the process ended first.", self.backlog)
+            ending.forget(self)
 
     def request_tending(self) -> None:
         """Have the thread call *tend* soon, though there may be nothing to write."""
@@ -188,7 +193,7 @@ class BackgroundWriter:
             if self._thread is None and not self._is_paused:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
                 self._thread = thread
-                _flush_when_this_process_ends(self)
+                ending.tell_of_the_end(self, turn=0)
                 try:
                     thread.start()
                 except RuntimeError:  # the interpreter is on its way out, and starts no threads: here and now, then
@@ -276,33 +281,3 @@ class BackgroundWriter:
                 self._tend()
         except Exception as error:  # upkeep; it comes round again
             self._failed(error)
-
-
-_writers: "weakref.WeakSet[BackgroundWriter]" = weakref.WeakSet()
-#: The processes that have their finalizer. One is enough, though a writer's thread may start thousands of times.
-_finalized: Final[set[int]] = set()
-#: The processes that have begun to end. Threads may still run executions in them: multiprocessing's children wait for
-#: them after their clean-up, and exit handlers have an order.
-_ending: Final[set[int]] = set()
-_EXIT_SECONDS: Final = 5.0
-
-
-def _flush_when_this_process_ends(writer: BackgroundWriter) -> None:
-    """Register *writer* with what runs at the end of this process, where that is not ``atexit``."""
-    _writers.add(writer)
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and os.getpid() not in _finalized:
-        _finalized.add(os.getpid())
-        util.Finalize(None, _flush_all, exitpriority=10)
-    signals = sys.modules.get("celery.signals")
-    if signals is not None:  # its children end by os._exit(), after this signal
-        signals.worker_process_shutdown.connect(_flush_all, weak=False, dispatch_uid=_flush_all.__qualname__)
-
-
-@atexit.register
-def _flush_all(**_: Any) -> None:
-    _ending.add(os.getpid())
-    for writer in list(_writers):
-        if writer.backlog and not writer.flush(_EXIT_SECONDS):
-            log.warning("%d executions were never written: the process ended first.", writer.backlog)
-            _writers.discard(writer)

@@ -9,7 +9,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
-from learning_instrument.batches import match_results
+from learning_instrument.batches import match_results, start_item
+from learning_instrument.calls import call_plainly
 
 TASKS = [{"task_id": f"t-{n}", "task_type": "item"} for n in range(3)]
 
@@ -77,6 +78,31 @@ def test_batch_whose_pool_calls_its_own_execute_task_records_each_once(learning_
     assert [row["task_id"] for row in found] == ["t-0", "t-1", "t-2"]
     assert len({row["batch_id"] for row in found}) == 1
     assert found[0]["batch_id"] is not None
+
+
+def test_item_that_a_worker_starts_is_an_execution_of_the_batchs_pool(learning_db, decorate):
+    """With the ending that the worker gave it, though the batch tells less; outside of a batch there is none."""
+
+    def work(task):
+        return call_plainly(lambda: start_item(task), lambda task: {"error": f"no {task['task_id']}"}, (task,), {})
+
+    class Pool:
+        pool_type = "of_workers"
+
+        @decorate(batch=True)
+        def execute_batch(self, tasks):
+            for task in tasks:
+                work(task)
+            return {"0": {"status": "completed"}}
+
+    Pool().execute_batch(TASKS)
+    work({"task_id": "alone"})
+
+    found = rows(learning_db)
+    assert [(row["task_id"], row["pool_type"], row["error_message"]) for row in found] == [
+        (f"t-{n}", "of_workers", f"no t-{n}") for n in range(3)
+    ]
+    assert len({row["batch_id"] for row in found}) == 1
 
 
 def test_execution_within_an_item_is_not_an_item(learning_db, decorate):

@@ -6,17 +6,20 @@ how every run ended, and whatever their receivers attach to the context comes be
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
 import wrapt
+from opentelemetry import context as otel_context
 
 from .. import semconv
 from ..capture import guarded
 from ..decorator import TaskLocation, locate_task
 from ..patching import Patches, log
+from ..tracing import enclosing_of
 from . import Tools
 from .messages import HEADER, Message, MessageRecorder, stamp
 
@@ -48,6 +51,7 @@ def instrument(tools: Tools) -> None:
 
     def found_signals(module: Any) -> None:
         def publishing(headers: Any = None, **_: Any) -> None:
+            guarded(_keep_context, headers)
             guarded(stamp, headers, guarded(_eta_of, headers) or 0.0)
 
         module.before_task_publish.connect(publishing, weak=False)
@@ -96,6 +100,13 @@ def _cell_of(tracer: Any) -> Any:
     tracer = inspect.unwrap(tracer)  # others may have wrapped it
     names = tracer.__code__.co_freevars
     return tracer.__closure__[names.index("fun")] if "fun" in names else None
+
+
+def _keep_context(headers: Any) -> None:
+    """Have what celery sends at a task's end, as the next link of a chain, take the context of that task's message."""
+    task = sys.modules["celery._state"].get_current_worker_task()
+    if task is not None and enclosing_of(otel_context.get_current()) is None:
+        headers.setdefault(HEADER, task.request.get(HEADER))
 
 
 def _eta_of(headers: Any) -> float:

@@ -8,11 +8,13 @@ import sys
 import textwrap
 import time
 import types
+from importlib.metadata import version
 from pathlib import Path
 
 import celery
 import celery.app.trace
 import pytest
+from fresh import variables
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
 
@@ -25,6 +27,19 @@ APP = """
     if os.environ.get("INSTRUMENT"):
         from learning_instrument import PoolInstrumentor
         PoolInstrumentor().instrument(targets="celery")
+
+    if os.environ.get("THEIRS"):
+        from opentelemetry import trace
+        from opentelemetry.instrumentation.celery import CeleryInstrumentor
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+        exporter = ConsoleSpanExporter(
+            out=open(os.environ["THEIRS"], "a"), formatter=lambda span: span.to_json(indent=None) + "\\n"
+        )
+        trace.set_tracer_provider(TracerProvider())
+        trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+        CeleryInstrumentor().instrument()
 
     folder = Path(__file__).parent / "broker"
     for name in ("queue", "control", "results"):
@@ -90,6 +105,14 @@ APP = """
     def busy(task):
         time.sleep(0.4)
 
+    @app.task
+    def head(task):
+        return task
+
+    @app.task
+    def tail(task):
+        return task
+
     class Called(app.Task):
         def __call__(self, *args, **kwargs):
             return {"called": super().__call__(*args, **kwargs)}
@@ -112,6 +135,7 @@ PUBLISHER = """
         for name in task["names"]:
             sent[name] = getattr(shop, name).apply_async(({{"task_id": name}} if name == "answer" else {{}},))
         if task["late"]:
+            sent["tail"] = (shop.head.s({{}}) | shop.tail.s()).apply_async()
             sent["late"] = shop.answer.apply_async(({{"task_type": "late", "task_id": "late"}},), countdown=1)
         for name, result in sent.items():
             if name not in ("ignore", "reject"):
@@ -143,17 +167,9 @@ class Hostile:
 
 
 def environment(folder, **more):
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON"))
-    }
-    return {
-        **inherited,
-        "PYTHONPATH": str(folder),
-        "LEARNING_INSTRUMENT_DATABASE": str(folder / "learning.db"),
-        **{name: value for name, value in more.items() if value},
-    }
+    given = {name: value for name, value in more.items() if value}
+    own = {"PYTHONPATH": str(folder), "LEARNING_INSTRUMENT_DATABASE": str(folder / "learning.db")}
+    return variables(**{**own, **given})
 
 
 class Worker:
@@ -162,9 +178,10 @@ class Worker:
     def __init__(self, folder, *options, command=(), **more):
         self.log = folder / "worker.log"
         arguments = [*command, sys.executable, "-m", "celery", "-A", "shop", "worker", "-c1", "--loglevel=INFO"]
+        alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # which take seconds to find nobody
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*arguments, *options],
+                [*arguments, *alone, *options],
                 cwd=folder,
                 env=environment(folder, **more),
                 stdout=log,
@@ -180,16 +197,25 @@ class Worker:
             self.process.terminate()
             self.process.wait(20)
         finally:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            self.kill()
+
+    def kill(self):
+        """End it at once: its own end takes seconds."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
-def publish(folder, names, *, late=False, instrumented=True):
+def publish(folder, names, *, late=False, instrumented=True, **more):
     program = textwrap.dedent(PUBLISHER).format(names=names, late=late, instrumented=instrumented)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=90
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=90,
     )
     assert done.returncode == 0, done.stderr + (folder / "worker.log").read_text()
     return json.loads(done.stdout)
@@ -220,7 +246,7 @@ def worked(shop):
     """What a worker did whose child is replaced after each task: (results by name, rows, log)."""
     with Worker(shop, "--max-tasks-per-child=1", INSTRUMENT="1") as worker:
         results = publish(shop, NAMES, late=True)
-        rows = wait_for_rows(shop, len(NAMES) + 5)
+        rows = wait_for_rows(shop, len(NAMES) + 7)
     return results, rows, worker.log.read_text()
 
 
@@ -241,7 +267,16 @@ def test_each_run_is_one_execution(worked):
         name = row["task_type"].removeprefix("shop.")
         counts[name] = counts.get(name, 0) + 1
 
-    expected = {**dict.fromkeys(NAMES, 1), "flaky": 2, "poll": 2, "publish": 1, "inside": 1, "late": 1}
+    expected = {
+        **dict.fromkeys(NAMES, 1),
+        "flaky": 2,
+        "poll": 2,
+        "publish": 1,
+        "inside": 1,
+        "late": 1,
+        "head": 1,
+        "tail": 1,
+    }
     del expected["publish"]
     assert counts.pop("unknown") == 1, "the publisher"
     assert counts == expected
@@ -256,7 +291,7 @@ def test_tasks_results_are_those_of_celery(worked):
     # What is rejected fails when the worker's child is replaced, if that comes before the question.
     assert results.pop("reject") in ("PENDING", "FAILURE")
     assert results == {
-        **dict.fromkeys([*(name for name in NAMES if name != "reject"), "late"], "SUCCESS"),
+        **dict.fromkeys([*(name for name in NAMES if name != "reject"), "late", "tail"], "SUCCESS"),
         **dict.fromkeys(["fail", "automatic", "slow"], "FAILURE"),
         "ignore": "PENDING",
     }
@@ -302,10 +337,10 @@ def test_outcome_is_what_happened_in_the_run(row_of, name, number, outcome, exce
 
 @pytest.mark.slow
 def test_publisher_is_the_parent(worked, row_of):
-    """Across processes, retries included; and all are in its trace."""
+    """Across processes, of retries and of the later links of a chain too; and all are in its trace."""
     (publisher,) = [row for row in worked[1] if row["task_id"] == "publisher"]
 
-    for row in [row_of("answer"), row_of("flaky"), row_of("flaky", 1)]:
+    for row in [row_of("answer"), row_of("flaky"), row_of("flaky", 1), row_of("head"), row_of("tail")]:
         assert row["parent_execution_id"] == publisher["execution_id"]
         assert row["trace_id"] == publisher["trace_id"]
     assert json.loads(row_of("flaky", 1)["metadata"])["task"]["retries"] == 1
@@ -343,6 +378,7 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
     with Worker(tmp_path, command=[command], LEARNING_INSTRUMENT_POOLS="celery") as worker:
         publish(tmp_path, ["answer", "fail"], instrumented=False)
         rows = wait_for_rows(tmp_path, 2)
+        worker.kill()
 
     # The broker hands out two messages of one instant in either order.
     assert {(row["task_type"], row["outcome"]) for row in rows} == {
@@ -351,6 +387,59 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
     }, worker.log.read_text()
     assert {row["queue_seconds"] for row in rows} == {None}
     assert {row["parent_execution_id"] for row in rows} == {None}
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    """OpenTelemetry's own instrumentation of celery, in a folder of its own: installed, all tests would use it."""
+    folder = tmp_path_factory.mktemp("theirs")
+    package = f"opentelemetry-instrumentation-celery=={version('opentelemetry-instrumentation')}"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--no-deps", "--target", folder, package], check=True)
+    return folder
+
+
+def run_beside(theirs, shop, folder, *, ours):
+    """Return the spans and the rows of a publisher and a worker that OpenTelemetry's instrumentation traces as well."""
+    folder.mkdir()
+    (folder / "shop.py").write_text((shop / "shop.py").read_text())
+    spans = folder / "spans.jsonl"
+    beside = {"PYTHONPATH": os.pathsep.join([str(folder), str(theirs)]), "THEIRS": str(spans)}
+    with Worker(folder, INSTRUMENT="1" if ours else "", **beside):
+        publish(folder, ["answer", "fail", "flaky"], instrumented=ours, **beside)
+        rows = wait_for_rows(folder, 5) if ours else []
+    return [json.loads(line) for line in spans.read_text().splitlines()], rows
+
+
+@pytest.mark.slow
+def test_beside_opentelemetrys_own_instrumentation(theirs, shop, tmp_path):
+    """One record for each run, in the trace and below the span of theirs; and their spans are what they are alone."""
+    alone, _ = run_beside(theirs, shop, tmp_path / "alone", ours=False)
+    spans, rows = run_beside(theirs, shop, tmp_path / "both", ours=True)
+
+    by_id = {span["context"]["span_id"]: span for span in spans}
+    own = {span["attributes"]["learning_instrument.execution.id"]: span for span in spans if is_ours(span)}
+    runs = [row for row in rows if row["task_id"] != "publisher"]
+    assert sorted(row["task_type"] for row in runs) == ["shop.answer", "shop.fail", "shop.flaky", "shop.flaky"]
+    for row in runs:
+        above = by_id[own[row["execution_id"]]["parent_id"]]
+        assert above["name"] == f"run/{row['task_type']}"
+        assert f"0x{row['trace_id']}" == above["context"]["trace_id"]
+    assert len({row["trace_id"] for row in rows}) == 1, "the publisher's"
+    assert sorted(map(told_by, filter(is_theirs, spans))) == sorted(map(told_by, filter(is_theirs, alone)))
+
+
+def is_ours(span):
+    return "learning_instrument.execution.id" in span["attributes"]
+
+
+def is_theirs(span):
+    return "celery.action" in span["attributes"]
+
+
+def told_by(span):
+    """Return what a span of theirs says that is the same in each run."""
+    return span["name"], span["kind"], str(span["status"]), str(sorted(span["attributes"])), len(span["events"])
 
 
 @pytest.fixture

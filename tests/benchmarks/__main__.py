@@ -1,12 +1,12 @@
 """Measure what recording costs, and print it beside its targets.
 
-python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [imports]
+python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
 """
 
 import argparse
 import subprocess
 
-from . import hot_path, imports, model_calls, report, storage, sustained
+from . import adapters, hot_path, imports, model_calls, report, storage, sustained
 from .hot_path import OURS_BATCH, OURS_COMMIT
 from .peers import PEERS
 from .processes import environment_for
@@ -20,6 +20,7 @@ def main() -> None:
         "model_calls": _model_calls,
         "storage": _storage,
         "sustained": _sustained,
+        "adapters": _adapters,
         "imports": _imports,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
@@ -83,6 +84,14 @@ def _sustained(options: argparse.Namespace) -> None:
     report.print_target("executions dropped", f"{missing:,}", "none", missing == 0)
     growth = endurance.growth
     report.print_target("growth of peak memory", f"{growth:.2f} times", "at most 1.1", growth <= 1.1)
+
+
+def _adapters(options: argparse.Namespace) -> None:
+    ways = adapters.measure(options.rounds)
+    report.print_adapters(ways)
+    for way in ways:
+        missing = way.executions - way.rows
+        report.print_target(f"missing of {way.executions:,} by {way.name}", f"{missing:,}", "none", missing == 0)
 
 
 def _imports(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
+from .adapters import Sent
 from .hot_path import Cost
 from .imports import ImportTime
 from .storage import Rate
@@ -67,6 +68,20 @@ def print_sustained(endurance: Endurance) -> None:
     table.add_row("rows per second", f"{endurance.rows_per_second:,.0f}")
     table.add_row("peak memory after a tenth", f"{endurance.early_peak_mb:.1f} MB")
     table.add_row("peak memory after all", f"{endurance.peak_mb:.1f} MB, {endurance.growth:.2f} times")
+    console.print(table)
+
+
+def print_adapters(ways: Sequence[Sent]) -> None:
+    """Print what sending a task to a pool costs, plain and recorded."""
+    table = _table("One task sent to a pool, in commit")
+    for heading in ("to send, µs", "recorded", "times", "to finish, µs", "recorded", "times"):
+        table.add_column(heading, justify="right")
+    for way in ways:
+        columns = zip(way.plain, way.recorded, way.ratios, strict=True)
+        figures = [
+            (f"{plain * 1e6:.0f}", f"{recorded * 1e6:.0f}", f"{ratio:.2f}") for plain, recorded, ratio in columns
+        ]
+        table.add_row(way.name, *[text for column in figures for text in column])
     console.print(table)
 
 

@@ -184,7 +184,7 @@ def _session(
 
 
 def _wait(process: "subprocess.Popen[bytes]", sent: signal.Signals | None) -> int:
-    """Wait for *process*, and send its signal again now and then: a guard may take a handler's ``SystemExit``."""
+    """Wait for *process*, and send its signal again now and then: a weakref's callback may take a ``SystemExit``."""
     for _ in range(TIMEOUT_SECONDS // RESEND_SECONDS):
         try:
             return process.wait(RESEND_SECONDS)

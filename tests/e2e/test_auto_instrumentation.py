@@ -10,8 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from fresh import ROOT, install, variables
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 POOLS = """
     class Pool:
         def execute_task(self, task):
@@ -64,11 +64,6 @@ def run(tmp_path, metadata, app):
     """Run the application; answer with the finished process."""
 
     def run(python=sys.executable, path=metadata, **environment):
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON"))
-        }
         environment = {
             "LEARNING_INSTRUMENT_POOLS": "some_pools:Pool",
             "LEARNING_INSTRUMENT_DATABASE": str(tmp_path / "learning.db"),
@@ -82,7 +77,7 @@ def run(tmp_path, metadata, app):
         return subprocess.run(
             [command, str(python), str(tmp_path / "app" / "app.py")],
             cwd=tmp_path / "elsewhere",
-            env={**inherited, **environment},
+            env=variables(**environment),
             capture_output=True,
             text=True,
             timeout=100,
@@ -244,12 +239,8 @@ def test_disabled_by_opentelemetrys_own_variable(run, tmp_path):
 @pytest.fixture(scope="session")
 def distro(tmp_path_factory):
     """Install this source tree, the distribution and the configuration file's package, in a fresh environment."""
-    folder = tmp_path_factory.mktemp("distro")
-    python = folder / "bin" / "python"
-    wanted = ["opentelemetry-distro", "opentelemetry-sdk[file-configuration]", "--editable", str(ROOT)]
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
+    packages = ("opentelemetry-distro", "opentelemetry-sdk[file-configuration]")
+    return install(tmp_path_factory.mktemp("distro"), *packages) / "python"
 
 
 ONLY_OURS = {

@@ -1,20 +1,15 @@
 """``learning-instrument run``: the installed command, applications that know nothing of us, and a collector."""
 
-import gzip
-import http.server
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from fresh import install, variables
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 POOLS = """
     class Pool:
@@ -50,23 +45,14 @@ def app(tmp_path):
 
 
 @pytest.fixture
-def environment():
-    """The environment without variables that others set for us."""
-    others = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTHON")
-    return {name: value for name, value in os.environ.items() if not name.startswith(others)} | {
-        "NO_PROXY": "127.0.0.1"
-    }
-
-
-@pytest.fixture
-def run(tmp_path, app, environment):
+def run(tmp_path, app):
     """Run ``learning-instrument run`` in the application's folder; answer with the finished process."""
 
     def run(*arguments, command=COMMAND, cwd="app", **more):
         return subprocess.run(
             [str(command), "run", "--database", "../learning.db", "--pools", "some_pools:Pool", *arguments],
             cwd=tmp_path / cwd,
-            env={**environment, **more},
+            env=variables(**more),
             capture_output=True,
             text=True,
             timeout=100,
@@ -88,35 +74,12 @@ def task_ids(tmp_path):
     return task_ids
 
 
-@pytest.fixture
-def collector():
-    """An OTLP/HTTP endpoint that keeps the spans it gets, as (service, task id)."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            request = ExportTraceServiceRequest.FromString(body)
-            for resource_spans in request.resource_spans:
-                attributes = {item.key: item.value.string_value for item in resource_spans.resource.attributes}
-                for scope_spans in resource_spans.scope_spans:
-                    for span in scope_spans.spans:
-                        keys = {item.key: item.value.string_value for item in span.attributes}
-                        server.spans.append((attributes["service.name"], keys["learning_instrument.task.id"]))
-            server.paths.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.spans, server.paths = [], []
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def received(sink):
+    """Return the spans that arrived, as (service, task id)."""
+    return [
+        (span.resource.attributes["service.name"], span.attributes["learning_instrument.task.id"])
+        for span in sink.spans()
+    ]
 
 
 # Our package alone.
@@ -174,7 +137,7 @@ def test_exit_code_is_the_commands(run, app):
     assert run("app.py").returncode == 7
 
 
-def test_signals_reach_the_command_itself(app, tmp_path, environment):
+def test_signals_reach_the_command_itself(app, tmp_path):
     """It takes the place of ``run``, under the same process id."""
     path = app("""
         import os, time
@@ -183,7 +146,7 @@ def test_signals_reach_the_command_itself(app, tmp_path, environment):
     """)
     with subprocess.Popen(
         [str(COMMAND), "run", "--database", str(tmp_path / "x.db"), path],
-        env=environment,
+        env=variables(),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -210,14 +173,14 @@ def test_what_the_user_set_stays(run, app, task_ids):
     assert done.stdout == "mine console batch\n"
 
 
-def test_collector_gets_what_the_database_gets(run, collector, task_ids):
+def test_collector_gets_what_the_database_gets(run, sink, task_ids):
     """Though nobody sets up an SDK."""
-    done = run("--otlp", collector.url, "--service-name", "shop", "app.py")
+    done = run("--otlp", sink.url, "--service-name", "shop", "app.py")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert task_ids() == IDS
-    assert collector.spans == [("shop", task_id) for task_id in IDS]
-    assert set(collector.paths) == {"/v1/traces"}
+    assert received(sink) == [("shop", task_id) for task_id in IDS]
+    assert {request.path for request in sink.requests} == {"/v1/traces"}
 
 
 @pytest.mark.parametrize(
@@ -244,25 +207,17 @@ def test_what_cannot_run_is_one_line(run, arguments, environment, complaint):
 # With the distribution of OpenTelemetry.
 
 
-def environment_with(folder, *packages):
-    """Install this source tree and *packages* in a fresh environment; answer with its command."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    python = folder / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages, "--editable", str(ROOT)], check=True)
-    return folder / "bin" / "learning-instrument"
-
-
 @pytest.fixture(scope="session")
 def distro(tmp_path_factory):
     """The command beside the distribution, without any OTLP exporter, which is its default."""
-    return environment_with(tmp_path_factory.mktemp("run-distro"), "opentelemetry-distro")
+    return install(tmp_path_factory.mktemp("run-distro"), "opentelemetry-distro") / COMMAND.name
 
 
 @pytest.fixture(scope="session")
 def distro_and_exporter(tmp_path_factory):
     """The command beside the distribution and the OTLP exporter."""
     packages = ("opentelemetry-distro", "opentelemetry-exporter-otlp-proto-http")
-    return environment_with(tmp_path_factory.mktemp("run-otlp"), *packages)
+    return install(tmp_path_factory.mktemp("run-otlp"), *packages) / COMMAND.name
 
 
 @pytest.mark.slow
@@ -278,8 +233,8 @@ def test_distro_is_one_row_for_each_execution(run, distro, task_ids, exporter):
 
 
 @pytest.mark.slow
-def test_distro_without_the_exporter_is_one_line(run, distro, collector):
-    done = run("--otlp", collector.url, "app.py", command=distro)
+def test_distro_without_the_exporter_is_one_line(run, distro, sink):
+    done = run("--otlp", sink.url, "app.py", command=distro)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -289,10 +244,10 @@ def test_distro_without_the_exporter_is_one_line(run, distro, collector):
 
 
 @pytest.mark.slow
-def test_distro_and_a_collector(run, distro_and_exporter, collector, task_ids):
+def test_distro_and_a_collector(run, distro_and_exporter, sink, task_ids):
     """One row and one span for each execution, under the service's name."""
-    done = run("--otlp", collector.url, "--service-name", "shop", "app.py", command=distro_and_exporter)
+    done = run("--otlp", sink.url, "--service-name", "shop", "app.py", command=distro_and_exporter)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert task_ids() == IDS
-    assert collector.spans == [("shop", task_id) for task_id in IDS]
+    assert received(sink) == [("shop", task_id) for task_id in IDS]

@@ -1,0 +1,59 @@
+"""The end of this process, however it comes: what is queued is written, and then the ledger of what runs is closed.
+
+Multiprocessing's children skip ``atexit``, and celery's end by ``os._exit()``: each has a hook of its own.
+"""
+
+import atexit
+import os
+import sys
+import weakref
+from typing import Any, Final, Protocol
+
+
+class Ending(Protocol):
+    """What has something to do when the process ends."""
+
+    def end(self) -> None:
+        """Do it. The process may be told to end more than once."""
+
+
+#: Those that come first, such as writers; and those that come when these are done, such as what watches over them.
+_turns: Final[tuple["weakref.WeakSet[Ending]", ...]] = (weakref.WeakSet(), weakref.WeakSet())
+#: The processes that have their finalizer. One is enough, though threads may start thousands of times.
+_finalized: Final[set[int]] = set()
+_ending: Final[set[int]] = set()
+
+
+def tell_of_the_end(ending: Ending, *, turn: int) -> None:
+    """Have *ending* told when this process ends, in its *turn*: 0 or 1. To be called wherever its thread starts."""
+    _turns[turn].add(ending)
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and os.getpid() not in _finalized:
+        _finalized.add(os.getpid())
+        util.Finalize(None, _end_all, exitpriority=10)
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)
+
+
+def forget(ending: Ending) -> None:
+    """Do not tell *ending* any more."""
+    for turn in _turns:
+        turn.discard(ending)
+
+
+def has_begun() -> bool:
+    """Tell whether this process has begun to end.
+
+    Threads may still run executions in it: multiprocessing's children wait for them after their clean-up, and exit
+    handlers have an order.
+    """
+    return bool(_ending) and os.getpid() in _ending
+
+
+@atexit.register
+def _end_all(**_: Any) -> None:
+    _ending.add(os.getpid())
+    for turn in _turns:
+        for ending in list(turn):
+            ending.end()

@@ -1,0 +1,133 @@
+"""What a handler of a signal raises, or another thread throws in, while a guard of ours is at work."""
+
+import ctypes
+import functools
+import signal
+import sys
+import threading
+
+import pytest
+
+from learning_instrument import record_execution
+from learning_instrument.capture import guarded
+from learning_instrument.interruptions import is_interruption
+
+
+class Stop(BaseException):
+    """Thrown in from elsewhere."""
+
+
+class Handlers:
+    def method(self, number, frame):
+        raise self.error
+
+    def __call__(self, number, frame):
+        raise self.error
+
+    def __init__(self, error):
+        self.error = error
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def plain(error, number, frame):
+    raise error
+
+
+def gives_way(error, number, frame):
+    signal.signal(number, signal.SIG_DFL)
+    sys.exit(error)
+
+
+HANDLERS = {
+    "function": lambda error: lambda number, frame: plain(error, number, frame),
+    "takes anything": lambda error: lambda *_: plain(error, *_),
+    "method": lambda error: Handlers(error).method,
+    "object": Handlers,
+    "partial": lambda error: functools.partial(plain, error),
+    "decorated": lambda error: decorated(Handlers(error).method),
+    "gives way to the default": lambda error: functools.partial(gives_way, error),
+}
+
+
+class Interrupted:
+    """A task or result that is being read when the signal comes."""
+
+    prompt = cost = property(lambda self: signal.raise_signal(signal.SIGINT))
+
+
+@pytest.fixture
+def handle():
+    before = signal.getsignal(signal.SIGINT)
+    yield functools.partial(signal.signal, signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("make", HANDLERS.values(), ids=HANDLERS)
+def test_handler_of_a_signal_ends_the_task(configured, handle, make):
+    """Whatever it is made of: ``SystemExit`` goes on, though it comes out of a property of the task's."""
+    handle(make(SystemExit(6)))
+
+    @record_execution
+    def execute_task(task):
+        return {"success": True}
+
+    with pytest.raises(SystemExit):
+        execute_task(Interrupted())
+
+
+@pytest.mark.parametrize("error", [TimeoutError("alarm"), Stop()])
+def test_handler_may_raise_anything(configured, handle, error):
+    """An error too, as a time limit by ``SIGALRM`` does."""
+    handle(HANDLERS["function"](error))
+
+    @record_execution
+    def execute_task(task):
+        return Interrupted()
+
+    with pytest.raises(type(error)) as caught:
+        execute_task({"task_type": "slow"})
+
+    assert caught.value is error
+
+
+def test_what_the_object_itself_raises_stays(configured, handle):
+    """Though there is a handler, and though what it raises is no error."""
+    handle(HANDLERS["function"](SystemExit(6)))
+    task = type("Task", (), {"prompt": property(lambda self: sys.exit(6)), "task_type": property(lambda self: 1 / 0)})()
+
+    @record_execution
+    def execute_task(task):
+        return "done"
+
+    assert execute_task(task) == "done"
+
+
+def test_other_thread_may_throw_in_what_is_no_error():
+    """As time limits of threads do."""
+    throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    with pytest.raises(Stop):
+        guarded(throw, ctypes.c_ulong(threading.get_ident()), ctypes.py_object(Stop))
+
+
+@pytest.mark.parametrize("failing", [lambda: int("x"), lambda: {}["x"], lambda: sys.exit(1)])
+def test_failure_of_what_we_call_is_no_interruption(failing):
+    """Python's own errors among them."""
+    with pytest.raises((ValueError, KeyError, SystemExit)) as caught:
+        failing()
+
+    assert not is_interruption(caught.value)
+
+
+def test_exception_without_a_traceback_is_judged_by_its_class():
+    """There is no object that it could come from."""
+    assert is_interruption(KeyboardInterrupt())
+    assert is_interruption(SystemExit())
+    assert not is_interruption(ValueError())
