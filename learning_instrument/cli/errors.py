@@ -39,7 +39,7 @@ def errors_command(question: Question, new_since: str | None, limit: int, detail
     shown = found.groups[:limit]
     if question.output is Output.TEXT and details and shown:
         for group in shown:
-            write(f"{words.counted(group.executions, 'failure')}: {words.one_line(group.template)}")
+            print_note(f"{words.counted(group.executions, 'failure')}: {words.one_line(group.template)}")
             print_fields(dict(_details(group)))
             write("")
         for note in _notes(found, limit):
