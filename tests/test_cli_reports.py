@@ -125,7 +125,8 @@ def test_performance_is_that_of_the_function(demo, by):
 
     found = document(demo, "performance", *options)
 
-    assert found == [
+    assert {name: found[name] for name in ("by", "price_tables")} == {"by": list(by), "price_tables": []}
+    assert found["groups"] == [
         plain({**dict(zip(by, each.group, strict=True)), **{k: v for k, v in fields_of(each).items() if k != "group"}})
         for each in expected
     ]
@@ -181,12 +182,12 @@ def test_patterns_and_similar_are_those_of_the_functions(demo):
 
     text = answer(demo, "patterns")
 
-    assert document(demo, "patterns") == plain(patterns)
+    assert document(demo, "patterns") == {"patterns": plain(patterns), "price_tables": []}
     assert words.interval(patterns[0].success) in text.splitlines()[1]
     example = text.splitlines()[1].split()[-1]
     assert document(demo, "show", example)["execution"]["execution_id"] == patterns[0].examples[0]
     similar = ["similar", "fix the crash in parser.py", "--limit", "4", "--threshold", "0.9"]
-    assert document(demo, *similar) == plain(alike)
+    assert document(demo, *similar) == {"executions": plain(alike), "price_tables": []}
     assert len(answer(demo, *similar).splitlines()) == 5
 
 
@@ -206,7 +207,9 @@ def test_until_and_the_filters_narrow_every_report(demo):
     assert document(demo, "summary", *options)["executions"] == expected.executions
     assert document(demo, "costs", *options)["executions"] == expected.executions
     assert document(demo, "errors", *options)["executions"] == expected.executions
-    assert sum(group["executions"] for group in document(demo, "performance", *options)) == expected.executions
+    assert (
+        sum(group["executions"] for group in document(demo, "performance", *options)["groups"]) == expected.executions
+    )
 
 
 # What nobody knows.
@@ -276,9 +279,11 @@ def test_date_of_the_prices_stands_beside_the_figures(path):
     said = "own prices (2026-10-01) for the first calls, own prices (2026-11-01) for the last"
     assert f"prices      {said}\n" in answer(path, "summary")
     assert f"prices      {said}\n" in answer(path, "costs")
-    for command in (["performance"], ["similar", "x", "--threshold", "0"], ["compare", *WEEKS]):
-        assert f"Prices: {said}." in answer(path, *command) or command[0] == "similar"
-    assert document(path, "costs")["price_tables"] == ["own prices (2026-10-01)", "own prices (2026-11-01)"]
+    for command in ("performance", "compare"):
+        assert f"Prices: {said}.\n" in answer(path, *REPORTS[command])
+    for command in ("summary", "performance", "costs", "compare", "patterns", "similar"):
+        tables = document(path, *REPORTS[command])["price_tables"]
+        assert tables == ["own prices (2026-10-01)", "own prices (2026-11-01)"]
 
 
 # A budget.
@@ -524,7 +529,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
         connection.execute("UPDATE rollup_days_task_tier SET executions = 7")
     connection.close()
     answer(path, "rebuild")
-    assert document(path, "performance")[0]["executions"] == 1000
+    assert document(path, "performance")["groups"][0]["executions"] == 1000
 
 
 @pytest.fixture

@@ -42,16 +42,27 @@ _WRITTEN: Final = {
 @click.option("--before", required=True, metavar="SIDE", help="What is compared with: a window, or key=value.")
 @click.option("--after", required=True, metavar="SIDE", help="What is compared: the same kind of thing.")
 @click.option(
-    "--gate-success", default=2.0, type=click.FloatRange(0, 100), show_default=True, help="Points that matter."
+    "--gate-success",
+    metavar="POINTS",
+    default=2.0,
+    type=click.FloatRange(0, 100),
+    show_default=True,
+    help="The least change of success that matters, in percentage points.",
 )
 @click.option(
-    "--gate-ratio", default=1.1, type=click.FloatRange(min=1), show_default=True, help="Of duration and cost, likewise."
+    "--gate-ratio",
+    metavar="RATIO",
+    default=1.1,
+    type=click.FloatRange(min=1),
+    show_default=True,
+    help="The least change of duration and cost that matters: 1.1 is by 10%.",
 )
 def compare_command(question: Question, before: str, after: str, gate_success: float, gate_ratio: float) -> None:
     """Compare two windows of time, or two versions. Exits with 1 if something got worse.
 
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
-    either end may be left out; or a key of the tasks' metadata and its value, such as version=1.4.
+    either end may be left out (then --since and --until apply); or a key of the tasks' metadata and its value, such as
+    version=1.4.
 
     \b
       compare --before 14d..7d --after 7d..

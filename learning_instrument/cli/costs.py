@@ -46,12 +46,15 @@ _LISTED: Final = 20
 @reporting_command("costs")
 @click.option("--budget", metavar="USD", type=float, help="Say how long so many dollars last.")
 @click.option("--period", default="month", type=click.Choice(PERIODS), show_default=True, help="Of the budget, in UTC.")
-@click.option("--days", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list.")
+@click.option(
+    "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
+)
 def costs_command(question: Question, budget: float | None, period: str, days: int) -> None:
-    """Show what was spent and on what failed, by day; how far cost estimates can be trusted; and how a budget burns.
+    """Show what was spent, and how good the estimates were.
 
-    The budget's pace is that of the last four weeks; --since and --until do not touch it, the filters do. CSV has
-    the days, all of them.
+    What was spent on failures, and each day; how far cost estimates can be trusted, and what to correct them by; and
+    how long a budget lasts. The budget's pace is that of the last four weeks; --since and --until do not touch it, the
+    filters do. CSV has the days, all of them.
     """
     with question.database() as database:
         found = costs(database, question.selection)

@@ -26,13 +26,16 @@ _NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news =
 
 @reporting_command("errors")
 @click.option("--new-since", metavar="WHEN", help="What was first seen since is new.  [default: --since]")
-@click.option("--limit", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups.")
+@click.option(
+    "--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups."
+)
 @click.option("--details", is_flag=True, help="Print all that is known of each group.")
 def errors_command(question: Question, new_since: str | None, limit: int, details: bool) -> None:
-    """Show failures grouped by the template of their message, the most frequent first.
+    """Show failures by the template of their message.
 
-    In a template, <N>, <ID>, <PATH> and the like stand for what differs. 2.1x after a pool, tier or repository: it is
-    found 2.1 times as often among these failures as among all executions. JSON has all groups.
+    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for what differs. 2.1x after a
+    pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. JSON has all
+    groups.
     """
     with question.database() as database:
         found = error_groups(database, question.selection, new_since=moment(new_since) if new_since else None)

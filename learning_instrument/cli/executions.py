@@ -42,7 +42,7 @@ _failed_option = click.option("--failed", is_flag=True, help="Only executions th
 
 
 @reporting_command("list")
-@click.option("--limit", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
 @_failed_option
 def list_command(question: Question, limit: int, failed: bool) -> None:
     """Show executions, the newest first."""
@@ -75,7 +75,9 @@ def show_command(question: Question, execution: str) -> None:
 
 @reporting_command("tail")
 @_failed_option
-@click.option("--lines", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with.")
+@click.option(
+    "--lines", metavar="N", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with."
+)
 @click.option("--every", default=0.5, type=click.FloatRange(min=0.05), metavar="SECONDS", help="How often to look.")
 @click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="How long; without, for good.")
 def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:

@@ -21,7 +21,11 @@ _TIER_COLUMNS: Final = (
 
 @reporting_command("summary")
 def summary_command(question: Question) -> None:
-    """Show what there is, on one screen, and what is left out of it."""
+    """Show what there is on one screen, and what is left out.
+
+    Costs that nobody knows are not in the sum, and are counted; so is what could not be recorded, whatever the filters
+    say. CSV has the model tiers.
+    """
     with question.database() as database:
         found = summary(database, question.selection)
         tables = price_tables(database)
@@ -87,10 +91,11 @@ _FEW: Final = 20
     help="What to group by; twice for pairs.  [default: task_type]",
 )
 def performance_command(question: Question, by: tuple[str, ...]) -> None:
-    """Show how each group of executions fared: success, durations, queue, quality, cost, tokens.
+    """Show how groups of executions fared.
 
-    Success comes with its 95% interval, durations as the median and the 95th and 99th percentile, cost per success with
-    what failures cost. What nobody reported is in no mean.
+    By success, durations, wait in the queue, quality, cost and tokens. Success comes with its 95% interval, durations
+    as the median and the 95th and 99th percentile, cost per success with what failures cost. What nobody reported is in
+    no mean.
     """
     with question.database() as database:
         found = performance(database, by, question.selection)
@@ -104,6 +109,7 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
         rows,
         [*groups, *_COLUMNS, *unpriced],
         question.output,
+        document={"by": by, "groups": rows, "price_tables": tables},
         nothing="No executions.",
         notes=_notes(found, tables),
     )

@@ -23,20 +23,24 @@ _PATTERN_COLUMNS: Final = (
 
 
 @reporting_command("patterns")
-@click.option("--min-support", default=3, type=click.IntRange(min=1), show_default=True, help="How often it worked.")
-@click.option("--limit", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option(
+    "--min-support", metavar="N", default=3, type=click.IntRange(min=1), show_default=True, help="How often it worked."
+)
+@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
 def patterns_command(question: Question, min_support: int, limit: int) -> None:
-    """Show solutions that worked more than once: summaries of successful executions that say the same.
+    """Show solutions that worked more than once.
 
-    The success rate is that of all tasks like theirs, failures included, with its 95% interval; the lift is that rate
-    over the one of the task type. The best tier has the highest lower bound.
+    Those are summaries of successful executions that say the same. The success rate is that of all tasks like theirs,
+    failures included, with its 95% interval; the lift is that rate over the one of the task type. The best tier has the
+    highest lower bound.
     """
     with question.database() as database:
         found = solution_patterns(database, question.selection, min_support=min_support, limit=limit)
         tables = price_tables(database)
     rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
     nothing = f"No solution worked {min_support:,} times, as far as summaries say."
-    render(rows, _PATTERN_COLUMNS, question.output, nothing=nothing, notes=_prices(tables))
+    document = {"patterns": found, "price_tables": tables}
+    render(rows, _PATTERN_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
 
 
 def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
@@ -58,7 +62,7 @@ _SIMILAR_COLUMNS: Final = (
 
 @reporting_command("similar")
 @click.argument("description", metavar="DESCRIPTION")
-@click.option("--limit", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--limit", metavar="N", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
 @click.option(
     "--threshold",
     default=0.5,
@@ -67,15 +71,16 @@ _SIMILAR_COLUMNS: Final = (
     help="The least score, 1 being the same.",
 )
 def similar_command(question: Question, description: str, limit: int, threshold: float) -> None:
-    """Show executions of tasks like DESCRIPTION, the most alike first.
+    """Show executions of tasks like DESCRIPTION.
 
-    Alike are descriptions that share most of their words, rare words weighing more.
+    The most alike come first. Alike are descriptions that share most of their words, rare words weighing more.
     """
     with question.database() as database:
         found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
         tables = price_tables(database)
     nothing = f"No execution is alike with a score of {threshold:g} or more."
-    render(found, _SIMILAR_COLUMNS, question.output, nothing=nothing, notes=_prices(tables))
+    document = {"executions": found, "price_tables": tables}
+    render(found, _SIMILAR_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
 
 
 def _prices(tables: tuple[str, ...]) -> list[str]:

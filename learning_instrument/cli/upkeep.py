@@ -57,10 +57,10 @@ def prune_command(
 @click.command("rebuild")
 @database_option
 def rebuild_command(database: str | None) -> None:
-    """Bring the file up to date with this release, and make anew what reports are read from.
+    """Bring the file up to date with this release.
 
-    That is roll-ups, counts of errors and the index of words. Executions stay as they are, and others may go on
-    recording. After Ctrl-C, what was done stays, and the next rebuild goes on from there.
+    And make anew what reports are read from: roll-ups, counts of errors, the index of words. Executions stay as they
+    are, and others may go on recording. After Ctrl-C, what was done stays, and the next rebuild goes on from there.
     """
     path = database_path(database)
     with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db:
@@ -82,9 +82,10 @@ def rebuild_command(database: str | None) -> None:
 )
 @output_options
 def reprice_command(database: str | None, prices: str | None, as_json: bool, as_csv: bool) -> None:
-    """Price the model calls of the past anew, after prices changed. What was reported stays.
+    """Price the model calls of the past anew.
 
-    After Ctrl-C, what was priced stays, and another run does the rest.
+    After prices changed, or came. What was reported stays. After Ctrl-C, what was priced stays, and another run does
+    the rest.
     """
     output = output_wanted(as_json, as_csv)
     own = prices_of(prices)
