@@ -1,9 +1,6 @@
 """The reports of ``learning-instrument``: what they print is what the functions say, and what is left out is named."""
 
-import csv
 import functools
-import io
-import json
 import os
 import sqlite3
 import subprocess
@@ -12,35 +9,30 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from asking import NOON, answer, ask, document, record, rows, store
 from calls import chat, execution
-from click.testing import CliRunner
 from rich.cells import cell_len
 from rich.text import Text
 
-from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.analytics import (
     Selection,
     burn_down,
-    compare,
     costs,
     error_groups,
     performance,
-    side,
     similar_executions,
     solution_patterns,
     summary,
 )
-from learning_instrument.cli import main, words
+from learning_instrument.cli import words
 from learning_instrument.cli.rendering import fields_of, plain
 from learning_instrument.demo import write_demo
-from learning_instrument.followers import advance
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.prices import PriceTable, prices_of
+from learning_instrument.prices import prices_of
 from learning_instrument.read_only import ReadOnlyDatabase
-from learning_instrument.upkeep import Upkeep
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
-NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 #: Bug fixes of the demo fail more often in its last week.
 WEEKS = ("--before", "..2026-11-13T12:00", "--after", "2026-11-13T12:00..")
 REPORTS = {
@@ -67,36 +59,6 @@ def demo(tmp_path_factory):
 def path(tmp_path):
     """The path of a database for records of a test's own."""
     return str(tmp_path / "learning.db")
-
-
-def ask(path, *arguments):
-    """Give the command a line of arguments. No traceback is an answer."""
-    result = CliRunner().invoke(main, ["--database", path, *arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def answer(path, *arguments, status=0):
-    result = ask(path, *arguments)
-    assert (result.exit_code, result.stderr) == (status, "")
-    return result.stdout
-
-
-def document(path, *arguments, status=0):
-    return json.loads(answer(path, *arguments, "--json", status=status))
-
-
-def rows(path, *arguments, status=0):
-    return list(csv.DictReader(io.StringIO(answer(path, *arguments, "--csv", status=status))))
-
-
-def store(path, *records):
-    with LearningDatabase(path) as database:
-        database.append(records)
-
-
-def record(**fields):
-    return ExecutionRecord(**{"task_type": "fix", "duration_seconds": 1.0, "timestamp": NOON, **fields})
 
 
 # What the functions say.
@@ -365,76 +327,7 @@ def test_new_errors_and_those_that_are_back_are_told(path):
     assert "back          2026-11-19 12:00:00, after 456 h 00 m of silence\n" in text
 
 
-# Comparisons.
-
-
-def versions(path, before, after, count=200):
-    """Store so many executions of two versions, the share of failures in percent before and after."""
-    store(
-        path,
-        *[
-            record(
-                metadata={"task": {"version": version}},
-                outcome=Outcome.FAILED if number % 100 < share else Outcome.SUCCEEDED,
-            )
-            for version, share in (("1.3", before), ("1.4", after))
-            for number in range(count)
-        ],
-    )
-
-
-VERSIONS = ("compare", "--before", "version=1.3", "--after", "version=1.4")
-
-
-def test_regression_exits_with_1(path):
-    """In every form of the answer."""
-    versions(path, 5, 30)
-
-    text = answer(path, *VERSIONS, status=1)
-
-    assert text.endswith("Something got worse.\n")
-    (line,) = [line for line in text.splitlines() if line.startswith("success")]
-    assert line.split()[:6] == ["success", "worse", "95.0%", "70.0%", "-25.0", "points"]
-    assert document(path, *VERSIONS, status=1)["regression"] is True
-    found = rows(path, *VERSIONS, status=1)
-    assert [(row["task_type"], row["metric"], row["verdict"]) for row in found][:1] == [("", "success", "worse")]
-    assert ("fix", "success", "worse") in [(row["task_type"], row["metric"], row["verdict"]) for row in found]
-
-
-def test_what_is_no_regression_exits_with_0(path):
-    """An improvement, no change, and a change too small to matter."""
-    versions(path, 30, 5)
-    assert "success   better" in answer(path, *VERSIONS)
-    assert answer(path, "compare", "--before", "version=1.4", "--after", "version=9").endswith("something changed.\n")
-    worse = ("compare", "--before", "version=1.4", "--after", "version=1.3")
-    assert "success   worse" in answer(path, *worse, status=1)
-    assert "success   negligible" in answer(path, *worse, "--gate-success", "30")
-
-
-def test_comparison_is_that_of_the_function(demo):
-    """Of windows, with the filters."""
-    with ReadOnlyDatabase(demo) as database:
-        expected = compare(database, side(WEEKS[1]), side(WEEKS[3]), Selection(repo="shop"))
-
-    found = document(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
-
-    named = {"before": WEEKS[1], "after": WEEKS[3], "regression": expected.regression, "price_tables": []}
-    assert found == {**named, **plain(expected)}
-    text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
-    assert f"could have shown\nsuccess   {expected.success.verdict}" in text
-    assert words.points(expected.success.detectable) in text
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_windows_that_meet_have_nothing_in_common(demo, flip):
-    """One ends seven days ago, where the other begins: by the same clock, whichever is named first."""
-    sides = ["14d..7d", "7d.."]
-
-    before, after = reversed(sides) if flip else sides
-
-    result = ask(demo, "compare", "--before", before, "--after", after)
-
-    assert result.exit_code in (0, 1), result.stderr
+# Exit codes.
 
 
 @pytest.mark.parametrize(
@@ -501,68 +394,6 @@ def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, report):
         assert (result.exit_code, result.stdout) == (2, "")
         assert "learning-instrument rebuild brings it up to date." in result.stderr
         assert result.stderr.count("\n") == 1
-
-
-# Upkeep.
-
-
-def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
-    """What was done stays; and a rebuild that ended makes all of it anew."""
-    monkeypatch.setattr(Upkeep, "_follow", lambda *arguments: False)  # else the background would do it
-    store(path, *[record(task_id=str(number)) for number in range(1000)])
-    marks = []
-
-    def interrupted(target):
-        marks.append(target.execute("SELECT mark FROM rollup_state")[0][0])
-        if len(marks) == 3:
-            raise KeyboardInterrupt
-        return advance(target)
-
-    monkeypatch.setattr("learning_instrument.followers.advance", interrupted)
-    assert ask(path, "rebuild").exit_code == 130
-    assert marks == [0, 250, 500]
-
-    assert answer(path, "rebuild") == f"{path} is up to date.\n"
-    assert marks[3] == 500
-
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE rollup_days_task_tier SET executions = 7")
-    connection.close()
-    answer(path, "rebuild")
-    assert document(path, "performance")["groups"][0]["executions"] == 1000
-
-
-@pytest.fixture
-def priced(path):
-    """A database with a model call of one million tokens, for which nobody had a price."""
-    with LearningDatabase(path) as database:
-        SQLiteSpanExporter(database).export([execution(1), chat(2, 1, model="ours", tokens=(1_000_000, 0))])
-    return path
-
-
-def test_reprice_prices_the_past_anew(priced, tmp_path):
-    """With a table of one's own, and says which."""
-    prices = tmp_path / "prices.toml"
-    prices.write_text('date = "2026-11-22"\n[ours]\ninput = 2.5\n')
-    assert document(priced, "summary")["unpriced"] == 1
-
-    text = answer(priced, "reprice", "--prices", str(prices))
-
-    assert text.startswith("Priced 1 model call with own prices (2026-11-22), else ")
-    assert text.endswith("; 1 changed.\n1 execution changed cost: $2.50 more than before.\n")
-    assert document(priced, "summary")["cost_usd"] == 2.5
-    assert document(priced, "reprice", "--prices", str(prices))["changed"] == 0
-    assert rows(priced, "reprice", "--prices", str(prices))[0]["calls"] == "1"
-
-
-def test_reprice_without_prices_is_refused(priced, monkeypatch):
-    """It would only make unpriced what has a price."""
-    monkeypatch.setattr("learning_instrument.cli.upkeep.price_table", lambda: PriceTable(None, None, None))
-
-    result = ask(priced, "reprice")
-
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: There are no prices: pip install 'learning_instrument[prices]'")
 
 
 # Terminals and pipes.
