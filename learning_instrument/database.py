@@ -91,7 +91,8 @@ class LearningDatabase(Storage):
     def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
         """Make roll-ups, error counts and search index anew: some seconds for each 100,000 executions.
 
-        Answers are the same before, after and meanwhile, and others may go on recording.
+        Answers are the same before, after and meanwhile, and others may go on recording. One that was interrupted
+        goes on where it was.
 
         Args:
             progress: called between slices with about how many executions are left.
@@ -102,11 +103,12 @@ class LearningDatabase(Storage):
         from . import followers
 
         self.flush()
-        self._between_batches(followers.forget)
+        self._between_batches(followers.begin_rebuild)
         while self._between_batches(followers.advance):
             if progress is not None:
                 progress(self._between_batches(followers.behind))
             time.sleep(_PAUSE_SECONDS)
+        self._between_batches(followers.end_rebuild)
 
     def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
         """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.

@@ -59,6 +59,27 @@ def forget(target: WriteConnection) -> None:
         follower.forget(target)
 
 
+def begin_rebuild(target: WriteConnection) -> None:
+    """Empty them all, unless a rebuild was interrupted: what that one did stays.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    was_interrupted = target.execute("SELECT 1 FROM rebuilds")
+    if not (was_interrupted and behind(target)):
+        forget(target)
+        target.execute("INSERT INTO rebuilds VALUES (datetime('now'))")
+
+
+def end_rebuild(target: WriteConnection) -> None:
+    """Note that nothing of the rebuild is left.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    target.execute("DELETE FROM rebuilds")
+
+
 def behind(target: WriteConnection) -> int:
     """Return about how many executions the one that is furthest behind has yet to see.
 

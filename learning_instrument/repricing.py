@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,18 +32,22 @@ class Repriced:
     price_table: str
 
 
-def reprice(database: LearningDatabase, prices: Prices | None = None) -> Repriced:
-    """Price all model calls of *database* anew, and add up their executions.
+def reprice(
+    database: LearningDatabase, prices: Prices | None = None, progress: Callable[[int, int], object] | None = None
+) -> Repriced:
+    """Price all model calls of *database* anew, and add up their executions. What is done stays, if interrupted.
 
     Args:
         database: where the calls are.
         prices: what to price them with; by default what the database prices new calls with.
+        progress: called between slices with how many calls are done, and of about how many.
 
     Raises:
         DatabaseError: if the database cannot be read or written.
     """
     prices = database.calls.prices if prices is None else prices
     last = calls = changed = 0
+    of = 0 if progress is None else _count(database)
     changes: dict[str, Change] = {}
     while rows := _slice(database, last):
         last = rows[-1][0]
@@ -55,9 +60,16 @@ def reprice(database: LearningDatabase, prices: Prices | None = None) -> Reprice
             for execution_id, change in database.within_transaction(functools.partial(_store, new)).items():
                 first = changes.get(execution_id, change)
                 changes[execution_id] = Change(first.before, change.after)
+        if progress is not None:
+            progress(calls, of)
     moved = [change for change in changes.values() if change.before != change.after]
     difference = math.fsum((change.after or 0.0) - (change.before or 0.0) for change in moved)
     return Repriced(calls, changed, len(moved), difference, str(price_table()))
+
+
+def _count(database: LearningDatabase) -> int:
+    (row,) = database.query("SELECT count(*) AS calls FROM model_calls WHERE cost_source <> ?", (REPORTED,))
+    return int(row["calls"])
 
 
 def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]:

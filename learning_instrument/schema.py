@@ -114,6 +114,11 @@ def m009_feedback(db: "Database") -> None:
     )
 
 
+def m010_rebuilds(db: "Database") -> None:
+    """Create what has a row while roll-ups and the like are made anew, so that an interrupted rebuild can go on."""
+    db.table("rebuilds").create({"since": str}, not_null={"since"})
+
+
 STEPS: Final = (
     m001_executions,
     m002_losses,
@@ -124,6 +129,7 @@ STEPS: Final = (
     m007_error_templates,
     m008_search,
     m009_feedback,
+    m010_rebuilds,
 )
 VERSION: Final = len(STEPS)
 

@@ -58,6 +58,11 @@ class Selection:
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"{name}={value!r} is not text.")
 
+    def __str__(self) -> str:
+        """Return its window of time, and its filters."""
+        window = "..".join("" if moment is None else iso(moment) for moment in (self.since, self.until))
+        return ", ".join([window, *(f"{name}={value}" for name, value in self.values.items())])
+
     @property
     def values(self) -> dict[str, str]:
         """The filters that are set, by their dimension."""

@@ -49,11 +49,12 @@ MAY_IMPORT = {
     "totals": "connection model_calls record",
     "call_storage": "attribution connection errors model_calls prices record totals",
     "measures": "",
+    "moments": "errors",
     "selection": "errors measures",
     "rollups": "bins connection measures",
     "search_index": "connection",
     # What is asked of the database; and how it learns what it will be asked.
-    "analytics": "bins errors measures rollups search_index selection",
+    "analytics": "bins errors measures moments rollups search_index selection",
     "error_counts": "analytics connection",
     "followers": "connection error_counts rollups search_index",
     "forking": "",
@@ -79,14 +80,14 @@ MAY_IMPORT = {
     "instrumentor": "configuration decorator errors patching pools targets",
     "testing": "",
     # What a person at a terminal uses.
-    "moments": "errors",
     "read_only": "connection errors schema",
     "parquet": "errors record",
     "pruning": "connection errors followers parquet record retention selection",
     "demo": "database errors identifiers outcome record",
     "doctor": "errors processes read_only schema selection",
     "launch": "errors otlp",
-    "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record selection",
+    "cli": "analytics database demo doctor errors feedback launch lookup measures moments prices pruning read_only"
+    " record repricing selection",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.

@@ -21,7 +21,9 @@ from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.record import COLUMNS
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
-REPORTS = ("list", "show", "tail")
+REPORTS = (
+    "summary", "performance", "costs", "errors", "compare", "patterns", "similar", "list", "show", "tail",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -90,6 +92,8 @@ def test_list_shows_the_newest_first(ask):
         (["--model-tier", "large"], []),
         (["--since", "1h"], ["broken", "child", "parent"]),
         (["--since", "2999-01-01"], []),
+        (["--until", "1h"], []),
+        (["--until", "2999-01-01", "--limit", "1"], ["broken"]),
     ],
 )
 def test_filters_leave_what_is_meant(ask, options, expected):
@@ -209,6 +213,14 @@ def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
         ["feedback", "--clear", "--yes"],
         ["prune", "--keep", "1", "--yes"],
         ["rebuild"],
+        ["reprice"],
+        ["summary"],
+        ["performance"],
+        ["costs"],
+        ["errors"],
+        ["compare", "--before", "14d..7d", "--after", "7d.."],
+        ["patterns"],
+        ["similar", "x"],
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -271,7 +283,17 @@ def test_every_command_explains_itself(ask, command):
 def test_every_report_has_the_same_options(ask, command):
     text = answer(ask(command, "--help"))
 
-    for option in ["--since", "--repo", "--pool-type", "--model-tier", "--task-type", "--json", "--csv", "--database"]:
+    for option in [
+        "--since",
+        "--until",
+        "--repo",
+        "--pool-type",
+        "--model-tier",
+        "--task-type",
+        "--json",
+        "--csv",
+        "--database",
+    ]:
         assert f"  {option} " in text
 
 
@@ -366,7 +388,9 @@ def test_installed_command_answers(path):
     assert installed("--version").stdout.startswith("learning-instrument, version ")
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["list", "--csv"], ["doctor"], ["show", "parent"]])
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["list", "--json"], ["list", "--csv"], ["doctor"], ["show", "parent"], ["costs"]]
+)
 def test_reader_that_goes_away_is_no_error(path, arguments):
     """As ``head`` does: nothing is said, and the exit code is that of a program which SIGPIPE ended."""
     reading, writing = os.pipe()

@@ -230,6 +230,14 @@ def test_windows_can_be_written(text, expected):
     assert (window.since, window.until) == expected
 
 
+def test_ages_are_counted_from_one_moment():
+    """So that one window begins where another ends."""
+    before, after = side("14d..7d", NOON), side("7d..", NOON)
+
+    assert (before.since, before.until) == (NOON - timedelta(days=14), NOON - timedelta(days=7))
+    assert (after.since, after.until) == (before.until, None)
+
+
 def test_versions_can_be_written():
     """Only the first equals sign tells key and value apart."""
     assert side("model.version=a=b..c") == Version("model.version", "a=b..c")

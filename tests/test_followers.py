@@ -7,6 +7,7 @@ import pytest
 from learning_instrument import ExecutionRecord, LearningDatabase, followers
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
+from learning_instrument.upkeep import Upkeep
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -76,6 +77,27 @@ def test_rebuilding_makes_them_anew(database, store):
     assert error_groups(database) == before
     assert store.execute(MARKS) == [(30, 30, 30)]
     assert database.find_similar_executions("mend part 7", threshold=0.9)[0]["task_description"] == "mend part 7"
+
+
+def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
+    """One that ended, though, begins anew."""
+    monkeypatch.setattr(Upkeep, "_follow", lambda *arguments: False)  # else the background may be faster
+    database.append(records(1000))
+    left = []
+
+    def interrupt(count):
+        left.append(count)
+        if count <= 500:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        database.rebuild_rollups(interrupt)
+    assert left == [750, 500]
+
+    database.rebuild_rollups(left.append)
+    assert left[2:] == [250, 0]
+    database.rebuild_rollups(left.append)
+    assert left[4:] == [750, 500, 250, 0]
 
 
 def test_pruned_executions_leave_the_counts_and_the_index(database, store):

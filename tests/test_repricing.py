@@ -33,6 +33,16 @@ def test_new_prices_change_what_was_priced_and_what_was_not(stored):
     assert [row["cost_source"] for row in calls(stored)] == ["reported", "priced", "priced"]
 
 
+def test_progress_is_told_after_each_slice(stored, monkeypatch):
+    """How many calls are done, and of how many; those that were reported are not among them."""
+    monkeypatch.setattr("learning_instrument.repricing._SLICE", 1)
+    told = []
+
+    reprice(stored, progress=lambda *counts: told.append(counts))
+
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_same_prices_change_nothing(stored):
     """By default those that new calls are priced with."""
     before = costs(stored), calls(stored)

@@ -9,6 +9,7 @@ from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, performance
+from .pricing import price_tables
 from .similar import SimilarExecution, similar_executions
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "error_groups",
     "normal_quantile",
     "performance",
+    "price_tables",
     "side",
     "similar_executions",
     "solution_patterns",

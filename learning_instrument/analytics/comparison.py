@@ -6,7 +6,6 @@ duration and cost 1% each, and 1% goes to the cells, of which those are believed
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Final, Literal
 
 from ..errors import ConfigurationError
 from ..measures import DIMENSIONS, IS_PRICED, IS_TIMED
+from ..moments import moment
 from ..selection import FILTERS, Queryable, Selection
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .significance import benjamini_hochberg
@@ -44,6 +44,10 @@ class Version:
         """Refuse what cannot be meant."""
         if not self.key or '"' in self.key:
             raise ConfigurationError(f"key={self.key!r} is no metadata key; it has to have letters, and no quotes.")
+
+    def __str__(self) -> str:
+        """Return it as :func:`side` reads it."""
+        return f"{self.key}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def compare(
         DatabaseError: if the database cannot be read.
     """
     if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and _overlap(before, after)):
-        raise ConfigurationError(f"{before!r} and {after!r} have executions in common; compare two that have none.")
+        raise ConfigurationError(f"{before} and {after} have executions in common; compare two that have none.")
     sides = [_cells(database, side, selection or Selection()) for side in (before, after)]
     names = sorted(sides[0].keys() | sides[1].keys())
     pairs = {name: (sides[0].get(name, _Cell()), sides[1].get(name, _Cell())) for name in names}
@@ -172,10 +176,15 @@ def compare(
     )
 
 
-def side(text: str) -> Selection | Version:
+def side(text: str, now: datetime | None = None) -> Selection | Version:
     """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``key=value``.
 
-    Dates and times without a zone are UTC; a window ends before its second one.
+    Dates and times without a zone are UTC, and ``7d`` is seven days before now; a window ends before its second one.
+
+    Args:
+        text: what somebody wrote.
+        now: what ages are counted from, the same for both sides, so that one ends where the other begins; None: the
+            present.
 
     Raises:
         ConfigurationError: for a text that is neither.
@@ -183,22 +192,13 @@ def side(text: str) -> Selection | Version:
     since, dots, until = text.partition("..")
     key, equals, value = text.partition("=")
     if dots and (since or until) and not equals:
-        return Selection(since=_moment(since, text), until=_moment(until, text))
+        now = now or datetime.now(timezone.utc)
+        return Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
     if equals and key:
         return Version(key, value)
-    raise ConfigurationError(f"{text!r} is neither a window such as 2026-11-01..2026-11-08 nor a key=value.")
-
-
-def _moment(text: str, whole: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{whole!r}: {text!r} is no date; write it as 2026-11-01 or 2026-11-01T15:00."
-        ) from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+    raise ConfigurationError(
+        f"{text!r} is neither a window such as 2026-11-01..2026-11-08 or 7d.. nor a key=value such as version=1.4."
+    )
 
 
 def _overlap(one: Selection, other: Selection) -> bool:

@@ -93,6 +93,11 @@ class Costs:
     #: None where there are fewer than five executions to learn from and try on.
     correction_test: CorrectionTest | None
 
+    @property
+    def unreported(self) -> int:
+        """Executions whose cost nobody reported."""
+        return self.executions - self.priced - self.unpriced
+
 
 def costs(database: Queryable, selection: Selection | None = None) -> Costs:
     """Return what was spent, and how far cost estimates can be trusted.

@@ -50,6 +50,11 @@ class Summary:
     first: datetime | None
     last: datetime | None
 
+    @property
+    def unreported(self) -> int:
+        """Executions whose cost nobody reported."""
+        return self.executions - self.priced - self.unpriced
+
 
 def summary(database: Queryable, selection: Selection | None = None) -> Summary:
     """Return the overview of the executions of *selection*; None: of all.

@@ -21,17 +21,14 @@ from .rendering import (
     print_fields,
     print_json,
     print_note,
-    print_table,
+    print_section,
     render,
     write,
 )
 
-#: The first half of an execution's id is the moment it started, to the nanosecond.
-_SHORT_ID: Final = 16
-
 _COLUMNS: Final = (
     Column("timestamp", "started", words.when, rank=3),
-    Column("execution_id", "id", lambda text: text[:_SHORT_ID]),
+    Column("execution_id", "id", words.short_id),
     Column("task_type", "task type", is_text=True, rank=1),
     Column("pool_type", "pool", is_text=True, rank=5),
     Column("model_tier", "tier", is_text=True, rank=6),
@@ -45,7 +42,7 @@ _failed_option = click.option("--failed", is_flag=True, help="Only executions th
 
 
 @reporting_command("list")
-@click.option("--limit", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
 @_failed_option
 def list_command(question: Question, limit: int, failed: bool) -> None:
     """Show executions, the newest first."""
@@ -67,9 +64,9 @@ def show_command(question: Question, execution: str) -> None:
         said = history(database, found.execution.execution_id)
     if question.output is Output.TEXT:
         _print_fields(found)
-        _print_more("Feedback", said, _FEEDBACK_COLUMNS)
-        _print_more("Model calls", found.model_calls, _model_call_columns(found.model_calls))
-        _print_more("Executions within it", [_line(record) for record in found.children], _COLUMNS)
+        print_section("Feedback", said, _FEEDBACK_COLUMNS)
+        print_section("Model calls", found.model_calls, _model_call_columns(found.model_calls))
+        print_section("Executions within it", [_line(record) for record in found.children], _COLUMNS)
     elif question.output is Output.JSON:
         print_json({**plain(found), "feedback": said})
     else:
@@ -78,7 +75,9 @@ def show_command(question: Question, execution: str) -> None:
 
 @reporting_command("tail")
 @_failed_option
-@click.option("--lines", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with.")
+@click.option(
+    "--lines", metavar="N", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with."
+)
 @click.option("--every", default=0.5, type=click.FloatRange(min=0.05), metavar="SECONDS", help="How often to look.")
 @click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="How long; without, for good.")
 def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:
@@ -158,12 +157,6 @@ def _print_fields(found: Relatives) -> None:
     missing = [name for name, value in values.items() if value is None]
     if missing:
         print_note(f"Not reported: {', '.join(missing)}.")
-
-
-def _print_more(title: str, rows: Sequence[Any], columns: Sequence[Column]) -> None:
-    if rows:
-        write(f"\n{title}")
-        print_table(rows, columns, "")
 
 
 def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[Column]:

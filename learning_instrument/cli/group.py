@@ -19,10 +19,18 @@ from .options import database_option
 #: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
 COMMANDS: Final = {
     "run": "run",
+    "summary": "performance",
+    "performance": "performance",
+    "costs": "costs",
+    "errors": "errors",
+    "compare": "compare",
+    "patterns": "solutions",
+    "similar": "solutions",
     "list": "executions",
     "show": "executions",
     "tail": "executions",
     "feedback": "feedback",
+    "reprice": "upkeep",
     "prune": "upkeep",
     "rebuild": "upkeep",
     "doctor": "doctor",

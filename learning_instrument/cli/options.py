@@ -37,9 +37,10 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
 
     def command(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
-        def answer(database: str | None, since: str | None, as_json: bool, as_csv: bool, **others: Any) -> Any:
+        def answer(database: str | None, as_json: bool, as_csv: bool, **others: Any) -> Any:
             filters = {name: others.pop(name) for name in _FILTERS}
-            selection = Selection(since=moment(since) if since else None, **filters)
+            since, until = (moment(text) if text else None for text in (others.pop("since"), others.pop("until")))
+            selection = Selection(since=since, until=until, **filters)
             return function(Question(database_path(database), selection, output_wanted(as_json, as_csv)), **others)
 
         answer = output_options(answer)
@@ -76,6 +77,7 @@ _FILTERS: Final = {
 
 _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
     click.option("--since", metavar="WHEN", help="Only what started since: 24h, 7d, 2w, or a date (UTC)."),
+    click.option("--until", metavar="WHEN", help="Only what started before."),
     *(
         click.option(f"--{name.replace('_', '-')}", metavar="NAME", help=help_text)
         for name, help_text in _FILTERS.items()

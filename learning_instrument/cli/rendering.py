@@ -29,8 +29,10 @@ from ..errors import ConfigurationError
 from .words import one_line
 
 _GAP: Final = 2
-#: No text column gets narrower than this, unless it is short anyway.
+#: No text beside a name gets narrower than this.
 _NARROWEST: Final = 10
+#: The longest bar of a chart.
+_BAR: Final = 20
 
 
 class Output(enum.Enum):
@@ -51,6 +53,7 @@ class Column:
         show: a value -> its text. What is None is shown as a dash.
         is_number: whether it is set flush right.
         is_text: whether it may be cut where the terminal is narrow.
+        least: how many characters such a text keeps where it has them.
         rank: columns of the highest rank go first where even that is not enough; those of rank 0 stay.
         style: a value -> its style on a terminal.
     """
@@ -60,6 +63,7 @@ class Column:
     show: Callable[[Any], str] = str
     is_number: bool = False
     is_text: bool = False
+    least: int = 10
     rank: int = 0
     style: Callable[[Any], str] = lambda value: ""
 
@@ -105,7 +109,7 @@ def print_json(document: Any, indent: int | None = 2) -> None:
 
 def print_csv(rows: Sequence[Any], columns: Sequence[Column], with_heading: bool = True) -> None:
     """Print all that is in *rows*; where there are none, the names of *columns*."""
-    values = [plain(row) for row in rows]
+    values = [plain(_flat(row)) for row in rows]
     names = list(values[0]) if values else [column.name for column in columns]
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
@@ -146,6 +150,19 @@ def print_table(rows: Sequence[Any], columns: Sequence[Column], nothing: str) ->
         write(table_of(rows, columns, terminal_width()), end="")
     else:
         write(_aligned(rows, columns), end="")
+
+
+def print_section(title: str, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+    """Print *rows* below a title, or nothing where there are none."""
+    if rows:
+        write(f"\n{title}")
+        print_table(rows, columns, "")
+
+
+def bar(value: float | None, most: float) -> str:
+    """Return a bar as long as *value* is beside *most*."""
+    length = _BAR * (value or 0.0) / most if most > 0 else 0.0
+    return ("\N{FULL BLOCK}" if _writes_unicode() else "#") * math.ceil(length)
 
 
 def print_note(note: str) -> None:
@@ -193,12 +210,17 @@ def value_of(row: Any, name: str) -> Any:
     return row
 
 
+def fields_of(answer: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass."""
+    return {item.name: getattr(answer, item.name) for item in dataclasses.fields(answer)}
+
+
 def plain(value: Any) -> Any:
     """Return *value* as JSON has it: dataclasses as objects, moments in ISO form, what is not a number as null."""
     if hasattr(value, "to_dict"):
         return plain(value.to_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return plain(fields_of(value))
     if isinstance(value, enum.Enum):
         return plain(value.value)
     if isinstance(value, Mapping):
@@ -247,7 +269,7 @@ def _least_width(columns: Sequence[Column], wanted: Mapping[str, int]) -> int:
 
 
 def _least(column: Column, wanted: Mapping[str, int]) -> int:
-    return min(wanted[column.name], _NARROWEST) if column.is_text else wanted[column.name]
+    return min(wanted[column.name], column.least) if column.is_text else wanted[column.name]
 
 
 def _widths(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> dict[str, int]:
@@ -275,6 +297,20 @@ def _aligned(rows: Sequence[Any], columns: Sequence[Column]) -> str:
         + "\n"
         for line in lines
     )
+
+
+def _flat(row: Any) -> Any:
+    """Return *row* with the fields of a dataclass in it as fields of its own: ``success_low``."""
+    if hasattr(row, "to_dict"):
+        return row
+    items = row if isinstance(row, Mapping) else fields_of(row)
+    flat: dict[str, Any] = {}
+    for name, value in items.items():
+        if dataclasses.is_dataclass(value):
+            flat |= {f"{name}_{inner}": part for inner, part in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _csv_cell(value: Any) -> Any:

@@ -1,16 +1,21 @@
-"""``prune`` and ``rebuild``: what a database needs from time to time."""
+"""``prune``, ``rebuild`` and ``reprice``: what a database needs from time to time."""
 
+import functools
 import os
+from typing import Final
 
 import click
 
 from ..database import LearningDatabase
+from ..errors import ConfigurationError
 from ..moments import age
+from ..prices import Prices, price_table, prices_of
 from ..pruning import limits, prune
 from ..read_only import ReadOnlyDatabase
+from ..repricing import Repriced, reprice
 from . import words
-from .options import database_option, database_path
-from .rendering import may_go_on, progress_bar
+from .options import database_option, database_path, output_options, output_wanted
+from .rendering import Column, Output, may_go_on, progress_bar, render
 
 
 @click.command("prune")
@@ -52,7 +57,67 @@ def prune_command(
 @click.command("rebuild")
 @database_option
 def rebuild_command(database: str | None) -> None:
-    """Bring the file up to date with this release."""
+    """Bring the file up to date with this release.
+
+    And make anew what reports are read from: roll-ups, counts of errors, the index of words. Executions stay as they
+    are, and others may go on recording. After Ctrl-C, what was done stays, and the next rebuild goes on from there.
+    """
     path = database_path(database)
     with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db:
+        with progress_bar() as tell:
+            counts: list[int] = []
+
+            def progress(left: int) -> None:
+                counts.append(left)
+                tell("Executions", counts[0] - left, counts[0])
+
+            learning_db.rebuild_rollups(progress)
         click.echo(f"{learning_db.path} is up to date.")
+
+
+@click.command("reprice")
+@database_option
+@click.option(
+    "--prices", metavar="FILE", type=click.Path(), help="Your own: TOML.  [default: $LEARNING_INSTRUMENT_PRICES]"
+)
+@output_options
+def reprice_command(database: str | None, prices: str | None, as_json: bool, as_csv: bool) -> None:
+    """Price the model calls of the past anew.
+
+    After prices changed, or came. What was reported stays. After Ctrl-C, what was priced stays, and another run does
+    the rest.
+    """
+    output = output_wanted(as_json, as_csv)
+    own = prices_of(prices)
+    table = price_table()
+    if table.name is None and not own.own:  # else every priced call would be unpriced afterwards
+        raise ConfigurationError(
+            "There are no prices: pip install 'learning_instrument[prices]', or give your own with --prices."
+        )
+    path = database_path(database)
+    with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db, progress_bar() as tell:
+        done = reprice(learning_db, own, functools.partial(tell, "Model calls"))
+    if output is not Output.TEXT:
+        render([done], _REPRICED_COLUMNS, output, document=done)
+        return
+    more_or_less = "more" if done.difference >= 0 else "less"
+    click.echo(f"Priced {words.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed.")
+    click.echo(
+        f"{words.counted(done.executions, 'execution')} changed cost:"
+        f" {words.dollars(abs(done.difference))} {more_or_less} than before."
+    )
+
+
+_REPRICED_COLUMNS: Final = (
+    Column("calls", "calls"),
+    Column("changed", "changed"),
+    Column("executions", "executions"),
+    Column("difference", "difference"),
+    Column("price_table", "price table"),
+)
+
+
+def _prices(own: Prices, done: Repriced) -> str:
+    if not own.own:
+        return done.price_table
+    return f"own prices ({own.day or 'no date'}), else {done.price_table}"

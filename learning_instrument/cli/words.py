@@ -1,10 +1,13 @@
 """Values as people read them."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+_SHORT_ID: Final = 16
 
 
 def one_line(text: str) -> str:
@@ -12,9 +15,19 @@ def one_line(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
+def short_id(execution_id: str) -> str:
+    """Return the first half of an execution's id: the moment it started, to the nanosecond."""
+    return execution_id[:_SHORT_ID]
+
+
 def when(moment: datetime) -> str:
     """Return a moment in UTC, to the second."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(moment: datetime) -> str:
+    """Return the day of a moment in UTC."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d")
 
 
 def seconds(value: float) -> str:
@@ -43,6 +56,68 @@ def share(value: float) -> str:
     return f"{value:.1%}"
 
 
+def interval(value: Any) -> str:
+    """Return a proportion and the interval that holds the true one: ``91.9% (90.6% to 93.0%)``."""
+    return f"{share(value.estimate)} ({share(value.low)} to {share(value.high)})"
+
+
+def points(value: float) -> str:
+    """Return a difference of two shares in percentage points: ``-2.5 points``."""
+    return f"{value * 100:+.1f} points"
+
+
+def points_between(low: float, high: float) -> str:
+    """Return an interval of differences: ``-6.9 to -0.3 points``."""
+    return f"{low * 100:+.1f} to {points(high)}"
+
+
+def changes_between(low: float, high: float) -> str:
+    """Return an interval of ratios: ``-6.3% to +6.4%``."""
+    return f"{change(low)} to {change(high)}"
+
+
+def p_value(value: float) -> str:
+    """Return how likely something is by chance."""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def change(ratio: float) -> str:
+    """Return a ratio of after to before as a change: ``+7.1%``."""
+    return f"{ratio - 1:+.1%}"
+
+
+def off_by(error: float) -> str:
+    """Return how far estimates are off, as a factor: 0.25 is ``1.25x``."""
+    return times(1 + error)
+
+
+def times(value: float) -> str:
+    """Return a factor: ``1.25x``."""
+    return f"{value:.2f}x"
+
+
+def spent(cost: float | None, on_failures: float | None) -> str:
+    """Return what was spent, as far as anybody knows."""
+    if cost is None or on_failures is None:
+        return "unknown: nobody reported a cost"
+    return f"{dollars(cost)}, of it {dollars(on_failures)} on what did not succeed"
+
+
+def costs_left_out(unpriced: int, unreported: int) -> list[str]:
+    """Return which costs are in no figure."""
+    missing = []
+    if unpriced:
+        missing.append(f"the cost of {counted(unpriced, 'execution')} on models without a price (unpriced)")
+    if unreported:
+        missing.append(f"the cost of {counted(unreported, 'execution')} that nobody reported")
+    return missing
+
+
+def prices(tables: Sequence[str]) -> str:
+    """Return which price tables costs come from."""
+    return tables[0] if len(tables) == 1 else f"{tables[0]} for the first calls, {tables[-1]} for the last"
+
+
 def yes_or_no(value: Any) -> str:
     """Return a bool as a word."""
     return "yes" if value else "no"
@@ -55,7 +130,13 @@ def counted(number: int, thing: str) -> str:
 
 def outcome_style(outcome: Any) -> str:
     """Return the style in which an outcome is shown."""
-    return {"succeeded": "green", "cancelled": "yellow", "timeout": "magenta"}.get(getattr(outcome, "value", ""), "red")
+    colours = {"succeeded": "green", "cancelled": "yellow", "timeout": "magenta"}
+    return colours.get(getattr(outcome, "value", outcome), "red")
+
+
+def verdict_style(verdict: str) -> str:
+    """Return the style in which a comparison's verdict is shown."""
+    return {"better": "green", "worse": "red"}.get(verdict.partition(" ")[0], "")
 
 
 def size(number: int) -> str:

@@ -1,0 +1,96 @@
+"""``learning-instrument compare``: regressions and exit codes."""
+
+import pytest
+from asking import NOON, answer, ask, document, record, rows, store
+
+from learning_instrument.analytics import Selection, compare, side
+from learning_instrument.cli import words
+from learning_instrument.cli.rendering import plain
+from learning_instrument.demo import write_demo
+from learning_instrument.outcome import Outcome
+from learning_instrument.read_only import ReadOnlyDatabase
+
+WEEKS = ("--before", "..2026-11-13T12:00", "--after", "2026-11-13T12:00..")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The path of a synthetic database."""
+    path = str(tmp_path_factory.mktemp("compare") / "demo.db")
+    write_demo(path, 800, now=NOON)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database for records of a test's own."""
+    return str(tmp_path / "learning.db")
+
+
+def versions(path, before, after, count=200):
+    """Store so many executions of two versions, the share of failures in percent before and after."""
+    store(
+        path,
+        *[
+            record(
+                metadata={"task": {"version": version}},
+                outcome=Outcome.FAILED if number % 100 < share else Outcome.SUCCEEDED,
+            )
+            for version, share in (("1.3", before), ("1.4", after))
+            for number in range(count)
+        ],
+    )
+
+
+VERSIONS = ("compare", "--before", "version=1.3", "--after", "version=1.4")
+
+
+def test_regression_exits_with_1(path):
+    """In every form of the answer."""
+    versions(path, 5, 30)
+
+    text = answer(path, *VERSIONS, status=1)
+
+    assert text.endswith("Something got worse.\n")
+    (line,) = [line for line in text.splitlines() if line.startswith("success")]
+    assert line.split()[:6] == ["success", "worse", "95.0%", "70.0%", "-25.0", "points"]
+    assert document(path, *VERSIONS, status=1)["regression"] is True
+    found = rows(path, *VERSIONS, status=1)
+    assert [(row["task_type"], row["metric"], row["verdict"]) for row in found][:1] == [("", "success", "worse")]
+    assert ("fix", "success", "worse") in [(row["task_type"], row["metric"], row["verdict"]) for row in found]
+
+
+def test_what_is_no_regression_exits_with_0(path):
+    """An improvement, no change, and a change too small to matter."""
+    versions(path, 30, 5)
+    assert "success   better" in answer(path, *VERSIONS)
+    assert answer(path, "compare", "--before", "version=1.4", "--after", "version=9").endswith("something changed.\n")
+    worse = ("compare", "--before", "version=1.4", "--after", "version=1.3")
+    assert "success   worse" in answer(path, *worse, status=1)
+    assert "success   negligible" in answer(path, *worse, "--gate-success", "30")
+
+
+def test_comparison_is_that_of_the_function(demo):
+    """Of windows, with the filters."""
+    with ReadOnlyDatabase(demo) as database:
+        expected = compare(database, side(WEEKS[1]), side(WEEKS[3]), Selection(repo="shop"))
+
+    found = document(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
+
+    named = {"before": WEEKS[1], "after": WEEKS[3], "regression": expected.regression, "price_tables": []}
+    assert found == {**named, **plain(expected)}
+    text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
+    assert f"could have shown\nsuccess   {expected.success.verdict}" in text
+    assert words.points(expected.success.detectable) in text
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_windows_that_meet_have_nothing_in_common(demo, flip):
+    """One ends seven days ago, where the other begins: by the same clock, whichever is named first."""
+    sides = ["14d..7d", "7d.."]
+
+    before, after = reversed(sides) if flip else sides
+
+    result = ask(demo, "compare", "--before", before, "--after", after)
+
+    assert result.exit_code in (0, 1), result.stderr

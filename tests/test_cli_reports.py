@@ -1,0 +1,466 @@
+"""The reports of ``learning-instrument``: what they print is what the functions say, and what is left out is named."""
+
+import functools
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from asking import NOON, answer, ask, document, record, rows, store
+from calls import chat, execution
+from rich.cells import cell_len
+from rich.text import Text
+
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.analytics import (
+    Selection,
+    burn_down,
+    costs,
+    error_groups,
+    performance,
+    similar_executions,
+    solution_patterns,
+    summary,
+)
+from learning_instrument.cli import words
+from learning_instrument.cli.rendering import fields_of, plain
+from learning_instrument.demo import write_demo
+from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.prices import prices_of
+from learning_instrument.read_only import ReadOnlyDatabase
+
+COMMAND = Path(sys.executable).parent / "learning-instrument"
+#: Bug fixes of the demo fail more often in its last week.
+WEEKS = ("--before", "..2026-11-13T12:00", "--after", "2026-11-13T12:00..")
+REPORTS = {
+    "summary": ["summary"],
+    "performance": ["performance", "--by", "task_type", "--by", "model_tier"],
+    "costs": ["costs", "--budget", "100"],
+    "errors": ["errors"],
+    "errors in full": ["errors", "--details"],
+    "compare": ["compare", *WEEKS],
+    "patterns": ["patterns"],
+    "similar": ["similar", "fix the crash in parser.py"],
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The path of a synthetic database."""
+    path = str(tmp_path_factory.mktemp("reports") / "demo.db")
+    write_demo(path, 800, now=NOON)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database for records of a test's own."""
+    return str(tmp_path / "learning.db")
+
+
+# What the functions say.
+
+
+def test_summary_is_that_of_the_function(demo):
+    """With what it left out, and the prices."""
+    with ReadOnlyDatabase(demo) as database:
+        expected = summary(database)
+
+    text = answer(demo, "summary")
+
+    assert document(demo, "summary") == {**plain(expected), "unreported": 0, "price_tables": []}
+    assert f"succeeded   {words.interval(expected.success)}\n" in text
+    assert f"spent       {words.dollars(expected.cost_usd)}, of it " in text
+    assert "left out    nothing\n" in text
+    assert [row["model_tier"] for row in rows(demo, "summary")] == [tier.model_tier for tier in expected.tiers]
+
+
+@pytest.mark.parametrize("by", [("task_type",), ("pool_type", "day"), ("hour",), ("repo", "worker_id")])
+def test_performance_is_that_of_the_function(demo, by):
+    """By one dimension or two, as JSON, CSV and text."""
+    with ReadOnlyDatabase(demo) as database:
+        expected = performance(database, by)
+    options = [option for name in by for option in ("--by", name)]
+
+    found = document(demo, "performance", *options)
+
+    assert {name: found[name] for name in ("by", "price_tables")} == {"by": list(by), "price_tables": []}
+    assert found["groups"] == [
+        plain({**dict(zip(by, each.group, strict=True)), **{k: v for k, v in fields_of(each).items() if k != "group"}})
+        for each in expected
+    ]
+    table = rows(demo, "performance", *options)
+    assert [float(row["success_low"]) for row in table] == [each.success.low for each in expected]
+    assert [tuple(row[name] for name in by) for row in table] == [each.group for each in expected]
+    lines = answer(demo, "performance", *options).splitlines()
+    assert words.interval(expected[0].success) in lines[1]
+    assert words.seconds(expected[0].p95_seconds) in lines[1]
+
+
+def test_costs_are_those_of_the_function(demo):
+    """Spend by day with a chart, accuracy, corrections and their test."""
+    with ReadOnlyDatabase(demo) as database:
+        expected = costs(database)
+
+    text = answer(demo, "costs", "--days", "3")
+
+    assert document(demo, "costs") == {**plain(expected), "unreported": 0, "price_tables": [], "budget": None}
+    assert [row["day"] for row in rows(demo, "costs")] == [day.day for day in expected.by_day]
+    assert f"MAPE        {expected.accuracy.mape:.1%} of an execution's cost, on average\n" in text
+    assert f"within 20%  {words.interval(expected.accuracy.within_20_percent)} of them\n" in text
+    assert f"estimates are typically off by {1 + expected.correction_test.error_before:.2f}x" in text
+    days = [line.split() for line in text.splitlines() if line.startswith("2026-11-")]
+    assert [day[2] for day in days] == [words.dollars(day.cost_usd) for day in expected.by_day[-3:]]
+    assert max(len(day[4]) for day in days) == 20
+    assert f"{len(expected.by_day) - 3} earlier days not listed" in text
+
+
+def test_errors_are_those_of_the_function(demo):
+    """JSON has all of them; the others as many as are asked for."""
+    with ReadOnlyDatabase(demo) as database:
+        expected = error_groups(database)
+
+    text = answer(demo, "errors", "--limit", "2")
+
+    assert document(demo, "errors") == plain(expected)
+    assert [row["template"] for row in rows(demo, "errors")] == [group.template for group in expected.groups]
+    assert expected.groups[1].template in text.splitlines()[2]
+    assert f"{expected.failures} failures in 800 executions.\n" in text
+    assert f"The 2 most frequent of {len(expected.groups)} groups; --limit shows more.\n" in text
+    full = answer(demo, "errors", "--details")
+    touched = expected.groups[0].pool_types[0]
+    assert f"{touched.name} {touched.executions} ({touched.lift:.2f}x)" in full
+    assert expected.groups[-1].examples[0][:16] in full
+
+
+def test_patterns_and_similar_are_those_of_the_functions(demo):
+    """With an example that ``show`` understands."""
+    with ReadOnlyDatabase(demo) as database:
+        patterns = solution_patterns(database, limit=20)
+        alike = similar_executions(database, "fix the crash in parser.py", limit=4, threshold=0.9)
+
+    text = answer(demo, "patterns")
+
+    assert document(demo, "patterns") == {"patterns": plain(patterns), "price_tables": []}
+    assert words.interval(patterns[0].success) in text.splitlines()[1]
+    example = text.splitlines()[1].split()[-1]
+    assert document(demo, "show", example)["execution"]["execution_id"] == patterns[0].examples[0]
+    similar = ["similar", "fix the crash in parser.py", "--limit", "4", "--threshold", "0.9"]
+    assert document(demo, *similar) == {"executions": plain(alike), "price_tables": []}
+    assert len(answer(demo, *similar).splitlines()) == 5
+
+
+def test_until_and_the_filters_narrow_every_report(demo):
+    """Alike."""
+    options = ["--since", "2026-11-01", "--until", "2026-11-11", "--repo", "shop", "--model-tier", "small"]
+    selection = Selection(
+        since=datetime(2026, 11, 1, tzinfo=timezone.utc),
+        until=datetime(2026, 11, 11, tzinfo=timezone.utc),
+        repo="shop",
+        model_tier="small",
+    )
+    with ReadOnlyDatabase(demo) as database:
+        expected = summary(database, selection)
+
+    assert 0 < expected.executions < 800
+    assert document(demo, "summary", *options)["executions"] == expected.executions
+    assert document(demo, "costs", *options)["executions"] == expected.executions
+    assert document(demo, "errors", *options)["executions"] == expected.executions
+    assert (
+        sum(group["executions"] for group in document(demo, "performance", *options)["groups"]) == expected.executions
+    )
+
+
+# What nobody knows.
+
+
+def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
+    """Unpriced ones apart from those that nobody reported; and executions that could not be recorded."""
+    with LearningDatabase(path) as database:
+        database.count_lost("queue full", 2)
+        database.append([record(actual_cost=0.5), record(cost_source="unpriced"), record(), record()])
+
+    for command in ("summary", "costs"):
+        text = answer(path, command)
+        assert (
+            "left out    the cost of 1 execution on models without a price (unpriced);"
+            " the cost of 2 executions that nobody reported"
+        ) in text
+        assert document(path, command)["unpriced"] == 1
+        assert document(path, command)["unreported"] == 2
+        assert "$0.50" in text
+    assert "; 2 executions that could not be recorded (queue full)\n" in answer(path, "summary")
+    table = answer(path, "performance")
+    assert table.splitlines()[0].endswith("unpriced")
+    assert "Unpriced executions called a model without a price: what they cost is in no figure.\n" in table
+
+
+def test_cost_that_nobody_reported_is_a_dash(path):
+    """And spending is unknown."""
+    store(path, record())
+
+    assert "spent       unknown: nobody reported a cost\n" in answer(path, "summary")
+    assert document(path, "summary")["cost_usd"] is None
+    assert answer(path, "performance").splitlines()[1].split()[12:] == ["-"] * 6
+    assert "No execution has both an estimate and an actual cost from somebody who knew" in answer(path, "costs")
+
+
+def test_little_data_is_said(path):
+    """Where intervals are wide, and where nothing can be compared or tried."""
+    store(path, *[record(cost_estimate=2.0, actual_cost=1.0) for _ in range(3)])
+
+    assert "Groups of fewer than 20 executions say little" in answer(path, "performance")
+    assert "there are too few executions to learn from some and try others" in answer(path, "costs")
+    compared = answer(path, "compare", "--before", "..2026-11-01", "--after", "2026-11-01..")
+    assert "There is too little data to say whether something changed.\n" in compared
+    assert answer(path, "patterns") == "No solution worked 3 times, as far as summaries say.\n"
+    assert answer(path, "similar", "bake") == "No execution is alike with a score of 0.5 or more.\n"
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_database_without_executions_says_so(path, report):
+    """That is no failure."""
+    store(path)
+
+    assert answer(path, *REPORTS[report])
+    document(path, *REPORTS[report])
+    assert rows(path, *REPORTS[report]) == [] or report == "compare"
+
+
+def test_date_of_the_prices_stands_beside_the_figures(path):
+    """That of the table which was used for them: prices may have changed since."""
+    with LearningDatabase(path) as database:
+        for day, span_id in (("2026-10-01", 2), ("2026-11-01", 3)):
+            database.calls.price_with(prices_of({"ours": {"input": 1.0}, "date": day}))
+            call = chat(span_id, 1, model="ours", tokens=(1_000_000, 0))
+            SQLiteSpanExporter(database).export([call] if span_id == 3 else [execution(1), call])
+
+    said = "own prices (2026-10-01) for the first calls, own prices (2026-11-01) for the last"
+    assert f"prices      {said}\n" in answer(path, "summary")
+    assert f"prices      {said}\n" in answer(path, "costs")
+    for command in ("performance", "compare"):
+        assert f"Prices: {said}.\n" in answer(path, *REPORTS[command])
+    for command in ("summary", "performance", "costs", "compare", "patterns", "similar"):
+        tables = document(path, *REPORTS[command])["price_tables"]
+        assert tables == ["own prices (2026-10-01)", "own prices (2026-11-01)"]
+
+
+# A budget.
+
+
+@pytest.fixture
+def noon(monkeypatch):
+    """The present is NOON."""
+    monkeypatch.setattr("learning_instrument.cli.costs.burn_down", functools.partial(burn_down, now=NOON))
+
+
+def spent_daily(path, days, cost=1.0, **fields):
+    store(path, *[record(timestamp=NOON - timedelta(days=day), actual_cost=cost, **fields) for day in range(days + 1)])
+
+
+def test_budget_has_a_run_out_date_and_its_band(path, noon):
+    """And whether it lasts until it is renewed."""
+    spent_daily(path, 10)
+    with ReadOnlyDatabase(path) as database:
+        expected = burn_down(database, 15.0, now=NOON)
+
+    text = answer(path, "costs", "--budget", "15")
+
+    assert document(path, "costs", "--budget", "15")["budget"] == {**plain(expected), "lasts": False}
+    assert "Budget of $15.00 a month\n" in text
+    assert "spent     $11.00 of the period from 2026-11-01 to 2026-12-01\n" in text
+    assert "left      $4.00\n" in text
+    assert "pace      $1.00 a day, of 10 days\n" in text
+    assert "runs out  2026-11-24, before it is renewed on 2026-12-01; 80% band: 2026-11-24 to 2026-11-24\n" in text
+
+
+@pytest.mark.parametrize(
+    ("days", "budget", "expected"),
+    [
+        (10, "5", "left      nothing: $6.00 beyond it\npace      $1.00 a day, of 10 days\nruns out  it has\n"),
+        (0, "5", "pace      unknown: no whole day has passed yet\nruns out  unknown\n"),
+        (2, "5", "runs out  2026-11-22, before it is renewed on 2026-12-01; the days are too few for a band\n"),
+        (10, "100", "runs out  2027-02-17, after it is renewed on 2026-12-01; 80% band: 2027-02-17 to 2027-02-17\n"),
+        (10, "1000000", "runs out  not within ten years, after it is renewed on 2026-12-01\n"),
+    ],
+)
+def test_budget_says_what_it_does_not_know(path, noon, days, budget, expected):
+    spent_daily(path, days)
+
+    assert expected in answer(path, "costs", "--budget", budget)
+
+
+def test_budget_counts_what_has_no_price(path, noon):
+    """It comes on top."""
+    spent_daily(path, 3)
+    store(path, record(cost_source="unpriced"))
+
+    text = answer(path, "costs", "--budget", "10", "--period", "week")
+
+    assert "Budget of $10.00 a week\n" in text
+    assert text.endswith("left out  the cost of 1 execution on models without a price (unpriced)\n")
+
+
+# News of errors.
+
+
+def test_new_errors_and_those_that_are_back_are_told(path):
+    """In a column that is there only for them."""
+
+    def failure(days, message):
+        return record(
+            timestamp=NOON - timedelta(days=days), outcome=Outcome.ERROR, error_type=ErrorType.UNKNOWN,
+            error_message=message,
+        )  # fmt: skip
+
+    store(path, failure(20, "boom"), failure(1, "boom"), failure(2, "the disk is full now"))
+
+    assert "news" not in answer(path, "errors", "--task-type", "other")
+    lines = answer(path, "errors", "--since", "2026-11-10").splitlines()
+    assert lines[0].split()[:3] == ["count", "news", "message"]
+    assert {tuple(line.split()[:3]) for line in lines[1:3]} == {("1", "back", "boom"), ("1", "new", "the")}
+    assert "new" not in answer(path, "errors", "--since", "2026-11-10", "--new-since", "2026-11-19").split()
+    text = answer(path, "errors", "--details")
+    assert "back          2026-11-19 12:00:00, after 456 h 00 m of silence\n" in text
+
+
+# Exit codes.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["compare", "--after", "7d.."], "Missing option '--before'."),
+        (["compare", "--before", "7d.."], "Missing option '--after'."),
+        (["compare", "--before", "then", "--after", "7d.."], "'then' is neither a window such as "),
+        (["compare", "--before", "2026-13-01..", "--after", "7d.."], "'2026-13-01' is no moment"),
+        (["compare", "--before", "14d..", "--after", "7d.."], ".. and "),
+        (["compare", "--before", "v=1", "--after", "v=1"], "v=1 and v=1 have executions in common"),
+        (["compare", "--before", "7d..14d", "--after", "7d.."], "since="),
+        (["compare", *WEEKS, "--gate-ratio", "0.5"], "Invalid value for '--gate-ratio'"),
+        (["performance", "--by", "mood"], "Invalid value for '--by'"),
+        (["performance", "--by", "repo", "--by", "repo"], "by=('repo', 'repo') is not one dimension or two"),
+        (["performance", "--by", "repo", "--by", "day", "--by", "hour"], "by=("),
+        (["costs", "--budget", "-1"], "amount_usd=-1.0 is not an amount above 0"),
+        (["costs", "--budget", "nan"], "amount_usd=nan is not an amount above 0"),
+        (["costs", "--budget", "1", "--period", "shift"], "Invalid value for '--period'"),
+        (["errors", "--new-since", "whenever"], "'whenever' is no moment"),
+        (["summary", "--since", "1d", "--until", "2d"], "since="),
+        (["patterns", "--min-support", "0"], "Invalid value for '--min-support'"),
+        (["similar"], "Missing argument 'DESCRIPTION'."),
+        (["similar", "x", "--threshold", "2"], "Invalid value for '--threshold'"),
+        (["reprice", "--prices", "missing.toml"], "The prices in 'missing.toml' cannot be read"),
+    ],
+)
+def test_nonsense_is_one_line(demo, arguments, complaint):
+    """With exit code 2."""
+    result = ask(demo, *arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: ")
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+# Files of an older release, and what questions do to files.
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, report):
+    """And stays as it is."""
+    old = tmp_path / "old.db"
+    old.write_bytes(Path(demo).read_bytes())
+    connection = sqlite3.connect(old)
+    for (name,) in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' OR name IN ('rollup_state', 'error_state',"
+        " 'search_state', 'model_calls') ORDER BY type DESC"
+    ).fetchall():
+        kind = "TABLE" if name in ("rollup_state", "error_state", "search_state", "model_calls") else "TRIGGER"
+        connection.execute(f"DROP {kind} {name}")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    before = old.read_bytes()
+
+    result = ask(str(old), *REPORTS[report])
+
+    assert old.read_bytes() == before
+    if report in ("compare", "patterns"):  # these are always read from the executions
+        assert (result.exit_code, result.stderr) in ((0, ""), (1, ""))
+    else:
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "learning-instrument rebuild brings it up to date." in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+# Terminals and pipes.
+
+
+def widest(text):
+    return max(cell_len(Text.from_ansi(line).plain.rstrip()) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("report", REPORTS)
+def test_reports_fit_the_terminal(demo, monkeypatch, report, columns):
+    """Whatever its width."""
+    monkeypatch.setattr("learning_instrument.cli.rendering.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    result = ask(demo, *REPORTS[report])
+
+    assert result.exit_code in (0, 1), result.stderr
+    assert widest(result.stdout) <= columns
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_real_terminal_is_as_wide_as_it_says(demo):
+    """And gets what is most important."""
+    status, text = on_a_terminal(60, "--database", demo, *REPORTS["errors"])
+
+    assert status == 0
+    assert widest(text) <= 60
+    assert "Not shown, for want of width: " in text
+
+
+def on_a_terminal(columns, *arguments):
+    """Run the command on a terminal so wide; return its exit code and what it printed."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    with subprocess.Popen([COMMAND, *arguments], stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        printed = b""
+        while True:
+            try:
+                some = os.read(ours, 65536)
+            except OSError:  # Linux: the other side is closed
+                break
+            if not some:
+                break
+            printed += some
+    os.close(ours)
+    return process.returncode, printed.decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_pipe_gets_plain_text(demo, encoding):
+    """The chart too, whatever the encoding."""
+    done = subprocess.run(
+        [COMMAND, "--database", demo, "costs"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+
+    text = done.stdout.decode(encoding)
+    assert "\x1b" not in text
+    assert ("\N{FULL BLOCK}" if encoding == "utf-8" else "#") * 20 in text
