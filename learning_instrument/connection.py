@@ -201,15 +201,20 @@ def executing(connection: Connection) -> Execute:
 
 
 @contextlib.contextmanager
-def open_for_upkeep(path: str) -> Iterator[WriteConnection]:
-    """Yield a connection for writing to the database at *path*, which must be there already.
+def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnection]:
+    """Yield a connection for writing to the database at *path*.
+
+    Args:
+        path: the absolute path of the database.
+        may_make: whether the file is made where there is none.
 
     Raises:
-        DatabaseError: if there is none, or it cannot be written.
+        DatabaseError: if there is none, or it is none of ours, or it cannot be written.
     """
     connection = WriteConnection(path, _UPKEEP_BUSY_SECONDS)
     try:
-        open_read_only(path).close()
+        if not may_make or os.path.lexists(path):
+            open_read_only(path).close()
         yield connection
     except (sqlite3.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "show": "executions",
     "tail": "executions",
     "feedback": "feedback",
+    "export": "transfer",
+    "import": "transfer",
     "prune": "upkeep",
     "rebuild": "upkeep",
     "doctor": "doctor",

@@ -1,0 +1,222 @@
+"""Files -> database. What is there already stays as it is, so that the same files can be imported again and again.
+
+In slices, each committed on its own: those who record meanwhile wait for one at the most, and what was stored
+before an interruption stays. There is no mark that says how far an import got. The next one passes over what it
+finds stored, without taking the lock; a mark would have it pass over what was deleted since, as well.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from ..connection import WriteConnection, open_for_upkeep
+from ..database import LearningDatabase
+from ..errors import ConfigurationError
+from ..feedback import Feedback, checked, restore
+from ..lookup import Selection, iso
+from ..record import COLUMNS, Row
+from .checking import row_of, timestamp_of
+from .rows import FEEDBACK, selection_of
+from .sources import STDIN, Batch, reader_of
+
+Progress = Callable[[str, int, int], None]
+"""What is being read, how far it is, and how far it goes (0 where nobody knows)."""
+
+#: So many refusals are kept with their reasons; all are counted.
+_MOST_REFUSALS: Final = 100
+_REASON_CHARACTERS: Final = 300
+_CHECKPOINT_ROWS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a file that is no execution, though it should be one."""
+
+    file: str
+    #: ``line 3``, or ``row 3``.
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportAnswer:
+    """What became of what the files hold."""
+
+    #: Executions that were found; of these were stored, there already, left out by a filter, and refused:
+    read: int = 0
+    stored: int = 0
+    already_there: int = 0
+    left_out: int = 0
+    refused: int = 0
+    #: Spans, or other signals, that are none of executions.
+    passed_over: int = 0
+    #: Pieces of feedback that were stored.
+    feedback: int = 0
+    #: The first of those that were refused.
+    refusals: tuple[Refusal, ...] = ()
+
+
+def import_executions(
+    database: LearningDatabase | str | os.PathLike[str],
+    files: Iterable[str | os.PathLike[str]],
+    *,
+    since: datetime | None = None,
+    repo: str | None = None,
+    pool_type: str | None = None,
+    model_tier: str | None = None,
+    task_type: str | None = None,
+    progress: Progress | None = None,
+) -> ImportAnswer:
+    """Store the executions that files hold: databases, Parquet, JSON Lines of ours, and of OTLP.
+
+    An execution that is stored already keeps its row; only one that was taken for lost gets its result. What
+    cannot be read is counted, with its place, and the rest goes on.
+
+    Args:
+        database: where to; its file is made where there is none.
+        files: their paths; ``-`` is the standard input.
+        since: only executions that started then or later; with a time zone.
+        repo: only executions in it; so for the others.
+        pool_type: the pool that ran the task.
+        model_tier: the tier of its model.
+        task_type: the type of the task.
+        progress: told how far it is.
+
+    Raises:
+        ConfigurationError: if a file cannot be read, or is nothing that is known here; nothing is stored then.
+        DatabaseError: if the database cannot be written.
+    """
+    selection = selection_of(since, repo, pool_type, model_tier, task_type)
+    if isinstance(database, LearningDatabase):
+        database.flush()
+        database = database.path
+    path = os.path.abspath(os.path.expanduser(os.fsdecode(database)))
+    names = [os.fsdecode(file) for file in files]
+    readers = [(name, reader_of(name)) for name in names]
+    if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
+        raise ConfigurationError(f"{path} cannot be imported into itself; name another file or another database.")
+    target = _Target(selection)
+    with open_for_upkeep(path, may_make=True) as connection:
+        connection.open()
+        for name, read in readers:
+            for batch in read():
+                target.take(connection, name, batch)
+                if progress is not None:
+                    progress(name, batch.done, batch.of)
+    return target.answer()
+
+
+class _Target:
+    """What takes batches, and counts."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._meant = {
+            COLUMNS.index(name): value
+            for name in ("repo", "pool_type", "model_tier", "task_type")
+            if (value := getattr(selection, name)) is not None
+        }
+        self._is_everything_meant = selection == Selection()
+        self._counts = dict.fromkeys(
+            ("read", "stored", "already_there", "left_out", "refused", "passed_over", "feedback"), 0
+        )
+        self._refusals: list[Refusal] = []
+        self._since_checkpoint = 0
+
+    def answer(self) -> ImportAnswer:
+        return ImportAnswer(**self._counts, refusals=tuple(self._refusals))
+
+    def take(self, connection: WriteConnection, file: str, batch: Batch) -> None:
+        """Store what is new of a batch."""
+        rows: list[Row] = []
+        said: list[Feedback] = []
+        known = _known(connection, batch)
+        for place, values in batch.found:
+            if values is None:
+                self._counts["passed_over"] += 1
+                continue
+            self._counts["read"] += 1
+            if isinstance(values, ConfigurationError):
+                self._refuse(file, place, str(values))
+                continue
+            history = values.pop("feedback", None) or ()
+            identity = values["execution_id"]
+            is_known = type(identity) is str and identity in known
+            try:
+                row = None if is_known and self._is_everything_meant else row_of(values)
+                if row is not None and not self._is_meant(row):
+                    self._counts["left_out"] += 1
+                    continue
+                identity = identity if row is None else row[_EXECUTION_ID]
+                said += [_feedback_of(identity, item) for item in history]
+            except ConfigurationError as error:
+                self._refuse(file, place, str(error))
+                continue
+            if row is None or is_known:
+                self._counts["already_there"] += 1
+            else:
+                rows.append(row)
+        self._store(connection, rows, said)
+
+    def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
+        if rows:
+            stored = connection.insert(rows)
+            self._counts["stored"] += stored
+            self._counts["already_there"] += len(rows) - stored
+        if said:
+            self._counts["feedback"] += connection.transact(lambda execute: restore(execute, said))
+        self._since_checkpoint += len(rows)
+        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+            self._since_checkpoint = 0
+            connection.checkpoint()
+
+    def _is_meant(self, row: Row) -> bool:
+        since = self._selection.since
+        return all(row[place] == value for place, value in self._meant.items()) and (
+            since is None or row[_TIMESTAMP] >= iso(since)
+        )
+
+    def _refuse(self, file: str, place: str, reason: str) -> None:
+        self._counts["refused"] += 1
+        if len(self._refusals) < _MOST_REFUSALS:
+            self._refusals.append(Refusal(file, place, reason[:_REASON_CHARACTERS]))
+
+
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_TIMESTAMP: Final = COLUMNS.index("timestamp")
+
+
+def _known(connection: WriteConnection, batch: Batch) -> set[str]:
+    """Return the ids of those executions that have their result here."""
+    ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
+    ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
+    marks = ",".join("?" * len(ids))
+    found = connection.execute(
+        f"SELECT execution_id FROM executions WHERE execution_id IN ({marks}) AND outcome <> 'lost'", ids
+    )
+    return {identity for (identity,) in found}
+
+
+def _feedback_of(execution_id: str, values: Any) -> Feedback:
+    """Return the feedback that *values* are.
+
+    Raises:
+        ConfigurationError: if they are none.
+    """
+    if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
+        raise ConfigurationError(f"its feedback is no object of {', '.join(FEEDBACK)}")
+    accepted = values.get("accepted")
+    said = checked(
+        execution_id,
+        bool(accepted) if accepted in (0, 1) else accepted,
+        values.get("rating"),
+        values.get("comment"),
+        values.get("source"),
+        values.get("visibility", "private"),
+    )
+    try:
+        return replace(said, timestamp=datetime.fromisoformat(timestamp_of(values.get("timestamp"))))
+    except ValueError as error:
+        raise ConfigurationError(f"the timestamp of its feedback {error}") from None
