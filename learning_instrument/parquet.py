@@ -115,4 +115,4 @@ def _value(name: str, value: Any) -> Any:
         return None
     if name == "timestamp":
         return datetime.fromisoformat(value)
-    return bool(value) if name in _BOOL else value
+    return float(value) if name in _REAL else bool(value) if name in _BOOL else value

@@ -11,7 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..errors import ConfigurationError
@@ -21,6 +21,8 @@ from ..outcome import ErrorType, Outcome
 from ..plain import INTEGER_LIMIT, utf8
 from ..record import COLUMNS, ExecutionRecord, Row, row_from_record
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.ASCII)
 #: Levels of ``metadata``. Deeper ones would exhaust the stack of whoever reads them.
 _DEEPEST: Final = 200
@@ -64,7 +66,16 @@ def identified(values: dict[str, Any]) -> dict[str, Any]:
     if values.get("execution_id") is not None:
         return values
     text = json.dumps(values, sort_keys=True, default=str)
-    return {**values, "execution_id": execution_id(0, derived_bits(text, 128), derived_bits(text, 64))}
+    start = nanoseconds(values.get("timestamp"))
+    return {**values, "execution_id": execution_id(start, derived_bits(text, 128), derived_bits(text, 64))}
+
+
+def nanoseconds(timestamp: Any) -> int:
+    """Return a moment in nanoseconds since the epoch; 0 for one before that, and for what is no moment."""
+    try:
+        return max(0, (datetime.fromisoformat(timestamp_of(timestamp)) - _EPOCH) // _MICROSECOND * 1000)
+    except ValueError:
+        return 0
 
 
 def derived_bits(text: str, bits: int) -> int:

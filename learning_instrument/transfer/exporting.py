@@ -72,15 +72,15 @@ def export_executions(
     if visibility not in VISIBILITIES:
         raise ConfigurationError(f"visibility={visibility!r} is none of {', '.join(VISIBILITIES)}.")
     selection = selection_of(since, repo, pool_type, model_tier, task_type)
-    with _opened(database) as source, _writable(target) as file:
-        counts = [0, 0]
-        try:
+    counts = [0, 0]
+    try:
+        with _opened(database) as source, _writable(target) as file:
             WRITERS[chosen](file, _counted(source, selection, visibility, counts, progress))
             file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}.") from error
     return ExportAnswer(counts[0], counts[1], chosen, target)
 
 
@@ -117,19 +117,12 @@ def _writable(output: str) -> Iterator[IO[bytes]]:
         return
     path = os.path.realpath(output)
     if os.path.exists(path) and not os.path.isfile(path):
-        with _open(path, "wb") as file:
+        with open(path, "wb") as file:
             yield file
         return
     if os.path.exists(path):
-        with _open(path, "rb") as file:
+        with open(path, "rb") as file:
             if file.read(15) == b"SQLite format 3":
                 raise ConfigurationError(f"{path} is a database, which is not written over; name another file.")
     with whole_or_not_at_all(path) as unfinished, open(unfinished, "wb") as file:
         yield file
-
-
-def _open(path: str, mode: str) -> IO[bytes]:
-    try:
-        return open(path, mode)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

@@ -141,7 +141,7 @@ class _Target:
             if isinstance(values, ConfigurationError):
                 self._refuse(file, place, str(values))
                 continue
-            history = values.pop("feedback", None) or ()
+            history = values.pop("feedback", None)
             identity = values["execution_id"]
             is_known = type(identity) is str and identity in known
             try:
@@ -150,7 +150,7 @@ class _Target:
                     self._counts["left_out"] += 1
                     continue
                 identity = identity if row is None else row[_EXECUTION_ID]
-                said += [_feedback_of(identity, item) for item in history]
+                said += _feedback_of(identity, history)
             except ConfigurationError as error:
                 self._refuse(file, place, str(error))
                 continue
@@ -199,12 +199,20 @@ def _known(connection: WriteConnection, batch: Batch) -> set[str]:
     return {identity for (identity,) in found}
 
 
-def _feedback_of(execution_id: str, values: Any) -> Feedback:
-    """Return the feedback that *values* are.
+def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:
+    """Return the feedback that *history* is.
 
     Raises:
-        ConfigurationError: if they are none.
+        ConfigurationError: if it is none.
     """
+    if history is None:
+        return []
+    if not isinstance(history, list):
+        raise ConfigurationError("its feedback is no list")
+    return [_said(execution_id, values) for values in history]
+
+
+def _said(execution_id: str, values: Any) -> Feedback:
     if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
         raise ConfigurationError(f"its feedback is no object of {', '.join(FEEDBACK)}")
     accepted = values.get("accepted")

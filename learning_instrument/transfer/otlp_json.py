@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -22,7 +21,7 @@ from ..errors import ConfigurationError
 from ..exporter import is_execution
 from ..plain import utf8
 from ..record import COLUMNS, row_from_span
-from .checking import derived_bits
+from .checking import derived_bits, nanoseconds
 
 Values = Mapping[str, Any]
 
@@ -67,11 +66,11 @@ _ERROR: Final = 2
 _LATEST: Final = 17 * 10**18
 _LONGEST_SECONDS: Final = 1e9
 _SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]+")
 _IDENTITY: Final = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{16})")
+#: Bytes that fit into 64 bits.
+_MOST_MEGABYTES: Final = 1e12
 _WITHOUT_ERROR: Final = ("succeeded", "cancelled")
 
 
@@ -118,7 +117,7 @@ def _span_of(row: Values) -> dict[str, Any]:
     start, trace_id, span_id = _ids_of(row)
     attributes = {key: row[column] for column, key in _KEYS.items() if row[column] is not None}
     memory = row["peak_memory_mb"]
-    if memory is not None and math.isfinite(memory):
+    if memory is not None and abs(memory) < _MOST_MEGABYTES:
         attributes[semconv.MEMORY_PEAK] = round(memory * 1e6)
     attributes[semconv.DEFAULTED] = tuple(json.loads(row["defaulted"]))
     beyond = _beyond(row, attributes, start, trace_id, span_id)
@@ -142,8 +141,7 @@ def _span_of(row: Values) -> dict[str, Any]:
 def _ids_of(row: Values) -> tuple[int, int, int]:
     """Return the start in nanoseconds, the trace id and the span id: those stored, else some made of the row's id."""
     identity = row["execution_id"]
-    start = (datetime.fromisoformat(row["timestamp"]) - _EPOCH) // _MICROSECOND * 1000
-    start = min(max(0, start), _LATEST)
+    start = min(nanoseconds(row["timestamp"]), _LATEST)
     trace_id, span_id = derived_bits(identity, 128), derived_bits(identity, 64)
     found = _IDENTITY.fullmatch(identity)
     if found is not None:
@@ -236,6 +234,8 @@ def _read(value: Any) -> Any:
         return float(held)
     if kind == "arrayValue":
         return tuple(_read(item) for item in _members(held, "values"))
+    if kind == "kvlistValue":
+        return {pair["key"]: _read(pair["value"]) for pair in _members(held, "values")}
     return held
 
 
