@@ -206,14 +206,14 @@ def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnecti
 
     Args:
         path: the absolute path of the database.
-        may_make: whether the file is made where there is none.
+        may_make: whether it may be made, where there is none.
 
     Raises:
         DatabaseError: if there is none, or it is none of ours, or it cannot be written.
     """
     connection = WriteConnection(path, _UPKEEP_BUSY_SECONDS)
     try:
-        if not may_make or os.path.lexists(path):
+        if not (may_make and _is_blank(path)):
             open_read_only(path).close()
         yield connection
     except (sqlite3.Error, OSError) as error:
@@ -221,6 +221,14 @@ def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnecti
         raise DatabaseError(f"{path} cannot be written: {reason}.") from error
     finally:
         connection.close()
+
+
+def _is_blank(path: str) -> bool:
+    """Tell whether there is no database at *path*: no file, or one without a table, such as one that is being made."""
+    try:
+        return not os.path.lexists(path) or not query(path, "SELECT 1 FROM sqlite_master LIMIT 1", ())
+    except sqlite3.Error:
+        return False
 
 
 def prepare(connection: sqlite3.Connection) -> None:

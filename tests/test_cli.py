@@ -21,7 +21,7 @@ from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.record import COLUMNS
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
-REPORTS = ("list", "show", "tail")
+REPORTS = ("list", "show", "tail", "export", "import")
 
 
 @pytest.fixture
@@ -207,6 +207,8 @@ def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
         ["tail", "--for", "0"],
         ["feedback", "x", "--accept"],
         ["feedback", "--clear", "--yes"],
+        ["export"],
+        ["export", "--output", os.devnull],
         ["prune", "--keep", "1", "--yes"],
         ["rebuild"],
     ],

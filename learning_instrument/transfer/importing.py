@@ -99,7 +99,8 @@ def import_executions(
         raise ConfigurationError(f"{path} cannot be imported into itself; name another file or another database.")
     target = _Target(selection)
     with open_for_upkeep(path, may_make=True) as connection:
-        connection.open()
+        with LearningDatabase(path):
+            pass  # makes the file, patiently: another process may be making it just now
         for name, read in readers:
             for batch in read():
                 target.take(connection, name, batch)
