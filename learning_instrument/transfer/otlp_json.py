@@ -142,18 +142,13 @@ def _ids_of(row: Values) -> tuple[int, int, int]:
     """Return the start in nanoseconds, the trace id and the span id: those stored, else some made of the row's id."""
     identity = row["execution_id"]
     start = min(nanoseconds(row["timestamp"]), _LATEST)
-    trace_id, span_id = derived_bits(identity, 128), derived_bits(identity, 64)
-    found = _IDENTITY.fullmatch(identity)
-    if found is not None:
-        own_start, *own = (int(digits, 16) for digits in found.groups())
-        if own_start // 1000 == start // 1000:
-            start = own_start
-        if all(own):
-            trace_id, span_id = own
+    own = [int(digits, 16) for digits in found.groups()] if (found := _IDENTITY.fullmatch(identity)) else [0, 0, 0]
+    if own[0] // 1000 == start // 1000:
+        start = own[0]
     try:
         return start, _number_of(row["trace_id"], 32), _number_of(row["span_id"], 16)
     except ValueError:
-        return start, trace_id, span_id
+        return start, own[1] or derived_bits(identity, 128), own[2] or derived_bits(identity, 64)
 
 
 def _beyond(row: Values, attributes: Values, start: int, trace_id: int, span_id: int) -> dict[str, Any]:
