@@ -81,8 +81,8 @@ MAY_IMPORT = {
     "read_only": "connection errors schema",
     "whole_file": "errors",
     "parquet": "errors record whole_file",
-    "transfer": "connection database errors exporter feedback followers identifiers outcome parquet plain read_only"
-    " record selection semconv whole_file",
+    "transfer": "attribution connection database errors exporter feedback followers identifiers model_calls outcome"
+    " parquet plain read_only record selection semconv whole_file",
     "pruning": "connection errors followers parquet record retention selection",
     "demo": "database errors identifiers outcome record",
     "doctor": "errors processes read_only schema selection",

@@ -1,7 +1,6 @@
 """``export`` and ``import``: executions as files that others read, and back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -38,10 +37,10 @@ def export_command(
         answer = export_executions(
             question.path,
             output,
+            question.selection,
             format=chosen,
             visibility="public" if public_only else "private" if include_private else "team",
             progress=progress,
-            **asdict(question.selection),
         )
     if output != STDOUT:
         feedback = f", {words.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
@@ -64,7 +63,7 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
     """
     try:
         with progress_bar() as progress:
-            answer = import_executions(question.path, files, progress=progress, **asdict(question.selection))
+            answer = import_executions(question.path, files, question.selection, progress=progress)
     except KeyboardInterrupt:
         click.echo("Interrupted. What was stored by now stays; the same command goes on with the rest.", err=True)
         raise

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..identifiers import execution_id
-from ..lookup import iso
 from ..outcome import ErrorType, Outcome
 from ..plain import INTEGER_LIMIT, utf8
 from ..record import COLUMNS, ExecutionRecord, Row, row_from_record
+from ..selection import iso
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -5,17 +5,16 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import IO, Any, Final
 
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..feedback import VISIBILITIES
-from ..lookup import Database, Selection
 from ..read_only import ReadOnlyDatabase
+from ..selection import Queryable, Selection
 from ..whole_file import whole_or_not_at_all
 from .importing import Progress
-from .rows import selection_of, slices
+from .rows import slices
 from .writers import WRITERS
 
 FORMATS: Final = tuple(WRITERS)
@@ -36,13 +35,9 @@ class ExportAnswer:
 def export_executions(
     database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[str],
     output: str | os.PathLike[str],
+    selection: Selection | None = None,
     *,
     format: str | None = None,  # noqa: A002 - what the command's option is called
-    since: datetime | None = None,
-    repo: str | None = None,
-    pool_type: str | None = None,
-    model_tier: str | None = None,
-    task_type: str | None = None,
     visibility: str = "team",
     progress: Progress | None = None,
 ) -> ExportAnswer:
@@ -51,12 +46,8 @@ def export_executions(
     Args:
         database: where from.
         output: the file; one that is there is written over, unless it is a database. ``-`` is the standard output.
+        selection: which executions; None: all.
         format: ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"otlp"``; by default what the file's name says.
-        since: only executions that started then or later; with a time zone.
-        repo: only executions in it; so for the others.
-        pool_type: the pool that ran the task.
-        model_tier: the tier of its model.
-        task_type: the type of the task.
         visibility: the most confidential feedback that goes along: ``"public"``, ``"team"`` or ``"private"``.
             Ratings that are more so are left out, comments and all. Only JSON Lines have comments.
         progress: told how far it is.
@@ -71,11 +62,10 @@ def export_executions(
         raise ConfigurationError(f"format={chosen!r} is none of {', '.join(FORMATS)}.")
     if visibility not in VISIBILITIES:
         raise ConfigurationError(f"visibility={visibility!r} is none of {', '.join(VISIBILITIES)}.")
-    selection = selection_of(since, repo, pool_type, model_tier, task_type)
     counts = [0, 0]
     try:
         with _opened(database) as source, _writable(target) as file:
-            WRITERS[chosen](file, _counted(source, selection, visibility, counts, progress))
+            WRITERS[chosen](file, _counted(source, selection or Selection(), visibility, counts, progress))
             file.flush()
     except BrokenPipeError:
         raise
@@ -85,7 +75,7 @@ def export_executions(
 
 
 def _counted(
-    source: Database, selection: Selection, visibility: str, counts: list[int], progress: Progress | None
+    source: Queryable, selection: Selection, visibility: str, counts: list[int], progress: Progress | None
 ) -> Iterator[list[dict[str, Any]]]:
     for rows, done, of in slices(source, selection, visibility):
         counts[0] += len(rows)
@@ -101,7 +91,7 @@ def _format_of(output: str) -> str:
 
 
 @contextlib.contextmanager
-def _opened(database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[str]) -> Iterator[Database]:
+def _opened(database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[str]) -> Iterator[Queryable]:
     if isinstance(database, (LearningDatabase, ReadOnlyDatabase)):
         yield database
     else:

@@ -6,19 +6,22 @@ finds stored, without taking the lock; a mark would have it pass over what was d
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from .. import followers
+from ..attribution import store_calls
 from ..connection import WriteConnection, open_for_upkeep
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..feedback import Feedback, checked, restore
-from ..lookup import Selection, iso
-from ..record import COLUMNS, Row
+from ..model_calls import ModelCall
+from ..record import COLUMNS, UNKNOWN, Row
+from ..selection import Selection, iso
 from .checking import row_of, timestamp_of
-from .rows import FEEDBACK, selection_of
+from .rows import FEEDBACK
 from .sources import STDIN, Batch, reader_of
 
 Progress = Callable[[str, int, int], None]
@@ -28,6 +31,11 @@ Progress = Callable[[str, int, int], None]
 _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
+#: In one transaction.
+_CALLS: Final = 250
+#: At a time, with pauses for those who record.
+_FOLLOW_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +69,8 @@ class ImportAnswer:
 def import_executions(
     database: LearningDatabase | str | os.PathLike[str],
     files: Iterable[str | os.PathLike[str]],
+    selection: Selection | None = None,
     *,
-    since: datetime | None = None,
-    repo: str | None = None,
-    pool_type: str | None = None,
-    model_tier: str | None = None,
-    task_type: str | None = None,
     progress: Progress | None = None,
 ) -> ImportAnswer:
     """Store the executions that files hold: databases, Parquet, JSON Lines of ours, and of OTLP.
@@ -77,18 +81,13 @@ def import_executions(
     Args:
         database: where to; its file is made where there is none.
         files: their paths; ``-`` is the standard input.
-        since: only executions that started then or later; with a time zone.
-        repo: only executions in it; so for the others.
-        pool_type: the pool that ran the task.
-        model_tier: the tier of its model.
-        task_type: the type of the task.
+        selection: which executions; None: all.
         progress: told how far it is.
 
     Raises:
         ConfigurationError: if a file cannot be read, or is nothing that is known here; nothing is stored then.
         DatabaseError: if the database cannot be written.
     """
-    selection = selection_of(since, repo, pool_type, model_tier, task_type)
     if isinstance(database, LearningDatabase):
         database.flush()
         database = database.path
@@ -97,15 +96,16 @@ def import_executions(
     readers = [(name, reader_of(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
         raise ConfigurationError(f"{path} cannot be imported into itself; name another file or another database.")
-    target = _Target(selection)
+    tell = progress or (lambda what, done, of: None)
+    target = _Target(selection or Selection())
     with open_for_upkeep(path, may_make=True) as connection:
         with LearningDatabase(path):
             pass  # makes the file, patiently: another process may be making it just now
         for name, read in readers:
             for batch in read():
                 target.take(connection, name, batch)
-                if progress is not None:
-                    progress(name, batch.done, batch.of)
+                tell(name, batch.done, batch.of)
+        target.let_follow(connection, tell)
     return target.answer()
 
 
@@ -113,12 +113,9 @@ class _Target:
     """What takes batches, and counts."""
 
     def __init__(self, selection: Selection) -> None:
-        self._selection = selection
-        self._meant = {
-            COLUMNS.index(name): value
-            for name in ("repo", "pool_type", "model_tier", "task_type")
-            if (value := getattr(selection, name)) is not None
-        }
+        self._values = {COLUMNS.index(name): value for name, value in selection.values.items()}
+        self._since = None if selection.since is None else iso(selection.since)
+        self._until = None if selection.until is None else iso(selection.until)
         self._is_everything_meant = selection == Selection()
         self._counts = dict.fromkeys(
             ("read", "stored", "already_there", "left_out", "refused", "passed_over", "feedback"), 0
@@ -133,6 +130,7 @@ class _Target:
         """Store what is new of a batch."""
         rows: list[Row] = []
         said: list[Feedback] = []
+        here: set[str] = set()
         known = _known(connection, batch)
         for place, values in batch.found:
             if values is None:
@@ -155,11 +153,19 @@ class _Target:
             except ConfigurationError as error:
                 self._refuse(file, place, str(error))
                 continue
+            here.add(identity)
             if row is None or is_known:
                 self._counts["already_there"] += 1
             else:
                 rows.append(row)
         self._store(connection, rows, said)
+        _store_calls(connection, [call for call in batch.calls if call.execution_id in here])
+
+    def let_follow(self, connection: WriteConnection, tell: Progress) -> None:
+        """Count what was stored, as a pool does in the background: reports are slow until that is done."""
+        stored = self._counts["stored"]
+        while stored and followers.catch_up(connection, _FOLLOW_SECONDS, _PAUSE_SECONDS):
+            tell("Counting", max(0, stored - followers.behind(connection)), stored)
 
     def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
         if rows:
@@ -174,9 +180,11 @@ class _Target:
             connection.checkpoint()
 
     def _is_meant(self, row: Row) -> bool:
-        since = self._selection.since
-        return all(row[place] == value for place, value in self._meant.items()) and (
-            since is None or row[_TIMESTAMP] >= iso(since)
+        started = row[_TIMESTAMP]
+        return (
+            (self._since is None or started >= self._since)
+            and (self._until is None or started < self._until)
+            and all((UNKNOWN if row[place] is None else row[place]) == value for place, value in self._values.items())
         )
 
     def _refuse(self, file: str, place: str, reason: str) -> None:
@@ -193,11 +201,30 @@ def _known(connection: WriteConnection, batch: Batch) -> set[str]:
     """Return the ids of those executions that have their result here."""
     ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
     ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
-    marks = ",".join("?" * len(ids))
     found = connection.execute(
-        f"SELECT execution_id FROM executions WHERE execution_id IN ({marks}) AND outcome <> 'lost'", ids
+        f"SELECT execution_id FROM executions WHERE execution_id IN ({_marks(ids)}) AND outcome <> 'lost'", ids
     )
     return {identity for (identity,) in found}
+
+
+def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
+    """Store those that are not here, some at a time; the sums of them came with their executions."""
+    ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
+    if not ids:
+        return
+    found = connection.execute(
+        f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN ({_marks(ids)})",
+        ids,
+    )
+    stored = set(found)
+    new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
+    for start in range(0, len(new), _CALLS):
+        with connection.transaction() as opened:
+            store_calls(opened, new[start : start + _CALLS], ())
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:

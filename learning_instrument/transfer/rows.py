@@ -1,13 +1,12 @@
 """The rows of a database, some at a time, each with what was said of it and may be told."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from ..errors import ConfigurationError
 from ..feedback import VISIBILITIES
-from ..lookup import Database, Selection
+from ..model_calls import ModelCall
 from ..record import COLUMNS
+from ..selection import Queryable, Selection
 
 #: As much is read at once, and taken in one transaction, which must not hold up those who record.
 ROWS: Final = 500
@@ -23,20 +22,7 @@ class Slice(NamedTuple):
     of: int
 
 
-def selection_of(
-    since: datetime | None, repo: str | None, pool_type: str | None, model_tier: str | None, task_type: str | None
-) -> Selection:
-    """Return the selection that these are.
-
-    Raises:
-        ConfigurationError: for a moment without a time zone.
-    """
-    if since is not None and since.tzinfo is None:
-        raise ConfigurationError(f"since={since} has no time zone; add one, such as timezone.utc.")
-    return Selection(since, repo, pool_type, model_tier, task_type)
-
-
-def slices(database: Database, selection: Selection, visibility: str) -> Iterator[Slice]:
+def slices(database: Queryable, selection: Selection, visibility: str) -> Iterator[Slice]:
     """Yield the executions that are there now, in the order in which they were stored.
 
     Each slice is a question of its own: those who record meanwhile are not held up, nor does their log grow.
@@ -67,7 +53,19 @@ def slices(database: Database, selection: Selection, visibility: str) -> Iterato
         yield Slice(rows, row - first + 1, last - first + 1)
 
 
-def _tell(database: Database, rows: Sequence[dict[str, Any]], told: Sequence[str]) -> None:
+def calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCall]:
+    """Return the model calls of these executions, in the order in which they were stored."""
+    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'model_calls'"):
+        return []  # an older release wrote the file
+    found = database.query(
+        f"SELECT {','.join(ModelCall._fields)} FROM model_calls"
+        f" WHERE execution_id IN ({','.join('?' * len(execution_ids))}) ORDER BY rowid",
+        list(execution_ids),
+    )
+    return [ModelCall(**call) for call in found if not any(isinstance(value, bytes) for value in call.values())]
+
+
+def _tell(database: Queryable, rows: Sequence[dict[str, Any]], told: Sequence[str]) -> None:
     """Put feedback beside the executions that it is about; the rest of it is taken out of their columns."""
     by_id = {row["execution_id"]: row for row in rows}
     found = database.query(

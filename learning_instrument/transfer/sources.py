@@ -3,16 +3,17 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
-from ..lookup import Selection
+from ..model_calls import ModelCall
 from ..parquet import read_parquet
 from ..read_only import ReadOnlyDatabase
+from ..selection import Selection
 from .checking import identified
 from .otlp_json import values_in
-from .rows import ROWS, slices
+from .rows import ROWS, calls_of, slices
 
 Values = dict[str, Any]
 
@@ -43,6 +44,8 @@ class Batch(NamedTuple):
     found: list[Found]
     done: int
     of: int
+    #: Those of the executions among them.
+    calls: Sequence[ModelCall] = ()
 
 
 def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
@@ -76,7 +79,8 @@ def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
 def _database(path: str) -> Iterator[Batch]:
     with ReadOnlyDatabase(path) as database:
         for rows, done, of in slices(database, Selection(), "private"):
-            yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of)
+            calls = calls_of(database, [row["execution_id"] for row in rows])
+            yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls)
 
 
 def _parquet(path: str) -> Iterator[Batch]:

@@ -116,7 +116,7 @@ def test_pools_record_between_the_slices_of_an_import(source, tmp_path):
             assert database.append([ExecutionRecord(task_type="mine", task_id=recorded[-1])])
             print(file=process.stdin, flush=True)
         assert process.wait(60) == 0
-        assert len(recorded) == 5
+        assert len(recorded) >= 5
         assert (database.statistics().deferred, database.statistics().lost) == (0, {})
         assert ids_in(target) == {f"{number}" for number in range(ROWS)} | set(recorded)
 

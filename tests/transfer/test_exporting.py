@@ -19,6 +19,7 @@ from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.outcome import Outcome
 from learning_instrument.read_only import ReadOnlyDatabase
 from learning_instrument.record import COLUMNS
+from learning_instrument.selection import Selection
 from learning_instrument.transfer import FORMATS, export_executions
 
 
@@ -93,7 +94,7 @@ def test_name_of_the_file_says_the_format(source, tmp_path, name, kind):
 
 
 def test_filters_choose(source, tmp_path):
-    answer = export_executions(source, tmp_path / "out.csv", task_type="sub")
+    answer = export_executions(source, tmp_path / "out.csv", Selection(task_type="sub"))
 
     assert answer.executions == 1
     assert [row["task_type"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())] == ["sub"]

@@ -13,10 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import make, stored_in
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, connection
+from learning_instrument.analytics import summary
+from learning_instrument.attribution import store_calls
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
 from learning_instrument.identifiers import execution_id
+from learning_instrument.lookup import relatives
+from learning_instrument.model_calls import ModelCall
 from learning_instrument.outcome import Outcome
+from learning_instrument.selection import Selection
 from learning_instrument.transfer import Refusal, export_executions, import_executions
 
 MOMENT = "2026-11-22T10:00:00.000000+00:00"
@@ -129,13 +134,11 @@ def test_filters_leave_out_what_is_not_meant(target, tmp_path):
         [ExecutionRecord(task_type="t", repo=repo, timestamp=moment) for moment in moments for repo in ("a", "b")],
     )
 
-    answer = import_executions(target, [source], since=moments[1], repo="a")
-    again = import_executions(target, [source], since=moments[1], repo="a")
+    answer = import_executions(target, [source], Selection(since=moments[1], repo="a"))
+    again = import_executions(target, [source], Selection(since=moments[1], repo="a"))
 
     assert (answer.read, answer.stored, answer.left_out) == (6, 2, 4)
     assert (again.read, again.already_there, again.left_out) == (6, 2, 4)
-    with pytest.raises(ConfigurationError, match="has no time zone"):
-        import_executions(target, [source], since=datetime(2026, 1, 1))
 
 
 def test_open_database_takes_an_import(target, tmp_path, write):
@@ -180,6 +183,48 @@ def test_history_comes_along_once(target, tmp_path):
         said = "SELECT execution_id, timestamp, accepted, rating, comment, source, visibility FROM feedback"
         assert database.query(f"{said} ORDER BY timestamp") == original.query(f"{said} ORDER BY timestamp")
     assert [(record.user_accepted, record.user_rating) for record in stored_in(target)] == [(True, 4)]
+
+
+# What hangs together with executions.
+
+
+def test_model_calls_of_a_database_come_along_once(target, tmp_path):
+    """With the executions that are meant, whose sums stay what they were."""
+    records = [
+        ExecutionRecord(task_type="t", execution_id=name, repo=name, input_tokens=7, cost_source="priced")
+        for name in "ab"
+    ]
+    source = make(tmp_path / "source.db", records)
+    calls = [
+        ModelCall(
+            name, "0af7651916cd43dd8448eb211c80319c", f"{name}ad6b716920333{number}", None, "", None, MOMENT,
+            "small-1", None, "demo", 3, None, None, number, 0.25, "priced", "prices 1", 0.5, None,
+        )
+        for name in "ab"
+        for number in range(2)
+    ]  # fmt: skip
+    with connection.open_for_upkeep(source) as opened, opened.transaction() as writing:
+        store_calls(writing, calls, ())
+
+    for _ in range(2):
+        import_executions(target, [source], Selection(repo="a"))
+        with LearningDatabase(target) as database:
+            (execution_id,) = {row["execution_id"] for row in database.query("SELECT execution_id FROM executions")}
+            found = relatives(database, execution_id)
+            assert [ModelCall(**call) for call in found.model_calls] == calls[:2]
+            assert (found.execution.input_tokens, found.execution.cost_source) == (7, "priced")
+    import_executions(target, [source])
+    with LearningDatabase(target) as database:
+        assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 4}]
+
+
+def test_reports_are_ready_when_an_import_is_done(target, write):
+    """What they are read from has followed."""
+    import_executions(target, [write(*[line(repo=f"{number}") for number in range(700)])])
+
+    with LearningDatabase(target) as database:
+        assert database.query("SELECT executions FROM rollup_state") == [{"executions": 700}]
+        assert summary(database).executions == 700
 
 
 # Refused, and passed over.
@@ -280,9 +325,9 @@ def test_file_of_another_kind_is_refused_before_anything_is_stored(write, target
 def test_database_that_is_none_of_ours_is_refused(target, tmp_path):
     foreign, newer = tmp_path / "foreign.db", make(tmp_path / "newer.db", [])
     for path, statement in ((foreign, "CREATE TABLE mine (x)"), (newer, "PRAGMA user_version = 999")):
-        connection = sqlite3.connect(path)
-        connection.execute(statement)
-        connection.close()
+        opened = sqlite3.connect(path)
+        opened.execute(statement)
+        opened.close()
 
     with pytest.raises(DatabaseError, match="is not a database of learning_instrument"):
         import_executions(target, [foreign])
@@ -304,9 +349,9 @@ def test_database_is_not_imported_into_itself(tmp_path):
 def test_source_database_stays_as_it_is(target, tmp_path):
     """An older schema is read, and not migrated."""
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t")])
-    connection = sqlite3.connect(source)
-    connection.executescript("DROP TRIGGER feedback_goes_too; DROP TABLE feedback; PRAGMA user_version = 2")
-    connection.close()
+    opened = sqlite3.connect(source)
+    opened.executescript("DROP TRIGGER feedback_goes_too; DROP TABLE feedback; PRAGMA user_version = 2")
+    opened.close()
     before = Path(source).read_bytes()
 
     assert import_executions(target, [source]).stored == 1
@@ -317,12 +362,12 @@ def test_source_database_stays_as_it_is(target, tmp_path):
 
 def test_rows_of_a_tampered_database_are_refused_one_by_one(target, tmp_path):
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id=name) for name in "abcd"])
-    connection = sqlite3.connect(source)
-    connection.execute("UPDATE executions SET repo = x'ff' WHERE execution_id = 'a'")
-    connection.execute("UPDATE executions SET actual_cost = 9e999 WHERE execution_id = 'b'")
-    connection.execute("UPDATE executions SET outcome = 'lucky' WHERE execution_id = 'c'")
-    connection.commit()
-    connection.close()
+    opened = sqlite3.connect(source)
+    opened.execute("UPDATE executions SET repo = x'ff' WHERE execution_id = 'a'")
+    opened.execute("UPDATE executions SET actual_cost = 9e999 WHERE execution_id = 'b'")
+    opened.execute("UPDATE executions SET outcome = 'lucky' WHERE execution_id = 'c'")
+    opened.commit()
+    opened.close()
 
     answer = import_executions(target, [source])
 
@@ -447,7 +492,7 @@ def _mutants(document):
     return st.builds(_changed, st.just(document), st.sampled_from(list(_places(document))), _anything)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(_mutants(_whole_line), _mutants(request(span())), _anything), min_size=1, max_size=12))
 def test_no_line_breaks_the_import_or_what_is_stored(lines):
     """Each is stored, refused or passed over; what is stored can be read, and exported again."""
