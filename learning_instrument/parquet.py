@@ -69,18 +69,22 @@ def write_parquet(file: IO[bytes], batches: Batches) -> int:
 
 
 def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Yield the rows of a file, so many at a time, and how many there are in all.
+    """Return an iterator over the rows of a file, so many at a time, each with how many there are in all.
 
     Raises:
-        ConfigurationError: if pyarrow is not installed, or the file cannot be read.
+        ConfigurationError: if pyarrow is not installed; and, while it is read, if the file cannot be.
     """
     arrow, parquet = _libraries()
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=rows):
-                yield batch.to_pylist(), file.metadata.num_rows
-    except (OSError, arrow.ArrowException) as error:
-        raise ConfigurationError(f"{path} cannot be read as a Parquet file: {error}") from error
+
+    def batches() -> Iterator[tuple[list[dict[str, Any]], int]]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield batch.to_pylist(), file.metadata.num_rows
+        except (OSError, arrow.ArrowException) as error:
+            raise ConfigurationError(f"{path} cannot be read as a Parquet file: {error}") from error
+
+    return batches()
 
 
 def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final, NamedTuple
@@ -57,6 +58,8 @@ def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
     """
     if path == STDIN:
         return lambda: _lines(sys.stdin.buffer, 0)
+    if stat.S_ISFIFO(_mode(path)):  # it can be read once
+        return lambda: _file(path)
     try:
         with open(path, "rb") as file:
             head = file.read(16)
@@ -64,7 +67,8 @@ def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
                 with ReadOnlyDatabase(path):
                     return lambda: _database(path)
             if head.startswith(b"PAR1"):
-                return lambda: _parquet(path)
+                table = read_parquet(path, ROWS)
+                return lambda: _parquet(table)
             file.seek(0)
             if not _holds_executions(file):
                 raise ConfigurationError(
@@ -73,7 +77,18 @@ def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
                 )
         return lambda: _file(path)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 def _database(path: str) -> Iterator[Batch]:
@@ -83,17 +98,20 @@ def _database(path: str) -> Iterator[Batch]:
             yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls)
 
 
-def _parquet(path: str) -> Iterator[Batch]:
+def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[Batch]:
     done = 0
-    for rows, of in read_parquet(path, ROWS):
+    for rows, of in table:
         found = [Found(f"row {done + number}", identified(row)) for number, row in enumerate(rows, 1)]
         done += len(rows)
         yield Batch(found, done, of)
 
 
 def _file(path: str) -> Iterator[Batch]:
-    with open(path, "rb") as file:
-        yield from _lines(file, os.fstat(file.fileno()).st_size)
+    try:
+        with open(path, "rb") as file:
+            yield from _lines(file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _lines(file: IO[bytes], of: int) -> Iterator[Batch]:

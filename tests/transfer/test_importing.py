@@ -4,7 +4,9 @@ import copy
 import json
 import os
 import sqlite3
+import sys
 import tempfile
+import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -298,6 +300,35 @@ def test_text_becomes_valid_and_what_is_no_number_a_word(write, target):
     (record,) = stored_in(target)
     assert record.task_type == "a\N{REPLACEMENT CHARACTER}"
     assert record.metadata == {"\N{REPLACEMENT CHARACTER}": ["nan", "\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}"]}
+
+
+def test_pipe_is_read_once(target, tmp_path):
+    """As of ``import <(zcat old.jsonl.gz)``."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[json.dumps(line()) + "\n"])
+    writer.start()
+
+    answer = import_executions(target, [pipe])
+    writer.join(60)
+
+    assert (answer.read, answer.stored) == (1, 1)
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tmp_path, write, monkeypatch):
+    table = tmp_path / "table.parquet"
+    export_executions(make(tmp_path / "source.db", [ExecutionRecord(task_type="t")]), table)
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(table.read_bytes()[:-20])
+    with pytest.raises(ConfigurationError, match="cannot be read as a Parquet file"):
+        import_executions(target, [broken])
+    os.remove(target)
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'learning_instrument\[scale\]'"):
+        import_executions(target, [write(line()), table])
+
+    assert not os.path.exists(target)
 
 
 def test_line_too_long_to_be_one_is_refused(write, target, monkeypatch):
