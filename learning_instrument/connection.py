@@ -201,21 +201,34 @@ def executing(connection: Connection) -> Execute:
 
 
 @contextlib.contextmanager
-def open_for_upkeep(path: str) -> Iterator[WriteConnection]:
-    """Yield a connection for writing to the database at *path*, which must be there already.
+def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnection]:
+    """Yield a connection for writing to the database at *path*.
+
+    Args:
+        path: the absolute path of the database.
+        may_make: whether it may be made, where there is none.
 
     Raises:
-        DatabaseError: if there is none, or it cannot be written.
+        DatabaseError: if there is none, or it is none of ours, or it cannot be written.
     """
     connection = WriteConnection(path, _UPKEEP_BUSY_SECONDS)
     try:
-        open_read_only(path).close()
+        if not (may_make and _is_blank(path)):
+            open_read_only(path).close()
         yield connection
     except (sqlite3.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatabaseError(f"{path} cannot be written: {reason}.") from error
     finally:
         connection.close()
+
+
+def _is_blank(path: str) -> bool:
+    """Tell whether there is no database at *path*: no file, or one without a table, such as one that is being made."""
+    try:
+        return not os.path.lexists(path) or not query(path, "SELECT 1 FROM sqlite_master LIMIT 1", ())
+    except sqlite3.Error:
+        return False
 
 
 def prepare(connection: sqlite3.Connection) -> None:

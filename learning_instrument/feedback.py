@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Final
@@ -101,6 +101,35 @@ def add(execute: Execute, feedback: Feedback) -> Feedback:
     ((feedback_id,),) = execute("SELECT last_insert_rowid()")
     _show_latest(execute, execution_id)
     return replace(feedback, feedback_id=feedback_id, execution_id=execution_id)
+
+
+def restore(execute: Execute, said: Iterable[Feedback]) -> int:
+    """Store what was said elsewhere, each piece once, of executions that are here; return how many pieces were new.
+
+    Args:
+        execute: runs a statement within a transaction.
+        said: what :func:`checked` gave, with the moment at which it was said.
+    """
+    columns = "execution_id, timestamp, accepted, rating, comment, source, visibility"
+    is_the_same = " AND ".join(f"{column} IS ?" for column in columns.split(", "))
+    touched = []
+    for feedback in said:
+        values = (
+            *(feedback.execution_id, iso(feedback.timestamp), feedback.accepted, feedback.rating),
+            *(feedback.comment, feedback.source, feedback.visibility),
+        )
+        execute(
+            f"INSERT INTO feedback ({columns}) SELECT ?, ?, ?, ?, ?, ?, ?"
+            " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ?)"
+            f" AND NOT EXISTS (SELECT 1 FROM feedback WHERE {is_the_same})",
+            (*values, feedback.execution_id, *values),
+        )
+        ((is_new,),) = execute("SELECT changes()")
+        if is_new:
+            touched.append(feedback.execution_id)
+    for execution_id in set(touched):
+        _show_latest(execute, execution_id)
+    return len(touched)
 
 
 def delete(execute: Execute, identifier: str) -> int:

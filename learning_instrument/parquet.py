@@ -1,15 +1,17 @@
 """Executions as a Parquet file. Needs pyarrow (the extra ``scale``)."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from .errors import ConfigurationError
 from .record import COLUMNS
+from .whole_file import whole_or_not_at_all
+
+Batches = Iterable[Sequence[Mapping[str, Any]]]
+"""Rows of ``executions`` as the table has them, some at a time."""
 
 _WHOLE: Final = frozenset(
     {"file_count", "estimated_tokens", "user_rating", "input_tokens", "output_tokens", "process_id"}
@@ -34,26 +36,63 @@ def check_new(path: str) -> None:
         raise ConfigurationError(f"{path} exists already, and nothing is written over it; name a new file.")
 
 
-def append_parquet(path: str, batches: Iterable[Sequence[Mapping[str, Any]]]) -> int:
-    """Add rows of ``executions`` to a file, all or none; return how many they were.
+def append_parquet(path: str, batches: Batches) -> int:
+    """Add rows to a file, all or none; return how many they were.
 
     Args:
         path: the file; it is made where there is none.
-        batches: rows as the table has them.
+        batches: the rows.
 
     Raises:
         ConfigurationError: if pyarrow is not installed, or the file cannot be written.
     """
     arrow, parquet = _libraries()
-    schema, count = _schema(arrow), 0
-    with _whole_or_not_at_all(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
+    schema = _schema(arrow)
+    with whole_or_not_at_all(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
         if os.path.exists(path):
             for batch in parquet.ParquetFile(path).iter_batches():
                 file.write_batch(batch)
-        for rows in batches:
-            columns = {name: [_value(name, row[name]) for row in rows] for name in COLUMNS}
-            file.write_table(arrow.table(columns, schema=schema))
-            count += len(rows)
+        return _write(file, arrow, schema, batches)
+
+
+def write_parquet(file: IO[bytes], batches: Batches) -> int:
+    """Write rows to an open file, which may be a pipe; return how many they were.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed.
+        OSError: if the file cannot be written.
+    """
+    arrow, parquet = _libraries()
+    schema = _schema(arrow)
+    with parquet.ParquetWriter(file, schema) as writer:
+        return _write(writer, arrow, schema, batches)
+
+
+def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Return an iterator over the rows of a file, so many at a time, each with how many there are in all.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed; and, while it is read, if the file cannot be.
+    """
+    arrow, parquet = _libraries()
+
+    def batches() -> Iterator[tuple[list[dict[str, Any]], int]]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield batch.to_pylist(), file.metadata.num_rows
+        except (OSError, arrow.ArrowException) as error:
+            raise ConfigurationError(f"{path} cannot be read as a Parquet file: {error}") from error
+
+    return batches()
+
+
+def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:
+    count = 0
+    for rows in batches:
+        columns = {name: [_value(name, row[name]) for row in rows] for name in COLUMNS}
+        writer.write_table(arrow.table(columns, schema=schema))
+        count += len(rows)
     return count
 
 
@@ -80,23 +119,4 @@ def _value(name: str, value: Any) -> Any:
         return None
     if name == "timestamp":
         return datetime.fromisoformat(value)
-    return bool(value) if name in _BOOL else value
-
-
-@contextlib.contextmanager
-def _whole_or_not_at_all(path: str) -> Iterator[str]:
-    """Yield the path of a file beside *path* that takes its place when all went well, and is on the disk by then."""
-    try:
-        descriptor, unfinished = tempfile.mkstemp(prefix=".", suffix=".unfinished", dir=os.path.dirname(path) or ".")
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
-    try:
-        yield unfinished
-        os.fsync(descriptor)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+    return float(value) if name in _REAL else bool(value) if name in _BOOL else value

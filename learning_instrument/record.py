@@ -333,12 +333,13 @@ def _parse_bool(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _parse_metadata(value: Any) -> dict[str, Any]:
+def parse_metadata(value: Any) -> dict[str, Any]:
+    """Return what the column ``metadata`` holds; a text that is no JSON object under ``unreadable``."""
     if not isinstance(value, str):
         return dict(value or {})
     try:
         parsed = json.loads(value)
-    except ValueError:  # an attribute length limit of the host's cut it
+    except (ValueError, RecursionError):  # an attribute length limit of the host's cut it
         return {"unreadable": value}
     return parsed if isinstance(parsed, dict) else {"unreadable": value}
 
@@ -353,6 +354,6 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "user_accepted": _parse_bool,
     "error_type": lambda value: None if value is None else ErrorType(value),
     "outcome": lambda value: None if value is None else Outcome(value),
-    "metadata": _parse_metadata,
+    "metadata": parse_metadata,
     "defaulted": _parse_defaulted,
 }

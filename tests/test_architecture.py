@@ -81,13 +81,16 @@ MAY_IMPORT = {
     "testing": "",
     # What a person at a terminal uses.
     "read_only": "connection errors schema",
-    "parquet": "errors record",
+    "whole_file": "errors",
+    "parquet": "errors record whole_file",
+    "transfer": "attribution connection database errors exporter feedback followers identifiers model_calls outcome"
+    " parquet plain read_only record selection semconv whole_file",
     "pruning": "connection errors followers parquet record retention selection",
     "demo": "database errors identifiers outcome record",
     "doctor": "errors processes read_only schema selection",
     "launch": "errors otlp",
     "cli": "analytics database demo doctor errors feedback launch lookup measures moments prices pruning read_only"
-    " record repricing selection",
+    " record repricing selection transfer",
     "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
@@ -103,7 +106,7 @@ MAY_IMPORT_LATER = {
 ONLY_IN = {
     "sqlite3": "connection error_counts read_only rollups schema storage",
     "sqlite_utils": "insight_schema rollup_schema schema",
-    "opentelemetry.sdk": "configuration exporter model_calls processor provider record",
+    "opentelemetry.sdk": "configuration exporter model_calls processor provider record transfer",
     # By its name, when the first call is priced.
     "genai_prices": "",
     "click": "cli",
@@ -273,7 +276,7 @@ def test_attribute_keys_are_those_of_the_design():
         task.id task.type task.description task.repo task.file_count task.estimated_tokens task.complexity_score
         task.outcome task.duration error.kind error.message model.tier pool.type pool.id worker.id swarm.topology
         routing.confidence quality.score cost.estimate cost.actual queue.duration batch.id parent.execution_id
-        resource_usage.memory.peak resource_usage.cpu.time solution.summary metadata defaulted execution.id
+        resource_usage.memory.peak resource_usage.cpu.time solution.summary metadata defaulted execution.id record
     """
     theirs = """
         error.type gen_ai.request.model gen_ai.usage.input_tokens gen_ai.usage.output_tokens code.function.name

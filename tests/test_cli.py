@@ -23,6 +23,7 @@ from learning_instrument.record import COLUMNS
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 REPORTS = (
     "summary", "performance", "costs", "errors", "compare", "patterns", "similar", "list", "show", "tail",
+    "export", "import",
 )  # fmt: skip
 
 
@@ -211,6 +212,8 @@ def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
         ["tail", "--for", "0"],
         ["feedback", "x", "--accept"],
         ["feedback", "--clear", "--yes"],
+        ["export"],
+        ["export", "--output", os.devnull],
         ["prune", "--keep", "1", "--yes"],
         ["rebuild"],
         ["reprice"],

@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "tail": "executions",
     "feedback": "feedback",
     "reprice": "upkeep",
+    "export": "transfer",
+    "import": "transfer",
     "prune": "upkeep",
     "rebuild": "upkeep",
     "doctor": "doctor",

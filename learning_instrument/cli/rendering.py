@@ -334,14 +334,17 @@ def may_go_on(question: str, is_agreed: bool) -> bool:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that shows how far something is: what, how much is done, and of how much. On stderr."""
+    """Yield a function that shows how far something is: what, how much is done, and of how much. On stderr.
+
+    0 where nobody knows of how much.
+    """
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, of: int) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=of)
+                tasks[what] = progress.add_task(what, total=of or None)
             progress.update(tasks[what], completed=done)
 
         yield tell

@@ -1,12 +1,13 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
+[transfer]
 """
 
 import argparse
 import subprocess
 
-from . import adapters, hot_path, imports, model_calls, report, storage, sustained
+from . import adapters, hot_path, imports, model_calls, report, storage, sustained, transfer
 from .hot_path import OURS_BATCH, OURS_COMMIT
 from .peers import PEERS
 from .processes import environment_for
@@ -22,11 +23,13 @@ def main() -> None:
         "sustained": _sustained,
         "adapters": _adapters,
         "imports": _imports,
+        "transfer": _transfer,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each measurement (default: 25)")
     parser.add_argument("--executions", type=int, default=200_000, help="of the sustained run (default: 200000)")
+    parser.add_argument("--rows", type=int, default=200_000, help="of the transfer (default: 200000)")
     parser.add_argument(
         "--peers", action="store_true", help="measure the peers that are not installed too, in environments made for it"
     )
@@ -99,6 +102,10 @@ def _imports(options: argparse.Namespace) -> None:
     report.print_imports(times)
     (ours,) = [time for time in times if time.statement == "import learning_instrument"]
     report.print_target(ours.statement, f"{ours.ratio:.2f} times", "at most 1.3", ours.ratio <= 1.3)
+
+
+def _transfer(options: argparse.Namespace) -> None:
+    report.print_transfer(transfer.measure(options.rows), options.rows)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from .imports import ImportTime
 from .storage import Rate
 from .sustained import Endurance
 from .timing import Block
+from .transfer import Transfer
 
 console = Console(width=None if os.isatty(1) else 130, highlight=False)
 
@@ -92,6 +93,17 @@ def print_imports(times: Sequence[ImportTime]) -> None:
     table.add_column("times", justify="right")
     for time in times:
         table.add_row(time.statement, f"{time.milliseconds:.1f}", f"{time.ratio:.2f}")
+    console.print(table)
+
+
+def print_transfer(transfers: Sequence[Transfer], rows: int) -> None:
+    """Print how fast executions came in and went out."""
+    table = _table(f"Transfer of {rows:,} executions, each once")
+    table.add_column("rows per second", justify="right")
+    table.add_column("of sqlite3's rate", justify="right")
+    for transfer in transfers:
+        share = "no sqlite3 here" if transfer.of_shell is None else f"{transfer.of_shell:.0%}"
+        table.add_row(transfer.name, f"{transfer.rows_per_second:,.0f}", share)
     console.print(table)
 
 

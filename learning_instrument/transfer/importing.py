@@ -1,0 +1,258 @@
+"""Files -> database. What is there already stays as it is, so that the same files can be imported again and again.
+
+In slices, each committed on its own: those who record meanwhile wait for one at the most, and what was stored
+before an interruption stays. There is no mark that says how far an import got. The next one passes over what it
+finds stored, without taking the lock; a mark would have it pass over what was deleted since, as well.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from .. import followers
+from ..attribution import store_calls
+from ..connection import WriteConnection, open_for_upkeep
+from ..database import LearningDatabase
+from ..errors import ConfigurationError
+from ..feedback import Feedback, checked, restore
+from ..model_calls import ModelCall
+from ..record import COLUMNS, UNKNOWN, Row
+from ..selection import Selection, iso
+from .checking import row_of, timestamp_of
+from .rows import FEEDBACK
+from .sources import STDIN, Batch, reader_of
+
+Progress = Callable[[str, int, int], None]
+"""What is being read, how far it is, and how far it goes (0 where nobody knows)."""
+
+#: So many refusals are kept with their reasons; all are counted.
+_MOST_REFUSALS: Final = 100
+_REASON_CHARACTERS: Final = 300
+_CHECKPOINT_ROWS: Final = 10_000
+#: In one transaction.
+_CALLS: Final = 250
+#: At a time, with pauses for those who record.
+_FOLLOW_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a file that is no execution, though it should be one."""
+
+    file: str
+    #: ``line 3``, or ``row 3``.
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportAnswer:
+    """What became of what the files hold."""
+
+    #: Executions that were found; of these were stored, there already, left out by a filter, and refused:
+    read: int = 0
+    stored: int = 0
+    already_there: int = 0
+    left_out: int = 0
+    refused: int = 0
+    #: Spans, or other signals, that are none of executions.
+    passed_over: int = 0
+    #: Pieces of feedback that were stored.
+    feedback: int = 0
+    #: The first of those that were refused.
+    refusals: tuple[Refusal, ...] = ()
+
+
+def import_executions(
+    database: LearningDatabase | str | os.PathLike[str],
+    files: Iterable[str | os.PathLike[str]],
+    selection: Selection | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ImportAnswer:
+    """Store the executions that files hold: databases, Parquet, JSON Lines of ours, and of OTLP.
+
+    An execution that is stored already keeps its row; only one that was taken for lost gets its result. What
+    cannot be read is counted, with its place, and the rest goes on.
+
+    Args:
+        database: where to; its file is made where there is none.
+        files: their paths; ``-`` is the standard input.
+        selection: which executions; None: all.
+        progress: told how far it is.
+
+    Raises:
+        ConfigurationError: if a file cannot be read, or is nothing that is known here; nothing is stored then.
+        DatabaseError: if the database cannot be written.
+    """
+    if isinstance(database, LearningDatabase):
+        database.flush()
+        database = database.path
+    path = os.path.abspath(os.path.expanduser(os.fsdecode(database)))
+    names = [os.fsdecode(file) for file in files]
+    readers = [(name, reader_of(name)) for name in names]
+    if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
+        raise ConfigurationError(f"{path} cannot be imported into itself; name another file or another database.")
+    tell = progress or (lambda what, done, of: None)
+    target = _Target(selection or Selection())
+    with open_for_upkeep(path, may_make=True) as connection:
+        with LearningDatabase(path):
+            pass  # makes the file, patiently: another process may be making it just now
+        for name, read in readers:
+            for batch in read():
+                target.take(connection, name, batch)
+                tell(name, batch.done, batch.of)
+        target.let_follow(connection, tell)
+    return target.answer()
+
+
+class _Target:
+    """What takes batches, and counts."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._values = {COLUMNS.index(name): value for name, value in selection.values.items()}
+        self._since = None if selection.since is None else iso(selection.since)
+        self._until = None if selection.until is None else iso(selection.until)
+        self._is_everything_meant = selection == Selection()
+        self._counts = dict.fromkeys(
+            ("read", "stored", "already_there", "left_out", "refused", "passed_over", "feedback"), 0
+        )
+        self._refusals: list[Refusal] = []
+        self._since_checkpoint = 0
+
+    def answer(self) -> ImportAnswer:
+        return ImportAnswer(**self._counts, refusals=tuple(self._refusals))
+
+    def take(self, connection: WriteConnection, file: str, batch: Batch) -> None:
+        """Store what is new of a batch."""
+        rows: list[Row] = []
+        said: list[Feedback] = []
+        here: set[str] = set()
+        known = _known(connection, batch)
+        for place, values in batch.found:
+            if values is None:
+                self._counts["passed_over"] += 1
+                continue
+            self._counts["read"] += 1
+            if isinstance(values, ConfigurationError):
+                self._refuse(file, place, str(values))
+                continue
+            history = values.pop("feedback", None)
+            identity = values["execution_id"]
+            is_known = type(identity) is str and identity in known
+            try:
+                row = None if is_known and self._is_everything_meant else row_of(values)
+                if row is not None and not self._is_meant(row):
+                    self._counts["left_out"] += 1
+                    continue
+                identity = identity if row is None else row[_EXECUTION_ID]
+                said += _feedback_of(identity, history)
+            except ConfigurationError as error:
+                self._refuse(file, place, str(error))
+                continue
+            here.add(identity)
+            if row is None or is_known:
+                self._counts["already_there"] += 1
+            else:
+                rows.append(row)
+        self._store(connection, rows, said)
+        _store_calls(connection, [call for call in batch.calls if call.execution_id in here])
+
+    def let_follow(self, connection: WriteConnection, tell: Progress) -> None:
+        """Count what was stored, as a pool does in the background: reports are slow until that is done."""
+        stored = self._counts["stored"]
+        while stored and followers.catch_up(connection, _FOLLOW_SECONDS, _PAUSE_SECONDS):
+            tell("Counting", max(0, stored - followers.behind(connection)), stored)
+
+    def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
+        if rows:
+            stored = connection.insert(rows)
+            self._counts["stored"] += stored
+            self._counts["already_there"] += len(rows) - stored
+        if said:
+            self._counts["feedback"] += connection.transact(lambda execute: restore(execute, said))
+        self._since_checkpoint += len(rows)
+        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+            self._since_checkpoint = 0
+            connection.checkpoint()
+
+    def _is_meant(self, row: Row) -> bool:
+        started = row[_TIMESTAMP]
+        return (
+            (self._since is None or started >= self._since)
+            and (self._until is None or started < self._until)
+            and all((UNKNOWN if row[place] is None else row[place]) == value for place, value in self._values.items())
+        )
+
+    def _refuse(self, file: str, place: str, reason: str) -> None:
+        self._counts["refused"] += 1
+        if len(self._refusals) < _MOST_REFUSALS:
+            self._refusals.append(Refusal(file, place, reason[:_REASON_CHARACTERS]))
+
+
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_TIMESTAMP: Final = COLUMNS.index("timestamp")
+
+
+def _known(connection: WriteConnection, batch: Batch) -> set[str]:
+    """Return the ids of those executions that have their result here."""
+    ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
+    ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
+    found = connection.execute(
+        f"SELECT execution_id FROM executions WHERE execution_id IN ({_marks(ids)}) AND outcome <> 'lost'", ids
+    )
+    return {identity for (identity,) in found}
+
+
+def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
+    """Store those that are not here, some at a time; the sums of them came with their executions."""
+    ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
+    if not ids:
+        return
+    found = connection.execute(
+        f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN ({_marks(ids)})",
+        ids,
+    )
+    stored = set(found)
+    new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
+    for start in range(0, len(new), _CALLS):
+        with connection.transaction() as opened:
+            store_calls(opened, new[start : start + _CALLS], ())
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:
+    """Return the feedback that *history* is.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
+    if history is None:
+        return []
+    if not isinstance(history, list):
+        raise ConfigurationError("its feedback is no list")
+    return [_said(execution_id, values) for values in history]
+
+
+def _said(execution_id: str, values: Any) -> Feedback:
+    if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
+        raise ConfigurationError(f"its feedback is no object of {', '.join(FEEDBACK)}")
+    accepted = values.get("accepted")
+    said = checked(
+        execution_id,
+        bool(accepted) if accepted in (0, 1) else accepted,
+        values.get("rating"),
+        values.get("comment"),
+        values.get("source"),
+        values.get("visibility", "private"),
+    )
+    try:
+        return replace(said, timestamp=datetime.fromisoformat(timestamp_of(values.get("timestamp"))))
+    except ValueError as error:
+        raise ConfigurationError(f"the timestamp of its feedback {error}") from None

@@ -1,0 +1,75 @@
+"""Slices of executions -> a file: CSV, JSON Lines, Parquet, or OTLP's JSON Lines."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import IO, Any, Final
+
+from ..parquet import write_parquet
+from ..record import COLUMNS, parse_metadata
+from .otlp_json import requests_of
+
+Rows = list[dict[str, Any]]
+Writer = Callable[[IO[bytes], Iterable[Rows]], object]
+
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+#: A collector takes some megabytes in one request.
+_REQUEST_ROWS: Final = 100
+
+
+def write_csv(file: IO[bytes], slices: Iterable[Rows]) -> None:
+    """Write a line of names, and a line for each execution, as the table has it (RFC 4180)."""
+    sheet = io.StringIO()
+    # Before Python 3.13 a lone carriage return is put in quotes only if lines end with one.
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for rows in slices:
+        writer.writerows([_cell(row[column]) for column in COLUMNS] for row in rows)
+        file.write(sheet.getvalue().encode())
+        sheet.seek(0)
+        sheet.truncate()
+    file.write(sheet.getvalue().encode())
+
+
+def write_json_lines(file: IO[bytes], slices: Iterable[Rows]) -> None:
+    """Write what ``ExecutionRecord.to_dict`` gives, and the feedback that may be told where there is any."""
+    for rows in slices:
+        file.writelines(_dumps(_document(row)).encode() + b"\n" for row in rows)
+
+
+def write_otlp(file: IO[bytes], slices: Iterable[Rows]) -> None:
+    """Write requests that a collector takes as they are, one a line."""
+    release = version("learning_instrument")
+    for rows in slices:
+        for start in range(0, len(rows), _REQUEST_ROWS):
+            requests = requests_of(rows[start : start + _REQUEST_ROWS], release)
+            file.writelines(_dumps(request).encode() + b"\n" for request in requests)
+
+
+WRITERS: Final[dict[str, Writer]] = {
+    "csv": write_csv,
+    "jsonl": write_json_lines,
+    "parquet": write_parquet,
+    "otlp": write_otlp,
+}
+
+
+def _cell(value: Any) -> Any:
+    """NUL has no place in CSV: Python 3.10 writes none, and hardly any program reads it."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if type(value) is str and "\0" in value else value
+
+
+def _document(row: dict[str, Any]) -> dict[str, Any]:
+    document = {column: row[column] for column in COLUMNS}
+    document["success"] = bool(row["success"])
+    document["user_accepted"] = None if row["user_accepted"] is None else bool(row["user_accepted"])
+    document["metadata"] = parse_metadata(row["metadata"])
+    document["defaulted"] = json.loads(row["defaulted"])
+    if row.get("feedback"):
+        document["feedback"] = [
+            {**said, "accepted": None if said["accepted"] is None else bool(said["accepted"])}
+            for said in row["feedback"]
+        ]
+    return document

@@ -1,0 +1,205 @@
+"""``learning-instrument export`` and ``import``: options, what is said, exit codes."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from records import make, stored_in
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.cli import main
+
+COMMAND = Path(sys.executable).parent / "learning-instrument"
+LINE = '{"task_type": "t", "timestamp": "2026-11-22T10:00:00+00:00"}'
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database with two executions, of which one is rated."""
+    path = make(tmp_path / "learning.db", [ExecutionRecord(task_type="t", task_id=name, repo=name) for name in "ab"])
+    with LearningDatabase(path) as database:
+        database.add_feedback("a", rating=4, comment="ours", visibility="team")
+        database.add_feedback("a", rating=2, comment="mine")
+    return path
+
+
+@pytest.fixture
+def ask(path):
+    """Give the command a line of arguments; answer with the result. No traceback is an answer."""
+
+    def ask(*arguments, database=path, **keywords):
+        result = CliRunner().invoke(main, ["--database", database, *map(str, arguments)], **keywords)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return ask
+
+
+def answer(result):
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_export_goes_to_the_standard_output(ask):
+    """And nothing else does."""
+    lines = answer(ask("export")).splitlines()
+    rows = list(csv.DictReader(answer(ask("export", "--format", "csv", "--repo", "a")).splitlines()))
+
+    assert [json.loads(line)["task_id"] for line in lines] == ["a", "b"]
+    assert [row["task_id"] for row in rows] == ["a"]
+
+
+def test_export_to_a_file_says_what_it_wrote(ask, tmp_path):
+    out = str(tmp_path / "out.csv")
+
+    assert answer(ask("export", "--format", "csv", "--output", out)) == (
+        f"Exported 2 executions, 1 piece of feedback, as csv, to {out}.\n"
+    )
+    assert json.loads(answer(ask("export", "--output", out, "--json"))) == {
+        "executions": 2,
+        "feedback": 1,
+        "format": "csv",
+        "output": out,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "comments"), [([], ["ours"]), (["--public-only"], []), (["--include-private"], ["ours", "mine"])]
+)
+def test_export_tells_what_may_be_told(ask, options, comments):
+    lines = map(json.loads, answer(ask("export", *options)).splitlines())
+
+    assert [said["comment"] for line in lines for said in line.get("feedback", ())] == comments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["export", "--format", "xml"], "Invalid value for '--format'"),
+        (["export", "--public-only", "--include-private"], "--public-only and --include-private exclude each other"),
+        (["export", "--json"], "--json and --csv say how the outcome is told"),
+        (["export", "--since", "whenever"], "'whenever' is no moment"),
+        (["export", "--output", "/"], "/ cannot be written: Is a directory"),
+        (["import"], "Missing argument 'FILE...'"),
+        (["import", "missing.jsonl"], "missing.jsonl cannot be read: No such file or directory"),
+        (["import", "/"], "/ cannot be read: Is a directory"),
+        (["import", __file__], f"{__file__} is neither a database nor JSON Lines"),
+    ],
+)
+def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
+    """With exit code 2."""
+    result = ask(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {complaint}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_import_says_what_it_stored(ask, path, tmp_path):
+    """The first time, and the next; the file is made."""
+    new = str(tmp_path / "new.db")
+
+    assert answer(ask("import", path, database=new)) == (
+        f"Stored 2 of 2 executions in {new}.\nStored 2 pieces of feedback.\n"
+    )
+    assert answer(ask("import", path, database=new)) == f"Stored 0 of 2 executions in {new}; 2 already there.\n"
+    assert answer(ask("import", path, "--repo", "a", database=new)) == (
+        f"Stored 0 of 2 executions in {new}; 1 already there, 1 left out by filters.\n"
+    )
+    assert stored_in(new) == stored_in(path)
+
+
+def test_refused_lines_are_named_and_strict_makes_them_a_failure(ask, tmp_path):
+    file = tmp_path / "lines.jsonl"
+    file.write_text("\n".join([LINE, *["no\x1b[31m"] * 12, '{"resourceLogs": []}']))
+    new = str(tmp_path / "new.db")
+
+    result = ask("import", file, database=new)
+
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"Stored 1 of 13 executions in {new}; 12 refused.\nPassed over 1 span of other things than executions.\n",
+    )
+    *named, more = result.stderr.splitlines()
+    assert named[0] == f"{file}, line 2: no JSON: Expecting value at character 1"
+    assert len(named) == 10
+    assert more == "... and 2 more; --json names 12."
+    assert ask("import", "--strict", file, database=new).exit_code == 1
+    document = json.loads(ask("import", "--json", file, database=new).stdout)
+    assert (document["refused"], document["refusals"][11]["place"]) == (12, "line 13")
+    assert ask("import", "--csv", file, database=new).stdout.startswith("read,stored,already_there,")
+
+
+def test_standard_input_is_imported(ask, tmp_path):
+    """So that a pipe leads from one machine to another."""
+    new = str(tmp_path / "new.db")
+    text = answer(ask("export", "--format", "otlp"))
+
+    assert answer(ask("import", "-", database=new, input=text)) == f"Stored 2 of 2 executions in {new}.\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "text", "foreign"])
+def test_import_leaves_a_wrong_target_as_it_is(ask, path, tmp_path, kind):
+    other = tmp_path / "other.db"
+    if kind == "folder":
+        other.mkdir()
+    elif kind == "text":
+        other.write_text("no database\n" * 100)
+    else:
+        subprocess.run([sys.executable, "-c", _MAKE_FOREIGN, other], check=True)
+    before = other.read_bytes() if other.is_file() else None
+
+    result = ask("import", path, database=str(other))
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert (other.read_bytes() if other.is_file() else None) == before
+
+
+_MAKE_FOREIGN = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE mine (x)')"
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """With the exit code of what Ctrl-C ended; what was stored stays."""
+    new, pipe = tmp_path / "new.db", subprocess.PIPE
+    with subprocess.Popen([COMMAND, "--database", new, "import", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        lines = [f'{{"task_id": "{number}", {LINE[1:]}\n'.encode() for number in range(600)]
+        process.stdin.writelines(lines)
+        process.stdin.flush()
+        while not (new.exists() and count_in(new)):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stdout.read() == b""
+        assert process.stderr.read().decode().strip() == (
+            "Interrupted. What was stored by now stays; the same command goes on with the rest."
+        )
+    assert count_in(new) == 500
+
+
+def count_in(path):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT count(*) FROM executions").fetchone()[0]
+    except sqlite3.OperationalError:  # it is being made
+        return 0
+    finally:
+        connection.close()
+
+
+def test_reader_that_goes_away_is_no_error(path):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run([COMMAND, "--database", path, "export"], stdout=writing, stderr=subprocess.PIPE, check=False)
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -1,0 +1,280 @@
+"""A file that appears whole or not at all, with what may be told and nothing else."""
+
+import base64
+import csv
+import json
+import os
+import stat
+import sys
+import threading
+
+import pyarrow.parquet
+import pytest
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from records import make, stored_in
+
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.outcome import Outcome
+from learning_instrument.read_only import ReadOnlyDatabase
+from learning_instrument.record import COLUMNS
+from learning_instrument.selection import Selection
+from learning_instrument.transfer import FORMATS, export_executions
+
+
+@pytest.fixture
+def source(tmp_path):
+    """The path of a database: a task with a sub-task in one trace, and a failure."""
+    with LearningDatabase(tmp_path / "folder" / "source.db") as database:
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        parent = f"17979cfe3d85cd15-{trace}-b7ad6b7169203331"
+        ids = {"trace_id": trace, "timestamp": "2023-11-14T22:13:20.123456+00:00", "service_name": "shop"}
+        for row in (
+            {"task_type": "fix", "execution_id": parent, "span_id": "b7ad6b7169203331", **ids},
+            {"task_type": "sub", "execution_id": f"{parent[:-1]}2", "parent_execution_id": parent, **ids},
+            {"task_type": "bad", "outcome": "error", "error_type": "timeout", "error_message": "late"},
+        ):
+            database.append([ExecutionRecord.from_dict(row)])
+    return database.path
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+# What is in it.
+
+
+def test_json_lines_are_records(source, tmp_path):
+    """Each takes one line, whatever it says."""
+    answer = export_executions(source, tmp_path / "out.jsonl")
+
+    assert (answer.executions, answer.feedback, answer.format) == (3, 0, "jsonl")
+    by_id = {line["execution_id"]: ExecutionRecord.from_dict(line) for line in lines_of(tmp_path / "out.jsonl")}
+    assert [by_id[record.execution_id] for record in stored_in(source)] == stored_in(source)
+
+
+def test_otlp_lines_are_requests_with_the_ids_that_are_stored(source, tmp_path):
+    """As OpenTelemetry's own JSON parser reads them: a service each, spans of ours, failures as errors."""
+    export_executions(source, tmp_path / "out", format="otlp")
+
+    lines = (tmp_path / "out").read_bytes().splitlines()
+    requests = [json_format.Parse(line, ExportTraceServiceRequest()) for line in lines]
+    groups = [group for request in requests for group in request.resource_spans]
+    services = [[pair.value.string_value for pair in group.resource.attributes] for group in groups]
+    assert sorted(services) == [[], ["shop"]]
+    assert {scope.scope.name for group in groups for scope in group.scope_spans} == {"learning_instrument"}
+    spans = {span.name: span for group in groups for scope in group.scope_spans for span in scope.spans}
+    fix, sub, bad = (spans[f"execute_task {name}"] for name in ("fix", "sub", "bad"))
+    # That parser takes bytes to be in base64, where OTLP has them in hexadecimal digits.
+    ids = [base64.b64encode(span).decode() for span in (fix.trace_id, fix.span_id, bad.trace_id, bad.span_id)]
+    assert ids[:2] == ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"]
+    assert [len(digits) for digits in ids] == [32, 16, 32, 16]
+    assert (sub.trace_id, sub.parent_span_id) == (fix.trace_id, fix.span_id)
+    assert fix.start_time_unix_nano == fix.end_time_unix_nano == 0x17979CFE3D85CD15
+    assert (fix.status.code, bad.status.code, bad.status.message) == (0, 2, "late")
+
+
+def test_parquet_has_the_columns_with_types(source, tmp_path):
+    export_executions(source, tmp_path / "out.parquet")
+
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert tuple(table.column_names) == COLUMNS
+    assert table["success"].to_pylist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.csv", "csv"), ("a.PARQUET", "parquet"), ("a.jsonl", "jsonl"), ("a.otlp.jsonl", "otlp"), ("a", "jsonl")],
+)
+def test_name_of_the_file_says_the_format(source, tmp_path, name, kind):
+    assert export_executions(source, tmp_path / name).format == kind
+
+
+def test_filters_choose(source, tmp_path):
+    answer = export_executions(source, tmp_path / "out.csv", Selection(task_type="sub"))
+
+    assert answer.executions == 1
+    assert [row["task_type"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())] == ["sub"]
+
+
+def test_any_database_object_is_exported(source, tmp_path):
+    """What is still queued in one goes along."""
+    with ReadOnlyDatabase(source) as database:
+        assert export_executions(database, tmp_path / "out").executions == 3
+    with LearningDatabase(source, durability="batch") as database:
+        database.append([ExecutionRecord(task_type="t")])
+        assert export_executions(database, tmp_path / "out").executions == 4
+
+
+def test_executions_of_a_long_table_come_once_each(tmp_path):
+    """In the order in which they were stored; those that come in meanwhile are left for the next time."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", task_id=f"{n}") for n in range(1234)])
+    told = []
+
+    def progress(*step):
+        told.append(step)
+        with LearningDatabase(source) as database:
+            database.append([ExecutionRecord(task_type="late")])
+
+    answer = export_executions(source, tmp_path / "out", progress=progress)
+
+    assert answer.executions == 1234
+    assert [line["task_id"] for line in lines_of(tmp_path / "out")] == [f"{n}" for n in range(1234)]
+    assert told == [("Exporting", done, 1234) for done in (500, 1000, 1234)]
+
+
+# What may be told.
+
+
+@pytest.fixture
+def rated(tmp_path):
+    """The path of a database with an execution of which everybody said something."""
+    with LearningDatabase(tmp_path / "folder" / "rated.db") as database:
+        database.append([ExecutionRecord(task_type="t", execution_id="a")])
+        database.add_feedback("a", rating=5, comment="for all", visibility="public")
+        database.add_feedback("a", rating=3, accepted=True, comment="for us", visibility="team")
+        database.add_feedback("a", rating=1, accepted=False, comment="for me")
+    return database.path
+
+
+@pytest.mark.parametrize(
+    ("visibility", "comments", "rating", "accepted"),
+    [
+        ("public", ["for all"], 5, None),
+        ("team", ["for all", "for us"], 3, True),
+        ("private", ["for all", "for us", "for me"], 1, False),
+    ],
+)
+def test_feedback_goes_no_further_than_it_may(rated, tmp_path, visibility, comments, rating, accepted):
+    """Its comment, and its rating in the execution's own columns."""
+    answer = export_executions(rated, tmp_path / "out.jsonl", visibility=visibility)
+
+    (line,) = lines_of(tmp_path / "out.jsonl")
+    assert [said["comment"] for said in line["feedback"]] == comments
+    assert (line["user_rating"], line["user_accepted"], answer.feedback) == (rating, accepted, len(comments))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_private_feedback_is_in_no_format_by_default(tmp_path, kind):
+    """Not even that there is any."""
+    paths = [str(tmp_path / f"{name}.db") for name in ("silent", "said")]
+    record = ExecutionRecord(task_type="t")
+    for path in paths:
+        make(path, [record])
+    with LearningDatabase(paths[1]) as database:
+        database.add_feedback(record.execution_id, rating=1, comment="secret")
+
+    files = [tmp_path / "silent.out", tmp_path / "said.out"]
+    for path, file in zip(paths, files, strict=True):
+        export_executions(path, file, format=kind)
+
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_rating_that_nobody_said_as_feedback_is_part_of_the_record(tmp_path):
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", user_rating=4)])
+
+    export_executions(source, tmp_path / "out")
+
+    assert [line["user_rating"] for line in lines_of(tmp_path / "out")] == [4]
+
+
+# Where it goes.
+
+
+def test_file_takes_the_place_of_the_one_before_and_is_its_owners(source, tmp_path):
+    """Its rights stay, and a link still leads to it; a new one is nobody else's to read."""
+    out, link = tmp_path / "out", tmp_path / "link"
+    out.write_text("before")
+    out.chmod(0o644)
+    link.symlink_to(out)
+
+    export_executions(source, link)
+    export_executions(source, tmp_path / "new")
+
+    assert link.is_symlink()
+    assert len(lines_of(out)) == 3
+    assert stat.S_IMODE(out.stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_failure_half_way_leaves_the_file_as_it_was(tmp_path, kind):
+    """And nothing beside it."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t") for _ in range(1200)])
+    out = tmp_path / "folder" / "out"
+    out.parent.mkdir()
+    out.write_text("before")
+
+    def fail(*step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_executions(source, out, format=kind, progress=fail)
+
+    assert out.read_text() == "before"
+    assert os.listdir(out.parent) == ["out"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_pipe_is_written_to_and_stays_a_pipe(source, tmp_path, kind):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+
+    export_executions(source, pipe, format=kind)
+    reader.join(60)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    export_executions(source, tmp_path / "file", format=kind)
+    assert read == [(tmp_path / "file").read_bytes()]
+
+
+def test_what_cannot_be_written_is_one_line(source, tmp_path):
+    for output, complaint in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "missing" / "out", "No such file or directory"),
+        (source, "is a database, which is not written over"),
+    ):
+        with pytest.raises(ConfigurationError, match=complaint):
+            export_executions(source, output)
+    assert len(stored_in(source)) == 3
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_full_disk_is_one_line(source, kind):
+    with pytest.raises(ConfigurationError, match="/dev/full cannot be written: No space left on device"):
+        export_executions(source, "/dev/full", format=kind)
+
+
+def test_wrong_words_are_told(source, tmp_path):
+    with pytest.raises(ConfigurationError, match="format='xml' is none of csv, jsonl, parquet, otlp"):
+        export_executions(source, tmp_path / "out", format="xml")
+    with pytest.raises(ConfigurationError, match="visibility='all' is none of private, team, public"):
+        export_executions(source, tmp_path / "out", visibility="all")
+    with pytest.raises(DatabaseError, match="There is no database"):
+        export_executions(tmp_path / "missing.db", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_without_pyarrow_the_remedy_is_named(source, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'learning_instrument\[scale\]'"):
+        export_executions(source, tmp_path / "out.parquet")
+
+    assert os.listdir(tmp_path) == ["folder"]
+    assert export_executions(source, tmp_path / "out.csv").executions == 3
+
+
+def test_failure_is_a_record_again(source):
+    """Of the kind it was."""
+    (bad,) = [record for record in stored_in(source) if record.task_type == "bad"]
+
+    assert (bad.outcome, bad.error_type) == (Outcome.ERROR, ErrorType.TIMEOUT)

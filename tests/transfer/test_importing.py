@@ -1,0 +1,543 @@
+"""What becomes of what files hold: stored once, left as it is, or refused with the place and the reason."""
+
+import copy
+import json
+import os
+import sqlite3
+import sys
+import tempfile
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import make, stored_in
+
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, connection
+from learning_instrument.analytics import summary
+from learning_instrument.attribution import store_calls
+from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
+from learning_instrument.identifiers import execution_id
+from learning_instrument.lookup import relatives
+from learning_instrument.model_calls import ModelCall
+from learning_instrument.outcome import Outcome
+from learning_instrument.selection import Selection
+from learning_instrument.transfer import Refusal, export_executions, import_executions
+
+MOMENT = "2026-11-22T10:00:00.000000+00:00"
+
+
+@pytest.fixture
+def target(tmp_path):
+    """The path of a database that does not exist yet."""
+    return str(tmp_path / "target.db")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write lines, text or documents, to a file; return its path."""
+
+    def write(*lines, name="lines.jsonl"):
+        texts = [line if isinstance(line, (str, bytes)) else json.dumps(line) for line in lines]
+        encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
+        (tmp_path / name).write_bytes(b"\n".join(encoded) + b"\n")
+        return str(tmp_path / name)
+
+    return write
+
+
+def line(**values):
+    return {"task_type": "review", "timestamp": MOMENT, **values}
+
+
+def reasons(answer):
+    return [(refusal.place, refusal.reason) for refusal in answer.refusals]
+
+
+# Stored, or there already.
+
+
+def test_file_is_made_where_there_is_none(write, target):
+    """With its folder; also where there is nothing to import."""
+    nothing = write("")
+    folder = Path(target).parent / "new" / "folder"
+
+    assert import_executions(folder / "learning.db", [nothing]).read == 0
+
+    assert stored_in(folder / "learning.db") == []
+    assert (folder / "learning.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_result_takes_the_place_of_a_lost_row_and_of_no_other(target, tmp_path):
+    """Feedback on the lost one stays with it."""
+    lost = ExecutionRecord(task_type="t", execution_id="a", outcome=Outcome.LOST, error_type=ErrorType.CRASH)
+    mine = ExecutionRecord(task_type="t", execution_id="b", task_description="mine")
+    make(target, [lost, mine])
+    with LearningDatabase(target) as database:
+        database.add_feedback("a", rating=2)
+    other = make(
+        tmp_path / "other.db",
+        [
+            ExecutionRecord(task_type="t", execution_id="a", task_description="result"),
+            ExecutionRecord(task_type="t", execution_id="b", task_description="theirs"),
+        ],
+    )
+
+    answer = import_executions(target, [other])
+
+    assert (answer.stored, answer.already_there) == (1, 1)
+    result, kept = stored_in(target)
+    assert (result.outcome, result.task_description, result.user_rating) == (Outcome.SUCCEEDED, "result", 2)
+    assert kept.task_description == "mine"
+
+
+def test_lost_row_takes_no_place(target, tmp_path):
+    """Neither that of a result, nor that of another lost one."""
+    lost = [ExecutionRecord(task_type="t", execution_id=name, outcome=Outcome.LOST) for name in "ab"]
+    other = make(tmp_path / "other.db", lost)
+    make(target, [ExecutionRecord(task_type="t", execution_id="a"), lost[1]])
+
+    answer = import_executions(target, [other])
+
+    assert (answer.stored, answer.already_there) == (0, 2)
+    assert [record.outcome for record in stored_in(target)] == [Outcome.SUCCEEDED, Outcome.LOST]
+
+
+def test_line_without_an_id_is_one_execution_however_often_it_comes(write, target):
+    """Its id is made of what it says; what it leaves out is marked as a default."""
+    file = write(line(repo="shop"), line(repo="shop"), line(repo="site"))
+
+    answer = import_executions(target, [file])
+    again = import_executions(target, [file])
+
+    assert (answer.read, answer.stored, answer.already_there) == (3, 2, 1)
+    assert (again.read, again.stored, again.already_there) == (3, 0, 3)
+    assert {"pool_type", "duration_seconds"} <= set(stored_in(target)[0].defaulted)
+    assert all("repo" not in record.defaulted for record in stored_in(target))
+
+
+def test_several_files_of_several_kinds_are_one_import(write, target, tmp_path):
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type=f"t{number}") for number in range(3)])
+    spans, table = str(tmp_path / "spans.jsonl"), str(tmp_path / "table.parquet")
+    export_executions(source, spans, format="otlp")
+    export_executions(source, table)
+
+    answer = import_executions(target, [write(line()), source, spans, Path(table)])
+
+    assert (answer.read, answer.stored, answer.already_there) == (10, 4, 6)
+
+
+def test_filters_leave_out_what_is_not_meant(target, tmp_path):
+    moments = [datetime(2026, 1, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
+    source = make(
+        tmp_path / "source.db",
+        [ExecutionRecord(task_type="t", repo=repo, timestamp=moment) for moment in moments for repo in ("a", "b")],
+    )
+
+    answer = import_executions(target, [source], Selection(since=moments[1], repo="a"))
+    again = import_executions(target, [source], Selection(since=moments[1], repo="a"))
+
+    assert (answer.read, answer.stored, answer.left_out) == (6, 2, 4)
+    assert (again.read, again.already_there, again.left_out) == (6, 2, 4)
+
+
+def test_open_database_takes_an_import(target, tmp_path, write):
+    """What it has queued goes first."""
+    with LearningDatabase(target, durability="batch") as database:
+        database.append([ExecutionRecord(task_type="t", execution_id="a")])
+
+        answer = import_executions(database, [write(line(), line(execution_id="a"))])
+
+        assert (answer.stored, answer.already_there) == (1, 1)
+        assert len(database.query("SELECT 1 FROM executions")) == 2
+
+
+def test_progress_tells_how_far_each_file_is(write, target, tmp_path):
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t") for _ in range(1100)])
+    file = write(*[line(execution_id=f"{number}") for number in range(600)])
+    told = []
+
+    import_executions(target, [source, file], progress=lambda *step: told.append(step))
+
+    assert [(done, of) for name, done, of in told if name == source] == [(500, 1100), (1000, 1100), (1100, 1100)]
+    assert [done for name, done, _ in told if name == file][-1] == os.path.getsize(file)
+
+
+# Feedback.
+
+
+def test_history_comes_along_once(target, tmp_path):
+    """All of it from a database; by JSON Lines what may be told; and what is here already is added to."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id="a")])
+    with LearningDatabase(source) as database:
+        database.add_feedback("a", rating=1, comment="private")
+        database.add_feedback("a", accepted=True, comment="team", visibility="team")
+        database.add_feedback("a", rating=4, source="me", visibility="public")
+    lines = str(tmp_path / "lines.jsonl")
+    export_executions(source, lines)
+
+    answers = [import_executions(target, [file]) for file in (lines, lines, source, source)]
+
+    assert [answer.feedback for answer in answers] == [2, 0, 1, 0]
+    with LearningDatabase(target) as database, LearningDatabase(source) as original:
+        said = "SELECT execution_id, timestamp, accepted, rating, comment, source, visibility FROM feedback"
+        assert database.query(f"{said} ORDER BY timestamp") == original.query(f"{said} ORDER BY timestamp")
+    assert [(record.user_accepted, record.user_rating) for record in stored_in(target)] == [(True, 4)]
+
+
+# What hangs together with executions.
+
+
+def test_model_calls_of_a_database_come_along_once(target, tmp_path):
+    """With the executions that are meant, whose sums stay what they were."""
+    records = [
+        ExecutionRecord(task_type="t", execution_id=name, repo=name, input_tokens=7, cost_source="priced")
+        for name in "ab"
+    ]
+    source = make(tmp_path / "source.db", records)
+    calls = [
+        ModelCall(
+            name, "0af7651916cd43dd8448eb211c80319c", f"{name}ad6b716920333{number}", None, "", None, MOMENT,
+            "small-1", None, "demo", 3, None, None, number, 0.25, "priced", "prices 1", 0.5, None,
+        )
+        for name in "ab"
+        for number in range(2)
+    ]  # fmt: skip
+    with connection.open_for_upkeep(source) as opened, opened.transaction() as writing:
+        store_calls(writing, calls, ())
+
+    for _ in range(2):
+        import_executions(target, [source], Selection(repo="a"))
+        with LearningDatabase(target) as database:
+            (execution_id,) = {row["execution_id"] for row in database.query("SELECT execution_id FROM executions")}
+            found = relatives(database, execution_id)
+            assert [ModelCall(**call) for call in found.model_calls] == calls[:2]
+            assert (found.execution.input_tokens, found.execution.cost_source) == (7, "priced")
+    import_executions(target, [source])
+    with LearningDatabase(target) as database:
+        assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 4}]
+
+
+def test_reports_are_ready_when_an_import_is_done(target, write):
+    """What they are read from has followed."""
+    import_executions(target, [write(*[line(repo=f"{number}") for number in range(700)])])
+
+    with LearningDatabase(target) as database:
+        assert database.query("SELECT executions FROM rollup_state") == [{"executions": 700}]
+        assert summary(database).executions == 700
+
+
+# Refused, and passed over.
+
+DEEP = '{"a":' * 300 + "1" + "}" * 300
+BAD_LINES = [
+    ("no json", "no JSON: Expecting value at character 1"),
+    ('{"task_type": "t"', "no JSON: Expecting ',' delimiter at character 18"),
+    ("[1]", "no JSON object"),
+    (b'{"task_type": "\xff"}', "no UTF-8"),
+    ({"timestamp": MOMENT}, "there is no task_type"),
+    ({"task_type": "t"}, "there is no timestamp"),
+    (line(colour="red"), "unknown columns 'colour'"),
+    (line(task_type=5), "task_type is 5, which is no text"),
+    (line(repo={}), "repo is of type dict, which is no text"),
+    (line(timestamp="yesterday"), "timestamp is 'yesterday', which is no date and time with a time zone"),
+    (line(timestamp="2026-11-22T10:00:00"), "timestamp is '2026-11-22T10:00:00', which is no date and time with a"),
+    (line(timestamp="0001-01-01T00:00:00+14:00"), "timestamp is '0001-01-01T00:00:00+14:00', which is no date"),
+    (line(duration_seconds=float("nan")), "duration_seconds is nan, which is no number"),
+    (line(actual_cost=float("inf")), "actual_cost is inf, which is no number"),
+    (line(actual_cost=True), "actual_cost is True, which is no number"),
+    (line(file_count=2**63), "file_count has more than 64 bits"),
+    (line(file_count=1.5), "file_count is 1.5, which is no whole number"),
+    ('{"task_type": "t", "file_count": 1' + "0" * 5000 + "}", "no execution: "),
+    (line(success=2), "success is 2, which is neither true nor false"),
+    (line(outcome="lucky"), "outcome is 'lucky', which is none of cancelled, error, failed,"),
+    (line(user_rating=6), "user_rating is 6, which is no whole number from 1 to 5"),
+    (line(metadata=[]), "metadata is of type list, which is no JSON object"),
+    (f'{{"task_type": "t", "timestamp": "{MOMENT}", "metadata": {DEEP}}}',
+     "metadata is nested deeper than 200 levels"),
+    ('{"task_type": ' + "[" * 100_000 + "]" * 100_000 + "}", "no execution: it is nested too deep"),
+    (line(defaulted="everything"), "defaulted is 'everything', which is no list of names"),
+    (line(feedback=5), "its feedback is no list"),
+    (line(feedback=[{"rating": 9, "timestamp": MOMENT}]), "rating=9 is not a whole number from 1 to 5."),
+    (line(feedback=[{"rating": 4}]), "the timestamp of its feedback is None"),
+]  # fmt: skip
+
+
+def test_bad_line_is_refused_with_its_number_and_the_rest_goes_on(write, target):
+    bad = [text for text, _ in BAD_LINES]
+
+    answer = import_executions(target, [write(line(task_id="first"), *bad, line(task_id="last"))])
+
+    assert (answer.read, answer.stored, answer.refused) == (len(bad) + 2, 2, len(bad))
+    for number, (refusal, (_, reason)) in enumerate(zip(answer.refusals, BAD_LINES, strict=True), 2):
+        assert (refusal.place, refusal.reason[: len(reason)]) == (f"line {number}", reason)
+    assert {record.task_id for record in stored_in(target)} == {"first", "last"}
+
+
+def test_refusals_name_the_first_and_count_all(write, target):
+    file = write(line(), *["bad"] * 250)
+
+    answer = import_executions(target, [file])
+
+    assert answer.refused == 250
+    assert answer.refusals[-1] == Refusal(file, "line 101", "no JSON: Expecting value at character 1")
+
+
+def test_blank_lines_and_a_byte_order_mark_are_nothing(write, target):
+    answer = import_executions(target, [write(b"\xef\xbb\xbf" + json.dumps(line()).encode(), "", "  ", "\r")])
+
+    assert (answer.read, answer.stored) == (1, 1)
+
+
+def test_text_becomes_valid_and_what_is_no_number_a_word(write, target):
+    """As where tasks are captured."""
+    text = '{"task_type": "a\\ud800", "timestamp": "%s", "metadata": {"\\ud800": [NaN, "\\ud83d\\ude00\\udfff"]}}'
+
+    import_executions(target, [write(text % MOMENT)])
+
+    (record,) = stored_in(target)
+    assert record.task_type == "a\N{REPLACEMENT CHARACTER}"
+    assert record.metadata == {"\N{REPLACEMENT CHARACTER}": ["nan", "\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}"]}
+
+
+def test_pipe_is_read_once(target, tmp_path):
+    """As of ``import <(zcat old.jsonl.gz)``."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[json.dumps(line()) + "\n"])
+    writer.start()
+
+    answer = import_executions(target, [pipe])
+    writer.join(60)
+
+    assert (answer.read, answer.stored) == (1, 1)
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tmp_path, write, monkeypatch):
+    table = tmp_path / "table.parquet"
+    export_executions(make(tmp_path / "source.db", [ExecutionRecord(task_type="t")]), table)
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(table.read_bytes()[:-20])
+    with pytest.raises(ConfigurationError, match="cannot be read as a Parquet file"):
+        import_executions(target, [broken])
+    os.remove(target)
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'learning_instrument\[scale\]'"):
+        import_executions(target, [write(line()), table])
+
+    assert not os.path.exists(target)
+
+
+def test_line_too_long_to_be_one_is_refused(write, target, monkeypatch):
+    """It is not kept in memory; the next line is read."""
+    monkeypatch.setattr("learning_instrument.transfer.sources._LONGEST_LINE", 4096)
+    monkeypatch.setattr("learning_instrument.transfer.sources._FIRST_LINES", 1)
+    file = write(line(), line(repo="x" * 20_000), line(task_type="after"))
+
+    answer = import_executions(target, [file])
+
+    assert (answer.stored, reasons(answer)) == (2, [("line 2", "longer than 0 MiB")])
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "\x00\x01\x02", "[]\n", '{"some": "document"}\n', "PK\x03\x04"])
+def test_file_of_another_kind_is_refused_before_anything_is_stored(write, target, text):
+    good = write(line())
+    other = write(text, name="other")
+
+    with pytest.raises(ConfigurationError, match="is neither a database nor JSON Lines"):
+        import_executions(target, [good, other])
+
+    assert not os.path.exists(target)
+
+
+def test_database_that_is_none_of_ours_is_refused(target, tmp_path):
+    foreign, newer = tmp_path / "foreign.db", make(tmp_path / "newer.db", [])
+    for path, statement in ((foreign, "CREATE TABLE mine (x)"), (newer, "PRAGMA user_version = 999")):
+        opened = sqlite3.connect(path)
+        opened.execute(statement)
+        opened.close()
+
+    with pytest.raises(DatabaseError, match="is not a database of learning_instrument"):
+        import_executions(target, [foreign])
+    with pytest.raises(SchemaVersionError):
+        import_executions(target, [newer])
+    with pytest.raises(DatabaseError, match="is not a database of learning_instrument"):
+        import_executions(foreign, [make(tmp_path / "source.db", [])])
+    assert not os.path.exists(target)
+
+
+def test_database_is_not_imported_into_itself(tmp_path):
+    source = make(tmp_path / "source.db", [])
+    (tmp_path / "link.db").symlink_to(source)
+
+    with pytest.raises(ConfigurationError, match="cannot be imported into itself"):
+        import_executions(source, [tmp_path / "link.db"])
+
+
+def test_source_database_stays_as_it_is(target, tmp_path):
+    """An older schema is read, and not migrated."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t")])
+    opened = sqlite3.connect(source)
+    opened.executescript("DROP TRIGGER feedback_goes_too; DROP TABLE feedback; PRAGMA user_version = 2")
+    opened.close()
+    before = Path(source).read_bytes()
+
+    assert import_executions(target, [source]).stored == 1
+
+    assert Path(source).read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["source.db", "target.db"]
+
+
+def test_rows_of_a_tampered_database_are_refused_one_by_one(target, tmp_path):
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id=name) for name in "abcd"])
+    opened = sqlite3.connect(source)
+    opened.execute("UPDATE executions SET repo = x'ff' WHERE execution_id = 'a'")
+    opened.execute("UPDATE executions SET actual_cost = 9e999 WHERE execution_id = 'b'")
+    opened.execute("UPDATE executions SET outcome = 'lucky' WHERE execution_id = 'c'")
+    opened.commit()
+    opened.close()
+
+    answer = import_executions(target, [source])
+
+    assert (answer.stored, answer.refused) == (1, 3)
+    assert [reason.split()[0] for _, reason in reasons(answer)] == ["repo", "actual_cost", "outcome"]
+
+
+# OTLP.
+
+
+def span(**changes):
+    attributes = {
+        "learning_instrument.task.outcome": {"stringValue": "succeeded"},
+        "learning_instrument.task.duration": {"doubleValue": 1.5},
+        "learning_instrument.task.file_count": {"intValue": "3"},
+        "learning_instrument.defaulted": {"arrayValue": {"values": [{"stringValue": "repo"}]}},
+        **changes.pop("attributes", {}),
+    }
+    return {
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
+        "spanId": "b7ad6b7169203331",
+        "startTimeUnixNano": "1700000000123456789",
+        "attributes": [{"key": key, "value": value} for key, value in attributes.items()],
+        **changes,
+    }
+
+
+def request(*spans, scope="learning_instrument"):
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+                "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}],
+            }
+        ]
+    }
+
+
+def test_spans_of_others_are_passed_over_and_counted(write, target):
+    """Those of batches too, and what is no trace at all."""
+    batch = span(attributes={"learning_instrument.batch.size": {"intValue": "2"}})
+    file = write(request(span(), batch), request({}, {}, scope="django"), {"resourceMetrics": []}, {"resourceLogs": []})
+
+    answer = import_executions(target, [file])
+
+    assert (answer.read, answer.stored, answer.passed_over, answer.refused) == (1, 1, 5, 0)
+    (record,) = stored_in(target)
+    assert record.execution_id == execution_id(
+        1700000000123456789, 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
+    )
+    assert (record.service_name, record.duration_seconds, record.file_count) == ("shop", 1.5, 3)
+    assert record.defaulted == ("repo",)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"traceId": "0" * 32},
+        {"traceId": "0xf7651916cd43dd8448eb211c80319c"},
+        {"spanId": 5},
+        {"startTimeUnixNano": "-1"},
+        {"startTimeUnixNano": "9" * 20},
+        {"startTimeUnixNano": None},
+        {"attributes": {"learning_instrument.task.outcome": {}}},
+        {"attributes": {"learning_instrument.task.outcome": {"intValue": "five"}}},
+        {"attributes": {"learning_instrument.task.duration": {"doubleValue": "NaN"}}},
+        {"attributes": {"learning_instrument.resource_usage.memory.peak": {"stringValue": "much"}}},
+        {"attributes": {"learning_instrument.defaulted": {"stringValue": "repo"}}},
+        {"attributes": {"learning_instrument.record": {"stringValue": '{"colour": 1}'}}},
+        {"attributes": {"learning_instrument.record": {"stringValue": "[1"}}},
+        {"attributes": {"learning_instrument.metadata": {"intValue": "5"}}},
+    ],
+)
+def test_span_that_cannot_be_read_is_refused_without_its_neighbours(write, target, changes):
+    other = span(spanId="c7ad6b7169203331")
+
+    answer = import_executions(target, [write(request(span(**changes), other))])
+
+    assert (answer.read, answer.stored, answer.refused) == (2, 1, 1)
+    assert [record.span_id for record in stored_in(target)] == ["c7ad6b7169203331"]
+
+
+# Whatever it is.
+
+_anything = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(),
+        st.text(st.characters(exclude_categories=()), max_size=5),
+        st.sampled_from(["succeeded", MOMENT, "lost", "{}", "[]", "0af7651916cd43dd8448eb211c80319c", 0, 1, 10**400]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=6,
+)
+_whole_line = {**ExecutionRecord(task_type="t").to_dict(), "feedback": [{"rating": 4, "timestamp": MOMENT}]}
+
+
+def _places(document, way=()):
+    """Yield the way to every part of a document."""
+    yield way
+    members = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, member in members:
+        yield from _places(member, (*way, key))
+
+
+def _changed(document, way, value):
+    document = copy.deepcopy(document)
+    if not way:
+        return value
+    inner = document
+    for key in way[:-1]:
+        inner = inner[key]
+    inner[way[-1]] = value
+    return document
+
+
+def _mutants(document):
+    return st.builds(_changed, st.just(document), st.sampled_from(list(_places(document))), _anything)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.one_of(_mutants(_whole_line), _mutants(request(span())), _anything), min_size=1, max_size=12))
+def test_no_line_breaks_the_import_or_what_is_stored(lines):
+    """Each is stored, refused or passed over; what is stored can be read, and exported again."""
+    with tempfile.TemporaryDirectory() as folder:
+        target, file, out = (str(Path(folder, name)) for name in ("target.db", "lines.jsonl", "out"))
+        make(target, [])
+        Path(file).write_text("\n".join([json.dumps(line()), *map(json.dumps, lines)]))
+
+        answer = import_executions(target, [file])
+
+        assert answer.read == answer.stored + answer.already_there + answer.refused
+        expected = stored_in(target)
+        assert len(expected) == answer.stored
+        for kind in ("csv", "jsonl", "otlp", "parquet"):
+            assert export_executions(target, out, format=kind).executions == answer.stored
+            if kind != "csv":
+                assert import_executions(target, [out]).already_there == answer.stored

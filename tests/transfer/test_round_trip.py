@@ -1,0 +1,68 @@
+"""What is exported and imported again is the same execution."""
+
+import csv
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import make, records, stored_in
+
+from learning_instrument import ExecutionRecord
+from learning_instrument.read_only import ReadOnlyDatabase
+from learning_instrument.record import COLUMNS, row_from_record
+from learning_instrument.transfer import export_executions, import_executions
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "otlp", "parquet", "database"])
+@settings(max_examples=25, deadline=None)
+@given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id))
+def test_execution_survives_every_format(kind, found):
+    """Every column of it, whatever is in it; and a second import changes nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, file, target = (str(Path(folder, name)) for name in ("source.db", "exported", "target.db"))
+        make(source, found)
+        expected = stored_in(source)
+        if kind == "database":
+            file = source
+        else:
+            assert export_executions(source, file, format=kind).executions == len(found)
+
+        make(target, [])
+        answer = import_executions(target, [file])
+        again = import_executions(target, [file, file])
+
+        assert (answer.read, answer.stored, answer.refusals) == (len(found), len(found), ())
+        assert (again.read, again.stored, again.already_there) == (2 * len(found), 0, 2 * len(found))
+        assert stored_in(target) == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id))
+def test_csv_has_the_table_as_it_is(found):
+    """Every value as text, nothing where there is none; NUL, which CSV cannot hold, is replaced."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, file = str(Path(folder, "source.db")), str(Path(folder, "exported.csv"))
+        make(source, found)
+
+        export_executions(source, file)
+
+        with ReadOnlyDatabase(source) as database:
+            rows = database.query(f"SELECT {','.join(COLUMNS)} FROM executions ORDER BY rowid")
+        with open(file, newline="", encoding="utf-8") as lines:
+            assert list(csv.DictReader(lines)) == [
+                {name: "" if value is None else str(value).replace("\0", "\ufffd") for name, value in row.items()}
+                for row in rows
+            ]
+
+
+@settings(deadline=None)
+@given(records())
+def test_line_is_what_to_dict_gives(record):
+    """So that it can be read without us, and ``from_dict`` takes it."""
+    from learning_instrument.transfer.writers import _document
+
+    row = dict(zip(COLUMNS, row_from_record(record), strict=True))
+
+    assert _document(row) == ExecutionRecord.from_dict(row).to_dict()
