@@ -273,14 +273,18 @@ def test_budget_has_a_run_out_date_and_its_band(path, noon):
     assert "Budget of $15.00 a month\n" in text
     assert "spent     $11.00 of the period from 2026-11-01 to 2026-12-01\n" in text
     assert "left      $4.00\n" in text
-    assert "pace      $1.00 a day, of 10 days\n" in text
+    assert "pace      $1.00 a day, on average of 10 days\n" in text
     assert "runs out  2026-11-24, before it is renewed on 2026-12-01; 80% band: 2026-11-24 to 2026-11-24\n" in text
 
 
 @pytest.mark.parametrize(
     ("days", "budget", "expected"),
     [
-        (10, "5", "left      nothing: $6.00 beyond it\npace      $1.00 a day, of 10 days\nruns out  it has\n"),
+        (
+            10,
+            "5",
+            "left      nothing: $6.00 beyond it\npace      $1.00 a day, on average of 10 days\nruns out  it has\n",
+        ),
         (0, "5", "pace      unknown: no whole day has passed yet\nruns out  unknown\n"),
         (2, "5", "runs out  2026-11-22, before it is renewed on 2026-12-01; the days are too few for a band\n"),
         (10, "100", "runs out  2027-02-17, after it is renewed on 2026-12-01; 80% band: 2027-02-17 to 2027-02-17\n"),

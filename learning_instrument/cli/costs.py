@@ -77,7 +77,7 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
 
 def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
     fields = {
-        "executions": f"{found.executions:,}, of which {found.priced:,} have a known cost",
+        "executions": f"{found.executions:,}; the cost of {found.priced:,} is known",
         "spent": words.spent(found.cost_usd, found.failures_cost_usd),
         "left out": "; ".join(words.costs_left_out(found.unpriced, found.unreported)) or "nothing",
     }
@@ -152,7 +152,7 @@ def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
 def _pace(budget: BurnDown) -> str:
     if not budget.history_days:
         return "unknown: no whole day has passed yet"
-    return f"{words.dollars(budget.daily_mean_usd)} a day, of {words.counted(budget.history_days, 'day')}"
+    return f"{words.dollars(budget.daily_mean_usd)} a day, on average of {words.counted(budget.history_days, 'day')}"
 
 
 def _run_out(budget: BurnDown) -> str:
