@@ -18,12 +18,13 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .batches import Batch
+from .capture import guarded
 from .tracing import Execution
 
 Timed = Execution | Batch
 
 Begin = Callable[[], Timed | None]
-"""Starts an execution, or answers None where the call is not to be timed."""
+"""Starts an execution, or answers None where the call is not to be timed. Raises what the caller is to see."""
 
 Call = Callable[[Begin, Callable[..., Any], Any, Any], Any]
 """``(begin, function, args, kwargs) -> result``: calls the function and times it."""
@@ -51,8 +52,19 @@ def _call_lazily(
     theirs = function(*args, **kwargs)
     if type(theirs) is kind:
         return _named_like(drive(begin, theirs), theirs)
-    execution = begin()  # a function that is only marked as one
+    try:
+        execution = begin()  # a function that is only marked as one
+    except BaseException:  # the task must not start, so what was made of it is not left behind
+        guarded(_abandon, theirs)
+        raise
     return theirs if execution is None else _when_done(execution, theirs)
+
+
+def _abandon(theirs: Any) -> None:
+    """Close a coroutine or generator of another make; cancel a future."""
+    end = getattr(theirs, "close", None) or getattr(theirs, "cancel", None)
+    if end is not None:
+        end()
 
 
 def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -74,7 +74,14 @@ def m009_feedback(db: "Database") -> None:
     )
 
 
-STEPS: Final = (m001_executions, m002_losses, m003_running, m009_feedback)
+def m010_parents(db: "Database") -> None:
+    """Create the way from an execution to those within it. It costs nothing where nothing is nested."""
+    db.execute(
+        "CREATE INDEX idx_executions_parent ON executions (parent_execution_id) WHERE parent_execution_id IS NOT NULL"
+    )
+
+
+STEPS: Final = (m001_executions, m002_losses, m003_running, m009_feedback, m010_parents)
 VERSION: Final = len(STEPS)
 
 
