@@ -180,7 +180,11 @@ def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Corout
 
 async def _drive(begin: Begin, pending: _Pending) -> Any:
     """Await what is *pending* within the execution that *begin* starts, at the first step."""
-    execution = begin()
+    try:
+        execution = begin()
+    except BaseException:  # the task must not start; Python would warn of a coroutine that never was awaited
+        guarded(_abandon, pending.awaitable)
+        raise
     if execution is None:
         return await pending.awaitable
     token = otel_context.attach(execution.context)

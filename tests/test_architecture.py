@@ -25,9 +25,9 @@ MAY_IMPORT = {
     "running": "",
     "fields": "semconv plain",
     "capture": "semconv fields identifiers outcome plain reading",
-    "tracing": "semconv fields identifiers outcome plain capture running",
-    "batches": "semconv identifiers outcome plain capture reading tracing",
-    "calls": "batches tracing",
+    "tracing": "semconv errors fields identifiers outcome plain capture running",
+    "batches": "semconv errors identifiers outcome plain capture reading tracing",
+    "calls": "batches capture tracing",
     "routes": "semconv errors capture tracing",
     "decorator": "errors batches capture fields plain tracing calls routes",
     "propagation": "identifiers capture tracing",
@@ -45,11 +45,14 @@ MAY_IMPORT = {
     "ledger": "connection processes record",
     "watcher": "forking ledger record running",
     "database": "errors feedback forking record retention writer connection watcher",
+    "budgets": "errors",
+    "spending": "budgets connection",
+    "admission": "semconv budgets database errors forking spending tracing",
     "exporter": "semconv errors database record",
     "provider": "semconv identifiers",
     "processor": "exporter running",
     "otlp": "",
-    "configuration": "errors tracing routes database retention exporter otlp provider processor",
+    "configuration": "admission budgets errors tracing routes database retention exporter otlp provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -65,13 +68,13 @@ MAY_IMPORT = {
     "doctor": "errors lookup processes read_only schema",
     "launch": "errors otlp",
     "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record",
-    "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
+    "__init__": "budgets configuration database decorator errors exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
-    "routes": "configuration database",
-    "decorator": "database",
-    "carrying": "configuration database",
+    "routes": "admission budgets configuration database",
+    "decorator": "budgets database",
+    "carrying": "budgets configuration database",
     "testing": "configuration database record",
 }
 #: Packages of others, by the half of the house they belong to.
@@ -214,6 +217,8 @@ def test_import_is_light(statement):
 
 
 PROMISED = {
+    "Budget",
+    "BudgetExceeded",
     "ErrorType",
     "ExecutionRecord",
     "LearningDatabase",
