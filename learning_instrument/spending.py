@@ -20,26 +20,30 @@ UNKNOWN: Final = "unknown"
 _LATE_SECONDS: Final = 60.0
 
 _KNOWN: Final = "(instr(defaulted, '\"actual_cost\"') = 0 AND actual_cost >= 0 AND cost_source IS NOT 'unpriced')"
-_COST: Final = f"(CASE WHEN {_KNOWN} THEN round(min({MOST_USD}, actual_cost) * {NANO}) ELSE 0 END)"
-_COUNTED: Final = (
-    f"CASE WHEN cost_source IN ('reported', 'priced') THEN {_COST} ELSE max(0, {_COST} - coalesce(within.cost, 0)) END"
-)
+#: In billionths of a US dollar; NULL where it is unknown.
+_COST: Final = f"CASE WHEN {_KNOWN} THEN round(min({MOST_USD}, actual_cost) * {NANO}) END"
 _IN_WINDOW: Final = "timestamp >= :start AND timestamp < :end"
 #: Those within others. One that began before the window is within one that did.
 _WITHIN_WINDOW: Final = "timestamp >= :start AND parent_execution_id IS NOT NULL"
 # The plus keeps SQLite from going by the time: by the row is the shorter way.
 _LAST: Final = "executions.rowid > :mark AND +timestamp >= :start AND +timestamp < :end"
 _WITHIN_LAST: Final = f"parent_execution_id IN (SELECT execution_id FROM executions WHERE {_LAST})"
-#: A sum as total(), which does not overflow.
+# LIMIT -1 keeps SQLite from working a cost out anew wherever it is named. A sum as total() does not overflow.
 _QUESTION: Final = f"""
     WITH within AS (
         SELECT parent_execution_id AS id, total({_COST}) AS cost FROM executions WHERE {{within}} GROUP BY 1
+    ), chosen AS (
+        SELECT {{group}} AS name, executions.rowid AS number, timestamp, {_COST} AS cost,
+            cost_source IN ('reported', 'priced') AS is_whole, within.id IS NULL AS is_innermost,
+            coalesce(within.cost, 0) AS cost_within
+        FROM executions LEFT JOIN within ON within.id = execution_id WHERE {{chosen}} LIMIT -1
     )
-    SELECT {{group}} AS name, executions.rowid > :mark AS is_last, total({_COUNTED}) AS nano, count(*) AS executions,
-        total(NOT {_KNOWN} AND within.id IS NULL) AS unpriced,
-        total(NOT {_KNOWN} AND within.id IS NULL AND timestamp < :missed) AS missed,
-        max(executions.rowid) AS newest
-    FROM executions LEFT JOIN within ON within.id = execution_id WHERE {{chosen}} GROUP BY 1, 2
+    SELECT name, number > :mark AS is_last,
+        total(CASE WHEN is_whole THEN cost ELSE max(0, cost - cost_within) END) AS nano, count(*) AS executions,
+        total(cost IS NULL AND is_innermost) AS unpriced,
+        total(cost IS NULL AND is_innermost AND timestamp < :missed) AS missed,
+        max(number) AS newest
+    FROM chosen GROUP BY 1, 2
 """
 
 
