@@ -132,7 +132,7 @@ class BudgetStatus:
 
 def dollars(amount: float) -> str:
     """Return *amount* as a sentence has it."""
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4g}"
+    return f"${amount:,.2f}" if amount >= 1 or amount == round(amount, 2) else f"${amount:.4g}"
 
 
 def _is_number(value: Any) -> bool:

@@ -568,8 +568,8 @@ def test_warning_comes_once_for_each_share(database, warnings_of):
 
     assert len(began) == 15
     half, all_of_it = warnings_of()
-    assert "The budget of $0.1 a day is spent to 50%: $0.05 since" in half
-    assert "The budget of $0.1 a day is spent: $0.1 since" in all_of_it
+    assert "The budget of $0.10 a day is spent to 50%: $0.05 since" in half
+    assert "The budget of $0.10 a day is spent: $0.10 since" in all_of_it
     assert "Tasks go on" in all_of_it
 
 
