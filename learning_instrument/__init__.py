@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .budgets import Budget
     from .configuration import configure, shutdown
     from .database import LearningDatabase
     from .decorator import record_execution
+    from .errors import BudgetExceeded
     from .exporter import SQLiteSpanExporter
     from .instrumentor import PoolInstrumentor
     from .outcome import ErrorType
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from .tracing import current_execution
 
 __all__ = [
+    "Budget",
+    "BudgetExceeded",
     "ErrorType",
     "ExecutionRecord",
     "LearningDatabase",
@@ -29,6 +33,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Budget": "budgets",
+    "BudgetExceeded": "errors",
     "ErrorType": "outcome",
     "ExecutionRecord": "record",
     "LearningDatabase": "database",

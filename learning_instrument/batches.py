@@ -13,7 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from . import semconv
-from .capture import MESSAGE_LIMIT, guarded
+from .capture import MESSAGE_LIMIT, Capture, guarded
+from .errors import BudgetExceeded
 from .identifiers import new_uuid
 from .outcome import Outcome, judge_exception
 from .plain import message_of, text_of
@@ -101,12 +102,21 @@ class Batch:
 
 
 def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Batch | None:
-    """Start a batch, or answer None where the call is not to be timed."""
+    """Start a batch, or answer None where the call is not to be timed.
+
+    Raises:
+        BudgetExceeded: if any of its tasks must not start.
+    """
     context = otel_context.get_current()
     if is_suppressed(context):
         return None
     try:
+        if pipeline.admit is not None:
+            for task in tasks if issubclass(type(tasks), _LISTS) else (None,):
+                pipeline.admit(Capture(plan.options, instance, task).attributes)
         return Batch(pipeline, plan, instance, tasks, context)
+    except BudgetExceeded:
+        raise
     except Exception as fault:  # ours: the task goes on
         lose(pipeline, fault)
         return None

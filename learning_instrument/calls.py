@@ -18,13 +18,14 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .batches import Batch
+from .capture import guarded
 from .interruptions import is_interruption
 from .tracing import Execution
 
 Timed = Execution | Batch
 
 Begin = Callable[[], Timed | None]
-"""Starts an execution, or answers None where the call is not to be timed."""
+"""Starts an execution, or answers None where the call is not to be timed. Raises what the caller is to see."""
 
 Call = Callable[[Begin, Callable[..., Any], Any, Any], Any]
 """``(begin, function, args, kwargs) -> result``: calls the function and times it."""
@@ -52,8 +53,19 @@ def _call_lazily(
     theirs = function(*args, **kwargs)
     if type(theirs) is kind:
         return _named_like(drive(begin, theirs), theirs)
-    execution = begin()  # a function that is only marked as one
+    try:
+        execution = begin()  # a function that is only marked as one
+    except BaseException:  # the task must not start, so what was made of it is not left behind
+        guarded(_abandon, theirs)
+        raise
     return theirs if execution is None else _when_done(execution, theirs)
+
+
+def _abandon(theirs: Any) -> None:
+    """Close a coroutine or generator of another make; cancel a future."""
+    end = getattr(theirs, "close", None) or getattr(theirs, "cancel", None)
+    if end is not None:
+        end()
 
 
 def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -169,7 +181,11 @@ def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Corout
 
 async def _drive(begin: Begin, pending: _Pending) -> Any:
     """Await what is *pending* within the execution that *begin* starts, at the first step."""
-    execution = begin()
+    try:
+        execution = begin()
+    except BaseException:  # the task must not start; Python would warn of a coroutine that never was awaited
+        guarded(_abandon, pending.awaitable)
+        raise
     if execution is None:
         return await pending.awaitable
     token = otel_context.attach(execution.context)

@@ -6,13 +6,14 @@ Neither thread pools nor process pools carry OpenTelemetry's context, and a fork
 import contextvars
 import dataclasses
 import functools
+import pickle
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import BuiltinMethodType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -25,7 +26,10 @@ from .fields import IDENTIFIER_LIMIT
 from .plain import utf8
 from .propagation import pack, unpack
 from .routes import NOT_GIVEN, route_to
-from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, with_wait
+from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, start_guarded, with_wait
+
+if TYPE_CHECKING:
+    from .budgets import Budget
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
@@ -127,7 +131,7 @@ class Carried:
         if pipeline is None or records_itself(function):
             return function(*args, **kwargs)
         call = guarded(call_for, function) or call_plainly  # a callable that answers no question about itself
-        return call(lambda: guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
+        return call(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
         function, all_args = innermost(self.function, args)
@@ -145,7 +149,10 @@ class Carried:
         database = database_of(recording)
         named = None if database is None else (database.path, database.durability)
         is_explicit = recording.learning_db is not NOT_GIVEN
-        destination = _Destination(self._recorder.adapter, self._pool_type, options.capture_content, named, is_explicit)
+        budgets = tuple(map(_portable, _budgets_of(recording)))
+        destination = _Destination(
+            self._recorder.adapter, self._pool_type, options.capture_content, named, is_explicit, budgets
+        )
         return _arrive, (self.function, destination, pack(self._context), self._sent)
 
     def __repr__(self) -> str:
@@ -163,6 +170,7 @@ class _Destination:
     database: tuple[str, str] | None
     #: Whether it is one of the adapter's own, and not the one that is configured.
     is_explicit: bool
+    budgets: "tuple[Budget, ...]" = ()
 
 
 def _arrive(function: Any, destination: _Destination, headers: dict[str, str], sent: int) -> Any:
@@ -190,7 +198,8 @@ def _recorder_for(destination: _Destination) -> CallRecorder:
             configure_privately(path, durability)
             learning_db = NOT_GIVEN
     options = CaptureOptions(destination.pool_type, destination.capture_content and content_is_wanted())
-    return CallRecorder(destination.adapter, Recording(route_to(learning_db, None), options))
+    route = route_to(learning_db, None, destination.budgets)
+    return CallRecorder(destination.adapter, Recording(route, options))
 
 
 def database_of(recording: Recording) -> Any:
@@ -201,6 +210,22 @@ def database_of(recording: Recording) -> Any:
 
         database = configured_database()
     return database if hasattr(database, "durability") else None
+
+
+def _budgets_of(recording: Recording) -> "tuple[Budget, ...]":
+    """Return all budgets of what is recorded so: its own, and those of ``configure()``."""
+    if recording.learning_db is not NOT_GIVEN:
+        return recording.budgets
+    from .configuration import configured_budgets
+
+    return (*configured_budgets(), *recording.budgets)
+
+
+def _portable(budget: "Budget") -> "Budget":
+    """Return *budget* as it can be sent to another process: with a warning where its function cannot go along."""
+    if isinstance(budget.on_limit, str) or guarded(pickle.dumps, budget.on_limit) is not None:
+        return budget
+    return dataclasses.replace(budget, on_limit="warn")
 
 
 def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -15,6 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from . import otlp, routes
+from .admission import within_budgets
+from .budgets import Budget, budgets_of
 from .capture import guarded
 from .database import LearningDatabase
 from .errors import ConfigurationError
@@ -35,6 +37,7 @@ class _State:
     database: LearningDatabase | None = None
     #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
     is_private: bool = False
+    budgets: tuple[Budget, ...] = ()
 
 
 def configure(
@@ -45,8 +48,11 @@ def configure(
     retention_days: float | None = None,
     max_size: int | str | None = None,
     prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
+    budget: Budget | Sequence[Budget] | None = None,
 ) -> LearningDatabase:
     """Record every decorated execution. Called twice with the same database, it does nothing more.
+
+    But a budget may be given later, where there was none.
 
     Args:
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
@@ -56,14 +62,16 @@ def configure(
         max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
         prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
             per million tokens, or the path of a TOML file that says so; by default ``$LEARNING_INSTRUMENT_PRICES``.
+        budget: one or several, for all executions that are recorded here: not for those with a database of their own.
 
     Returns:
         The database that is recorded into.
 
     Raises:
-        ConfigurationError: for an argument that cannot be used, or another database than before.
+        ConfigurationError: for an argument that cannot be used, or another database or budget than before.
     """
     limits, price_list = retention(retention_days, max_size), prices_of(prices)
+    budgets = budgets_of(budget)
     with _State.lock:
         current = _State.database
         wanted = current if current is not None and database is None else as_database(database, durability)
@@ -72,8 +80,9 @@ def configure(
                 raise ConfigurationError(
                     f"Executions are recorded into {current!r} already; call shutdown() before configuring {wanted!r}."
                 )
+            _limit_later(budgets)
             return current
-        _State.database, _State.is_private = wanted, False
+        _State.database, _State.is_private, _State.budgets = wanted, False, budgets
         if current is not None and current is not wanted:
             current.close()
         wanted.limit(limits)
@@ -82,8 +91,27 @@ def configure(
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
             _join(processor, provider)
-            routes.install(functools.partial(_pipeline, processor, _member_of, provider))
+            join = functools.partial(_pipeline, processor, _member_of, provider)
+            routes.install(functools.partial(_within_budgets, join, wanted, budgets))
     return wanted
+
+
+def _limit_later(budgets: tuple[Budget, ...]) -> None:
+    """Put what is configured already under *budgets*.
+
+    Raises:
+        ConfigurationError: if it is under others.
+    """
+    if not budgets or budgets == _State.budgets:
+        return
+    if _State.budgets:
+        raise ConfigurationError(
+            f"Executions are under the budget {_State.budgets!r} already; call shutdown() before {budgets!r}."
+        )
+    join = routes.installed()
+    if join is not None and _State.database is not None:
+        _State.budgets = budgets
+        routes.install(functools.partial(_within_budgets, join, _State.database, budgets))
 
 
 def configure_privately(
@@ -101,13 +129,19 @@ def configure_privately(
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
                 processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
-                routes.install(functools.partial(_pipeline, processor, functools.partial(_join, processor), None))
+                join = functools.partial(_pipeline, processor, functools.partial(_join, processor), None)
+                routes.install(functools.partial(_within_budgets, join, _State.database, ()))
         return _State.database
 
 
 def configured_database() -> LearningDatabase | None:
     """Return the database that is recorded into, where one is configured."""
     return _State.database
+
+
+def configured_budgets() -> tuple[Budget, ...]:
+    """Return the budgets of all executions that are recorded where ``configure()`` said."""
+    return _State.budgets
 
 
 def deconfigure_privately() -> None:
@@ -119,7 +153,7 @@ def deconfigure_privately() -> None:
 def shutdown() -> None:
     """Undo :func:`configure`: write what is queued, detach, and close the database."""
     with _State.lock:
-        database, _State.database, _State.is_private = _State.database, None, False
+        database, _State.database, _State.is_private, _State.budgets = _State.database, None, False, ()
         routes.install(None)
         for member in _members.values():
             member.processor = None
@@ -134,22 +168,24 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     No global tracer provider is set: it could not be taken back.
     """
     with _State.lock:
-        before = _State.database, _State.is_private
+        before = _State.database, _State.is_private, _State.budgets
         join = routes.installed()
         processors = [(member, member.processor) for member in _members.values()]
-        _State.database, _State.is_private = None, False
+        _State.database, _State.is_private, _State.budgets = None, False, ()
     try:
         yield configure(database, tracer_provider=trace.get_tracer_provider())
     finally:
         shutdown()
         with _State.lock:
-            _State.database, _State.is_private = before
+            _State.database, _State.is_private, _State.budgets = before
             routes.install(join)
             for member, processor in processors:
                 member.processor = processor
 
 
-def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvider | None) -> Pipeline | None:
+def pipeline_for(
+    database: LearningDatabase, tracer_provider: trace.TracerProvider | None, budgets: tuple[Budget, ...] = ()
+) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if routes.is_disabled():
         return None
@@ -157,7 +193,18 @@ def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvid
     if pipeline is None:
         pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, tracer_provider)
         database.pipelines[tracer_provider] = pipeline
-    return pipeline
+    return within_budgets(pipeline, database, budgets)
+
+
+def _within_budgets(
+    join: routes.Join,
+    database: LearningDatabase,
+    budgets: tuple[Budget, ...],
+    tracer_provider: trace.TracerProvider | None,
+    more: tuple[Budget, ...] = (),
+) -> Pipeline | None:
+    pipeline = join(tracer_provider)
+    return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *more))
 
 
 def _pipeline(

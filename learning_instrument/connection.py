@@ -38,6 +38,8 @@ _INSERT_ONE: Final = _INSERTS[1]
 _LONG_LOG_PAGES: Final = 16000
 #: How long upkeep, for which a person waits, waits for another writer's lock.
 _UPKEEP_BUSY_SECONDS: Final = 30.0
+#: SQLite's own small steps: some tenths of a millisecond.
+_STEPS_BETWEEN_LOOKS: Final = 10_000
 
 
 class WriteConnection:
@@ -262,6 +264,39 @@ def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor]
     finally:
         connection.close()
+
+
+def read_briefly(
+    path: str, sql: str, parameters: Mapping[str, Any], busy_seconds: float, is_over: Callable[[], bool]
+) -> list[Any] | None:
+    """Return the rows of a question, or None where that took too long. Never makes or changes the file.
+
+    Args:
+        path: of the database.
+        sql: the question.
+        parameters: by their names in it.
+        busy_seconds: how long another's lock is waited for, as there is one while a file is being made.
+        is_over: asked now and then whether to stop.
+
+    Raises:
+        FileNotFoundError: if there is no file, or one that is only just being made.
+        DatabaseError: if it cannot be read.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(path)
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=busy_seconds, isolation_level=None)
+        ) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            if "executions" not in schema.tables(connection):
+                raise FileNotFoundError(path)
+            connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+            return connection.execute(sql, parameters).fetchall()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        if is_over() or "locked" in str(error):
+            return None
+        raise DatabaseError(f"{path} cannot be read: {error}.") from error
 
 
 def open_read_only(path: str) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -23,6 +23,7 @@ from .routes import NOT_GIVEN, Route, route_to
 from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
 if TYPE_CHECKING:
+    from .budgets import Budget
     from .database import LearningDatabase
 
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
@@ -47,6 +48,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = ...,
     learning_db: "LearningDatabase | Callable[[Any], LearningDatabase | None] | None" = ...,
     tracer_provider: TracerProvider | None = ...,
+    budget: "Budget | Sequence[Budget] | None" = ...,
 ) -> Callable[[F], F]: ...
 
 
@@ -64,6 +66,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    budget: "Budget | Sequence[Budget] | None" = None,
 ) -> Any:
     """Record each call of the decorated function as one execution. Bare, or with keywords.
 
@@ -86,6 +89,8 @@ def record_execution(
         learning_db: a LearningDatabase to record into, or ``instance -> LearningDatabase | None``. None records
             nothing and changes nothing. By default whatever ``configure()`` set up.
         tracer_provider: the spans' provider; by default the global one.
+        budget: one or several, beside those that ``configure()`` was given. What all executions in the database cost
+            counts; the calls of this function are what is refused.
 
     Raises:
         ConfigurationError: for an argument that cannot be used.
@@ -100,6 +105,7 @@ def record_execution(
         fields=fields,
         learning_db=learning_db,
         tracer_provider=tracer_provider,
+        budget=budget,
     )
     decorate = decorator_for(recording, batch=batch)
     return decorate if function is None else decorate(function)
@@ -116,6 +122,7 @@ class Recording:
     response_hook: ResponseHook | None = None
     #: As it was given: a LearningDatabase, None, a callable, or nothing.
     learning_db: Any = NOT_GIVEN
+    budgets: "tuple[Budget, ...]" = ()
 
 
 def recording_for(
@@ -129,6 +136,7 @@ def recording_for(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    budget: "Budget | Sequence[Budget] | None" = None,
 ) -> Recording:
     """Check the arguments of :func:`record_execution`, and return what they amount to.
 
@@ -139,7 +147,17 @@ def recording_for(
     _check(pool_type, fields, success_when, request_hook, response_hook)
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
-    return Recording(route_to(learning_db, tracer_provider), options, task, request_hook, response_hook, learning_db)
+    budgets = _budgets(budget)
+    route = route_to(learning_db, tracer_provider, budgets)
+    return Recording(route, options, task, request_hook, response_hook, learning_db, budgets)
+
+
+def _budgets(budget: Any) -> "tuple[Budget, ...]":
+    if budget is None:
+        return ()
+    from .budgets import budgets_of
+
+    return budgets_of(budget)
 
 
 def decorator_for(recording: Recording, *, batch: bool = False) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ first execution with a database of its own starts.
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
@@ -17,6 +17,9 @@ from .errors import ConfigurationError
 from .interruptions import is_interruption
 from .semconv import SCOPE_NAME
 from .tracing import Pipeline, warn
+
+if TYPE_CHECKING:
+    from .budgets import Budget
 
 
 class _NotGiven:
@@ -35,8 +38,8 @@ Route = Callable[[Any], Pipeline | None]
 class Join(Protocol):
     """Builds pipelines; ``configuration`` has one."""
 
-    def __call__(self, tracer_provider: TracerProvider | None) -> Pipeline | None:
-        """Return the pipeline of one provider (None: the global one)."""
+    def __call__(self, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Pipeline | None:
+        """Return the pipeline of one provider (None: the global one), for tasks within *budgets* besides its own."""
 
 
 class _Configured:
@@ -60,22 +63,22 @@ def installed() -> Join | None:
     return _Configured.join
 
 
-def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
+def route_to(learning_db: Any, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Route:
     """Return the route of executions decorated with these arguments.
 
     Raises:
         ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
     """
     if learning_db is NOT_GIVEN:
-        return _DefaultRoute(tracer_provider)
+        return _DefaultRoute(tracer_provider, budgets)
     if learning_db is None:
         return lambda instance: None
     from .database import LearningDatabase
 
     if isinstance(learning_db, LearningDatabase):
-        return _ExplicitRoute(lambda instance: learning_db, tracer_provider)
+        return _ExplicitRoute(lambda instance: learning_db, tracer_provider, budgets)
     if callable(learning_db):
-        return _ExplicitRoute(learning_db, tracer_provider)
+        return _ExplicitRoute(learning_db, tracer_provider, budgets)
     raise ConfigurationError(
         f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
         " instance -> LearningDatabase | None."
@@ -83,23 +86,30 @@ def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
 
 
 class _DefaultRoute:
-    def __init__(self, tracer_provider: TracerProvider | None) -> None:
+    def __init__(self, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]") -> None:
         self._tracer_provider = tracer_provider
+        self._budgets = budgets
         self._generation = -1
         self._pipeline: Pipeline | None = None
 
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != _Configured.generation:
             generation, join = _Configured.generation, _Configured.join
-            self._pipeline = _guarded(join or _bare, self._tracer_provider)
+            self._pipeline = _guarded(join or _bare, self._tracer_provider, self._budgets)
             self._generation = generation
         return self._pipeline
 
 
 class _ExplicitRoute:
-    def __init__(self, database_of: Callable[[Any], Any], tracer_provider: TracerProvider | None) -> None:
+    def __init__(
+        self,
+        database_of: Callable[[Any], Any],
+        tracer_provider: TracerProvider | None,
+        budgets: "tuple[Budget, ...]",
+    ) -> None:
         self._database_of = database_of
         self._tracer_provider = tracer_provider
+        self._budgets = budgets
         self._last: tuple[Any, Pipeline | None] = (None, None)
         self._has_warned = False
 
@@ -121,7 +131,7 @@ class _ExplicitRoute:
             if not guarded(isinstance, database, LearningDatabase):  # which may ask a property of its own
                 self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
                 return None
-            pipeline = _guarded(pipeline_for, database, self._tracer_provider)
+            pipeline = _guarded(pipeline_for, database, self._tracer_provider, self._budgets)
             self._last = (database, pipeline)
         return pipeline
 
@@ -161,7 +171,7 @@ def _release() -> str:
 _RELEASE: Final = _release()
 
 
-def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
+def _bare(tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Pipeline | None:
     """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
     if is_disabled():
         return None
@@ -172,4 +182,9 @@ def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )
-    return Pipeline(tracer_of(tracer_provider))
+    pipeline = Pipeline(tracer_of(tracer_provider))
+    if not budgets:
+        return pipeline
+    from .admission import within_budgets
+
+    return within_budgets(pipeline, None, budgets)

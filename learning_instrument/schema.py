@@ -119,6 +119,13 @@ def m010_rebuilds(db: "Database") -> None:
     db.table("rebuilds").create({"since": str}, not_null={"since"})
 
 
+def m011_parents(db: "Database") -> None:
+    """Create the way from an execution to those within it. It costs nothing where nothing is nested."""
+    db.execute(
+        "CREATE INDEX idx_executions_parent ON executions (parent_execution_id) WHERE parent_execution_id IS NOT NULL"
+    )
+
+
 STEPS: Final = (
     m001_executions,
     m002_losses,
@@ -130,6 +137,7 @@ STEPS: Final = (
     m008_search,
     m009_feedback,
     m010_rebuilds,
+    m011_parents,
 )
 VERSION: Final = len(STEPS)
 

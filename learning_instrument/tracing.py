@@ -23,6 +23,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
+from .errors import BudgetExceeded
 from .fields import SETTABLE
 from .identifiers import execution_id
 from .interruptions import is_interruption
@@ -93,6 +94,8 @@ class Pipeline:
     running: Running | None = None
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
+    #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` where it must not.
+    admit: Callable[[Mapping[str, Any]], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class Execution:
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
+        if pipeline.admit is not None and started is None:  # else it has run already
+            pipeline.admit(attributes)
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
         self._outer = context
@@ -372,7 +377,11 @@ def end_host_span(span: Span, end_time: int) -> None:
 
 
 def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
-    """Start an execution, or answer None where the call is not to be timed."""
+    """Start an execution, or answer None where the call is not to be timed.
+
+    Raises:
+        BudgetExceeded: if the task must not start.
+    """
     context = otel_context.get_current()
     if context:
         if is_suppressed(context):
@@ -382,10 +391,29 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
             return None
     try:
         return Execution(pipeline, plan, instance, task, context)
+    except BudgetExceeded:
+        batch = batch_of(context)
+        if batch is not None:
+            batch.recorded += 1  # a task that never ran: what the batch says of it is no execution
+        raise
     except Exception as fault:  # ours, or of the host's tracing: the task goes on
         lose(pipeline, fault)
         if is_interruption(fault):
             raise
+        return None
+
+
+def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Execution | None:
+    """Start an execution by code that may fail, then unrecorded. Only Ctrl-C passes, and that the task must not start.
+
+    Raises:
+        BudgetExceeded: if the task must not start.
+    """
+    try:
+        return start(*args)
+    except (KeyboardInterrupt, BudgetExceeded):
+        raise
+    except BaseException:  # foreign code may raise SystemExit; the task must not see it
         return None
 
 

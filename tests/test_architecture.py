@@ -26,9 +26,9 @@ MAY_IMPORT = {
     "running": "",
     "fields": "semconv plain",
     "capture": "semconv fields identifiers interruptions outcome plain reading",
-    "tracing": "semconv fields identifiers interruptions outcome plain capture running",
-    "batches": "semconv identifiers outcome plain capture reading tracing",
-    "calls": "batches interruptions tracing",
+    "tracing": "semconv errors fields identifiers interruptions outcome plain capture running",
+    "batches": "semconv errors identifiers outcome plain capture reading tracing",
+    "calls": "batches capture interruptions tracing",
     "routes": "semconv errors interruptions capture tracing",
     "decorator": "errors batches capture fields plain tracing calls routes",
     "propagation": "identifiers capture tracing",
@@ -68,11 +68,15 @@ MAY_IMPORT = {
     "storage": "call_storage connection counts errors forking record retention totals upkeep watcher writer",
     "database": "counts errors feedback record storage",
     "repricing": "database connection model_calls prices totals",
+    "budgets": "errors",
+    "spending": "budgets connection",
+    "admission": "semconv budgets database errors forking spending tracing",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
     "processor": "semconv exporter model_calls provider running tracing",
     "otlp": "",
-    "configuration": "capture errors tracing routes database prices retention exporter otlp provider processor",
+    "configuration": "admission budgets capture errors tracing routes database prices retention exporter otlp provider"
+    " processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -91,13 +95,13 @@ MAY_IMPORT = {
     "launch": "errors otlp",
     "cli": "analytics database demo doctor errors feedback launch lookup measures moments prices pruning read_only"
     " record repricing selection transfer",
-    "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
+    "__init__": "budgets configuration database decorator errors exporter instrumentor outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
-    "routes": "configuration database",
-    "decorator": "database",
-    "carrying": "configuration database",
+    "routes": "admission budgets configuration database",
+    "decorator": "budgets database",
+    "carrying": "budgets configuration database",
     "upkeep": "followers",
     "database": "analytics followers",
     "testing": "configuration database record",
@@ -244,6 +248,8 @@ def test_import_is_light(statement):
 
 
 PROMISED = {
+    "Budget",
+    "BudgetExceeded",
     "ErrorType",
     "ExecutionRecord",
     "LearningDatabase",

@@ -20,7 +20,7 @@ from ..decorator import Recording
 from ..fields import IDENTIFIER_LIMIT
 from ..plain import utf8
 from ..propagation import pack, unpack
-from ..tracing import Execution, Pipeline, Plan, enclosing_of, start_execution, with_wait, within
+from ..tracing import Execution, Pipeline, Plan, enclosing_of, start_execution, start_guarded, with_wait, within
 
 #: Of a message: what we put there.
 HEADER: Final = "learning_instrument"
@@ -91,7 +91,7 @@ class MessageRecorder:
         try:
             if records_itself(original):
                 return function(*args, **kwargs)
-            return call(lambda: guarded(self._begin, pipeline, message, original), function, args, kwargs)
+            return call(lambda: start_guarded(self._begin, pipeline, message, original), function, args, kwargs)
         finally:
             otel_context.detach(token)
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -19,12 +20,16 @@ from .spans import bare_method, bare_span, bare_span_and_insert, discarding_prov
 from .timing import Block, Variant, interleave
 from .workload import DiscardingExporter, pool_of, tasks
 
+if TYPE_CHECKING:
+    from learning_instrument import Budget
+
 #: Long enough for the background writer to take part, short enough for the SDK's queue of 2,048 spans.
 BLOCK_CALLS = 1000
 
 OURS_BATCH = "learning_instrument, batch"
 OURS_COMMIT = "learning_instrument, commit"
 OURS_EXPORTED = "the same in batch, and exported as well"
+OURS_BUDGET = "the same in batch, within a budget"
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,18 @@ class Costs:
 
 def measure(rounds: int) -> Costs:
     """Measure ourselves and the peers that are installed here."""
+    from learning_instrument import Budget
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # As configure() sets it up: the span goes into SQLite and nowhere else.
         batch = _ours(folder, "batch", OURS_BATCH, TracerProvider())
         commit = _ours(folder, "commit", OURS_COMMIT, TracerProvider())
         exported = _ours(folder, "batch", OURS_EXPORTED, discarding_provider())
+        budget = _ours(folder, "batch", OURS_BUDGET, TracerProvider(), Budget(usd=1e6, per="month"))
         commit.call(tasks(1)[0])
         inserts = [bare_span_and_insert(folder / "commit.db", folder / f"raw{n}.db", BLOCK_CALLS) for n in range(2)]
-        variants = [bare_method(), bare_span(), batch, exported, inserts[0], commit]
+        variants = [bare_method(), bare_span(), batch, exported, budget, inserts[0], commit]
         costs = _costs(variants, [peer for peer in PEERS if peer.is_installed], rounds)
         pair = interleave([commit], inserts[1], tasks(BLOCK_CALLS), rounds)
     return Costs(costs, pair[OURS_COMMIT].ratios())
@@ -84,12 +92,14 @@ def _costs(variants: list[Variant], peers: Sequence[Peer], rounds: int) -> list[
     ]
 
 
-def _ours(folder: Path, durability: str, name: str, provider: TracerProvider) -> Variant:
+def _ours(
+    folder: Path, durability: str, name: str, provider: TracerProvider, budget: "Budget | None" = None
+) -> Variant:
     from learning_instrument import LearningDatabase, record_execution
 
-    path = folder / (f"{durability}.db" if name != OURS_EXPORTED else "exported.db")
+    path = folder / {OURS_EXPORTED: "exported.db", OURS_BUDGET: "budget.db"}.get(name, f"{durability}.db")
     database = LearningDatabase(path, durability=durability)
-    pool = pool_of(record_execution(learning_db=database, tracer_provider=provider))
+    pool = pool_of(record_execution(learning_db=database, tracer_provider=provider, budget=budget))
 
     def drain() -> None:
         is_written = database.flush(60)

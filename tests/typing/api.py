@@ -8,6 +8,7 @@ from opentelemetry.trace import Span
 from typing_extensions import assert_type
 
 from learning_instrument import (
+    Budget,
     ErrorType,
     ExecutionRecord,
     LearningDatabase,
@@ -38,7 +39,7 @@ class Pool:
     async def coroutine(self, task: Task, *, retries: int = 3) -> Result:
         return Result()
 
-    @record_execution(learning_db=database)
+    @record_execution(learning_db=database, budget=[Budget(usd=5.0), Budget(usd=1.0, per="hour", by="repo")])
     def future(self, task: Task) -> "Future[Result]":
         return Future()
 

@@ -1,0 +1,760 @@
+"""Budgets: which tasks start, what is said, and what is spent."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from learning_instrument import (
+    Budget,
+    BudgetExceeded,
+    ExecutionRecord,
+    LearningDatabase,
+    PoolInstrumentor,
+    admission,
+    calls,
+    configure,
+    current_execution,
+    record_execution,
+    shutdown,
+)
+from learning_instrument.budgets import window_around
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.spending import SpendReader, budget_status
+
+UTC = timezone.utc
+NOON = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Readings may take as long as a slow machine wants."""
+    monkeypatch.setattr(admission, "_TASK_SECONDS", 20.0)
+    monkeypatch.setattr(admission, "_FIRST_SECONDS", 20.0)
+    monkeypatch.setattr(admission, "_FIRST_SECONDS_CLOSED", 20.0)
+
+
+@pytest.fixture
+def warnings_of(caplog):
+    """Return what was logged as a warning."""
+    caplog.set_level(logging.WARNING, "learning_instrument")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def spend(database, *costs, **columns):
+    """Store executions, as another process would have."""
+    database.append([ExecutionRecord(task_type="t", actual_cost=cost, **columns) for cost in costs])
+    assert database.flush(30)
+
+
+def task_of(database, budget, cost=0.01, **keywords):
+    """Return a function whose calls cost something, and the list of those that began."""
+    began = []
+
+    @record_execution(learning_db=database, budget=budget, **keywords)
+    def execute_task(task):
+        began.append(task)
+        return {"cost": cost}
+
+    return execute_task, began
+
+
+def run_until_refused(execute_task, most=1000):
+    for count in range(most):
+        try:
+            execute_task({})
+        except BudgetExceeded:
+            return count
+    raise AssertionError("nothing was refused")
+
+
+# What a budget is.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"usd": 0},
+        {"usd": -1},
+        {"usd": float("nan")},
+        {"usd": float("inf")},
+        {"usd": "5"},
+        {"usd": True},
+        {"usd": 1, "per": "week"},
+        {"usd": 1, "by": "task_type"},
+        {"usd": 1, "warn_at": 0},
+        {"usd": 1, "warn_at": 80},
+        {"usd": 1, "on_limit": "stop"},
+        {"usd": 1, "on_limit": None},
+        {"usd": 1, "on_limit": asyncio.sleep},
+        {"usd": 1, "fail_closed": 1},
+    ],
+)
+def test_argument_of_no_use_is_refused(arguments):
+    """Where the budget is written down."""
+    with pytest.raises(ConfigurationError):
+        Budget(**arguments)
+
+
+@pytest.mark.parametrize("budget", [5.0, "5", [5.0], {"usd": 5.0}])
+def test_what_is_no_budget_is_refused(budget, tmp_path):
+    """By the decorator, ``configure()`` and the instrumentor."""
+    with pytest.raises(ConfigurationError, match="neither a Budget"):
+        record_execution(budget=budget)
+    with pytest.raises(ConfigurationError, match="neither a Budget"):
+        configure(tmp_path / "learning.db", budget=budget)
+    with pytest.raises(ConfigurationError, match="neither a Budget"):
+        PoolInstrumentor().instrument(targets=[], budget=budget)
+
+
+@pytest.mark.parametrize(
+    ("per", "start", "end"),
+    [
+        ("hour", "2026-11-22T12:00", "2026-11-22T13:00"),
+        ("day", "2026-11-22T00:00", "2026-11-23T00:00"),
+        ("month", "2026-11-01T00:00", "2026-12-01T00:00"),
+    ],
+)
+def test_window_is_that_of_the_calendar(per, start, end):
+    """In UTC, wherever the moment was read."""
+    moment = NOON.astimezone(timezone(timedelta(hours=-8)))
+
+    window = window_around(moment, per)
+
+    assert [each.strftime("%Y-%m-%dT%H:%M") for each in window] == [start, end]
+    assert window.start.utcoffset() == timedelta(0)
+
+
+def test_december_ends_with_the_year():
+    """And a month begins with its first day."""
+    assert window_around(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), "month").end == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_refusal_can_be_pickled():
+    """A process pool sends it to who waits for the result."""
+    error = BudgetExceeded("spent", spent_usd=1.5, limit_usd=1.0, opens=NOON)
+
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (str(copy), copy.spent_usd, copy.limit_usd, copy.opens) == ("spent", 1.5, 1.0, NOON)
+
+
+# What counts as spent.
+
+
+def status_of(database, **keywords):
+    (found,) = budget_status(database, Budget(usd=10, **keywords), NOON)
+    return found
+
+
+def test_status_is_of_the_window(database):
+    """What began before it, or after, is another's."""
+    for cost, moment in [(1, NOON - timedelta(days=1)), (2, NOON), (4, NOON + timedelta(days=1))]:
+        spend(database, cost, timestamp=moment)
+
+    found = status_of(database)
+
+    assert (found.spent_usd, found.executions, found.unpriced, found.left_usd, found.share) == (2, 1, 0, 8, 0.2)
+    assert (found.window_start, found.window_end) == window_around(NOON, "day")
+    assert status_of(database, per="month").spent_usd == 7
+
+
+def test_nothing_is_spent_of_an_unused_budget(database):
+    """A budget over all has a status all the same."""
+    assert status_of(database).spent_usd == 0
+    assert budget_status(database, Budget(usd=1, by="repo"), NOON) == ()
+
+
+def test_status_by_group_has_the_costliest_first(database):
+    """Each has the whole limit to itself."""
+    spend(database, 1, 2, timestamp=NOON, pool_type="small")
+    spend(database, 4, timestamp=NOON, pool_type="large")
+
+    found = budget_status(database, Budget(usd=10, by="pool_type"), NOON)
+
+    assert [(each.group, each.spent_usd, each.executions) for each in found] == [("large", 4, 1), ("small", 3, 2)]
+
+
+def test_unknown_cost_is_not_zero(database):
+    """It is counted apart."""
+    spend(database, 1.0, None, timestamp=NOON)
+    spend(database, 2.0, timestamp=NOON, cost_source="unpriced")
+
+    found = status_of(database)
+
+    assert (found.spent_usd, found.executions, found.unpriced) == (1, 3, 2)
+
+
+def nested(database, *executions):
+    """Store ``(name, name of the one around it, cost, cost_source)``."""
+    database.append(
+        [
+            ExecutionRecord(
+                task_type="t",
+                execution_id=name,
+                parent_execution_id=parent,
+                actual_cost=cost,
+                cost_source=source,
+                timestamp=NOON,
+            )
+            for name, parent, cost, source in executions
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("executions", "spent"),
+    [
+        ([("a", None, 3, None), ("b", "a", 1, None), ("c", "a", 2, None)], 3),
+        ([("a", None, 5, None), ("b", "a", 1, None), ("c", "a", 2, None)], 5),
+        ([("a", None, 0, None), ("b", "a", 1, None)], 1),
+        ([("a", None, None, None), ("b", "a", 1, None)], 1),
+        ([("a", None, 3, None), ("b", "a", 3, None), ("c", "b", 3, None)], 3),
+        ([("a", None, 3, "priced"), ("b", "a", 1, "reported")], 4),
+        ([("a", None, 3, "estimated"), ("b", "a", 1, "priced")], 3),
+    ],
+)
+def test_nested_costs_count_once(database, executions, spent):
+    """A pool's own figure as far as it exceeds what is within; that of model calls whole."""
+    nested(database, *executions)
+
+    found = status_of(database)
+
+    assert found.spent_usd == spent
+    assert found.unpriced == 0
+
+
+@pytest.mark.parametrize("by", [None, "pool_type"])
+def test_last_reading_agrees_with_the_whole(database, by):
+    """With rows since, costs corrected late, and a parent whose children were read before."""
+    window, never = window_around(NOON, "day"), lambda: False
+    reader = SpendReader(database.path, by)
+    nested(database, ("old", None, 1, None))
+    reader.read_whole(window, 5.0, never)
+    nested(database, ("late", None, None, None), ("child", "parent", 2, None))
+    reader.read_whole(window, 5.0, never)
+    nested(database, ("parent", None, 5, None))
+    with contextlib.closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("UPDATE executions SET actual_cost = 8, defaulted = '[]' WHERE execution_id = 'late'")
+
+    last = reader.read_last(window, 5.0, never)
+
+    assert last == SpendReader(database.path, by).read_whole(window, 5.0, never)
+    (spent,) = last.values()
+    assert (spent.nano, spent.executions) == (14 * 10**9, 4)
+
+
+def test_reading_that_takes_too_long_is_given_up(database):
+    """A task does not wait for it."""
+    database.append([ExecutionRecord(task_type="t", timestamp=NOON) for _ in range(5000)])
+
+    assert SpendReader(database.path, None).read_whole(window_around(NOON, "day"), 5.0, lambda: True) is None
+
+
+# Which tasks start.
+
+
+def test_task_beyond_the_limit_does_not_start(database, rows):
+    """It is no execution either."""
+    execute_task, began = task_of(database, Budget(usd=0.1, on_limit="raise"))
+
+    assert run_until_refused(execute_task) == 10
+
+    assert len(began) == len(rows()) == 10
+
+
+def test_refusal_says_why_and_until_when(database):
+    """In words, and for programs."""
+    spend(database, 7)
+    execute_task, _ = task_of(database, Budget(usd=5, per="month", by="repo", on_limit="raise"))
+
+    with pytest.raises(BudgetExceeded) as refused:
+        execute_task({})
+
+    end = window_around(datetime.now(UTC), "month").end
+    assert (refused.value.spent_usd, refused.value.limit_usd, refused.value.opens) == (7, 5, end)
+    text = str(refused.value)
+    assert "$5.00 a month for repo 'unknown'" in text
+    assert "$7.00 since" in text
+    assert f"{end:%Y-%m-%d %H:%M} UTC" in text
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_own_spending_counts_at_once(tmp_path, durability):
+    """Whether its rows are in the file yet or not."""
+    with LearningDatabase(tmp_path / "own.db", durability) as database:
+        execute_task, _ = task_of(database, Budget(usd=1, on_limit="raise"))
+
+        assert run_until_refused(execute_task) == 100
+
+
+def test_others_spending_counts_within_a_second(database):
+    """What another process stored is read when the last reading is too old."""
+    execute_task, _ = task_of(database, Budget(usd=1, on_limit="raise"), cost=0)
+    execute_task({})
+    with LearningDatabase(database.path) as other:
+        spend(other, 2)
+
+    assert run_until_refused(execute_task, most=10_000_000) >= 0
+
+
+@pytest.mark.parametrize("by", ["pool_type", "model_tier", "repo"])
+def test_groups_have_limits_of_their_own(database, by):
+    """One that is spent stops no other."""
+    spend(database, 2, **{by: "full"})
+    of_task = {"repo": "full", "model_tier": "full"}
+
+    def tasks_of(name):
+        keywords = {"pool_type": name} if by == "pool_type" else {}
+        execute_task, _ = task_of(database, Budget(usd=1, by=by, on_limit="raise"), **keywords)
+        return lambda: execute_task({key: name for key in of_task if key == by})
+
+    tasks_of("free")()
+    with pytest.raises(BudgetExceeded, match="'full'"):
+        tasks_of("full")()
+
+
+def test_next_window_opens_again(database, monkeypatch):
+    """What was spent before it is another window's."""
+    execute_task, _ = task_of(database, Budget(usd=0.02, per="hour", on_limit="raise"))
+    run_until_refused(execute_task)
+    (meter,) = admission._meters[database].values()
+
+    later = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr(admission.time, "time", later.timestamp)
+    monkeypatch.setattr(admission, "datetime", _Clock(later))
+    meter._view = meter._view._replace(expires=float("-inf"))
+
+    execute_task({})
+
+
+class _Clock:
+    def __init__(self, moment):
+        self._moment = moment
+
+    def now(self, tz):
+        return self._moment.astimezone(tz)
+
+
+def test_several_budgets_apply_together(database):
+    """The first that is spent refuses."""
+    wide, narrow = Budget(usd=100, per="month", on_limit="raise"), Budget(usd=0.05, per="hour", on_limit="raise")
+    execute_task, _ = task_of(database, [wide, narrow])
+
+    assert run_until_refused(execute_task) == 5
+
+
+def test_configured_budget_is_for_all(tmp_path):
+    """Beside that of the decorator, for which all that is spent counts."""
+    database = configure(tmp_path / "learning.db", budget=Budget(usd=1, on_limit="raise"))
+    limited = record_execution(budget=Budget(usd=0.5, on_limit="raise"))(lambda task: {"cost": 0.1})
+    free = record_execution(lambda task: {"cost": 0.1})
+
+    assert run_until_refused(limited) == 5
+    assert run_until_refused(free) == 5
+    assert len(database.query("SELECT 1 FROM executions")) == 10
+
+
+def test_configuring_twice_keeps_the_budget(tmp_path):
+    """The same once more is nothing more; another one is an error until ``shutdown()``; a first one may come later."""
+    path = tmp_path / "learning.db"
+    execute_task = record_execution(lambda task: {"cost": 1})
+    configure(path)
+    configure(path, budget=Budget(usd=1, on_limit="raise"))
+    configure(path, budget=Budget(usd=1, on_limit="raise"))
+    configure(path)
+    assert run_until_refused(execute_task) == 1
+
+    with pytest.raises(ConfigurationError, match="shutdown"):
+        configure(path, budget=Budget(usd=2))
+    shutdown()
+    configure(path)
+    execute_task({})
+
+
+def test_instrumented_pool_is_limited(database):
+    """By a keyword of the instrumentor."""
+
+    class Pool:
+        def execute_task(self, task):
+            return {"cost": 1}
+
+    PoolInstrumentor().instrument(targets=[Pool], learning_db=database, budget=Budget(usd=1, on_limit="raise"))
+    try:
+        assert run_until_refused(Pool().execute_task) == 1
+    finally:
+        PoolInstrumentor().uninstrument()
+    Pool().execute_task({})
+
+
+# How each kind of call is refused.
+
+
+@pytest.fixture
+def spent(database):
+    """Keywords of a decorator whose calls are refused."""
+    spend(database, 2)
+    return {"learning_db": database, "budget": Budget(usd=1, on_limit="raise")}
+
+
+def test_coroutine_is_refused_when_awaited(spent):
+    """Without a word of one that never was awaited."""
+
+    @record_execution(**spent)
+    async def execute_task(task):
+        raise AssertionError("it began")
+
+    coroutine = execute_task({})
+    with pytest.raises(BudgetExceeded):
+        asyncio.run(coroutine)
+
+
+def test_generators_are_refused_at_their_first_step(spent):
+    """Plain and asynchronous."""
+
+    @record_execution(**spent)
+    def plain(task):
+        yield 1
+
+    @record_execution(**spent)
+    async def asynchronous(task):
+        yield 1
+
+    with pytest.raises(BudgetExceeded):
+        next(plain({}))
+    with pytest.raises(BudgetExceeded):
+        asyncio.run(anext(asynchronous({})))
+
+
+def test_methods_are_refused(spent):
+    """Of instances, of classes, static; and a subclass's that calls its parent's, once."""
+
+    class Pool:
+        @record_execution(**spent)
+        def execute_task(self, task):
+            return task
+
+        @classmethod
+        @record_execution(**spent)
+        def of_class(cls, task):
+            return task
+
+        @staticmethod
+        @record_execution(**spent)
+        def static(task):
+            return task
+
+    for call in (Pool().execute_task, Pool.of_class, Pool.static):
+        with pytest.raises(BudgetExceeded):
+            call({})
+
+
+def test_what_a_refused_call_made_already_is_closed():
+    """As by a coroutine function that is none of Python's own."""
+    closed = []
+
+    class Made:
+        def close(self):
+            closed.append(True)
+
+    def refuse():
+        raise BudgetExceeded("spent")
+
+    async def like(task): ...
+
+    call = calls.call_for(like)
+    with pytest.raises(BudgetExceeded):
+        call(refuse, lambda task: Made(), ({},), {})
+    assert closed == [True]
+
+
+def test_batch_is_refused_whole(database, rows):
+    """Where any of its tasks is."""
+    spend(database, 2, repo="full")
+    began = []
+
+    @record_execution(learning_db=database, batch=True, budget=Budget(usd=1, by="repo", on_limit="raise"))
+    def execute_batch(tasks):
+        began.append(tasks)
+        return [{"cost": 0.1} for _ in tasks]
+
+    execute_batch([{"repo": "free"}, {"repo": "free"}])
+    with pytest.raises(BudgetExceeded):
+        execute_batch([{"repo": "free"}, {"repo": "full"}])
+
+    assert len(began) == 1
+    assert len(rows()) == 3
+
+
+def test_task_refused_within_a_batch_is_no_execution(database, rows):
+    """Whatever the batch makes of it."""
+    spend(database, 2)
+
+    class Pool:
+        @record_execution(learning_db=database, batch=True)
+        def execute_batch(self, tasks):
+            results = []
+            for task in tasks:
+                try:
+                    results.append(self.execute_task(task))
+                except BudgetExceeded as error:
+                    results.append({"status": "rejected", "error": str(error)})
+            return results
+
+        @record_execution(learning_db=database, budget=Budget(usd=1, on_limit="raise"))
+        def execute_task(self, task):
+            return task
+
+    Pool().execute_batch([{}, {}])
+
+    assert len(rows()) == 1
+
+
+def test_task_within_a_task_is_refused_alone(database, rows):
+    """The one around it has begun, and fails or goes on as it likes."""
+    inner, _ = task_of(database, Budget(usd=1, on_limit="raise"))
+
+    @record_execution(learning_db=database)
+    def outer(task):
+        current_execution().set(actual_cost=0)
+        return inner(task)
+
+    spend(database, 2)
+    with pytest.raises(BudgetExceeded):
+        outer({})
+
+    assert [row["exception_type"] for row in rows()] == [None, "learning_instrument.errors.BudgetExceeded"]
+
+
+@pytest.mark.parametrize("kind", ["thread", "fork", "spawn"])
+def test_calls_sent_to_an_executor_are_refused_there(database, kind):
+    """The future has the refusal; a function that cannot be sent along does not keep the task from being sent."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    spend(database, 2)
+    budgets = [Budget(usd=1, on_limit="raise"), Budget(usd=50, on_limit=lambda status: None)]
+    PoolInstrumentor().instrument(targets="concurrent.futures", learning_db=database, budget=budgets)
+    try:
+        if kind == "thread":
+            executor = ThreadPoolExecutor(1)
+        else:
+            executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(kind))
+        with executor:
+            with pytest.raises(BudgetExceeded) as refused:
+                executor.submit(abs, -1).result(60)
+            assert refused.value.spent_usd == 2
+    finally:
+        PoolInstrumentor().uninstrument()
+
+
+# What is said.
+
+
+def test_warning_comes_once_for_each_share(database, warnings_of):
+    """And tasks go on."""
+    execute_task, began = task_of(database, Budget(usd=0.1, warn_at=0.5))
+
+    for _ in range(15):
+        execute_task({})
+
+    assert len(began) == 15
+    half, all_of_it = warnings_of()
+    assert "The budget of $0.10 a day is spent to 50%: $0.05 since" in half
+    assert "The budget of $0.10 a day is spent: $0.10 since" in all_of_it
+    assert "Tasks go on" in all_of_it
+
+
+def test_function_is_told_instead(database, warnings_of):
+    """At both shares, with what is known."""
+    told = []
+    budget = Budget(usd=0.1, by="pool_type", warn_at=0.5, on_limit=told.append)
+    execute_task, began = task_of(database, budget, pool_type="local")
+
+    for _ in range(15):
+        execute_task({})
+
+    assert len(began) == 15
+    assert [(status.budget, status.group, round(status.spent_usd, 9)) for status in told] == [
+        (budget, "local", 0.05),
+        (budget, "local", 0.1),
+    ]
+    assert warnings_of() == []
+
+
+def test_function_that_fails_stops_nothing(database, warnings_of):
+    """It is said once."""
+
+    def on_limit(status):
+        raise SystemExit(status)
+
+    execute_task, began = task_of(database, Budget(usd=0.01, on_limit=on_limit))
+
+    for _ in range(5):
+        execute_task({})
+
+    assert len(began) == 5
+    (text,) = warnings_of()
+    assert "failed; the task goes on" in text
+
+
+def test_unknown_costs_are_told_of_once(database, warnings_of):
+    """A budget cannot see them."""
+    spend(database, None, None, 0.0, timestamp=datetime.now(UTC) - timedelta(minutes=5))
+    execute_task, _ = task_of(database, Budget(usd=1, per="month"))
+
+    for _ in range(20):
+        execute_task({})
+
+    if datetime.now(UTC) - timedelta(minutes=6) > window_around(datetime.now(UTC), "month").start:
+        (text,) = warnings_of()
+        assert "cannot see what 2 of 3 executions cost" in text
+
+
+# A budget that cannot be checked.
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A database whose file is none; afterwards it is taken away, so that what waits can be written."""
+    file = tmp_path / "broken.db"
+    file.write_bytes(b"no database at all" * 1000)
+    with contextlib.closing(LearningDatabase(file)) as database:
+        yield database
+        file.unlink()
+        assert database.flush(30)
+
+
+def test_broken_database_stops_nothing(broken, warnings_of):
+    """It is said once; what this process spent still counts."""
+    execute_task, began = task_of(broken, Budget(usd=0.1, on_limit="raise"))
+
+    execute_task({})
+    execute_task({})
+
+    assert len(began) == 2
+    assert len([text for text in warnings_of() if "cannot be checked" in text]) == 1
+    assert run_until_refused(execute_task) == 8
+
+
+def test_broken_database_refuses_where_that_is_wanted(broken):
+    """Whatever happens at the limit."""
+    execute_task, began = task_of(broken, Budget(usd=1, on_limit="warn", fail_closed=True))
+
+    with pytest.raises(BudgetExceeded, match="fail_closed=True") as refused:
+        execute_task({})
+
+    assert began == []
+    assert refused.value.spent_usd is None
+
+
+def test_closed_budget_opens_with_a_database_that_works(database):
+    """Also before there is a file."""
+    execute_task, _ = task_of(database, Budget(usd=0.05, on_limit="raise", fail_closed=True))
+
+    assert run_until_refused(execute_task) == 5
+
+
+def test_nowhere_to_record_means_nothing_to_check(warnings_of):
+    """Nothing is configured, so nothing is known."""
+    free = record_execution(budget=Budget(usd=1, on_limit="raise"))(lambda task: {"cost": 5})
+    closed = record_execution(budget=Budget(usd=1, fail_closed=True))(lambda task: {"cost": 5})
+
+    free({})
+    free({})
+    with pytest.raises(BudgetExceeded, match="no database is configured"):
+        closed({})
+
+    assert any("no database is configured" in text for text in warnings_of())
+
+
+def test_reading_makes_no_file(database):
+    """The first execution does."""
+    execute_task, _ = task_of(database, Budget(usd=1), cost=0)
+    meter = admission.meter_of(Budget(usd=1), database)
+
+    meter.admit({})
+
+    assert not os.path.exists(database.path)
+    execute_task({})
+    assert os.path.exists(database.path)
+
+
+def test_older_file_is_read_as_it_is(database):
+    """The index that makes it quick comes with the first row that is written."""
+    spend(database, 2, timestamp=NOON)
+    with contextlib.closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("DROP INDEX idx_executions_parent")
+    reader = SpendReader(database.path, None)
+
+    assert reader.read_whole(window_around(NOON, "day"), 5.0, lambda: False)[""].nano == 2 * 10**9
+
+
+# Several processes.
+
+SPENDER = """
+import sys
+from learning_instrument import Budget, BudgetExceeded, admission, configure, record_execution
+admission._TASK_SECONDS = admission._FIRST_SECONDS = 60.0  # a slow machine must not let tasks by unchecked
+path, durability = sys.argv[1:]
+configure(path, durability=durability, budget=Budget(usd=1.0, per="month", on_limit="raise", fail_closed=True))
+execute_task = record_execution(lambda task: {"cost": 0.01})
+print("ready", flush=True)
+sys.stdin.readline()
+began = 0
+try:
+    while began < 1000:
+        execute_task({})
+        began += 1
+except BudgetExceeded:
+    print(began, flush=True)
+"""
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_two_processes_stop_together(database, durability):
+    """A hundred tasks of a cent for a dollar, give or take those running and a twentieth read late."""
+    database.open()
+    command = [sys.executable, "-c", SPENDER, database.path, durability]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        began = [int(process.communicate(timeout=120)[0]) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+    (found,) = budget_status(database, Budget(usd=1.0, per="month"))
+    assert found.executions == sum(began)
+    assert 100 <= sum(began) <= 110
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_forked_child_knows_what_was_spent(database):
+    """Its parent's figures are read from the file, not inherited."""
+    execute_task, _ = task_of(database, Budget(usd=0.2, on_limit="raise"))
+    for _ in range(15):
+        execute_task({})
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+
+    child = context.Process(target=lambda: answers.put(run_until_refused(execute_task)))
+    child.start()
+    child.join(60)
+
+    assert answers.get() == 5
+    assert run_until_refused(execute_task) == 0
