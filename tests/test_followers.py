@@ -7,6 +7,7 @@ import pytest
 from learning_instrument import ExecutionRecord, LearningDatabase, followers
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
+from learning_instrument.courtesy import Pace
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -27,7 +28,9 @@ def records(count):
 
 
 def catch_up(store):
-    assert not followers.catch_up(store, 30.0, 0.0)
+    pace = Pace()
+    while followers.catch_up(store, pace, is_urgent=True):
+        pass
 
 
 def test_all_of_them_reach_the_newest_execution(database, store):
@@ -42,11 +45,12 @@ def test_all_of_them_reach_the_newest_execution(database, store):
     assert not followers.advance(store)
 
 
-def test_little_time_leaves_the_rest_for_later(database, store):
+def test_little_time_leaves_the_rest_for_later(database, store, monkeypatch):
     """The background thread has other work as well."""
+    monkeypatch.setattr(followers, "_SECONDS", 0.0)
     database.append(records(600))
 
-    assert followers.catch_up(store, 0.0, 0.0)
+    assert followers.catch_up(store, Pace())
     assert followers.behind(store) > 0
 
 

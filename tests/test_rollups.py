@@ -498,13 +498,12 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
-    monkeypatch.setattr("learning_instrument.upkeep._QUIET_ROWS", 1)
+    monkeypatch.setattr("learning_instrument.courtesy.is_quiet", lambda *_: False)
     database.append(records(300))
 
     database._writer.between_batches(database._tend)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
-    monkeypatch.setattr("learning_instrument.upkeep._BEHIND_ROWS", 100)
-    database.append(records(300))
+    monkeypatch.setattr("learning_instrument.followers._BEHIND_ROWS", 100)
     database._writer.between_batches(database._tend)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
