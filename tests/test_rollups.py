@@ -11,37 +11,26 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from executions import MINUTES, NEW, START, Asked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, LearningDatabase, connection, rollups
+from learning_instrument import ExecutionRecord, LearningDatabase, rollups
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.totals import totals
 from learning_instrument.connection import WriteConnection
 from learning_instrument.measures import COLUMNS, DIMENSIONS, MEASURES
-from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.retention import Retention, trim
 from learning_instrument.rollup_schema import CHANGE_COLUMNS
 from learning_instrument.rollups import CUBES, WIDE, advance, forget
 
-START = datetime(2026, 11, 1, 22, 30, tzinfo=timezone.utc)
 QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
 RATIOS = ("scaled", "log_e5", "log2_e10")
-
-
-class Asked:
-    """A file that can be asked, and nothing more."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def query(self, sql, parameters=()):
-        return connection.query(self.path, sql, parameters)
 
 
 @pytest.fixture
@@ -176,27 +165,6 @@ def check(asked, selection):
                 )
 
 
-MONEY = st.one_of(st.just(0.0), st.floats(0.0001, 1000.0))
-MINUTES = st.integers(0, 4000)
-NEW = st.builds(
-    ExecutionRecord,
-    task_type=st.sampled_from(["bug_fix", "review"]),
-    timestamp=MINUTES.map(lambda minutes: START + timedelta(minutes=minutes)),
-    model_tier=st.sampled_from(["small", "large", None]),
-    pool_type=st.sampled_from(["agents", None]),
-    repo=st.sampled_from(["a", "b", None]),
-    worker_id=st.sampled_from(["w1", "w2", None]),
-    outcome=st.sampled_from(list(Outcome)),
-    duration_seconds=st.floats(0, 1e5),
-    queue_seconds=st.one_of(st.none(), st.floats(0, 100)),
-    quality_score=st.one_of(st.none(), st.floats(0, 100)),
-    actual_cost=st.one_of(st.none(), MONEY),
-    cost_estimate=st.one_of(st.none(), MONEY),
-    cost_source=st.sampled_from([None, "reported", "priced", "estimated", "unpriced"]),
-    input_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
-    output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
-    defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
-)
 CHANGES = st.sampled_from(
     ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL"]
