@@ -1,6 +1,7 @@
 """Executions of every kind, files that hold them, and what they say, worked out in Python from the rows."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import tempfile
@@ -9,11 +10,15 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, connection
+from learning_instrument import ExecutionRecord, connection, feedback
 from learning_instrument.connection import WriteConnection
+from learning_instrument.model_calls import ModelCall
 from learning_instrument.outcome import Outcome
+from learning_instrument.pruning import Limits, prune
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import advance
+from learning_instrument.selection import iso
+from learning_instrument.totals import apply_totals
 
 START = datetime(2026, 11, 1, 22, 30, tzinfo=timezone.utc)
 
@@ -65,19 +70,26 @@ def _empty():
 
 
 @contextlib.contextmanager
-def database_of(records, rolled_up=0):
-    """Give a file that holds *records* and can be asked; so many of them, in their order, are rolled up."""
+def new_database():
+    """Give a connection for writing to an empty database."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "learning.db")
         path.write_bytes(_empty())
         target = WriteConnection(str(path), 5.0)
         try:
-            target.insert([row_from_record(record) for record in records])
-            if rolled_up:
-                advance(target, rolled_up)
-            yield Asked(path)
+            yield target
         finally:
             target.close()
+
+
+@contextlib.contextmanager
+def database_of(records, rolled_up=0):
+    """Give a file that holds *records* and can be asked; so many of them, in their order, are rolled up."""
+    with new_database() as target:
+        target.insert([row_from_record(record) for record in records])
+        if rolled_up:
+            advance(target, rolled_up)
+        yield Asked(target._path)
 
 
 def is_reported(row, column):
@@ -102,3 +114,58 @@ def spent(rows):
 def mean(values):
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+# What happens to executions that are in the database.
+
+WHICH = st.tuples(st.integers(1, 4), st.integers(0, 3))
+LIVES = st.one_of(
+    st.tuples(st.just("calls end late"), WHICH, st.sampled_from([None, 0.25])),
+    st.tuples(st.just("feedback"), WHICH),
+    st.tuples(st.just("feedback is cleared")),
+    st.tuples(st.just("lost ones come back"), NEW),
+    st.tuples(st.just("prune"), st.integers(0, 8)),
+)
+
+
+def live(target, operation):
+    """Have one of :data:`LIVES` happen, as it does in practice."""
+    name, *arguments = operation
+    if name == "calls end late":
+        _end_calls(target, *arguments)
+    elif name == "feedback":
+        for execution_id in _chosen(target, arguments[0]):
+            said = feedback.checked(execution_id, None, 4, None, None, "private")
+            target.transact(lambda execute, said=said: feedback.add(execute, said))
+    elif name == "feedback is cleared":
+        target.transact(feedback.clear)
+    elif name == "lost ones come back":
+        result = dataclasses.replace(arguments[0], outcome=Outcome.SUCCEEDED, success=True)
+        lost = target.execute("SELECT execution_id FROM executions WHERE outcome = 'lost'")
+        target.insert([row_from_record(dataclasses.replace(result, execution_id=each)) for (each,) in lost])
+    else:
+        prune(target._path, Limits(keep=arguments[0]))
+
+
+def _chosen(target, which):
+    step, rest = which
+    found = target.execute("SELECT execution_id FROM executions WHERE rowid % ? = ?", (step, rest % step))
+    return [execution_id for (execution_id,) in found]
+
+
+def _end_calls(target, which, cost):
+    """Add a model call to each of the chosen executions, and add theirs up again."""
+    chosen = _chosen(target, which)
+    ((known,),) = target.execute("SELECT count(*) FROM model_calls")
+    for number, execution_id in enumerate(chosen, known + 1):
+        values = dict.fromkeys(ModelCall._fields) | {
+            "execution_id": execution_id, "trace_id": "1" * 32, "span_id": f"{number:016x}", "path": "",
+            "timestamp": iso(START), "model": "m", "input_tokens": 1000, "output_tokens": 50, "cost": cost,
+            "cost_source": "unpriced" if cost is None else "priced", "duration_seconds": 1.0,
+        }  # fmt: skip
+        target.execute(
+            f"INSERT OR IGNORE INTO model_calls ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+            tuple(values.values()),
+        )
+    with target.transaction() as opened:
+        apply_totals(opened, chosen)

@@ -177,7 +177,7 @@ def test_hostile_values_are_only_values(database):
     assert costs(database, Selection(task_type="\u202e\U0001f600")).executions == 6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     records=st.lists(NEW, max_size=14),
     rolled_up=st.integers(0, 14),

@@ -107,7 +107,7 @@ def test_hostile_values_are_groups_as_any_other(database):
         assert sorted(answer.cost_usd for answer in answers) == [1.0] * len(names) + [1e6]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     records=st.lists(NEW, max_size=12),
     rolled_up=st.integers(0, 12),

@@ -8,14 +8,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import MINUTES, NEW, START, Asked
+from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +21,7 @@ from learning_instrument import ExecutionRecord, LearningDatabase, rollups
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.totals import totals
 from learning_instrument.connection import WriteConnection
+from learning_instrument.courtesy import GaveWayError, GivingWay
 from learning_instrument.measures import COLUMNS, DIMENSIONS, MEASURES
 from learning_instrument.record import row_from_record
 from learning_instrument.retention import Retention, trim
@@ -147,9 +146,9 @@ def _sums(rows):
     return sums
 
 
-def check(asked, selection):
+def check(asked, selection, ways=QUESTIONS):
     rows = asked.query("SELECT * FROM executions")
-    for by in QUESTIONS:
+    for by in ways:
         answer = totals(asked, by, selection, tuple(MEASURES), with_durations=True)
         assert answer == totals(asked, by, selection, tuple(MEASURES), with_durations=True, with_rollups=False)
         truth = expected(rows, by, selection)
@@ -169,7 +168,6 @@ CHANGES = st.sampled_from(
     ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL"]
 )  # fmt: skip
-WHICH = st.tuples(st.integers(1, 4), st.integers(0, 3))
 INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
 ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
 OPERATIONS = st.one_of(
@@ -177,6 +175,8 @@ OPERATIONS = st.one_of(
     ADVANCE,
     INSERT,  # twice, for without these two there is little to go wrong
     ADVANCE,
+    LIVES,
+    LIVES,
     st.tuples(st.just("update"), CHANGES, WHICH),
     st.tuples(st.just("delete"), WHICH),
     st.tuples(st.just("delete newest"), st.integers(1, 4)),
@@ -184,6 +184,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("put in its place"), WHICH),
     st.tuples(st.just("store again, as it is now"), WHICH),
     st.tuples(st.just("crash while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("give way while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("trim")),
     st.tuples(st.just("forget")),
     st.tuples(st.just("vacuum")),
 )
@@ -231,18 +233,21 @@ def run(target, operation, number):
         advance(target, arguments[0])
     elif name == "crash while advancing":
         crash_while_advancing(target, *arguments)
+    elif name == "give way while advancing":
+        give_way_while_advancing(target, *arguments)
+    elif name == "trim":
+        age = datetime.now(timezone.utc) - START - timedelta(days=1)
+        trim(target, Retention(days=age / timedelta(days=1)))
     elif name == "forget":
         forget(target)
-    else:
+    elif name == "vacuum":
         target.execute("VACUUM")
+    else:
+        live(target, operation)
 
 
 def columns_of(target):
     return [name for (name,) in target.execute("SELECT name FROM pragma_table_info('executions')")]
-
-
-class Killed(Exception):
-    """The process ends here, as far as the database knows."""
 
 
 def crash_while_advancing(target, rows, statements):
@@ -264,30 +269,34 @@ def crash_while_advancing(target, rows, statements):
     raw.set_authorizer(None)
 
 
+def give_way_while_advancing(target, rows, statements):
+    """Advance until somebody waits, some statements later."""
+    looks = []
+    with contextlib.suppress(GaveWayError):
+        advance(GivingWay(target, lambda: looks.append(1) or len(looks) > statements), rows)
+
+
 @settings(max_examples=40)
 @given(
     beginning=st.tuples(INSERT, INSERT, ADVANCE),
     operations=st.lists(OPERATIONS, min_size=1, max_size=14),
     selection=SELECTIONS,
+    ways=st.lists(st.sampled_from(QUESTIONS), min_size=2, max_size=2, unique=True),
 )
-def test_answers_are_what_the_executions_say(beginning, operations, selection):
-    """After inserts, late changes, deletes, replaced rows, crashes, and whatever part of it was rolled up."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = WriteConnection(str(Path(folder, "learning.db")), 5.0)
-        asked = Asked(Path(folder, "learning.db"))
-        try:
-            for number, operation in enumerate([*beginning, *operations]):
-                run(target, operation, number)
-                assert executions_of(asked) == asked.query("SELECT count(*) AS n FROM executions")[0]["n"]
-            check(asked, selection)
-            advance_all(target)
-            check(asked, selection)
-            advanced = cells(target)
-            forget(target)
-            advance_all(target)
-            assert cells(target) == advanced
-        finally:
-            target.close()
+def test_answers_are_what_the_executions_say(beginning, operations, selection, ways):
+    """After inserts, late calls, feedback, lost rows that came back, deletes, crashes, whatever part was rolled up."""
+    with new_database() as target:
+        asked = Asked(target._path)
+        for number, operation in enumerate([*beginning, *operations]):
+            run(target, operation, number)
+            assert executions_of(asked) == asked.query("SELECT count(*) AS n FROM executions")[0]["n"]
+        check(asked, selection, ways)
+        advance_all(target)
+        check(asked, selection, ways)
+        advanced = cells(target)
+        forget(target)
+        advance_all(target)
+        assert cells(target) == advanced
 
 
 def test_rowid_of_a_deleted_newest_row_is_counted_when_it_is_used_again(target, asked):

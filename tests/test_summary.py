@@ -96,7 +96,7 @@ def test_selection_that_cannot_be_meant_is_refused(values):
         Selection(**values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(records=st.lists(NEW, max_size=12), rolled_up=st.integers(0, 12), window=st.sampled_from([None, (300, 2000)]))
 def test_summary_is_what_the_rows_say(records, rolled_up, window):
     """However much of them is rolled up."""

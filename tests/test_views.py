@@ -91,7 +91,7 @@ def test_days_that_are_none_are_refused(database, days_back):
             ask(days_back=days_back)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(records=st.lists(NEW, max_size=12), rolled_up=st.integers(0, 12), repo=st.sampled_from([None, "a"]))
 def test_answers_are_the_rows_of_the_views(records, rolled_up, repo):
     """However much is rolled up: the views count every execution."""
