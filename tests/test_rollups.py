@@ -3,11 +3,7 @@
 import contextlib
 import json
 import math
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
@@ -17,7 +13,7 @@ from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_datab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, LearningDatabase, rollups
+from learning_instrument import ExecutionRecord, rollups
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.totals import totals
 from learning_instrument.connection import WriteConnection
@@ -500,49 +496,3 @@ def test_rebuilding_makes_them_anew(database):
     assert executions_of(database) == 600
     assert left == sorted(left, reverse=True)
     assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 600, "executions": 600}]
-
-
-KILLED = """
-import sys
-from learning_instrument.connection import WriteConnection
-from learning_instrument.rollups import advance, forget
-target = WriteConnection(sys.argv[1], 5.0)
-print("ready", flush=True)
-while True:
-    forget(target)
-    while advance(target, 7):
-        pass
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_killed_in_the_middle_loses_nothing(target, asked):
-    """``kill -9`` at any moment: the cells are those of the mark."""
-    insert(target, records(400, cost_estimate=0.5, actual_cost=0.75))
-    truth = totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True, with_rollups=False)
-    for round_ in range(4):
-        with subprocess.Popen([sys.executable, "-c", KILLED, target._path], stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            time.sleep(0.05 + 0.03 * round_)
-            os.kill(process.pid, signal.SIGKILL)
-
-        assert totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True) == truth
-        mark, executions = state(target)
-        assert mark == executions
-
-
-def test_two_processes_advance_one_file(tmp_path):
-    """Each execution is rolled up once."""
-    path = tmp_path / "learning.db"
-    with LearningDatabase(path) as database:
-        database.append(records(2000))
-        program = (
-            "import sys\nfrom learning_instrument.connection import WriteConnection\n"
-            "from learning_instrument.rollups import advance\n"
-            "target = WriteConnection(sys.argv[1], 20.0)\nwhile advance(target, 50): pass"
-        )
-        processes = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(2)]
-        assert [process.wait(60) for process in processes] == [0, 0]
-
-        assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 2000, "executions": 2000}]
-        assert executions_of(database) == 2000
