@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics import Selection, performance, wilson
+from learning_instrument.analytics import Selection, performance, queue_waits, wilson
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.measures import DIMENSIONS
 
@@ -91,8 +91,9 @@ def test_largest_group_comes_first_and_time_in_its_order(database):
 )
 def test_other_dimensions_are_refused(database, by):
     """With what there is to choose from."""
-    with pytest.raises(ConfigurationError, match="by="):
-        performance(database, by)
+    for ask in (performance, queue_waits):
+        with pytest.raises(ConfigurationError, match="by="):
+            ask(database, by)
 
 
 def test_hostile_values_are_groups_as_any_other(database):
@@ -119,6 +120,7 @@ def test_performance_is_what_the_rows_say(records, rolled_up, by, filters):
     with database_of(records, rolled_up) as asked:
         rows = asked.executions()
         answers = performance(asked, by, Selection(**filters))
+        waits = queue_waits(asked, by, Selection(**filters))
 
     groups = defaultdict(list)
     for row in rows:
@@ -129,6 +131,18 @@ def test_performance_is_what_the_rows_say(records, rolled_up, by, filters):
     assert {answer.group for answer in answers} == groups.keys()
     for answer in answers:
         check(answer, groups[answer.group])
+    assert [wait.group for wait in waits] == [answer.group for answer in answers]
+    for wait in waits:
+        check_waits(wait, groups[wait.group])
+
+
+def check_waits(wait, rows):
+    known = sorted(row["queue_seconds"] for row in rows if row["queue_seconds"] is not None)
+    assert (wait.executions, wait.measured) == (len(rows), len(known))
+    assert wait.mean_seconds == (pytest.approx(mean(known), abs=1e-6) if known else None)
+    for share, found in ((0.5, wait.p50_seconds), (0.95, wait.p95_seconds), (0.99, wait.p99_seconds)):
+        exact = known[math.ceil(share * len(known)) - 1] if known else None
+        assert found == (None if exact is None else pytest.approx(exact, rel=0.0151, abs=1e-6))
 
 
 def check(answer, rows):

@@ -8,7 +8,7 @@ from .errors import ErrorGroup, ErrorReport, Touched, error_groups
 from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
-from .performance import Performance, performance
+from .performance import Performance, QueueWait, performance, queue_waits
 from .similar import SimilarExecution, similar_executions
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Queryable",
+    "QueueWait",
     "Selection",
     "SimilarExecution",
     "SolutionPattern",
@@ -41,6 +42,7 @@ __all__ = [
     "error_groups",
     "normal_quantile",
     "performance",
+    "queue_waits",
     "side",
     "similar_executions",
     "solution_patterns",
