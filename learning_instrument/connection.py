@@ -108,14 +108,18 @@ class WriteConnection:
         return self._open().execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, is_immediate: bool = True) -> Iterator[sqlite3.Connection]:
         """Give the connection, in a transaction that is committed in the end, or rolled back where something raises.
+
+        Args:
+            is_immediate: whether to take the lock at once; else with the first statement that writes, which fails
+                where somebody else has written since the first that read.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
-        with _transaction(connection):
+        with _transaction(connection, "BEGIN IMMEDIATE" if is_immediate else "BEGIN"):
             yield connection
 
     def transact(self, work: Callable[[Execute], T]) -> T:
@@ -195,6 +199,11 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; used by several threads, one at a time.
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether another writer holds the lock, which is no fault and passes."""
+    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
 def executing(connection: Connection) -> Execute:
@@ -360,9 +369,9 @@ def abandon(connection: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     try:
-        connection.execute("BEGIN IMMEDIATE")  # in here: a signal's handler may raise once it has begun
+        connection.execute(begin)  # in here: a signal's handler may raise once it has begun
         yield
         connection.execute("COMMIT")
     except BaseException:  # raised again, once the transaction is over

@@ -7,12 +7,11 @@ are dirty. Answers take from the tables what is covered and clean, and read the 
 import functools
 import json
 import re
-import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
 from .analytics import templates
-from .connection import WriteConnection
+from .courtesy import Statements, Target
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250
@@ -65,7 +64,7 @@ _Place = tuple[str, str, str, str, str]  # repo, pool type, model tier, task typ
 _Tally = dict[tuple[_Template, _Place], list[Any]]  # how many, the first, the last, the newest rowid
 
 
-def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
+def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
     """Count the failures among the next *rows* executions, or those of a dirty day; tell whether there is more to do.
 
     Raises:
@@ -84,7 +83,7 @@ def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
     return newest > mark and _count_tail(target, rows)
 
 
-def forget(target: WriteConnection) -> None:
+def forget(target: Target) -> None:
     """Empty the counts; answers are read from the executions until they are advanced again.
 
     Raises:
@@ -96,7 +95,7 @@ def forget(target: WriteConnection) -> None:
         connection.execute("UPDATE error_state SET mark = 0, execution_id = NULL, version = ?", (templates.VERSION,))
 
 
-def behind(target: WriteConnection) -> int:
+def behind(target: Target) -> int:
     """Return about how many executions were not looked at.
 
     Raises:
@@ -111,7 +110,7 @@ def _masked(message: str) -> str:
     return templates.mask(message)
 
 
-def _count_tail(target: WriteConnection, rows: int) -> bool:
+def _count_tail(target: Target, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
     # Masked before the lock is taken; what changes until then is masked within.
     _tally(
@@ -135,7 +134,7 @@ def _count_tail(target: WriteConnection, rows: int) -> bool:
     return len(above) == rows
 
 
-def _count_anew(target: WriteConnection, day: str, changes: int) -> None:
+def _count_anew(target: Target, day: str, changes: int) -> None:
     """Count the failures of *day* anew, unless something changes meanwhile: then another time."""
     # Read and masked before the lock is taken: a day can have any number of failures.
     ((mark,),) = target.execute("SELECT mark FROM error_state")
@@ -164,7 +163,7 @@ def _tally(failures: Iterable[Any]) -> _Tally:
     return tally
 
 
-def _add(connection: sqlite3.Connection, tally: _Tally) -> None:
+def _add(connection: Statements, tally: _Tally) -> None:
     if tally:
         rows = json.dumps([(*template, *place, *counts) for (template, place), counts in tally.items()])
         for statement in _ADD:

@@ -7,14 +7,22 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from . import error_counts, rollups, search_index
+from . import courtesy, error_counts, rollups, search_index
 from .connection import WriteConnection
+from .courtesy import GaveWayError, GivingWay, Pace
 
 _ALL: Final = (rollups, error_counts, search_index)
+#: Where so many executions are not in them, they go on although others are writing: answers read these one by one.
+_BEHIND_ROWS: Final = 20_000
+#: For how long at a time.
+_SECONDS: Final = 1.0
+#: After a slice others have the database for so many times as long as it held the lock, and at least so many seconds.
+_PAUSE: Final = 4
+_LEAST_PAUSE_SECONDS: Final = 0.001
 
 
 def advance(target: WriteConnection) -> bool:
-    """Take one slice of each; tell whether any has more to do.
+    """Take one slice of each; tell whether any has more to do. For those who wait for it to end.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -24,28 +32,46 @@ def advance(target: WriteConnection) -> bool:
 
 
 def catch_up(
-    target: WriteConnection, seconds: float, pause_seconds: float, is_waited_for: Callable[[], object] = bool
+    target: WriteConnection,
+    pace: Pace,
+    is_waited_for: Callable[[], object] = bool,
+    is_locked: Callable[[], object] = bool,
+    *,
+    is_urgent: bool = False,
 ) -> bool:
-    """Advance for about so many *seconds*, with pauses for other writers; tell whether there is more to do.
+    """Advance for a while, in nobody's way; tell whether to go on with it soon.
 
     Args:
         target: what to write with.
-        seconds: how long.
-        pause_seconds: after each slice.
-        is_waited_for: tells whether somebody waits for this to end, which it then does.
+        pace: what is known of how long slices take.
+        is_waited_for: tells whether somebody in this process waits for this to end, which it then does.
+        is_locked: tells whether a task of this process commits just now; what is being done is given up for it.
+        is_urgent: do it although others are writing.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    deadline = time.monotonic() + seconds
+    insists = is_urgent or behind(target) > _BEHIND_ROWS
+    if not insists and not courtesy.is_quiet(target, is_waited_for):
+        return False
+    giving_way = GivingWay(target, lambda: is_waited_for() or is_locked(), insists)
+    before = courtesy.commits_of_others(target)
+    deadline = time.monotonic() + _SECONDS
     have_more = list(_ALL)
     while have_more:
         for follower in list(have_more):
-            if not follower.advance(target):
-                have_more.remove(follower)
-            if have_more and (is_waited_for() or time.monotonic() > deadline):
+            work = follower.__name__
+            try:
+                is_whole = follower.advance(giving_way, pace.rows(work))
+            except GaveWayError:
                 return True
-            time.sleep(pause_seconds)
+            pace.measured(work, giving_way.held_seconds, is_whole)
+            if not is_whole:
+                have_more.remove(follower)
+            time.sleep(max(_LEAST_PAUSE_SECONDS, _PAUSE * giving_way.held_seconds))
+            is_disturbed = is_waited_for() or (not insists and courtesy.commits_of_others(target) != before)
+            if have_more and (is_disturbed or time.monotonic() > deadline):
+                return True
     return False
 
 

@@ -107,6 +107,8 @@ MEASURES: Final = {
 
 #: The bin of an execution's duration.
 BIN: Final = _where("is_timed", f"(SELECT bin {_LOW.format('duration_seconds')})")
+#: The bin of the time that its task waited for it.
+QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('queue_seconds')})")
 
 #: The columns of an execution that measures and dimensions are made of.
 COLUMNS: Final = (

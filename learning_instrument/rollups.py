@@ -6,20 +6,21 @@ however far the roll-ups have come, and a crash between two slices loses nothing
 """
 
 import operator
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from . import bins
-from .connection import WriteConnection
+from .courtesy import Statements, Target
 from .measures import BIN, DIMENSIONS, MEASURES, source, totals
 
 #: Raised when measures or bins change their meaning; roll-ups of another version are made anew.
 VERSION: Final = 1
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250
+#: What is written by one statement: SQLite before 3.32 knows no more than 999 parameters.
+_CELLS_AT_ONCE: Final = 20
 #: Roll-ups by the wide key are given up where they have this many cells, and more than half as many as executions.
 _WIDE_CELLS: Final = 10_000
 
@@ -60,10 +61,11 @@ class _Cell:
     counts: Counter[int]
 
 
-_Cells = dict[tuple[str, ...], _Cell]
+_Key = tuple[str, ...]
+_Cells = dict[_Key, _Cell]
 
 
-def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
+def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
     """Roll up at most so many *rows*, in one transaction together with the mark; tell whether there is more to do.
 
     Raises:
@@ -83,7 +85,7 @@ def advance(target: WriteConnection, rows: int = SLICE_ROWS) -> bool:
         return _roll_up_tail(connection, rows, has_wide)
 
 
-def forget(target: WriteConnection) -> None:
+def forget(target: Target) -> None:
     """Empty the roll-ups; answers are read from the executions until they are advanced again.
 
     Raises:
@@ -93,7 +95,7 @@ def forget(target: WriteConnection) -> None:
         _empty(connection)
 
 
-def behind(target: WriteConnection) -> int:
+def behind(target: Target) -> int:
     """Return about how many executions are not rolled up, or have changed since.
 
     Raises:
@@ -106,7 +108,7 @@ def behind(target: WriteConnection) -> int:
     return int(count)
 
 
-def is_behind(target: WriteConnection) -> bool:
+def is_behind(target: Target) -> bool:
     """Tell whether there is anything to roll up.
 
     Raises:
@@ -119,7 +121,7 @@ def is_behind(target: WriteConnection) -> bool:
     return not rows or bool(rows[0][0])
 
 
-def _roll_up_changes(connection: sqlite3.Connection, rows: int, has_wide: bool) -> bool:
+def _roll_up_changes(connection: Statements, rows: int, has_wide: bool) -> bool:
     """Put right what has changed; tell whether there was anything.
 
     Before the tail: a row above the mark may have the rowid of a deleted one that is still among the changes.
@@ -132,12 +134,11 @@ def _roll_up_changes(connection: sqlite3.Connection, rows: int, has_wide: bool) 
     change = _collect(connection, cells, "rollup_changes", "id <= ?", last, -1)
     as_it_is = "rowid IN (SELECT id FROM rollup_changes WHERE id <= ?) AND rowid <= (SELECT mark FROM rollup_state)"
     change += _collect(connection, cells, "executions", as_it_is, last, 1)
-    connection.execute("DELETE FROM rollup_changes WHERE id <= ?", last)
-    _store(connection, cells, change)
+    _store(connection, cells, change, "DELETE FROM rollup_changes WHERE id <= ?", *last)
     return True
 
 
-def _roll_up_tail(connection: sqlite3.Connection, rows: int, has_wide: bool) -> bool:
+def _roll_up_tail(connection: Statements, rows: int, has_wide: bool) -> bool:
     """Move the mark on; tell whether there may be more above it."""
     newest = connection.execute(
         "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM executions"
@@ -149,8 +150,7 @@ def _roll_up_tail(connection: sqlite3.Connection, rows: int, has_wide: bool) -> 
     cells = _no_cells(has_wide)
     above = "rowid > (SELECT mark FROM rollup_state) AND rowid <= ?"
     change = _collect(connection, cells, "executions", above, newest[:1], 1)
-    connection.execute("UPDATE rollup_state SET mark = ?, execution_id = ?", newest)
-    _store(connection, cells, change)
+    _store(connection, cells, change, "UPDATE rollup_state SET mark = ?, execution_id = ?", *newest)
     return change == rows
 
 
@@ -159,7 +159,7 @@ def _no_cells(has_wide: bool) -> dict[Cube, _Cells]:
 
 
 def _collect(
-    connection: sqlite3.Connection,
+    connection: Statements,
     cells: dict[Cube, _Cells],
     table: str,
     condition: str,
@@ -192,49 +192,73 @@ def _collect(
     return change
 
 
-def _store(connection: sqlite3.Connection, cells: dict[Cube, _Cells], change: int) -> None:
-    """Add *cells* to the tables, and note how many executions these have."""
-    wide_cells = 0
-    for cube, of_cube in cells.items():
-        added = _store_cube(connection, cube, of_cube)
-        if cube is WIDE:
-            wide_cells = added
-    connection.execute(
-        "UPDATE rollup_state SET executions = executions + ?, wide_cells = wide_cells + ?", (change, wide_cells)
-    )
-    cells_now, executions = connection.execute("SELECT wide_cells, executions FROM rollup_state").fetchone()
-    if cells_now > max(_WIDE_CELLS, executions / 2):
+def _store(connection: Statements, cells: dict[Cube, _Cells], change: int, note: str, *parameters: Any) -> None:
+    """Add *cells* to the tables, with how many executions these have, and *note* how far they go.
+
+    All that is read is read before anything is written: the lock is then held for the writing alone.
+    """
+    rows = {cube: _merged(connection, cube, of_cube) for cube, of_cube in cells.items()}
+    added = rows[WIDE].added if WIDE in rows else 0
+    (state,) = connection.execute("SELECT wide_cells, executions FROM rollup_state")
+    wide_cells, executions = state[0] + added, state[1] + change
+    connection.execute(note, parameters)
+    for cube, of_cube in rows.items():
+        _write(connection, cube, of_cube)
+    connection.execute("UPDATE rollup_state SET executions = ?, wide_cells = ?", (executions, wide_cells))
+    if wide_cells > max(_WIDE_CELLS, executions / 2):
         # Keys that are nearly unique: reading the executions costs little more, and takes no room.
         connection.execute(f"DELETE FROM {WIDE.table}")
         connection.execute("UPDATE rollup_state SET has_wide = 0, wide_cells = 0")
 
 
-def _store_cube(connection: sqlite3.Connection, cube: Cube, cells: _Cells) -> int:
-    """Add *cells* to the table of *cube*; return how many more it has now."""
-    where = " AND ".join(f"{name} = ?" for name in ("bucket", *cube.keys))
-    columns = ", ".join(_NAMES)
-    places = ", ".join("?" * (2 + len(cube.keys) + len(_NAMES)))
-    added = 0
+@dataclass(slots=True)
+class _Rows:
+    """What becomes of a table of roll-ups."""
+
+    stored: list[tuple[Any, ...]]
+    deleted: list[_Key]
+    #: How many more it has then.
+    added: int = 0
+
+
+def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
+    """Return what becomes of the table of *cube* by adding *cells*."""
+    read = f"SELECT {', '.join(_NAMES)}, histogram FROM {cube.table} WHERE {_is_key(cube)}"
+    rows = _Rows([], [])
     for key, cell in cells.items():
         sums, counts = cell.sums, cell.counts
-        row = connection.execute(f"SELECT {columns}, histogram FROM {cube.table} WHERE {where}", key).fetchone()
+        row = connection.execute(read, key).fetchone()
         if row is not None:
             sums = list(map(operator.add, row, sums))
             bins.add(row[-1], counts)
         if sums[0] > 0:
-            connection.execute(
-                f"INSERT OR REPLACE INTO {cube.table} (bucket, {', '.join(cube.keys)}, {columns}, histogram)"
-                f" VALUES ({places})",
-                (*key, *sums, bins.pack(counts)),
-            )
-            added += row is None
+            rows.stored.append((*key, *sums, bins.pack(counts)))
+            rows.added += row is None
         elif row is not None:
-            connection.execute(f"DELETE FROM {cube.table} WHERE {where}", key)
-            added -= 1
-    return added
+            rows.deleted.append(key)
+            rows.added -= 1
+    return rows
 
 
-def _empty(connection: sqlite3.Connection) -> None:
+def _write(connection: Statements, cube: Cube, rows: _Rows) -> None:
+    columns = ("bucket", *cube.keys, *_NAMES, "histogram")
+    places = f"({', '.join('?' * len(columns))})"
+    # Several at a time: each statement gives the interpreter lock away, and waits for it again behind busy tasks.
+    for start in range(0, len(rows.stored), _CELLS_AT_ONCE):
+        some = rows.stored[start : start + _CELLS_AT_ONCE]
+        connection.execute(
+            f"INSERT OR REPLACE INTO {cube.table} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}",
+            [value for row in some for value in row],
+        )
+    for key in rows.deleted:
+        connection.execute(f"DELETE FROM {cube.table} WHERE {_is_key(cube)}", key)
+
+
+def _is_key(cube: Cube) -> str:
+    return " AND ".join(f"{name} = ?" for name in ("bucket", *cube.keys))
+
+
+def _empty(connection: Statements) -> None:
     for table in (*[cube.table for cube in CUBES], "rollup_changes", "rollup_state"):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("INSERT INTO rollup_state VALUES (0, NULL, ?, 1, 0, 0)", (VERSION,))

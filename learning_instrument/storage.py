@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from . import connection
 from .call_storage import CallBatch, CallStorage
-from .connection import Connection, Execute, WriteConnection, executing
+from .connection import Connection, Execute, WriteConnection, executing, is_busy
 from .counts import Counts, Statistics
 from .errors import DatabaseError
 from .forking import tell_of_forks
@@ -298,7 +298,7 @@ class Storage:
         except BaseException as error:
             if untold:
                 self._counts.give_back(untold)
-            if not _is_busy(error):
+            if not is_busy(error):
                 target.close()  # a connection that found its file read-only stays so; a new one looks again
             raise
 
@@ -324,7 +324,7 @@ class Storage:
 
     def _failed(self, error: BaseException) -> bool:
         """Say that the database cannot be written; answer whether that passes by itself, as another's lock does."""
-        if _is_busy(error):
+        if is_busy(error):
             return True
         self._counts.warn_of_failure(error)
         return False
@@ -357,7 +357,7 @@ class Storage:
         if not (self._front.is_open or self._back.is_open):
             return  # closed since; this must not open it again
         self.calls.tend(self._back)
-        if self._upkeep.tend(self._back, lambda: self._writer.backlog):
+        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked):
             self._writer.request_tending()
 
     def suspend(self) -> tuple[bool, bool, bool]:
@@ -422,11 +422,6 @@ def _as_it_is(row: Row) -> Row:
     return row
 
 
-def _is_busy(error: BaseException) -> bool:
-    """Tell whether another writer holds the lock, which is no fault and passes."""
-    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
-
-
 def _patiently(action: Callable[[], T]) -> T:
     """Do what another process may be in the way of just now: a person can wait longer than a task."""
     deadline = time.monotonic() + _OPEN_SECONDS
@@ -434,6 +429,6 @@ def _patiently(action: Callable[[], T]) -> T:
         try:
             return action()
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -5,18 +5,13 @@ from collections.abc import Callable
 from typing import Final
 
 from .connection import WriteConnection
+from .courtesy import Pace
 from .retention import Retention, trim
 
 #: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
 #: How often retention is looked after while executions come in.
 _RETENTION_SECONDS: Final = 30.0
-#: Roll-ups are advanced where so few executions came since the last look, or where so many are not in them.
-_QUIET_ROWS: Final = 500
-_BEHIND_ROWS: Final = 20_000
-#: For how long at a time, with pauses for those who record.
-_FOLLOW_SECONDS: Final = 0.1
-_PAUSE_SECONDS: Final = 0.005
 
 
 class Upkeep:
@@ -24,6 +19,7 @@ class Upkeep:
 
     def __init__(self) -> None:
         self.limit(Retention())
+        self._pace = Pace()
         self.start_anew()
 
     def limit(self, retention: Retention) -> None:
@@ -34,24 +30,24 @@ class Upkeep:
 
     def start_anew(self) -> None:
         """Forget what is the parent's, after a fork."""
-        self._rows = 0
-        self._rows_before = 0
         self._since_checkpoint = 0
 
     def count(self, rows: int) -> bool:
         """Count *rows* that were written; tell whether something is due."""
-        self._rows += rows
         self._since_checkpoint += rows
         return self._since_checkpoint >= _CHECKPOINT_ROWS or (
             self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
         )
 
-    def tend(self, target: WriteConnection, is_waited_for: Callable[[], object]) -> bool:
+    def tend(
+        self, target: WriteConnection, is_waited_for: Callable[[], object], is_locked: Callable[[], object]
+    ) -> bool:
         """Do what is due; tell whether there is more to do.
 
         Args:
             target: what to write with.
             is_waited_for: tells whether somebody waits for this to end, which it then does.
+            is_locked: tells whether a task of this process commits just now.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -59,20 +55,15 @@ class Upkeep:
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             target.checkpoint()
+        from . import followers  # here, for what they count with is not needed before
+
         has_trimmed = self._trim(target)
-        return self._follow(target, has_trimmed, is_waited_for) or has_trimmed
+        # What was deleted takes room until it is counted out.
+        has_more = followers.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)
+        return has_more or has_trimmed
 
     def _trim(self, target: WriteConnection) -> bool:
         if not self._limits_apply:
             return False
         self._trimmed = time.monotonic()
         return trim(target, self._retention)
-
-    def _follow(self, target: WriteConnection, has_trimmed: bool, is_waited_for: Callable[[], object]) -> bool:
-        from . import followers  # here, for what they count with is not needed before
-
-        is_quiet, self._rows_before = self._rows - self._rows_before < _QUIET_ROWS, self._rows
-        # What was deleted takes room until it is counted out.
-        if has_trimmed or is_quiet or followers.behind(target) > _BEHIND_ROWS:
-            return followers.catch_up(target, _FOLLOW_SECONDS, _PAUSE_SECONDS, is_waited_for)
-        return False

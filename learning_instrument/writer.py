@@ -82,6 +82,7 @@ class BackgroundWriter:
         self._marks: list[_Mark] = []  # those behind the batch that is being written
         self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
         self._write_lock = threading.Lock()
+        self._waiting: list[None] = []  # those who wait for it
         self._thread: threading.Thread | None = None
         self._is_failing = False
         self._failures = 0
@@ -95,6 +96,11 @@ class BackgroundWriter:
     def backlog(self) -> int:
         """The number of items not written yet."""
         return len(self._queue) + len(self._taken)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether *tend* is in anybody's way."""
+        return bool(self.backlog or self._waiting or self._is_paused)
 
     def put(self, item: Item) -> bool:
         """Queue *item*, after a moment's wait where the queue is crowded. Where it is full, answer False."""
@@ -166,12 +172,19 @@ class BackgroundWriter:
 
     def between_batches(self, action: Callable[[], object]) -> None:
         """Call *action* while no batch is being written."""
-        with self._write_lock:
+        self.hold()
+        try:
             action()
+        finally:
+            self.release()
 
-    def hold(self, timeout: float) -> bool:
+    def hold(self, timeout: float = -1) -> bool:
         """Keep batches from being written until :meth:`release`; answer whether that came about in time."""
-        return self._write_lock.acquire(timeout=timeout)
+        self._waiting.append(None)  # one step, other than counting up
+        try:
+            return self._write_lock.acquire(timeout=timeout)
+        finally:
+            self._waiting.pop()
 
     def release(self) -> None:
         """Let batches be written again."""

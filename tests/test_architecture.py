@@ -51,12 +51,13 @@ MAY_IMPORT = {
     "measures": "",
     "moments": "errors",
     "selection": "errors measures",
-    "rollups": "bins connection measures",
-    "search_index": "connection",
+    "courtesy": "connection",
+    "rollups": "bins courtesy measures",
+    "search_index": "courtesy",
     # What is asked of the database; and how it learns what it will be asked.
     "analytics": "bins errors measures moments rollups search_index selection",
-    "error_counts": "analytics connection",
-    "followers": "connection error_counts rollups search_index",
+    "error_counts": "analytics courtesy",
+    "followers": "connection courtesy error_counts rollups search_index",
     "forking": "",
     "lookup": "errors record selection",
     "feedback": "connection errors lookup record redaction selection",
@@ -64,7 +65,7 @@ MAY_IMPORT = {
     "ledger": "connection processes record",
     "watcher": "ending forking ledger record running",
     "counts": "",
-    "upkeep": "connection retention",
+    "upkeep": "connection courtesy retention",
     "storage": "call_storage connection counts errors forking record retention totals upkeep watcher writer",
     "database": "counts errors feedback record storage",
     "repricing": "database connection model_calls prices totals",
@@ -87,8 +88,8 @@ MAY_IMPORT = {
     "read_only": "connection errors schema",
     "whole_file": "errors",
     "parquet": "errors record whole_file",
-    "transfer": "attribution connection database errors exporter feedback followers identifiers model_calls outcome"
-    " parquet plain read_only record selection semconv whole_file",
+    "transfer": "attribution connection courtesy database errors exporter feedback followers identifiers model_calls"
+    " outcome parquet plain read_only record selection semconv whole_file",
     "pruning": "connection errors followers parquet record retention selection",
     "demo": "database errors identifiers outcome record",
     "doctor": "errors processes read_only schema selection",
@@ -108,7 +109,7 @@ MAY_IMPORT_LATER = {
 }
 #: Packages of others, by the half of the house they belong to.
 ONLY_IN = {
-    "sqlite3": "connection error_counts read_only rollups schema storage",
+    "sqlite3": "connection read_only schema storage",
     "sqlite_utils": "insight_schema rollup_schema schema",
     "opentelemetry.sdk": "configuration exporter model_calls processor provider record transfer",
     # By its name, when the first call is priced.

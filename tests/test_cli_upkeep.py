@@ -6,10 +6,9 @@ import pytest
 from asking import answer, ask, document, record, rows, store
 from calls import chat, execution
 
-from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument import LearningDatabase, SQLiteSpanExporter, followers
 from learning_instrument.followers import advance
 from learning_instrument.prices import PriceTable
-from learning_instrument.upkeep import Upkeep
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def path(tmp_path):
 
 def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
     """What was done stays; and a rebuild that ended makes all of it anew."""
-    monkeypatch.setattr(Upkeep, "_follow", lambda *arguments: False)  # else the background would do it
+    monkeypatch.setattr(followers, "catch_up", lambda *arguments, **options: False)  # else the background would do it
     store(path, *[record(task_id=str(number)) for number in range(1000)])
     marks = []
 

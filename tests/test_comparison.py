@@ -9,7 +9,7 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.comparison import ENOUGH, Gate, Version, compare, side
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.selection import Selection
-from tests.benchmarks.comparisons import simulate
+from tests.benchmarks.comparison import simulate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 OLD, NEW = Version("version", "1"), Version("version", "2")
@@ -260,5 +260,5 @@ def test_gates_that_are_none_are_refused(success, ratio):
 @pytest.mark.parametrize("is_mixed", [False, True])
 def test_false_alarms_are_rare_and_a_real_fall_is_seen(is_mixed):
     """On a seeded sample; the benchmark has a thousand pairs."""
-    assert simulate(100, 150, 7, is_mixed=is_mixed).reported <= 0.07
-    assert simulate(60, 300, 7, is_mixed=is_mixed, success_falls_by=0.1).regressions >= 0.75
+    assert simulate(50, 100, 7, is_mixed=is_mixed).reported <= 0.12
+    assert simulate(20, 300, 7, is_mixed=is_mixed, success_falls_by=0.1).regressions >= 0.6

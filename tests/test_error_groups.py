@@ -4,14 +4,16 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, error_counts
+from learning_instrument import ErrorType, ExecutionRecord, error_counts
 from learning_instrument.analytics import templates
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.selection import Selection
 
@@ -229,6 +231,7 @@ MESSAGES = ("boom 1", "boom 2", "boom one", "cannot open '/x/y'", "cannot open i
 
 failures = st.builds(
     failure,
+    outcome=st.sampled_from([None, None, Outcome.LOST]),
     message=st.sampled_from(MESSAGES),
     days=st.sampled_from([-30, -12, -1.5, -1, -0.5, 0, 0.4]),
     repo=st.sampled_from("ab"),
@@ -241,6 +244,7 @@ steps = st.lists(
         st.lists(failures | successes, min_size=1, max_size=6).map(lambda records: ("append", records)),
         st.tuples(st.just("advance"), st.integers(1, 4)),
         st.tuples(st.sampled_from(["delete", "delete newest", "change", "move", "vacuum"]), st.integers(0, 30)),
+        LIVES.map(lambda operation: ("live", operation)),
     ),
     max_size=12,
 )
@@ -262,18 +266,19 @@ CHANGES = {
 
 @given(steps=steps, selection=selections)
 @settings(max_examples=60)
-def test_counts_say_what_the_executions_say(tmp_path_factory, steps, selection):
-    """Whatever was appended, deleted, changed, and however far the counting has come."""
-    path = tmp_path_factory.mktemp("counts") / "learning.db"
-    store = WriteConnection(str(path), 5.0)
-    for name, value in steps:
-        if name == "append":
-            store.insert([row_from_record(record) for record in value])
-        elif name == "advance":
-            error_counts.advance(store, value)
-        else:
-            store.execute(CHANGES[name], {"n": value} if ":n" in CHANGES[name] else {})
-    with LearningDatabase(path) as database:
+def test_counts_say_what_the_executions_say(steps, selection):
+    """Whatever was appended, deleted, changed, lost and found, and however far the counting has come."""
+    with new_database() as store:
+        for name, value in steps:
+            if name == "append":
+                store.insert([row_from_record(record) for record in value])
+            elif name == "advance":
+                error_counts.advance(store, value)
+            elif name == "live":
+                live(store, value)
+            else:
+                store.execute(CHANGES[name], {"n": value} if ":n" in CHANGES[name] else {})
+        database = Asked(store._path)
         from_counts = error_groups(database, selection)
         advance_all(store)
         from_all_counts = error_groups(database, selection)
@@ -283,7 +288,6 @@ def test_counts_say_what_the_executions_say(tmp_path_factory, steps, selection):
         expected = database.query(
             f"SELECT count(*) AS n, total(NOT success) AS failures FROM executions WHERE {condition}", parameters
         )
-    store.close()
 
     assert from_counts == from_executions
     assert from_all_counts == from_executions

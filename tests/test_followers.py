@@ -1,13 +1,21 @@
 """What follows the executions in the background catches up by itself, and can be made anew."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
+from executions import Asked
 
 from learning_instrument import ExecutionRecord, LearningDatabase, followers
 from learning_instrument.analytics.errors import error_groups
+from learning_instrument.analytics.totals import totals
 from learning_instrument.connection import WriteConnection
-from learning_instrument.upkeep import Upkeep
+from learning_instrument.courtesy import Pace
+from learning_instrument.measures import MEASURES
+from learning_instrument.selection import Selection
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -27,8 +35,21 @@ def records(count):
     ]
 
 
+def start(program, path):
+    """Start a process that has followers, and a connection ``target``."""
+    beginning = (
+        "import sys\nfrom learning_instrument import followers\n"
+        "from learning_instrument.connection import WriteConnection\n"
+        "target = WriteConnection(sys.argv[1], 30.0)\n"
+        "def advance(rows): return any([each.advance(target, rows) for each in followers._ALL])\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", beginning + program, str(path)], stdout=subprocess.PIPE)
+
+
 def catch_up(store):
-    assert not followers.catch_up(store, 30.0, 0.0)
+    pace = Pace()
+    while followers.catch_up(store, pace, is_urgent=True):
+        pass
 
 
 def test_all_of_them_reach_the_newest_execution(database, store):
@@ -43,11 +64,12 @@ def test_all_of_them_reach_the_newest_execution(database, store):
     assert not followers.advance(store)
 
 
-def test_little_time_leaves_the_rest_for_later(database, store):
+def test_little_time_leaves_the_rest_for_later(database, store, monkeypatch):
     """The background thread has other work as well."""
+    monkeypatch.setattr(followers, "_SECONDS", 0.0)
     database.append(records(600))
 
-    assert followers.catch_up(store, 0.0, 0.0)
+    assert followers.catch_up(store, Pace())
     assert followers.behind(store) > 0
 
 
@@ -81,7 +103,7 @@ def test_rebuilding_makes_them_anew(database, store):
 
 def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
     """One that ended, though, begins anew."""
-    monkeypatch.setattr(Upkeep, "_follow", lambda *arguments: False)  # else the background may be faster
+    monkeypatch.setattr(followers, "catch_up", lambda *arguments, **options: False)  # else the background may be faster
     database.append(records(1000))
     left = []
 
@@ -114,4 +136,43 @@ def test_pruned_executions_leave_the_counts_and_the_index(database, store):
     catch_up(store)
     assert error_groups(database).failures == 17
     assert store.execute("SELECT sum(executions) FROM error_counts") == [(17,)]
+    store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_killed_in_the_middle_loses_nothing(database, store):
+    """``kill -9`` at any moment: what is in the tables is what lies below the mark, and the answers stay the same."""
+    database.append(records(300))
+    asked = Asked(database.path)
+
+    def answers():
+        sums = totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True)
+        return sums, error_groups(asked), len(database.find_similar_executions("mend part", threshold=0.0, limit=1000))
+
+    truth = answers()
+    program = "print('ready', flush=True)\nwhile True:\n    followers.forget(target)\n    while advance(7): pass"
+    for round_ in range(3):
+        with start(program, database.path) as process:
+            process.stdout.readline()
+            time.sleep(0.05 + 0.05 * round_)  # whatever it is doing then
+            os.kill(process.pid, signal.SIGKILL)
+
+        assert answers() == truth
+        assert store.execute("SELECT mark - executions FROM rollup_state") == [(0,)]
+        counted = "SELECT coalesce(sum(executions), 0) - (SELECT mark FROM error_state) FROM error_counts"
+        assert store.execute(counted) == [(0,)]
+        store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
+
+
+def test_two_processes_advance_one_file(database, store):
+    """Each execution is counted once."""
+    database.append(records(1000))
+    processes = [start("while advance(50): pass", database.path) for _ in range(2)]
+    for process in processes:
+        with process:
+            assert process.wait(60) == 0
+
+    assert store.execute(MARKS) == [(1000, 1000, 1000)]
+    assert store.execute("SELECT executions FROM rollup_state") == [(1000,)]
+    assert store.execute("SELECT sum(executions) FROM error_counts") == [(1000,)]
     store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")

@@ -3,45 +3,30 @@
 import contextlib
 import json
 import math
-import os
-import signal
 import sqlite3
-import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
+from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, LearningDatabase, connection, rollups
+from learning_instrument import ExecutionRecord, rollups
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.totals import totals
 from learning_instrument.connection import WriteConnection
+from learning_instrument.courtesy import GaveWayError, GivingWay
 from learning_instrument.measures import COLUMNS, DIMENSIONS, MEASURES
-from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.retention import Retention, trim
 from learning_instrument.rollup_schema import CHANGE_COLUMNS
 from learning_instrument.rollups import CUBES, WIDE, advance, forget
 
-START = datetime(2026, 11, 1, 22, 30, tzinfo=timezone.utc)
 QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
 RATIOS = ("scaled", "log_e5", "log2_e10")
-
-
-class Asked:
-    """A file that can be asked, and nothing more."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def query(self, sql, parameters=()):
-        return connection.query(self.path, sql, parameters)
 
 
 @pytest.fixture
@@ -158,9 +143,9 @@ def _sums(rows):
     return sums
 
 
-def check(asked, selection):
+def check(asked, selection, ways=QUESTIONS):
     rows = asked.query("SELECT * FROM executions")
-    for by in QUESTIONS:
+    for by in ways:
         answer = totals(asked, by, selection, tuple(MEASURES), with_durations=True)
         assert answer == totals(asked, by, selection, tuple(MEASURES), with_durations=True, with_rollups=False)
         truth = expected(rows, by, selection)
@@ -176,32 +161,10 @@ def check(asked, selection):
                 )
 
 
-MONEY = st.one_of(st.just(0.0), st.floats(0.0001, 1000.0))
-MINUTES = st.integers(0, 4000)
-NEW = st.builds(
-    ExecutionRecord,
-    task_type=st.sampled_from(["bug_fix", "review"]),
-    timestamp=MINUTES.map(lambda minutes: START + timedelta(minutes=minutes)),
-    model_tier=st.sampled_from(["small", "large", None]),
-    pool_type=st.sampled_from(["agents", None]),
-    repo=st.sampled_from(["a", "b", None]),
-    worker_id=st.sampled_from(["w1", "w2", None]),
-    outcome=st.sampled_from(list(Outcome)),
-    duration_seconds=st.floats(0, 1e5),
-    queue_seconds=st.one_of(st.none(), st.floats(0, 100)),
-    quality_score=st.one_of(st.none(), st.floats(0, 100)),
-    actual_cost=st.one_of(st.none(), MONEY),
-    cost_estimate=st.one_of(st.none(), MONEY),
-    cost_source=st.sampled_from([None, "reported", "priced", "estimated", "unpriced"]),
-    input_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
-    output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
-    defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
-)
 CHANGES = st.sampled_from(
     ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL"]
 )  # fmt: skip
-WHICH = st.tuples(st.integers(1, 4), st.integers(0, 3))
 INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
 ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
 OPERATIONS = st.one_of(
@@ -209,6 +172,8 @@ OPERATIONS = st.one_of(
     ADVANCE,
     INSERT,  # twice, for without these two there is little to go wrong
     ADVANCE,
+    LIVES,
+    LIVES,
     st.tuples(st.just("update"), CHANGES, WHICH),
     st.tuples(st.just("delete"), WHICH),
     st.tuples(st.just("delete newest"), st.integers(1, 4)),
@@ -216,6 +181,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("put in its place"), WHICH),
     st.tuples(st.just("store again, as it is now"), WHICH),
     st.tuples(st.just("crash while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("give way while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("trim")),
     st.tuples(st.just("forget")),
     st.tuples(st.just("vacuum")),
 )
@@ -263,18 +230,21 @@ def run(target, operation, number):
         advance(target, arguments[0])
     elif name == "crash while advancing":
         crash_while_advancing(target, *arguments)
+    elif name == "give way while advancing":
+        give_way_while_advancing(target, *arguments)
+    elif name == "trim":
+        age = datetime.now(timezone.utc) - START - timedelta(days=1)
+        trim(target, Retention(days=age / timedelta(days=1)))
     elif name == "forget":
         forget(target)
-    else:
+    elif name == "vacuum":
         target.execute("VACUUM")
+    else:
+        live(target, operation)
 
 
 def columns_of(target):
     return [name for (name,) in target.execute("SELECT name FROM pragma_table_info('executions')")]
-
-
-class Killed(Exception):
-    """The process ends here, as far as the database knows."""
 
 
 def crash_while_advancing(target, rows, statements):
@@ -296,30 +266,34 @@ def crash_while_advancing(target, rows, statements):
     raw.set_authorizer(None if sys.version_info >= (3, 11) else lambda *_: sqlite3.SQLITE_OK)
 
 
+def give_way_while_advancing(target, rows, statements):
+    """Advance until somebody waits, some statements later."""
+    looks = []
+    with contextlib.suppress(GaveWayError):
+        advance(GivingWay(target, lambda: looks.append(1) or len(looks) > statements), rows)
+
+
 @settings(max_examples=40)
 @given(
     beginning=st.tuples(INSERT, INSERT, ADVANCE),
     operations=st.lists(OPERATIONS, min_size=1, max_size=14),
     selection=SELECTIONS,
+    ways=st.lists(st.sampled_from(QUESTIONS), min_size=2, max_size=2, unique=True),
 )
-def test_answers_are_what_the_executions_say(beginning, operations, selection):
-    """After inserts, late changes, deletes, replaced rows, crashes, and whatever part of it was rolled up."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = WriteConnection(str(Path(folder, "learning.db")), 5.0)
-        asked = Asked(Path(folder, "learning.db"))
-        try:
-            for number, operation in enumerate([*beginning, *operations]):
-                run(target, operation, number)
-                assert executions_of(asked) == asked.query("SELECT count(*) AS n FROM executions")[0]["n"]
-            check(asked, selection)
-            advance_all(target)
-            check(asked, selection)
-            advanced = cells(target)
-            forget(target)
-            advance_all(target)
-            assert cells(target) == advanced
-        finally:
-            target.close()
+def test_answers_are_what_the_executions_say(beginning, operations, selection, ways):
+    """After inserts, late calls, feedback, lost rows that came back, deletes, crashes, whatever part was rolled up."""
+    with new_database() as target:
+        asked = Asked(target._path)
+        for number, operation in enumerate([*beginning, *operations]):
+            run(target, operation, number)
+            assert executions_of(asked) == asked.query("SELECT count(*) AS n FROM executions")[0]["n"]
+        check(asked, selection, ways)
+        advance_all(target)
+        check(asked, selection, ways)
+        advanced = cells(target)
+        forget(target)
+        advance_all(target)
+        assert cells(target) == advanced
 
 
 def test_rowid_of_a_deleted_newest_row_is_counted_when_it_is_used_again(target, asked):
@@ -498,13 +472,12 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
-    monkeypatch.setattr("learning_instrument.upkeep._QUIET_ROWS", 1)
+    monkeypatch.setattr("learning_instrument.courtesy.is_quiet", lambda *_: False)
     database.append(records(300))
 
     database._writer.between_batches(database._tend)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
-    monkeypatch.setattr("learning_instrument.upkeep._BEHIND_ROWS", 100)
-    database.append(records(300))
+    monkeypatch.setattr("learning_instrument.followers._BEHIND_ROWS", 100)
     database._writer.between_batches(database._tend)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
@@ -524,49 +497,3 @@ def test_rebuilding_makes_them_anew(database):
     assert executions_of(database) == 600
     assert left == sorted(left, reverse=True)
     assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 600, "executions": 600}]
-
-
-KILLED = """
-import sys
-from learning_instrument.connection import WriteConnection
-from learning_instrument.rollups import advance, forget
-target = WriteConnection(sys.argv[1], 5.0)
-print("ready", flush=True)
-while True:
-    forget(target)
-    while advance(target, 7):
-        pass
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_killed_in_the_middle_loses_nothing(target, asked):
-    """``kill -9`` at any moment: the cells are those of the mark."""
-    insert(target, records(400, cost_estimate=0.5, actual_cost=0.75))
-    truth = totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True, with_rollups=False)
-    for round_ in range(4):
-        with subprocess.Popen([sys.executable, "-c", KILLED, target._path], stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            time.sleep(0.05 + 0.03 * round_)
-            os.kill(process.pid, signal.SIGKILL)
-
-        assert totals(asked, ("model_tier",), Selection(), tuple(MEASURES), with_durations=True) == truth
-        mark, executions = state(target)
-        assert mark == executions
-
-
-def test_two_processes_advance_one_file(tmp_path):
-    """Each execution is rolled up once."""
-    path = tmp_path / "learning.db"
-    with LearningDatabase(path) as database:
-        database.append(records(2000))
-        program = (
-            "import sys\nfrom learning_instrument.connection import WriteConnection\n"
-            "from learning_instrument.rollups import advance\n"
-            "target = WriteConnection(sys.argv[1], 20.0)\nwhile advance(target, 50): pass"
-        )
-        processes = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(2)]
-        assert [process.wait(60) for process in processes] == [0, 0]
-
-        assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 2000, "executions": 2000}]
-        assert executions_of(database) == 2000

@@ -1,16 +1,19 @@
 """Executions of tasks like this one: the same from the index as from the descriptions."""
 
+import itertools
 import math
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, LearningDatabase, search_index
+from learning_instrument import ExecutionRecord, search_index
 from learning_instrument.analytics.similar import similar_executions
 from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.selection import Selection
 
@@ -127,7 +130,8 @@ WORDS = (
     "fix", "the", "login", "page", "bug", "in", "parser", "of", "module", "x1", "x2", "Größe", "naïve", "_a_b",
 )  # fmt: skip
 words = st.lists(st.sampled_from(WORDS), max_size=6)
-descriptions = words.map(" ".join) | st.text(max_size=20).map(lambda text: text.encode(errors="replace").decode())
+# SQLite knows the letters of Unicode 6.1: a code point that was assigned later can end a word for one of us only.
+descriptions = words.map(" ".join) | st.text(st.characters(max_codepoint=0x24F), max_size=20)
 
 
 @given(
@@ -136,22 +140,24 @@ descriptions = words.map(" ".join) | st.text(max_size=20).map(lambda text: text.
     asked=descriptions,
     threshold=st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]),
     gone=st.integers(0, 4),
+    lives=st.lists(LIVES, max_size=3),
 )
 @settings(max_examples=60)
-def test_rarest_words_find_all_that_are_alike_enough(tmp_path_factory, known, fresh, asked, threshold, gone):
-    """As many as with all words, whatever was deleted and changed meanwhile."""
-    path = tmp_path_factory.mktemp("similar") / "learning.db"
-    store = WriteConnection(str(path), 5.0)
-    store.insert([row_from_record(task(description)) for description in known])
-    index_all(store)
-    store.execute("DELETE FROM executions WHERE rowid % 5 = ?", [gone])
-    store.execute("UPDATE executions SET task_description = 'fix parser' WHERE rowid % 4 = ?", [gone])
-    store.insert([row_from_record(task(description)) for description in fresh])
-    with LearningDatabase(path) as database:
+def test_rarest_words_find_all_that_are_alike_enough(known, fresh, asked, threshold, gone, lives):
+    """As many as with all words, whatever was deleted, changed, lost and found meanwhile."""
+    with new_database() as store:
+        outcomes = itertools.cycle((Outcome.SUCCEEDED, Outcome.LOST, Outcome.FAILED))
+        store.insert([row_from_record(task(text, outcome=next(outcomes))) for text in known])
+        index_all(store)
+        store.execute("DELETE FROM executions WHERE rowid % 5 = ?", [gone])
+        store.execute("UPDATE executions SET task_description = 'fix parser' WHERE rowid % 4 = ?", [gone])
+        store.insert([row_from_record(task(description)) for description in fresh])
+        for operation in lives:
+            live(store, operation)
+        database = Asked(store._path)
         rarest = similar_executions(database, asked, threshold=threshold, limit=100)
         every = similar_executions(database, asked, threshold=0.0, limit=100)
-    store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
-    store.close()
+        store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
 
     assert rarest == [one for one in every if one.score >= threshold - 1e-9]
 

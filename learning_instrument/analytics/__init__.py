@@ -8,7 +8,7 @@ from .errors import ErrorGroup, ErrorReport, Touched, error_groups
 from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
-from .performance import Performance, performance
+from .performance import Performance, QueueWait, performance, queue_waits
 from .pricing import price_tables
 from .similar import SimilarExecution, similar_executions
 
@@ -29,6 +29,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Queryable",
+    "QueueWait",
     "Selection",
     "SimilarExecution",
     "SolutionPattern",
@@ -43,6 +44,7 @@ __all__ = [
     "normal_quantile",
     "performance",
     "price_tables",
+    "queue_waits",
     "side",
     "similar_executions",
     "solution_patterns",

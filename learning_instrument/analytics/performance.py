@@ -42,10 +42,28 @@ class Performance:
     output_tokens: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class QueueWait:
+    """How long the tasks of one group waited between submit and start."""
+
+    #: What the group has in common, in the order of ``by``.
+    group: Group
+    executions: int
+    #: Of how many the pool let us see it. The rest is about these; None where there are none.
+    measured: int
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    mean_seconds: float | None
+
+
 def performance(
     database: Queryable, by: str | Sequence[str] = ("task_type",), selection: Selection | None = None
 ) -> list[Performance]:
     """Return how each group of executions fared, the largest first; by day or hour, the earliest first.
+
+    Roll-ups answer for all but ``worker_id``, and for ``hour`` beside task type or repository; these take some
+    seconds for each million executions.
 
     Args:
         database: the one to ask.
@@ -57,16 +75,56 @@ def performance(
         ConfigurationError: for another dimension, none, or more than two.
         DatabaseError: if the database cannot be read.
     """
-    dimensions = (by,) if isinstance(by, str) else tuple(by)
-    if unknown := [name for name in dimensions if name not in DIMENSIONS]:
-        raise ConfigurationError(f"by={unknown[0]!r} is none of {', '.join(DIMENSIONS)}.")
-    if not 1 <= len(set(dimensions)) == len(dimensions) <= 2:
-        raise ConfigurationError(f"by={dimensions!r} is not one dimension or two different ones.")
+    dimensions = _dimensions(by)
     groups = totals(database, dimensions, selection or Selection(), _MEASURES, with_durations=True)
     answers = [_performance(group, of_group) for group, of_group in groups.items()]
     if not set(dimensions) & set(BUCKETS):
         answers.sort(key=lambda answer: -answer.executions)
     return answers
+
+
+def queue_waits(
+    database: Queryable, by: str | Sequence[str] = ("task_type",), selection: Selection | None = None
+) -> list[QueueWait]:
+    """Return how long the tasks of each group waited, in the order of :func:`performance`.
+
+    Read from the executions themselves, which takes some seconds for each million.
+
+    Args:
+        database: the one to ask.
+        by: as of :func:`performance`.
+        selection: which executions; None: all.
+
+    Raises:
+        ConfigurationError: for another dimension, none, or more than two.
+        DatabaseError: if the database cannot be read.
+    """
+    dimensions = _dimensions(by)
+    groups = totals(database, dimensions, selection or Selection(), ("queue_us", "queued"), with_waits=True)
+    answers = [
+        QueueWait(
+            group,
+            of_group.count("executions"),
+            of_group.count("queued"),
+            of_group.quantile(0.5),
+            of_group.quantile(0.95),
+            of_group.quantile(0.99),
+            of_group.mean("queue_us", MICRO, "queued"),
+        )
+        for group, of_group in groups.items()
+    ]
+    if not set(dimensions) & set(BUCKETS):
+        answers.sort(key=lambda answer: -answer.executions)
+    return answers
+
+
+def _dimensions(by: str | Sequence[str]) -> tuple[str, ...]:
+    dimensions = (by,) if isinstance(by, str) else tuple(by)
+    if unknown := [name for name in dimensions if name not in DIMENSIONS]:
+        raise ConfigurationError(f"by={unknown[0]!r} is none of {', '.join(DIMENSIONS)}.")
+    if not 1 <= len(set(dimensions)) == len(dimensions) <= 2:
+        raise ConfigurationError(f"by={dimensions!r} is not one dimension or two different ones.")
+    return dimensions
 
 
 def _performance(group: Group, of_group: Totals) -> Performance:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from .. import bins
-from ..measures import BIN, BUCKETS, DIMENSIONS, source
+from ..measures import BIN, BUCKETS, DIMENSIONS, QUEUE_BIN, source
 from ..measures import totals as sums
 from ..rollups import CUBES, IS_SOUND, WIDE, Cube
 from ..selection import Queryable, Selection, iso
@@ -26,7 +26,7 @@ _LENGTH: Final = {"day": 10, "hour": 13}
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums of one group of executions, by the names in ``measures``, and how many durations are in each bin."""
+    """The sums of one group of executions, by the names in ``measures``, and how many values are in each bin."""
 
     sums: Mapping[str, float]
     counts: list[int]
@@ -44,7 +44,7 @@ class Totals:
         return self.sums[name] / scale / self.sums[of] if self.sums[of] else None
 
     def quantile(self, share: float) -> float | None:
-        """Return the duration in seconds that *share* of the executions do not exceed, within 1.5%."""
+        """Return the time in seconds that *share* of the executions do not exceed, within 1.5%."""
         return bins.quantile(self.counts, share)
 
 
@@ -55,6 +55,7 @@ def totals(
     measures: Sequence[str],
     *,
     with_durations: bool = False,
+    with_waits: bool = False,
     with_rollups: bool = True,
 ) -> dict[Group, Totals]:
     """Return the totals of each group of executions that has any, in the groups' order.
@@ -65,11 +66,12 @@ def totals(
         selection: which executions.
         measures: names of ``MEASURES``; ``executions`` is always among them.
         with_durations: whether quantiles of the duration will be asked for.
+        with_waits: whether those of the wait in the queue will be, instead. Roll-ups do not have them.
         with_rollups: False reads every execution, which takes longer and gives the same.
     """
     names = tuple(dict.fromkeys(("executions", *measures)))
-    cube = _cube_for(by, selection) if with_rollups else None
-    question = _Question(tuple(by), selection, names, with_durations)
+    cube = _cube_for(by, selection) if with_rollups and not with_waits else None
+    question = _Question(tuple(by), selection, names, QUEUE_BIN if with_waits else BIN if with_durations else None)
     if cube is not None:
         rows = database.query(*question.from_cube(cube))
         if rows and rows[0]["sign"] == 0 and rows[0]["executions"]:
@@ -87,7 +89,8 @@ class _Question:
     by: tuple[str, ...]
     selection: Selection
     names: tuple[str, ...]
-    with_durations: bool
+    #: The SQL of the bin that an execution is in; None: nobody asks for quantiles.
+    bin: str | None
 
     def from_executions(self) -> tuple[str, dict[str, Any]]:
         condition, parameters = self.selection.condition()
@@ -134,14 +137,14 @@ class _Question:
 
         filters = "".join(f" AND {name} = :{name}" for name in self.selection.values)
         added = ", ".join(f"total({name}) AS {name}" for name in self.names)
-        cells = "group_concat(hex(histogram), '')" if self.with_durations else "NULL"
+        cells = "group_concat(hex(histogram), '')" if self.bin else "NULL"
         return (
             f"SELECT {self._keys(column)}1 AS sign, {added}, {cells} AS cells, NULL AS bins"
             f" FROM {cube.table} WHERE bucket >= :first AND bucket < :last{filters}{self._group_by()}"
         )
 
     def _of_rows(self, table: str, sign: int, condition: str) -> str:
-        found = f"group_concat({BIN})" if self.with_durations else "NULL"
+        found = f"group_concat({self.bin})" if self.bin else "NULL"
         return (
             f"SELECT {self._keys(DIMENSIONS.__getitem__)}{sign} AS sign, {sums(self.names)}, NULL AS cells,"
             f" {found} AS bins FROM {source(table, condition, self.names)}{self._group_by()}"
@@ -180,7 +183,7 @@ def _start_of(bucket: str) -> str:
 
 def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, Totals]:
     keys = [f"key{number}" for number in range(len(question.by))]
-    size = bins.LAST + 1 if question.with_durations else 0
+    size = bins.LAST + 1 if question.bin else 0
     groups: dict[Group, tuple[dict[str, float], list[int]]] = {}
     for row in rows:
         group = tuple(row[key] for key in keys)

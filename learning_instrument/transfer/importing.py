@@ -14,6 +14,7 @@ from typing import Any, Final
 from .. import followers
 from ..attribution import store_calls
 from ..connection import WriteConnection, open_for_upkeep
+from ..courtesy import Pace
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..feedback import Feedback, checked, restore
@@ -33,9 +34,6 @@ _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
 #: In one transaction.
 _CALLS: Final = 250
-#: At a time, with pauses for those who record.
-_FOLLOW_SECONDS: Final = 0.5
-_PAUSE_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +161,8 @@ class _Target:
 
     def let_follow(self, connection: WriteConnection, tell: Progress) -> None:
         """Count what was stored, as a pool does in the background: reports are slow until that is done."""
-        stored = self._counts["stored"]
-        while stored and followers.catch_up(connection, _FOLLOW_SECONDS, _PAUSE_SECONDS):
+        stored, pace = self._counts["stored"], Pace()
+        while stored and followers.catch_up(connection, pace, is_urgent=True):
             tell("Counting", max(0, stored - followers.behind(connection)), stored)
 
     def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:

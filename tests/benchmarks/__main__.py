@@ -1,13 +1,25 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-[transfer]
+    [transfer] [answers] [errors_grouping] [comparison]
 """
 
 import argparse
 import subprocess
 
-from . import adapters, hot_path, imports, model_calls, report, storage, sustained, transfer
+from . import (
+    adapters,
+    answers,
+    comparison,
+    errors_grouping,
+    hot_path,
+    imports,
+    model_calls,
+    report,
+    storage,
+    sustained,
+    transfer,
+)
 from .hot_path import OURS_BATCH, OURS_COMMIT
 from .peers import PEERS
 from .processes import environment_for
@@ -24,12 +36,19 @@ def main() -> None:
         "adapters": _adapters,
         "imports": _imports,
         "transfer": _transfer,
+        "answers": _answers,
+        "errors_grouping": _errors_grouping,
+        "comparison": _comparison,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each measurement (default: 25)")
     parser.add_argument("--executions", type=int, default=200_000, help="of the sustained run (default: 200000)")
-    parser.add_argument("--rows", type=int, default=200_000, help="of the transfer (default: 200000)")
+    parser.add_argument("--moved", type=int, default=200_000, help="executions of the transfer (default: 200000)")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="that answers are about; made once (default: 1000000)"
+    )
+    parser.add_argument("--pairs", type=int, default=1000, help="that are compared (default: 1000)")
     parser.add_argument(
         "--peers", action="store_true", help="measure the peers that are not installed too, in environments made for it"
     )
@@ -105,7 +124,35 @@ def _imports(options: argparse.Namespace) -> None:
 
 
 def _transfer(options: argparse.Namespace) -> None:
-    report.print_transfer(transfer.measure(options.rows), options.rows)
+    report.print_transfer(transfer.measure(options.moved), options.moved)
+
+
+def _answers(options: argparse.Namespace) -> None:
+    measured = answers.measure(options.rows)
+    report.print_answers(measured)
+    for answer in measured.answers:
+        if answer.name in answers.TIMELY:
+            figure = f"{answer.ours:.3f} s"
+            report.print_target(answer.name, figure, "at most 0.3 s, and faster than DuckDB", answer.is_timely)
+    error = measured.quantile_error
+    report.print_target("quantiles beside exact ones", f"off by {error:.1%} at most", "at most 2%", error <= 0.02)
+
+
+def _errors_grouping(options: argparse.Namespace) -> None:
+    accuracies = errors_grouping.measure()
+    report.print_errors_grouping(accuracies)
+    means = {way.name: way.mean for way in accuracies}
+    ours, theirs = means[errors_grouping.OURS], means[errors_grouping.DRAIN3]
+    report.print_target("grouping accuracy", f"{ours:.3f}", f"at least drain3's {theirs:.3f}", ours >= theirs)
+
+
+def _comparison(options: argparse.Namespace) -> None:
+    alarms = comparison.measure(options.pairs)
+    report.print_comparison(alarms)
+    for of_mix in alarms:
+        share, power = of_mix.false_alarms, of_mix.power
+        report.print_target(f"{of_mix.mix}: false alarms", f"{share:.1%}", "at most 5%", share <= 0.05)
+        report.print_target(f"{of_mix.mix}: power", f"{power:.1%}", "at least 80%", power >= 0.8)
 
 
 if __name__ == "__main__":

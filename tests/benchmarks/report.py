@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from .adapters import Sent
+from .answers import Answers
+from .comparison import Alarms
+from .errors_grouping import Accuracy
 from .hot_path import Cost
 from .imports import ImportTime
 from .storage import Rate
@@ -24,7 +27,8 @@ def print_machine() -> None:
     """Say what the figures were measured on."""
     console.print(
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
-        f" OpenTelemetry SDK {version('opentelemetry-sdk')}, {os.cpu_count()} cores"
+        f" OpenTelemetry SDK {version('opentelemetry-sdk')}, {os.cpu_count()} cores,"
+        f" load {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
     )
 
 
@@ -104,6 +108,43 @@ def print_transfer(transfers: Sequence[Transfer], rows: int) -> None:
     for transfer in transfers:
         share = "no sqlite3 here" if transfer.of_shell is None else f"{transfer.of_shell:.0%}"
         table.add_row(transfer.name, f"{transfer.rows_per_second:,.0f}", share)
+    console.print(table)
+
+
+def print_answers(answers: Answers) -> None:
+    """Print how long each question takes, and what makes it fast."""
+    table = _table(f"Questions about {answers.executions:,} executions")
+    for heading in ("ours, seconds", "DuckDB, seconds", "times as fast"):
+        table.add_column(heading, justify="right")
+    for answer in answers.answers:
+        table.add_row(answer.name, f"{answer.ours:.3f}", f"{answer.duckdb:.3f}", f"{answer.duckdb / answer.ours:.1f}")
+    console.print(table)
+    console.print(
+        f"  roll-ups {answers.rollups_mb:.0f} MB beside {answers.table_mb:.0f} MB of executions;"
+        f" all that follows takes in {answers.followed_per_second:,.0f} executions a second",
+        soft_wrap=True,
+    )
+
+
+def print_errors_grouping(accuracies: Sequence[Accuracy]) -> None:
+    """Print how well each way groups failures."""
+    table = _table("Grouping accuracy of failures")
+    for heading in ("mean", "lowest", "highest", "µs a message"):
+        table.add_column(heading, justify="right")
+    for way in accuracies:
+        table.add_row(
+            way.name, *[f"{share:.3f}" for share in (way.mean, way.lowest, way.highest)], f"{way.microseconds:.0f}"
+        )
+    console.print(table)
+
+
+def print_comparison(alarms: Sequence[Alarms]) -> None:
+    """Print how often comparisons report a change."""
+    table = _table(f"Comparison, {alarms[0].pairs:,} pairs of {alarms[0].executions} executions a side")
+    for heading in ("reported without a change", "0.90 to 0.80 reported", "ms each"):
+        table.add_column(heading, justify="right")
+    for of_mix in alarms:
+        table.add_row(of_mix.mix, f"{of_mix.false_alarms:.1%}", f"{of_mix.power:.1%}", f"{of_mix.milliseconds:.0f}")
     console.print(table)
 
 

@@ -1,26 +1,19 @@
 """Grouping of failures by message: ours beside drain3, on labelled failures.
 
-python -m tests.benchmarks.error_groups [--failures N] [--sets N]
-
 Grouping accuracy as in the literature on log parsing: the share of messages whose group holds exactly the messages
 of their label. Each way is told the class of the exception, and groups within it.
 """
 
-import argparse
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final
-
-from drain3 import TemplateMiner
-from drain3.masking import MaskingInstruction
-from drain3.template_miner_config import TemplateMinerConfig
+from dataclasses import dataclass
+from typing import Any, Final
 
 from learning_instrument.analytics import templates
 
-from . import report
-from .error_messages import TEMPLATES, Failure, failures
+from .error_messages import Failure, failures
 
 #: The masks of the example that comes with drain3.
 _THEIR_MASKS: Final = (
@@ -60,6 +53,8 @@ def ours(labelled: Sequence[Failure]) -> list[Hashable]:
 
 def drain3(labelled: Sequence[Failure], masks: Sequence[tuple[str, str]] = _THEIR_MASKS) -> list[Hashable]:
     """Group with drain3, one miner for each class; the group of a message is that which its miner has at the end."""
+    from drain3 import TemplateMiner
+
     miners = {failure.exception_type: TemplateMiner(config=_config(masks)) for failure in labelled}
     return [
         (failure.exception_type, miners[failure.exception_type].add_log_message(failure.message)["cluster_id"])
@@ -72,37 +67,46 @@ def drain3_with_our_masks(labelled: Sequence[Failure]) -> list[Hashable]:
     return drain3([failure._replace(message=templates.mask(failure.message)) for failure in labelled], masks=())
 
 
-def _config(masks: Sequence[tuple[str, str]]) -> TemplateMinerConfig:
+def _config(masks: Sequence[tuple[str, str]]) -> Any:
+    from drain3.masking import MaskingInstruction
+    from drain3.template_miner_config import TemplateMinerConfig
+
     config = TemplateMinerConfig()
     config.masking_instructions = [MaskingInstruction(pattern, name) for pattern, name in masks]
     return config
 
 
-_DRAIN3: Final = "drain3, the masks of its example"
-WAYS: Final[dict[str, Callable[[Sequence[Failure]], list[Hashable]]]] = {
-    "ours": ours,
-    _DRAIN3: drain3,
+OURS: Final = "ours"
+DRAIN3: Final = "drain3, the masks of its example"
+_Way = Callable[[Sequence[Failure]], list[Hashable]]
+_WAYS: Final[dict[str, _Way]] = {
+    OURS: ours,
+    DRAIN3: drain3,
     "drain3 behind our masks": drain3_with_our_masks,
 }
 
 
-def main() -> None:
-    """Print the accuracy of each way on several sets, and what a message takes."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--failures", type=int, default=4000, help="in each set (default: 4000)")
-    parser.add_argument("--sets", type=int, default=20, help="which statements fail often differs (default: 20)")
-    options = parser.parse_args()
-    report.print_machine()
-    print(
-        f"{options.sets} sets of {options.failures} failures of {len(TEMPLATES)} statements; mean accuracy of the sets"
-    )
-    sets = [failures(options.failures, seed) for seed in range(1, options.sets + 1)]
-    means = {name: _measure(name, group, sets) for name, group in WAYS.items()}
-    mean, theirs = means["ours"], means[_DRAIN3]
-    report.print_target("grouping accuracy", f"{mean:.3f}", f"at least drain3's {theirs:.3f}", mean >= theirs)
+@dataclass(frozen=True)
+class Accuracy:
+    """Of one way, over the sets of failures."""
+
+    name: str
+    mean: float
+    lowest: float
+    highest: float
+    #: For one message.
+    microseconds: float
 
 
-def _measure(name: str, group: Callable[[Sequence[Failure]], list[Hashable]], sets: Sequence[list[Failure]]) -> float:
+def measure(count: int = 4000, sets: int = 20) -> list[Accuracy]:
+    """Group *sets* of *count* failures; which statements fail often differs between them."""
+    labelled = [failures(count, seed) for seed in range(1, sets + 1)]
+    return [_measure(name, group, labelled) for name, group in _WAYS.items()]
+
+
+def _measure(
+    name: str, group: Callable[[Sequence[Failure]], list[Hashable]], sets: Sequence[list[Failure]]
+) -> Accuracy:
     started = time.perf_counter()
     found = [group(labelled) for labelled in sets]
     microseconds = (time.perf_counter() - started) / sum(map(len, sets)) * 1e6
@@ -110,13 +114,4 @@ def _measure(name: str, group: Callable[[Sequence[Failure]], list[Hashable]], se
         grouping_accuracy([failure.label for failure in labelled], groups)
         for labelled, groups in zip(sets, found, strict=True)
     ]
-    mean = statistics.mean(accuracies)
-    print(
-        f"{name:34} {mean:.3f} (lowest {min(accuracies):.3f}, highest {max(accuracies):.3f})"
-        f"  {microseconds:5.1f} us a message"
-    )
-    return mean
-
-
-if __name__ == "__main__":
-    main()
+    return Accuracy(name, statistics.mean(accuracies), min(accuracies), max(accuracies), microseconds)

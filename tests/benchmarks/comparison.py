@@ -1,9 +1,5 @@
-"""How often a comparison reports a change: where there is none, and where success falls.
+"""How often a comparison reports a change: where there is none, and where success falls."""
 
-python -m tests.benchmarks.comparisons [--pairs N] [--executions N] [--seed N]
-"""
-
-import argparse
 import json
 import random
 import time
@@ -12,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from learning_instrument.analytics.comparison import Comparison, Version, compare
-
-from . import report
 
 BEFORE: Final = Version("version", "1")
 AFTER: Final = Version("version", "2")
@@ -82,27 +76,32 @@ def simulate(pairs: int, executions: int, seed: int, *, is_mixed: bool, success_
     )
 
 
-def main() -> None:
-    """Print the shares beside their targets."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=1000)
-    parser.add_argument("--executions", type=int, default=300, help="on each side (default: 300)")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    report.print_machine()
-    for name, is_mixed in (("one task type and tier", False), ("four cells", True)):
-        started = time.perf_counter()
-        none = simulate(options.pairs, options.executions, options.seed, is_mixed=is_mixed)
-        falls = simulate(options.pairs, options.executions, options.seed, is_mixed=is_mixed, success_falls_by=0.1)
-        milliseconds = (time.perf_counter() - started) / options.pairs / 2 * 1000
-        print(f"{name}: {options.pairs} pairs of {options.executions} executions a side, {milliseconds:.0f} ms each")
-        report.print_target(
-            "a change reported where there is none", f"{none.reported:.1%}", "at most 5%", none.reported <= 0.05
-        )
-        report.print_target(
-            "success down by 10 points reported", f"{falls.regressions:.1%}", "at least 80%", falls.regressions >= 0.8
-        )
+@dataclass(frozen=True)
+class Alarms:
+    """Of simulated pairs of one mix of tasks."""
+
+    mix: str
+    pairs: int
+    #: On each side.
+    executions: int
+    #: The share that reports any change where there is none.
+    false_alarms: float
+    #: The share that finds success worse where it fell by ten points.
+    power: float
+    milliseconds: float
 
 
-if __name__ == "__main__":
-    main()
+def measure(pairs: int, executions: int = 300, seed: int = 1) -> list[Alarms]:
+    """Simulate *pairs* of two sides without a change, and as many of which success falls from 0.90 to 0.80."""
+    return [_measure(mix, is_mixed, pairs, executions, seed) for mix, is_mixed in _MIXES.items()]
+
+
+_MIXES: Final = {"one task type and tier": False, "four cells of differing success": True}
+
+
+def _measure(mix: str, is_mixed: bool, pairs: int, executions: int, seed: int) -> Alarms:
+    started = time.perf_counter()
+    none = simulate(pairs, executions, seed, is_mixed=is_mixed)
+    falls = simulate(pairs, executions, seed, is_mixed=is_mixed, success_falls_by=0.1)
+    milliseconds = (time.perf_counter() - started) / pairs / 2 * 1000
+    return Alarms(mix, pairs, executions, none.reported, falls.regressions, milliseconds)

@@ -1,0 +1,168 @@
+"""Background transactions make no task wait: they are short, at quiet times, and given up where somebody comes."""
+
+import sqlite3
+
+import pytest
+
+from learning_instrument import courtesy, rollups
+from learning_instrument.connection import WriteConnection, is_busy
+from learning_instrument.courtesy import GaveWayError, GivingWay, Pace, is_quiet
+from learning_instrument.record import ExecutionRecord, row_from_record
+
+LOSS = "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES ('', 1, 'x', 1)"
+
+
+@pytest.fixture
+def background(tmp_path):
+    """A connection of the background."""
+    connection = WriteConnection(str(tmp_path / "learning.db"), 0.0)
+    connection.open()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def task(background, tmp_path):
+    """A connection on which a task commits; it waits for nobody."""
+    connection = WriteConnection(str(tmp_path / "learning.db"), 0.0)
+    connection.open()
+    yield connection
+    connection.close()
+
+
+def record(number):
+    return row_from_record(ExecutionRecord(task_type="fix", task_id=str(number)))
+
+
+def transact(giving_way, *steps):
+    """Execute statements, and call what lies between them, in one transaction."""
+    with giving_way.transaction() as connection:
+        for step in steps:
+            if callable(step):
+                step()
+            else:
+                connection.execute(step).fetchall()
+
+
+def count(connection, table):
+    return connection.execute(f"SELECT count(*) FROM {table}")[0][0]
+
+
+def test_transaction_is_given_up_when_somebody_waits(background):
+    """Before its next statement, and nothing of it is kept."""
+    waits = []
+    giving_way = GivingWay(background, lambda: waits)
+
+    with pytest.raises(GaveWayError):
+        transact(giving_way, LOSS, lambda: waits.append("a task"), LOSS)
+
+    assert count(background, "losses") == 0
+
+
+def test_transaction_that_nobody_waits_for_is_committed(background):
+    """And tells for how long it held the lock."""
+    giving_way = GivingWay(background, bool)
+
+    transact(giving_way, "SELECT 1", LOSS)
+
+    assert count(background, "losses") == 1
+    assert giving_way.held_seconds > 0
+
+
+def test_reading_holds_nobody_up(background, task):
+    """A task commits meanwhile, and what was read is then not written."""
+    giving_way = GivingWay(background, bool)
+
+    with pytest.raises(GaveWayError):
+        transact(giving_way, "SELECT count(*) FROM executions", lambda: task.insert([record(1)]), LOSS)
+
+    assert (count(background, "losses"), count(background, "executions")) == (0, 1)
+
+
+def test_writer_that_is_at_it_is_not_waited_for(background, task):
+    """However patient the background's connection is."""
+    with task.transaction() as busy:
+        busy.execute(LOSS)
+        with pytest.raises(GaveWayError):
+            transact(GivingWay(background, bool), "SELECT 1", LOSS)
+
+    assert count(background, "losses") == 1
+
+
+def test_insisting_takes_the_lock_first_and_gives_way_to_nobody(background, task):
+    """Else it would never get anywhere beside those who always write."""
+
+    def interrupt():
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            task.insert([record(1)])
+        assert is_busy(caught.value)
+
+    transact(GivingWay(background, lambda: True, insists=True), "SELECT 1", interrupt, LOSS)
+
+    assert count(background, "losses") == 1
+
+
+def test_other_errors_are_what_they_are(background):
+    """Only a lock is no fault."""
+    with pytest.raises(ZeroDivisionError):
+        transact(GivingWay(background, bool), lambda: 1 / 0)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        transact(GivingWay(background, bool), "DELETE FROM nowhere")
+
+
+def test_it_is_quiet_where_nobody_commits(background):
+    """What this connection itself commits does not count."""
+    background.execute(LOSS)
+
+    assert is_quiet(background, bool)
+
+
+def test_it_is_not_quiet_where_another_commits_meanwhile(background, task):
+    """Each look at who waits comes between two others."""
+    assert not is_quiet(background, lambda: task.insert([record(1)]) and None)
+
+
+def test_it_is_not_quiet_where_somebody_waits(background):
+    """Whoever waits is not kept waiting for that answer."""
+    looks = []
+
+    assert not is_quiet(background, lambda: looks.append(1) or len(looks) > 1)
+    assert len(looks) == 2
+
+
+def test_slices_become_as_long_as_the_machine_allows():
+    """Fewer rows at once where a slice was slow, more where one that had all its rows was quick."""
+    pace = Pace()
+    first = pace.rows("x")
+
+    pace.measured("x", 1.0, is_whole=True)
+    slow = pace.rows("x")
+    pace.measured("x", 0.0, is_whole=False)
+    assert pace.rows("x") == slow
+    for _ in range(100):
+        pace.measured("x", 0.0, is_whole=True)
+    most = pace.rows("x")
+    for _ in range(100):
+        pace.measured("x", 10.0, is_whole=False)
+
+    assert slow < first < most == courtesy._MOST_ROWS
+    assert pace.rows("x") == courtesy._FEWEST_ROWS
+    assert pace.rows("y") == first
+
+
+@pytest.mark.parametrize("statement", range(40))
+def test_slice_of_rollups_that_gave_way_left_nothing(background, task, statement):
+    """Whichever of its statements it came to; the next one does the work."""
+    background.insert([record(number) for number in range(5)])
+    looks = []
+
+    try:
+        rollups.advance(GivingWay(background, lambda: looks.append(1) or len(looks) > statement), 5)
+    except GaveWayError:
+        assert background.execute("SELECT mark, executions FROM rollup_state") == [(0, 0)]
+        assert count(background, "rollup_days_wide") == 0
+    while rollups.advance(background, 5):
+        pass
+
+    assert background.execute("SELECT mark, executions FROM rollup_state") == [(5, 5)]
+    assert background.execute("SELECT sum(executions) FROM rollup_days_wide") == [(5,)]
