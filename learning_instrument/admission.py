@@ -19,6 +19,7 @@ from .budgets import NANO, Budget, BudgetStatus, Window, dollars, window_around
 from .database import LearningDatabase
 from .errors import BudgetExceeded
 from .forking import tell_of_forks
+from .interruptions import is_interruption
 from .spending import UNKNOWN, Spending, SpendReader, Spent, status
 from .tracing import Pipeline, warn
 
@@ -181,9 +182,9 @@ class Meter:
     def _call(self, on_limit: Callable[[BudgetStatus], object], found: BudgetStatus) -> None:
         try:
             on_limit(found)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a user's function may raise SystemExit; the task must not see it
+        except BaseException as fault:  # a user's function may raise SystemExit; the task must not see it
+            if is_interruption(fault):
+                raise
             if not self._has_warned_of_callback:
                 self._has_warned_of_callback = True
                 warn("on_limit=%r failed; the task goes on.", on_limit, exc_info=True)

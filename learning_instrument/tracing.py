@@ -404,16 +404,18 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
 
 
 def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Execution | None:
-    """Start an execution by code that may fail, then unrecorded. Only Ctrl-C passes, and that the task must not start.
+    """Start an execution by code that may fail, then unrecorded. What is thrown in passes, as by Ctrl-C.
 
     Raises:
         BudgetExceeded: if the task must not start.
     """
     try:
         return start(*args)
-    except (KeyboardInterrupt, BudgetExceeded):
+    except BudgetExceeded:
         raise
-    except BaseException:  # foreign code may raise SystemExit; the task must not see it
+    except BaseException as fault:  # foreign code may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
         return None
 
 

@@ -71,7 +71,7 @@ MAY_IMPORT = {
     "repricing": "database connection model_calls prices totals",
     "budgets": "errors",
     "spending": "budgets connection",
-    "admission": "semconv budgets database errors forking spending tracing",
+    "admission": "semconv budgets database errors forking interruptions spending tracing",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
     "processor": "semconv exporter model_calls provider running tracing",
