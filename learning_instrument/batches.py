@@ -41,6 +41,12 @@ class Batch:
         self.context = with_batch(context, self._span, self)
         self._clock = time.perf_counter_ns()
 
+    def measure_resources(self) -> None:
+        """Do nothing: what a batch uses cannot be told apart by its tasks."""
+
+    def forget_resources(self) -> None:
+        """Do nothing."""
+
     def returned(self, result: Any) -> None:
         """End with what the batch returned."""
         elapsed = time.perf_counter_ns() - self._clock

@@ -61,6 +61,7 @@ def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: 
     if execution is None:
         return function(*args, **kwargs)
     token = otel_context.attach(execution.context)
+    execution.measure_resources()
     try:
         result = function(*args, **kwargs)
     except BaseException as exception:
@@ -79,9 +80,11 @@ def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: 
 def _when_done(execution: Timed, result: Any) -> Any:
     cls = type(result)
     if cls is CoroutineType:
+        execution.forget_resources()
         return _named_like(drive_coroutine(lambda: execution, result), result)
     try:
         if _is_future(cls):
+            execution.forget_resources()
             result.add_done_callback(lambda future: _settle(execution, future))
             return result
         is_awaitable = hasattr(cls, "__await__")
@@ -90,6 +93,7 @@ def _when_done(execution: Timed, result: Any) -> Any:
     except BaseException:  # a class with a metaclass of its own mind
         is_awaitable = False
     if is_awaitable:
+        execution.forget_resources()
         return _TimedAwaitable(result, execution)
     execution.returned(result)
     return result

@@ -21,12 +21,13 @@ from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
-from . import semconv
+from . import resources, semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
 from .fields import SETTABLE
 from .identifiers import execution_id
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
+from .resources import Worker
 from .running import Running
 
 log = logging.getLogger("learning_instrument")
@@ -126,8 +127,10 @@ class Execution:
         "__weakref__",
         "_capture",
         "_clock",
+        "_memory_mark",
         "_outer",
         "_pipeline",
+        "_processor_mark",
         "_recorded",
         "_span",
         "_started",
@@ -145,6 +148,7 @@ class Execution:
         self.plan = plan
         self.instance = instance
         self.task = task
+        self._processor_mark: int | None = None
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
@@ -160,6 +164,7 @@ class Execution:
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
         attributes[semconv.PROCESS_ID] = _Process.id
+        self._memory_mark = resources.memory_mark() if Worker.may_be_one else None
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         below = {**context, _SPAN_KEY: span, _EXECUTION_KEY: self}
@@ -205,6 +210,14 @@ class Execution:
         if self._capture is not None:  # else it has ended
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
+    def measure_resources(self) -> None:
+        """Measure what the task uses from here on: until it ends, it has this thread to itself."""
+        self._processor_mark = resources.processor_mark(self._clock)
+
+    def forget_resources(self) -> None:
+        """Measure no longer: the task goes on elsewhere, or later."""
+        self._processor_mark = None
+
     def assume(self, key: str, value: Any) -> None:
         """Take *value* for the attribute *key*, unless the task says otherwise."""
         self._capture.attributes.setdefault(key, value)
@@ -231,7 +244,8 @@ class Execution:
         """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            self._end(self._capture.returned(result), elapsed, result, None)
+            used = None if self._processor_mark is None else self._used(self._processor_mark, elapsed)
+            self._end(self._capture.returned(result), elapsed, used, result, None)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
 
@@ -239,12 +253,30 @@ class Execution:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            self._end(self._capture.raised(exception), elapsed, None, exception)
+            used = None if self._processor_mark is None else self._used(self._processor_mark, elapsed)
+            self._end(self._capture.raised(exception), elapsed, used, None, exception)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
 
-    def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
+    def _used(self, mark: int, elapsed: int) -> tuple[int, int | None]:
+        """Return the processor time and the memory that the task used, measured now that it ends."""
+        used = elapsed if elapsed <= resources.RESOLUTION else resources.processor_time(mark, self._clock, elapsed)
+        return used, None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
+
+    def _end(
+        self,
+        verdict: Verdict,
+        elapsed: int,
+        used: tuple[int, int | None] | None,
+        result: Any,
+        exception: BaseException | None,
+    ) -> None:
         attributes = self._capture.attributes
+        if used is not None:
+            processor_time, memory = used
+            attributes.setdefault(semconv.CPU_TIME, processor_time / 1e9)  # the pool's own word goes before it
+            if memory is not None:
+                attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
         pipeline, recorded = self._pipeline, self._recorded
