@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from . import otlp, routes
+from . import metrics, otlp, routes
 from .capture import guarded
 from .database import LearningDatabase
 from .errors import ConfigurationError
@@ -42,6 +43,7 @@ def configure(
     *,
     durability: str | None = None,
     tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
     retention_days: float | None = None,
     max_size: int | str | None = None,
     prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
@@ -52,6 +54,7 @@ def configure(
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
         durability: ``"commit"`` or ``"batch"``; see :class:`LearningDatabase`.
         tracer_provider: the spans' provider; by default the global one, which is set up where there is none.
+        meter_provider: the metrics' provider; by default the global one, once there is one.
         retention_days: rows older than so many days are deleted in the background.
         max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
         prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
@@ -78,6 +81,7 @@ def configure(
             current.close()
         wanted.limit(limits)
         wanted.calls.price_with(price_list)
+        metrics.use(meter_provider)
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
@@ -121,6 +125,7 @@ def shutdown() -> None:
     with _State.lock:
         database, _State.database, _State.is_private = _State.database, None, False
         routes.install(None)
+        metrics.use(None)
         for member in _members.values():
             member.processor = None
     if database is not None:
@@ -136,6 +141,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     with _State.lock:
         before = _State.database, _State.is_private
         join = routes.installed()
+        meter_provider = metrics.in_use()
         processors = [(member, member.processor) for member in _members.values()]
         _State.database, _State.is_private = None, False
     try:
@@ -145,18 +151,22 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
         with _State.lock:
             _State.database, _State.is_private = before
             routes.install(join)
+            metrics.use(meter_provider)
             for member, processor in processors:
                 member.processor = processor
 
 
-def pipeline_for(database: LearningDatabase, tracer_provider: trace.TracerProvider | None) -> Pipeline | None:
+def pipeline_for(
+    database: LearningDatabase, tracer_provider: trace.TracerProvider | None, meter_provider: MeterProvider | None
+) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if routes.is_disabled():
         return None
-    pipeline: Pipeline | None = database.pipelines.get(tracer_provider)
+    providers = tracer_provider, meter_provider
+    pipeline: Pipeline | None = database.pipelines.get(providers)
     if pipeline is None:
-        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, tracer_provider)
-        database.pipelines[tracer_provider] = pipeline
+        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, *providers)
+        database.pipelines[providers] = pipeline
     return pipeline
 
 
@@ -165,6 +175,7 @@ def _pipeline(
     join: Callable[[Any], object],
     configured: trace.TracerProvider | None,
     tracer_provider: trace.TracerProvider | None,
+    meter_provider: MeterProvider | None,
 ) -> Pipeline:
     """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
     provider = tracer_provider or configured
@@ -173,6 +184,10 @@ def _pipeline(
         tracer = AwaitedTracer(tracer, functools.partial(guarded, join))
     elif provider is not configured:
         guarded(join, provider)
+    published = metrics.metrics_of(meter_provider)
+    if published is not None:
+        published.count_running(processor.running)
+        processor.tell_totals(published.totals_known)
     return Pipeline(
         tracer=tracer,
         private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
@@ -182,6 +197,7 @@ def _pipeline(
         running=processor.running,
         set_attributes=set_valid_attributes,
         deliver_call=processor.record_call,
+        metrics=published,
     )
 
 

@@ -23,6 +23,8 @@ from .routes import NOT_GIVEN, Route, route_to
 from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
     from .database import LearningDatabase
 
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]")
@@ -47,6 +49,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = ...,
     learning_db: "LearningDatabase | Callable[[Any], LearningDatabase | None] | None" = ...,
     tracer_provider: TracerProvider | None = ...,
+    meter_provider: "MeterProvider | None" = ...,
 ) -> Callable[[F], F]: ...
 
 
@@ -64,6 +67,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: "MeterProvider | None" = None,
 ) -> Any:
     """Record each call of the decorated function as one execution. Bare, or with keywords.
 
@@ -86,6 +90,7 @@ def record_execution(
         learning_db: a LearningDatabase to record into, or ``instance -> LearningDatabase | None``. None records
             nothing and changes nothing. By default whatever ``configure()`` set up.
         tracer_provider: the spans' provider; by default the global one.
+        meter_provider: the metrics' provider; by default that of ``configure()``, else the global one.
 
     Raises:
         ConfigurationError: for an argument that cannot be used.
@@ -100,6 +105,7 @@ def record_execution(
         fields=fields,
         learning_db=learning_db,
         tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
     )
     decorate = decorator_for(recording, batch=batch)
     return decorate if function is None else decorate(function)
@@ -129,6 +135,7 @@ def recording_for(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: "MeterProvider | None" = None,
 ) -> Recording:
     """Check the arguments of :func:`record_execution`, and return what they amount to.
 
@@ -139,7 +146,8 @@ def recording_for(
     _check(pool_type, fields, success_when, request_hook, response_hook)
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
-    return Recording(route_to(learning_db, tracer_provider), options, task, request_hook, response_hook, learning_db)
+    route = route_to(learning_db, tracer_provider, meter_provider)
+    return Recording(route, options, task, request_hook, response_hook, learning_db)
 
 
 def decorator_for(recording: Recording, *, batch: bool = False) -> Callable[[Any], Any]:

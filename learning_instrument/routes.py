@@ -5,9 +5,10 @@ first execution with a database of its own starts.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
@@ -16,6 +17,9 @@ from .capture import guarded
 from .errors import ConfigurationError
 from .semconv import SCOPE_NAME
 from .tracing import Pipeline, warn
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
 
 
 class _NotGiven:
@@ -34,8 +38,10 @@ Route = Callable[[Any], Pipeline | None]
 class Join(Protocol):
     """Builds pipelines; ``configuration`` has one."""
 
-    def __call__(self, tracer_provider: TracerProvider | None) -> Pipeline | None:
-        """Return the pipeline of one provider (None: the global one)."""
+    def __call__(
+        self, tracer_provider: TracerProvider | None, meter_provider: "MeterProvider | None"
+    ) -> Pipeline | None:
+        """Return the pipeline of one provider of each kind (None: the global one)."""
 
 
 class _Configured:
@@ -59,22 +65,24 @@ def installed() -> Join | None:
     return _Configured.join
 
 
-def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
+def route_to(
+    learning_db: Any, tracer_provider: TracerProvider | None, meter_provider: "MeterProvider | None" = None
+) -> Route:
     """Return the route of executions decorated with these arguments.
 
     Raises:
         ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
     """
     if learning_db is NOT_GIVEN:
-        return _DefaultRoute(tracer_provider)
+        return _DefaultRoute(tracer_provider, meter_provider)
     if learning_db is None:
         return lambda instance: None
     from .database import LearningDatabase
 
     if isinstance(learning_db, LearningDatabase):
-        return _ExplicitRoute(lambda instance: learning_db, tracer_provider)
+        return _ExplicitRoute(lambda instance: learning_db, tracer_provider, meter_provider)
     if callable(learning_db):
-        return _ExplicitRoute(learning_db, tracer_provider)
+        return _ExplicitRoute(learning_db, tracer_provider, meter_provider)
     raise ConfigurationError(
         f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
         " instance -> LearningDatabase | None."
@@ -82,23 +90,23 @@ def route_to(learning_db: Any, tracer_provider: TracerProvider | None) -> Route:
 
 
 class _DefaultRoute:
-    def __init__(self, tracer_provider: TracerProvider | None) -> None:
-        self._tracer_provider = tracer_provider
+    def __init__(self, *providers: Any) -> None:
+        self._providers = providers
         self._generation = -1
         self._pipeline: Pipeline | None = None
 
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != _Configured.generation:
             generation, join = _Configured.generation, _Configured.join
-            self._pipeline = _guarded(join or _bare, self._tracer_provider)
+            self._pipeline = _guarded(join or _bare, *self._providers)
             self._generation = generation
         return self._pipeline
 
 
 class _ExplicitRoute:
-    def __init__(self, database_of: Callable[[Any], Any], tracer_provider: TracerProvider | None) -> None:
+    def __init__(self, database_of: Callable[[Any], Any], *providers: Any) -> None:
         self._database_of = database_of
-        self._tracer_provider = tracer_provider
+        self._providers = providers
         self._last: tuple[Any, Pipeline | None] = (None, None)
         self._has_warned = False
 
@@ -120,7 +128,7 @@ class _ExplicitRoute:
             if not guarded(isinstance, database, LearningDatabase):  # which may ask a property of its own
                 self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
                 return None
-            pipeline = _guarded(pipeline_for, database, self._tracer_provider)
+            pipeline = _guarded(pipeline_for, database, *self._providers)
             self._last = (database, pipeline)
         return pipeline
 
@@ -146,7 +154,7 @@ def is_disabled() -> bool:
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
     """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
-    return trace.get_tracer(SCOPE_NAME, _RELEASE, tracer_provider)
+    return trace.get_tracer(SCOPE_NAME, RELEASE, tracer_provider)
 
 
 def _release() -> str:
@@ -157,11 +165,11 @@ def _release() -> str:
 
 
 # Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
-_RELEASE: Final = _release()
+RELEASE: Final = _release()
 
 
-def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
-    """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
+def _bare(tracer_provider: TracerProvider | None, meter_provider: "MeterProvider | None") -> Pipeline | None:
+    """Return the pipeline where nothing is configured: spans and metrics to the providers, and no rows."""
     if is_disabled():
         return None
     if tracer_provider is None:
@@ -171,4 +179,10 @@ def _bare(tracer_provider: TracerProvider | None) -> Pipeline | None:
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )
-    return Pipeline(tracer_of(tracer_provider))
+    if "opentelemetry.metrics" not in sys.modules:  # so nobody takes any
+        return Pipeline(tracer_of(tracer_provider))
+    from .metrics import metrics_of
+
+    metrics = metrics_of(meter_provider)
+    running = None if metrics is None else metrics.own_running
+    return Pipeline(tracer_of(tracer_provider), metrics=metrics, running=running)

@@ -19,7 +19,7 @@ from weakref import ref
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
-from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, Tracer
 
 from . import resources, semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
@@ -70,6 +70,13 @@ class Enclosing(Protocol):
     _recorded: Span
 
 
+class Metrics(Protocol):
+    """Publishes executions as metrics."""
+
+    def ended(self, attributes: Mapping[str, Any], span: SpanContext) -> None:
+        """Take an execution that ended, as its attributes have it, and the ids of its span."""
+
+
 def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
     """Set *attributes* on a span of any make."""
     span.set_attributes(attributes)
@@ -91,6 +98,8 @@ class Pipeline:
     lose: Callable[[BaseException], object] | None = None
     #: Where executions are noted while they run.
     running: Running | None = None
+    #: What publishes executions as metrics.
+    metrics: Metrics | None = None
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
 
@@ -298,6 +307,8 @@ class Execution:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
+            pipeline.metrics.ended(attributes, self._span.get_span_context())
         self._let_go(recorded)
         end_time = self._started + elapsed
         for span in spans:

@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "batches": "semconv identifiers outcome plain capture reading tracing",
     "calls": "batches tracing",
     "routes": "semconv errors capture tracing",
+    "pool_figures": "capture errors fields plain reading semconv",
+    "metrics": "pool_figures routes running semconv",
     "decorator": "errors batches capture fields plain tracing calls routes",
     "propagation": "identifiers capture tracing",
     "carrying": "semconv capture fields plain tracing calls routes decorator propagation",
@@ -68,9 +70,9 @@ MAY_IMPORT = {
     "repricing": "database connection model_calls prices totals",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
-    "processor": "semconv exporter model_calls provider running tracing",
+    "processor": "semconv call_storage exporter model_calls provider running tracing",
     "otlp": "",
-    "configuration": "capture errors tracing routes database prices retention exporter otlp provider processor",
+    "configuration": "capture errors metrics tracing routes database prices retention exporter otlp provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -86,11 +88,11 @@ MAY_IMPORT = {
     "doctor": "errors processes read_only schema selection",
     "launch": "errors otlp",
     "cli": "database demo doctor errors feedback launch lookup moments pruning read_only record selection",
-    "__init__": "configuration database decorator exporter instrumentor outcome record tracing",
+    "__init__": "configuration database decorator exporter instrumentor metrics outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
-    "routes": "configuration database",
+    "routes": "configuration database metrics",
     "decorator": "database",
     "carrying": "configuration database",
     "upkeep": "followers",
@@ -246,6 +248,7 @@ PROMISED = {
     "SQLiteSpanExporter",
     "configure",
     "current_execution",
+    "observe_pool",
     "record_execution",
     "shutdown",
 }
@@ -278,7 +281,7 @@ def test_attribute_keys_are_those_of_the_design():
         service.name process.pid exception exception.type exception.message exception.stacktrace _OTHER
     """
     of_model_calls = """
-        gen_ai.operation.name gen_ai.response.model gen_ai.provider.name gen_ai.system
+        gen_ai.operation.name gen_ai.response.model gen_ai.provider.name gen_ai.system gen_ai.token.type
         gen_ai.usage.prompt_tokens gen_ai.usage.completion_tokens
         gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_creation.input_tokens
         gen_ai.usage.cache_read_input_tokens gen_ai.usage.cache_creation_input_tokens
@@ -289,6 +292,8 @@ def test_attribute_keys_are_those_of_the_design():
     """
     constants = {name: value for name, value in vars(semconv).items() if name.isupper()}
     apart = {constants.pop(name) for name in ("SCOPE_NAME", "SPAN_NAME", "BATCH_SPAN_NAME")}
+    metrics = {name: constants.pop(name) for name in list(constants) if name.startswith("METRIC_")}
+    assert all(name.startswith("learning_instrument.") for name, unit, description in metrics.values())
     constants.pop("BATCH_SIZE")  # of the batch span, which is no record
 
     assert apart == {"learning_instrument", "execute_task", "execute_batch"}

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
 from .peers import PEERS, Peer
@@ -25,6 +28,8 @@ BLOCK_CALLS = 1000
 OURS_BATCH = "learning_instrument, batch"
 OURS_COMMIT = "learning_instrument, commit"
 OURS_EXPORTED = "the same in batch, and exported as well"
+OURS_BATCH_METRICS = "batch with metrics"
+OURS_COMMIT_METRICS = "commit with metrics"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,11 @@ def measure(rounds: int) -> Costs:
         exported = _ours(folder, "batch", OURS_EXPORTED, discarding_provider())
         commit.call(tasks(1)[0])
         inserts = [bare_span_and_insert(folder / "commit.db", folder / f"raw{n}.db", BLOCK_CALLS) for n in range(2)]
-        variants = [bare_method(), bare_span(), batch, exported, inserts[0], commit]
+        measured = [
+            _ours(folder, durability, name, TracerProvider(), MeterProvider([InMemoryMetricReader()]))
+            for durability, name in (("batch", OURS_BATCH_METRICS), ("commit", OURS_COMMIT_METRICS))
+        ]
+        variants = [bare_method(), bare_span(), batch, exported, measured[0], inserts[0], commit, measured[1]]
         costs = _costs(variants, [peer for peer in PEERS if peer.is_installed], rounds)
         pair = interleave([commit], inserts[1], tasks(BLOCK_CALLS), rounds)
     return Costs(costs, pair[OURS_COMMIT].ratios())
@@ -84,16 +93,21 @@ def _costs(variants: list[Variant], peers: Sequence[Peer], rounds: int) -> list[
     ]
 
 
-def _ours(folder: Path, durability: str, name: str, provider: TracerProvider) -> Variant:
+def _ours(
+    folder: Path, durability: str, name: str, provider: TracerProvider, meter_provider: MeterProvider | None = None
+) -> Variant:
     from learning_instrument import LearningDatabase, record_execution
 
-    path = folder / (f"{durability}.db" if name != OURS_EXPORTED else "exported.db")
+    path = folder / (f"{durability}.db" if name in (OURS_BATCH, OURS_COMMIT) else f"{name.replace(' ', '_')}.db")
     database = LearningDatabase(path, durability=durability)
-    pool = pool_of(record_execution(learning_db=database, tracer_provider=provider))
+    meters = meter_provider or NoOpMeterProvider()
+    pool = pool_of(record_execution(learning_db=database, tracer_provider=provider, meter_provider=meters))
 
     def drain() -> None:
         is_written = database.flush(60)
         provider.force_flush()
+        if meter_provider is not None:
+            meter_provider.force_flush()  # collects
         if not is_written or database.statistics().lost:
             raise RuntimeError(f"Executions are missing: {database.statistics()}")
 
