@@ -32,6 +32,7 @@ from opentelemetry.metrics import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from . import semconv
+from .forking import tell_of_forks
 from .pool_figures import ObservedPool, ObservedPools, Read
 from .routes import RELEASE
 from .running import Running
@@ -55,6 +56,8 @@ _MANY: Final = 1_000
 _MOST_WAITING: Final = 20_000
 #: How many executions are remembered that have ended, for sums of their model calls that come later.
 _MOST_REMEMBERED: Final = 10_000
+#: How long a fork waits for those that are being recorded.
+_FORK_SECONDS: Final = 2.0
 
 Attributes = dict[str, str]
 
@@ -111,7 +114,7 @@ class ExecutionMetrics:
         self.start_anew()
         # Last, for whoever collects calls back at once.
         self._create_instruments(get_meter(semconv.SCOPE_NAME, RELEASE, meter_provider))
-        _all.add(self)
+        tell_of_forks(self)
 
     def _create_instruments(self, meter: Meter) -> None:
         self._duration = _histogram(meter, semconv.METRIC_DURATION)
@@ -236,8 +239,10 @@ class ExecutionMetrics:
         self.drain()
         active: dict[str | None, int] = dict.fromkeys(self._pool_types, 0)
         for running in list(self._running):
-            for reference in _values_of(running.by_id):
+            for execution_id, reference in _items_of(running.by_id):
                 execution = reference()
+                if execution is None and running is self.own_running:
+                    running.by_id.pop(execution_id, None)  # it was abandoned, and nobody else looks
                 if execution is None or execution.pipeline.metrics is not self:
                     continue
                 so_far = execution.so_far()
@@ -258,6 +263,15 @@ class ExecutionMetrics:
                 log.warning(message, exc_info=exc_info)
             except Exception:  # a log handler of the host's
                 return
+
+    def suspend(self) -> bool:
+        """Keep our thread out of the SDK while the process forks: its locks would stay locked in the child."""
+        return self._lock.acquire(timeout=_FORK_SECONDS)
+
+    def resume(self, held: bool) -> None:
+        """Go on in the parent of a fork."""
+        if held:
+            self._lock.release()
 
     def start_anew(self) -> None:
         """Begin, or go on in a forked child: what waits and what runs is the parent's."""
@@ -402,21 +416,16 @@ def _observable(create: Callable[..., object], metric: tuple[str, str, str], cal
     create(name, [callback], unit, description)
 
 
-def _values_of(by_id: "dict[str, weakref.ref[Any]]") -> "list[weakref.ref[Any]]":
+def _items_of(by_id: "dict[str, weakref.ref[Any]]") -> "list[tuple[str, weakref.ref[Any]]]":
     while True:
         try:
-            return list(by_id.values())
+            return list(by_id.items())
         except RuntimeError:  # another thread began or ended an execution meanwhile
             continue
 
 
-_all: "weakref.WeakSet[ExecutionMetrics]" = weakref.WeakSet()
-
-
 def _start_anew() -> None:
     _Default.lock = threading.RLock()
-    for metrics in list(_all):
-        metrics.start_anew()
 
 
 if hasattr(os, "register_at_fork"):

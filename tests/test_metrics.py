@@ -398,6 +398,53 @@ def test_forked_child_counts_its_own(measured, host):
     assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_waits_for_what_is_being_recorded(measured, host, monkeypatch):
+    """A lock of the SDK's that another thread holds would stay locked in the child."""
+    monkeypatch.setattr(metrics_module, "_FORK_SECONDS", 60.0)
+    recording, happened = threading.Event(), []
+    duration = metrics_of(host.provider)._duration
+
+    class Slow:
+        def record(self, *args):
+            recording.set()
+            time.sleep(0.2)  # long enough for a fork that does not wait
+            duration.record(*args)
+            happened.append("recorded")
+
+    monkeypatch.setattr(metrics_of(host.provider), "_duration", Slow())
+    SyncPool().execute_task({})
+    thread = threading.Thread(target=host.metrics)
+    thread.start()
+    assert recording.wait(60)
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    happened.append("forked")
+
+    os.waitpid(child, 0)
+    thread.join()
+    assert happened == ["recorded", "forked"]
+
+
+def test_abandoned_execution_is_forgotten(host):
+    """A coroutine that nobody awaits to its end runs no more."""
+
+    @record_execution(meter_provider=host.provider)
+    async def execute_task(task):
+        await asyncio.sleep(0)
+
+    coroutine = execute_task({})
+    coroutine.send(None)
+    coroutine.close()
+    del coroutine
+    gc.collect()
+
+    assert sum(host.values(ACTIVE, POOL).values()) == 0
+    assert metrics_of(host.provider).own_running.by_id == {}
+
+
 # Model calls are added up late, off the task's thread.
 
 
