@@ -368,7 +368,8 @@ execute_task({})
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider([reader]))
 for _ in range(5): execute_task({})
-(scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
+scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+(scope,) = [scope for scope in scopes if scope.scope.name == "learning_instrument"]
 values = {metric.name: metric.data.data_points[0] for metric in scope.metrics}
 print(*[values[f"learning_instrument.{name}"].value for name in ("executions", "active_executions")])
 shutdown()
