@@ -34,6 +34,7 @@ class _State:
 
     lock = threading.Lock()
     database: LearningDatabase | None = None
+    measures_resources: bool = True
     #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
     is_private: bool = False
 
@@ -47,6 +48,7 @@ def configure(
     retention_days: float | None = None,
     max_size: int | str | None = None,
     prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
+    measure_resources: bool = True,
 ) -> LearningDatabase:
     """Record every decorated execution. Called twice with the same database, it does nothing more.
 
@@ -59,6 +61,8 @@ def configure(
         max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
         prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
             per million tokens, or the path of a TOML file that says so; by default ``$LEARNING_INSTRUMENT_PRICES``.
+        measure_resources: whether the processor time of synchronous tasks is measured, and their memory where it can be
+            told apart, which takes a microsecond for each.
 
     Returns:
         The database that is recorded into.
@@ -82,6 +86,7 @@ def configure(
         wanted.limit(limits)
         wanted.calls.price_with(price_list)
         metrics.use(meter_provider)
+        _State.measures_resources = measure_resources
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
@@ -126,6 +131,7 @@ def shutdown() -> None:
         database, _State.database, _State.is_private = _State.database, None, False
         routes.install(None)
         metrics.use(None)
+        _State.measures_resources = True
         for member in _members.values():
             member.processor = None
     if database is not None:
@@ -139,7 +145,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     No global tracer provider is set: it could not be taken back.
     """
     with _State.lock:
-        before = _State.database, _State.is_private
+        before = _State.database, _State.is_private, _State.measures_resources
         join = routes.installed()
         meter_provider = metrics.in_use()
         processors = [(member, member.processor) for member in _members.values()]
@@ -149,7 +155,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     finally:
         shutdown()
         with _State.lock:
-            _State.database, _State.is_private = before
+            _State.database, _State.is_private, _State.measures_resources = before
             routes.install(join)
             metrics.use(meter_provider)
             for member, processor in processors:
@@ -198,6 +204,7 @@ def _pipeline(
         set_attributes=set_valid_attributes,
         deliver_call=processor.record_call,
         metrics=published,
+        measures_resources=_State.measures_resources,
     )
 
 

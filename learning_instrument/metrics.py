@@ -29,7 +29,7 @@ from opentelemetry.metrics import (
     get_meter,
     get_meter_provider,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from . import semconv
 from .forking import tell_of_forks
@@ -135,10 +135,10 @@ class ExecutionMetrics:
         """Count among those in flight the executions of ours in *running*."""
         self._running.add(running)
 
-    def ended(self, attributes: Mapping[str, Any], span: SpanContext) -> None:
-        """Take an execution that ended, as its attributes have it, and the ids of its span. On the task's thread."""
+    def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
+        """Take an execution that ended, as its attributes have it, and its span. On the task's thread."""
         if self._is_heard or self._look():
-            self._put(_Ended(attributes, span))
+            self._put(_Ended(attributes, span.get_span_context()))
 
     def totals_known(self, totals: Mapping[str, Total]) -> None:
         """Take what executions cost and used, now that their model calls are added up. Repetition does no harm."""
@@ -149,7 +149,9 @@ class ExecutionMetrics:
     def _look(self) -> bool:
         """Tell whether there is a global provider by now."""
         provider = getattr(_internal, "_METER_PROVIDER", None)  # the public question reads the environment each time
-        self._is_heard = provider is not None and not isinstance(provider, NoOpMeterProvider)
+        if provider is None:
+            return False
+        self._is_heard = not isinstance(provider, NoOpMeterProvider)
         return self._is_heard
 
     def _put(self, item: "_Ended | _Added") -> None:

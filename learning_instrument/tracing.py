@@ -19,7 +19,7 @@ from weakref import ref
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import resources, semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
@@ -73,8 +73,8 @@ class Enclosing(Protocol):
 class Metrics(Protocol):
     """Publishes executions as metrics."""
 
-    def ended(self, attributes: Mapping[str, Any], span: SpanContext) -> None:
-        """Take an execution that ended, as its attributes have it, and the ids of its span."""
+    def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
+        """Take an execution that ended, as its attributes have it, and its span."""
 
 
 def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
@@ -100,6 +100,8 @@ class Pipeline:
     running: Running | None = None
     #: What publishes executions as metrics.
     metrics: Metrics | None = None
+    #: Whether processor time and memory are measured.
+    measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
 
@@ -221,7 +223,8 @@ class Execution:
 
     def measure_resources(self) -> None:
         """Measure what the task uses from here on: until it ends, it has this thread to itself."""
-        self._processor_mark = resources.processor_mark(self._clock)
+        if self._pipeline.measures_resources:
+            self._processor_mark = resources.processor_mark(self._clock)
 
     def forget_resources(self) -> None:
         """Measure no longer: the task goes on elsewhere, or later."""
@@ -253,7 +256,7 @@ class Execution:
         """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            used = None if self._processor_mark is None else self._used(self._processor_mark, elapsed)
+            used = self._processor_time(elapsed)
             self._end(self._capture.returned(result), elapsed, used, result, None)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
@@ -262,28 +265,30 @@ class Execution:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            used = None if self._processor_mark is None else self._used(self._processor_mark, elapsed)
+            used = self._processor_time(elapsed)
             self._end(self._capture.raised(exception), elapsed, used, None, exception)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
 
-    def _used(self, mark: int, elapsed: int) -> tuple[int, int | None]:
-        """Return the processor time and the memory that the task used, measured now that it ends."""
-        used = elapsed if elapsed <= resources.RESOLUTION else resources.processor_time(mark, self._clock, elapsed)
-        return used, None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
+    def _processor_time(self, elapsed: int) -> int | None:
+        """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""
+        mark = self._processor_mark
+        if mark is None or elapsed <= resources.RESOLUTION:
+            return None if mark is None else elapsed
+        return resources.processor_time(mark, self._clock, elapsed)
 
     def _end(
         self,
         verdict: Verdict,
         elapsed: int,
-        used: tuple[int, int | None] | None,
+        used: int | None,
         result: Any,
         exception: BaseException | None,
     ) -> None:
         attributes = self._capture.attributes
         if used is not None:
-            processor_time, memory = used
-            attributes.setdefault(semconv.CPU_TIME, processor_time / 1e9)  # the pool's own word goes before it
+            attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own word goes before it
+            memory = None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
             if memory is not None:
                 attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
@@ -308,7 +313,7 @@ class Execution:
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
         if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
-            pipeline.metrics.ended(attributes, self._span.get_span_context())
+            pipeline.metrics.ended(attributes, self._span)
         self._let_go(recorded)
         end_time = self._started + elapsed
         for span in spans:

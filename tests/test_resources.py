@@ -11,7 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 from pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
 
-from learning_instrument import LearningDatabase, current_execution, record_execution
+from learning_instrument import LearningDatabase, configure, current_execution, record_execution
 from learning_instrument.resources import RESOLUTION
 
 #: What readings of the clock are right to.
@@ -171,6 +171,16 @@ def test_word_of_the_task_goes_first(configured, rows):
 
     (row,) = rows()
     assert row["cpu_time_seconds"] == 7.0
+
+
+def test_measuring_can_be_turned_off(database, provider, rows):
+    """What the pool reports is kept all the same."""
+    configure(database, tracer_provider=provider, measure_resources=False)
+
+    SyncPool(timed_spin).execute_task({"seconds": 0.001})
+    SyncPool(lambda task: {"success": True, "cpu_time_seconds": 12.5}).execute_task({})
+
+    assert [row["cpu_time_seconds"] for row in rows()] == [None, 12.5]
 
 
 async def test_concurrent_tasks_of_a_loop_are_not_measured(configured, rows):
