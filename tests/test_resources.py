@@ -8,6 +8,7 @@ import time
 import types
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
+import billiard
 import pytest
 from pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
 
@@ -282,6 +283,19 @@ def test_memory_is_that_of_the_task_that_took_it(database, rows, worker):
     assert 180 < large < 260
     assert small is None
     assert 280 < larger < 360
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
+def test_memory_of_tasks_in_celerys_children(database, rows):
+    """Its prefork children are made by billiard, which is multiprocessing by another name."""
+    pool = WorkerPool(LearningDatabase(database.path))
+    with billiard.Pool(1) as children:
+        for megabytes in (200, 1):
+            children.apply(pool.execute_task, ({"megabytes": megabytes},))
+
+    large, small = [row["peak_memory_mb"] for row in rows()]
+    assert 180 < large < 260
+    assert small is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
