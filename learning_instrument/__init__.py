@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import BudgetExceeded
     from .exporter import SQLiteSpanExporter
     from .instrumentor import PoolInstrumentor
+    from .metrics import observe_pool
     from .outcome import ErrorType
     from .record import ExecutionRecord
     from .tracing import current_execution
@@ -28,6 +29,7 @@ __all__ = [
     "SQLiteSpanExporter",
     "configure",
     "current_execution",
+    "observe_pool",
     "record_execution",
     "shutdown",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "SQLiteSpanExporter": "exporter",
     "configure": "configuration",
     "current_execution": "tracing",
+    "observe_pool": "metrics",
     "record_execution": "decorator",
     "shutdown": "configuration",
 }

@@ -57,6 +57,12 @@ class Batch:
         """Start one of its tasks, where the pool hands them to workers of its own."""
         return start_execution(self._pipeline, self.plan, self.instance, task)
 
+    def measure_resources(self) -> None:
+        """Do nothing: what a batch uses cannot be told apart by its tasks."""
+
+    def forget_resources(self) -> None:
+        """Do nothing."""
+
     def returned(self, result: Any) -> None:
         """End with what the batch returned."""
         elapsed = time.perf_counter_ns() - self._clock

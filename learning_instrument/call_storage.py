@@ -6,7 +6,7 @@ before its execution's row is, by this process or by another: such executions ar
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from .attribution import SpanLink, forget_what_is_old, store_calls
@@ -15,7 +15,7 @@ from .errors import ConfigurationError
 from .model_calls import ModelCall
 from .prices import Prices, prices_of
 from .record import COLUMNS, Row
-from .totals import apply_totals, due
+from .totals import Change, apply_totals, due
 
 log = logging.getLogger("learning_instrument")
 
@@ -41,6 +41,10 @@ class CallBatch(NamedTuple):
         return len(self.calls) + len(self.links)
 
 
+TotalsListener = Callable[[Mapping[str, Change]], object]
+"""Told of executions by their ids, as the sums of their model calls have changed them."""
+
+
 class CallStorage:
     """Stores model calls beside the executions of one database."""
 
@@ -49,6 +53,18 @@ class CallStorage:
         #: Executions whose calls came before their row.
         self._awaited: set[str] = set()
         self._forgot = time.monotonic()
+        self._listeners: list[TotalsListener] = []
+
+    def tell(self, listener: TotalsListener) -> None:
+        """Tell *listener* of executions whose calls are added up, though the transaction may yet be tried again."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def _apply_totals(self, connection: Connection, execution_ids: Iterable[str]) -> Mapping[str, Change]:
+        changes = apply_totals(connection, execution_ids)
+        for listener in self._listeners:
+            listener(changes)
+        return changes
 
     def price_with(self, prices: Prices) -> None:
         """Price the calls to come with *prices*."""
@@ -94,7 +110,7 @@ class CallStorage:
         touched = store_calls(connection, part.calls, part.links) | set(part.due)
         # Before we look for the rows: a task that commits its own after this transaction sees that it is awaited.
         self._awaited |= touched
-        self._awaited -= apply_totals(connection, touched).keys()
+        self._awaited -= self._apply_totals(connection, touched).keys()
         if len(self._awaited) > _MOST_AWAITED:
             self._awaited.clear()
 
@@ -106,7 +122,7 @@ class CallStorage:
         """
         if connection.execute("SELECT 1 FROM totals_due LIMIT 1"):
             with connection.transaction() as opened:
-                apply_totals(opened, due(opened.execute))
+                self._apply_totals(opened, due(opened.execute))
         if time.monotonic() - self._forgot > _FORGET_SECONDS:
             self._forgot = time.monotonic()
             with connection.transaction() as opened:

@@ -74,6 +74,7 @@ def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: 
     if execution is None:
         return function(*args, **kwargs)
     token = otel_context.attach(execution.context)
+    execution.measure_resources()
     try:
         result = function(*args, **kwargs)
     except BaseException as exception:
@@ -92,9 +93,11 @@ def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: 
 def _when_done(execution: Timed, result: Any) -> Any:
     cls = type(result)
     if cls is CoroutineType:
+        execution.forget_resources()
         return _named_like(drive_coroutine(lambda: execution, result), result)
     try:
         if _is_future(cls):
+            execution.forget_resources()
             result.add_done_callback(lambda future: _settle(execution, future))
             return result
         is_awaitable = hasattr(cls, "__await__")
@@ -103,6 +106,7 @@ def _when_done(execution: Timed, result: Any) -> Any:
             raise
         is_awaitable = False
     if is_awaitable:
+        execution.forget_resources()
         return _TimedAwaitable(result, execution)
     execution.returned(result)
     return result

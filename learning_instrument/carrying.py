@@ -25,7 +25,7 @@ from .decorator import RecordedFunction, RecordedMethod, Recording, content_is_w
 from .fields import IDENTIFIER_LIMIT
 from .plain import utf8
 from .propagation import pack, unpack
-from .routes import NOT_GIVEN, route_to
+from .routes import NOT_GIVEN, Terms, route_to
 from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, start_guarded, with_wait
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _recorder_for(destination: _Destination) -> CallRecorder:
             configure_privately(path, durability)
             learning_db = NOT_GIVEN
     options = CaptureOptions(destination.pool_type, destination.capture_content and content_is_wanted())
-    route = route_to(learning_db, None, destination.budgets)
+    route = route_to(learning_db, Terms(budgets=destination.budgets))
     return CallRecorder(destination.adapter, Recording(route, options))
 
 

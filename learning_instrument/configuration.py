@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from . import otlp, routes
+from . import metrics, otlp, routes
 from .admission import within_budgets
 from .budgets import Budget, budgets_of
 from .capture import guarded
@@ -35,6 +36,7 @@ class _State:
 
     lock = threading.Lock()
     database: LearningDatabase | None = None
+    measures_resources: bool = True
     #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
     is_private: bool = False
     budgets: tuple[Budget, ...] = ()
@@ -45,10 +47,12 @@ def configure(
     *,
     durability: str | None = None,
     tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
     retention_days: float | None = None,
     max_size: int | str | None = None,
     prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
     budget: Budget | Sequence[Budget] | None = None,
+    measure_resources: bool = True,
 ) -> LearningDatabase:
     """Record every decorated execution. Called twice with the same database, it does nothing more.
 
@@ -58,11 +62,14 @@ def configure(
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
         durability: ``"commit"`` or ``"batch"``; see :class:`LearningDatabase`.
         tracer_provider: the spans' provider; by default the global one, which is set up where there is none.
+        meter_provider: the metrics' provider; by default the global one, once there is one.
         retention_days: rows older than so many days are deleted in the background.
         max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
         prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
             per million tokens, or the path of a TOML file that says so; by default ``$LEARNING_INSTRUMENT_PRICES``.
         budget: one or several, for all executions that are recorded here: not for those with a database of their own.
+        measure_resources: whether the processor time of synchronous tasks is measured, and their memory where it can be
+            told apart, which takes a microsecond for each.
 
     Returns:
         The database that is recorded into.
@@ -87,6 +94,8 @@ def configure(
             current.close()
         wanted.limit(limits)
         wanted.calls.price_with(price_list)
+        metrics.use(meter_provider)
+        _State.measures_resources = measure_resources
         if not routes.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
@@ -155,6 +164,8 @@ def shutdown() -> None:
     with _State.lock:
         database, _State.database, _State.is_private, _State.budgets = _State.database, None, False, ()
         routes.install(None)
+        metrics.use(None)
+        _State.measures_resources = True
         for member in _members.values():
             member.processor = None
     if database is not None:
@@ -168,8 +179,9 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     No global tracer provider is set: it could not be taken back.
     """
     with _State.lock:
-        before = _State.database, _State.is_private, _State.budgets
+        before = _State.database, _State.is_private, _State.budgets, _State.measures_resources
         join = routes.installed()
+        meter_provider = metrics.in_use()
         processors = [(member, member.processor) for member in _members.values()]
         _State.database, _State.is_private, _State.budgets = None, False, ()
     try:
@@ -177,49 +189,49 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     finally:
         shutdown()
         with _State.lock:
-            _State.database, _State.is_private, _State.budgets = before
+            _State.database, _State.is_private, _State.budgets, _State.measures_resources = before
             routes.install(join)
+            metrics.use(meter_provider)
             for member, processor in processors:
                 member.processor = processor
 
 
-def pipeline_for(
-    database: LearningDatabase, tracer_provider: trace.TracerProvider | None, budgets: tuple[Budget, ...] = ()
-) -> Pipeline | None:
+def pipeline_for(database: LearningDatabase, terms: routes.Terms) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if routes.is_disabled():
         return None
-    pipeline: Pipeline | None = database.pipelines.get(tracer_provider)
+    providers = terms.tracer_provider, terms.meter_provider
+    pipeline: Pipeline | None = database.pipelines.get(providers)
     if pipeline is None:
-        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, tracer_provider)
-        database.pipelines[tracer_provider] = pipeline
-    return within_budgets(pipeline, database, budgets)
+        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, terms)
+        database.pipelines[providers] = pipeline
+    return within_budgets(pipeline, database, terms.budgets)
 
 
 def _within_budgets(
-    join: routes.Join,
-    database: LearningDatabase,
-    budgets: tuple[Budget, ...],
-    tracer_provider: trace.TracerProvider | None,
-    more: tuple[Budget, ...] = (),
+    join: routes.Join, database: LearningDatabase, budgets: tuple[Budget, ...], terms: routes.Terms
 ) -> Pipeline | None:
-    pipeline = join(tracer_provider)
-    return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *more))
+    pipeline = join(terms)
+    return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *terms.budgets))
 
 
 def _pipeline(
     processor: ExecutionProcessor,
     join: Callable[[Any], object],
     configured: trace.TracerProvider | None,
-    tracer_provider: trace.TracerProvider | None,
+    terms: routes.Terms,
 ) -> Pipeline:
     """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
-    provider = tracer_provider or configured
+    provider = terms.tracer_provider or configured
     tracer = routes.tracer_of(provider)
     if provider is None:
         tracer = AwaitedTracer(tracer, functools.partial(guarded, join))
     elif provider is not configured:
         guarded(join, provider)
+    published = metrics.metrics_of(terms.meter_provider)
+    if published is not None:
+        published.count_running(processor.running)
+        processor.tell_totals(published.totals_known)
     return Pipeline(
         tracer=tracer,
         private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
@@ -229,6 +241,8 @@ def _pipeline(
         running=processor.running,
         set_attributes=set_valid_attributes,
         deliver_call=processor.record_call,
+        metrics=published,
+        measures_resources=_State.measures_resources,
     )
 
 

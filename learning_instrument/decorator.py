@@ -19,10 +19,12 @@ from .capture import CaptureOptions
 from .errors import ConfigurationError
 from .fields import IDENTIFIER_LIMIT, SETTABLE, Extractor
 from .plain import utf8
-from .routes import NOT_GIVEN, Route, route_to
+from .routes import NOT_GIVEN, Route, Terms, route_to
 from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
     from .budgets import Budget
     from .database import LearningDatabase
 
@@ -48,6 +50,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = ...,
     learning_db: "LearningDatabase | Callable[[Any], LearningDatabase | None] | None" = ...,
     tracer_provider: TracerProvider | None = ...,
+    meter_provider: "MeterProvider | None" = ...,
     budget: "Budget | Sequence[Budget] | None" = ...,
 ) -> Callable[[F], F]: ...
 
@@ -66,6 +69,7 @@ def record_execution(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: "MeterProvider | None" = None,
     budget: "Budget | Sequence[Budget] | None" = None,
 ) -> Any:
     """Record each call of the decorated function as one execution. Bare, or with keywords.
@@ -89,6 +93,7 @@ def record_execution(
         learning_db: a LearningDatabase to record into, or ``instance -> LearningDatabase | None``. None records
             nothing and changes nothing. By default whatever ``configure()`` set up.
         tracer_provider: the spans' provider; by default the global one.
+        meter_provider: the metrics' provider; by default that of ``configure()``, else the global one.
         budget: one or several, beside those that ``configure()`` was given. What all executions in the database cost
             counts; the calls of this function are what is refused.
 
@@ -105,6 +110,7 @@ def record_execution(
         fields=fields,
         learning_db=learning_db,
         tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
         budget=budget,
     )
     decorate = decorator_for(recording, batch=batch)
@@ -136,6 +142,7 @@ def recording_for(
     fields: Mapping[str, str | Extractor] | None = None,
     learning_db: Any = NOT_GIVEN,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: "MeterProvider | None" = None,
     budget: "Budget | Sequence[Budget] | None" = None,
 ) -> Recording:
     """Check the arguments of :func:`record_execution`, and return what they amount to.
@@ -148,7 +155,7 @@ def recording_for(
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
     budgets = _budgets(budget)
-    route = route_to(learning_db, tracer_provider, budgets)
+    route = route_to(learning_db, Terms(tracer_provider, meter_provider, budgets))
     return Recording(route, options, task, request_hook, response_hook, learning_db, budgets)
 
 

@@ -53,7 +53,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             in the entry-point group ``learning_instrument_pools``, and mahavishnu.
         database, durability: where to record, as in :func:`configure`, unless that was called before.
         pool_type, success_when, capture_content, request_hook, response_hook, fields, learning_db, tracer_provider,
-            budget: as in :func:`record_execution`.
+            meter_provider, budget: as in :func:`record_execution`.
 
     Raises:
         ConfigurationError: for a target or an argument that cannot be used.

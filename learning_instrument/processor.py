@@ -8,6 +8,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from .call_storage import TotalsListener
 from .exporter import SQLiteSpanExporter, is_execution
 from .model_calls import is_model_call
 from .provider import attributes_of
@@ -48,6 +49,10 @@ class ExecutionProcessor:
     def record_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
         """Take the finished span of a model call; see :func:`model_call`."""
         self._exporter.store_call(span, execution_id, path)
+
+    def tell_totals(self, listener: TotalsListener) -> None:
+        """Tell *listener* of executions whose model calls are added up."""
+        self._exporter.database.calls.tell(listener)
 
     def lose(self, fault: BaseException) -> None:
         """Count an execution that a fault of ours kept from being recorded."""

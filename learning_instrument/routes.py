@@ -5,9 +5,10 @@ first execution with a database of its own starts.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
@@ -19,6 +20,8 @@ from .semconv import SCOPE_NAME
 from .tracing import Pipeline, warn
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
     from .budgets import Budget
 
 
@@ -35,11 +38,19 @@ Route = Callable[[Any], Pipeline | None]
 """A pool instance (or None) -> the pipeline its executions take, or None to leave the call alone."""
 
 
+class Terms(NamedTuple):
+    """What a decorated function asks for, beside what was configured."""
+
+    tracer_provider: TracerProvider | None = None
+    meter_provider: "MeterProvider | None" = None
+    budgets: "tuple[Budget, ...]" = ()
+
+
 class Join(Protocol):
     """Builds pipelines; ``configuration`` has one."""
 
-    def __call__(self, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Pipeline | None:
-        """Return the pipeline of one provider (None: the global one), for tasks within *budgets* besides its own."""
+    def __call__(self, terms: Terms) -> Pipeline | None:
+        """Return the pipeline of executions with these *terms* beside its own."""
 
 
 class _Configured:
@@ -63,22 +74,22 @@ def installed() -> Join | None:
     return _Configured.join
 
 
-def route_to(learning_db: Any, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Route:
+def route_to(learning_db: Any, terms: Terms) -> Route:
     """Return the route of executions decorated with these arguments.
 
     Raises:
         ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
     """
     if learning_db is NOT_GIVEN:
-        return _DefaultRoute(tracer_provider, budgets)
+        return _DefaultRoute(terms)
     if learning_db is None:
         return lambda instance: None
     from .database import LearningDatabase
 
     if isinstance(learning_db, LearningDatabase):
-        return _ExplicitRoute(lambda instance: learning_db, tracer_provider, budgets)
+        return _ExplicitRoute(lambda instance: learning_db, terms)
     if callable(learning_db):
-        return _ExplicitRoute(learning_db, tracer_provider, budgets)
+        return _ExplicitRoute(learning_db, terms)
     raise ConfigurationError(
         f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
         " instance -> LearningDatabase | None."
@@ -86,30 +97,23 @@ def route_to(learning_db: Any, tracer_provider: TracerProvider | None, budgets: 
 
 
 class _DefaultRoute:
-    def __init__(self, tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]") -> None:
-        self._tracer_provider = tracer_provider
-        self._budgets = budgets
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
         self._generation = -1
         self._pipeline: Pipeline | None = None
 
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != _Configured.generation:
             generation, join = _Configured.generation, _Configured.join
-            self._pipeline = _guarded(join or _bare, self._tracer_provider, self._budgets)
+            self._pipeline = _guarded(join or _bare, self._terms)
             self._generation = generation
         return self._pipeline
 
 
 class _ExplicitRoute:
-    def __init__(
-        self,
-        database_of: Callable[[Any], Any],
-        tracer_provider: TracerProvider | None,
-        budgets: "tuple[Budget, ...]",
-    ) -> None:
+    def __init__(self, database_of: Callable[[Any], Any], terms: Terms) -> None:
         self._database_of = database_of
-        self._tracer_provider = tracer_provider
-        self._budgets = budgets
+        self._terms = terms
         self._last: tuple[Any, Pipeline | None] = (None, None)
         self._has_warned = False
 
@@ -131,7 +135,7 @@ class _ExplicitRoute:
             if not guarded(isinstance, database, LearningDatabase):  # which may ask a property of its own
                 self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
                 return None
-            pipeline = _guarded(pipeline_for, database, self._tracer_provider, self._budgets)
+            pipeline = _guarded(pipeline_for, database, self._terms)
             self._last = (database, pipeline)
         return pipeline
 
@@ -157,7 +161,7 @@ def is_disabled() -> bool:
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
     """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
-    return trace.get_tracer(SCOPE_NAME, _RELEASE, tracer_provider)
+    return trace.get_tracer(SCOPE_NAME, RELEASE, tracer_provider)
 
 
 def _release() -> str:
@@ -168,23 +172,33 @@ def _release() -> str:
 
 
 # Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
-_RELEASE: Final = _release()
+RELEASE: Final = _release()
 
 
-def _bare(tracer_provider: TracerProvider | None, budgets: "tuple[Budget, ...]" = ()) -> Pipeline | None:
-    """Return the pipeline where nothing is configured: spans to the provider, and no rows."""
+def _bare(terms: Terms) -> Pipeline | None:
+    """Return the pipeline where nothing is configured: spans and metrics to the providers, and no rows."""
     if is_disabled():
         return None
-    if tracer_provider is None:
+    if terms.tracer_provider is None:
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _Configured.has_warned:
             _Configured.has_warned = True
             warn(
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )
-    pipeline = Pipeline(tracer_of(tracer_provider))
-    if not budgets:
+    pipeline = _measured(terms)
+    if not terms.budgets:
         return pipeline
     from .admission import within_budgets
 
-    return within_budgets(pipeline, None, budgets)
+    return within_budgets(pipeline, None, terms.budgets)
+
+
+def _measured(terms: Terms) -> Pipeline:
+    tracer = tracer_of(terms.tracer_provider)
+    if "opentelemetry.metrics" not in sys.modules:  # so nobody takes any
+        return Pipeline(tracer)
+    from .metrics import metrics_of
+
+    metrics = metrics_of(terms.meter_provider)
+    return Pipeline(tracer, metrics=metrics, running=None if metrics is None else metrics.own_running)

@@ -12,7 +12,7 @@ class Running:
         watch: called by an execution that begins while nobody watches.
     """
 
-    __slots__ = ("by_id", "is_watched", "watch")
+    __slots__ = ("__weakref__", "by_id", "is_watched", "watch")
 
     def __init__(self, watch: Callable[[], object]) -> None:
         #: Weak: what is noted here must not keep a task alive, or a future that nobody will ever fulfil.

@@ -37,6 +37,7 @@ OUTPUT_TOKENS_BEFORE: Final = "gen_ai.usage.completion_tokens"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
 PROVIDER_NAME_BEFORE: Final = "gen_ai.system"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - of model calls
 TOTAL_COST: Final = "gen_ai.cost.total_cost"
 
 # Of model calls, in OpenInference's words.
@@ -83,3 +84,15 @@ TASK_OUTCOME: Final = "learning_instrument.task.outcome"
 TASK_REPO: Final = "learning_instrument.task.repo"
 TASK_TYPE: Final = "learning_instrument.task.type"
 WORKER_ID: Final = "learning_instrument.worker.id"
+
+# Metrics: name, unit (UCUM; in braces what is counted), and what it says. Tokens are not gen_ai.client.token.usage: the
+# instrumentations of model clients record that, and a sum over both would count twice.
+METRIC_ACTIVE: Final = ("learning_instrument.active_executions", "{execution}", "Executions that run now.")
+METRIC_COST: Final = ("learning_instrument.execution.cost", "{USD}", "What executions cost, where that is known.")
+METRIC_DURATION: Final = ("learning_instrument.execution.duration", "s", "How long executions took.")
+METRIC_EXECUTIONS: Final = ("learning_instrument.executions", "{execution}", "Executions that ended.")
+METRIC_QUEUE: Final = ("learning_instrument.execution.queue.duration", "s", "How long executions waited to start.")
+METRIC_TOKENS: Final = ("learning_instrument.execution.token.usage", "{token}", "Tokens that executions used.")
+METRIC_POOL_ACTIVE: Final = ("learning_instrument.pool.worker.active", "{worker}", "Workers of a pool that are busy.")
+METRIC_POOL_QUEUED: Final = ("learning_instrument.pool.task.queued", "{task}", "Tasks that wait in a pool.")
+METRIC_POOL_WORKERS: Final = ("learning_instrument.pool.worker.count", "{worker}", "Workers of a pool.")

@@ -59,10 +59,12 @@ class Totals:
 
 
 class Change(NamedTuple):
-    """An execution's cost before and after, in US dollars; None where nobody could tell."""
+    """An execution's cost before and after, in US dollars, and its tokens after; None where nobody could tell."""
 
     before: float | None
     after: float | None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[str, Change]:
@@ -158,7 +160,9 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, Change]:
             )
         if before is not None and changed.cost_source in (REPORTED, PRICED):
             connection.execute("INSERT OR REPLACE INTO reported_costs VALUES (?, ?)", (execution_id, before))
-        changes[execution_id] = Change(_known_cost(row), _known_cost(changed))
+        changes[execution_id] = Change(
+            _known_cost(row), _known_cost(changed), changed.input_tokens, changed.output_tokens
+        )
     connection.executemany("DELETE FROM totals_due WHERE execution_id = ?", [(each,) for each in rows])
     connection.executemany("INSERT OR IGNORE INTO totals_due VALUES (?)", [(each,) for each in ids if each not in rows])
     return changes

@@ -21,7 +21,7 @@ from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
-from . import semconv
+from . import resources, semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
 from .errors import BudgetExceeded
 from .fields import SETTABLE
@@ -29,6 +29,7 @@ from .identifiers import execution_id
 from .interruptions import is_interruption
 from .outcome import SUCCEEDED, Outcome, Verdict
 from .plain import text_of
+from .resources import Worker
 from .running import Running
 
 log = logging.getLogger("learning_instrument")
@@ -71,6 +72,13 @@ class Enclosing(Protocol):
     _recorded: Span
 
 
+class Metrics(Protocol):
+    """Publishes executions as metrics."""
+
+    def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
+        """Take an execution that ended, as its attributes have it, and its span."""
+
+
 def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
     """Set *attributes* on a span of any make."""
     span.set_attributes(attributes)
@@ -92,6 +100,10 @@ class Pipeline:
     lose: Callable[[BaseException], object] | None = None
     #: Where executions are noted while they run.
     running: Running | None = None
+    #: What publishes executions as metrics.
+    metrics: Metrics | None = None
+    #: Whether processor time and memory are measured.
+    measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
     #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` where it must not.
@@ -130,8 +142,10 @@ class Execution:
         "__weakref__",
         "_capture",
         "_clock",
+        "_memory_mark",
         "_outer",
         "_pipeline",
+        "_processor_mark",
         "_recorded",
         "_span",
         "_started",
@@ -149,6 +163,7 @@ class Execution:
         self.plan = plan
         self.instance = instance
         self.task = task
+        self._processor_mark: int | None = None
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
@@ -166,6 +181,7 @@ class Execution:
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
         attributes[semconv.PROCESS_ID] = _Process.id
+        self._memory_mark = resources.memory_mark() if Worker.may_be_one else None
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         below = {**context, _SPAN_KEY: span, _EXECUTION_KEY: self}
@@ -211,6 +227,15 @@ class Execution:
         if self._capture is not None:  # else it has ended
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
+    def measure_resources(self) -> None:
+        """Measure what the task uses from here on: until it ends, it has this thread to itself."""
+        if self._pipeline.measures_resources:
+            self._processor_mark = resources.processor_mark(self._clock)
+
+    def forget_resources(self) -> None:
+        """Measure no longer: the task goes on elsewhere, or later."""
+        self._processor_mark = None
+
     def assume(self, key: str, value: Any) -> None:
         """Take *value* for the attribute *key*, unless the task says otherwise."""
         self._capture.attributes.setdefault(key, value)
@@ -237,7 +262,8 @@ class Execution:
         """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            self._end(self._capture.returned(result), elapsed, result, None)
+            used = self._processor_time(elapsed)
+            self._end(self._capture.returned(result), elapsed, used, result, None)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
             if is_interruption(fault):
@@ -247,14 +273,34 @@ class Execution:
         """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
-            self._end(self._capture.raised(exception), elapsed, None, exception)
+            used = self._processor_time(elapsed)
+            self._end(self._capture.raised(exception), elapsed, used, None, exception)
         except Exception as fault:  # ours: the task goes on
             self._lose(fault)
             if is_interruption(fault):
                 raise
 
-    def _end(self, verdict: Verdict, elapsed: int, result: Any, exception: BaseException | None) -> None:
+    def _processor_time(self, elapsed: int) -> int | None:
+        """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""
+        mark = self._processor_mark
+        if mark is None or elapsed <= resources.RESOLUTION:
+            return None if mark is None else elapsed
+        return resources.processor_time(mark, self._clock, elapsed)
+
+    def _end(
+        self,
+        verdict: Verdict,
+        elapsed: int,
+        used: int | None,
+        result: Any,
+        exception: BaseException | None,
+    ) -> None:
         attributes = self._capture.attributes
+        if used is not None:
+            attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own word goes before it
+            memory = None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
+            if memory is not None:
+                attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
         pipeline, recorded = self._pipeline, self._recorded
@@ -276,6 +322,8 @@ class Execution:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
+            pipeline.metrics.ended(attributes, self._span)
         self._let_go(recorded)
         end_time = self._started + elapsed
         for span in spans:

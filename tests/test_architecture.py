@@ -26,10 +26,12 @@ MAY_IMPORT = {
     "running": "",
     "fields": "semconv plain",
     "capture": "semconv fields identifiers interruptions outcome plain reading",
-    "tracing": "semconv errors fields identifiers interruptions outcome plain capture running",
+    "resources": "",
+    "tracing": "semconv errors fields identifiers interruptions outcome plain capture resources running",
     "batches": "semconv errors identifiers outcome plain capture reading tracing",
     "calls": "batches capture interruptions tracing",
     "routes": "semconv errors interruptions capture tracing",
+    "pool_figures": "capture errors fields plain reading semconv",
     "decorator": "errors batches capture fields plain tracing calls routes",
     "propagation": "identifiers capture tracing",
     "carrying": "semconv capture fields plain tracing calls routes decorator propagation",
@@ -59,6 +61,7 @@ MAY_IMPORT = {
     "error_counts": "analytics courtesy",
     "followers": "connection courtesy error_counts rollups search_index",
     "forking": "",
+    "metrics": "forking pool_figures routes running semconv",
     "lookup": "errors record selection",
     "feedback": "connection errors lookup record redaction selection",
     "processes": "identifiers",
@@ -74,10 +77,10 @@ MAY_IMPORT = {
     "admission": "semconv budgets database errors forking interruptions spending tracing",
     "exporter": "semconv attribution call_storage errors database identifiers model_calls record",
     "provider": "semconv identifiers",
-    "processor": "semconv exporter model_calls provider running tracing",
+    "processor": "semconv call_storage exporter model_calls provider running tracing",
     "otlp": "",
-    "configuration": "admission budgets capture errors tracing routes database prices retention exporter otlp provider"
-    " processor",
+    "configuration": "admission budgets capture errors metrics tracing routes database prices retention exporter otlp"
+    " provider processor",
     # Beside them, what finds pools and wraps them.
     "targets": "errors",
     "patching": "",
@@ -96,11 +99,11 @@ MAY_IMPORT = {
     "launch": "errors otlp",
     "cli": "analytics database demo doctor errors feedback launch lookup measures moments prices pruning read_only"
     " record repricing selection transfer",
-    "__init__": "budgets configuration database decorator errors exporter instrumentor outcome record tracing",
+    "__init__": "budgets configuration database decorator errors exporter instrumentor metrics outcome record tracing",
 }
 #: Imported where it is needed only: inside a function, or for type checkers.
 MAY_IMPORT_LATER = {
-    "routes": "admission budgets configuration database",
+    "routes": "admission budgets configuration database metrics",
     "decorator": "budgets database",
     "carrying": "budgets configuration database",
     "upkeep": "followers",
@@ -258,6 +261,7 @@ PROMISED = {
     "SQLiteSpanExporter",
     "configure",
     "current_execution",
+    "observe_pool",
     "record_execution",
     "shutdown",
 }
@@ -290,7 +294,7 @@ def test_attribute_keys_are_those_of_the_design():
         service.name process.pid exception exception.type exception.message exception.stacktrace _OTHER
     """
     of_model_calls = """
-        gen_ai.operation.name gen_ai.response.model gen_ai.provider.name gen_ai.system
+        gen_ai.operation.name gen_ai.response.model gen_ai.provider.name gen_ai.system gen_ai.token.type
         gen_ai.usage.prompt_tokens gen_ai.usage.completion_tokens
         gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_creation.input_tokens
         gen_ai.usage.cache_read_input_tokens gen_ai.usage.cache_creation_input_tokens
@@ -301,6 +305,8 @@ def test_attribute_keys_are_those_of_the_design():
     """
     constants = {name: value for name, value in vars(semconv).items() if name.isupper()}
     apart = {constants.pop(name) for name in ("SCOPE_NAME", "SPAN_NAME", "BATCH_SPAN_NAME")}
+    metrics = {name: constants.pop(name) for name in list(constants) if name.startswith("METRIC_")}
+    assert all(name.startswith("learning_instrument.") for name, unit, description in metrics.values())
     constants.pop("BATCH_SIZE")  # of the batch span, which is no record
 
     assert apart == {"learning_instrument", "execute_task", "execute_batch"}

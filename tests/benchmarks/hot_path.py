@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
 from .peers import PEERS, Peer
@@ -30,6 +33,8 @@ OURS_BATCH = "learning_instrument, batch"
 OURS_COMMIT = "learning_instrument, commit"
 OURS_EXPORTED = "the same in batch, and exported as well"
 OURS_BUDGET = "the same in batch, within a budget"
+OURS_BATCH_METRICS = "batch with metrics"
+OURS_COMMIT_METRICS = "commit with metrics"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,13 @@ def measure(rounds: int) -> Costs:
         budget = _ours(folder, "batch", OURS_BUDGET, TracerProvider(), Budget(usd=1e6, per="month"))
         commit.call(tasks(1)[0])
         inserts = [bare_span_and_insert(folder / "commit.db", folder / f"raw{n}.db", BLOCK_CALLS) for n in range(2)]
-        variants = [bare_method(), bare_span(), batch, exported, budget, inserts[0], commit]
+        measured = [
+            _ours(folder, durability, name, TracerProvider(), meter_provider=MeterProvider([InMemoryMetricReader()]))
+            for durability, name in (("batch", OURS_BATCH_METRICS), ("commit", OURS_COMMIT_METRICS))
+        ]
+        variants = [
+            bare_method(), bare_span(), batch, exported, budget, measured[0], inserts[0], commit, measured[1],
+        ]  # fmt: skip
         costs = _costs(variants, [peer for peer in PEERS if peer.is_installed], rounds)
         pair = interleave([commit], inserts[1], tasks(BLOCK_CALLS), rounds)
     return Costs(costs, pair[OURS_COMMIT].ratios())
@@ -93,17 +104,27 @@ def _costs(variants: list[Variant], peers: Sequence[Peer], rounds: int) -> list[
 
 
 def _ours(
-    folder: Path, durability: str, name: str, provider: TracerProvider, budget: "Budget | None" = None
+    folder: Path,
+    durability: str,
+    name: str,
+    provider: TracerProvider,
+    budget: "Budget | None" = None,
+    meter_provider: MeterProvider | None = None,
 ) -> Variant:
     from learning_instrument import LearningDatabase, record_execution
 
-    path = folder / {OURS_EXPORTED: "exported.db", OURS_BUDGET: "budget.db"}.get(name, f"{durability}.db")
+    path = folder / (f"{durability}.db" if name in (OURS_BATCH, OURS_COMMIT) else f"{name.replace(' ', '_')}.db")
     database = LearningDatabase(path, durability=durability)
-    pool = pool_of(record_execution(learning_db=database, tracer_provider=provider, budget=budget))
+    meters = meter_provider or NoOpMeterProvider()
+    pool = pool_of(
+        record_execution(learning_db=database, tracer_provider=provider, meter_provider=meters, budget=budget)
+    )
 
     def drain() -> None:
         is_written = database.flush(60)
         provider.force_flush()
+        if meter_provider is not None:
+            meter_provider.force_flush()  # collects
         if not is_written or database.statistics().lost:
             raise RuntimeError(f"Executions are missing: {database.statistics()}")
 

@@ -219,7 +219,7 @@ def test_bare_execution_has_the_defaults_and_marks_them(hosted, rows):
     missing = {column for column, value in row.items() if value is None}
     assert missing == {
         "swarm_topology", "quality_score", "error_type", "error_message", "user_accepted", "user_rating",
-        "peak_memory_mb", "cpu_time_seconds", "solution_summary", "parent_execution_id", "batch_id", "pool_id",
+        "peak_memory_mb", "solution_summary", "parent_execution_id", "batch_id", "pool_id",
         "worker_id", "exception_type", "queue_seconds", "model", "input_tokens", "output_tokens", "cost_source",
     }  # fmt: skip
     stand_ins = {

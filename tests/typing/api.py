@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future
 from typing import Any
 
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span
 from typing_extensions import assert_type
 
@@ -15,6 +16,7 @@ from learning_instrument import (
     SQLiteSpanExporter,
     configure,
     current_execution,
+    observe_pool,
     record_execution,
     shutdown,
 )
@@ -120,6 +122,14 @@ async def of_the_database() -> None:
     closed: Awaitable[None] = database.close()
     await closed
     shutdown()
+
+
+def of_metrics(provider: MeterProvider) -> None:
+    configure(meter_provider=provider)
+    record_execution(meter_provider=provider)
+    observe_pool(database)
+    observe_pool(database, lambda pool: {"workers": 4}, meter_provider=provider)
+    observe_pool()  # type: ignore[call-arg]
 
 
 def of_records(record: ExecutionRecord) -> None:

@@ -1,0 +1,210 @@
+"""A real Prometheus scrapes our metrics, and its answers agree with SQL on the database.
+
+Needs Debian's ``prometheus`` and the ``integration`` extra.
+"""
+
+import itertools
+import json
+import math
+import random
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+
+from learning_instrument import configure, current_execution, record_execution
+from learning_instrument.metrics import BUCKETS
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
+]
+
+#: The longest that anything is waited for, in seconds.
+PATIENCE = 60
+TYPES = ("review", "refactor")
+#: Of the second round. No multiple of it by a quantile is a whole number, at which two buckets could share the rank.
+EXECUTIONS = 203
+QUANTILES = (0.1, 0.5, 0.9, 0.95, 0.99)
+
+
+@record_execution(pool_type="scraped")
+def execute_task(task):
+    current_execution().set(input_tokens=task["tokens"], queue_seconds=task["seconds"] / 2)
+    time.sleep(task["seconds"])
+    return {"success": task["succeeds"], "cost": task["cost"]}
+
+
+def run_tasks(count):
+    """Run tasks whose durations fall into many buckets, some of which fail."""
+    draw = random.Random(7)
+    tasks = [
+        {
+            "task_type": TYPES[number % 2],
+            "seconds": min(draw.lognormvariate(-4, 1.3), 1.5),
+            "succeeds": number % 5 > 0,
+            "cost": (number + 1) / 1024,
+            "tokens": number + 1,
+        }
+        for number in range(count)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(execute_task, tasks))
+
+
+def eventually(condition):
+    """Return what *condition* answers as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return answer
+
+
+class Prometheus:
+    """The server, scraping one address every second."""
+
+    def __init__(self, folder, scraped_port):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        config = folder / "prometheus.yml"
+        job = {"job_name": "ours", "static_configs": [{"targets": [f"127.0.0.1:{scraped_port}"]}]}
+        config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))  # JSON is YAML
+        self.log = folder / "prometheus.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={folder / 'series'}",
+                    f"--web.listen-address=127.0.0.1:{self.port}",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        eventually(self.is_ready)
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def query(self, promql, at=None):
+        """Return the series that answer *promql*: their labels, and their value or samples."""
+        parameters = {"query": promql} | ({} if at is None else {"time": repr(at)})
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            result = json.load(answer)["data"]["result"]
+        return [(series["metric"], series.get("value") or series["values"]) for series in result]
+
+    def number(self, promql, at=None):
+        """Return the one value that answers *promql*, 0 where nothing does."""
+        answer = self.query(promql, at)
+        return float(answer[0][1][1]) if answer else 0.0
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def prometheus(tmp_path, database, provider):
+    """A Prometheus that scrapes the executions recorded into ``database``."""
+    exporter = pytest.importorskip("opentelemetry.exporter.prometheus")
+    client = pytest.importorskip("prometheus_client")
+    reader = exporter.PrometheusMetricReader()
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    configure(database, tracer_provider=provider, meter_provider=meter_provider)
+    server, thread = client.start_http_server(0, addr="127.0.0.1")
+    scraper = Prometheus(tmp_path, server.server_port)
+    yield scraper
+    scraper.close()
+    server.shutdown()
+    server.server_close()
+    thread.join(PATIENCE)
+    meter_provider.shutdown()
+
+
+def bucket_of(seconds):
+    """Return the bounds of the bucket that a duration falls into."""
+    upper = next((bound for bound in BUCKETS if seconds <= bound), math.inf)
+    return max([0.0, *[bound for bound in BUCKETS if bound < seconds]]), upper
+
+
+def duration_quantile(prometheus, quantile, window, at):
+    """Return what Prometheus makes of the buckets of those that ended in the *window* up to *at*."""
+    buckets = f"sum by (le) (rate(learning_instrument_execution_duration_seconds_bucket[{window}]))"
+    return prometheus.number(f"histogram_quantile({quantile}, {buckets})", at)
+
+
+@pytest.fixture
+def two_rounds(prometheus, database):
+    """Rows of executions that Prometheus saw beginning and ending: after a round that made all series.
+
+    A scrape lies between the rounds, and one after them, so that the window between has the second one only.
+    """
+    count = "sum(learning_instrument_executions_total)"
+    run_tasks(50)
+    eventually(lambda: prometheus.number(count) == 50)
+    begun = time.time()
+    eventually(lambda: prometheus.number("min(timestamp(learning_instrument_executions_total))") > begun)
+    run_tasks(EXECUTIONS)
+    eventually(lambda: prometheus.number(count) == 50 + EXECUTIONS)
+    at = time.time()
+    return database.query("SELECT * FROM executions ORDER BY rowid")[50:], f"{int((at - begun) * 1000)}ms", at
+
+
+def test_rates_agree_with_sql(prometheus, two_rounds):
+    """By task type and outcome; but for the edges of the window, for which ``increase()`` adds an estimate."""
+    rows, window, at = two_rounds
+
+    for task_type, outcome in itertools.product(TYPES, ("succeeded", "failed")):
+        series = (
+            "learning_instrument_executions_total"
+            f'{{learning_instrument_task_type="{task_type}",learning_instrument_task_outcome="{outcome}"}}[{window}]'
+        )
+        ended = sum((row["task_type"], row["outcome"]) == (task_type, outcome) for row in rows)
+        ((_, samples),) = prometheus.query(series, at)
+        increase = prometheus.number(f"increase({series})", at)
+        rate = prometheus.number(f"rate({series})", at)
+
+        assert float(samples[-1][1]) - float(samples[0][1]) == ended > 0
+        # It adds 1.1 intervals between samples at most, at each edge.
+        assert ended <= increase * (1 + 1e-9)
+        assert increase <= ended * (1 + 2.2 / (len(samples) - 1)) * (1 + 1e-9)
+        assert rate == pytest.approx(increase / (int(window[:-2]) / 1000))
+
+
+def test_quantiles_agree_with_sql(prometheus, two_rounds):
+    """Each lies in the bucket that the exact one falls into."""
+    rows, window, at = two_rounds
+    durations = sorted(row["duration_seconds"] for row in rows)
+
+    for quantile in QUANTILES:
+        lower, upper = bucket_of(durations[math.ceil(quantile * len(durations)) - 1])
+        assert lower <= duration_quantile(prometheus, quantile, window, at) <= upper
+
+
+def test_sums_agree_with_sql(prometheus, two_rounds, database):
+    """Costs and tokens to the unit, waits, and none that still runs."""
+    (sums,) = database.query(
+        "SELECT count(*) AS executions, sum(actual_cost) AS cost, sum(input_tokens) AS tokens,"
+        " sum(queue_seconds) AS waited FROM executions"
+    )
+
+    assert prometheus.number("sum(learning_instrument_execution_cost_total)") == sums["cost"]
+    tokens = 'learning_instrument_execution_token_usage_total{gen_ai_token_type="input"}'
+    assert prometheus.number(f"sum({tokens})") == sums["tokens"]
+    waits = "learning_instrument_execution_queue_duration_seconds"
+    assert prometheus.number(f"sum({waits}_count)") == sums["executions"]
+    assert prometheus.number(f"sum({waits}_sum)") == pytest.approx(sums["waited"])
+    assert prometheus.number("sum(learning_instrument_active_executions)") == 0

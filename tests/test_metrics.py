@@ -1,0 +1,691 @@
+"""Executions as metrics: what is counted, once and by whom, and what never holds anybody up."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from pools import AsyncPool, SyncPool
+
+from learning_instrument import (
+    LearningDatabase,
+    PoolInstrumentor,
+    configure,
+    current_execution,
+    observe_pool,
+    record_execution,
+)
+from learning_instrument import metrics as metrics_module
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.metrics import BUCKETS, MOST_VALUES, OTHER, metrics_of
+
+DURATION = "learning_instrument.execution.duration"
+EXECUTIONS = "learning_instrument.executions"
+ACTIVE = "learning_instrument.active_executions"
+QUEUE = "learning_instrument.execution.queue.duration"
+COST = "learning_instrument.execution.cost"
+TOKENS = "learning_instrument.execution.token.usage"
+BUSY = "learning_instrument.pool.worker.active"
+WORKERS = "learning_instrument.pool.worker.count"
+QUEUED = "learning_instrument.pool.task.queued"
+
+POOL, TIER, TYPE, OUTCOME = (
+    f"learning_instrument.{name}" for name in ("pool.type", "model.tier", "task.type", "task.outcome")
+)
+
+
+class Host:
+    """A meter provider whose metrics are looked at in memory."""
+
+    def __init__(self):
+        self.reader = InMemoryMetricReader()
+        self.provider = MeterProvider([self.reader], shutdown_on_exit=False)
+
+    def metrics(self):
+        """Collect; return metric name -> metric, of our scope."""
+        data = self.reader.get_metrics_data()
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+        (ours,) = [scope for scope in scopes if scope.scope.name == "learning_instrument"] or [None]
+        return {} if ours is None else {metric.name: metric for metric in ours.metrics}
+
+    def points(self, name):
+        """Collect; return the data points of one metric."""
+        metric = self.metrics().get(name)
+        return [] if metric is None else list(metric.data.data_points)
+
+    def values(self, name, *keys):
+        """Collect; return the values of one metric by those attributes."""
+        found = {}
+        for point in self.points(name):
+            key = tuple(point.attributes.get(key) for key in keys)
+            found[key] = found.get(key, 0) + (point.count if hasattr(point, "count") else point.value)
+        return found
+
+
+@pytest.fixture
+def host():
+    host = Host()
+    yield host
+    host.provider.shutdown()
+
+
+@pytest.fixture
+def measured(host, database, provider):
+    """Executions go to the database, the host's spans and the host's metrics."""
+    return configure(database, tracer_provider=provider, meter_provider=host.provider)
+
+
+def eventually(condition):
+    """Wait until *condition* holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_duration_is_a_histogram_in_seconds(measured, host):
+    """From 10 ms to 2 h, told apart by pool, tier, type and outcome."""
+    SyncPool().execute_task({"task_type": "review", "model_tier": "small"})
+
+    metric = host.metrics()[DURATION]
+    (point,) = metric.data.data_points
+    assert metric.unit == "s"
+    assert point.explicit_bounds == BUCKETS
+    assert (BUCKETS[0], BUCKETS[-1]) == (0.01, 7200.0)
+    assert point.count == 1
+    assert 0 < point.sum < 60
+    assert point.attributes == {POOL: "SyncPool", TIER: "small", TYPE: "review", OUTCOME: "succeeded"}
+
+
+def test_executions_are_counted_by_outcome(measured, host):
+    """With OpenTelemetry's word for what went wrong."""
+    SyncPool().execute_task({})
+    SyncPool(lambda task: {"success": False, "error": "validation of it"}).execute_task({})
+    for error in (TimeoutError, KeyError):
+        with pytest.raises(error):
+            SyncPool(lambda task, error=error: (_ for _ in ()).throw(error())).execute_task({})
+
+    assert host.values(EXECUTIONS, OUTCOME, "error.type") == {
+        ("succeeded", None): 1,
+        ("failed", "validation"): 1,
+        ("timeout", "TimeoutError"): 1,
+        ("error", "KeyError"): 1,
+    }
+
+
+def test_counts_agree_with_the_rows(measured, host, rows):
+    """However many executions wait, each is counted once."""
+    pool = SyncPool(lambda task: {"success": task["number"] % 3 > 0})
+    for number in range(2500):
+        pool.execute_task({"number": number, "task_type": f"type-{number % 2}"})
+
+    by_row = {}
+    for row in rows():
+        key = (row["task_type"], row["outcome"])
+        by_row[key] = by_row.get(key, 0) + 1
+    assert host.values(EXECUTIONS, TYPE, OUTCOME) == by_row
+    assert host.values(DURATION, TYPE, OUTCOME) == by_row
+
+
+def test_waiting_executions_are_taken_before_anybody_collects(measured, host):
+    """A thread takes them once they are many, so that a host that rarely collects holds no more."""
+    pool = SyncPool()
+    for _ in range(metrics_module._MANY):
+        pool.execute_task({})
+
+    eventually(lambda: not metrics_of(host.provider)._pending)
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): metrics_module._MANY}
+
+
+def test_known_costs_are_added_up(measured, host):
+    """What nobody reported is not counted as 0, and a free execution is."""
+    SyncPool().execute_task({"task_type": "unpriced"})
+    for cost in (0.25, 0.5):
+        SyncPool(lambda task, cost=cost: {"success": True, "cost": cost}).execute_task({"task_type": "priced"})
+    SyncPool(lambda task: {"success": True, "cost": 0}).execute_task({"task_type": "free"})
+
+    assert host.metrics()[COST].unit == "{USD}"
+    assert host.values(COST, TYPE) == {("priced",): 0.75, ("free",): 0}
+
+
+def test_tokens_are_told_apart_by_type(measured, host):
+    """In the words of the conventions for generative AI."""
+
+    def run(task):
+        current_execution().set(input_tokens=task["in"], output_tokens=task["out"])
+
+    for number in (100, 1000):
+        SyncPool(run).execute_task({"in": number, "out": 5})
+    SyncPool().execute_task({})
+
+    assert host.metrics()[TOKENS].unit == "{token}"
+    assert host.values(TOKENS, "gen_ai.token.type") == {("input",): 1100, ("output",): 10}
+
+
+def test_wait_for_a_worker_is_a_histogram(measured, host):
+    """Where it is known."""
+    SyncPool(lambda task: current_execution().set(queue_seconds=42.0)).execute_task({})
+    SyncPool().execute_task({})
+
+    metric = host.metrics()[QUEUE]
+    (point,) = metric.data.data_points
+    assert (metric.unit, point.count, point.sum) == ("s", 1, 42.0)
+
+
+def test_stand_in_for_a_duration_is_not_measured(measured, host):
+    """The tasks of a batch whose results do not say how long each took."""
+
+    @record_execution(batch=True)
+    def execute_batch(tasks):
+        return [{"success": True, "duration": 3.0}, {"success": True}]
+
+    execute_batch([{}, {}])
+
+    (point,) = host.points(DURATION)
+    assert (point.count, point.sum) == (1, 3.0)
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 2}
+
+
+def test_running_executions_are_counted(measured, host):
+    """While they run, and as none when they have ended."""
+    go, started = threading.Event(), threading.Semaphore(0)
+
+    def run(task):
+        started.release()
+        assert go.wait(60)
+
+    with ThreadPoolExecutor(3) as threads:
+        futures = [threads.submit(SyncPool(run).execute_task, {}) for _ in range(3)]
+        for _ in futures:
+            assert started.acquire(timeout=60)
+        during = host.values(ACTIVE, POOL)
+        go.set()
+
+    assert during == {("SyncPool",): 3}
+    assert host.values(ACTIVE, POOL) == {("SyncPool",): 0}
+
+
+async def test_running_coroutines_are_counted(measured, host):
+    """On one event loop."""
+    seen = []
+    pool = AsyncPool(lambda task: seen.append(host.values(ACTIVE, POOL)))
+
+    await asyncio.gather(*[pool.execute_task({}) for _ in range(4)])
+
+    assert seen[0] == {("AsyncPool",): 4}
+
+
+def test_exemplars_lead_to_the_trace(measured, host, exporter):
+    """Of a sampled execution: its own span."""
+    SyncPool(lambda task: {"success": True, "cost": 0.5}).execute_task({})
+
+    (span,) = exporter.get_finished_spans()
+    metrics = host.metrics()
+    for name in (DURATION, EXECUTIONS, COST):
+        (point,) = metrics[name].data.data_points
+        (exemplar,) = point.exemplars
+        assert (exemplar.trace_id, exemplar.span_id) == (span.context.trace_id, span.context.span_id)
+
+
+def test_exemplars_are_of_no_other_span(host, database):
+    """An execution that is not sampled has none, though who collects is within a trace."""
+    unsampled = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    configure(database, tracer_provider=unsampled, meter_provider=host.provider)
+    SyncPool().execute_task({})
+
+    with TracerProvider(shutdown_on_exit=False).get_tracer("host").start_as_current_span("collecting"):
+        (point,) = host.points(DURATION)
+
+    assert point.count == 1
+    assert list(point.exemplars) == []
+
+
+def test_task_types_without_end_become_one(measured, host):
+    """A type made of an id must not make a time series for each task."""
+    pool = SyncPool()
+    for number in range(MOST_VALUES + 50):
+        pool.execute_task({"task_type": f"task-{number}"})
+
+    values = host.values(EXECUTIONS, TYPE)
+    assert len(values) == MOST_VALUES + 1
+    assert values[(OTHER,)] == 50
+
+
+def test_metrics_without_a_database(host):
+    """Nothing is configured: the executions are published all the same."""
+    during = []
+
+    @record_execution(meter_provider=host.provider, pool_type="bare")
+    def execute_task(task):
+        during.append(host.values(ACTIVE, POOL))
+
+    execute_task({"task_type": "review"})
+
+    assert during == [{("bare",): 1}]
+    assert host.values(EXECUTIONS, POOL, TYPE) == {("bare", "review"): 1}
+    assert host.values(ACTIVE, POOL) == {("bare",): 0}
+
+
+def test_database_of_the_decorators_own(host, database):
+    """It has its metrics where the decorator says."""
+
+    @record_execution(learning_db=database, meter_provider=host.provider)
+    def execute_task(task):
+        return task
+
+    execute_task({})
+
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
+
+
+def test_instrumentor_takes_a_meter_provider(host, database):
+    """As OpenTelemetry's instrumentors do."""
+
+    class Pool:
+        def execute_task(self, task):
+            return task
+
+    instrumentor = PoolInstrumentor()
+    instrumentor.instrument(targets=[Pool], database=database, meter_provider=host.provider)
+    try:
+        Pool().execute_task({})
+    finally:
+        instrumentor.uninstrument()
+
+    assert host.values(EXECUTIONS, POOL) == {("Pool",): 1}
+
+
+def test_decorators_provider_goes_before_the_configured_one(measured, host):
+    """Each execution is counted in one of them."""
+    other = Host()
+
+    @record_execution(meter_provider=other.provider)
+    def execute_task(task):
+        return task
+
+    execute_task({})
+    SyncPool().execute_task({})
+
+    assert host.values(EXECUTIONS, POOL) == {("SyncPool",): 1}
+    assert other.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
+    other.provider.shutdown()
+
+
+def test_configuring_again_publishes_once(host, tmp_path):
+    """A provider keeps its instruments, however many databases come and go."""
+    import learning_instrument
+
+    for number in range(3):
+        with LearningDatabase(tmp_path / f"{number}.db") as database:
+            configure(database, meter_provider=host.provider)
+            SyncPool().execute_task({})
+            learning_instrument.shutdown()
+
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 3}
+    assert host.values(ACTIVE, POOL) == {("SyncPool",): 0}
+
+
+def test_provider_that_takes_nothing_costs_nothing(database):
+    """No execution is put aside for it."""
+    configure(database, meter_provider=NoOpMeterProvider())
+
+    SyncPool().execute_task({})
+
+    assert metrics_of(NoOpMeterProvider()) is None
+    assert metrics_module.metrics_of() is None
+
+
+def test_without_a_provider_nothing_is_put_aside(configured):
+    """There is no global one."""
+    SyncPool().execute_task({})
+
+    assert not metrics_of()._pending
+
+
+def test_global_provider_is_used_once_it_is_there(tmp_path):
+    """It may be set up after us; what ended before is not counted."""
+    program = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from learning_instrument import configure, record_execution, shutdown
+@record_execution
+def execute_task(task): return task
+configure("learning.db")
+execute_task({})
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+for _ in range(5): execute_task({})
+scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+(scope,) = [scope for scope in scopes if scope.scope.name == "learning_instrument"]
+values = {metric.name: metric.data.data_points[0] for metric in scope.metrics}
+print(*[values[f"learning_instrument.{name}"].value for name in ("executions", "active_executions")])
+shutdown()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+
+    assert done.stdout == "5 0\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_forked_child_counts_its_own(measured, host):
+    """What waited for its parent's collection is the parent's."""
+    SyncPool().execute_task({})
+    metrics = metrics_of(host.provider)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            is_empty = not metrics._pending
+            SyncPool().execute_task({})
+            os._exit(0 if is_empty and len(metrics._pending) == 1 else 1)
+        finally:
+            os._exit(2)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_waits_for_what_is_being_recorded(measured, host, monkeypatch):
+    """A lock of the SDK's that another thread holds would stay locked in the child."""
+    monkeypatch.setattr(metrics_module, "_FORK_SECONDS", 60.0)
+    recording, happened = threading.Event(), []
+    duration = metrics_of(host.provider)._duration
+
+    class Slow:
+        def record(self, *args):
+            recording.set()
+            time.sleep(0.2)  # long enough for a fork that does not wait
+            duration.record(*args)
+            happened.append("recorded")
+
+    monkeypatch.setattr(metrics_of(host.provider), "_duration", Slow())
+    SyncPool().execute_task({})
+    thread = threading.Thread(target=host.metrics)
+    thread.start()
+    assert recording.wait(60)
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    happened.append("forked")
+
+    os.waitpid(child, 0)
+    thread.join()
+    assert happened == ["recorded", "forked"]
+
+
+def test_abandoned_execution_is_forgotten(host):
+    """A coroutine that nobody awaits to its end runs no more."""
+
+    @record_execution(meter_provider=host.provider)
+    async def execute_task(task):
+        await asyncio.sleep(0)
+
+    coroutine = execute_task({})
+    coroutine.send(None)
+    coroutine.close()
+    del coroutine
+    gc.collect()
+
+    assert sum(host.values(ACTIVE, POOL).values()) == 0
+    assert metrics_of(host.provider).own_running.by_id == {}
+
+
+# Model calls are added up late, off the task's thread.
+
+
+def call_model(provider, cost, input_tokens=100):
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m-1",
+        "gen_ai.usage.input_tokens": input_tokens,
+        "gen_ai.usage.output_tokens": 10,
+        "gen_ai.cost.total_cost": cost,
+    }
+    provider.get_tracer("client").start_span("chat m-1", attributes=attributes).end()
+
+
+def test_sums_of_model_calls_are_counted(measured, host, provider, rows):
+    """Once, whenever they come."""
+
+    def run(task):
+        call_model(provider, 0.125)
+        call_model(provider, 0.5)
+
+    for _ in range(3):
+        SyncPool(run).execute_task({})
+    measured.flush(60)
+
+    assert [row["actual_cost"] for row in rows()] == [0.625] * 3
+    assert host.values(COST, POOL) == {("SyncPool",): 3 * 0.625}
+    assert host.values(TOKENS, "gen_ai.token.type") == {("input",): 600, ("output",): 60}
+
+
+def test_reported_cost_and_its_model_calls_count_once(measured, host, provider):
+    """What the calls add to what the pool reported is counted, and not both."""
+
+    def run(task):
+        call_model(provider, 0.75)
+        return {"success": True, "cost": task["cost"]}
+
+    SyncPool(run).execute_task({"cost": 0.5, "task_type": "too low"})
+    SyncPool(run).execute_task({"cost": 1.0, "task_type": "too high"})
+    measured.flush(60)
+
+    # A counter cannot go back.
+    assert host.values(COST, TYPE) == {("too low",): 0.75, ("too high",): 1.0}
+
+
+def test_sums_count_once_however_often_they_are_told(measured, host, rows):
+    """A transaction that is tried again tells them again."""
+    SyncPool(lambda task: {"success": True, "cost": 0.5}).execute_task({})
+    (row,) = rows()
+    metrics = metrics_of(host.provider)
+
+    for cost in (0.5, 0.75, 0.75, None, 0.25):
+        total = SimpleNamespace(after=cost, input_tokens=7, output_tokens=None)
+        metrics.totals_known({row["execution_id"]: total, "somebody else's": total})
+
+    assert host.values(COST, POOL) == {("SyncPool",): 0.75}
+    assert host.values(TOKENS, "gen_ai.token.type") == {("input",): 7}
+
+
+# Pools, as they describe themselves.
+
+
+class Pool:
+    pool_type = "agents"
+    pool_id = "pool-7"
+
+    def __init__(self, get_metrics):
+        self.get_metrics = get_metrics
+
+
+def gauges(host):
+    found = host.metrics()
+    return {
+        name: [(dict(point.attributes), point.value) for point in found[name].data.data_points]
+        for name in (BUSY, WORKERS, QUEUED)
+        if name in found
+    }
+
+
+NAMED = {POOL: "agents", "learning_instrument.pool.id": "pool-7"}
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"active_workers": 2, "total_workers": 5, "queued_tasks": 9},
+        {"workers_active": 2, "workers": 5, "queued": 9},
+        SimpleNamespace(active_workers=2, total_workers=5, queue_size=9, status="running"),
+    ],
+)
+def test_pool_is_read_at_each_collection(host, figures):
+    """By the names that pools have for these figures."""
+    pool = Pool(lambda: figures)
+    observe_pool(pool, meter_provider=host.provider)
+
+    assert gauges(host) == {BUSY: [(NAMED, 2)], WORKERS: [(NAMED, 5)], QUEUED: [(NAMED, 9)]}
+
+
+def test_pool_without_get_metrics_is_read_by_a_function(host):
+    """Any object, by any callable."""
+    executor = ThreadPoolExecutor(4)
+    observe_pool(
+        executor,
+        lambda pool: {"workers": pool._max_workers, "queued": pool._work_queue.qsize()},
+        meter_provider=host.provider,
+    )
+
+    found = gauges(host)
+    executor.shutdown()
+    assert found[WORKERS] == [({POOL: "ThreadPoolExecutor"}, 4)]
+    assert found[QUEUED] == [({POOL: "ThreadPoolExecutor"}, 0)]
+
+
+def test_asynchronous_pool_is_read_without_a_loop(host):
+    """``get_metrics()`` may be a coroutine function."""
+
+    async def get_metrics():
+        await asyncio.sleep(0)
+        return {"active_workers": 1}
+
+    pool = Pool(get_metrics)
+    observe_pool(pool, meter_provider=host.provider)
+
+    assert gauges(host) == {BUSY: [(NAMED, 1)]}
+
+
+async def test_asynchronous_pool_is_read_on_its_own_loop(host):
+    """Its locks belong to the loop that it was observed on."""
+    seen = []
+
+    async def get_metrics():
+        seen.append(asyncio.get_running_loop())
+        return {"active_workers": 3}
+
+    pool = Pool(get_metrics)
+    observe_pool(pool, meter_provider=host.provider)
+
+    assert await asyncio.to_thread(gauges, host) == {BUSY: [(NAMED, 3)]}
+    assert seen == [asyncio.get_running_loop()]
+
+
+async def test_collection_on_the_pools_own_loop_waits_for_nobody(measured, host):
+    """Who collects there holds the loop up: the pool cannot answer, and the rest is collected."""
+
+    async def get_metrics():
+        return {"active_workers": 3}
+
+    pool = Pool(get_metrics)
+    observe_pool(pool, meter_provider=host.provider)
+    SyncPool().execute_task({})
+
+    assert gauges(host) == {}
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
+
+
+def test_pool_that_hangs_breaks_no_collection(measured, host):
+    """It is missing, and so is nothing else; it is not asked again before it has answered."""
+    asked, go = [], threading.Event()
+
+    def hang():
+        asked.append(None)
+        go.wait(60)
+        return {"active_workers": 1}
+
+    hanging, answering = Pool(hang), Pool(lambda: {"active_workers": 2})
+    observe_pool(hanging)
+    observe_pool(answering)
+    SyncPool().execute_task({})
+
+    try:
+        first = gauges(host)[BUSY]
+        metrics_of(host.provider).pools._read_at = float("-inf")
+        second = gauges(host)[BUSY]
+        executions = host.values(EXECUTIONS, OUTCOME)
+    finally:
+        go.set()
+    assert first == second == [(NAMED, 2)]
+    assert executions == {("succeeded",): 1}
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_pool_that_fails_breaks_no_collection(measured, host, caplog, error):
+    """It is said once."""
+
+    def fail():
+        raise error("no figures today")
+
+    pool = Pool(fail)
+    observe_pool(pool)
+    SyncPool().execute_task({})
+
+    for _ in range(2):
+        metrics_of(host.provider).pools._read_at = float("-inf")
+        assert gauges(host) == {}
+    assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
+    assert [record.message for record in caplog.records if "cannot be read" in record.message] == [
+        f"The figures of the pool {NAMED} cannot be read."
+    ]
+
+
+@pytest.mark.parametrize("figures", [None, 5, "x", {"active_workers": -1}, {"active_workers": "2"}, {"queued": True}])
+def test_what_is_no_figure_is_left_out(host, figures):
+    """No pool's oddity becomes a number."""
+    pool = Pool(lambda: figures)
+    observe_pool(pool, meter_provider=host.provider)
+
+    assert gauges(host) == {}
+
+
+def test_observed_pool_is_not_kept_alive(host):
+    """When it is gone, so are its gauges."""
+    pool = Pool(lambda: {"active_workers": 1})
+    observe_pool(pool, meter_provider=host.provider)
+    assert gauges(host) != {}
+
+    del pool
+    gc.collect()
+    metrics_of(host.provider).pools._read_at = float("-inf")
+
+    assert gauges(host) == {}
+
+
+@pytest.mark.parametrize(
+    ("pool", "read", "message"),
+    [
+        (Host, None, "no get_metrics"),
+        (Host, 5, "not callable"),
+        ({}, lambda pool: {}, "no weak reference"),
+    ],
+)
+def test_pool_that_cannot_be_observed_is_an_error(pool, read, message):
+    """Where the user called it, and with the remedy."""
+    with pytest.raises(ConfigurationError, match=message):
+        observe_pool(pool, read)
+
+
+def test_current_span_of_the_host_stays(measured, host):
+    """Metrics make nothing current."""
+    SyncPool().execute_task({})
+    host.metrics()
+
+    assert trace.get_current_span() is trace.INVALID_SPAN
