@@ -6,8 +6,9 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from calls import chat, execution
 
-from learning_instrument import ExecutionRecord
+from learning_instrument import ExecutionRecord, SQLiteSpanExporter
 from learning_instrument.doctor import Severity, environment, examine, place
 from learning_instrument.outcome import Outcome
 from learning_instrument.processes import this_process
@@ -119,6 +120,18 @@ def test_executions_that_show_what_is_wrong(found, database, values, check):
     database.append([ExecutionRecord(task_type="t", **values)])
 
     assert list(found()) == [check]
+
+
+def test_model_without_a_price_is_named_by_its_calls(found, database):
+    """The execution itself bears the name of the model that took the most tokens."""
+    spans = [execution(1), chat(2, 1, model="gpt-4o-mini", tokens=(900, 0)), chat(3, 1, model="house")]
+    SQLiteSpanExporter(database).export(spans)
+    database.flush()
+    database.append([ExecutionRecord(task_type="t", cost_source="unpriced", model="by hand")])
+
+    assert found()["unpriced models"].what == (
+        "2 models have no price, so that their executions' costs are not known: by hand (1), house (1)."
+    )
 
 
 def test_clock_that_went_backwards(found, database):

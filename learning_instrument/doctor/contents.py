@@ -133,18 +133,27 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 
 def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    # An execution is named after the model that took the most tokens, which may not be the one without a price.
+    has_calls = database.query("SELECT 1 FROM sqlite_master WHERE name = 'model_calls'")
+    calls = (
+        "SELECT model, execution_id FROM model_calls WHERE cost_source = 'unpriced' AND execution_id IS NOT NULL UNION"
+    )
+    without_calls = "AND execution_id NOT IN (SELECT execution_id FROM model_calls WHERE execution_id IS NOT NULL)"
     rows = database.query(
-        "SELECT coalesce(model, 'unknown') AS model, count(*) AS executions FROM executions"
-        " WHERE cost_source = 'unpriced' GROUP BY 1 ORDER BY 2 DESC"
+        f"SELECT coalesce(model, 'unknown') AS model, count(*) AS executions FROM ({calls if has_calls else ''}"
+        " SELECT model, execution_id FROM executions WHERE cost_source = 'unpriced'"
+        f" {without_calls if has_calls else ''}) GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     if rows:
         named = ", ".join(f"{row['model']} ({row['executions']:,})" for row in rows[:5])
+        models = "1 model has" if len(rows) == 1 else f"{len(rows)} models have"
         yield Finding(
             "unpriced models",
             Severity.WARNING,
-            f"{len(rows)} models have no price, so that their executions' costs are not known: {named}"
+            f"{models} no price, so that their executions' costs are not known: {named}"
             f"{', ...' if len(rows) > 5 else ''}.",
-            "pip install 'learning_instrument[prices]' for known models; have results report the cost of others.",
+            "pip install 'learning_instrument[prices]' for known models, configure(prices=...) for others; then"
+            " learning-instrument reprice.",
         )
 
 
