@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 from ..transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
 from . import words
 from .options import Question, reporting_command
-from .rendering import Column, Output, print_csv, print_json, print_note, progress_bar
+from .rendering import Column, Output, is_terminal, print_csv, print_json, print_note, progress_bar
 
 _SHOWN_REFUSALS: Final = 10
 _EXPORT_COLUMNS: Final = tuple(Column(name, name) for name in ExportAnswer.__dataclass_fields__)
@@ -33,6 +33,8 @@ def export_command(
         raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
     if output == STDOUT and question.output is not Output.TEXT:
         raise ConfigurationError("--json and --csv say how the outcome is told; use --format, or add --output FILE.")
+    if output == STDOUT and chosen == "parquet" and is_terminal():
+        raise ConfigurationError("Parquet is nothing to read on a terminal; add --output FILE.")
     with progress_bar() as progress:
         answer = export_executions(
             question.path,

@@ -19,6 +19,7 @@ from .writers import WRITERS
 
 FORMATS: Final = tuple(WRITERS)
 STDOUT: Final = "-"
+_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def export_executions(
 def _counted(
     source: Queryable, selection: Selection, visibility: str, counts: list[int], progress: Progress | None
 ) -> Iterator[list[dict[str, Any]]]:
-    for rows, done, of in slices(source, selection, visibility):
+    for rows, done, of in slices(source, selection, visibility, _ROWS):
         counts[0] += len(rows)
         counts[1] += sum(len(row.get("feedback", ())) for row in rows)
         yield rows

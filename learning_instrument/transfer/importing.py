@@ -34,6 +34,8 @@ _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
 #: In one transaction.
 _CALLS: Final = 250
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_TIMESTAMP: Final = COLUMNS.index("timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def import_executions(
             for batch in read():
                 target.take(connection, name, batch)
                 tell(name, batch.done, batch.of)
-        target.let_follow(connection, tell)
+        _let_follow(connection, tell)
     return target.answer()
 
 
@@ -159,12 +161,6 @@ class _Target:
         self._store(connection, rows, said)
         _store_calls(connection, [call for call in batch.calls if call.execution_id in here])
 
-    def let_follow(self, connection: WriteConnection, tell: Progress) -> None:
-        """Count what was stored, as a pool does in the background: reports are slow until that is done."""
-        stored, pace = self._counts["stored"], Pace()
-        while stored and followers.catch_up(connection, pace, is_urgent=True):
-            tell("Counting", max(0, stored - followers.behind(connection)), stored)
-
     def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
         if rows:
             stored = connection.insert(rows)
@@ -191,10 +187,6 @@ class _Target:
             self._refusals.append(Refusal(file, place, reason[:_REASON_CHARACTERS]))
 
 
-_EXECUTION_ID: Final = COLUMNS.index("execution_id")
-_TIMESTAMP: Final = COLUMNS.index("timestamp")
-
-
 def _known(connection: WriteConnection, batch: Batch) -> set[str]:
     """Return the ids of those executions that have their result here."""
     ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
@@ -203,6 +195,14 @@ def _known(connection: WriteConnection, batch: Batch) -> set[str]:
         f"SELECT execution_id FROM executions WHERE execution_id IN ({_marks(ids)}) AND outcome <> 'lost'", ids
     )
     return {identity for (identity,) in found}
+
+
+def _let_follow(connection: WriteConnection, tell: Progress) -> None:
+    """Count what was stored, as a pool does in the background: reports are slow until that is done."""
+    behind, pace = followers.behind(connection), Pace()
+    while followers.catch_up(connection, pace, is_urgent=True):
+        connection.checkpoint()
+        tell("Counting", max(0, behind - followers.behind(connection)), behind)
 
 
 def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:

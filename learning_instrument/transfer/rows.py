@@ -8,8 +8,6 @@ from ..model_calls import ModelCall
 from ..record import COLUMNS
 from ..selection import Queryable, Selection
 
-#: As much is read at once, and taken in one transaction, which must not hold up those who record.
-ROWS: Final = 500
 #: What is told of a piece of feedback, other than which execution it is about.
 FEEDBACK: Final = ("timestamp", "accepted", "rating", "comment", "source", "visibility")
 
@@ -22,7 +20,7 @@ class Slice(NamedTuple):
     of: int
 
 
-def slices(database: Queryable, selection: Selection, visibility: str) -> Iterator[Slice]:
+def slices(database: Queryable, selection: Selection, visibility: str, size: int) -> Iterator[Slice]:
     """Yield the executions that are there now, in the order in which they were stored.
 
     Each slice is a question of its own: those who record meanwhile are not held up, nor does their log grow.
@@ -32,6 +30,7 @@ def slices(database: Queryable, selection: Selection, visibility: str) -> Iterat
         selection: which executions.
         visibility: the most confidential feedback that may be told. What is said in confidence shows nowhere, and
             in the execution's own columns neither.
+        size: how many at a time.
     """
     condition, parameters = selection.condition()
     bounds = database.query("SELECT coalesce(min(rowid), 0) AS first, coalesce(max(rowid), 0) AS last FROM executions")
@@ -42,7 +41,7 @@ def slices(database: Queryable, selection: Selection, visibility: str) -> Iterat
         # An index would have to be sorted anew for each slice.
         rows = database.query(
             f"SELECT rowid AS row, {','.join(COLUMNS)} FROM executions NOT INDEXED"
-            f" WHERE rowid > :row AND rowid <= :last AND {condition} ORDER BY rowid LIMIT {ROWS}",
+            f" WHERE rowid > :row AND rowid <= :last AND {condition} ORDER BY rowid LIMIT {size}",
             {**parameters, "row": row, "last": last},
         )
         if not rows:

@@ -14,11 +14,13 @@ from ..read_only import ReadOnlyDatabase
 from ..selection import Selection
 from .checking import identified
 from .otlp_json import values_in
-from .rows import ROWS, calls_of, slices
+from .rows import calls_of, slices
 
 Values = dict[str, Any]
 
 STDIN: Final = "-"
+#: As much is taken in one transaction. Those who record wait for it, and get their turn while the next is read.
+ROWS: Final = 128
 _LONGEST_LINE: Final = 64 * 2**20
 _BATCH_BYTES: Final = 4 * 2**20
 #: So many lines tell what a file is.
@@ -93,7 +95,7 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
 
 def _database(path: str) -> Iterator[Batch]:
     with ReadOnlyDatabase(path) as database:
-        for rows, done, of in slices(database, Selection(), "private"):
+        for rows, done, of in slices(database, Selection(), "private", ROWS):
             calls = calls_of(database, [row["execution_id"] for row in rows])
             yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls)
 
@@ -164,7 +166,7 @@ def _document(line: bytes) -> dict[str, Any] | None:
     if not line:
         return None
     try:
-        document = json.loads(line)
+        document = json.loads(line.decode())
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"no JSON: {error.msg} at character {error.pos + 1}") from None
     except UnicodeDecodeError:

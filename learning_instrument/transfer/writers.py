@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import IO, Any, Final
 
@@ -17,6 +17,7 @@ Writer = Callable[[IO[bytes], Iterable[Rows]], object]
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 #: A collector takes some megabytes in one request.
 _REQUEST_ROWS: Final = 100
+_GROUP_ROWS: Final = 10_000
 
 
 def write_csv(file: IO[bytes], slices: Iterable[Rows]) -> None:
@@ -48,10 +49,26 @@ def write_otlp(file: IO[bytes], slices: Iterable[Rows]) -> None:
             file.writelines(_dumps(request).encode() + b"\n" for request in requests)
 
 
+def write_table(file: IO[bytes], slices: Iterable[Rows]) -> None:
+    """Write Parquet, whose readers want groups of many rows."""
+    write_parquet(file, _joined(slices))
+
+
+def _joined(slices: Iterable[Rows]) -> Iterator[Rows]:
+    group: Rows = []
+    for rows in slices:
+        group += rows
+        if len(group) >= _GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 WRITERS: Final[dict[str, Writer]] = {
     "csv": write_csv,
     "jsonl": write_json_lines,
-    "parquet": write_parquet,
+    "parquet": write_table,
     "otlp": write_otlp,
 }
 

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each measurement (default: 25)")
     parser.add_argument("--executions", type=int, default=200_000, help="of the sustained run (default: 200000)")
-    parser.add_argument("--moved", type=int, default=200_000, help="executions of the transfer (default: 200000)")
+    parser.add_argument("--moved", type=int, default=100_000, help="executions of the transfer (default: 100000)")
     parser.add_argument(
         "--rows", type=int, default=1_000_000, help="that answers are about; made once (default: 1000000)"
     )

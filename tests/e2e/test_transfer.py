@@ -30,8 +30,9 @@ if transfer == "export":
 else:
     import_executions(arguments[0], arguments[1:], progress=progress)
 """
-ROWS = 2200
-SLICE = 500
+ROWS = 1100
+#: Executions in one transaction of an import.
+SLICE = 128
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_pools_record_between_the_slices_of_an_import(source, tmp_path):
             assert database.append([ExecutionRecord(task_type="mine", task_id=recorded[-1])])
             print(file=process.stdin, flush=True)
         assert process.wait(60) == 0
-        assert len(recorded) >= 5
+        assert len(recorded) >= ROWS // SLICE
         assert (database.statistics().deferred, database.statistics().lost) == (0, {})
         assert ids_in(target) == {f"{number}" for number in range(ROWS)} | set(recorded)
 
@@ -128,7 +129,7 @@ def test_two_imports_of_one_file_at_once_store_each_execution_once(source, tmp_p
         for _ in range(2)
     ]
 
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(100) for process in processes] == [0, 0]
 
     with sqlite3.connect(target) as connection:
         assert connection.execute("SELECT count(*), count(DISTINCT task_id) FROM executions").fetchone() == (ROWS, ROWS)

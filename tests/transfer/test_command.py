@@ -57,6 +57,18 @@ def test_export_goes_to_the_standard_output(ask):
     assert [row["task_id"] for row in rows] == ["a"]
 
 
+def test_parquet_goes_through_a_pipe_and_to_no_terminal(ask, monkeypatch):
+    assert ask("export", "--format", "parquet").stdout_bytes.startswith(b"PAR1")
+
+    monkeypatch.setattr("learning_instrument.cli.transfer.is_terminal", lambda: True)
+    result = ask("export", "--format", "parquet")
+
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: Parquet is nothing to read on a terminal; add --output FILE.\n",
+    )
+
+
 def test_export_to_a_file_says_what_it_wrote(ask, tmp_path):
     out = str(tmp_path / "out.csv")
 
@@ -170,7 +182,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     """With the exit code of what Ctrl-C ended; what was stored stays."""
     new, pipe = tmp_path / "new.db", subprocess.PIPE
     with subprocess.Popen([COMMAND, "--database", new, "import", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        lines = [f'{{"task_id": "{number}", {LINE[1:]}\n'.encode() for number in range(600)]
+        lines = [f'{{"task_id": "{number}", {LINE[1:]}\n'.encode() for number in range(150)]
         process.stdin.writelines(lines)
         process.stdin.flush()
         while not (new.exists() and count_in(new)):
@@ -182,7 +194,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         assert process.stderr.read().decode().strip() == (
             "Interrupted. What was stored by now stays; the same command goes on with the rest."
         )
-    assert count_in(new) == 500
+    assert count_in(new) == 128
 
 
 def count_in(path):
