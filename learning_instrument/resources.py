@@ -73,12 +73,16 @@ class Worker:
 
     #: Whether it may be one. Looked at by every execution, and false for good in nearly all processes.
     may_be_one: bool = True
+    #: What the system says was the most memory it held before any execution: a spawned process begins with the mark of
+    #: the one that started it.
+    peak_before: int = 0
 
     @classmethod
     def renew(cls) -> None:
         """Look again, in a forked child."""
         global _clock
         cls.may_be_one = True
+        cls.peak_before = _peak_by_the_system()
         _clock = _ThreadClock()
 
 
@@ -111,7 +115,19 @@ def memory_peak(mark: tuple[int, int]) -> int | None:
 
 
 def _peak_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KILOBYTE
+    peak = _peak_by_the_system()
+    return peak if peak > Worker.peak_before else _peak_of_this_program()
+
+
+def _peak_by_the_system() -> int:
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KILOBYTE
+
+
+def _peak_of_this_program() -> int:
+    """Return the most memory held since the process began to run what it runs now. It takes ten times as long."""
+    with open(_STATUS, "rb", buffering=0) as status:
+        _, _, rest = status.read(4096).partition(b"VmHWM:")
+    return int(rest.split(maxsplit=1)[0]) * _KILOBYTE
 
 
 def _memory() -> int:
@@ -120,6 +136,7 @@ def _memory() -> int:
 
 
 _STATM: Final = "/proc/self/statm"
+_STATUS: Final = "/proc/self/status"
 _READS_MEMORY: Final = resource is not None and sys.platform == "linux" and os.path.exists(_STATM)
 _PAGE: Final = resource.getpagesize() if _READS_MEMORY else 0
 
@@ -131,5 +148,6 @@ def _is_started_by_multiprocessing() -> bool:
     return getattr(current, "_parent_pid", None) is not None
 
 
+Worker.peak_before = _peak_by_the_system()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Worker.renew)

@@ -286,6 +286,20 @@ def test_memory_is_that_of_the_task_that_took_it(database, rows, worker):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
+def test_memory_of_who_started_the_process_is_not_its_own(database, rows, worker):
+    """A spawned process begins with the high-water mark of its parent, which its tasks do not reach."""
+    held = bytearray(400_000_000)
+    pool = WorkerPool(LearningDatabase(database.path))
+    for megabytes in (200, 1):
+        worker.submit(pool.execute_task, {"megabytes": megabytes}).result()
+    del held
+
+    large, small = [row["peak_memory_mb"] for row in rows()]
+    assert 180 < large < 260
+    assert small is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
 def test_memory_of_tasks_in_celerys_children(database, rows):
     """Its prefork children are made by billiard, which is multiprocessing by another name."""
     pool = WorkerPool(LearningDatabase(database.path))
