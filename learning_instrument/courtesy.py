@@ -15,8 +15,9 @@ from .connection import WriteConnection, is_busy
 #: How long nobody may have committed before anything begins.
 _QUIET_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.005
-#: How long a slice should hold the lock.
+#: How long a slice should hold the lock; and where nobody else has been writing. A task waits for longer than either.
 _HELD_SECONDS: Final = 0.002
+_HELD_ALONE_SECONDS: Final = 0.02
 _FIRST_ROWS: Final = 100
 _FEWEST_ROWS: Final = 50
 _MOST_ROWS: Final = 1000
@@ -111,7 +112,7 @@ class _Watched:
 
 
 class Pace:
-    """How many rows a slice has, so that it holds the lock for about two milliseconds on this machine, just now."""
+    """How many rows a slice has, so that it holds the lock for a few milliseconds on this machine, just now."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
@@ -120,9 +121,17 @@ class Pace:
         """Return how many rows the next slice of this *work* should have."""
         return self._rows.get(work, _FIRST_ROWS)
 
-    def measured(self, work: str, held_seconds: float, is_whole: bool) -> None:
-        """Take note of how long a slice held the lock, and whether it had all the rows it was allowed."""
-        factor = max(0.25, min(1.5, _HELD_SECONDS / max(held_seconds, 1e-6)))
+    def measured(self, work: str, held_seconds: float, is_whole: bool, is_alone: bool = False) -> None:
+        """Take note of how long a slice held the lock.
+
+        Args:
+            work: what the slice was of.
+            held_seconds: how long.
+            is_whole: whether it had all the rows it was allowed.
+            is_alone: whether nobody else has been writing.
+        """
+        wanted = _HELD_ALONE_SECONDS if is_alone else _HELD_SECONDS
+        factor = max(0.25, min(1.5, wanted / max(held_seconds, 1e-6)))
         if is_whole or factor < 1:
             self._rows[work] = max(_FEWEST_ROWS, min(_MOST_ROWS, round(self.rows(work) * factor)))
 

@@ -65,11 +65,14 @@ def catch_up(
                 is_whole = follower.advance(giving_way, pace.rows(work))
             except GaveWayError:
                 return True
-            pace.measured(work, giving_way.held_seconds, is_whole)
+            seen, before = before, courtesy.commits_of_others(target)
+            is_alone = insists and before == seen
+            pace.measured(work, giving_way.held_seconds, is_whole, is_alone)
             if not is_whole:
                 have_more.remove(follower)
-            time.sleep(max(_LEAST_PAUSE_SECONDS, _PAUSE * giving_way.held_seconds))
-            is_disturbed = is_waited_for() or (not insists and courtesy.commits_of_others(target) != before)
+            pause = 0.0 if is_alone else _PAUSE * giving_way.held_seconds
+            time.sleep(max(_LEAST_PAUSE_SECONDS, pause))
+            is_disturbed = is_waited_for() or (not insists and before != seen)
             if have_more and (is_disturbed or time.monotonic() > deadline):
                 return True
     return False
