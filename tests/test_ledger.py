@@ -586,7 +586,11 @@ def test_real_result_replaces_a_lost_one(database, together):
     assert (database.statistics().stored, database.statistics().lost) == (2, {})
 
 
-@pytest.mark.parametrize("records", [[real(), lost()], [real(), real()], [lost(), lost()]], ids=str)
+@pytest.mark.parametrize(
+    "records",
+    [[real(), lost()], [real(), real()], [lost(), lost()]],
+    ids=["lost after real", "real twice", "lost twice"],
+)
 def test_nothing_else_is_replaced(database, records):
     """Storing one execution twice keeps the first row, and counts once."""
     for record in records:

@@ -43,7 +43,7 @@ def without_what_varies(output):
 
 @pytest.mark.parametrize("fence", PYTHON, ids=[f"{i}-{fence.heading.lower()}" for i, fence in enumerate(PYTHON)])
 def test_code_prints_what_is_shown_below_it(fence, tmp_path, sink):
-    ours = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_")
+    ours = ("OTEL_", "LEARNING_INSTRUMENT_", "COVERAGE_", "PYTEST_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {
         "PYTHONPATH": str(ROOT),
