@@ -20,6 +20,7 @@ from .connection import Connection, Execute, WriteConnection, executing, is_busy
 from .counts import Counts, Statistics
 from .errors import DatabaseError
 from .forking import tell_of_forks
+from .interruptions import is_interruption
 from .record import Row, row_from_record
 from .retention import Retention
 from .totals import due
@@ -130,6 +131,8 @@ class Storage:
             stored, refused = self._insert(self._front, rows)
             self._counts.stored += stored
         except (sqlite3.Error, OSError, DatabaseError) as error:
+            if is_interruption(error):  # as a time limit's TimeoutError, which is an OSError
+                raise
             self._failed(error)
             return self._defer(rows)
         finally:
@@ -249,6 +252,8 @@ class Storage:
             try:
                 rows.append(to_row(item))
             except Exception as error:  # a span that was tampered with; the others of its batch go on
+                if is_interruption(error):
+                    raise
                 self._counts.lose("unreadable", error)
         return rows
 
