@@ -276,10 +276,14 @@ class Storage:
         rows = [item for item in items if not isinstance(item, CallBatch)]
         parts = self.calls.parts([item for item in items if isinstance(item, CallBatch)], rows)
         first = functools.partial(self._store_calls, parts[0]) if parts else None
+        began = time.monotonic()
         stored, _ = self._insert(self._back, rows, first)
         self._counts.stored_behind += stored
         self._counts.settle(len(rows))
         for part in parts[1:]:
+            if part.due:  # thousands that another process left: as long as one part holds the lock, others can have it
+                time.sleep(time.monotonic() - began)
+                began = time.monotonic()
             self._insert(self._back, (), functools.partial(self._store_calls, part))
         self._upkeep.count(len(rows) + sum(part.size for part in parts))
         self._counts.works_again()
@@ -361,8 +365,8 @@ class Storage:
         """Do what would hold up a task. In the background."""
         if not (self._front.is_open or self._back.is_open):
             return  # closed since; this must not open it again
-        self.calls.tend(self._back)
-        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked):
+        has_more = self.calls.tend(self._back)
+        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
             self._writer.request_tending()
 
     def suspend(self) -> tuple[bool, bool, bool]:
