@@ -19,9 +19,10 @@ from .budgets import NANO, Budget, BudgetStatus, Window, dollars, window_around
 from .database import LearningDatabase
 from .errors import BudgetExceeded
 from .forking import tell_of_forks
+from .host import warn
 from .interruptions import is_interruption
 from .spending import UNKNOWN, Spending, SpendReader, Spent, status
-from .tracing import Pipeline, warn
+from .tracing import Pipeline
 
 _GROUP_KEYS: Final = {
     "pool_type": semconv.POOL_TYPE,
@@ -265,6 +266,8 @@ class Meter:
             is_flushed = database is None or database.flush(patience)
             spending = read(before.window, patience, is_over)
         except Exception as error:  # whatever it is, the budget's trouble is not the task's
+            if is_interruption(error):
+                raise
             self._fault = str(error) or type(error).__qualname__
             return False
         if spending is None:

@@ -14,23 +14,15 @@ from opentelemetry.trace import Span, StatusCode
 
 from . import semconv
 from .capture import MESSAGE_LIMIT, Capture, guarded
+from .contexts import batch_of, is_suppressed, with_batch
 from .errors import BudgetExceeded
+from .host import end_host_span, start_host_span
 from .identifiers import new_uuid
+from .interruptions import is_interruption
 from .outcome import Outcome, judge_exception
 from .plain import message_of, text_of
 from .reading import is_mapping, reader_of
-from .tracing import (
-    Execution,
-    Pipeline,
-    Plan,
-    batch_of,
-    end_host_span,
-    is_suppressed,
-    lose,
-    start_execution,
-    start_host_span,
-    with_batch,
-)
+from .tracing import Execution, Pipeline, Plan, lose, start_execution
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
 _LISTS: Final = (list, tuple)
@@ -49,7 +41,7 @@ class Batch:
         self._tasks: tuple[Any, ...] = tuple(tasks) if issubclass(type(tasks), _LISTS) else ()
         self._pipeline = pipeline
         self._started = time.time_ns()
-        self._span: Span = start_host_span(pipeline, semconv.BATCH_SPAN_NAME, context, self._started)
+        self._span: Span = start_host_span(pipeline.tracer, semconv.BATCH_SPAN_NAME, context, self._started)
         self.context = with_batch(context, self._span, self)
         self._clock = time.perf_counter_ns()
 
@@ -72,7 +64,10 @@ class Batch:
                     self._record(task, item, elapsed)
         except Exception as fault:  # ours: the task goes on
             lose(self._pipeline, fault)
-        self._end(elapsed)
+            if is_interruption(fault):
+                raise
+        finally:
+            self._end(elapsed)
 
     def raised(self, exception: BaseException) -> None:
         """End with what the batch raised; so did each of its tasks, as far as anybody knows."""
@@ -94,6 +89,8 @@ class Batch:
                 execution.mark_defaulted("duration_seconds")
         except Exception as fault:  # ours: the task goes on
             lose(self._pipeline, fault)
+            if is_interruption(fault):
+                raise
             return
         if issubclass(type(result), BaseException):
             execution.raised(result, elapsed)
@@ -125,6 +122,8 @@ def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Ba
         raise
     except Exception as fault:  # ours: the task goes on
         lose(pipeline, fault)
+        if is_interruption(fault):
+            raise
         return None
 
 

@@ -7,7 +7,7 @@ before its execution's row is, by this process or by another: such executions ar
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from .attribution import SpanLink, forget_what_is_old, store_calls
 from .connection import Connection, WriteConnection
@@ -19,11 +19,13 @@ from .totals import Change, apply_totals, due
 
 log = logging.getLogger("learning_instrument")
 
+T = TypeVar("T")
+
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 #: Executions that never ended here are forgotten after so many others; the file still has them.
 _MOST_AWAITED: Final = 100_000
 _FORGET_SECONDS: Final = 60.0
-#: Calls, or links, in one transaction.
+#: Calls, links, or executions to add up, in one transaction.
 _PART: Final = 256
 
 
@@ -95,11 +97,11 @@ class CallStorage:
         """Return *batches* cut so that no transaction holds up a task for long; the first goes with *rows*."""
         calls = [call for batch in batches for call in batch.calls]
         links = [link for batch in batches for link in batch.links]
-        awaited = {execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows))
+        awaited = list({execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows)))
+        parts = [CallBatch(due=part) for part in _parts(awaited)]
         # The links first: calls that come to a whole way need not wait for it in the table.
-        parts = [CallBatch(links=links[start : start + _PART]) for start in range(0, len(links), _PART)]
-        parts += [CallBatch(calls[start : start + _PART]) for start in range(0, len(calls), _PART)]
-        return [CallBatch(due=tuple(awaited)), *parts] if awaited else parts
+        parts += [CallBatch(links=part) for part in _parts(links)]
+        return [*parts, *[CallBatch(part) for part in _parts(calls)]]
 
     def store(self, connection: Connection, part: CallBatch) -> None:
         """Store *part*, and add up what it touches, within a transaction.
@@ -114,20 +116,26 @@ class CallStorage:
         if len(self._awaited) > _MOST_AWAITED:
             self._awaited.clear()
 
-    def tend(self, connection: WriteConnection) -> None:
-        """Add up what another process left, and forget what nobody needs.
+    def tend(self, connection: WriteConnection) -> bool:
+        """Add up what another process left, and forget what nobody needs. Tell whether there is more to add up.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
-        if connection.execute("SELECT 1 FROM totals_due LIMIT 1"):
+        awaited = due(connection.execute, _PART)
+        if awaited:
             with connection.transaction() as opened:
-                self._apply_totals(opened, due(opened.execute))
+                self._apply_totals(opened, awaited)
         if time.monotonic() - self._forgot > _FORGET_SECONDS:
             self._forgot = time.monotonic()
             with connection.transaction() as opened:
                 forget_what_is_old(opened)
+        return len(awaited) == _PART
 
     def start_anew(self) -> None:
         """Forget what is the parent's, after a fork."""
         self._awaited = set()
+
+
+def _parts(items: Sequence[T]) -> list[Sequence[T]]:
+    return [items[start : start + _PART] for start in range(0, len(items), _PART)]

@@ -21,12 +21,13 @@ from opentelemetry.context import Context
 from . import semconv
 from .calls import call_for, call_plainly
 from .capture import CaptureOptions, guarded
+from .contexts import is_suppressed, with_wait
 from .decorator import RecordedFunction, RecordedMethod, Recording, content_is_wanted
 from .fields import IDENTIFIER_LIMIT
 from .plain import utf8
 from .propagation import pack, unpack
 from .routes import NOT_GIVEN, Terms, route_to
-from .tracing import Execution, Pipeline, Plan, is_suppressed, start_execution, start_guarded, with_wait
+from .tracing import Execution, Pipeline, Plan, start_execution, start_guarded
 
 if TYPE_CHECKING:
     from .budgets import Budget

@@ -9,6 +9,8 @@ import sys
 import weakref
 from typing import Any, Final, Protocol
 
+from .snapshots import snapshot
+
 
 class Ending(Protocol):
     """What has something to do when the process ends."""
@@ -54,6 +56,12 @@ def has_begun() -> bool:
 @atexit.register
 def _end_all(**_: Any) -> None:
     _ending.add(os.getpid())
+    faults = []
     for turn in _turns:
-        for ending in list(turn):
-            ending.end()
+        for ending in snapshot(turn):
+            try:
+                ending.end()
+            except Exception as fault:  # raised below: the others have something to do as well
+                faults.append(fault)
+    if faults:
+        raise faults[0]

@@ -14,6 +14,7 @@ from .call_storage import CallBatch
 from .database import DEFAULT_PATH, LearningDatabase
 from .errors import ConfigurationError
 from .identifiers import execution_id
+from .interruptions import is_interruption
 from .model_calls import is_model_call, model_call
 from .record import row_from_span
 from .semconv import BATCH_SIZE, SCOPE_NAME
@@ -50,30 +51,30 @@ class SQLiteSpanExporter(SpanExporter):
         """Store the spans of *executions*; answer False if any was lost."""
         try:
             return self.database.append(executions, row_from_span)
-        except Exception:  # a path that is none; an exporter must not raise
-            self._warn_once()
-            return False
+        except Exception as fault:  # a path that is none; an exporter must not raise
+            return self._failed(fault)
 
     def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; answer False if it was lost. See :func:`model_call`."""
         try:
             return self.database.append_calls(CallBatch([model_call(span, execution_id, path)]))
-        except Exception:  # an odd span, or a path that is none: this is called in a task
-            self._warn_once()
-            return False
+        except Exception as fault:  # an odd span, or a path that is none: this is called in a task
+            return self._failed(fault)
 
     def _store_calls(self, spans: Sequence[ReadableSpan]) -> bool:
         try:
             batch = self._sorter.sort(spans)
             return not batch.size or self.database.append_calls(batch)
-        except Exception:  # an odd span, or a path that is none; an exporter must not raise
-            self._warn_once()
-            return False
+        except Exception as fault:  # an odd span, or a path that is none; an exporter must not raise
+            return self._failed(fault)
 
-    def _warn_once(self) -> None:
+    def _failed(self, fault: Exception) -> bool:
+        if is_interruption(fault):
+            raise fault
         if not self._has_warned:
             self._has_warned = True
-            log.warning("Executions are not stored.", exc_info=True)
+            log.warning("Executions are not stored.", exc_info=fault)
+        return False
 
     @property
     def database(self) -> LearningDatabase:

@@ -10,6 +10,8 @@ import threading
 import weakref
 from typing import Any, Protocol
 
+from .snapshots import snapshot
+
 
 class Forkable(Protocol):
     """What has to be told of a fork."""
@@ -45,7 +47,7 @@ def tell_of_forks(database: Forkable) -> None:
 def _before() -> None:
     held: list[tuple[Forkable, Any]] = []
     _suspended.forks.append(held)
-    for database in _living():
+    for database in snapshot(_all):
         held.append((database, database.suspend()))  # noqa: PERF401 - kept, should one of them raise
 
 
@@ -56,16 +58,8 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     _suspended.forks.clear()
-    for database in _living():
+    for database in snapshot(_all):
         database.start_anew()
-
-
-def _living() -> list[Forkable]:
-    while True:
-        try:
-            return list(_all)
-        except RuntimeError:  # another thread made a database meanwhile
-            continue
 
 
 if hasattr(os, "register_at_fork"):

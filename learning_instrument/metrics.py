@@ -36,6 +36,7 @@ from .forking import tell_of_forks
 from .pool_figures import ObservedPool, ObservedPools, Read
 from .routes import RELEASE, check_providers
 from .running import Running
+from .snapshots import snapshot
 
 log = logging.getLogger("learning_instrument")
 
@@ -177,8 +178,10 @@ class ExecutionMetrics:
         with self._lock:
             sums = _Sums()
             for _ in range(len(self._pending)):
-                item = self._pending.popleft()
+                if not self._pending:  # a signal handler has collected meanwhile, in this thread
+                    break
                 try:
+                    item = self._pending.popleft()
                     if isinstance(item, _Ended):
                         self._record(*item, sums)
                     else:
@@ -240,8 +243,8 @@ class ExecutionMetrics:
         """Answer how many executions run, by the type of their pool. First record those that ended."""
         self.drain()
         active: dict[str | None, int] = dict.fromkeys(self._pool_types, 0)
-        for running in list(self._running):
-            for execution_id, reference in _items_of(running.by_id):
+        for running in snapshot(self._running):
+            for execution_id, reference in snapshot(running.by_id.items()):
                 execution = reference()
                 if execution is None and running is self.own_running:
                     running.by_id.pop(execution_id, None)  # it was abandoned, and nobody else looks
@@ -417,14 +420,6 @@ def _histogram(meter: Meter, metric: tuple[str, str, str]) -> Histogram:
 def _observable(create: Callable[..., object], metric: tuple[str, str, str], callback: Callable[..., Any]) -> None:
     name, unit, description = metric
     create(name, [callback], unit, description)
-
-
-def _items_of(by_id: "dict[str, weakref.ref[Any]]") -> "list[tuple[str, weakref.ref[Any]]]":
-    while True:
-        try:
-            return list(by_id.items())
-        except RuntimeError:  # another thread began or ended an execution meanwhile
-            continue
 
 
 def _start_anew() -> None:

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from .call_storage import TotalsListener
 from .exporter import SQLiteSpanExporter, is_execution
+from .interruptions import is_interruption
 from .model_calls import is_model_call
 from .provider import attributes_of
 from .running import Running
@@ -107,8 +108,9 @@ class Member(SpanProcessor):
             self._open[span.context.span_id] = _Within(execution, path)
             if len(self._open) > _MOST_OPEN:
                 self._open.pop(next(iter(self._open)))
-        except Exception:  # an odd span or context: the application's code goes on
-            return
+        except Exception as fault:  # an odd span or context: the application's code goes on
+            if is_interruption(fault):
+                raise
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand over a model call within an execution."""
@@ -122,8 +124,9 @@ class Member(SpanProcessor):
             deliver_call = within.execution.pipeline.deliver_call
             if deliver_call is not None:
                 deliver_call(span, within.execution.execution_id, within.path)
-        except Exception:  # an odd span: the application's code goes on
-            return
+        except Exception as fault:  # an odd span: the application's code goes on
+            if is_interruption(fault):
+                raise
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Wait until all executions so far are committed. Answer whether they are."""

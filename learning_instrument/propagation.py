@@ -9,8 +9,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from .capture import guarded
+from .contexts import batch_of, enclosing_of, within
 from .identifiers import ids_of
-from .tracing import batch_of, enclosing_of, within
 
 _EXECUTION_HEADER: Final = "learning-instrument-execution"
 _BATCH_HEADER: Final = "learning-instrument-batch"

@@ -15,9 +15,10 @@ from opentelemetry.trace import Tracer, TracerProvider
 
 from .capture import guarded
 from .errors import ConfigurationError
+from .host import warn
 from .interruptions import is_interruption
 from .semconv import SCOPE_NAME
-from .tracing import Pipeline, warn
+from .tracing import Pipeline
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -165,7 +166,9 @@ def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | Non
     """Build a pipeline; answer None, which leaves the calls alone, where a provider of the user's fails."""
     try:
         return join(*args)
-    except Exception:  # this is the first call of somebody's task
+    except Exception as fault:  # this is the first call of somebody's task
+        if is_interruption(fault):
+            raise
         warn("No tracer could be had; the executions are not recorded.", exc_info=True)
         return None
 

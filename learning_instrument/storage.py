@@ -20,6 +20,7 @@ from .connection import Connection, Execute, WriteConnection, executing, is_busy
 from .counts import Counts, Statistics
 from .errors import DatabaseError
 from .forking import tell_of_forks
+from .interruptions import is_interruption
 from .record import Row, row_from_record
 from .retention import Retention
 from .totals import due
@@ -130,6 +131,8 @@ class Storage:
             stored, refused = self._insert(self._front, rows)
             self._counts.stored += stored
         except (sqlite3.Error, OSError, DatabaseError) as error:
+            if is_interruption(error):  # as a time limit's TimeoutError, which is an OSError
+                raise
             self._failed(error)
             return self._defer(rows)
         finally:
@@ -249,6 +252,8 @@ class Storage:
             try:
                 rows.append(to_row(item))
             except Exception as error:  # a span that was tampered with; the others of its batch go on
+                if is_interruption(error):
+                    raise
                 self._counts.lose("unreadable", error)
         return rows
 
@@ -271,10 +276,14 @@ class Storage:
         rows = [item for item in items if not isinstance(item, CallBatch)]
         parts = self.calls.parts([item for item in items if isinstance(item, CallBatch)], rows)
         first = functools.partial(self._store_calls, parts[0]) if parts else None
+        began = time.monotonic()
         stored, _ = self._insert(self._back, rows, first)
         self._counts.stored_behind += stored
         self._counts.settle(len(rows))
         for part in parts[1:]:
+            if part.due:  # thousands that another process left: as long as one part holds the lock, others can have it
+                time.sleep(time.monotonic() - began)
+                began = time.monotonic()
             self._insert(self._back, (), functools.partial(self._store_calls, part))
         self._upkeep.count(len(rows) + sum(part.size for part in parts))
         self._counts.works_again()
@@ -356,8 +365,8 @@ class Storage:
         """Do what would hold up a task. In the background."""
         if not (self._front.is_open or self._back.is_open):
             return  # closed since; this must not open it again
-        self.calls.tend(self._back)
-        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked):
+        has_more = self.calls.tend(self._back)
+        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
             self._writer.request_tending()
 
     def suspend(self) -> tuple[bool, bool, bool]:

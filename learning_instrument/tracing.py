@@ -6,8 +6,6 @@ the host's span stays the current one: below it nothing changes. The finished sp
 pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
 """
 
-import functools
-import logging
 import os
 import time
 import traceback
@@ -17,14 +15,24 @@ from typing import Any, Final, Protocol
 from weakref import ref
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
+from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode, Tracer
 
 from . import resources, semconv
 from .capture import MESSAGE_LIMIT, Capture, CaptureOptions, guarded
+from .contexts import (
+    BATCH_KEY,
+    EXECUTION_KEY,
+    QUEUED_KEY,
+    SPAN_KEY,
+    Enclosing,
+    RunningBatch,
+    batch_of,
+    is_suppressed,
+)
 from .errors import BudgetExceeded
 from .fields import SETTABLE
+from .host import call_hook, end_host_span, start_host_span, warn
 from .identifiers import execution_id
 from .interruptions import is_interruption
 from .outcome import SUCCEEDED, Outcome, Verdict
@@ -32,17 +40,9 @@ from .plain import text_of
 from .resources import Worker
 from .running import Running
 
-log = logging.getLogger("learning_instrument")
-
 RequestHook = Callable[[Span, Any, Any], object]
 ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 
-_EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
-# Under which a context holds its current span. The key has no public name; with it one context is built, not two.
-(_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
-_BATCH_KEY: Final = otel_context.create_key("learning_instrument-batch")
-# How long what is about to start has waited, in seconds. The first execution that starts takes it.
-_QUEUED_KEY: Final = otel_context.create_key("learning_instrument-queued")
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
@@ -54,22 +54,6 @@ class PrivateTracer(Protocol):
 
     def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
         """Start a span that records, under the host span's ids where it has any of its own."""
-
-
-class RunningBatch(Protocol):
-    """A batch, as the executions within it see it."""
-
-    batch_id: str
-    recorded: int
-
-
-class Enclosing(Protocol):
-    """What an execution within it has to know of an execution, of this process or another."""
-
-    execution_id: str
-    instance: Any
-    plan: Any
-    _recorded: Span
 
 
 class Metrics(Protocol):
@@ -172,9 +156,9 @@ class Execution:
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
         self._outer = context
-        enclosing: Enclosing | None = context.get(_EXECUTION_KEY)  # type: ignore[assignment]
+        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
         self._started = started = time.time_ns() if started is None else started
-        self._span = self._recorded = span = start_host_span(pipeline, name, context, started)
+        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, context, started)
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
             self._recorded = self._twin(None if enclosing is None else enclosing._recorded)
         ids = self._recorded.get_span_context()
@@ -184,20 +168,20 @@ class Execution:
         self._memory_mark = resources.memory_mark() if Worker.may_be_one else None
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
-        below = {**context, _SPAN_KEY: span, _EXECUTION_KEY: self}
-        batch: RunningBatch | None = context.get(_BATCH_KEY)  # type: ignore[assignment]
+        below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
+        batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
         if batch is not None:
             attributes[semconv.BATCH_ID] = batch.batch_id
             batch.recorded += 1
-            below[_BATCH_KEY] = None
-        queued = context.get(_QUEUED_KEY)
+            below[BATCH_KEY] = None
+        queued = context.get(QUEUED_KEY)
         if queued is not None:
             attributes[semconv.QUEUE_DURATION] = queued
-            below[_QUEUED_KEY] = None
+            below[QUEUED_KEY] = None
         self.context = Context(below)
         if plan.request_hook is not None:
             pipeline.set_attributes(self._recorded, attributes)
-            _call_hook(plan.request_hook, self._recorded, instance, task)
+            call_hook(plan.request_hook, self._recorded, instance, task)
         self._clock = time.perf_counter_ns()
         running = pipeline.running
         if running is not None:
@@ -307,7 +291,7 @@ class Execution:
         # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
         is_whole = pipeline.set_attributes(recorded, attributes)
         if self.plan.response_hook is not None:
-            _call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
+            call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
             is_whole = pipeline.set_attributes(recorded, attributes)  # its attributes may have crowded some of ours out
         if recorded is not self._span:
             pipeline.set_attributes(self._span, attributes)
@@ -367,61 +351,14 @@ _NO_EXECUTION: Final = NoExecution()
 
 def current_execution() -> Execution | NoExecution:
     """Return the execution that this code is part of, to ``set()`` what neither its task nor its result says."""
-    execution = otel_context.get_value(_EXECUTION_KEY)
+    execution = otel_context.get_value(EXECUTION_KEY)
     return execution if isinstance(execution, Execution) else _NO_EXECUTION
 
 
 def execution_in(context: Context) -> Execution | None:
     """Return the innermost execution that *context* is part of, though it may have ended since."""
-    execution = context.get(_EXECUTION_KEY)
+    execution = context.get(EXECUTION_KEY)
     return execution if isinstance(execution, Execution) else None
-
-
-def is_suppressed(context: Context) -> bool:
-    """Tell whether OpenTelemetry's ``suppress_instrumentation()`` is in force."""
-    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"))
-
-
-def with_batch(context: Context, span: Span, batch: RunningBatch) -> Context:
-    """Return *context* within *batch*, whose span is *span*."""
-    return Context({**context, _SPAN_KEY: span, _BATCH_KEY: batch})
-
-
-def with_wait(context: Context, seconds: float) -> Context:
-    """Return *context* for what has waited so many *seconds* to start."""
-    return Context({**context, _QUEUED_KEY: seconds})
-
-
-def enclosing_of(context: Context) -> Enclosing | None:
-    """Return the innermost execution that *context* is part of."""
-    return context.get(_EXECUTION_KEY)  # type: ignore[return-value]
-
-
-def batch_of(context: Context) -> RunningBatch | None:
-    """Return the batch whose tasks start in *context*."""
-    return context.get(_BATCH_KEY)  # type: ignore[return-value]
-
-
-def within(context: Context, enclosing: Enclosing | None, batch: RunningBatch | None) -> Context:
-    """Return *context* as part of what runs in another process."""
-    return Context({**context, _EXECUTION_KEY: enclosing, _BATCH_KEY: batch})
-
-
-def start_host_span(pipeline: Pipeline, name: str, context: Context, start_time: int) -> Span:
-    """Start a span of the host's, or where its tracing fails one that records nothing."""
-    try:
-        return pipeline.tracer.start_span(name, context, start_time=start_time)
-    except Exception as fault:  # a sampler or a span processor of the host's
-        _warn_of_host(type(fault).__qualname__)
-        return NonRecordingSpan(trace.get_current_span(context).get_span_context())
-
-
-def end_host_span(span: Span, end_time: int) -> None:
-    """End *span*, whatever the host's tracing makes of that."""
-    try:
-        span.end(end_time)
-    except Exception as fault:  # a span processor of the host's
-        _warn_of_host(type(fault).__qualname__)
 
 
 def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
@@ -434,7 +371,7 @@ def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) ->
     if context:
         if is_suppressed(context):
             return None
-        enclosing: Enclosing | None = context.get(_EXECUTION_KEY)  # type: ignore[assignment]
+        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
         if enclosing is not None and _is_the_same(enclosing, plan, instance):
             return None
     try:
@@ -474,17 +411,6 @@ def lose(pipeline: Pipeline, fault: BaseException) -> None:
         guarded(pipeline.lose, fault)
 
 
-def warn(message: str, *args: object, exc_info: bool = False) -> None:
-    """Log a warning on a task's thread, where a log handler that fails must not be noticed."""
-    guarded(functools.partial(log.warning, exc_info=exc_info), message, *args)
-
-
-@functools.lru_cache(maxsize=64)
-def _warn_of_host(fault: str) -> None:
-    """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
-    warn("The application's tracing failed; executions are recorded without it.", exc_info=True)
-
-
 def _is_the_same(enclosing: Enclosing, plan: Plan, instance: Any) -> bool:
     """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
     return (
@@ -512,18 +438,3 @@ def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, st
         semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
         semconv.EXCEPTION_STACKTRACE: text_of(stack, 4 * MESSAGE_LIMIT),
     }
-
-
-def _call_hook(hook: Callable[..., object], *args: Any) -> None:
-    try:
-        hook(*args)
-    except BaseException as fault:  # a hook may raise SystemExit; the task must not see it
-        if is_interruption(fault):
-            raise
-        guarded(_warn_of_hook, hook)
-
-
-@functools.lru_cache(maxsize=64)
-def _warn_of_hook(hook: Callable[..., object]) -> None:
-    """Log, once for each hook, that it failed."""
-    warn("Hook %r failed; executions are recorded without it.", hook, exc_info=True)

@@ -9,13 +9,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from . import ending
 from .forking import tell_of_forks
 from .ledger import Ledger
 from .record import Row, row_of_unfinished
 from .running import Running
+from .snapshots import snapshot
 
 log = logging.getLogger("learning_instrument")
 
@@ -95,7 +96,7 @@ class Watcher:
         """Bring the ledger up to date, and close. What runs on stays in it, until it ends or its process dies."""
         self._when_free(self._look)
         self._is_in_use = False
-        self._left = frozenset(_keys(self.running.by_id))
+        self._left = frozenset(snapshot(self.running.by_id))
         self._when_free(self._ledger.close)
         if not self.running.by_id:
             self._pause()
@@ -208,7 +209,7 @@ class Watcher:
         """Return the rows of executions that are to be entered, and forget those that nobody will ever end."""
         by_id = self.running.by_id
         rows = []
-        for execution_id in _keys(by_id):  # the oldest come first
+        for execution_id in snapshot(by_id):  # the oldest come first
             reference = by_id.get(execution_id)
             execution = None if reference is None else reference()
             if execution is None:
@@ -241,11 +242,3 @@ class Watcher:
             if has_failed and not self._has_warned and "locked" not in str(error):
                 self._has_warned = True
                 log.warning("The ledger of running executions cannot be written: %s. It is tried again.", error)
-
-
-def _keys(by_id: dict[str, Any]) -> list[str]:
-    while True:
-        try:
-            return list(by_id)
-        except RuntimeError:  # another thread began or ended one meanwhile
-            continue

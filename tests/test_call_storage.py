@@ -7,7 +7,7 @@ import pytest
 from calls import calls, chat, costs, execution
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.call_storage import CallBatch
+from learning_instrument.call_storage import CallBatch, CallStorage
 from learning_instrument.identifiers import execution_id
 from learning_instrument.model_calls import model_call
 
@@ -61,6 +61,43 @@ def test_calls_of_another_process_are_added_up_by_the_next_question(tmp_path):
 
         assert costs(parent)[0]["actual_cost"] == 0.25
         assert parent.query("SELECT * FROM totals_due") == []
+
+
+def test_sums_that_are_due_are_made_in_parts():
+    """A transaction for all of them would keep tasks from the database for longer than they wait."""
+    storage = CallStorage()
+    due = [f"{number:032x}" for number in range(1000)]
+
+    parts = storage.parts([CallBatch(due=due[:700]), CallBatch(due=due[300:])], [])
+
+    assert sorted(execution for part in parts for execution in part.due) == due
+    assert max(len(part.due) for part in parts) <= 256
+
+
+def test_sums_that_another_process_left_are_all_made(tmp_path):
+    """Though they are more than one part: by upkeep, which nobody has to ask for."""
+    executions = [execution(number) for number in range(1, 601)]
+    with LearningDatabase(tmp_path / "learning.db") as child:
+        child.append_calls(
+            CallBatch(
+                [
+                    model_call(chat(10_000 + number, number, cost=0.25), execution_id(span.start_time, 1, number))
+                    for number, span in enumerate(executions, 1)
+                ]
+            )
+        )
+    parent = LearningDatabase(tmp_path / "learning.db")
+    SQLiteSpanExporter(parent).store(executions)
+
+    rounds = 1
+    while parent.calls.tend(parent._back):
+        rounds += 1
+    parent.close()
+
+    assert rounds > 1
+    with LearningDatabase(tmp_path / "learning.db") as reader:
+        assert {row["actual_cost"] for row in costs(reader)} == {0.25}
+        assert len(costs(reader)) == 600
 
 
 def test_calls_of_another_process_are_added_up_when_the_database_is_closed(tmp_path):

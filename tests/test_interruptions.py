@@ -2,12 +2,14 @@
 
 import ctypes
 import functools
+import os
 import signal
 import sys
 import threading
 
 import pytest
 
+import learning_instrument
 from learning_instrument import record_execution
 from learning_instrument.capture import guarded
 from learning_instrument.interruptions import is_interruption
@@ -95,6 +97,69 @@ def test_handler_may_raise_anything(configured, handle, error):
         execute_task({"task_type": "slow"})
 
     assert caught.value is error
+
+
+#: What runs on the task's thread, and does not hold a lock: one is not given back if it is interrupted as it is taken.
+FILES = ("exporter.py", "host.py", "model_calls.py", "processor.py", "record.py", "tracing.py")
+PACKAGE = os.path.dirname(learning_instrument.__file__)
+
+
+def called_with_a_signal_at(line, function):
+    """Call *function*; raise the signal at the *line*-th line of ours. Answer whether there were so many lines."""
+    seen = 0
+
+    def count(frame, event, argument):
+        nonlocal seen
+        seen += event == "line"
+        if seen == line:
+            seen += 1
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return count
+
+    def trace(frame, *_):
+        folder, name = os.path.split(frame.f_code.co_filename)
+        return count if folder == PACKAGE and name in FILES else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return seen > line
+
+
+def test_time_limit_is_kept_wherever_it_comes(configured, provider, handle):
+    """Also where a model call or the execution is read: the guards there are for faults, and a time limit is none."""
+    handle(HANDLERS["function"](TimeoutError("alarm")))
+
+    @record_execution(tracer_provider=provider)
+    def execute_task(task):
+        with provider.get_tracer("library").start_as_current_span("chat") as span:
+            span.set_attributes({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 3})
+
+    execute_task({"task_type": "first"})
+    line, swallowed = 1, []
+    while True:
+        try:
+            if not called_with_a_signal_at(line, lambda: execute_task({"task_type": "limited"})):
+                break
+            swallowed.append(line)
+        except TimeoutError:
+            pass
+        line += 3
+
+    assert line > 150
+    assert not swallowed
+
+
+def test_time_limit_while_a_row_is_made_is_kept(database, handle):
+    """It is an ``OSError``, as the troubles of a disk are."""
+    handle(HANDLERS["function"](TimeoutError("alarm")))
+
+    with pytest.raises(TimeoutError):
+        database.append([object()], lambda record: signal.raise_signal(signal.SIGINT))
 
 
 def test_what_the_object_itself_raises_stays(configured, handle):

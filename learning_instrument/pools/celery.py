@@ -17,9 +17,9 @@ from opentelemetry import context as otel_context
 
 from .. import semconv
 from ..capture import guarded
+from ..contexts import enclosing_of
 from ..decorator import TaskLocation, locate_task
 from ..patching import Patches, log
-from ..tracing import enclosing_of
 from . import Tools
 from .messages import HEADER, Message, MessageRecorder, stamp
 

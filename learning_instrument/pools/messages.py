@@ -16,11 +16,12 @@ from opentelemetry.context import Context
 from ..calls import call_for
 from ..capture import guarded
 from ..carrying import records_itself
+from ..contexts import enclosing_of, with_wait, within
 from ..decorator import Recording
 from ..fields import IDENTIFIER_LIMIT
 from ..plain import utf8
 from ..propagation import pack, unpack
-from ..tracing import Execution, Pipeline, Plan, enclosing_of, start_execution, start_guarded, with_wait, within
+from ..tracing import Execution, Pipeline, Plan, start_execution, start_guarded
 
 #: Of a message: what we put there.
 HEADER: Final = "learning_instrument"
