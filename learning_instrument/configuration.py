@@ -79,6 +79,7 @@ def configure(
     """
     limits, price_list = retention(retention_days, max_size), prices_of(prices)
     budgets = budgets_of(budget)
+    routes.check_providers(tracer_provider, meter_provider)
     with _State.lock:
         current = _State.database
         wanted = current if current is not None and database is None else as_database(database, durability)

@@ -19,7 +19,7 @@ from .capture import CaptureOptions
 from .errors import ConfigurationError
 from .fields import IDENTIFIER_LIMIT, SETTABLE, Extractor
 from .plain import utf8
-from .routes import NOT_GIVEN, Route, Terms, route_to
+from .routes import NOT_GIVEN, Route, Terms, check_providers, route_to
 from .tracing import Plan, RequestHook, ResponseHook, start_execution
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def recording_for(
     """
     fields = dict(fields or {})
     _check(pool_type, fields, success_when, request_hook, response_hook)
+    check_providers(tracer_provider, meter_provider)
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
     budgets = _budgets(budget)
@@ -176,6 +177,10 @@ def _recorded(recording: Recording, start: Callable[..., Timed | None], function
     if isinstance(function, RecordedFunction):
         return function
     target = getattr(function, "__func__", function)
+    if isinstance(target, str):
+        raise ConfigurationError(f"record_execution decorates functions; for a pool type, write pool_type={target!r}.")
+    if isinstance(target, type) and hasattr(target, "execute_task"):  # making a pool is no execution
+        raise ConfigurationError(f"record_execution decorates methods; put it on execute_task, not on {target!r}.")
     if not callable(target):
         raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
     name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"

@@ -34,7 +34,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from . import semconv
 from .forking import tell_of_forks
 from .pool_figures import ObservedPool, ObservedPools, Read
-from .routes import RELEASE
+from .routes import RELEASE, check_providers
 from .running import Running
 
 log = logging.getLogger("learning_instrument")
@@ -401,8 +401,9 @@ def observe_pool(pool: Any, read: Read | None = None, *, meter_provider: MeterPr
         meter_provider: where the gauges go; by default that of ``configure()``, else the global one.
 
     Raises:
-        ConfigurationError: for a pool that cannot be read, or takes no weak reference.
+        ConfigurationError: for a pool that cannot be read, or takes no weak reference, or what is no meter provider.
     """
+    check_providers(None, meter_provider)
     observed = ObservedPool(pool, read)
     metrics = metrics_of(meter_provider)
     if metrics is not None:

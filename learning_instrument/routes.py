@@ -46,6 +46,22 @@ class Terms(NamedTuple):
     budgets: "tuple[Budget, ...]" = ()
 
 
+def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
+    """Refuse what is no provider here, where the user gives it: in a task it would only be a log message.
+
+    Raises:
+        ConfigurationError: for an object that makes no tracers, or no meters.
+    """
+    for name, provider, method in (
+        ("tracer_provider", tracer_provider, "get_tracer"),
+        ("meter_provider", meter_provider, "get_meter"),
+    ):
+        if provider is not None and (isinstance(provider, type) or not callable(getattr(provider, method, None))):
+            raise ConfigurationError(
+                f"{name}={provider!r} is no provider: it needs {method}(). Pass an SDK's, or None."
+            )
+
+
 class Join(Protocol):
     """Builds pipelines; ``configuration`` has one."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import wrapt
+from opentelemetry.metrics import MeterProvider
 from pools import (
     AsyncPool,
     SyncPool,
@@ -539,6 +540,8 @@ def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
         ({"fields": {"repo": 5}}, "repo"),
         ({"fields": {"repo": ""}}, "repo"),
         ({"learning_db": "learning.db"}, "learning_db"),
+        ({"tracer_provider": "otlp"}, "tracer_provider='otlp'"),
+        ({"meter_provider": MeterProvider}, r"get_meter\(\)"),
     ],
 )
 def test_unusable_argument_is_refused_when_decorating(keywords, named):
@@ -551,6 +554,18 @@ def test_what_cannot_be_called_is_refused():
     """A decorator on something else is a mistake that shows at once."""
     with pytest.raises(ConfigurationError, match="neither"):
         record_execution(5)
+
+
+def test_pool_class_is_refused():
+    """Making a pool would be the execution, and the class no class any more."""
+    with pytest.raises(ConfigurationError, match=r"put it on execute_task, not on .*SyncPool"):
+        record_execution(SyncPool)
+
+
+def test_pool_type_in_place_of_the_function_is_refused():
+    """With the keyword that was meant."""
+    with pytest.raises(ConfigurationError, match="pool_type='threads'"):
+        record_execution("threads")
 
 
 def test_unknown_column_said_by_a_task_is_a_warning(configured, rows, caplog):

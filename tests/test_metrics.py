@@ -683,6 +683,12 @@ def test_pool_that_cannot_be_observed_is_an_error(pool, read, message):
         observe_pool(pool, read)
 
 
+def test_meter_provider_that_is_none_is_an_error():
+    """It is named, with what it lacks."""
+    with pytest.raises(ConfigurationError, match="meter_provider=5"):
+        observe_pool(Host(), dict, meter_provider=5)
+
+
 def test_current_span_of_the_host_stays(measured, host):
     """Metrics make nothing current."""
     SyncPool().execute_task({})
