@@ -229,7 +229,7 @@ class Storage:
         if self._front.is_open:
             self._request_totals()
         if not self._writer.flush(_CLOSE_SECONDS):
-            log.warning("%s: closed with %d executions not written.", self.path, self._writer.backlog)
+            log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
         self._watcher.close()
         with self._lock:
             self._front.close()

@@ -98,6 +98,11 @@ class BackgroundWriter:
         return len(self._queue) + len(self._taken)
 
     @property
+    def unwritten(self) -> int:
+        """The number of items not written yet, without what flushes have left in the queue."""
+        return sum(type(item) is not _Mark for item in self._queue.copy()) + len(self._taken)
+
+    @property
     def is_waited_for(self) -> bool:
         """Whether *tend* is in anybody's way."""
         return bool(self.backlog or self._waiting or self._is_paused)
@@ -120,7 +125,8 @@ class BackgroundWriter:
     def end(self) -> None:
         """Write what is queued: the process ends."""
         if self.backlog and not self.flush(_EXIT_SECONDS):
-            log.warning("%d executions were never written: the process ended first.", self.backlog)
+            if unwritten := self.unwritten:
+                log.warning("%d executions were never written: the process ended first.", unwritten)
             ending.forget(self)
 
     def request_tending(self) -> None:

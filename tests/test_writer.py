@@ -99,6 +99,20 @@ def test_flush_waits_for_the_batch_that_is_being_written(start, target):
     assert target.items == ["a"]
 
 
+def test_flushes_in_vain_do_not_count_as_items(start, target, caplog):
+    """However often one waited, the end of the process names what was handed over."""
+    target.fault = OSError("no space left on device")
+    writer = start()
+    writer.put("a")
+    assert not writer.flush(5.0)
+    assert not writer.flush(5.0)
+
+    writer.end()
+
+    assert writer.unwritten == 1
+    assert "1 executions were never written" in caplog.text
+
+
 def test_items_that_are_being_prepared_count_as_backlog(start, target):
     """From the queue into the batch, none is out of sight for a moment."""
     preparing, go_on = threading.Event(), threading.Event()
