@@ -1,8 +1,9 @@
 """A synthetic database, to try the reports on. What is in it never happened, and says so."""
 
+import contextlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -71,19 +72,30 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
     """
     if os.path.lexists(path):
         raise ConfigurationError(f"{path} exists already, and demo writes over nothing; name a new file.")
-    with LearningDatabase(path, durability="commit") as database:
-        records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
-        for start in range(0, len(records), _BATCH):
-            database.append(records[start : start + _BATCH])
-        for record in records[:: max(1, executions // 60)]:
-            database.add_feedback(
-                record.execution_id,
-                accepted=record.success,
-                rating=4 if record.success else 2,
-                comment="Synthetic feedback.",
-                source=LABEL,
-            )
+    records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
+    database = LearningDatabase(path, durability="commit")
+    try:
+        with database:
+            _fill(database, records)
+    except BaseException:  # after Ctrl-C too: half of it would be in the way of the next one
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                os.unlink(database.path + ending)
+        raise
     return database
+
+
+def _fill(database: LearningDatabase, records: Sequence[ExecutionRecord]) -> None:
+    for start in range(0, len(records), _BATCH):
+        database.append(records[start : start + _BATCH])
+    for record in records[:: max(1, len(records) // 60)]:
+        database.add_feedback(
+            record.execution_id,
+            accepted=record.success,
+            rating=4 if record.success else 2,
+            comment="Synthetic feedback.",
+            source=LABEL,
+        )
 
 
 def _records(chance: random.Random, count: int, now: datetime) -> Iterator[ExecutionRecord]:

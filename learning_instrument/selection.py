@@ -52,7 +52,9 @@ class Selection:
                     f"{name}={moment!r} is not a datetime with a time zone; add one, such as timezone.utc."
                 )
         if self.since is not None and self.until is not None and self.since >= self.until:
-            raise ConfigurationError(f"since={self.since} is not before until={self.until}; swap them.")
+            raise ConfigurationError(
+                f"since={_readable(self.since)} is not before until={_readable(self.until)}; swap them."
+            )
         for name in FILTERS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
@@ -60,7 +62,7 @@ class Selection:
 
     def __str__(self) -> str:
         """Return its window of time, and its filters."""
-        window = "..".join("" if moment is None else iso(moment) for moment in (self.since, self.until))
+        window = "..".join("" if moment is None else _readable(moment) for moment in (self.since, self.until))
         return ", ".join([window, *(f"{name}={value}" for name, value in self.values.items())])
 
     @property
@@ -84,3 +86,7 @@ class Selection:
 def iso(moment: datetime) -> str:
     """Return *moment* as the column ``timestamp`` has it."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _readable(moment: datetime) -> str:
+    return moment.isoformat(" ", "seconds")

@@ -27,6 +27,11 @@ REPORTS = (
 )  # fmt: skip
 
 
+def interrupted(*arguments, **keywords):
+    """Do as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def path(tmp_path):
     """The path of a database: a task with a sub-task, and a failure."""
@@ -167,6 +172,12 @@ def test_tail_in_text_and_in_csv(ask):
     assert [line.split()[3] for line in answer(ask("tail", "--for", "0")).splitlines()] == ["succeeded"] * 2 + ["error"]
     assert len(list(csv.DictReader(io.StringIO(answer(ask("tail", "--for", "0", "--csv")))))) == 3
     assert answer(ask("tail", "--for", "0", "--lines", "0")) == ""
+    reviews, sub = answer(ask("tail", "--for", "0")).splitlines()[:2]
+    assert reviews.index("review") == sub.index("sub")
+
+
+def test_no_failures_is_said_once(ask):
+    assert answer(ask("errors", "--repo", "shop")) == "No failures in 1 execution.\n"
 
 
 # Exit codes, and errors in one line.
@@ -349,6 +360,17 @@ def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
         2,
         f"Error: {path} exists already, and demo writes over nothing; name a new file.\n",
     )
+
+
+def test_interrupted_demo_leaves_nothing_in_the_way(ask, tmp_path, monkeypatch):
+    """The same command works afterwards."""
+    path = str(tmp_path / "demo.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(LearningDatabase, "add_feedback", interrupted)
+        assert ask("demo", path, "--executions", "50").exit_code == 130
+    assert list(tmp_path.glob("demo.db*")) == []
+
+    assert "50 synthetic executions" in answer(ask("demo", path, "--executions", "50"))
 
 
 def test_rebuild_brings_an_old_file_up_to_date(ask, path):

@@ -343,6 +343,10 @@ def test_new_errors_and_those_that_are_back_are_told(path):
         (["compare", "--before", "2026-13-01..", "--after", "7d.."], "'2026-13-01' is no moment"),
         (["compare", "--before", "14d..", "--after", "7d.."], ".. and "),
         (["compare", "--before", "v=1", "--after", "v=1"], "v=1 and v=1 have executions in common"),
+        (
+            ["compare", "--before", "..2026-11-08", "--after", "2026-11-07.."],
+            "..2026-11-08 00:00:00+00:00 and 2026-11-07 00:00:00+00:00.. have executions in common",
+        ),
         (["compare", "--before", "7d..14d", "--after", "7d.."], "since="),
         (["compare", *WEEKS, "--gate-ratio", "0.5"], "Invalid value for '--gate-ratio'"),
         (["performance", "--by", "mood"], "Invalid value for '--by'"),

@@ -89,6 +89,7 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
 
 
 def _notes(found: ErrorReport, limit: int) -> Iterator[str]:
-    yield f"{words.counted(found.failures, 'failure')} in {words.counted(found.executions, 'execution')}."
+    if found.failures:
+        yield f"{words.counted(found.failures, 'failure')} in {words.counted(found.executions, 'execution')}."
     if len(found.groups) > limit:
         yield f"The {limit:,} most frequent of {len(found.groups):,} groups; --limit shows more."

@@ -105,7 +105,7 @@ def _line(record: ExecutionRecord) -> dict[str, Any]:
     return values
 
 
-_FOLLOWED: Final = "{timestamp}  {execution_id}  {outcome:<9}  {duration_seconds:>9}  {task_type}  {pool_type}  {about}"
+_FOLLOWED: Final = "{timestamp}  {execution_id}  {outcome:<9}  {duration_seconds:>9}  {task_type:<8}  {about}"
 
 
 def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first: bool) -> None:

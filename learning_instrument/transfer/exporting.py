@@ -87,7 +87,7 @@ def _counted(
 
 
 def _format_of(output: str) -> str:
-    endings = {".csv": "csv", ".parquet": "parquet", ".otlp.jsonl": "otlp"}
+    endings = {".csv": "csv", ".parquet": "parquet", ".otlp": "otlp", ".otlp.json": "otlp", ".otlp.jsonl": "otlp"}
     return next((name for ending, name in endings.items() if output.lower().endswith(ending)), "jsonl")
 
 

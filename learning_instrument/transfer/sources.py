@@ -75,7 +75,7 @@ def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
             if not _holds_executions(file):
                 raise ConfigurationError(
                     f"{path} is neither a database nor JSON Lines of executions, ours or OTLP's, nor Parquet;"
-                    " learning-instrument export writes each of them."
+                    " learning-instrument export writes each of them, and CSV, which cannot be read back."
                 )
         return lambda: _file(path)
     except OSError as error:

@@ -87,7 +87,14 @@ def test_parquet_has_the_columns_with_types(source, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.csv", "csv"), ("a.PARQUET", "parquet"), ("a.jsonl", "jsonl"), ("a.otlp.jsonl", "otlp"), ("a", "jsonl")],
+    [
+        ("a.csv", "csv"),
+        ("a.PARQUET", "parquet"),
+        ("a.jsonl", "jsonl"),
+        ("a.otlp.jsonl", "otlp"),
+        ("a.otlp", "otlp"),
+        ("a", "jsonl"),
+    ],
 )
 def test_name_of_the_file_says_the_format(source, tmp_path, name, kind):
     assert export_executions(source, tmp_path / name).format == kind
