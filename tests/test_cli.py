@@ -288,6 +288,11 @@ def test_database_goes_before_or_after_the_command_or_into_the_environment(ask, 
     assert answer(ask("list", "--json", database=None)) == expected
 
 
+def test_help_cuts_no_line_short_on_a_terminal_of_80_columns(ask):
+    """Each subcommand's line says what it does to its end."""
+    assert "..." not in answer(ask("--help", terminal_width=80)).partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(ask, command):
     assert answer(ask(command, "--help")).startswith(f"Usage: learning-instrument {command} ")

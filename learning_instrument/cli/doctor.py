@@ -18,7 +18,7 @@ _COLUMNS = (
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Find what keeps executions from being recorded.")
 @database_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if there is an error or a warning.")
 @output_options

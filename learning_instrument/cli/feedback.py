@@ -16,7 +16,7 @@ from .rendering import may_go_on
 @database_option
 @click.argument("execution", metavar="[ID]", required=False)
 @click.option("--accept/--reject", "accepted", default=None, help="Whether the result was taken.")
-@click.option("--rating", type=click.IntRange(1, 5), help="1 to 5.")
+@click.option("--rating", metavar="N", type=click.IntRange(1, 5), help="1 to 5.")
 @click.option("--comment", metavar="TEXT", help="In your own words.")
 @click.option("--source", metavar="NAME", default="cli", show_default=True, help="Who says it.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)

@@ -65,6 +65,7 @@ _SIMILAR_COLUMNS: Final = (
 @click.option("--limit", metavar="N", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
 @click.option(
     "--threshold",
+    metavar="SCORE",
     default=0.5,
     type=click.FloatRange(0, 1),
     show_default=True,

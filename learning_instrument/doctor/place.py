@@ -30,7 +30,8 @@ def examine_place(path: str) -> Iterator[Finding]:
             "database",
             Severity.WARNING,
             f"There is no database {path}.",
-            "Record something (learning-instrument run python app.py), or name another file (--database).",
+            "Record something (learning-instrument run --pools package.module:Class app.py), or name another file"
+            " (--database).",
         )
     for place in (path, folder) if there_is_one else (folder,):
         if not os.access(place, os.W_OK):
