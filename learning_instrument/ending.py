@@ -19,15 +19,16 @@ class Ending(Protocol):
         """Do it. The process may be told to end more than once."""
 
 
-#: Those that come first, such as writers; and those that come when these are done, such as what watches over them.
-_turns: Final[tuple["weakref.WeakSet[Ending]", ...]] = (weakref.WeakSet(), weakref.WeakSet())
+#: Those that come first, such as writers; those that come when these are done, such as what watches over them; and
+#: what they all write to.
+_turns: Final[tuple["weakref.WeakSet[Ending]", ...]] = (weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet())
 #: The processes that have their finalizer. One is enough, though threads may start thousands of times.
 _finalized: Final[set[int]] = set()
 _ending: Final[set[int]] = set()
 
 
 def tell_of_the_end(ending: Ending, *, turn: int) -> None:
-    """Have *ending* told when this process ends, in its *turn*: 0 or 1. To be called wherever its thread starts."""
+    """Have *ending* told when this process ends, in its *turn*: 0, 1 or 2. To be called wherever its thread starts."""
     _turns[turn].add(ending)
     util = sys.modules.get("multiprocessing.util")
     if util is not None and os.getpid() not in _finalized:

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from . import connection
+from . import connection, ending
 from .call_storage import CallBatch, CallStorage
 from .connection import Connection, Execute, WriteConnection, executing, is_busy
 from .counts import Counts, Statistics
@@ -77,6 +77,7 @@ class Storage:
         )
         self._has_tried = False
         tell_of_forks(self)
+        ending.tell_of_the_end(self, turn=2)
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. Never raises for the database's sake.
@@ -238,6 +239,24 @@ class Storage:
             self._front.close()
         self._writer.between_batches(self._back.close)
         return _Done()
+
+    def end(self) -> None:
+        """Close: the process ends. Nobody else does while the writer's thread runs, and what the log holds stays there.
+
+        Then whoever copies the file alone has all of it. What is stored later opens the database again.
+        """
+        if self._pid != os.getpid() or self._writer.backlog:
+            return
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            try:
+                self._front.close()
+            finally:
+                self._lock.release()
+        if self._writer.hold(_CLOSE_SECONDS):
+            try:
+                self._back.close()
+            finally:
+                self._writer.release()
 
     def __del__(self) -> None:
         """Close the connections of a database that nobody closed."""

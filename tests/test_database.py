@@ -648,3 +648,28 @@ def test_log_handler_that_fails_does_not_end_the_writer(tmp_path, caplog):
     assert database.flush(10)
     assert task_ids(database) == ["t-0"]
     database.close()
+
+
+_TWO_THOUSAND = """
+import sys
+from learning_instrument import configure, record_execution
+configure(sys.argv[1], durability=sys.argv[2])
+@record_execution
+def execute_task(task):
+    return {}
+for _ in range(2000):
+    execute_task({})
+"""
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_file_alone_has_everything_when_the_process_has_ended(tmp_path, durability):
+    """Whoever copies it need not know of a write-ahead log."""
+    path = tmp_path / "learning.db"
+    subprocess.run([sys.executable, "-c", _TWO_THOUSAND, path, durability], check=True, timeout=60)
+
+    alone = tmp_path / "alone.db"
+    alone.write_bytes(path.read_bytes())
+
+    with contextlib.closing(sqlite3.connect(alone)) as copied:
+        assert copied.execute("SELECT count(*) FROM executions").fetchone() == (2000,)
