@@ -47,6 +47,8 @@ _PAUSE_SECONDS: Final = 0.25
 #: Figures so old tell nothing any more, where a budget fails closed.
 _STALE_SECONDS: Final = 10.0
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
+#: How often it looks meanwhile whether to stop.
+_LOOK_SECONDS: Final = 0.05
 _FORK_SECONDS: Final = 2.0
 
 
@@ -263,7 +265,7 @@ class Meter:
         began = time.monotonic()
         try:
             # What is queued is in the file then, and else is counted on.
-            is_flushed = database is None or database.flush(patience)
+            is_flushed = database is None or _is_flushed(database, patience, is_over)
             spending = read(before.window, patience, is_over)
         except Exception as error:  # whatever it is, the budget's trouble is not the task's
             if is_interruption(error):
@@ -346,6 +348,19 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
     return dataclasses.replace(
         pipeline, admit=meters[0].admit if len(meters) == 1 else admit, deliver=deliver_and_add if database else deliver
     )
+
+
+def _is_flushed(database: LearningDatabase, patience: float, is_over: Callable[[], bool]) -> bool:
+    """Wait until what is queued is written, but not for long where that is over: another thread forks."""
+    deadline = time.monotonic() + patience
+    step = min(_LOOK_SECONDS, patience)
+    while True:
+        began = time.monotonic()
+        if database.flush(step):
+            return True
+        now = time.monotonic()
+        if is_over() or now >= deadline or now < began + step:  # the last: it failed, and is not worth the wait
+            return False
 
 
 def _since(window: Window, nano: int) -> str:

@@ -153,7 +153,7 @@ class BackgroundWriter:
                 self._wake.set()
                 if self._thread is None:
                     self._start()
-                if self._thread is None:  # the interpreter is on its way out and starts no threads
+                if self._thread is None and not self._is_paused:  # the interpreter ends, and starts no threads
                     self._write_batch()
                 if time.monotonic() >= deadline or self._failures >= most:
                     return mark.is_written

@@ -72,8 +72,8 @@ MAY_IMPORT = {
     "watcher": "ending forking ledger record running snapshots",
     "counts": "",
     "upkeep": "connection courtesy retention",
-    "storage": "call_storage connection counts ending errors forking interruptions record retention totals upkeep watcher"
-    " writer",
+    "storage": "call_storage connection counts ending errors forking interruptions record retention totals upkeep"
+    " watcher writer",
     "database": "counts errors feedback record storage",
     "repricing": "database connection model_calls prices totals",
     "budgets": "errors",

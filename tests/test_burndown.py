@@ -58,7 +58,7 @@ def test_nothing_spent_never_runs_out(database):
     answer = burn_down(database, 5.0, now=NOW)
 
     assert (answer.spent_usd, answer.left_usd, answer.history_days, answer.daily_mean_usd) == (0.0, 5.0, 0, 0.0)
-    assert (answer.run_out, answer.earliest, answer.latest, answer.lasts) == (None, None, None, True)
+    assert (answer.run_out, answer.earliest, answer.latest, answer.lasts) == (None, None, None, None)
 
 
 @pytest.mark.parametrize(("days", "has_band"), [(2, False), (3, True)])
@@ -80,6 +80,15 @@ def test_today_is_spent_and_no_day_to_learn_from(database):
     answer = burn_down(database, 100.0, now=NOW)
 
     assert (answer.spent_usd, answer.daily_mean_usd, answer.history_days) == (9.0, 1.0, 2)
+
+
+def test_first_day_tells_no_pace(database):
+    """Nine of ten dollars are spent this morning: that it lasts until December is nothing that anybody knows."""
+    database.append([spend(9.0, 0)])
+
+    answer = burn_down(database, 10.0, now=NOW)
+
+    assert (answer.left_usd, answer.history_days, answer.lasts) == (1.0, 0, None)
 
 
 def test_day_without_executions_cost_nothing(database):

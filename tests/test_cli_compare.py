@@ -64,10 +64,20 @@ def test_what_is_no_regression_exits_with_0(path):
     """An improvement, no change, and a change too small to matter."""
     versions(path, 30, 5)
     assert "success   better" in answer(path, *VERSIONS)
-    assert answer(path, "compare", "--before", "version=1.4", "--after", "version=9").endswith("something changed.\n")
     worse = ("compare", "--before", "version=1.4", "--after", "version=1.3")
     assert "success   worse" in answer(path, *worse, status=1)
     assert "success   negligible" in answer(path, *worse, "--gate-success", "30")
+
+
+@pytest.mark.parametrize("output", [(), ("--json",), ("--csv",)])
+def test_version_that_nothing_has_is_refused(path, output):
+    """A gate with a mistyped one would be passed for ever."""
+    versions(path, 30, 5)
+
+    result = ask(path, "compare", "--before", "version=1.4", "--after", "verison=1.5", *output)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("--after verison=1.5: no task has that in its metadata; show has that of one.\n")
 
 
 def test_comparison_is_that_of_the_function(demo):

@@ -239,6 +239,20 @@ def test_upkeep_that_asks_for_more_gets_it(start, target):
     assert done.wait(10)
 
 
+def test_flush_writes_nothing_while_the_process_forks(start, target):
+    """Neither does who waits for it: a child would inherit what SQLite holds just then."""
+    writer = start()
+    writer.pause()
+    writer.put("a")
+
+    assert not writer.flush(0.05)
+    assert target.items == []
+
+    writer.unpause()
+    assert writer.flush(30)
+    assert target.items == ["a"]
+
+
 def test_held_writer_writes_nothing(start, target):
     """As long as a fork takes."""
     writer = start()

@@ -44,8 +44,10 @@ class BurnDown:
     unpriced: int
 
     @property
-    def lasts(self) -> bool:
-        """Whether the budget is expected to last until its period ends."""
+    def lasts(self) -> bool | None:
+        """Whether the budget is expected to last until its period ends; None where no whole day tells the pace yet."""
+        if self.left_usd > 0 and not self.history_days:
+            return None
         return self.left_usd > 0 and (self.run_out is None or self.run_out >= self.period_end)
 
 

@@ -1,12 +1,14 @@
 """``compare``: whether something got better or worse."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
 import click
 
-from ..analytics import CellComparison, Change, Comparison, Gate, Quantile, compare, price_tables, side
+from ..analytics import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, price_tables, side
+from ..errors import ConfigurationError
+from ..selection import Selection
 from . import words
 from .options import Question, reporting_command
 from .rendering import Column, Output, fields_of, plain, print_csv, print_fields, print_json, print_note, print_section
@@ -78,6 +80,7 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
     with question.database() as database:
         found = compare(database, *sides, question.selection, gate=gate)
         tables = price_tables(database)
+    _check(found, sides)
     if question.output is Output.JSON:
         named = {"before": before, "after": after, "regression": found.regression, "price_tables": tables}
         print_json({**named, **plain(found)})
@@ -87,6 +90,14 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
         _print(found, before, after, tables)
     if found.regression:
         click.get_current_context().exit(1)
+
+
+def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
+    """Refuse a version that nothing has, beside one that something has: a gate with a mistyped one never closes."""
+    counts = found.before_executions, found.after_executions
+    for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
+        if isinstance(wanted, Version) and not executions and any(counts):
+            raise ConfigurationError(f"{name} {wanted}: no task has that in its metadata; show has that of one.")
 
 
 def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:

@@ -160,6 +160,7 @@ class _Target:
                 rows.append(row)
         self._store(connection, rows, said)
         _store_calls(connection, [call for call in batch.calls if call.execution_id in here])
+        _store_reported_costs(connection, [found for found in batch.reported_costs.items() if found[0] in here])
 
     def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
         if rows:
@@ -219,6 +220,17 @@ def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> Non
     for start in range(0, len(new), _CALLS):
         with connection.transaction() as opened:
             store_calls(opened, new[start : start + _CALLS], ())
+
+
+def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[str, float]]) -> None:
+    """Store what pools reported, for a new price of the calls that tells less than they did."""
+    ids = [execution_id for execution_id, _ in reported]
+    stored = connection.execute(f"SELECT execution_id FROM reported_costs WHERE execution_id IN ({_marks(ids)})", ids)
+    known = {execution_id for (execution_id,) in stored}
+    new = [found for found in reported if found[0] not in known]
+    if new:
+        with connection.transaction() as opened:
+            opened.executemany("INSERT OR IGNORE INTO reported_costs VALUES (?, ?)", new)
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -64,6 +64,17 @@ def calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCal
     return [ModelCall(**call) for call in found if not any(isinstance(value, bytes) for value in call.values())]
 
 
+def reported_costs_of(database: Queryable, execution_ids: Sequence[str]) -> dict[str, float]:
+    """Return what their pools reported for those of these executions whose model calls say something else."""
+    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'reported_costs'"):
+        return {}  # an older release wrote the file
+    found = database.query(
+        f"SELECT execution_id, cost FROM reported_costs WHERE execution_id IN ({','.join('?' * len(execution_ids))})",
+        list(execution_ids),
+    )
+    return {row["execution_id"]: row["cost"] for row in found if isinstance(row["cost"], float)}
+
+
 def _tell(database: Queryable, rows: Sequence[dict[str, Any]], told: Sequence[str]) -> None:
     """Put feedback beside the executions that it is about; the rest of it is taken out of their columns."""
     by_id = {row["execution_id"]: row for row in rows}

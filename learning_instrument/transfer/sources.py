@@ -4,7 +4,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
@@ -14,7 +15,7 @@ from ..read_only import ReadOnlyDatabase
 from ..selection import Selection
 from .checking import identified
 from .otlp_json import values_in
-from .rows import calls_of, slices
+from .rows import calls_of, reported_costs_of, slices
 
 Values = dict[str, Any]
 
@@ -49,6 +50,8 @@ class Batch(NamedTuple):
     of: int
     #: Those of the executions among them.
     calls: Sequence[ModelCall] = ()
+    #: Execution -> what its pool reported, of those whose model calls say something else.
+    reported_costs: Mapping[str, float] = MappingProxyType({})
 
 
 def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
@@ -96,8 +99,9 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
 def _database(path: str) -> Iterator[Batch]:
     with ReadOnlyDatabase(path) as database:
         for rows, done, of in slices(database, Selection(), "private", ROWS):
-            calls = calls_of(database, [row["execution_id"] for row in rows])
-            yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls)
+            ids = [row["execution_id"] for row in rows]
+            calls, reported_costs = calls_of(database, ids), reported_costs_of(database, ids)
+            yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls, reported_costs)
 
 
 def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from calls import costs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import make, stored_in
@@ -18,11 +19,14 @@ from records import make, stored_in
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, connection
 from learning_instrument.analytics import summary
 from learning_instrument.attribution import store_calls
+from learning_instrument.call_storage import CallBatch
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
 from learning_instrument.identifiers import execution_id
 from learning_instrument.lookup import relatives
 from learning_instrument.model_calls import ModelCall
 from learning_instrument.outcome import Outcome
+from learning_instrument.prices import prices_of
+from learning_instrument.repricing import reprice
 from learning_instrument.selection import Selection
 from learning_instrument.transfer import Refusal, export_executions, import_executions
 
@@ -218,6 +222,25 @@ def test_model_calls_of_a_database_come_along_once(target, tmp_path):
     import_executions(target, [source])
     with LearningDatabase(target) as database:
         assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 4}]
+
+
+def test_what_the_pool_reported_comes_along(target, tmp_path):
+    """Beside the sum of the model calls: where these lose their price, it is what is known of the cost again."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id="e" * 32, actual_cost=0.5)])
+    call = ModelCall(
+        "e" * 32, "a" * 32, "b" * 16, None, "", None, MOMENT, "local", None, None, 1_000_000, None, None, 4, None,
+        "unpriced", None, 0.5, None,
+    )  # fmt: skip
+    with LearningDatabase(source) as database:
+        database.calls.price_with(prices_of({"local": {"input": 2.0}}))
+        database.append_calls(CallBatch([call]))
+
+    for _ in range(2):
+        import_executions(target, [source])
+    with LearningDatabase(target) as database:
+        assert [(row["actual_cost"], row["cost_source"]) for row in costs(database)] == [(2.0, "priced")]
+        reprice(database, prices_of({}))
+        assert [(row["actual_cost"], row["cost_source"]) for row in costs(database)] == [(0.5, "estimated")]
 
 
 def test_reports_are_ready_when_an_import_is_done(target, write):
