@@ -13,6 +13,7 @@ from .attribution import SpanLink
 from .call_storage import CallBatch
 from .database import DEFAULT_PATH, LearningDatabase
 from .errors import ConfigurationError
+from .forking import tell_of_forks
 from .identifiers import execution_id
 from .interruptions import is_interruption
 from .model_calls import is_model_call, model_call
@@ -24,6 +25,7 @@ log = logging.getLogger("learning_instrument")
 #: Links of traces without an execution or a model call so far, and traces that have one.
 _MOST_LINKS: Final = 20_000
 _MOST_TRACES: Final = 20_000
+_FORK_SECONDS: Final = 2.0
 
 
 class SQLiteSpanExporter(SpanExporter):
@@ -107,10 +109,11 @@ class _Sorter:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may end a span in the thread that holds it
         self._kept: dict[str, list[SpanLink]] = {}
         self._kept_links = 0
         self._traces: dict[str, None] = {}
+        tell_of_forks(self)
 
     def sort(self, spans: Sequence[ReadableSpan]) -> CallBatch:
         """Return the model calls among *spans*, and the links of their traces and those of executions."""
@@ -139,6 +142,19 @@ class _Sorter:
         with self._lock:
             kept, self._kept, self._kept_links = self._kept, {}, 0
         return [link for links in kept.values() for link in links]
+
+    def suspend(self) -> bool:
+        """Keep other threads out while the process forks: in the child, nobody would give the lock back."""
+        return self._lock.acquire(timeout=_FORK_SECONDS)
+
+    def resume(self, held: bool) -> None:
+        """Go on in the parent of a fork."""
+        if held:
+            self._lock.release()
+
+    def start_anew(self) -> None:
+        """Go on in a forked child."""
+        self._lock = threading.RLock()
 
     def _keep(self, links: Sequence[SpanLink]) -> None:
         for link in links:

@@ -79,7 +79,7 @@ MAY_IMPORT = {
     "budgets": "errors",
     "spending": "budgets connection",
     "admission": "semconv budgets database errors forking host interruptions spending tracing",
-    "exporter": "semconv attribution call_storage errors database identifiers interruptions model_calls record",
+    "exporter": "semconv attribution call_storage errors database forking identifiers interruptions model_calls record",
     "provider": "semconv identifiers",
     "processor": "semconv call_storage exporter interruptions model_calls provider running tracing",
     "otlp": "",

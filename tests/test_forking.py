@@ -1,14 +1,17 @@
 """A fork: nobody is inside SQLite, no connection is inherited, and both sides go on."""
 
 import os
+import signal
 import sys
 import threading
 import warnings
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -87,6 +90,38 @@ def test_child_forked_while_others_ask_questions_can_ask_too(tmp_path):
         thread.join()
     assert exit_codes == [0] * 10
     database.close()
+
+
+def test_child_forked_while_others_export_can_export_too(tmp_path):
+    """As a collector's exporter does, on the task's thread under the SDK's simple processor."""
+    exporter = SQLiteSpanExporter(LearningDatabase(tmp_path / "fork.db"))
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("application")
+    stop = threading.Event()
+
+    def export():
+        while not stop.is_set():
+            tracer.start_span("work").end()
+
+    def export_in_child():
+        signal.alarm(30)
+        tracer.start_span("work").end()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=export) for _ in range(3)]
+    try:
+        for thread in threads:
+            thread.start()
+        exit_codes = [in_child(export_in_child)() for _ in range(20)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+
+    assert exit_codes == [0] * 20
 
 
 def test_databases_made_while_another_thread_forks_can_be_written(tmp_path):
