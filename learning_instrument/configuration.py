@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
@@ -35,6 +35,7 @@ class _State:
     """What ``configure()`` set up."""
 
     lock = threading.Lock()
+    members_lock = threading.RLock()  # a signal handler may record in the thread that holds it
     database: LearningDatabase | None = None
     measures_resources: bool = True
     #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
@@ -277,7 +278,7 @@ def _member_of(provider: Any) -> Member | None:
     """Return our member of *provider*, or None where it is one that has none."""
     if not hasattr(provider, "add_span_processor"):
         return None
-    with _members_lock:
+    with _State.members_lock:
         try:
             member = _members.get(provider)
             if member is None:
@@ -291,4 +292,12 @@ def _member_of(provider: Any) -> Member | None:
 
 # A provider gives no processor back, so each gets one of ours, for good.
 _members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()
-_members_lock: Final = threading.RLock()  # a signal handler may record in the thread that holds it
+
+
+def _start_anew() -> None:
+    """Go on in a forked child: another thread of the parent's may have held them."""
+    _State.lock, _State.members_lock = threading.Lock(), threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

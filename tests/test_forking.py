@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter
+from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -122,6 +122,32 @@ def test_child_forked_while_others_export_can_export_too(tmp_path):
         sys.setswitchinterval(interval)
 
     assert exit_codes == [0] * 20
+
+
+def test_child_forked_while_another_thread_configures_can_configure(tmp_path):
+    """It has the locks of ``configure()`` to itself, on the first execution of a function too."""
+
+    def configure_in_child():
+        signal.alarm(30)
+        configure(tmp_path / "child.db", tracer_provider=TracerProvider())
+
+    held, is_over = threading.Event(), threading.Event()
+
+    def hold():
+        with configuration._State.lock, configuration._State.members_lock:
+            held.set()
+            is_over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    try:
+        exit_code = in_child(configure_in_child)()
+    finally:
+        is_over.set()
+        thread.join()
+
+    assert exit_code == 0
 
 
 def test_databases_made_while_another_thread_forks_can_be_written(tmp_path):
