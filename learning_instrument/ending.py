@@ -22,8 +22,8 @@ class Ending(Protocol):
 #: Those that come first, such as writers; those that come when these are done, such as what watches over them; and
 #: what they all write to.
 _turns: Final[tuple["weakref.WeakSet[Ending]", ...]] = (weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet())
-#: The processes that have their finalizer. One is enough, though threads may start thousands of times.
-_finalized: Final[set[int]] = set()
+#: Process -> its finalizer. One is enough, though threads may start thousands of times.
+_finalizers: Final[dict[int, Any]] = {}
 _ending: Final[set[int]] = set()
 
 
@@ -31,9 +31,11 @@ def tell_of_the_end(ending: Ending, *, turn: int) -> None:
     """Have *ending* told when this process ends, in its *turn*: 0, 1 or 2. To be called wherever its thread starts."""
     _turns[turn].add(ending)
     util = sys.modules.get("multiprocessing.util")
-    if util is not None and os.getpid() not in _finalized:
-        _finalized.add(os.getpid())
-        util.Finalize(None, _end_all, exitpriority=10)
+    if util is not None and not has_begun():
+        finalizer = _finalizers.get(os.getpid())
+        # A child of a forkserver drops those it has when it begins: a database may come with what it was sent.
+        if finalizer is None or not finalizer.still_active():
+            _finalizers[os.getpid()] = util.Finalize(None, _end_all, exitpriority=10)
     signals = sys.modules.get("celery.signals")
     if signals is not None:
         signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)

@@ -1,7 +1,10 @@
 """The end of the process: everybody who has something to do gets to do it."""
 
+import multiprocessing
 import subprocess
 import sys
+
+import pytest
 
 PROGRAM = """
 from learning_instrument import ending
@@ -27,3 +30,40 @@ def test_one_that_fails_keeps_none_from_ending():
 
     assert done.stdout.split() == ["written"] * 3
     assert "no more files" in done.stderr
+
+
+SENT = """
+import multiprocessing
+from learning_instrument import ending
+
+class Ending:
+    def __init__(self, word):
+        self.word = word
+        ending.tell_of_the_end(self, turn=0)
+
+    def __reduce__(self):
+        return Ending, (self.word,)
+
+    def end(self):
+        print(multiprocessing.current_process().name, self.word, flush=True)
+
+def work(sent):
+    global made
+    made = Ending("made")
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context(METHOD).Process(target=work, args=(Ending("sent"),), name="child")
+    child.start()
+    child.join()
+"""
+
+
+@pytest.mark.parametrize("method", [each for each in multiprocessing.get_all_start_methods() if each != "fork"])
+def test_child_ends_whatever_it_was_sent(tmp_path, method):
+    """Multiprocessing drops the finalizers that a child made while it read what it was sent, such as a database."""
+    script = tmp_path / "script.py"
+    script.write_text(SENT.replace("METHOD", repr(method)))
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+
+    assert (done.stderr, "child made" in done.stdout.splitlines()) == ("", True)
