@@ -1,5 +1,6 @@
 """Fixtures: real objects, and a clean OpenTelemetry for each test."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -22,8 +23,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, so that a failure is the change's. To look further: --hypothesis-profile=explore
 settings.register_profile("explore", deadline=None)
-settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("same", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("same")
+
+
+def pytest_collection_finish() -> None:
+    """Keep four thousand tests out of the way of the garbage collector, which would look at them time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -451,7 +451,7 @@ def test_any_encoding_of_the_terminal_will_do(path, encoding):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("columns", [40, 80, pytest.param(200, marks=pytest.mark.slow)])
 def test_lines_fit_the_terminal(path, columns):
     """Whatever its width; what is left out is said."""
     import fcntl

@@ -139,6 +139,7 @@ def test_quickstart_prints_what_the_readme_shows():
     assert shape(run_once("quickstart.py").output) == shape(shown[1])
 
 
+@pytest.mark.slow
 def test_quickstart_runs_again_into_the_same_database(tmp_path):
     before = run_once("quickstart.py")
     shutil.copytree(before.database.parent, tmp_path / "data")

@@ -1639,6 +1639,7 @@ def test_no_pair_of_task_and_result_makes_a_difference(tmp_path, spans, examples
 # OTLP.
 
 
+@pytest.mark.slow
 def test_hostile_executions_lose_no_neighbour_on_their_way_to_a_collector(archive, sink, caplog):
     """One hostile execution among 100 ordinary spans in one batch of the real exporter, and all arrive, each time."""
     acts = [(ODDITIES[name](), returning(ODDITIES[name]())) for name in ODDITIES]

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow  # it takes a type checker, which .ci/run runs anyway
 def test_decorated_functions_keep_their_types():
     """As mypy sees them, strictly; each use that must fail does."""
     pytest.importorskip("mypy")

@@ -13,7 +13,7 @@ import pytest
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
 
-METHODS = ["fork", "spawn", "forkserver"]
+METHODS = ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)]
 ADAPTERS = "concurrent.futures,multiprocessing"
 
 

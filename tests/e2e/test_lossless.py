@@ -14,7 +14,7 @@ from learning_instrument import record_execution
 
 HERE = Path(__file__).parent
 SEARCHED = os.pathsep.join(map(str, [HERE, HERE.parent, HERE.parent.parent]))
-METHODS = ["fork", "spawn", "forkserver"]
+METHODS = ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)]
 
 
 def command(name, *args):
@@ -83,7 +83,15 @@ def test_multiprocessing_children_record(run, database, task_ids, method, durabi
     assert task_ids() == ["configured", "function", "method", "parent"]
 
 
-@pytest.mark.parametrize(("method", "durability"), [*((method, "commit") for method in METHODS), ("fork", "batch")])
+@pytest.mark.parametrize(
+    ("method", "durability"),
+    [
+        ("fork", "commit"),
+        ("fork", "batch"),
+        ("spawn", "commit"),
+        pytest.param("forkserver", "commit", marks=pytest.mark.slow),
+    ],
+)
 def test_process_pool_executor_children_record(run, database, task_ids, method, durability):
     """The same through concurrent.futures."""
     run("executor", database.path, method, durability)

@@ -1,5 +1,6 @@
 """Export and import as processes that are interrupted, beside pools that record, and through a real collector."""
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -71,8 +72,14 @@ def ids_in(path):
         return {row["task_id"] for row in database.query("SELECT task_id FROM executions")}
 
 
-@pytest.mark.parametrize("kind", ["csv", "otlp", "parquet"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def interrupted(kinds):
+    """Return each kind with each signal; the first with the one and the last with the other are quick to try."""
+    quick = [(kinds[0], signal.SIGINT), (kinds[-1], signal.SIGKILL)]
+    cases = itertools.product(kinds, [signal.SIGINT, signal.SIGKILL])
+    return [case if case in quick else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize(("kind", "number"), interrupted(["csv", "otlp", "parquet"]))
 def test_interrupted_export_leaves_the_file_as_it_was(source, tmp_path, kind, number):
     """What a killed one leaves beside it is in nobody's way; Ctrl-C leaves nothing."""
     out = tmp_path / "folder" / f"out.{kind}"
@@ -88,8 +95,7 @@ def test_interrupted_export_leaves_the_file_as_it_was(source, tmp_path, kind, nu
     assert export_executions(source, out).executions == ROWS
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "otlp", "parquet", "database"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(("kind", "number"), interrupted(["jsonl", "otlp", "parquet", "database"]))
 def test_interrupted_import_goes_on_where_it_was(source, tmp_path, kind, number):
     """What was stored by then stays; each execution is there once in the end."""
     file, target = source, tmp_path / "target.db"
