@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, TypeVar
@@ -38,6 +39,8 @@ _INSERT_ONE: Final = _INSERTS[1]
 _LONG_LOG_PAGES: Final = 16000
 #: How long upkeep, for which a person waits, waits for another writer's lock.
 _UPKEEP_BUSY_SECONDS: Final = 30.0
+#: How long a person waits for what another process does meanwhile.
+_PATIENCE_SECONDS: Final = 5.0
 #: SQLite's own small steps: some tenths of a millisecond.
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 
@@ -204,6 +207,18 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
 def is_busy(error: BaseException) -> bool:
     """Tell whether another writer holds the lock, which is no fault and passes."""
     return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Do what another process may be in the way of just now: a person can wait longer than a task."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def executing(connection: Connection) -> Execute:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from . import connection, ending
 from .call_storage import CallBatch, CallStorage
-from .connection import Connection, Execute, WriteConnection, executing, is_busy
+from .connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
 from .counts import Counts, Statistics
 from .errors import DatabaseError
 from .forking import tell_of_forks
@@ -37,7 +37,6 @@ _TASK_BUSY_SECONDS: Final = 0.03
 #: And before that for another thread of its own process: 50 ms together.
 _TASK_LOCK_SECONDS: Final = 0.02
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
-_OPEN_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 5.0
 #: How long a fork waits for each of the threads that use the database.
 _FORK_SECONDS: Final = 2.0
@@ -170,7 +169,7 @@ class Storage:
             self.start_anew()
         try:
             with self._lock:
-                _patiently(self._front.open)
+                patiently(self._front.open)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
@@ -375,7 +374,7 @@ class Storage:
         self.open()
         done: list[T] = []
         try:
-            _patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+            patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return done[0]
@@ -448,15 +447,3 @@ _UNBINDABLE: Final = (
 
 def _as_it_is(row: Row) -> Row:
     return row
-
-
-def _patiently(action: Callable[[], T]) -> T:
-    """Do what another process may be in the way of just now: a person can wait longer than a task."""
-    deadline = time.monotonic() + _OPEN_SECONDS
-    while True:
-        try:
-            return action()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
