@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from . import feedback
+from . import feedback, followers
 from .counts import Statistics
 from .errors import ConfigurationError
 from .record import ExecutionRecord
@@ -100,8 +100,6 @@ class LearningDatabase(Storage):
         Raises:
             DatabaseError: if the database cannot be opened or written.
         """
-        from . import followers
-
         self.flush()
         self._between_batches(followers.begin_rebuild)
         while self._between_batches(followers.advance):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .analytics import templates
+from . import templates
 from .courtesy import Statements, Target
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.

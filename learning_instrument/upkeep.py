@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from . import followers
 from .connection import WriteConnection
 from .courtesy import Pace
 from .retention import Retention, trim
@@ -55,8 +56,6 @@ class Upkeep:
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             target.checkpoint()
-        from . import followers  # here, for what they count with is not needed before
-
         has_trimmed = self._trim(target)
         # What was deleted takes room until it is counted out.
         has_more = followers.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)

@@ -8,8 +8,7 @@ from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord, error_counts
-from learning_instrument.analytics import templates
+from learning_instrument import ErrorType, ExecutionRecord, error_counts, templates
 from learning_instrument.analytics.errors import error_groups
 from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError

@@ -13,9 +13,9 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import Any, Final
 
+from .. import templates
 from ..errors import ConfigurationError
 from ..selection import Queryable, Selection, iso
-from . import templates
 from .examples import execution_ids
 from .totals import totals
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .. import templates
 from ..errors import ConfigurationError
 from ..measures import IS_PRICED
 from ..selection import Queryable, Selection
-from . import templates
 from .examples import execution_ids
 from .intervals import Proportion, wilson
 from .similar import words
