@@ -78,6 +78,22 @@ def catch_up(
     return False
 
 
+def follow(connection: WriteConnection, tell: Callable[[str, int, int], object]) -> None:
+    """Advance until nothing is left, for a person who waits; tasks of other processes get their turns.
+
+    Args:
+        connection: what to write with. Its log is moved into the database as it goes, or it would grow.
+        tell: called with what is done, how many executions are, and of how many.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    left, pace = behind(connection), Pace()
+    while catch_up(connection, pace, is_urgent=True):
+        connection.checkpoint()
+        tell("Counting", max(0, left - behind(connection)), left)
+
+
 def forget(target: WriteConnection) -> None:
     """Empty them all; answers are read from the executions until they are advanced again.
 

@@ -96,7 +96,7 @@ def prune(
             if archive is not None:
                 archived += append_parquet(archive, _archived(connection, rows, tell))
             deleted += _delete(connection, rows, tell)
-            _let_follow(connection, deleted, tell)
+            followers.follow(connection, tell)  # what is kept beside the executions takes room as well
             _give_space_back(connection, tell)
             excess = _excess(connection, beyond, _count(connection))
         return Pruned(found if is_rehearsal else deleted, total, archived, before, _used_bytes(connection))
@@ -165,12 +165,6 @@ def _delete(connection: WriteConnection, rows: Sequence[int], tell: Progress) ->
         deleted += len(chunk)
         tell("Deleting", start + len(chunk), len(rows))
     return deleted
-
-
-def _let_follow(connection: WriteConnection, deleted: int, tell: Progress) -> None:
-    """Take what was deleted out of what is kept beside the executions, which takes room as well."""
-    while followers.advance(connection):
-        tell("Counting", max(0, deleted - followers.behind(connection)), deleted)
 
 
 def _give_space_back(connection: WriteConnection, tell: Progress) -> None:

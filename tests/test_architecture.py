@@ -97,7 +97,7 @@ MAY_IMPORT = {
     "read_only": "connection errors schema",
     "whole_file": "errors",
     "parquet": "errors record whole_file",
-    "transfer": "attribution connection courtesy database errors exporter feedback followers identifiers model_calls"
+    "transfer": "attribution connection database errors exporter feedback followers identifiers model_calls"
     " outcome parquet plain read_only record selection semconv whole_file",
     "pruning": "connection errors followers parquet record retention selection",
     "demo": "database errors identifiers outcome record",

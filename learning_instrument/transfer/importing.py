@@ -14,7 +14,6 @@ from typing import Any, Final
 from .. import followers
 from ..attribution import store_calls
 from ..connection import WriteConnection, open_for_upkeep
-from ..courtesy import Pace
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..feedback import Feedback, checked, restore
@@ -105,7 +104,7 @@ def import_executions(
             for batch in read():
                 target.take(connection, name, batch)
                 tell(name, batch.done, batch.of)
-        _let_follow(connection, tell)
+        followers.follow(connection, tell)  # as a pool does in the background: reports are slow until that is done
     return target.answer()
 
 
@@ -196,14 +195,6 @@ def _known(connection: WriteConnection, batch: Batch) -> set[str]:
         f"SELECT execution_id FROM executions WHERE execution_id IN ({_marks(ids)}) AND outcome <> 'lost'", ids
     )
     return {identity for (identity,) in found}
-
-
-def _let_follow(connection: WriteConnection, tell: Progress) -> None:
-    """Count what was stored, as a pool does in the background: reports are slow until that is done."""
-    behind, pace = followers.behind(connection), Pace()
-    while followers.catch_up(connection, pace, is_urgent=True):
-        connection.checkpoint()
-        tell("Counting", max(0, behind - followers.behind(connection)), behind)
 
 
 def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
