@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from .budgets import Budget
     from .configuration import configure, shutdown
     from .database import LearningDatabase
-    from .decorator import record_execution
     from .errors import BudgetExceeded
-    from .exporter import SQLiteSpanExporter
-    from .instrumentor import PoolInstrumentor
-    from .metrics import observe_pool
+    from .instrumentation.decorator import record_execution
+    from .instrumentation.instrumentor import PoolInstrumentor
     from .outcome import ErrorType
+    from .pipeline.exporter import SQLiteSpanExporter
+    from .pipeline.metrics import observe_pool
     from .record import ExecutionRecord
-    from .tracing import current_execution
+    from .recording.execution import current_execution
+
 
 __all__ = [
     "Budget",
@@ -40,12 +41,12 @@ _HOMES = {
     "ErrorType": "outcome",
     "ExecutionRecord": "record",
     "LearningDatabase": "database",
-    "PoolInstrumentor": "instrumentor",
-    "SQLiteSpanExporter": "exporter",
+    "PoolInstrumentor": "instrumentation.instrumentor",
+    "SQLiteSpanExporter": "pipeline.exporter",
     "configure": "configuration",
-    "current_execution": "tracing",
-    "observe_pool": "metrics",
-    "record_execution": "decorator",
+    "current_execution": "recording.execution",
+    "observe_pool": "pipeline.metrics",
+    "record_execution": "instrumentation.decorator",
     "shutdown": "configuration",
 }
 

@@ -6,41 +6,26 @@ import logging
 import os
 import sys
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from . import metrics, otlp, routes
-from .admission import within_budgets
 from .budgets import Budget, budgets_of
-from .capture import guarded
-from .database import LearningDatabase
+from .costs.prices import prices_of
+from .database import LearningDatabase, as_database
 from .errors import ConfigurationError
-from .exporter import SQLiteSpanExporter, as_database
-from .prices import prices_of
-from .processor import ExecutionProcessor, Member
-from .provider import AwaitedTracer, OwnIds, PrivateTracer, set_valid_attributes
-from .retention import retention
-from .tracing import Pipeline
+from .pipeline import host_providers, metrics, otlp, state
+from .pipeline.exporter import SQLiteSpanExporter
+from .pipeline.pipelines import _join, _member_of, _members, _pipeline, _State, _within_budgets
+from .pipeline.private_tracer import OwnIds
+from .pipeline.processor import ExecutionProcessor
+from .storage.retention import retention
 
 log = logging.getLogger("learning_instrument")
-
-
-class _State:
-    """What ``configure()`` set up."""
-
-    lock = threading.Lock()
-    members_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-    database: LearningDatabase | None = None
-    measures_resources: bool = True
-    #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
-    is_private: bool = False
-    budgets: tuple[Budget, ...] = ()
 
 
 def configure(
@@ -80,7 +65,7 @@ def configure(
     """
     limits, price_list = retention(retention_days, max_size), prices_of(prices)
     budgets = budgets_of(budget)
-    routes.check_providers(tracer_provider, meter_provider)
+    host_providers.check_providers(tracer_provider, meter_provider)
     with _State.lock:
         current = _State.database
         wanted = current if current is not None and database is None else as_database(database, durability)
@@ -98,12 +83,12 @@ def configure(
         wanted.calls.price_with(price_list)
         metrics.use(meter_provider)
         _State.measures_resources = measure_resources
-        if not routes.is_disabled():
+        if not host_providers.is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
             processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
             _join(processor, provider)
             join = functools.partial(_pipeline, processor, _member_of, provider)
-            routes.install(functools.partial(_within_budgets, join, wanted, budgets))
+            state.install(functools.partial(_within_budgets, join, wanted, budgets))
     return wanted
 
 
@@ -119,10 +104,10 @@ def _limit_later(budgets: tuple[Budget, ...]) -> None:
         raise ConfigurationError(
             f"Executions are under the budget {_State.budgets!r} already; call shutdown() before {budgets!r}."
         )
-    join = routes.installed()
+    join = state.installed()
     if join is not None and _State.database is not None:
         _State.budgets = budgets
-        routes.install(functools.partial(_within_budgets, join, _State.database, budgets))
+        state.install(functools.partial(_within_budgets, join, _State.database, budgets))
 
 
 def configure_privately(
@@ -136,12 +121,12 @@ def configure_privately(
     with _State.lock:
         if _State.database is None:
             _State.database, _State.is_private = as_database(database, durability), True
-            if not routes.is_disabled():
+            if not host_providers.is_disabled():
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
                 processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
                 join = functools.partial(_pipeline, processor, functools.partial(_join, processor), None)
-                routes.install(functools.partial(_within_budgets, join, _State.database, ()))
+                state.install(functools.partial(_within_budgets, join, _State.database, ()))
         return _State.database
 
 
@@ -165,7 +150,7 @@ def shutdown() -> None:
     """Undo :func:`configure`: write what is queued, detach, and close the database."""
     with _State.lock:
         database, _State.database, _State.is_private, _State.budgets = _State.database, None, False, ()
-        routes.install(None)
+        state.install(None)
         metrics.use(None)
         _State.measures_resources = True
         for member in _members.values():
@@ -182,7 +167,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     """
     with _State.lock:
         before = _State.database, _State.is_private, _State.budgets, _State.measures_resources
-        join = routes.installed()
+        join = state.installed()
         meter_provider = metrics.in_use()
         processors = [(member, member.processor) for member in _members.values()]
         _State.database, _State.is_private, _State.budgets = None, False, ()
@@ -192,60 +177,10 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
         shutdown()
         with _State.lock:
             _State.database, _State.is_private, _State.budgets, _State.measures_resources = before
-            routes.install(join)
+            state.install(join)
             metrics.use(meter_provider)
             for member, processor in processors:
                 member.processor = processor
-
-
-def pipeline_for(database: LearningDatabase, terms: routes.Terms) -> Pipeline | None:
-    """Return the pipeline of executions with a database of their own; None where recording is turned off."""
-    if routes.is_disabled():
-        return None
-    providers = terms.tracer_provider, terms.meter_provider
-    pipeline: Pipeline | None = database.pipelines.get(providers)
-    if pipeline is None:
-        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, terms)
-        database.pipelines[providers] = pipeline
-    return within_budgets(pipeline, database, terms.budgets)
-
-
-def _within_budgets(
-    join: routes.Join, database: LearningDatabase, budgets: tuple[Budget, ...], terms: routes.Terms
-) -> Pipeline | None:
-    pipeline = join(terms)
-    return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *terms.budgets))
-
-
-def _pipeline(
-    processor: ExecutionProcessor,
-    join: Callable[[Any], object],
-    configured: trace.TracerProvider | None,
-    terms: routes.Terms,
-) -> Pipeline:
-    """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
-    provider = terms.tracer_provider or configured
-    tracer = routes.tracer_of(provider)
-    if provider is None:
-        tracer = AwaitedTracer(tracer, functools.partial(guarded, join))
-    elif provider is not configured:
-        guarded(join, provider)
-    published = metrics.metrics_of(terms.meter_provider)
-    if published is not None:
-        published.count_running(processor.running)
-        processor.tell_totals(published.totals_known)
-    return Pipeline(
-        tracer=tracer,
-        private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
-        readable=ReadableSpan,
-        deliver=processor.record,
-        lose=processor.lose,
-        running=processor.running,
-        set_attributes=set_valid_attributes,
-        deliver_call=processor.record_call,
-        metrics=published,
-        measures_resources=_State.measures_resources,
-    )
 
 
 def _global_provider() -> Any:
@@ -265,33 +200,6 @@ def _export_by_otlp() -> None:
             log.warning("The OTLP exporter is not installed in %s; spans go to no collector.", sys.prefix)
         else:
             _global_provider().add_span_processor(BatchSpanProcessor(exporter))
-
-
-def _join(processor: ExecutionProcessor, provider: Any) -> None:
-    """Take part in the provider's spans, and in its flush and shutdown."""
-    member = _member_of(provider)
-    if member is not None:
-        member.processor = processor
-
-
-def _member_of(provider: Any) -> Member | None:
-    """Return our member of *provider*, or None where it is one that has none."""
-    if not hasattr(provider, "add_span_processor"):
-        return None
-    with _State.members_lock:
-        try:
-            member = _members.get(provider)
-            if member is None:
-                member = _members[provider] = Member()
-                provider.add_span_processor(member)
-        except TypeError:  # another make, which takes no weak reference: it is not remembered
-            member = Member()
-            provider.add_span_processor(member)
-    return member
-
-
-# A provider gives no processor back, so each gets one of ours, for good.
-_members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()
 
 
 def _start_anew() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from . import feedback, followers
-from .counts import Statistics
 from .errors import ConfigurationError
 from .record import ExecutionRecord
-from .storage import Storage
+from .rollups import catch_up as followers
+from .storage import feedback
+from .storage.statistics import Statistics
+from .storage.store import Storage
 
 __all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
 
@@ -177,7 +178,7 @@ class LearningDatabase(Storage):
             ConfigurationError: for a limit, days or a threshold of no use.
             DatabaseError: if the database cannot be opened or read.
         """
-        from .analytics import similar
+        from .analytics import similarity as similar
 
         found = similar.last_days(self, task_description, repo, limit, days_back, threshold)
         return [asdict(execution) for execution in found]
@@ -229,3 +230,21 @@ def _absolute(path: Any) -> str:
     if not text or text.startswith(":memory:"):
         raise ConfigurationError(f"database_path={text!r} names no file; pass the path of one, such as 'learning.db'.")
     return os.path.abspath(os.path.expanduser(text))
+
+
+def as_database(
+    database: "LearningDatabase | str | os.PathLike[str] | None", durability: str | None = None
+) -> LearningDatabase:
+    """Return *database*, or that of a path, or of ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
+
+    Raises:
+        ConfigurationError: if none can be made of it.
+    """
+    if isinstance(database, LearningDatabase):
+        if durability not in (None, database.durability):
+            raise ConfigurationError(
+                f"durability={durability!r} contradicts {database!r}; give it to LearningDatabase, or leave it out."
+            )
+        return database
+    path = os.environ.get("LEARNING_INSTRUMENT_DATABASE") or DEFAULT_PATH if database is None else database
+    return LearningDatabase(path, durability)

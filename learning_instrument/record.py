@@ -19,8 +19,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from . import semconv
 from .errors import ConfigurationError
-from .identifiers import execution_id, new_uuid, random_bits
+from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome
+from .semconv import BATCH_SIZE, SCOPE_NAME
+
+
+def is_execution(span: ReadableSpan) -> bool:
+    """Tell whether *span* is that of an execution. A batch's is none: its items are."""
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == SCOPE_NAME and BATCH_SIZE not in (span.attributes or ())
+
 
 Row = tuple[Any, ...]
 """The values of one row of ``executions``, in the order of :data:`COLUMNS`, ready to be bound."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .database import LearningDatabase
     from .record import ExecutionRecord
 
+
 # Nothing else is imported at the top: pytest loads this file in every project where we are installed.
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, connection, feedback
-from learning_instrument.connection import WriteConnection
-from learning_instrument.model_calls import ModelCall
+from learning_instrument import ExecutionRecord
+from learning_instrument.costs.execution_totals import apply_totals
+from learning_instrument.costs.model_calls import ModelCall
+from learning_instrument.maintenance.prune import Limits, prune
 from learning_instrument.outcome import Outcome
-from learning_instrument.pruning import Limits, prune
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import advance
-from learning_instrument.selection import iso
-from learning_instrument.totals import apply_totals
+from learning_instrument.rollups.cubes import advance
+from learning_instrument.sqlite import connection
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.storage import feedback
+from learning_instrument.timestamps import iso
 
 START = datetime(2026, 11, 1, 22, 30, tzinfo=timezone.utc)
 

@@ -240,7 +240,7 @@ def test_only_one_file_opens_sqlite():
     [
         "import learning_instrument",
         "from learning_instrument import record_execution",
-        "from learning_instrument import current_execution, ErrorType",
+        "from learning_instrument import current_execution; from learning_instrument import ErrorType",
         "import learning_instrument; learning_instrument.record_execution(lambda task: None)({})",
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.attribution import SpanLink, forget_what_is_old, store_calls
+from learning_instrument.costs.attribution import SpanLink, forget_what_is_old, store_calls
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
 
@@ -201,8 +201,8 @@ def test_way_up_that_is_a_circle_ends(database):
 
 def test_old_links_and_calls_that_wait_in_vain_are_deleted(database, monkeypatch):
     """The newest stay."""
-    monkeypatch.setattr("learning_instrument.attribution._LINKS", 10)
-    monkeypatch.setattr("learning_instrument.attribution._WAITING_CALLS", 5)
+    monkeypatch.setattr("learning_instrument.costs.attribution._LINKS", 10)
+    monkeypatch.setattr("learning_instrument.costs.attribution._WAITING_CALLS", 5)
     SQLiteSpanExporter(database).export([execution(1), *(chat(n, n - 1, trace_id=2) for n in range(101, 200, 2))])
     database.flush()
 
@@ -225,7 +225,7 @@ def test_link_is_kept_by_another_process(tmp_path):
 
 def test_storing_within_a_transaction_answers_what_was_touched(database):
     """Each execution that has a call more, and none that has not."""
-    from learning_instrument.model_calls import model_call
+    from learning_instrument.costs.model_calls import model_call
 
     known, waiting = model_call(chat(3, 2), "x", [2]), model_call(chat(5, 4))
     link = SpanLink(waiting.trace_id, f"{4:016x}", f"{1:016x}", "y")

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
-from learning_instrument.batches import match_results, start_item
-from learning_instrument.calls import call_plainly
+from learning_instrument.recording.batches import match_results, start_item
+from learning_instrument.recording.drivers import call_plainly
 
 TASKS = [{"task_id": f"t-{n}", "task_type": "item"} for n in range(3)]
 

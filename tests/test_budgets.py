@@ -20,16 +20,16 @@ from learning_instrument import (
     ExecutionRecord,
     LearningDatabase,
     PoolInstrumentor,
-    admission,
-    calls,
     configure,
     current_execution,
     record_execution,
     shutdown,
 )
 from learning_instrument.budgets import window_around
+from learning_instrument.costs.spending import SpendReader, budget_status
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.spending import SpendReader, budget_status
+from learning_instrument.pipeline import budget_gate as admission
+from learning_instrument.recording import drivers as calls
 
 UTC = timezone.utc
 NOON = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -702,7 +702,7 @@ def test_older_file_is_read_as_it_is(database):
 
 SPENDER = """
 import sys
-from learning_instrument import Budget, BudgetExceeded, admission, configure, record_execution
+from learning_instrument import Budget; from learning_instrument import BudgetExceeded; from learning_instrument.pipeline import budget_gate as admission; from learning_instrument import configure; from learning_instrument import record_execution
 admission._TASK_SECONDS = admission._FIRST_SECONDS = 60.0  # a slow machine must not let tasks by unchecked
 path, durability = sys.argv[1:]
 configure(path, durability=durability, budget=Budget(usd=1.0, per="month", on_limit="raise", fail_closed=True))

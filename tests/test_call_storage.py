@@ -7,9 +7,9 @@ import pytest
 from calls import calls, chat, costs, execution
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.call_storage import CallBatch, CallStorage
-from learning_instrument.identifiers import execution_id
-from learning_instrument.model_calls import model_call
+from learning_instrument.costs.call_store import CallBatch, CallStorage
+from learning_instrument.costs.model_calls import model_call
+from learning_instrument.ids import execution_id
 
 TRACE = execution(1)
 EXECUTION = execution_id(TRACE.start_time, 1, 1)

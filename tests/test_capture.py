@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import exceptions, made, refusing, refusing_properties, results, tasks, texts
 
-from learning_instrument.capture import Capture, CaptureOptions
-from learning_instrument.fields import FIELD_OF, MARKED
 from learning_instrument.outcome import QUALITY_GATE, SUCCEEDED, ErrorType, Outcome
-from learning_instrument.redaction import MARKER
+from learning_instrument.recording.capture import Capture, CaptureOptions
+from learning_instrument.recording.fields import FIELD_OF, MARKED
+from learning_instrument.safety.redaction import MARKER
 from learning_instrument.semconv import (
     DEFAULTED,
     ERROR_KIND,

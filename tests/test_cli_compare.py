@@ -4,11 +4,11 @@ import pytest
 from asking import NOON, answer, ask, document, record, rows, store
 
 from learning_instrument.analytics import Selection, compare, side
-from learning_instrument.cli import words
+from learning_instrument.cli import formatting as words
 from learning_instrument.cli.rendering import plain
-from learning_instrument.demo import write_demo
+from learning_instrument.maintenance.demo import write_demo
 from learning_instrument.outcome import Outcome
-from learning_instrument.read_only import ReadOnlyDatabase
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 WEEKS = ("--before", "..2026-11-13T12:00", "--after", "2026-11-13T12:00..")
 

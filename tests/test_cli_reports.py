@@ -25,12 +25,12 @@ from learning_instrument.analytics import (
     solution_patterns,
     summary,
 )
-from learning_instrument.cli import words
+from learning_instrument.cli import formatting as words
 from learning_instrument.cli.rendering import fields_of, plain
-from learning_instrument.demo import write_demo
+from learning_instrument.costs.prices import prices_of
+from learning_instrument.maintenance.demo import write_demo
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.prices import prices_of
-from learning_instrument.read_only import ReadOnlyDatabase
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 #: Bug fixes of the demo fail more often in its last week.
@@ -254,7 +254,7 @@ def test_date_of_the_prices_stands_beside_the_figures(path):
 @pytest.fixture
 def noon(monkeypatch):
     """The present is NOON."""
-    monkeypatch.setattr("learning_instrument.cli.costs.burn_down", functools.partial(burn_down, now=NOON))
+    monkeypatch.setattr("learning_instrument.cli.commands.costs.burn_down", functools.partial(burn_down, now=NOON))
 
 
 def spent_daily(path, days, cost=1.0, **fields):

@@ -6,9 +6,10 @@ import pytest
 from asking import answer, ask, document, record, rows, store
 from calls import chat, execution
 
-from learning_instrument import LearningDatabase, SQLiteSpanExporter, followers
-from learning_instrument.followers import advance
-from learning_instrument.prices import PriceTable
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.costs.prices import PriceTable
+from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups.catch_up import advance
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
             raise KeyboardInterrupt
         return advance(target)
 
-    monkeypatch.setattr("learning_instrument.followers.advance", interrupted)
+    monkeypatch.setattr("learning_instrument.rollups.catch_up.advance", interrupted)
     assert ask(path, "rebuild").exit_code == 130
     assert marks == [0, 250, 500]
 
@@ -68,7 +69,9 @@ def test_reprice_prices_the_past_anew(priced, tmp_path):
 
 def test_reprice_without_prices_is_refused(priced, monkeypatch):
     """It would only make unpriced what has a price."""
-    monkeypatch.setattr("learning_instrument.cli.upkeep.price_table", lambda: PriceTable(None, None, None))
+    monkeypatch.setattr(
+        "learning_instrument.cli.commands.maintenance.price_table", lambda: PriceTable(None, None, None)
+    )
 
     result = ask(priced, "reprice")
 

@@ -8,7 +8,7 @@ import pytest
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.comparison import ENOUGH, Gate, Version, compare, side
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.selection import Selection
+from learning_instrument.sqlite.selection import Selection
 from tests.benchmarks.comparison import simulate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.connection import WriteConnection, connect, prepare, query
 from learning_instrument.record import row_from_record
+from learning_instrument.sqlite.connection import WriteConnection, connect, prepare
+from learning_instrument.sqlite.read_only import query
 
 
 def row(n=0):

@@ -4,10 +4,11 @@ import sqlite3
 
 import pytest
 
-from learning_instrument import courtesy, rollups
-from learning_instrument.connection import WriteConnection, is_busy
-from learning_instrument.courtesy import GaveWayError, GivingWay, Pace, is_quiet
 from learning_instrument.record import ExecutionRecord, row_from_record
+from learning_instrument.rollups import cubes as rollups
+from learning_instrument.sqlite import yielding as courtesy
+from learning_instrument.sqlite.connection import WriteConnection, is_busy
+from learning_instrument.sqlite.yielding import GaveWayError, GivingWay, Pace, is_quiet
 
 LOSS = "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES ('', 1, 'x', 1)"
 

@@ -9,9 +9,10 @@ import pytest
 from calls import chat, execution
 
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
-from learning_instrument.doctor import Severity, environment, examine, place
+from learning_instrument.maintenance.doctor import Severity, environment, examine
+from learning_instrument.maintenance.doctor import location as place
 from learning_instrument.outcome import Outcome
-from learning_instrument.processes import this_process
+from learning_instrument.storage.liveness import this_process
 
 NOW = datetime.now(timezone.utc)
 
@@ -90,7 +91,7 @@ def test_source_tree_that_is_not_installed(tmp_path):
     program = (
         "import importlib.metadata as m, sys; real = m.entry_points\n"
         "m.entry_points = lambda **k: () if k.get('name', '').startswith('learning_') else real(**k)\n"
-        "from learning_instrument.doctor import examine\n"
+        "from learning_instrument.maintenance.doctor import examine\n"
         "print(*[finding.check for finding in examine(sys.argv[1], {})], sep=',')"
     )
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from learning_instrument import ending
+from learning_instrument.safety import exit as ending
 
 class Writer:
     def end(self):
@@ -34,7 +34,7 @@ def test_one_that_fails_keeps_none_from_ending():
 
 SENT = """
 import multiprocessing
-from learning_instrument import ending
+from learning_instrument.safety import exit as ending
 
 class Ending:
     def __init__(self, word):

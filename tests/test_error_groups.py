@@ -8,13 +8,15 @@ from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord, error_counts, templates
-from learning_instrument.analytics.errors import error_groups
-from learning_instrument.connection import WriteConnection
+from learning_instrument import ErrorType, ExecutionRecord
+from learning_instrument.analytics.error_groups import error_groups
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.selection import Selection
+from learning_instrument.rollups import error_counts
+from learning_instrument.rollups import message_templates as templates
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.selection import Selection
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 

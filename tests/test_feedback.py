@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.errors import ConfigurationError, UnknownExecutionError
-from learning_instrument.feedback import checked, history, ratings_within_an_hour, should_ask_for_feedback
 from learning_instrument.outcome import Outcome
+from learning_instrument.storage.feedback import checked, history, ratings_within_an_hour, should_ask_for_feedback
 
 
 @pytest.fixture

@@ -11,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import ODDITIES, Loud, LoudFloat, LoudInteger, LoudList, Refusal, made, texts, values
 
-from learning_instrument.fields import CLEAN_SAID, FIELD_OF, FIELDS, FROM_RESULT, FROM_TASK, INVALID, MARKED, SETTABLE
 from learning_instrument.record import COLUMNS
-from learning_instrument.redaction import MARKER
+from learning_instrument.recording.fields import (
+    CLEAN_SAID,
+    FIELD_OF,
+    FIELDS,
+    FROM_RESULT,
+    FROM_TASK,
+    INVALID,
+    MARKED,
+    SETTABLE,
+)
+from learning_instrument.safety.redaction import MARKER
 
 IDENTIFIERS = [
     "task_id", "task_type", "repo", "model_tier", "pool_type", "swarm_topology", "pool_id", "worker_id", "model",

@@ -9,13 +9,14 @@ import time
 import pytest
 from executions import Asked
 
-from learning_instrument import ExecutionRecord, LearningDatabase, followers
-from learning_instrument.analytics.errors import error_groups
-from learning_instrument.analytics.totals import totals
-from learning_instrument.connection import WriteConnection
-from learning_instrument.courtesy import Pace
-from learning_instrument.measures import MEASURES
-from learning_instrument.selection import Selection
+from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.analytics.error_groups import error_groups
+from learning_instrument.analytics.group_totals import totals
+from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups.measures import MEASURES
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.selection import Selection
+from learning_instrument.sqlite.yielding import Pace
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -38,8 +39,8 @@ def records(count):
 def start(program, path):
     """Start a process that has followers, and a connection ``target``."""
     beginning = (
-        "import sys\nfrom learning_instrument import followers\n"
-        "from learning_instrument.connection import WriteConnection\n"
+        "import sys\nfrom learning_instrument.rollups import catch_up as followers\n"
+        "from learning_instrument.sqlite.connection import WriteConnection\n"
         "target = WriteConnection(sys.argv[1], 30.0)\n"
         "def advance(rows): return any([each.advance(target, rows) for each in followers._ALL])\n"
     )

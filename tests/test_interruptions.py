@@ -11,8 +11,7 @@ import pytest
 
 import learning_instrument
 from learning_instrument import record_execution
-from learning_instrument.capture import guarded
-from learning_instrument.interruptions import is_interruption
+from learning_instrument.safety.guards import guarded, is_interruption
 
 
 class Stop(BaseException):

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from learning_instrument import ExecutionRecord, LearningDatabase, record_execution, watcher
+from learning_instrument import ExecutionRecord, LearningDatabase, record_execution
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.processes import SILENCE_SECONDS, this_process
+from learning_instrument.storage import watchdog as watcher
+from learning_instrument.storage.liveness import SILENCE_SECONDS, this_process
 
 LONG = 0.1
 
@@ -241,7 +242,9 @@ def test_execution_that_a_fault_of_ours_loses_leaves_the_ledger(database, held, 
     """It is counted as lost already."""
     held.start({"task_id": "faulty"})
     wait_until(entries)
-    monkeypatch.setattr("learning_instrument.exporter.SQLiteSpanExporter.store", lambda self, executions: 1 / 0)
+    monkeypatch.setattr(
+        "learning_instrument.pipeline.exporter.SQLiteSpanExporter.store", lambda self, executions: 1 / 0
+    )
 
     held.release()
 

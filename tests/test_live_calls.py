@@ -23,9 +23,9 @@ from learning_instrument import (
     record_execution,
     shutdown,
 )
-from learning_instrument import processor as processor_module
-from learning_instrument.configuration import _members
-from learning_instrument.processor import Member
+from learning_instrument.pipeline import processor as processor_module
+from learning_instrument.pipeline.pipelines import _members
+from learning_instrument.pipeline.processor import Member
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from learning_instrument import (
     observe_pool,
     record_execution,
 )
-from learning_instrument import metrics as metrics_module
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.metrics import BUCKETS, MOST_VALUES, OTHER, metrics_of
+from learning_instrument.pipeline import metrics as metrics_module
+from learning_instrument.pipeline.metrics import BUCKETS, MOST_VALUES, OTHER, metrics_of
 
 DURATION = "learning_instrument.execution.duration"
 EXECUTIONS = "learning_instrument.executions"
@@ -360,7 +360,7 @@ def test_global_provider_is_used_once_it_is_there(tmp_path):
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from learning_instrument import configure, record_execution, shutdown
+from learning_instrument import configure; from learning_instrument import record_execution; from learning_instrument import shutdown
 @record_execution
 def execute_task(task): return task
 configure("learning.db")

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Status, StatusCode
 
 from learning_instrument import semconv
-from learning_instrument.model_calls import is_model_call, model_call
+from learning_instrument.costs.model_calls import is_model_call, model_call
 
 
 @pytest.mark.parametrize(

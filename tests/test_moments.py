@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.moments import age, moment
+from learning_instrument.timestamps import age, moment
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 

@@ -7,7 +7,7 @@ import types
 import pytest
 import wrapt
 
-from learning_instrument.patching import Patches, all_subclasses
+from learning_instrument.instrumentation.patching import Patches, all_subclasses
 
 
 def counting(calls):

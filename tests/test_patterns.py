@@ -8,7 +8,7 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import wilson
 from learning_instrument.analytics.patterns import solution_patterns
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.selection import Selection
+from learning_instrument.sqlite.selection import Selection
 
 
 def solved(summary, description="parse file 1", **values):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import EXCEPTIONS, ODDITIES, Loud, LoudFloat, LoudInteger, made, refusing, texts, values
 
-from learning_instrument.plain import exact, json_of, message_of, text_of, type_name, utf8
-from learning_instrument.redaction import MARKER
+from learning_instrument.safety.redaction import MARKER
+from learning_instrument.safety.sanitize import exact, json_of, message_of, text_of, type_name, utf8
 
 LIMIT = 8192
 SECRET = "sk-abcdefghijklmnopqrstuvwxyz"

@@ -8,10 +8,11 @@ from calls import span, usage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument import configure, prices
+from learning_instrument import configure
+from learning_instrument.costs import prices
+from learning_instrument.costs.model_calls import model_call
+from learning_instrument.costs.prices import Prices, price_table, price_table_date, prices_of
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.model_calls import model_call
-from learning_instrument.prices import Prices, price_table, price_table_date, prices_of
 
 OWN = {"llama-3.1-70b": {"input": 0.2, "cached": 0.05, "output": 0.6}}
 

@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from learning_instrument import SQLiteSpanExporter, configure, record_execution, shutdown
-from learning_instrument.processor import ExecutionProcessor, Member
+from learning_instrument.pipeline.processor import ExecutionProcessor, Member
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from learning_instrument.provider import OwnIds, PrivateTracer, set_valid_attributes
+from learning_instrument.pipeline.private_tracer import OwnIds, PrivateTracer
+from learning_instrument.pipeline.sdk_fast_path import set_valid_attributes
 
 ROOT = Context()
 

@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from learning_instrument import ExecutionRecord, LearningDatabase, schema
+from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.errors import DatabaseError, SchemaVersionError
-from learning_instrument.read_only import ReadOnlyDatabase
+from learning_instrument.sqlite import schema
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 COUNT = "SELECT count(*) AS executions FROM executions"
 
@@ -86,7 +87,7 @@ def test_somebody_who_may_only_read(path, has_log):
         os.chmod(folder, 0o1777 if str(folder) == "/tmp" else 0o755)
         folder = folder.parent
     program = (
-        "import os, sys; from learning_instrument.read_only import ReadOnlyDatabase;"
+        "import os, sys; from learning_instrument.sqlite.read_only import ReadOnlyDatabase;"
         f"os.setgid(65534); os.setuid(65534); print(ReadOnlyDatabase(sys.argv[1]).query({COUNT!r}))"
     )
     try:

@@ -23,7 +23,7 @@ from strategies import (
     values,
 )
 
-from learning_instrument.reading import attribute_reader_of, is_mapping, read_path, reader_of
+from learning_instrument.safety.readers import attribute_reader_of, is_mapping, read_path, reader_of
 
 
 @dataclasses.dataclass

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from learning_instrument.redaction import MARKER, SEARCHED_CHARACTERS, SHORTEST_SECRET, names_a_secret, redact
+from learning_instrument.safety.redaction import MARKER, SEARCHED_CHARACTERS, SHORTEST_SECRET, names_a_secret, redact
 
 LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"  # 27, and like no word
 KEY_BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nx7Zq\n-----END RSA PRIVATE KEY-----"

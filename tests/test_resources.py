@@ -13,7 +13,7 @@ import pytest
 from pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
 
 from learning_instrument import LearningDatabase, configure, current_execution, record_execution
-from learning_instrument.resources import RESOLUTION
+from learning_instrument.recording.resource_usage import RESOLUTION
 
 #: What readings of the clock are right to.
 EXACT = RESOLUTION / 1e9

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.connection import WriteConnection
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
-from learning_instrument.retention import Retention, retention, trim
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.storage.retention import Retention, retention, trim
 
 
 @pytest.fixture

@@ -14,16 +14,18 @@ from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_datab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, rollups
+from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance
-from learning_instrument.analytics.totals import totals
-from learning_instrument.connection import WriteConnection
-from learning_instrument.courtesy import GaveWayError, GivingWay
-from learning_instrument.measures import COLUMNS, DIMENSIONS, MEASURES
+from learning_instrument.analytics.group_totals import totals
 from learning_instrument.record import row_from_record
-from learning_instrument.retention import Retention, trim
-from learning_instrument.rollup_schema import CHANGE_COLUMNS
-from learning_instrument.rollups import CUBES, WIDE, advance, forget
+from learning_instrument.rollups import cubes as rollups
+from learning_instrument.rollups.cubes import CUBES, WIDE, advance, forget
+from learning_instrument.rollups.measures import COLUMNS, MEASURES
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.executions import DIMENSIONS
+from learning_instrument.sqlite.migrations import CHANGE_COLUMNS
+from learning_instrument.sqlite.yielding import GaveWayError, GivingWay
+from learning_instrument.storage.retention import Retention, trim
 
 QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
 RATIOS = ("scaled", "log_e5", "log2_e10")
@@ -461,8 +463,8 @@ def wait_until(condition):
 
 def test_database_advances_its_rollups_by_itself(database, monkeypatch):
     """In the background, once it is quiet."""
-    monkeypatch.setattr("learning_instrument.writer._IDLE_SECONDS", 0.05)
-    monkeypatch.setattr("learning_instrument.upkeep._CHECKPOINT_ROWS", 10)
+    monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("learning_instrument.storage.housekeeping._CHECKPOINT_ROWS", 10)
 
     for record in records(30):
         database.append([record])
@@ -472,12 +474,12 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
-    monkeypatch.setattr("learning_instrument.courtesy.is_quiet", lambda *_: False)
+    monkeypatch.setattr("learning_instrument.sqlite.yielding.is_quiet", lambda *_: False)
     database.append(records(300))
 
     database._writer.between_batches(database._tend)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
-    monkeypatch.setattr("learning_instrument.followers._BEHIND_ROWS", 100)
+    monkeypatch.setattr("learning_instrument.rollups.catch_up._BEHIND_ROWS", 100)
     database._writer.between_batches(database._tend)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0

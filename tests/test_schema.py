@@ -6,9 +6,10 @@ import sqlite3
 
 import pytest
 
-from learning_instrument import ExecutionRecord, LearningDatabase, schema
+from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.errors import DatabaseError, SchemaVersionError
 from learning_instrument.record import COLUMNS
+from learning_instrument.sqlite import schema
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ExecutionRecord, search_index
-from learning_instrument.analytics.similar import similar_executions
-from learning_instrument.connection import WriteConnection
+from learning_instrument import ExecutionRecord
+from learning_instrument.analytics.similarity import similar_executions
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.selection import Selection
+from learning_instrument.rollups import search_index
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.selection import Selection
 
 NOW = datetime.now(timezone.utc)
 

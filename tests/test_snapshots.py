@@ -3,7 +3,7 @@
 import threading
 import weakref
 
-from learning_instrument.snapshots import snapshot
+from learning_instrument.safety.forks import snapshot
 
 
 class Thing:

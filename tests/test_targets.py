@@ -5,7 +5,13 @@ import sys
 import pytest
 
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.targets import NamedTarget, can_be_imported, declared_targets, parse_target, split_targets
+from learning_instrument.instrumentation.targets import (
+    NamedTarget,
+    can_be_imported,
+    declared_targets,
+    parse_target,
+    split_targets,
+)
 
 
 class Pool:

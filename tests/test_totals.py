@@ -6,7 +6,7 @@ import pytest
 from calls import START, calls, chat, costs, execution, span, usage
 
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
-from learning_instrument.identifiers import execution_id
+from learning_instrument.ids import execution_id
 from learning_instrument.record import COLUMNS
 
 

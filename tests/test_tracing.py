@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, configure, current_execution, record_execution, semconv
-from learning_instrument.provider import PrivateTracer
+from learning_instrument.pipeline.private_tracer import PrivateTracer
 
 
 def raising(exception):

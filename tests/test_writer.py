@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from learning_instrument.writer import BATCH, BackgroundWriter
+from learning_instrument.storage.background_writer import BATCH, BackgroundWriter
 
 
 class Target:

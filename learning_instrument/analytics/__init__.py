@@ -1,16 +1,15 @@
 """Questions to the database of executions: database in, frozen answers out. Nothing here prints."""
 
-from ..selection import Queryable, Selection
+from ..sqlite.selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
-from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, costs
-from .errors import ErrorGroup, ErrorReport, Touched, error_groups
+from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, costs, price_tables
+from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
 from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, QueueWait, performance, queue_waits
-from .pricing import price_tables
-from .similar import SimilarExecution, similar_executions
+from .similarity import SimilarExecution, similar_executions
 
 __all__ = [
     "BurnDown",

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from ..errors import ConfigurationError
-from ..measures import NANO
-from ..selection import Queryable, Selection
+from ..rollups.measures import NANO
+from ..sqlite.selection import Queryable, Selection
+from .group_totals import totals
 from .intervals import normal_quantile
-from .totals import totals
 
 PERIODS: Final = ("day", "week", "month", "quarter", "year")
 _HISTORY_DAYS: Final = 28

@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
-from ..measures import DIMENSIONS, IS_PRICED, IS_TIMED
-from ..moments import moment
-from ..selection import FILTERS, Queryable, Selection
+from ..rollups.measures import IS_PRICED, IS_TIMED
+from ..sqlite.executions import DIMENSIONS
+from ..sqlite.selection import FILTERS, Queryable, Selection
+from ..timestamps import moment
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .significance import benjamini_hochberg
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ..measures import NANO
-from ..selection import Queryable, Selection, iso
+from ..rollups.measures import NANO
+from ..sqlite.selection import Queryable, Selection
+from ..timestamps import iso
+from .group_totals import totals
 from .intervals import Proportion, wilson
-from .totals import totals
 
 #: Outcome -> the measure that counts it.
 _OUTCOMES: Final = {

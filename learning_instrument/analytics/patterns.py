@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .. import templates
 from ..errors import ConfigurationError
-from ..measures import IS_PRICED
-from ..selection import Queryable, Selection
-from .examples import execution_ids
+from ..rollups import message_templates as templates
+from ..rollups.measures import IS_PRICED
+from ..sqlite.selection import Queryable, Selection
+from .executions import execution_ids
 from .intervals import Proportion, wilson
-from .similar import words
+from .similarity import words
 
 #: How much of their words two summaries share, twice over what both have together, to be one pattern.
 _ALIKE: Final = 0.6

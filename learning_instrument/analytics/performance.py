@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError
-from ..measures import BUCKETS, DIMENSIONS, MICRO, NANO, QUALITY_SCALE
-from ..selection import Queryable, Selection
+from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
+from ..sqlite.executions import BUCKETS, DIMENSIONS
+from ..sqlite.selection import Queryable, Selection
+from .group_totals import Group, Totals, totals
 from .intervals import Proportion, wilson
-from .totals import Group, Totals, totals
 
 _MEASURES: Final = (
     "succeeded", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..measures import MICRO, NANO, QUALITY_SCALE
-from ..selection import Queryable, Selection
-from .totals import Totals, totals
+from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
+from ..sqlite.selection import Queryable, Selection
+from .group_totals import Totals, totals
 
 _MEASURES = (
     "succeeded", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded", "queue_us",

@@ -3,7 +3,7 @@
 One file for each group of commands, imported when one of them is used.
 """
 
-from .group import CommandGroup
+from .main import CommandGroup
 
 __all__ = ["main"]
 

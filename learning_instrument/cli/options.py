@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..errors import ConfigurationError
-from ..moments import moment
-from ..read_only import ReadOnlyDatabase
-from ..selection import Selection
+from ..sqlite.read_only import ReadOnlyDatabase
+from ..sqlite.selection import Selection
+from ..timestamps import moment
 from .rendering import Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")

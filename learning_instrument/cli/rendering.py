@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ConfigurationError
-from .words import one_line
+from .formatting import one_line
 
 _GAP: Final = 2
 #: No text beside a name gets narrower than this.

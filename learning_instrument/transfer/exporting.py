@@ -9,12 +9,12 @@ from typing import IO, Any, Final
 
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
-from ..feedback import VISIBILITIES
-from ..read_only import ReadOnlyDatabase
-from ..selection import Queryable, Selection
-from ..whole_file import whole_or_not_at_all
+from ..sqlite.read_only import ReadOnlyDatabase
+from ..sqlite.selection import Queryable, Selection
+from ..storage.feedback import VISIBILITIES
+from .atomic_file import whole_or_not_at_all
 from .importing import Progress
-from .rows import slices
+from .slices import slices
 from .writers import WRITERS
 
 FORMATS: Final = tuple(WRITERS)

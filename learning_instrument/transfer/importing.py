@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from .. import followers
-from ..attribution import store_calls
-from ..connection import WriteConnection, open_for_upkeep
+from ..costs.attribution import store_calls
+from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
-from ..feedback import Feedback, checked, restore
-from ..model_calls import ModelCall
 from ..record import COLUMNS, UNKNOWN, Row
-from ..selection import Selection, iso
-from .checking import row_of, timestamp_of
-from .rows import FEEDBACK
+from ..rollups import catch_up as followers
+from ..sqlite.connection import WriteConnection, open_for_upkeep
+from ..sqlite.selection import Selection
+from ..storage.feedback import Feedback, checked, restore
+from ..timestamps import iso
+from .slices import FEEDBACK
 from .sources import STDIN, Batch, reader_of
+from .validation import row_of, timestamp_of
 
 Progress = Callable[[str, int, int], None]
 """What is being read, how far it is, and how far it goes (0 where nobody knows)."""

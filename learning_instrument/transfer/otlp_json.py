@@ -18,10 +18,9 @@ from opentelemetry.trace import SpanContext
 
 from .. import semconv
 from ..errors import ConfigurationError
-from ..exporter import is_execution
-from ..plain import utf8
-from ..record import COLUMNS, row_from_span
-from .checking import derived_bits, nanoseconds
+from ..record import COLUMNS, is_execution, row_from_span
+from ..safety.sanitize import utf8
+from .validation import derived_bits, nanoseconds
 
 Values = Mapping[str, Any]
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
+from ..costs.model_calls import ModelCall
 from ..errors import ConfigurationError
-from ..model_calls import ModelCall
-from ..parquet import read_parquet
-from ..read_only import ReadOnlyDatabase
-from ..selection import Selection
-from .checking import identified
+from ..sqlite.read_only import ReadOnlyDatabase
+from ..sqlite.selection import Selection
 from .otlp_json import values_in
-from .rows import calls_of, reported_costs_of, slices
+from .parquet import read_parquet
+from .slices import calls_of, reported_costs_of, slices
+from .validation import identified
 
 Values = dict[str, Any]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import IO, Any, Final
 
-from ..parquet import write_parquet
 from ..record import COLUMNS, parse_metadata
 from .otlp_json import requests_of
+from .parquet import write_parquet
 
 Rows = list[dict[str, Any]]
 Writer = Callable[[IO[bytes], Iterable[Rows]], object]

@@ -18,11 +18,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from learning_instrument import LearningDatabase, followers, schema
+from learning_instrument import LearningDatabase
 from learning_instrument.analytics import costs, error_groups, performance, summary
-from learning_instrument.connection import WriteConnection
 from learning_instrument.record import COLUMNS
-from learning_instrument.rollups import CUBES
+from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups.cubes import CUBES
+from learning_instrument.sqlite import schema
+from learning_instrument.sqlite.connection import WriteConnection
 
 from .error_messages import failures
 

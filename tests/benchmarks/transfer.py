@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from learning_instrument import ExecutionRecord, LearningDatabase
-from learning_instrument.identifiers import execution_id
+from learning_instrument.ids import execution_id
 from learning_instrument.transfer import export_executions, import_executions
 
 from .workload import PROMPT

@@ -12,7 +12,7 @@ from collected import SECRETS
 from collector import Rotel, Sink, why_rotel_cannot_run
 
 from learning_instrument import ExecutionRecord, LearningDatabase
-from learning_instrument.exporter import is_execution
+from learning_instrument.record import is_execution
 
 HERE = Path(__file__).parent
 SEARCHED = os.pathsep.join(map(str, [HERE.parent, HERE.parent.parent]))

@@ -19,7 +19,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 
 from learning_instrument import configure, current_execution, record_execution
-from learning_instrument.metrics import BUCKETS
+from learning_instrument.pipeline.metrics import BUCKETS
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, connection
-from learning_instrument.identifiers import execution_id
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument.ids import execution_id
 from learning_instrument.outcome import Outcome
-from learning_instrument.read_only import ReadOnlyDatabase
 from learning_instrument.record import COLUMNS, row_from_record
+from learning_instrument.sqlite import connection
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 #: Control characters, NUL and line separators among them; no lone surrogates, which no database takes.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

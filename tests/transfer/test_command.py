@@ -60,7 +60,7 @@ def test_export_goes_to_the_standard_output(ask):
 def test_parquet_goes_through_a_pipe_and_to_no_terminal(ask, monkeypatch):
     assert ask("export", "--format", "parquet").stdout_bytes.startswith(b"PAR1")
 
-    monkeypatch.setattr("learning_instrument.cli.transfer.is_terminal", lambda: True)
+    monkeypatch.setattr("learning_instrument.cli.commands.transfer.is_terminal", lambda: True)
     result = ask("export", "--format", "parquet")
 
     assert (result.exit_code, result.stderr) == (

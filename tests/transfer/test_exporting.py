@@ -17,9 +17,9 @@ from records import make, stored_in
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.outcome import Outcome
-from learning_instrument.read_only import ReadOnlyDatabase
 from learning_instrument.record import COLUMNS
-from learning_instrument.selection import Selection
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
+from learning_instrument.sqlite.selection import Selection
 from learning_instrument.transfer import FORMATS, export_executions
 
 

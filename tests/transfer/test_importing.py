@@ -16,18 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import make, stored_in
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, connection
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import summary
-from learning_instrument.attribution import store_calls
-from learning_instrument.call_storage import CallBatch
+from learning_instrument.analytics.executions import relatives
+from learning_instrument.costs.attribution import store_calls
+from learning_instrument.costs.call_store import CallBatch
+from learning_instrument.costs.model_calls import ModelCall
+from learning_instrument.costs.prices import prices_of
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
-from learning_instrument.identifiers import execution_id
-from learning_instrument.lookup import relatives
-from learning_instrument.model_calls import ModelCall
+from learning_instrument.ids import execution_id
+from learning_instrument.maintenance.reprice import reprice
 from learning_instrument.outcome import Outcome
-from learning_instrument.prices import prices_of
-from learning_instrument.repricing import reprice
-from learning_instrument.selection import Selection
+from learning_instrument.sqlite import connection
+from learning_instrument.sqlite.selection import Selection
 from learning_instrument.transfer import Refusal, export_executions, import_executions
 
 MOMENT = "2026-11-22T10:00:00.000000+00:00"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from records import make, records, stored_in
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.read_only import ReadOnlyDatabase
 from learning_instrument.record import COLUMNS, row_from_record
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.transfer import export_executions, import_executions
 
 

@@ -1,0 +1,284 @@
+"""What fails, how often, since when, and where: failures grouped by the template of their message.
+
+Counts come from the tables that ``error_counts`` keeps, and from the executions these do not cover or that have
+changed since: one SQL statement reads both, so that it sees one state of the database.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import nlargest
+from itertools import pairwise
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ..rollups import message_templates as templates
+from ..sqlite.selection import Queryable, Selection
+from ..timestamps import iso
+from .executions import execution_ids
+from .group_totals import totals
+
+#: A failure that was not seen for so long, and is seen again, is back.
+SILENCE: Final = timedelta(days=7)
+_EXAMPLES: Final = 3
+_PLACES: Final = ("pool_type", "model_tier", "repo")
+#: After every timestamp, and after those of a day.
+_NEVER: Final = "~"
+_AFTER: Final = "U"
+
+_Kind = tuple[str, str]  # error type, exception class
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A pool, a tier or a repository in which a group's failures happened."""
+
+    name: str
+    executions: int
+    #: How much more often it is found among these failures than among all executions; 1 is as often.
+    lift: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Failures of one error type and exception class whose messages have one template."""
+
+    template: str
+    error_type: str | None
+    exception_type: str | None
+    executions: int
+    #: The first of all times, also before the selected ones.
+    first_seen: datetime
+    last_seen: datetime
+    is_new: bool
+    #: When it was seen again, the last time it had been silent for a week or longer.
+    back_since: datetime | None
+    silence_seconds: float | None
+    pool_types: tuple[Touched, ...]
+    model_tiers: tuple[Touched, ...]
+    repos: tuple[Touched, ...]
+    #: Execution ids, the newest first.
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """Groups of failures, the largest first, and how many executions there were in all."""
+
+    executions: int
+    failures: int
+    #: Of the algorithm that makes the templates.
+    version: int
+    groups: tuple[ErrorGroup, ...]
+
+
+def error_groups(
+    database: Queryable, selection: Selection | None = None, *, new_since: datetime | None = None
+) -> ErrorReport:
+    """Return the selected failures, grouped by error type, exception class and message template.
+
+    Args:
+        database: the one to ask.
+        selection: which executions; by default all.
+        new_since: a group first seen at this moment or later is new; by default the selection's ``since``.
+
+    Raises:
+        ConfigurationError: for a ``new_since`` without a time zone.
+        DatabaseError: if the database cannot be read.
+    """
+    selection = selection or Selection()
+    if new_since is not None and (not isinstance(new_since, datetime) or new_since.tzinfo is None):
+        raise ConfigurationError(f"new_since={new_since!r} is not a datetime with a time zone; add timezone.utc.")
+    new_since = new_since or selection.since
+    groups = [group for group in _groups(database.query(*_question(selection)), selection) if group.executions]
+    everywhere = {name: _population(database, name, selection) for name in _PLACES}
+    newest = [rowid for group in groups for rowid in group.newest()]
+    ids = execution_ids(database, newest)
+    return ErrorReport(
+        executions=sum(everywhere["repo"].values()),
+        failures=sum(group.executions for group in groups),
+        version=templates.VERSION,
+        groups=tuple(
+            group.answer(new_since, selection.since, everywhere, ids)
+            for group in sorted(groups, key=lambda group: (-group.executions, group.template, group.kind))
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is known of the failures of one group."""
+
+    kind: _Kind
+    template: str
+    executions: int = 0  # of the selection; the days are all until its end
+    days: dict[str, list[str]] = field(default_factory=dict)  # day -> first and last seen
+    places: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in _PLACES))
+    examples: dict[tuple[str, str], int] = field(default_factory=dict)  # masked message and day -> newest rowid
+
+    def add_day(self, first: str, last: str) -> None:
+        seen = self.days.get(first[:10])
+        if seen is None:
+            self.days[first[:10]] = [first, last]
+        else:
+            if first < seen[0]:
+                seen[0] = first
+            if last > seen[1]:
+                seen[1] = last
+
+    def add_example(self, template: str, day: str, rowid: int) -> None:
+        self.examples[template, day] = max(rowid, self.examples.get((template, day), 0))
+
+    def add_places(self, executions: int, places: Iterable[str]) -> None:
+        self.executions += executions
+        for counts, place in zip(self.places, places, strict=True):
+            counts[place] = counts.get(place, 0) + executions
+
+    def newest(self) -> list[int]:
+        """Return the rowids of the examples: the newest of each of the last days."""
+        return nlargest(_EXAMPLES, self.examples.values())
+
+    def answer(
+        self,
+        new_since: datetime | None,
+        since: datetime | None,
+        everywhere: Mapping[str, Mapping[str, int]],
+        ids: Mapping[int, str],
+    ) -> ErrorGroup:
+        first_seen = datetime.fromisoformat(min(first for first, _ in self.days.values()))
+        back_since, silence = self._return(since)
+        touched = {name: _touched(counts, everywhere[name]) for name, counts in zip(_PLACES, self.places, strict=True)}
+        return ErrorGroup(
+            template=self.template,
+            error_type=self.kind[0] or None,
+            exception_type=self.kind[1] or None,
+            executions=self.executions,
+            first_seen=first_seen,
+            last_seen=datetime.fromisoformat(max(last for _, last in self.days.values())),
+            is_new=new_since is not None and first_seen >= new_since,
+            back_since=back_since,
+            silence_seconds=silence,
+            pool_types=touched["pool_type"],
+            model_tiers=touched["model_tier"],
+            repos=touched["repo"],
+            examples=tuple(ids[rowid] for rowid in self.newest() if rowid in ids),
+        )
+
+    def _return(self, since: datetime | None) -> tuple[datetime | None, float | None]:
+        """Return when the group was last seen again after a silence, in the selection, and the silence's length."""
+        days = sorted(self.days.values(), reverse=True)
+        for (back, _), (_, gone) in pairwise(days):
+            if since is not None and back < iso(since):
+                break
+            silence = datetime.fromisoformat(back) - datetime.fromisoformat(gone)
+            if silence >= SILENCE:
+                return datetime.fromisoformat(back), silence.total_seconds()
+        return None, None
+
+
+def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
+    """Return the question for counts by day, counts by place, and what has to be read from the executions."""
+    since = "" if selection.since is None else iso(selection.since)
+    until = _NEVER if selection.until is None else iso(selection.until)
+    starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
+    parameters = {
+        **selection.values,
+        "until": until,
+        # Days that the time cuts through are read from the executions; whole ones lie before and after them.
+        "cut": "" if starts_a_day else since[:10],
+        "first": since[:10] if starts_a_day else since[:10] + _AFTER,
+        "end": until[:10],
+        "version": templates.VERSION,
+    }
+    filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
+    clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
+    places = ", ".join(_PLACES)
+    days = (
+        "SELECT template_id, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(newest) AS newest"
+        f" FROM error_counts WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
+        if filters
+        else f"SELECT template_id, first_seen, last_seen, newest FROM error_days WHERE day < :end AND {clean}"
+    )
+    counts = (
+        f"SELECT template_id, {places}, sum(executions) AS executions FROM error_counts"
+        f" WHERE day >= :first AND day < :end AND {clean}{filters} GROUP BY template_id, {places}"
+    )
+    # As JSON, a row for each template: of a row for each day and place, most of the time goes to making it.
+    stored = (
+        "SELECT error_type, exception_type, template AS message, days.first_seen, days, counts"
+        " FROM (SELECT template_id, min(first_seen) AS first_seen,"
+        f" json_group_array(json_array(first_seen, last_seen, newest)) AS days FROM ({days}) GROUP BY template_id)"
+        " AS days JOIN error_templates USING (template_id)"
+        f" LEFT JOIN (SELECT template_id, json_group_array(json_array(executions, {places})) AS counts"
+        f" FROM ({counts}) GROUP BY template_id) USING (template_id)"
+    )
+    known = ", ".join(f"coalesce({name}, 'unknown')" for name in _PLACES)
+    failure = (
+        "coalesce(error_type, ''), coalesce(exception_type, ''),"
+        " coalesce(nullif(error_message, ''), exception_type, outcome), timestamp, NULL,"
+        f" json_array({known}), executions.rowid"
+    )
+    mark = "coalesce((SELECT mark FROM state), 0)"
+    return (
+        f"WITH state AS (SELECT mark FROM error_state WHERE version = :version AND (mark = 0 OR execution_id ="
+        " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))),"
+        " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
+        f" SELECT *, NULL AS id FROM ({stored})"
+        f" UNION ALL SELECT {failure} FROM executions"
+        f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
+        f" UNION ALL SELECT {failure} FROM anew CROSS JOIN executions"
+        f" WHERE timestamp >= day AND timestamp < day || '{_AFTER}' AND timestamp < :until AND day <> ''"
+        f" AND executions.rowid <= {mark} AND NOT success{filters}",
+        parameters,
+    )
+
+
+def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
+    """Return the groups of what was found: those messages are one whose templates the algorithm merges."""
+    since = "" if selection.since is None else iso(selection.since)
+    first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        if row["id"] is not None:
+            row["message"] = templates.mask(row["message"])
+        of_kind = first_seen[row["error_type"], row["exception_type"]]
+        of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
+    groups: dict[tuple[_Kind, str], _Group] = {}
+    group_of: dict[_Kind, dict[str, _Group]] = {}
+    for kind, of_kind in first_seen.items():
+        names = templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
+        for name in names.values():
+            groups.setdefault((kind, name), _Group(kind, name))
+        group_of[kind] = {message: groups[kind, name] for message, name in names.items()}
+    for row in rows:
+        _add(row, group_of[row["error_type"], row["exception_type"]][row["message"]], since)
+    return list(groups.values())
+
+
+def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:
+    if row["id"] is None:  # what is counted of one template
+        days, counts = json.loads(row["days"]), json.loads(row["counts"] or "[]")
+    else:  # one failure
+        days = [(row["first_seen"], row["first_seen"], row["id"])]
+        counts = [(1, *json.loads(row["counts"]))] if row["first_seen"] >= since else []
+    for first, last, newest in days:
+        group.add_day(first, last)
+        if first >= since:
+            group.add_example(row["message"], first[:10], newest)
+    for executions, *places in counts:
+        group.add_places(executions, places)
+
+
+def _population(database: Queryable, name: str, selection: Selection) -> dict[str, int]:
+    """Return how many executions there are in all in each place called *name*."""
+    return {place: total.count("executions") for (place,), total in totals(database, (name,), selection, ()).items()}
+
+
+def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tuple[Touched, ...]:
+    expected = sum(failures.values()) / max(1, sum(executions.values()))
+    return tuple(
+        # An execution that came between the two questions is not among all of them yet.
+        Touched(name, count, count / (expected * max(count, executions.get(name, 0))))
+        for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0]))
+    )

@@ -1,0 +1,139 @@
+"""Finds executions: by id, by what they have in common, the newest first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import UnknownExecutionError
+from ..record import COLUMNS, ExecutionRecord
+from ..sqlite.executions import EXACTLY
+from ..sqlite.selection import Queryable, Selection
+
+_AT_ONCE = 500
+
+
+def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
+    """Return the execution ids of those of *rowids* that are still there."""
+    found: dict[int, str] = {}
+    for start in range(0, len(rowids), _AT_ONCE):
+        some = rowids[start : start + _AT_ONCE]
+        rows = database.query(
+            f"SELECT rowid AS id, execution_id FROM executions WHERE rowid IN ({','.join('?' * len(some))})", some
+        )
+        found |= {row["id"]: row["execution_id"] for row in rows}
+    return found
+
+
+_COLUMNS: Final = ",".join(COLUMNS)
+#: How many of the executions that an ambiguous id may mean are named.
+_NAMED: Final = 3
+#: And how much more of each than was given.
+_MORE_CHARACTERS: Final = 14
+
+
+def latest(database: Queryable, selection: Selection, limit: int, failed: bool = False) -> list[ExecutionRecord]:
+    """Return the last *limit* executions that started, the newest first.
+
+    Args:
+        database: where to look.
+        selection: which executions.
+        limit: how many at the most.
+        failed: only those that did not succeed.
+    """
+    condition, parameters = selection.condition()
+    return _records(
+        database.query(
+            f"SELECT {_COLUMNS} FROM executions WHERE {condition}{' AND NOT success' if failed else ''}"
+            " ORDER BY timestamp DESC, rowid DESC LIMIT :limit",
+            {**parameters, "limit": limit},
+        )
+    )
+
+
+def newest_row(database: Queryable) -> int:
+    """Return the number of the row that was stored last; 0 where there is none."""
+    return int(database.query("SELECT coalesce(max(rowid), 0) AS row FROM executions")[0]["row"])
+
+
+def stored_after(
+    database: Queryable, selection: Selection, row: int, failed: bool = False, limit: int = 1000
+) -> tuple[list[ExecutionRecord], int]:
+    """Return the executions stored after *row*, the oldest first, and the row to go on from."""
+    condition, parameters = selection.condition()
+    found = database.query(
+        f"SELECT rowid AS row, {_COLUMNS} FROM executions WHERE rowid > :row AND {condition}"
+        f"{' AND NOT success' if failed else ''} ORDER BY rowid LIMIT :limit",
+        {**parameters, "row": row, "limit": limit},
+    )
+    rows = [columns.pop("row") for columns in found]
+    return _records(found), rows[-1] if rows else row
+
+
+def execution_id_of(database: Queryable, identifier: str) -> str:
+    """Return the id of the execution that *identifier* means.
+
+    Args:
+        database: where to look.
+        identifier: an execution's id, a task's id (its last execution), or the beginning of either.
+
+    Raises:
+        UnknownExecutionError: if it means none, or several.
+    """
+    exact = database.query(EXACTLY, [identifier] * 3)
+    if exact:
+        return str(exact[0]["execution_id"])
+    if not identifier:
+        raise UnknownExecutionError("An empty id means no execution; learning-instrument list shows them.")
+    beyond = identifier + "\U0010ffff"
+    begun = [
+        str(row["execution_id"])
+        for row in database.query(
+            "SELECT execution_id FROM executions WHERE execution_id > ? AND execution_id < ?"
+            " UNION SELECT execution_id FROM executions WHERE task_id > ? AND task_id < ? LIMIT ?",
+            [identifier, beyond, identifier, beyond, _NAMED + 1],
+        )
+    ]
+    if not begun:
+        raise UnknownExecutionError(f"There is no execution {identifier!r}; learning-instrument list shows them.")
+    if len(begun) > 1:
+        shown = len(identifier) + _MORE_CHARACTERS
+        named = ", ".join(name[:shown] for name in begun[:_NAMED]) + (", ..." if len(begun) > _NAMED else "")
+        raise UnknownExecutionError(f"{identifier!r} begins the ids of several executions ({named}); write more of it.")
+    return begun[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """An execution, and what hangs together with it."""
+
+    execution: ExecutionRecord
+    children: tuple[ExecutionRecord, ...]
+    model_calls: tuple[dict[str, Any], ...]
+
+
+def relatives(database: Queryable, execution_id: str) -> Relatives:
+    """Return the execution with that id, the executions within it, and its model calls.
+
+    Raises:
+        UnknownExecutionError: if there is none.
+    """
+    found = database.query(f"SELECT {_COLUMNS} FROM executions WHERE execution_id = ?", [execution_id])
+    if not found:
+        raise UnknownExecutionError(f"There is no execution {execution_id!r}.")
+    (execution,) = _records(found)
+    children = database.query(
+        f"SELECT {_COLUMNS} FROM executions WHERE timestamp >= ? AND parent_execution_id = ? ORDER BY timestamp",
+        [found[0]["timestamp"], execution_id],
+    )
+    return Relatives(execution, tuple(_records(children)), tuple(_model_calls(database, execution_id)))
+
+
+def _model_calls(database: Queryable, execution_id: str) -> list[dict[str, Any]]:
+    columns = {row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")}
+    if "execution_id" not in columns:  # an older release wrote the file
+        return []
+    return database.query("SELECT * FROM model_calls WHERE execution_id = ? ORDER BY rowid", [execution_id])
+
+
+def _records(rows: Sequence[Mapping[str, Any]]) -> list[ExecutionRecord]:
+    return [ExecutionRecord.from_dict(row) for row in rows]

@@ -1,0 +1,168 @@
+"""``compare``: whether something got better or worse."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import click
+
+from ...analytics import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, price_tables, side
+from ...errors import ConfigurationError
+from ...sqlite.selection import Selection
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import Column, Output, fields_of, plain, print_csv, print_fields, print_json, print_note, print_section
+
+_CHANGE_COLUMNS: Final = (
+    Column("metric", "metric"),
+    Column("verdict", "verdict", style=words.verdict_style),
+    Column("before", "before", is_number=True, rank=4),
+    Column("after", "after", is_number=True, rank=4),
+    Column("effect", "change", is_number=True),
+    Column("interval", "95% interval", rank=2),
+    Column("p_value", "p", words.p_value, is_number=True, rank=3),
+    Column("detectable", "could have shown", is_number=True, rank=1),
+)
+_CELL_COLUMNS: Final = (
+    Column("task_type", "task type", is_text=True),
+    Column("model_tier", "tier", is_text=True),
+    Column("before_executions", "before", "{:,}".format, is_number=True, rank=3),
+    Column("after_executions", "after", "{:,}".format, is_number=True, rank=3),
+    Column("success", "success", style=words.verdict_style),
+    Column("duration", "duration", style=words.verdict_style, rank=1),
+    Column("cost", "cost", style=words.verdict_style, rank=2),
+)
+#: Metric -> how its values, and how a change of it, are written.
+_WRITTEN: Final = {
+    "success": (words.share, words.points, words.points_between),
+    "duration": (words.seconds, words.change, words.changes_between),
+    "cost": (words.dollars, words.change, words.changes_between),
+}
+
+
+@reporting_command("compare")
+@click.option("--before", required=True, metavar="SIDE", help="What is compared with: a window, or key=value.")
+@click.option("--after", required=True, metavar="SIDE", help="What is compared: the same kind of thing.")
+@click.option(
+    "--gate-success",
+    metavar="POINTS",
+    default=2.0,
+    type=click.FloatRange(0, 100),
+    show_default=True,
+    help="The least change of success that matters, in percentage points.",
+)
+@click.option(
+    "--gate-ratio",
+    metavar="RATIO",
+    default=1.1,
+    type=click.FloatRange(min=1),
+    show_default=True,
+    help="The least change of duration and cost that matters: 1.1 is by 10%.",
+)
+def compare_command(question: Question, before: str, after: str, gate_success: float, gate_ratio: float) -> None:
+    """Compare two windows of time, or two versions. Exits with 1 if something got worse.
+
+    A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
+    either end may be left out (then --since and --until apply); or a key of the tasks' metadata and its value, such as
+    version=1.4.
+
+    \b
+      compare --before 14d..7d --after 7d..
+      compare --before version=1.3 --after version=1.4 --since 30d
+
+    Both sides are weighted to one mix of task types and model tiers. A change is better or worse where it is beyond
+    chance and large enough to matter, else negligible. What "could have shown" is the smallest change that so many
+    executions would have shown in 80% of cases.
+    """  # noqa: D301  # click wants the backspace itself: what follows it is not rewrapped
+    now = datetime.now(timezone.utc)
+    sides = side(before, now), side(after, now)
+    gate = Gate(success=gate_success / 100, ratio=gate_ratio)
+    with question.database() as database:
+        found = compare(database, *sides, question.selection, gate=gate)
+        tables = price_tables(database)
+    _check(found, sides)
+    if question.output is Output.JSON:
+        named = {"before": before, "after": after, "regression": found.regression, "price_tables": tables}
+        print_json({**named, **plain(found)})
+    elif question.output is Output.CSV:
+        print_csv(list(_csv_rows(found)), (Column("task_type", ""), Column("model_tier", ""), *_CHANGE_COLUMNS))
+    else:
+        _print(found, before, after, tables)
+    if found.regression:
+        click.get_current_context().exit(1)
+
+
+def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
+    """Refuse a version that nothing has, beside one that something has: a gate with a mistyped one never closes."""
+    counts = found.before_executions, found.after_executions
+    for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
+        if isinstance(wanted, Version) and not executions and any(counts):
+            raise ConfigurationError(f"{name} {wanted}: no task has that in its metadata; show has that of one.")
+
+
+def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
+    """Yield each change; those overall have neither task type nor tier."""
+    for change in (found.success, found.duration, found.cost):
+        yield {"task_type": None, "model_tier": None, **fields_of(change)}
+    for cell in found.cells:
+        for change in cell.changes:
+            yield {"task_type": cell.task_type, "model_tier": cell.model_tier, **fields_of(change)}
+
+
+def _print(found: Comparison, before: str, after: str, tables: tuple[str, ...]) -> None:
+    print_fields(
+        {
+            "before": f"{before}, {words.counted(found.before_executions, 'execution')}",
+            "after": f"{after}, {words.counted(found.after_executions, 'execution')}",
+            "compared": f"{words.share(found.compared_share)} of them: the task types and tiers that both sides have",
+            "p95 before": _quantile(found.p95_before),
+            "p95 after": _quantile(found.p95_after),
+        }
+    )
+    changes = [_change(change) for change in (found.success, found.duration, found.cost)]
+    print_section("Over the same mix of tasks", changes, _CHANGE_COLUMNS)
+    print_section("By task type and tier", [_cell(cell) for cell in found.cells], _CELL_COLUMNS)
+    for note in _notes(found, tables):
+        print_note(note)
+
+
+def _quantile(quantile: Quantile | None) -> str:
+    if quantile is None:
+        return "too little data"
+    if quantile.low is None or quantile.high is None:
+        return f"{words.seconds(quantile.p95)} (too little data for an interval)"
+    return f"{words.seconds(quantile.p95)} ({words.seconds(quantile.low)} to {words.seconds(quantile.high)})"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    value, difference, interval = _WRITTEN[change.metric]
+    row: dict[str, Any] = {"metric": change.metric, "verdict": change.verdict, "p_value": change.p_value}
+    row |= {name: _or_none(value, getattr(change, name)) for name in ("before", "after")}
+    row |= {name: _or_none(difference, getattr(change, name)) for name in ("effect", "detectable")}
+    if change.low is not None and change.high is not None:
+        row["interval"] = interval(change.low, change.high)
+    return row
+
+
+def _or_none(show: Callable[[float], str], value: float | None) -> str | None:
+    return None if value is None else show(value)
+
+
+def _cell(cell: CellComparison) -> dict[str, Any]:
+    verdicts: dict[str, str] = {}
+    for change in cell.changes:
+        effect = _or_none(_WRITTEN[change.metric][1], change.effect)
+        says_how_much = change.verdict in ("better", "worse", "negligible")
+        verdicts[change.metric] = f"{change.verdict} {effect}" if says_how_much else change.verdict
+    return fields_of(cell) | verdicts
+
+
+def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
+    if tables:
+        yield f"Prices: {words.prices(tables)}."
+    if found.regression:
+        yield "Something got worse."
+    elif found.success.verdict == "too little data":
+        yield "There is too little data to say whether something changed."
+    else:
+        yield "Nothing got worse, as far as so many executions can show."

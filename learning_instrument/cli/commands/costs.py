@@ -1,0 +1,172 @@
+"""``costs``: what was spent, how far estimates can be trusted, how long a budget lasts."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+from ...analytics import BurnDown, Costs, EstimateAccuracy, burn_down, costs, price_tables
+from ...analytics.burndown import PERIODS
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import (
+    Column,
+    Output,
+    bar,
+    fields_of,
+    plain,
+    print_fields,
+    print_json,
+    print_note,
+    print_section,
+    render,
+    write,
+)
+
+_DAY_COLUMNS: Final = (
+    Column("day", "day"),
+    Column("executions", "executions", "{:,}".format, is_number=True, rank=3),
+    Column("cost_usd", "cost", words.dollars, is_number=True),
+    Column("failures_cost_usd", "on failures", words.dollars, is_number=True, rank=2),
+)
+_UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1)
+_BAR: Final = Column("bar", "", is_text=True, rank=4)
+_CORRECTION_COLUMNS: Final = (
+    Column("task_type", "task type", is_text=True),
+    Column("model_tier", "tier", is_text=True),
+    Column("factor", "multiply by", words.times, is_number=True),
+    Column("compared", "learned from", "{:,}".format, is_number=True, rank=1),
+    Column("raw_factor", "its own alone", words.times, is_number=True, rank=2),
+    Column("weight", "own weight", words.share, is_number=True, rank=3),
+)
+#: How many corrections are listed.
+_LISTED: Final = 20
+
+
+@reporting_command("costs")
+@click.option("--budget", metavar="USD", type=float, help="Say how long so many dollars last.")
+@click.option("--period", default="month", type=click.Choice(PERIODS), show_default=True, help="Of the budget, in UTC.")
+@click.option(
+    "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
+)
+def costs_command(question: Question, budget: float | None, period: str, days: int) -> None:
+    """Show what was spent, and how good the estimates were.
+
+    What was spent on failures, and each day; how far cost estimates can be trusted, and what to correct them by; and
+    how long a budget lasts. The budget's pace is that of the last four weeks; --since and --until do not touch it, the
+    filters do. CSV has the days, all of them.
+    """
+    with question.database() as database:
+        found = costs(database, question.selection)
+        budgeted = None if budget is None else burn_down(database, budget, period, question.selection)
+        tables = price_tables(database)
+    if question.output is Output.JSON:
+        lasting = None if budgeted is None else {**plain(budgeted), "lasts": budgeted.lasts}
+        print_json({**plain(found), "unreported": found.unreported, "price_tables": tables, "budget": lasting})
+    elif question.output is Output.CSV:
+        render(found.by_day, (*_DAY_COLUMNS, _UNPRICED), question.output)
+    else:
+        if found.executions:
+            _print_costs(found, tables, days)
+        else:
+            write("No executions.")
+        if budgeted is not None:
+            write(f"\nBudget of {words.dollars(budgeted.amount_usd)} a {period}")
+            print_fields(dict(_budget(budgeted)))
+
+
+def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
+    fields = {
+        "executions": f"{found.executions:,}; the cost of {found.priced:,} is known",
+        "spent": words.spent(found.cost_usd, found.failures_cost_usd),
+        "left out": "; ".join(words.costs_left_out(found.unpriced, found.unreported)) or "nothing",
+    }
+    if tables:
+        fields["prices"] = words.prices(tables)
+    print_fields(fields)
+    _print_days(found, days)
+    write("\nEstimates beside actual costs")
+    if found.accuracy is None:
+        print_note("No execution has both an estimate and an actual cost from somebody who knew: nothing can be said.")
+    else:
+        print_fields(_accuracy(found.accuracy))
+    print_section("To correct cost estimates", found.corrections[:_LISTED], _CORRECTION_COLUMNS)
+    if len(found.corrections) > _LISTED:
+        print_note(f"The {_LISTED} with the most executions of {len(found.corrections):,}; --json has all.")
+    if found.accuracy is not None:
+        print_note(_test(found))
+
+
+def _print_days(found: Costs, days: int) -> None:
+    shown = found.by_day[-days:]
+    most = max(day.cost_usd or 0.0 for day in shown)
+    rows = [{**fields_of(day), "bar": bar(day.cost_usd, most)} for day in shown]
+    unpriced = [_UNPRICED] if found.unpriced else []
+    print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unpriced, _BAR])
+    earlier = len(found.by_day) - len(shown)
+    if earlier:
+        print_note(f"{words.counted(earlier, 'earlier day')} not listed; --days lists more.")
+
+
+def _accuracy(accuracy: EstimateAccuracy) -> dict[str, str]:
+    return {
+        "compared": f"{words.counted(accuracy.compared, 'execution')}:"
+        f" estimated {words.dollars(accuracy.estimate_usd)}, spent {words.dollars(accuracy.actual_usd)}",
+        "bias": _or_unknown(accuracy.bias, "{:+.1%} of what was spent"),
+        "WAPE": _or_unknown(accuracy.wape, "{:.1%} of what was spent, all errors added up"),
+        "MAPE": _or_unknown(accuracy.mape, "{:.1%} of an execution's cost, on average"),
+        "within 20%": f"{words.interval(accuracy.within_20_percent)} of them",
+    }
+
+
+def _or_unknown(value: float | None, text: str) -> str:
+    return "unknown: nothing was spent" if value is None else text.format(value)
+
+
+def _test(found: Costs) -> str:
+    test = found.correction_test
+    if test is None:
+        return (
+            "Whether these factors help is not known: there are too few executions to learn from some and try others."
+        )
+    before, after = words.off_by(test.error_before), words.off_by(test.error_after)
+    better_or_worse = "better" if test.error_after < test.error_before else "worse"
+    return (
+        f"Learned from {words.counted(test.learned_from, 'execution')} and tried on the {test.tested_on:,} since"
+        f" {words.when(test.since)} UTC, the last fifth: estimates are typically off by {before}, corrected ones by"
+        f" {after}, which is {'no better' if before == after else better_or_worse}."
+    )
+
+
+def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
+    period = f"{words.day(budget.period_start)} to {words.day(budget.period_end)}"
+    yield "spent", f"{words.dollars(budget.spent_usd)} of the period from {period}"
+    left = words.dollars(abs(budget.left_usd))
+    yield "left", left if budget.left_usd > 0 else f"nothing: {left} beyond it"
+    yield "pace", _pace(budget)
+    yield "runs out", _run_out(budget)
+    if budget.unpriced:
+        yield "left out", "; ".join(words.costs_left_out(budget.unpriced, 0))
+
+
+def _pace(budget: BurnDown) -> str:
+    if not budget.history_days:
+        return "unknown: no whole day has passed yet"
+    return f"{words.dollars(budget.daily_mean_usd)} a day, on average of {words.counted(budget.history_days, 'day')}"
+
+
+def _run_out(budget: BurnDown) -> str:
+    if budget.left_usd <= 0:
+        return "it has"
+    if not budget.history_days:
+        return "unknown"
+    when = "not within ten years" if budget.run_out is None else words.day(budget.run_out)
+    renewal = f"{'after' if budget.lasts else 'before'} it is renewed on {words.day(budget.period_end)}"
+    return f"{when}, {renewal}{_band(budget)}"
+
+
+def _band(budget: BurnDown) -> str:
+    if budget.earliest is None:
+        return "" if budget.run_out is None else "; the days are too few for a band"
+    latest = "later than in ten years" if budget.latest is None else words.day(budget.latest)
+    return f"; 80% band: {words.day(budget.earliest)} to {latest}"

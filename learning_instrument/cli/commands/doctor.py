@@ -1,0 +1,45 @@
+"""``doctor``: what goes wrong in practice, and what to do about it."""
+
+import os
+
+import click
+
+from ...maintenance.doctor import Finding, Severity, examine
+from .. import formatting as words
+from ..options import database_option, database_path, output_options, output_wanted
+from ..rendering import Column, Output, print_note, render
+
+_COLUMNS = (
+    Column("severity", "severity", lambda severity: severity.value),
+    Column("check", "check"),
+    Column("what", "what", is_text=True),
+    Column("remedy", "remedy", is_text=True),
+)
+_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
+
+
+@click.command("doctor", short_help="Find what keeps executions from being recorded.")
+@database_option
+@click.option("--strict", is_flag=True, help="Exit with 1 if there is an error or a warning.")
+@output_options
+def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bool) -> None:
+    """Find what keeps executions from being recorded, or makes reports wrong."""
+    path = os.path.abspath(os.path.expanduser(database_path(database)))
+    findings = examine(path)
+    output = output_wanted(as_json, as_csv)
+    if output is Output.TEXT:
+        print_note(f"{path}: {_counted(findings)}")
+        for finding in findings:
+            click.echo(f"\n{click.style(finding.severity.value, fg=_STYLES[finding.severity])}: {finding.check}")
+            print_note(finding.what)
+            print_note(f"Remedy: {finding.remedy}")
+    else:
+        render(findings, _COLUMNS, output)
+    if strict and any(finding.severity is not Severity.NOTE for finding in findings):
+        click.get_current_context().exit(1)
+
+
+def _counted(findings: list[Finding]) -> str:
+    counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
+    found = [words.counted(count, severity.value) for severity, count in counts.items() if count]
+    return ", ".join(found) + "." if found else "nothing is wrong."

@@ -1,0 +1,95 @@
+"""``errors``: what fails, how often, since when, and where."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
+from ...timestamps import moment
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import Column, Output, fields_of, print_fields, print_note, render, write
+
+_COLUMNS: Final = (
+    Column("executions", "count", "{:,}".format, is_number=True),
+    Column("template", "message", is_text=True, least=30),
+    Column("error_type", "kind", rank=3),
+    Column("exception_type", "exception", is_text=True, rank=4),
+    Column("first_seen", "first seen", words.when, rank=6),
+    Column("last_seen", "last seen", words.when, rank=2),
+    Column("where", "mostly in", is_text=True, rank=5),
+    Column("example", "example", words.short_id, rank=7),
+)
+_NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news == "new" else "yellow")
+
+
+@reporting_command("errors")
+@click.option("--new-since", metavar="WHEN", help="What was first seen since is new.  [default: --since]")
+@click.option(
+    "--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups."
+)
+@click.option("--details", is_flag=True, help="Print all that is known of each group.")
+def errors_command(question: Question, new_since: str | None, limit: int, details: bool) -> None:
+    """Show failures by the template of their message.
+
+    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for what differs. 2.1x after a
+    pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. JSON has all
+    groups.
+    """
+    with question.database() as database:
+        found = error_groups(database, question.selection, new_since=moment(new_since) if new_since else None)
+    shown = found.groups[:limit]
+    if question.output is Output.TEXT and details and shown:
+        for group in shown:
+            print_note(f"{words.counted(group.executions, 'failure')}: {words.one_line(group.template)}")
+            print_fields(dict(_details(group)))
+            write("")
+        for note in _notes(found, limit):
+            print_note(note)
+    else:
+        rows = [_row(group) for group in shown] if question.output is Output.TEXT else shown
+        nothing = f"No failures in {words.counted(found.executions, 'execution')}."
+        has_news = any(_news(group) for group in shown)
+        columns = [*_COLUMNS[:1], _NEWS, *_COLUMNS[1:]] if has_news else _COLUMNS
+        render(rows, columns, question.output, document=found, nothing=nothing, notes=_notes(found, limit))
+
+
+def _row(group: ErrorGroup) -> dict[str, Any]:
+    """Return what a line about *group* shows."""
+    places = (group.pool_types, group.model_tiers, group.repos)
+    return {
+        **fields_of(group),
+        "news": _news(group),
+        "where": ", ".join(_touched(touched[:1]) for touched in places if touched),
+        "example": next(iter(group.examples), None),
+    }
+
+
+def _news(group: ErrorGroup) -> str | None:
+    return "new" if group.is_new else "back" if group.back_since is not None else None
+
+
+def _touched(places: Sequence[Touched]) -> str:
+    return ", ".join(f"{place.name} {words.times(place.lift)}" for place in places)
+
+
+def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
+    if group.error_type is not None:
+        yield "kind", group.error_type
+    if group.exception_type is not None:
+        yield "exception", group.exception_type
+    new = ", and so is new" if group.is_new else ""
+    yield "seen", f"first {words.when(group.first_seen)}{new}, last {words.when(group.last_seen)} UTC"
+    if group.back_since is not None and group.silence_seconds is not None:
+        yield "back", f"{words.when(group.back_since)}, after {words.seconds(group.silence_seconds)} of silence"
+    for name, places in (("pools", group.pool_types), ("tiers", group.model_tiers), ("repositories", group.repos)):
+        yield name, ", ".join(f"{place.name} {place.executions:,} ({words.times(place.lift)})" for place in places)
+    yield "examples", ", ".join(map(words.short_id, group.examples))
+
+
+def _notes(found: ErrorReport, limit: int) -> Iterator[str]:
+    if found.failures:
+        yield f"{words.counted(found.failures, 'failure')} in {words.counted(found.executions, 'execution')}."
+    if len(found.groups) > limit:
+        yield f"The {limit:,} most frequent of {len(found.groups):,} groups; --limit shows more."

@@ -1,0 +1,167 @@
+"""``list``, ``show`` and ``tail``: executions one by one."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from ...analytics.executions import Relatives, execution_id_of, latest, newest_row, relatives, stored_after
+from ...record import COLUMNS, ExecutionRecord
+from ...storage.feedback import history
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import (
+    Column,
+    Output,
+    fitted,
+    plain,
+    print_csv,
+    print_fields,
+    print_json,
+    print_note,
+    print_section,
+    render,
+    write,
+)
+
+_COLUMNS: Final = (
+    Column("timestamp", "started", words.when, rank=3),
+    Column("execution_id", "id", words.short_id),
+    Column("task_type", "task type", is_text=True, rank=1),
+    Column("pool_type", "pool", is_text=True, rank=5),
+    Column("model_tier", "tier", is_text=True, rank=6),
+    Column("outcome", "outcome", lambda outcome: outcome.value, style=words.outcome_style),
+    Column("duration_seconds", "duration", words.seconds, is_number=True, rank=2),
+    Column("reported_cost", "cost", words.dollars, is_number=True, rank=4),
+    Column("about", "about", is_text=True, rank=7),
+)
+
+_failed_option = click.option("--failed", is_flag=True, help="Only executions that did not succeed.")
+
+
+@reporting_command("list")
+@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+@_failed_option
+def list_command(question: Question, limit: int, failed: bool) -> None:
+    """Show executions, the newest first."""
+    with question.database() as database:
+        found = latest(database, question.selection, limit, failed)
+    rows = [_line(record) for record in found] if question.output is Output.TEXT else found
+    render(rows, _COLUMNS, question.output, nothing="No executions.")
+
+
+@reporting_command("show")
+@click.argument("execution", metavar="ID")
+def show_command(question: Question, execution: str) -> None:
+    """Show everything about one execution.
+
+    ID is an execution's id or a task's, or the beginning of either.
+    """
+    with question.database() as database:
+        found = relatives(database, execution_id_of(database, execution))
+        said = history(database, found.execution.execution_id)
+    if question.output is Output.TEXT:
+        _print_fields(found)
+        print_section("Feedback", said, _FEEDBACK_COLUMNS)
+        print_section("Model calls", found.model_calls, _model_call_columns(found.model_calls))
+        print_section("Executions within it", [_line(record) for record in found.children], _COLUMNS)
+    elif question.output is Output.JSON:
+        print_json({**plain(found), "feedback": said})
+    else:
+        print_csv([found.execution], _COLUMNS)
+
+
+@reporting_command("tail")
+@_failed_option
+@click.option(
+    "--lines", metavar="N", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with."
+)
+@click.option("--every", default=0.5, type=click.FloatRange(min=0.05), metavar="SECONDS", help="How often to look.")
+@click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="How long; without, for good.")
+def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:
+    """Show executions as they are stored, until Ctrl-C."""
+    end = None if seconds is None else time.monotonic() + seconds
+    with question.database() as database:
+        row = newest_row(database)
+        shown = list(reversed(latest(database, question.selection, lines, failed))) if lines else []
+        is_first = True
+        while True:
+            if shown:
+                _print_followed(shown, question.output, is_first)
+                is_first = False
+            if end is not None and time.monotonic() >= end:
+                return
+            time.sleep(every)
+            shown, row = stored_after(database, question.selection, row, failed)
+
+
+def _line(record: ExecutionRecord) -> dict[str, Any]:
+    """Return what a line about *record* shows."""
+    values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
+    values["reported_cost"] = None if "actual_cost" in record.defaulted else record.actual_cost
+    values["about"] = record.error_message or record.task_description
+    return values
+
+
+_FOLLOWED: Final = "{timestamp}  {execution_id}  {outcome:<9}  {duration_seconds:>9}  {task_type:<8}  {about}"
+
+
+def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first: bool) -> None:
+    """Print what came in. Columns of one width, for nobody knows what is still to come."""
+    if output is Output.JSON:  # one document could never end: one for each execution, on a line of its own
+        for record in records:
+            print_json(record, indent=None)
+    elif output is Output.CSV:
+        print_csv(records, _COLUMNS, with_heading=is_first)
+    else:
+        for record in records:
+            row = _line(record)
+            write(fitted(_FOLLOWED.format(**{column.name: column.cell(row) for column in _COLUMNS})))
+
+
+_FEEDBACK_COLUMNS: Final = (
+    Column("timestamp", "when", words.when),
+    Column("accepted", "accepted", words.yes_or_no),
+    Column("rating", "rating", is_number=True),
+    Column("source", "source", is_text=True, rank=2),
+    Column("visibility", "visibility", rank=1),
+    Column("comment", "comment", is_text=True),
+)
+
+#: Fields that say it in a unit, or in short, that people read.
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
+    "timestamp": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC",
+    "duration_seconds": words.seconds,
+    "queue_seconds": words.seconds,
+    "cost_estimate": words.dollars,
+    "actual_cost": words.dollars,
+    "outcome": lambda outcome: str(outcome.value),
+    "error_type": lambda error_type: str(error_type.value),
+    "success": words.yes_or_no,
+    "user_accepted": words.yes_or_no,
+    "metadata": json.dumps,
+}
+
+
+def _print_fields(found: Relatives) -> None:
+    """Print every field that has a value; a stand-in that nobody reported is marked."""
+    values = {name: getattr(found.execution, name) for name in COLUMNS if name != "defaulted"}
+    fields = {
+        name: _SHOWN.get(name, str)(value) + (" (default)" if name in found.execution.defaulted else "")
+        for name, value in values.items()
+        if value is not None and value != {}
+    }
+    print_fields(fields)
+    missing = [name for name, value in values.items() if value is None]
+    if missing:
+        print_note(f"Not reported: {', '.join(missing)}.")
+
+
+def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns of model calls that any of them has a value in."""
+    named = dict.fromkeys(name for call in calls for name, value in call.items() if value is not None)
+    hidden = {"execution_id", "trace_id", "span_id", "parent_span_id"}
+    shown = [name for name in named if name not in hidden]
+    return [Column(name, name.replace("_", " "), is_text=True, rank=rank) for rank, name in enumerate(shown)]

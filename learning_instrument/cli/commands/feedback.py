@@ -1,0 +1,60 @@
+"""``feedback``: what a user says of an execution."""
+
+import click
+
+from ...analytics.executions import execution_id_of
+from ...database import LearningDatabase
+from ...errors import ConfigurationError
+from ...sqlite.read_only import ReadOnlyDatabase
+from ...storage.feedback import VISIBILITIES
+from .. import formatting as words
+from ..options import database_option, database_path
+from ..rendering import may_go_on
+
+
+@click.command("feedback")
+@database_option
+@click.argument("execution", metavar="[ID]", required=False)
+@click.option("--accept/--reject", "accepted", default=None, help="Whether the result was taken.")
+@click.option("--rating", metavar="N", type=click.IntRange(1, 5), help="1 to 5.")
+@click.option("--comment", metavar="TEXT", help="In your own words.")
+@click.option("--source", metavar="NAME", default="cli", show_default=True, help="Who says it.")
+@click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)
+@click.option("--delete", is_flag=True, help="Delete what was said of this execution.")
+@click.option("--clear", is_flag=True, help="Delete what was said of all executions.")
+@click.option("--yes", is_flag=True, help="Do not ask before clearing.")
+def feedback_command(
+    database: str | None,
+    execution: str | None,
+    accepted: bool | None,
+    rating: int | None,
+    comment: str | None,
+    source: str,
+    visibility: str,
+    delete: bool,
+    clear: bool,
+    yes: bool,
+) -> None:
+    """Say what you think of an execution, or take it back.
+
+    ID is an execution's id or a task's, or the beginning of either.
+    """
+    says_something = (accepted, rating, comment) != (None, None, None)
+    if clear + delete + says_something != 1 or clear == (execution is not None):
+        raise ConfigurationError(
+            "Give an ID with --accept, --reject, --rating or --comment, or with --delete; or --clear alone."
+        )
+    path = database_path(database)
+    with ReadOnlyDatabase(path) as questions:  # which makes no file where there is none
+        execution_id = None if execution is None else execution_id_of(questions, execution)
+    with LearningDatabase(path) as learning_db:
+        if execution_id is None:
+            if may_go_on(f"Delete all feedback in {learning_db.path}?", yes):
+                click.echo(f"Deleted {words.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
+        elif delete:
+            click.echo(f"Deleted {words.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
+        else:
+            said = learning_db.add_feedback(
+                execution_id, accepted=accepted, rating=rating, comment=comment, source=source, visibility=visibility
+            )
+            click.echo(f"Thank you: stored with execution {said.execution_id}.")

@@ -1,0 +1,123 @@
+"""``prune``, ``rebuild`` and ``reprice``: what a database needs from time to time."""
+
+import functools
+import os
+from typing import Final
+
+import click
+
+from ...costs.prices import Prices, price_table, prices_of
+from ...database import LearningDatabase
+from ...errors import ConfigurationError
+from ...maintenance.prune import limits, prune
+from ...maintenance.reprice import Repriced, reprice
+from ...sqlite.read_only import ReadOnlyDatabase
+from ...timestamps import age
+from .. import formatting as words
+from ..options import database_option, database_path, output_options, output_wanted
+from ..rendering import Column, Output, may_go_on, progress_bar, render
+
+
+@click.command("prune")
+@database_option
+@click.option("--older-than", metavar="AGE", help="Delete what started longer ago, such as 90d.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep so many of the newest executions.")
+@click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
+@click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune_command(
+    database: str | None,
+    older_than: str | None,
+    keep: int | None,
+    max_size: str | None,
+    archive: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Delete old executions, and give the space back.
+
+    With several limits, what is beyond any of them goes. After Ctrl-C, what was deleted by then stays deleted.
+    """
+    beyond = limits(age(older_than) if older_than else None, keep, max_size)
+    path = os.path.abspath(database_path(database))
+    plan = prune(path, beyond, is_rehearsal=True)
+    what = f"{plan.executions:,} of {words.counted(plan.of, 'execution')}"
+    if dry_run or not plan.executions:
+        click.echo(f"{what} {'is' if plan.executions == 1 else 'are'} beyond the limits.")
+    elif may_go_on(f"Delete {what} in {path}?", yes):
+        with progress_bar() as progress:
+            done = prune(path, beyond, archive, progress=progress)
+        if archive is not None:
+            click.echo(f"Archived {words.counted(done.archived, 'execution')} in {archive}.")
+        size = f"{words.size(done.bytes_before)} before, {words.size(done.bytes_after)} now"
+        click.echo(f"Deleted {words.counted(done.executions, 'execution')}: {size}.")
+
+
+@click.command("rebuild")
+@database_option
+def rebuild_command(database: str | None) -> None:
+    """Bring the file up to date with this release.
+
+    And make anew what reports are read from: roll-ups, counts of errors, the index of words. Executions stay as they
+    are, and others may go on recording. After Ctrl-C, what was done stays, and the next rebuild goes on from there.
+    """
+    path = database_path(database)
+    with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db:
+        with progress_bar() as tell:
+            counts: list[int] = []
+
+            def progress(left: int) -> None:
+                counts.append(left)
+                tell("Executions", counts[0] - left, counts[0])
+
+            learning_db.rebuild_rollups(progress)
+        click.echo(f"{learning_db.path} is up to date.")
+
+
+@click.command("reprice")
+@database_option
+@click.option(
+    "--prices", metavar="FILE", type=click.Path(), help="Your own: TOML.  [default: $LEARNING_INSTRUMENT_PRICES]"
+)
+@output_options
+def reprice_command(database: str | None, prices: str | None, as_json: bool, as_csv: bool) -> None:
+    """Price the model calls of the past anew.
+
+    After prices changed, or came. What was reported stays. After Ctrl-C, what was priced stays, and another run does
+    the rest.
+    """
+    output = output_wanted(as_json, as_csv)
+    own = prices_of(prices)
+    table = price_table()
+    if table.name is None and not own.own:  # else every priced call would be unpriced afterwards
+        raise ConfigurationError(
+            "There are no prices: pip install 'learning_instrument[prices]', or give your own with --prices."
+        )
+    path = database_path(database)
+    with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db, progress_bar() as tell:
+        done = reprice(learning_db, own, functools.partial(tell, "Model calls"))
+    if output is not Output.TEXT:
+        render([done], _REPRICED_COLUMNS, output, document=done)
+        return
+    more_or_less = "more" if done.difference >= 0 else "less"
+    click.echo(f"Priced {words.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed.")
+    click.echo(
+        f"{words.counted(done.executions, 'execution')} changed cost:"
+        f" {words.dollars(abs(done.difference))} {more_or_less} than before."
+    )
+
+
+_REPRICED_COLUMNS: Final = (
+    Column("calls", "calls"),
+    Column("changed", "changed"),
+    Column("executions", "executions"),
+    Column("difference", "difference"),
+    Column("price_table", "price table"),
+)
+
+
+def _prices(own: Prices, done: Repriced) -> str:
+    if not own.own:
+        return done.price_table
+    return f"own prices ({own.day or 'no date'}), else {done.price_table}"

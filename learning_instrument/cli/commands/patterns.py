@@ -1,0 +1,88 @@
+"""``patterns`` and ``similar``: what worked before."""
+
+from typing import Any, Final
+
+import click
+
+from ...analytics import SolutionPattern, price_tables, similar_executions, solution_patterns
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import Column, Output, fields_of, render
+
+_PATTERN_COLUMNS: Final = (
+    Column("summary", "solution", is_text=True, least=30),
+    Column("support", "worked", "{:,}".format, is_number=True),
+    Column("task_type", "task type", is_text=True, rank=2),
+    Column("success", "such tasks succeed", words.interval, rank=1),
+    Column("executions", "of", "{:,}".format, is_number=True, rank=6),
+    Column("lift", "lift", words.times, is_number=True, rank=3),
+    Column("mean_cost_usd", "mean cost", words.dollars, is_number=True, rank=4),
+    Column("best_tier", "best tier", rank=5),
+    Column("example", "example", words.short_id, rank=7),
+)
+
+
+@reporting_command("patterns")
+@click.option(
+    "--min-support", metavar="N", default=3, type=click.IntRange(min=1), show_default=True, help="How often it worked."
+)
+@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+def patterns_command(question: Question, min_support: int, limit: int) -> None:
+    """Show solutions that worked more than once.
+
+    Those are summaries of successful executions that say the same. The success rate is that of all tasks like theirs,
+    failures included, with its 95% interval; the lift is that rate over the one of the task type. The best tier has the
+    highest lower bound.
+    """
+    with question.database() as database:
+        found = solution_patterns(database, question.selection, min_support=min_support, limit=limit)
+        tables = price_tables(database)
+    rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
+    nothing = f"No solution worked {min_support:,} times, as far as summaries say."
+    document = {"patterns": found, "price_tables": tables}
+    render(rows, _PATTERN_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
+
+
+def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
+    return {**fields_of(pattern), "example": next(iter(pattern.examples), None)}
+
+
+_SIMILAR_COLUMNS: Final = (
+    Column("score", "score", "{:.2f}".format, is_number=True),
+    Column("task_description", "description", is_text=True, least=22),
+    Column("outcome", "outcome", style=words.outcome_style),
+    Column("execution_id", "id", words.short_id, rank=1),
+    Column("timestamp", "started", words.when, rank=6),
+    Column("model_tier", "tier", is_text=True, rank=3),
+    Column("duration_seconds", "duration", words.seconds, is_number=True, rank=4),
+    Column("cost_usd", "cost", words.dollars, is_number=True, rank=5),
+    Column("solution_summary", "solution", is_text=True, least=22, rank=2),
+)
+
+
+@reporting_command("similar")
+@click.argument("description", metavar="DESCRIPTION")
+@click.option("--limit", metavar="N", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option(
+    "--threshold",
+    metavar="SCORE",
+    default=0.5,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="The least score, 1 being the same.",
+)
+def similar_command(question: Question, description: str, limit: int, threshold: float) -> None:
+    """Show executions of tasks like DESCRIPTION.
+
+    The most alike come first. Alike are descriptions that share most of their words, rare words weighing more.
+    """
+    with question.database() as database:
+        found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
+        tables = price_tables(database)
+    nothing = f"No execution is alike with a score of {threshold:g} or more."
+    document = {"executions": found, "price_tables": tables}
+    render(found, _SIMILAR_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
+
+
+def _prices(tables: tuple[str, ...]) -> list[str]:
+    return [f"Prices: {words.prices(tables)}."] if tables else []

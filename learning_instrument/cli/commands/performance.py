@@ -1,0 +1,132 @@
+"""``summary`` and ``performance``: what there is, how well it went, and how fast."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from ...analytics import Performance, Summary, performance, price_tables, summary
+from ...sqlite.executions import BUCKETS, DIMENSIONS
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import Column, Output, fields_of, plain, print_fields, print_json, print_section, render, write
+
+_TIER_COLUMNS: Final = (
+    Column("model_tier", "tier", is_text=True),
+    Column("executions", "executions", "{:,}".format, is_number=True),
+    Column("success", "succeeded", words.interval),
+    Column("cost_usd", "cost", words.dollars, is_number=True, rank=1),
+)
+
+
+@reporting_command("summary")
+def summary_command(question: Question) -> None:
+    """Show what there is on one screen, and what is left out.
+
+    Costs that nobody knows are not in the sum, and are counted; so is what could not be recorded, whatever the filters
+    say. CSV has the model tiers.
+    """
+    with question.database() as database:
+        found = summary(database, question.selection)
+        tables = price_tables(database)
+    if question.output is Output.JSON:
+        print_json({**plain(found), "unreported": found.unreported, "price_tables": tables})
+    elif question.output is Output.CSV:
+        render(found.tiers, _TIER_COLUMNS, question.output)
+    elif not found.executions:
+        write("No executions.")
+        if found.losses:
+            print_fields({"left out": "; ".join(_left_out(found))})
+    else:
+        print_fields(_fields(found, tables))
+        print_section("Model tiers", found.tiers, _TIER_COLUMNS)
+
+
+def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
+    assert found.success is not None, "there are executions"
+    assert found.first is not None, "there are executions"
+    assert found.last is not None, "there are executions"
+    fields = {
+        "executions": f"{found.executions:,}, from {words.when(found.first)} to {words.when(found.last)} UTC",
+        "succeeded": words.interval(found.success),
+        "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
+        "spent": words.spent(found.cost_usd, found.failures_cost_usd),
+    }
+    if tables:
+        fields["prices"] = words.prices(tables)
+    return fields | {"left out": "; ".join(_left_out(found)) or "nothing"}
+
+
+def _left_out(found: Summary) -> Iterator[str]:
+    yield from words.costs_left_out(found.unpriced, found.unreported)
+    for reason, count in found.losses.items():
+        yield f"{words.counted(count, 'execution')} that could not be recorded ({reason})"
+
+
+_HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
+_COLUMNS: Final = (
+    Column("executions", "executions", "{:,}".format, is_number=True, rank=1),
+    Column("success", "succeeded", words.interval, rank=2),
+    Column("p50_seconds", "p50", words.seconds, is_number=True, rank=3),
+    Column("p95_seconds", "p95", words.seconds, is_number=True, rank=4),
+    Column("p99_seconds", "p99", words.seconds, is_number=True, rank=7),
+    Column("mean_queue_seconds", "queued", words.seconds, is_number=True, rank=9),
+    Column("mean_quality", "quality", "{:.1f}".format, is_number=True, rank=8),
+    Column("cost_usd", "cost", words.dollars, is_number=True, rank=6),
+    Column("cost_per_success_usd", "per success", words.dollars, is_number=True, rank=5),
+    Column("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
+    Column("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
+)
+_UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5)
+#: Below it, an interval is so wide that it hardly says anything.
+_FEW: Final = 20
+
+
+@reporting_command("performance")
+@click.option(
+    "--by",
+    multiple=True,
+    default=("task_type",),
+    type=click.Choice(tuple(DIMENSIONS)),
+    help="What to group by; twice for pairs.  [default: task_type]",
+)
+def performance_command(question: Question, by: tuple[str, ...]) -> None:
+    """Show how groups of executions fared.
+
+    By success, durations, wait in the queue, quality, cost and tokens. Success comes with its 95% interval, durations
+    as the median and the 95th and 99th percentile, cost per success with what failures cost. What nobody reported is in
+    no mean.
+    """
+    with question.database() as database:
+        found = performance(database, by, question.selection)
+        tables = price_tables(database)
+    rows = [_row(answer, by) for answer in found]
+    groups = [
+        Column(name, _HEADINGS.get(name, name), is_text=name not in BUCKETS, rank=rank) for rank, name in enumerate(by)
+    ]
+    unpriced = [_UNPRICED] if any(answer.unpriced for answer in found) else []
+    render(
+        rows,
+        [*groups, *_COLUMNS, *unpriced],
+        question.output,
+        document={"by": by, "groups": rows, "price_tables": tables},
+        nothing="No executions.",
+        notes=_notes(found, tables),
+    )
+
+
+def _row(answer: Performance, by: tuple[str, ...]) -> dict[str, Any]:
+    fields = fields_of(answer)
+    return {**dict(zip(by, fields.pop("group"), strict=True)), **fields}
+
+
+def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
+    if any(answer.executions < _FEW for answer in found):
+        yield (
+            f"Groups of fewer than {_FEW} executions say little: their intervals are wide, and p95 and p99 are just"
+            " their slowest."
+        )
+    if any(answer.unpriced for answer in found):
+        yield "Unpriced executions called a model without a price: what they cost is in no figure."
+    if tables:
+        yield f"Prices: {words.prices(tables)}."

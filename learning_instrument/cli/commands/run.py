@@ -1,0 +1,28 @@
+"""``learning-instrument run``."""
+
+import click
+
+from ..launch import prepare, start
+from ..options import database_option, database_path
+
+
+@click.command(
+    "run",
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
+    options_metavar="[OPTIONS]",
+)
+@database_option
+@click.option("--pools", metavar="TARGETS", help="What to record: package.module:Class, comma-separated.")
+@click.option("--otlp", metavar="URL", help="Send the spans to this collector as well, such as http://localhost:4318.")
+@click.option("--service-name", metavar="NAME", help="What the application calls itself (service.name).")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_command(
+    database: str | None, pools: str | None, otlp: str | None, service_name: str | None, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND, and record the executions of its pools.
+
+    COMMAND is a program and its arguments (python app.py, celery worker, ...), or just a script and its
+    arguments. It runs under opentelemetry-instrument, as do the Python processes that it starts. What is
+    set in the environment already stays as it is; the exit code is that of COMMAND.
+    """
+    start(prepare(command, database_path(database), pools, otlp, service_name))

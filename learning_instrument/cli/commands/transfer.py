@@ -1,0 +1,105 @@
+"""``export`` and ``import``: executions as files that others read, and back."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from ...errors import ConfigurationError
+from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
+from .. import formatting as words
+from ..options import Question, reporting_command
+from ..rendering import Column, Output, is_terminal, print_csv, print_json, print_note, progress_bar
+
+_SHOWN_REFUSALS: Final = 10
+_EXPORT_COLUMNS: Final = tuple(Column(name, name) for name in ExportAnswer.__dataclass_fields__)
+_IMPORT_COLUMNS: Final = tuple(Column(name, name) for name in ImportAnswer.__dataclass_fields__)
+
+
+@reporting_command("export")
+@click.option("--format", "chosen", type=click.Choice(FORMATS), help="By default what the file's name says, or jsonl.")
+@click.option("--output", default=STDOUT, type=click.Path(), metavar="FILE", help="By default the standard output.")
+@click.option("--public-only", is_flag=True, help="Leave out feedback that is for the team.")
+@click.option("--include-private", is_flag=True, help="Take private feedback along.")
+def export_command(
+    question: Question, chosen: str | None, output: str, public_only: bool, include_private: bool
+) -> None:
+    """Write executions to a file that others read.
+
+    csv and parquet have the columns of the table; jsonl has feedback as well; otlp has spans that a collector
+    takes as they are. The file appears when it is whole. Feedback for the team or the public goes along.
+    """
+    if public_only and include_private:
+        raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
+    if output == STDOUT and question.output is not Output.TEXT:
+        raise ConfigurationError("--json and --csv say how the outcome is told; use --format, or add --output FILE.")
+    if output == STDOUT and chosen == "parquet" and is_terminal():
+        raise ConfigurationError("Parquet is nothing to read on a terminal; add --output FILE.")
+    with progress_bar() as progress:
+        answer = export_executions(
+            question.path,
+            output,
+            question.selection,
+            format=chosen,
+            visibility="public" if public_only else "private" if include_private else "team",
+            progress=progress,
+        )
+    if output != STDOUT:
+        feedback = f", {words.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
+        _tell(
+            question,
+            answer,
+            _EXPORT_COLUMNS,
+            [f"Exported {words.counted(answer.executions, 'execution')}{feedback}, as {answer.format}, to {output}."],
+        )
+
+
+@reporting_command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@click.option("--strict", is_flag=True, help="Exit with 1 if anything was refused.")
+def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
+    """Store executions from other databases and from files.
+
+    A FILE is a database, Parquet, or JSON Lines: those of export, or a collector's (OTLP). What is stored already
+    stays as it is, so an import that was interrupted is started again with the same command.
+    """
+    try:
+        with progress_bar() as progress:
+            answer = import_executions(question.path, files, question.selection, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What was stored by now stays; the same command goes on with the rest.", err=True)
+        raise
+    _tell(question, answer, _IMPORT_COLUMNS, _told(answer, question.path))
+    for refusal in answer.refusals[:_SHOWN_REFUSALS]:
+        click.echo(words.one_line(f"{refusal.file}, {refusal.place}: {refusal.reason}"), err=True)
+    if answer.refused > _SHOWN_REFUSALS:
+        click.echo(f"... and {answer.refused - _SHOWN_REFUSALS:,} more; --json names {len(answer.refusals)}.", err=True)
+    if strict and answer.refused:
+        click.get_current_context().exit(1)
+
+
+def _told(answer: ImportAnswer, path: str) -> list[str]:
+    more = {
+        "already there": answer.already_there,
+        "left out by filters": answer.left_out,
+        "refused": answer.refused,
+    }
+    counts = [f"{count:,} {what}" for what, count in more.items() if count]
+    lines = [f"Stored {answer.stored:,} of {words.counted(answer.read, 'execution')} in {path}."]
+    if counts:
+        lines[0] = lines[0][:-1] + f"; {', '.join(counts)}."
+    if answer.feedback:
+        lines.append(f"Stored {words.counted(answer.feedback, 'piece')} of feedback.")
+    if answer.passed_over:
+        lines.append(f"Passed over {words.counted(answer.passed_over, 'span')} of other things than executions.")
+    return lines
+
+
+def _tell(question: Question, answer: Any, columns: Sequence[Column], lines: Sequence[str]) -> None:
+    if question.output is Output.JSON:
+        print_json(answer)
+    elif question.output is Output.CSV:
+        print_csv([answer], columns)
+    else:
+        for line in lines:
+            print_note(line)

@@ -1,0 +1,114 @@
+"""The command ``learning-instrument``: which file has which subcommand, and how each of them ends.
+
+Exit codes: 0, or what the subcommand says; 1 for a finding that a script asked for (a regression, ``--strict``);
+2 and one line for whatever the user has to mend; 130 after Ctrl-C; 141 where the reader of a pipe went away.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from ..errors import LearningInstrumentError
+from .options import database_option
+
+#: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
+COMMANDS: Final = {
+    "run": "run",
+    "summary": "performance",
+    "performance": "performance",
+    "costs": "costs",
+    "errors": "errors",
+    "compare": "compare",
+    "patterns": "patterns",
+    "similar": "patterns",
+    "list": "executions",
+    "show": "executions",
+    "tail": "executions",
+    "feedback": "feedback",
+    "reprice": "maintenance",
+    "export": "transfer",
+    "import": "transfer",
+    "prune": "maintenance",
+    "rebuild": "maintenance",
+    "doctor": "doctor",
+    "demo": "demo",
+}
+
+_WRONG: Final = 2
+_INTERRUPTED: Final = 130
+_PIPE_CLOSED: Final = 141
+
+
+class CommandGroup(click.Group):
+    """Imports a subcommand when it is used, and has errors told in one line."""
+
+    @classmethod
+    def assemble(cls) -> "CommandGroup":
+        """Return the whole command."""
+        group = cls(
+            "learning-instrument",
+            help="What pools of workers and agents did, cost and learned: questions to a database of executions.",
+            epilog="A subcommand's own options: learning-instrument COMMAND --help.",
+            context_settings={"help_option_names": ["-h", "--help"]},
+            callback=_remember_database,
+        )
+        group = database_option(group)
+        return click.version_option(package_name="learning_instrument", prog_name="learning-instrument")(group)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return the subcommand called *name*."""
+        if name not in COMMANDS:
+            return None
+        module = import_module(f".commands.{COMMANDS[name]}", __package__)
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **keywords: Any) -> Any:
+        """Run, and end the process."""
+        keywords["standalone_mode"] = False
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal may lack a letter of a task's
+        try:
+            status = super().main(args, *others, **keywords)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            status = _WRONG
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            status = _complain(error.format_message(), f" See {context.command_path} --help." if context else "")
+        except LearningInstrumentError as error:
+            status = _complain(str(error))
+        except (click.Abort, KeyboardInterrupt):
+            status = _INTERRUPTED
+        sys.exit(status)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            raise click.exceptions.Exit(_PIPE_CLOSED) from None
+
+
+def _remember_database(database: str | None) -> None:
+    click.get_current_context().obj = database
+
+
+def _complain(message: str, hint: str = "") -> int:
+    click.echo(f"Error: {' '.join(message.split())}{hint}", err=True)
+    return _WRONG
+
+
+def _let_go_of_stdout() -> None:
+    """Have what is still buffered go nowhere: the interpreter flushes it at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

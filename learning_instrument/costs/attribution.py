@@ -1,0 +1,129 @@
+"""Which execution a model call belongs to, in the database: by the links from each span to its parent.
+
+Spans arrive in any order and in several exports. A call whose way up to an execution has a gap waits for the span
+that is missing, as a row without an execution; that span's arrival takes it further.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ..sqlite.connection import Connection
+from .model_calls import ModelCall
+
+#: As many links are kept, those of the last spans, and for so long.
+_LINKS: Final = 200_000
+_LINK_SECONDS: Final = 3600
+#: And as many calls that wait for an execution.
+_WAITING_CALLS: Final = 100_000
+#: A way up this long is a circle.
+_LONGEST_WAY: Final = 1000
+
+_INSERT: Final = (
+    f"INSERT INTO model_calls ({','.join(ModelCall._fields)}) VALUES ({','.join('?' * len(ModelCall._fields))})"
+    " ON CONFLICT (trace_id, span_id) DO UPDATE SET execution_id = excluded.execution_id, path = excluded.path,"
+    " awaited_span_id = NULL WHERE execution_id IS NULL AND excluded.execution_id IS NOT NULL"
+)
+
+
+class SpanLink(NamedTuple):
+    """A span, and what is above it."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    #: The execution whose span it is.
+    execution_id: str | None = None
+
+
+class _Waiting(NamedTuple):
+    trace_id: str
+    span_id: str
+    path: str
+    awaited_span_id: str | None
+
+
+def store_calls(connection: Connection, calls: Sequence[ModelCall], links: Sequence[SpanLink]) -> set[str]:
+    """Store *calls* and *links* within a transaction, each once; return the executions that have a call more now.
+
+    Raises:
+        sqlite3.Error: if they cannot be stored.
+    """
+    now = int(time.time())
+    connection.executemany("INSERT OR IGNORE INTO span_links VALUES (?, ?, ?, ?, ?)", [(*link, now) for link in links])
+    touched = set()
+    for call in calls:
+        if connection.execute(_INSERT, call).rowcount and call.execution_id is not None:
+            touched.add(call.execution_id)
+    return touched | _attribute(connection, _waiting(connection, calls, links))
+
+
+def forget_what_is_old(connection: Connection) -> None:
+    """Delete links that nothing is likely to need any more, and calls that waited in vain."""
+    connection.execute(
+        "DELETE FROM span_links WHERE rowid <= (SELECT max(rowid) FROM span_links) - ? OR seen < ?",
+        (_LINKS, int(time.time()) - _LINK_SECONDS),
+    )
+    connection.execute(
+        "DELETE FROM model_calls WHERE execution_id IS NULL AND rowid <= (SELECT max(rowid) FROM model_calls) - ?",
+        (_WAITING_CALLS,),
+    )
+
+
+def _waiting(connection: Connection, calls: Iterable[ModelCall], links: Iterable[SpanLink]) -> set[_Waiting]:
+    """Return those of *calls* that have no execution, and the earlier ones that wait for a span of *links*."""
+    if not connection.execute("SELECT 1 FROM model_calls WHERE execution_id IS NULL LIMIT 1").fetchone():
+        return set()
+    question = "SELECT trace_id, span_id, path, awaited_span_id FROM model_calls WHERE execution_id IS NULL AND"
+    new = [
+        row
+        for call in calls
+        if call.execution_id is None
+        # As stored: one that comes again may have been taken further up before.
+        for row in connection.execute(f"{question} trace_id = ? AND span_id = ?", (call.trace_id, call.span_id))
+    ]
+    earlier = [
+        row
+        for link in links
+        for row in connection.execute(f"{question} trace_id = ? AND awaited_span_id = ?", (link.trace_id, link.span_id))
+    ]
+    return {_Waiting(*row) for row in (*new, *earlier)}
+
+
+def _attribute(connection: Connection, calls: Iterable[_Waiting]) -> set[str]:
+    """Take each of *calls* as far up as the links lead; return the executions that were reached."""
+    reached = set()
+    where = "WHERE execution_id IS NULL AND trace_id = ? AND span_id = ?"
+    for call in calls:
+        key = (call.trace_id, call.span_id)
+        path, awaited, execution_id = _way_up(connection, call)
+        if execution_id is None and awaited is None:  # at the top, and no execution on the way
+            connection.execute(f"DELETE FROM model_calls {where}", key)
+            continue
+        changed = connection.execute(
+            f"UPDATE model_calls SET execution_id = ?, path = ?, awaited_span_id = ? {where}",
+            (execution_id, path, awaited, *key),
+        ).rowcount
+        if changed and execution_id is not None:
+            reached.add(execution_id)
+    return reached
+
+
+def _way_up(connection: Connection, call: _Waiting) -> tuple[str, str | None, str | None]:
+    """Return the path of *call* so far, the next span to come, and the execution if one was reached."""
+    path, awaited = call.path.split(), call.awaited_span_id
+    for _ in range(_LONGEST_WAY):
+        if awaited is None:
+            break
+        link = connection.execute(
+            "SELECT parent_span_id, execution_id FROM span_links WHERE trace_id = ? AND span_id = ?",
+            (call.trace_id, awaited),
+        ).fetchone()
+        if link is None:
+            return " ".join(path), awaited, None
+        parent_span_id, execution_id = link
+        if execution_id is not None:
+            return " ".join(path), None, execution_id
+        path.append(awaited)
+        awaited = parent_span_id
+    return "", None, None

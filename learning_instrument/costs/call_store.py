@@ -1,0 +1,141 @@
+"""Model calls on their way into the database: priced, stored, and added up for their executions.
+
+All of it happens on the background writer's thread, in the transaction that stores the calls. A call may be stored
+before its execution's row is, by this process or by another: such executions are remembered, here and in the file.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from ..errors import ConfigurationError
+from ..record import COLUMNS, Row
+from ..sqlite.connection import Connection, WriteConnection
+from .attribution import SpanLink, forget_what_is_old, store_calls
+from .execution_totals import Change, apply_totals, due
+from .model_calls import ModelCall
+from .prices import Prices, prices_of
+
+T = TypeVar("T")
+log = logging.getLogger("learning_instrument")
+
+
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+#: Executions that never ended here are forgotten after so many others; the file still has them.
+_MOST_AWAITED: Final = 100_000
+_FORGET_SECONDS: Final = 60.0
+#: Calls, links, or executions to add up, in one transaction.
+_PART: Final = 256
+
+
+class CallBatch(NamedTuple):
+    """What one export, or the end of one model call, brings."""
+
+    calls: Sequence[ModelCall] = ()
+    links: Sequence[SpanLink] = ()
+    #: Executions to add up, for their row has come.
+    due: Sequence[str] = ()
+
+    @property
+    def size(self) -> int:
+        """How many rows there are to store."""
+        return len(self.calls) + len(self.links)
+
+
+TotalsListener = Callable[[Mapping[str, Change]], object]
+"""Told of executions by their ids, as the sums of their model calls have changed them."""
+
+
+class CallStorage:
+    """Stores model calls beside the executions of one database."""
+
+    def __init__(self) -> None:
+        self._prices: Prices | None = None
+        #: Executions whose calls came before their row.
+        self._awaited: set[str] = set()
+        self._forgot = time.monotonic()
+        self._listeners: list[TotalsListener] = []
+
+    def tell(self, listener: TotalsListener) -> None:
+        """Tell *listener* of executions whose calls are added up, though the transaction may yet be tried again."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def _apply_totals(self, connection: Connection, execution_ids: Iterable[str]) -> Mapping[str, Change]:
+        changes = apply_totals(connection, execution_ids)
+        for listener in self._listeners:
+            listener(changes)
+        return changes
+
+    def price_with(self, prices: Prices) -> None:
+        """Price the calls to come with *prices*."""
+        self._prices = prices
+
+    @property
+    def prices(self) -> Prices:
+        """The prices in force; by default those of the environment."""
+        if self._prices is None:
+            try:
+                self._prices = prices_of(None)
+            except ConfigurationError as error:  # nobody can catch it here
+                log.warning("%s", error)
+                self._prices = Prices()
+        return self._prices
+
+    def priced(self, batch: CallBatch) -> CallBatch:
+        """Return *batch* with the costs of its calls."""
+        return batch._replace(calls=[self.prices.priced(call) for call in batch.calls])
+
+    def awaited(self, rows: Sequence[Row]) -> list[str]:
+        """Return those of the executions in *rows* whose calls came first."""
+        if not self._awaited:
+            return []
+        return [row[_EXECUTION_ID] for row in rows if row[_EXECUTION_ID] in self._awaited]
+
+    def parts(self, batches: Sequence[CallBatch], rows: Sequence[Row]) -> list[CallBatch]:
+        """Return *batches* cut so that no transaction holds up a task for long; the first goes with *rows*."""
+        calls = [call for batch in batches for call in batch.calls]
+        links = [link for batch in batches for link in batch.links]
+        awaited = list({execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows)))
+        parts = [CallBatch(due=part) for part in _parts(awaited)]
+        # The links first: calls that come to a whole way need not wait for it in the table.
+        parts += [CallBatch(links=part) for part in _parts(links)]
+        return [*parts, *[CallBatch(part) for part in _parts(calls)]]
+
+    def store(self, connection: Connection, part: CallBatch) -> None:
+        """Store *part*, and add up what it touches, within a transaction.
+
+        Raises:
+            sqlite3.Error: if that cannot be stored.
+        """
+        touched = store_calls(connection, part.calls, part.links) | set(part.due)
+        # Before we look for the rows: a task that commits its own after this transaction sees that it is awaited.
+        self._awaited |= touched
+        self._awaited -= self._apply_totals(connection, touched).keys()
+        if len(self._awaited) > _MOST_AWAITED:
+            self._awaited.clear()
+
+    def tend(self, connection: WriteConnection) -> bool:
+        """Add up what another process left, and forget what nobody needs. Tell whether there is more to add up.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+        """
+        awaited = due(connection.execute, _PART)
+        if awaited:
+            with connection.transaction() as opened:
+                self._apply_totals(opened, awaited)
+        if time.monotonic() - self._forgot > _FORGET_SECONDS:
+            self._forgot = time.monotonic()
+            with connection.transaction() as opened:
+                forget_what_is_old(opened)
+        return len(awaited) == _PART
+
+    def start_anew(self) -> None:
+        """Forget what is the parent's, after a fork."""
+        self._awaited = set()
+
+
+def _parts(items: Sequence[T]) -> list[Sequence[T]]:
+    return [items[start : start + _PART] for start in range(0, len(items), _PART)]

@@ -1,0 +1,163 @@
+"""Spans of model calls -> :class:`ModelCall`: both attribute vocabularies, and nothing of what was said.
+
+A call keeps the spans it ran in (``path``), so that one within another, by two instrumentations over one
+client, can be told from two calls.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import StatusCode
+
+from .. import semconv
+from ..record import iso_timestamp
+
+REPORTED: Final = "reported"
+PRICED: Final = "priced"
+ESTIMATED: Final = "estimated"
+UNPRICED: Final = "unpriced"
+
+OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+KINDS: Final = frozenset({"LLM", "EMBEDDING"})
+
+# The first of these that is there counts.
+_MODEL: Final = (
+    semconv.REQUEST_MODEL,
+    semconv.RESPONSE_MODEL,
+    semconv.OPENINFERENCE_MODEL,
+    semconv.OPENINFERENCE_EMBEDDING_MODEL,
+)
+_PROVIDER: Final = (
+    semconv.PROVIDER_NAME,
+    semconv.PROVIDER_NAME_BEFORE,
+    semconv.OPENINFERENCE_PROVIDER,
+    semconv.OPENINFERENCE_SYSTEM,
+)
+_INPUT: Final = (semconv.INPUT_TOKENS, semconv.INPUT_TOKENS_BEFORE, semconv.OPENINFERENCE_PROMPT)
+_OUTPUT: Final = (semconv.OUTPUT_TOKENS, semconv.OUTPUT_TOKENS_BEFORE, semconv.OPENINFERENCE_COMPLETION)
+_CACHE_READ: Final = (semconv.CACHE_READ_TOKENS, semconv.CACHE_READ_TOKENS_BEFORE, semconv.OPENINFERENCE_CACHE_READ)
+_CACHE_WRITE: Final = (semconv.CACHE_WRITE_TOKENS, semconv.CACHE_WRITE_TOKENS_BEFORE, semconv.OPENINFERENCE_CACHE_WRITE)
+_COST: Final = (semconv.TOTAL_COST, semconv.OPERATION_COST, semconv.USAGE_COST, semconv.OPENINFERENCE_COST)
+
+_TEXT_LIMIT: Final = 200
+_MOST_TOKENS: Final = 10**12
+_MOST_DOLLARS: Final = 1e9
+#: A span deeper than this in others is taken to be in these only.
+_LONGEST_PATH: Final = 64
+
+
+class ModelCall(NamedTuple):
+    """One finished model call: the columns of the table ``model_calls``, in its order."""
+
+    execution_id: str | None
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    #: The ids of the spans that it ran in, below its execution, the nearest first; with a blank between.
+    path: str
+    #: The span that the way up to its execution goes on with, where that is not known yet.
+    awaited_span_id: str | None
+    timestamp: str
+    model: str | None
+    response_model: str | None
+    provider: str | None
+    input_tokens: int | None
+    #: Of the input: read from the provider's cache, and written to it.
+    cached_tokens: int | None
+    cache_write_tokens: int | None
+    output_tokens: int | None
+    #: US dollars.
+    cost: float | None
+    cost_source: str
+    #: What it was priced by: the name of a price table, and its version.
+    price_table: str | None
+    duration_seconds: float
+    error_type: str | None
+
+
+def is_model_call(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a span with these attributes is one call of a model. An agent's run, which repeats them, is none."""
+    operation = attributes.get(semconv.OPERATION_NAME)
+    if operation is not None:
+        return isinstance(operation, str) and operation in OPERATIONS
+    kind = attributes.get(semconv.OPENINFERENCE_KIND)
+    return isinstance(kind, str) and kind.upper() in KINDS
+
+
+def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterable[int] = ()) -> ModelCall:
+    """Return the call that a finished *span* describes.
+
+    Args:
+        span: one for whose attributes :func:`is_model_call` says yes.
+        execution_id: the innermost execution that it ran in, where that is known.
+        path: the ids of the spans between the two, the nearest first.
+
+    Raises:
+        AttributeError: if the span has no context.
+    """
+    # The SDK's own copy(), and not key by key: this runs in the application's code.
+    attributes: Mapping[str, Any] = span.attributes.copy() if span.attributes else {}  # type: ignore[attr-defined]
+    ids, parent = span.context, span.parent
+    assert ids is not None  # as every span that a provider made has
+    start = span.start_time or 0
+    cost = _first(attributes, _COST, _dollars)
+    parent_span_id = None if parent is None else f"{parent.span_id:016x}"
+    return ModelCall(
+        execution_id=execution_id,
+        trace_id=f"{ids.trace_id:032x}",
+        span_id=f"{ids.span_id:016x}",
+        parent_span_id=parent_span_id,
+        path=" ".join([f"{span_id:016x}" for span_id in path][:_LONGEST_PATH]),
+        awaited_span_id=parent_span_id if execution_id is None else None,
+        timestamp=iso_timestamp(start),
+        model=_first(attributes, _MODEL, _text),
+        response_model=_first(attributes, (semconv.RESPONSE_MODEL,), _text),
+        provider=_first(attributes, _PROVIDER, _text),
+        input_tokens=_first(attributes, _INPUT, _tokens),
+        cached_tokens=_first(attributes, _CACHE_READ, _tokens),
+        cache_write_tokens=_first(attributes, _CACHE_WRITE, _tokens),
+        output_tokens=_first(attributes, _OUTPUT, _tokens),
+        cost=cost,
+        cost_source=UNPRICED if cost is None else REPORTED,
+        price_table=None,
+        duration_seconds=max(0, (span.end_time or start) - start) / 1e9,
+        error_type=_error_type(span, attributes),
+    )
+
+
+def _error_type(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None:
+    named = _text(attributes.get(semconv.ERROR_TYPE))
+    if named is not None or span.status.status_code is not StatusCode.ERROR:
+        return named
+    types = [_text((event.attributes or {}).get(semconv.EXCEPTION_TYPE)) for event in span.events]
+    return next((found for found in reversed(types) if found is not None), semconv.OTHER_ERROR)
+
+
+def _first(attributes: Mapping[str, Any], keys: Iterable[str], clean: Any) -> Any:
+    """Return the first value of use among those under *keys*, or None."""
+    for key in keys:
+        value = clean(attributes.get(key))
+        if value is not None:
+            return value
+    return None
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:_TEXT_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _tokens(value: Any) -> int | None:
+    """A count of tokens; some libraries write it as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_TOKENS:
+        return None
+    return int(value) if int(value) == value else None
+
+
+def _dollars(value: Any) -> float | None:
+    """An amount of US dollars. NaN fails both comparisons."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_DOLLARS:
+        return None
+    return float(value)

@@ -1,0 +1,240 @@
+"""What a model call costs: a table of the user's own first, then ``genai-prices`` where it is installed.
+
+Loading the latter takes half a second, so it is loaded by the first call that needs it, on the background
+writer's thread.
+"""
+
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NamedTuple
+
+from ..errors import ConfigurationError
+from .model_calls import PRICED, REPORTED, UNPRICED, ModelCall
+
+_MILLION: Final = Decimal(1_000_000)
+_OWN: Final = "own prices"
+_KINDS: Final = frozenset({"input", "cached", "output"})
+
+
+class Price(NamedTuple):
+    """US dollars per million tokens."""
+
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Which price table is in force."""
+
+    #: ``genai-prices``, or None where it is not installed.
+    name: str | None
+    version: str | None
+    #: The date of the table: that of its last update where it updates itself, else that of its newest price.
+    day: date | None
+
+    def __str__(self) -> str:
+        return "no price table" if self.name is None else f"{self.name} {self.version} ({self.day or 'no date'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices calls.
+
+    Args:
+        own: model, in lower case -> its price.
+        day: the date of the user's own table.
+    """
+
+    own: Mapping[str, Price] = field(default_factory=dict)
+    day: date | None = None
+
+    def priced(self, call: ModelCall) -> ModelCall:
+        """Return *call* with its cost. A reported one stays; one that nobody can tell is ``unpriced``, never 0."""
+        if call.cost_source == REPORTED:
+            return call
+        own = self._own_cost(call)
+        if own is not None:
+            name = _OWN if self.day is None else f"{_OWN} ({self.day})"
+            return call._replace(cost=own, cost_source=PRICED, price_table=name)
+        cost = _listed_cost(call)
+        if cost is not None:
+            return call._replace(cost=cost, cost_source=PRICED, price_table=str(price_table()))
+        return call._replace(cost=None, cost_source=UNPRICED, price_table=None)
+
+    def _own_cost(self, call: ModelCall) -> float | None:
+        names = [name.lower() for name in (call.model, call.response_model) if name is not None]
+        price = next((self.own[name] for name in names if name in self.own), None)
+        if price is None or not _has_tokens(call):
+            return None
+        cached = min(call.cached_tokens or 0, call.input_tokens or 0)
+        fresh = (call.input_tokens or 0) - cached
+        total = fresh * price.input + cached * price.cached + (call.output_tokens or 0) * price.output
+        return float(total / _MILLION)
+
+
+def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str] | None") -> Prices:
+    """Return the prices that ``configure(prices=...)`` means.
+
+    Args:
+        given: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}`` in US dollars per million tokens, where
+            ``cached`` may be left out (it is then that of the input) and so may what a model does not have; or the
+            path of a TOML file that says the same, by default ``$LEARNING_INSTRUMENT_PRICES``. An entry ``date`` is the
+            table's own date.
+
+    Raises:
+        ConfigurationError: if it cannot be read, or holds what is no price.
+    """
+    if given is None:
+        given = os.environ.get("LEARNING_INSTRUMENT_PRICES") or {}
+    table = dict(given if isinstance(given, Mapping) else _read(given))
+    day = table.pop("date", None)
+    if isinstance(day, str):
+        try:
+            day = date.fromisoformat(day)
+        except ValueError as error:
+            raise ConfigurationError(f"The prices have the date {day!r}; write it as 2026-11-23.") from error
+    if day is not None and not isinstance(day, date):
+        raise ConfigurationError(f"The prices have the date {day!r}; write it as 2026-11-23.")
+    return Prices({model.lower(): _price(model, entry) for model, entry in table.items()}, day)
+
+
+def price_table() -> PriceTable:
+    """Return which price table is in force in this process, beside the user's own prices."""
+    package = _package()
+    if package is None:
+        return PriceTable(None, None, None)
+    snapshot = importlib.import_module("genai_prices.data_snapshot").get_snapshot()
+    return PriceTable("genai-prices", str(package.__version__), _date_of(snapshot))
+
+
+def price_table_date() -> date | None:
+    """Return the day of the price table in force, or None where there is none, or it has no date."""
+    return price_table().day
+
+
+class _Dates:
+    """The date of the snapshot that was last asked for: it is found by reading all prices."""
+
+    last: tuple[Any, date | None] = (None, None)
+
+
+def _date_of(snapshot: Any) -> date | None:
+    seen, found = _Dates.last
+    if seen is not snapshot:
+        found = snapshot.timestamp.date() if snapshot.from_auto_update else _newest_price(snapshot)
+        _Dates.last = snapshot, found
+    return found
+
+
+def _newest_price(snapshot: Any) -> date | None:
+    """Return the newest day on which a price of the table began to hold, or was checked, that is not in the future."""
+    today = datetime.now(timezone.utc).date()
+    days = set()
+    for provider in snapshot.providers:
+        for model in provider.models:
+            prices = model.prices if isinstance(model.prices, list) else []
+            days |= {getattr(getattr(price, "constraint", None), "start_date", None) for price in prices}
+            days.add(getattr(model, "prices_checked", None))
+    return max((day for day in days if isinstance(day, date) and day <= today), default=None)
+
+
+def _listed_cost(call: ModelCall) -> float | None:
+    """Return what ``genai-prices`` says, or None: not installed, a model it does not know, odd counts of tokens."""
+    package = _package() if _has_tokens(call) else None
+    if package is None:
+        return None
+    counts = {
+        "input_tokens": call.input_tokens or 0,
+        "output_tokens": call.output_tokens or 0,
+        "cache_read_tokens": call.cached_tokens,
+        "cache_write_tokens": call.cache_write_tokens,
+    }
+    moment = datetime.fromisoformat(call.timestamp)
+    for model, provider in _references(call):
+        try:
+            usage = package.Usage(**{name: count for name, count in counts.items() if count is not None})
+            price = package.calc_price(usage, model, provider_id=provider, genai_request_timestamp=moment)
+            return float(price.total_price)
+        except Exception:  # a LookupError as a rule; a call without a price is unpriced, whatever the reason
+            continue
+    return None
+
+
+def _references(call: ModelCall) -> list[tuple[str, str | None]]:
+    """Return the names that the call's model may have in the table, each with its provider.
+
+    A provider that the table does not know is not left out: a model that runs locally under a famous name costs
+    something else, or nothing.
+    """
+    found: list[tuple[str, str | None]] = []
+    for model in dict.fromkeys(filter(None, (call.response_model, call.model))):
+        prefix, slash, rest = model.partition("/")
+        if call.provider is not None:
+            found.append((model, call.provider))
+            found.append((model, call.provider.replace("_", "-")))
+            if slash and prefix.lower() == call.provider.lower():
+                found.append((rest, call.provider))
+        else:
+            found.append((model, None))
+            if slash:
+                found.append((rest, prefix))
+    return list(dict.fromkeys(found))
+
+
+def _has_tokens(call: ModelCall) -> bool:
+    return call.input_tokens is not None or call.output_tokens is not None
+
+
+@functools.cache
+def _package() -> Any:
+    try:
+        return importlib.import_module("genai_prices")
+    except Exception:  # not installed, or broken: everything is unpriced then, and nothing fails
+        return None
+
+
+def _read(path: Any) -> Mapping[str, Any]:
+    try:
+        # tomllib came with Python 3.11; tomli is the same for 3.10.
+        toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The prices in {path!r} cannot be read: Python 3.10 has no TOML reader; pip install tomli."
+        ) from error
+    try:
+        with open(path, "rb") as file:
+            table: Mapping[str, Any] = toml.load(file)
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"The prices in {path!r} cannot be read: {error}. Give a mapping or a TOML file."
+        ) from error
+    return table
+
+
+def _price(model: Any, entry: Any) -> Price:
+    if not isinstance(entry, Mapping) or not entry or entry.keys() - _KINDS:
+        raise ConfigurationError(
+            f"The price of {model!r} is {entry!r}; write input, cached and output, in US dollars per million tokens."
+        )
+    amounts = {kind: _amount(model, kind, value) for kind, value in entry.items()}
+    charge = amounts.get("input", Decimal(0))
+    return Price(charge, amounts.get("cached", charge), amounts.get("output", Decimal(0)))
+
+
+def _amount(model: Any, kind: str, value: Any) -> Decimal:
+    try:
+        # By its text: 0.1 is a tenth here.
+        amount = Decimal(str(value)) if isinstance(value, (int, float, Decimal)) else Decimal("NaN")
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+        raise ConfigurationError(f"The price of {model!r} has {kind}={value!r}; write US dollars per million tokens.")
+    return amount

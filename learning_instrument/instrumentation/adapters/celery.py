@@ -1,0 +1,115 @@
+"""``celery``: the tasks that its workers run, and those that run at once (``apply``, ``task_always_eager``).
+
+The execution is begun innermost, around the very function that the worker calls: celery's signals do not tell
+how every run ended, and whatever their receivers attach to the context comes before ours.
+"""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Final
+
+import wrapt
+from opentelemetry import context as otel_context
+
+from ... import semconv
+from ...recording.contexts import enclosing_of
+from ...safety.guards import guarded
+from ..patching import Patches, log
+from ..task_argument import TaskLocation, locate_task
+from . import Tools
+from .messages import HEADER, Message, MessageRecorder, stamp
+
+#: The modules that have ``build_tracer``: where it is defined, and where it is imported to.
+_TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
+
+
+def instrument(tools: Tools) -> None:
+    """Record the runs of celery's tasks, and have their messages take the context along."""
+    recorder = MessageRecorder("celery", tools.recording)
+    patches = tools.patches
+
+    def build(build_tracer: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        tracer = build_tracer(*args, **kwargs)
+        guarded(_record_within, tracer, *args[1:2], *[kwargs[name] for name in ("task",) if name in kwargs])
+        return tracer
+
+    def _record_within(tracer: Any, task: Any) -> None:
+        cell = _cell_of(tracer)
+        if cell is None:
+            log.warning("This release of celery runs its tasks in an unknown way; they are not recorded.")
+        elif not (type(cell.cell_contents) is _Run and cell.cell_contents.patches is patches):
+            cell.cell_contents = _Run(cell.cell_contents, task, recorder, patches)
+
+    def found_tracers(module: ModuleType) -> None:
+        patches.wrap(
+            module, "build_tracer", lambda original: wrapt.FunctionWrapper(original, build, lambda: patches.active)
+        )
+
+    def found_signals(module: Any) -> None:
+        def publishing(headers: Any = None, **_: Any) -> None:
+            guarded(_keep_context, headers)
+            guarded(stamp, headers, guarded(_eta_of, headers) or 0.0)
+
+        module.before_task_publish.connect(publishing, weak=False)
+        patches.on_undo(functools.partial(module.before_task_publish.disconnect, publishing))
+
+    for name in _TRACERS_MODULES:
+        patches.when_imported(name, found_tracers)
+    patches.when_imported("celery.signals", found_signals)
+
+
+class _Run:
+    """What a tracer of celery's calls in place of the task's function."""
+
+    def __init__(self, function: Callable[..., Any], task: Any, recorder: MessageRecorder, patches: Patches) -> None:
+        self.patches = patches
+        self._function = function
+        self._task = task
+        self._recorder = recorder
+        self._location: TaskLocation | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, as one execution."""
+        if not self.patches.active:
+            return self._function(*args, **kwargs)
+        return self._recorder.run(lambda: self._message(args, kwargs), self._task.run, self._function, args, kwargs)
+
+    def _message(self, args: Any, kwargs: Any) -> Message:
+        task, request = self._task, self._task.request
+        if self._location is None:
+            self._location = locate_task(task.run, "task")
+        return Message(
+            task.name,
+            self._location(None, args, kwargs),
+            request.get(HEADER),
+            {
+                semconv.TASK_ID: request.id,
+                semconv.POOL_ID: (request.delivery_info or {}).get("routing_key"),
+                semconv.WORKER_ID: request.hostname,
+            },
+            {"retries": request.retries or 0, "celery_id": request.id},
+        )
+
+
+def _cell_of(tracer: Any) -> Any:
+    """Return the cell in which *tracer*, a closure of celery's, has the function it calls."""
+    tracer = inspect.unwrap(tracer)  # others may have wrapped it
+    names = tracer.__code__.co_freevars
+    return tracer.__closure__[names.index("fun")] if "fun" in names else None
+
+
+def _keep_context(headers: Any) -> None:
+    """Have what celery sends at a task's end, as the next link of a chain, take the context of that task's message."""
+    task = sys.modules["celery._state"].get_current_worker_task()
+    if task is not None and enclosing_of(otel_context.get_current()) is None:
+        headers.setdefault(HEADER, task.request.get(HEADER))
+
+
+def _eta_of(headers: Any) -> float:
+    """Return when a message is meant to run; 0.0 for at once."""
+    eta = headers.get("eta")
+    return datetime.fromisoformat(eta).timestamp() if isinstance(eta, str) else 0.0

@@ -1,0 +1,81 @@
+"""``dramatiq``: the messages that its workers work off, on brokers of any kind.
+
+A middleware would be told of a message that another one has skipped, and not of every way an actor ends. So the
+execution is begun around the actor's call, for the message that the worker just announced on the same thread.
+"""
+
+import threading
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from ... import semconv
+from ...safety.guards import guarded
+from ..submitted_calls import task_of
+from . import Tools
+from .messages import HEADER, Message, MessageRecorder, stamp
+
+
+def instrument(tools: Tools) -> None:
+    """Record what workers run, and have their messages take the context along."""
+    recorder = MessageRecorder("dramatiq", tools.recording)
+    patches = tools.patches
+    at_hand = threading.local()
+
+    def emit_before(wrapped: Any, broker: Any, args: Any, kwargs: Any) -> Any:
+        signal, message = args[0] if args else None, args[1] if len(args) > 1 else None
+        if signal == "enqueue":
+            guarded(_stamp, message)
+        elif signal == "process_message":
+            at_hand.message = message
+        try:
+            return wrapped(*args, **kwargs)
+        except BaseException:  # raised again: a middleware skipped the message
+            at_hand.message = None
+            raise
+
+    def call_actor(wrapped: Any, actor: Any, args: Any, kwargs: Any) -> Any:
+        message, at_hand.message = getattr(at_hand, "message", None), None
+        if message is None or guarded(getattr, message, "actor_name") != actor.actor_name:
+            return wrapped(*args, **kwargs)  # called directly, or within another one
+        return recorder.run(lambda: _message(message, actor, args, kwargs), actor.fn, wrapped, args, kwargs)
+
+    def found_broker(module: ModuleType) -> None:
+        patches.wrap(
+            module.Broker,
+            "emit_before",
+            lambda original: wrapt.FunctionWrapper(original, emit_before, lambda: patches.active),
+        )
+
+    def found_actor(module: ModuleType) -> None:
+        patches.wrap(
+            module.Actor,
+            "__call__",
+            lambda original: wrapt.FunctionWrapper(original, call_actor, lambda: patches.active),
+        )
+
+    patches.when_imported("dramatiq.broker", found_broker)
+    patches.when_imported("dramatiq.actor", found_actor)
+
+
+def _stamp(message: Any) -> None:
+    # One that has to wait goes to the worker first, which sends it to the actor's queue when its time has come.
+    stamp(message.options, (message.options.get("eta") or 0) / 1e3)
+
+
+def _message(message: Any, actor: Any, args: Any, kwargs: Any) -> Message:
+    options = message.options
+    sent_once = not options.get("retries") and not options.get("eta")
+    unstamped = {"context": {}, "sent": message.message_timestamp / 1e3} if sent_once else None
+    return Message(
+        actor.actor_name,
+        task_of(actor.fn, args, kwargs),
+        options.get(HEADER, unstamped),
+        {
+            semconv.TASK_ID: message.message_id,
+            semconv.POOL_ID: message.queue_name,
+            semconv.WORKER_ID: threading.current_thread().name,
+        },
+        {"retries": options.get("retries", 0), "message_id": message.message_id},
+    )

@@ -1,0 +1,232 @@
+"""``PoolInstrumentor``: finds the pools, wraps them, puts them back."""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from ..configuration import configure_privately, deconfigure_privately
+from ..errors import ConfigurationError
+from .adapters import Tools
+from .adapters import instrument as instrument_library
+from .decorator import decorator_for
+from .main_script import _MainWatch
+from .options import Recording, recording_for
+from .patching import Patches
+from .recorded_function import RecordedFunction
+from .targets import (
+    ADAPTERS_BY_DEFAULT,
+    NamedAdapter,
+    NamedTarget,
+    Target,
+    can_be_imported,
+    declared_targets,
+    parse_target,
+    runs_a_script,
+    split_targets,
+)
+
+log = logging.getLogger("learning_instrument")
+
+
+_BATCH_METHOD: Final = "execute_batch"
+#: The methods of a pool class that are instrumented where a target names none.
+_METHODS: Final = ("execute_task", _BATCH_METHOD)
+
+Decorate = Callable[[Any], Any]
+
+
+class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Records the executions of pools that know nothing of it. Instrumenting twice records once.
+
+    ``instrument()`` takes:
+
+    Args:
+        targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of adapters
+            (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
+            comma-separated text of these; by default ``$LEARNING_INSTRUMENT_POOLS``, what installed packages declare
+            in the entry-point group ``learning_instrument_pools``, and mahavishnu.
+        database, durability: where to record, as in :func:`configure`, unless that was called before.
+        pool_type, success_when, capture_content, request_hook, response_hook, fields, learning_db, tracer_provider,
+            meter_provider, budget: as in :func:`record_execution`.
+
+    Raises:
+        ConfigurationError: for a target or an argument that cannot be used.
+    """
+
+    _patches: Patches | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return no package: what is instrumented is the application's own."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        targets = kwargs.pop("targets", None)
+        database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
+        wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
+        patches = Patches()
+        recording = _recording(kwargs)
+        if "learning_db" not in kwargs:
+            try:
+                configure_privately(database, durability)
+            except ConfigurationError as error:
+                if database is not None or durability is not None:
+                    raise
+                # Of the environment: raised, it would keep OpenTelemetry from loading the instrumentors of others.
+                log.warning("%s Nothing is instrumented.", error)
+                return
+        try:
+            for target in wanted:
+                _Instrumentation(patches, recording).instrument(target)
+        except BaseException:  # raised again: half an instrumentation must not stay
+            patches.undo()
+            deconfigure_privately()
+            raise
+        type(self)._patches = patches
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        patches, type(self)._patches = self._patches, None
+        if patches is not None:
+            patches.undo()
+            deconfigure_privately()
+
+
+class _Instrumentation:
+    """Wraps what targets name, as it comes into being."""
+
+    def __init__(self, patches: Patches, recording: Recording) -> None:
+        self._patches = patches
+        self._recording = recording
+        self._decorate = _while_active(patches, decorator_for(recording))
+        self._decorate_batch = _while_active(patches, decorator_for(recording, batch=True))
+
+    def instrument(self, target: Target) -> None:
+        if isinstance(target, NamedTarget):
+            self._named(target)
+        elif isinstance(target, NamedAdapter):
+            tools = Tools(self._patches, self._recording, lambda text: self.instrument(parse_target(text)))
+            instrument_library(target.name, tools)
+        elif isinstance(target, type):
+            self._pool_class(target, _METHODS)
+        else:
+            self._function(target)
+
+    def _named(self, target: NamedTarget) -> None:
+        if target.module == "__main__":
+            _MainWatch(self._patches, target, self._found).start()
+        else:
+            if runs_a_script() and not can_be_imported(target.module):
+                log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
+            # In any case, for the application may yet extend its path.
+            self._patches.when_imported(target.module, functools.partial(self._found, target))
+
+    def _found(self, target: NamedTarget, module: ModuleType) -> None:
+        """Instrument what *target* names in *module*, which is there now."""
+        owner: Any = module
+        *outer, name = target.path.split(".")
+        for part in outer:
+            owner = _defined(owner, part)
+        found = _defined(owner, name)
+        if found is None:
+            log.warning("The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
+        elif isinstance(found, type):
+            self._pool_class(found, _METHODS)
+        elif isinstance(owner, type):
+            self._pool_class(owner, (name,))
+        else:
+            self._wrap(owner, name)
+
+    def _function(self, function: Callable[..., Any]) -> None:
+        module, path = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        owner: Any = sys.modules.get(str(module))
+        *outer, name = path.split(".")
+        for part in outer:
+            owner = getattr(owner, part, None)
+        if getattr(owner, name, None) != function:
+            raise ConfigurationError(f"{function!r} cannot be found as {module}:{path}; decorate it instead.")
+        if isinstance(owner, type):
+            self._pool_class(owner, (name,))
+        else:
+            self._wrap(owner, name)
+
+    def _pool_class(self, pool: type, methods: Sequence[str]) -> None:
+        """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later.
+
+        One that *pool* inherits is wrapped where it is defined.
+        """
+
+        def wrap_own(cls: type) -> None:
+            for name in methods:
+                if name in vars(cls):
+                    self._wrap(cls, name)
+
+        definers = [(definer, name) for name in methods if (definer := _definer(pool, name)) is not None]
+        for definer, name in definers:
+            self._wrap(definer, name)
+        if not definers and not type.__subclasses__(pool):
+            log.warning("%s has no %s; only subclasses that define it are recorded.", pool.__qualname__, methods[0])
+        self._patches.watch_subclasses(pool, wrap_own)
+
+    def _wrap(self, owner: type | ModuleType, name: str) -> None:
+        original = vars(owner)[name]
+        if isinstance(original, RecordedFunction):
+            self._patches.adopt(owner, name)  # ours already, or decorated by hand
+        elif not getattr(original, "__isabstractmethod__", False):  # that has no body of its own
+            self._patches.wrap(owner, name, self._decorate_batch if name == _BATCH_METHOD else self._decorate)
+
+
+def _recording(keywords: dict[str, Any]) -> Recording:
+    try:
+        return recording_for(**keywords)
+    except TypeError as error:
+        raise ConfigurationError(f"instrument() cannot be called with {sorted(keywords)}: {error}.") from error
+
+
+def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
+    """Return *decorate*, with wrappers that do nothing any more once *patches* are undone."""
+
+    def is_active() -> bool:
+        return patches.active
+
+    def decorate_for_now(function: Any) -> Any:
+        recorded = decorate(function)
+        return RecordedFunction(recorded.__wrapped__, recorded._self_wrapper, is_active)
+
+    return decorate_for_now
+
+
+def _defined(owner: Any, name: str) -> Any:
+    """Return what *owner* has as *name*, or None. A module's ``__getattr__``, which imports, is not asked."""
+    if isinstance(owner, ModuleType):
+        return vars(owner).get(name)
+    definer = _definer(owner, name) if isinstance(owner, type) else None
+    return vars(definer)[name] if definer is not None else None
+
+
+def _definer(cls: type, name: str) -> type | None:
+    """Return the class that *cls* has *name* from."""
+    return next((base for base in cls.__mro__ if name in vars(base)), None)
+
+
+def _declared() -> list[Target]:
+    """Return the declared targets, and the adapters that are on by default.
+
+    A target that means nothing is a warning, for nobody can catch an error here.
+    """
+    found: list[Target] = []
+    for text in dict.fromkeys([*declared_targets(), *ADAPTERS_BY_DEFAULT]):
+        try:
+            found.append(parse_target(text))
+        except ConfigurationError as error:
+            log.warning("%s", error)
+    return found
+
+
+def _listed(targets: Any) -> list[Any]:
+    if isinstance(targets, str):
+        return list(split_targets(targets))
+    return list(targets) if isinstance(targets, Iterable) and not isinstance(targets, type) else [targets]

@@ -1,0 +1,150 @@
+"""A synthetic database, to try the reports on. What is in it never happened, and says so."""
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from ..database import LearningDatabase
+from ..errors import ConfigurationError
+from ..ids import execution_id
+from ..outcome import ErrorType, Outcome
+from ..record import ExecutionRecord
+
+#: In ``service_name``, and in the metadata of every execution.
+LABEL: Final = "synthetic-demo"
+_BATCH: Final = 500
+_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    type: str
+    #: Median, on the medium tier.
+    seconds: float
+    failure_rate: float
+    prompts: tuple[str, ...]
+    solution: str
+
+
+_TASKS: Final = (
+    _Task(
+        "bugfix", 40, 0.12, ("Fix the crash in {}", "Mend the off-by-one in {}"), "Added a check before the loop in {}"
+    ),
+    _Task("refactor", 90, 0.08, ("Split {} into two modules", "Rename what {} calls core"), "Moved helpers out of {}"),
+    _Task("test", 25, 0.05, ("Write tests for {}", "Cover the error paths of {}"), "Wrote parametrised tests for {}"),
+    _Task("review", 15, 0.02, ("Review the change to {}",), "Found nothing serious in {}"),
+    _Task("docs", 10, 0.01, ("Document {}",), "Wrote docstrings for {}"),
+)
+_MODULES: Final = ("parser.py", "billing.py", "session.py", "cache.py", "export.py", "search.py")
+_REPOS: Final = ("shop", "platform", "website")
+_POOLS: Final = ("agents", "threads", "remote")
+#: Tier -> model, speed, failures and US dollars per thousand tokens, relative to the medium one.
+_TIERS: Final = {
+    "small": ("demo-small", 0.6, 1.8, 0.0004),
+    "medium": ("demo-medium", 1.0, 1.0, 0.003),
+    "large": ("demo-large", 1.9, 0.5, 0.015),
+}
+_ERRORS: Final = (
+    (Outcome.TIMEOUT, ErrorType.TIMEOUT, "TimeoutError", "timed out after {n} s"),
+    (Outcome.ERROR, ErrorType.UNKNOWN, "ConnectionError", "connection to 10.0.0.{n}:8080 was refused"),
+    (Outcome.ERROR, ErrorType.VALIDATION, "ValidationError", "validation of field 'item_{n}' failed"),
+    (Outcome.FAILED, ErrorType.QUALITY_GATE, None, "{n} tests of 412 failed"),
+    (Outcome.CANCELLED, ErrorType.CANCELLED, "CancelledError", "CancelledError"),
+)
+
+
+def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime | None = None) -> LearningDatabase:
+    """Make the synthetic database *path*, and return it, closed.
+
+    Args:
+        path: a file that does not exist yet.
+        executions: how many.
+        seed: the same one gives the same executions.
+        now: when the last of them may have started.
+
+    Raises:
+        ConfigurationError: if the file exists.
+        DatabaseError: if it cannot be written.
+    """
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} exists already, and demo writes over nothing; name a new file.")
+    records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
+    database = LearningDatabase(path, durability="commit")
+    try:
+        with database:
+            _fill(database, records)
+    except BaseException:  # after Ctrl-C too: half of it would be in the way of the next one
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                os.unlink(database.path + ending)
+        raise
+    return database
+
+
+def _fill(database: LearningDatabase, records: Sequence[ExecutionRecord]) -> None:
+    for start in range(0, len(records), _BATCH):
+        database.append(records[start : start + _BATCH])
+    for record in records[:: max(1, len(records) // 60)]:
+        database.add_feedback(
+            record.execution_id,
+            accepted=record.success,
+            rating=4 if record.success else 2,
+            comment="Synthetic feedback.",
+            source=LABEL,
+        )
+
+
+def _records(chance: random.Random, count: int, now: datetime) -> Iterator[ExecutionRecord]:
+    """Yield executions, the oldest first; since a week ago bug fixes fail twice as often."""
+    starts = sorted(now - timedelta(days=_DAYS) * chance.random() for _ in range(count))
+    for number, start in enumerate(starts):
+        task = chance.choices(_TASKS, weights=(5, 2, 4, 3, 1))[0]
+        tier = chance.choices(tuple(_TIERS), weights=(3, 5, 2))[0]
+        model, slowness, failing, price = _TIERS[tier]
+        is_recent_bugfix = task.type == "bugfix" and now - start < timedelta(days=7)
+        has_failed = chance.random() < task.failure_rate * failing * (2 if is_recent_bugfix else 1)
+        tokens_in, tokens_out = chance.randrange(500, 9000), chance.randrange(100, 3000)
+        cost = (tokens_in + 4 * tokens_out) / 1000 * price
+        module = chance.choice(_MODULES)
+        prompt = chance.choice(task.prompts).format(module)
+        yield ExecutionRecord(
+            task_type=task.type,
+            task_id=f"demo-{number:06d}",
+            timestamp=start,
+            task_description=prompt,
+            repo=chance.choices(_REPOS, weights=(4, 2, 1))[0],
+            file_count=chance.randrange(1, 9),
+            estimated_tokens=(len(prompt) + 1) // 2,
+            model_tier=tier,
+            pool_type=chance.choice(_POOLS),
+            routing_confidence=round(chance.uniform(0.5, 1.0), 2),
+            complexity_score=chance.randrange(10, 90),
+            duration_seconds=task.seconds * slowness * chance.lognormvariate(0, 0.6),
+            queue_seconds=chance.expovariate(1.0),
+            quality_score=None if has_failed else round(min(100.0, chance.gauss(82, 8)), 1),
+            cost_estimate=cost * chance.lognormvariate(0, 0.3),
+            actual_cost=cost,
+            model=model,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            cost_source="reported",
+            worker_id=f"worker-{chance.randrange(8)}",
+            execution_id=execution_id(int(start.timestamp() * 1e9), chance.getrandbits(128), chance.getrandbits(64)),
+            service_name=LABEL,
+            metadata={"synthetic": True},
+            **(_failure(chance) if has_failed else {"solution_summary": task.solution.format(module)}),
+        )
+
+
+def _failure(chance: random.Random) -> dict[str, Any]:
+    outcome, error_type, exception_type, message = chance.choices(_ERRORS, weights=(3, 3, 2, 4, 1))[0]
+    return {
+        "outcome": outcome,
+        "error_type": error_type,
+        "exception_type": exception_type,
+        "error_message": message.format(n=chance.randrange(2, 200)),
+    }

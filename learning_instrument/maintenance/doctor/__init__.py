@@ -1,0 +1,34 @@
+"""``doctor``: what goes wrong in practice, each with its remedy.
+
+One function for each thing that can be wrong; it yields findings, or nothing. None of them changes anything.
+"""
+
+import os
+from collections.abc import Mapping
+
+from ...errors import LearningInstrumentError
+from ...sqlite.read_only import ReadOnlyDatabase
+from .contents import examine_contents
+from .environment import examine_environment
+from .finding import Finding, Severity
+from .location import examine_place
+
+__all__ = ["Finding", "Severity", "examine"]
+
+
+def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """Return what is wrong with the installation, the environment and the database at *path*, the worst first.
+
+    Args:
+        path: the absolute path of the database.
+        environment: by default ``os.environ``.
+    """
+    findings = list(examine_environment(os.environ if environment is None else environment))
+    findings += examine_place(path)
+    if os.path.exists(path):
+        try:
+            with ReadOnlyDatabase(path) as database:
+                findings += examine_contents(database)
+        except LearningInstrumentError as error:
+            findings.append(Finding("database", Severity.ERROR, str(error), "Name another file (--database)."))
+    return sorted(findings, key=lambda finding: list(Severity).index(finding.severity))

@@ -1,0 +1,209 @@
+"""What is in the database."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from ...sqlite import schema
+from ...sqlite.read_only import ReadOnlyDatabase
+from ...storage.liveness import Process, has_died, this_process
+from ...timestamps import iso
+from .finding import Finding, Severity
+
+#: Reading larger files through takes more than a moment.
+_CHECKED_BYTES: Final = 200_000_000
+_LATELY: Final = timedelta(days=7)
+#: How many of the last rows are looked at, where all of them would take long.
+_LAST_ROWS: Final = 50_000
+_FUTURE_SECONDS: Final = 300
+_BACKWARD_SECONDS: Final = 5
+_SILENT_SECONDS: Final = 60
+
+
+def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Yield what is wrong with what the database holds."""
+    for check in _CHECKS:
+        yield from check(database)
+
+
+_LOSS_REMEDIES: Final = {
+    "queue full": "The database could not be written for so long that memory ran out: see its disk and its rights.",
+    "unreadable": "A span was changed by another processor before it was stored: look for one that redacts or drops.",
+    "fault": "A fault of learning_instrument: please report the warning in the application's log.",
+}
+
+
+def _losses(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if not database.has_table("losses"):
+        return
+    for row in database.query(
+        "SELECT reason, sum(executions) AS lost, max(timestamp) AS last FROM losses GROUP BY reason ORDER BY 2 DESC"
+    ):
+        yield Finding(
+            "records lost",
+            Severity.WARNING,
+            f"{row['lost']:,} executions were not recorded ({row['reason']}), the last of them at {row['last'][:19]}.",
+            _LOSS_REMEDIES.get(row["reason"], "See the warnings in the application's log."),
+        )
+
+
+def _schema_age(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    (row,) = database.query("PRAGMA user_version")
+    if row["user_version"] < schema.VERSION:
+        yield Finding(
+            "schema",
+            Severity.WARNING,
+            f"The file has schema {row['user_version']}, this release {schema.VERSION}: some questions find no answer.",
+            "learning-instrument rebuild brings it up to date, as does the next execution that is recorded.",
+        )
+
+
+def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if not database.has_table("running"):
+        return
+    now, here = datetime.now(timezone.utc), this_process().host
+    alive = dead = elsewhere = 0
+    for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
+        silent_seconds = (now - datetime.fromisoformat(row["heartbeat"])).total_seconds()
+        if has_died(Process(row["process_id"], row["host"], row["process"]), silent_seconds):
+            dead += 1
+        elif row["host"] != here:
+            elsewhere += silent_seconds > _SILENT_SECONDS
+        else:
+            alive += 1
+    if alive:
+        yield Finding("running", Severity.NOTE, f"{alive:,} executions are running now.", "Nothing has to be done.")
+    if dead:
+        yield Finding(
+            "lost executions",
+            Severity.WARNING,
+            f"{dead:,} executions ended with their process, which is gone.",
+            "The next process that records here turns them into records with outcome lost.",
+        )
+    if elsewhere:
+        yield Finding(
+            "lost executions",
+            Severity.WARNING,
+            f"{elsewhere:,} executions on other hosts have been silent for more than {_SILENT_SECONDS} s.",
+            "See whether their processes are still there.",
+        )
+
+
+def _lost_lately(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    since = iso(datetime.now(timezone.utc) - _LATELY)
+    (row,) = database.query(
+        "SELECT count(*) AS lost FROM executions WHERE timestamp >= ? AND outcome = 'lost'", [since]
+    )
+    if row["lost"]:
+        yield Finding(
+            "lost executions",
+            Severity.WARNING,
+            f"{row['lost']:,} executions of the last {_LATELY.days} days ended with their process (outcome lost).",
+            "See the system's log for what killed it: out of memory, a timeout of the supervisor, a deployment.",
+        )
+
+
+def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find rows of one process that ended before the one stored ahead of them."""
+    latest = iso(datetime.now(timezone.utc) + timedelta(seconds=_FUTURE_SECONDS))
+    (row,) = database.query("SELECT count(*) AS ahead FROM executions WHERE timestamp > ?", [latest])
+    if row["ahead"]:
+        yield Finding(
+            "clock",
+            Severity.WARNING,
+            f"{row['ahead']:,} executions are dated in the future.",
+            "Have the clocks of all machines set by NTP; reports by day and --since are off until then.",
+        )
+    (row,) = database.query(
+        "WITH recent AS (SELECT rowid AS row, process_id, (julianday(timestamp) - 2440587.5) * 86400 + duration_seconds"
+        " AS ended FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND batch_id IS NULL"
+        " AND process_id IS NOT NULL), steps AS (SELECT ended - lag(ended) OVER (PARTITION BY process_id ORDER BY row)"
+        " AS step FROM recent) SELECT count(*) AS jumps, -min(step) AS longest FROM steps WHERE step < ?",
+        [_LAST_ROWS, -_BACKWARD_SECONDS],
+    )
+    if row["jumps"]:
+        yield Finding(
+            "clock",
+            Severity.WARNING,
+            f"The clock went backwards {row['jumps']:,} times while executions were recorded, by up to"
+            f" {row['longest']:,.0f} s.",
+            "Have NTP slew the clock rather than step it. Durations are right all the same; the order in time is not.",
+        )
+
+
+def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    # An execution is named after the model that took the most tokens, which may not be the one without a price.
+    has_calls = database.query("SELECT 1 FROM sqlite_master WHERE name = 'model_calls'")
+    calls = (
+        "SELECT model, execution_id FROM model_calls WHERE cost_source = 'unpriced' AND execution_id IS NOT NULL UNION"
+    )
+    without_calls = "AND execution_id NOT IN (SELECT execution_id FROM model_calls WHERE execution_id IS NOT NULL)"
+    rows = database.query(
+        f"SELECT coalesce(model, 'unknown') AS model, count(*) AS executions FROM ({calls if has_calls else ''}"
+        " SELECT model, execution_id FROM executions WHERE cost_source = 'unpriced'"
+        f" {without_calls if has_calls else ''}) GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    if rows:
+        named = ", ".join(f"{row['model']} ({row['executions']:,})" for row in rows[:5])
+        models = "1 model has" if len(rows) == 1 else f"{len(rows)} models have"
+        yield Finding(
+            "unpriced models",
+            Severity.WARNING,
+            f"{models} no price, so that their executions' costs are not known: {named}"
+            f"{', ...' if len(rows) > 5 else ''}.",
+            "pip install 'learning_instrument[prices]' for known models, configure(prices=...) for others; then"
+            " learning-instrument reprice.",
+        )
+
+
+def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    (row,) = database.query(
+        "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
+        " ON outer.execution_id = inner.parent_execution_id AND outer.task_id = inner.task_id"
+        " WHERE inner.rowid > (SELECT max(rowid) FROM executions) - ?",
+        [_LAST_ROWS],
+    )
+    if row["pairs"]:
+        yield Finding(
+            "duplicate instrumentation",
+            Severity.WARNING,
+            f"{row['pairs']:,} executions stand within another one of the same task: a pool and what calls it are both"
+            " recorded.",
+            "If that is not wanted, name only the inner pool (LEARNING_INSTRUMENT_POOLS), or decorate only that.",
+        )
+
+
+def _silence(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    (row,) = database.query("SELECT max(timestamp) AS last FROM executions")
+    if row["last"] is None:
+        yield Finding(
+            "no executions",
+            Severity.NOTE,
+            "The database has no executions.",
+            "See whether the application names its pools (LEARNING_INSTRUMENT_POOLS), or decorates them.",
+        )
+    elif row["last"] < iso(datetime.now(timezone.utc) - _LATELY):
+        yield Finding(
+            "no executions",
+            Severity.NOTE,
+            f"The last execution started at {row['last'][:19]}, more than {_LATELY.days} days ago.",
+            "If there should be newer ones, see whether the application records into this file.",
+        )
+
+
+def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if os.path.getsize(database.path) <= _CHECKED_BYTES:
+        (row,) = database.query("PRAGMA quick_check(1)")
+        if row["quick_check"] != "ok":
+            yield Finding(
+                "damaged",
+                Severity.ERROR,
+                f"{database.path} is damaged: {row['quick_check']}.",
+                f"sqlite3 {database.path} .recover saves what can be read into a new file.",
+            )
+
+
+_CHECKS: Final = (
+    _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _recorded_twice, _silence,
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""Prices the model calls of the past anew, after prices changed. What a span reported stays."""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..costs.execution_totals import Change, apply_totals
+from ..costs.model_calls import REPORTED, ModelCall
+from ..costs.prices import Prices, price_table
+from ..database import LearningDatabase
+from ..sqlite.connection import Connection
+
+_SLICE: Final = 500
+_COLUMNS: Final = ", ".join(ModelCall._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """What a new price table changed."""
+
+    #: Model calls that are not reported, and so were priced anew.
+    calls: int
+    #: Those whose cost is another now, or known at last, or no more.
+    changed: int
+    #: Executions whose cost is another now.
+    executions: int
+    #: US dollars that the executions cost more than before (less, where below 0). An unpriced one counts with nothing.
+    difference: float
+    #: The table of prices that was used, beside the user's own.
+    price_table: str
+
+
+def reprice(
+    database: LearningDatabase, prices: Prices | None = None, progress: Callable[[int, int], object] | None = None
+) -> Repriced:
+    """Price all model calls of *database* anew, and add up their executions. What is done stays, if interrupted.
+
+    Args:
+        database: where the calls are.
+        prices: what to price them with; by default what the database prices new calls with.
+        progress: called between slices with how many calls are done, and of about how many.
+
+    Raises:
+        DatabaseError: if the database cannot be read or written.
+    """
+    prices = database.calls.prices if prices is None else prices
+    last = calls = changed = 0
+    of = 0 if progress is None else _count(database)
+    changes: dict[str, Change] = {}
+    while rows := _slice(database, last):
+        last = rows[-1][0]
+        # Outside of the transaction: prices take a while to load.
+        pairs = [(rowid, old, prices.priced(old)) for rowid, old in rows]
+        new = [(rowid, call) for rowid, old, call in pairs if call != old]
+        calls += len(rows)
+        changed += sum(call.cost != old.cost for _, old, call in pairs)
+        if new:
+            for execution_id, change in database.within_transaction(functools.partial(_store, new)).items():
+                first = changes.get(execution_id, change)
+                changes[execution_id] = Change(first.before, change.after)
+        if progress is not None:
+            progress(calls, of)
+    moved = [change for change in changes.values() if change.before != change.after]
+    difference = math.fsum((change.after or 0.0) - (change.before or 0.0) for change in moved)
+    return Repriced(calls, changed, len(moved), difference, str(price_table()))
+
+
+def _count(database: LearningDatabase) -> int:
+    (row,) = database.query("SELECT count(*) AS calls FROM model_calls WHERE cost_source <> ?", (REPORTED,))
+    return int(row["calls"])
+
+
+def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]:
+    rows = database.query(
+        f"SELECT rowid AS number, {_COLUMNS} FROM model_calls WHERE rowid > ? AND cost_source <> ?"
+        " ORDER BY rowid LIMIT ?",
+        (last, REPORTED, _SLICE),
+    )
+    return [(row.pop("number"), ModelCall(**row)) for row in rows]
+
+
+def _store(calls: list[tuple[int, ModelCall]], connection: Connection) -> dict[str, Change]:
+    connection.executemany(
+        "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE rowid = ?",
+        [(call.cost, call.cost_source, call.price_table, rowid) for rowid, call in calls],
+    )
+    return apply_totals(connection, {call.execution_id for _, call in calls if call.execution_id is not None})

@@ -1,0 +1,91 @@
+"""``SQLiteSpanExporter``: finished spans -> rows -> database. An ordinary OpenTelemetry span exporter."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from ..costs.call_store import CallBatch
+from ..costs.model_calls import model_call
+from ..database import LearningDatabase, as_database
+from ..record import is_execution, row_from_span
+from ..safety.guards import is_interruption
+from .span_sorter import _Sorter
+
+log = logging.getLogger("learning_instrument")
+
+
+class SQLiteSpanExporter(SpanExporter):
+    """Stores the spans of executions and their model calls in a LearningDatabase, and passes over all others.
+
+    Args:
+        database: a LearningDatabase or a path; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
+            It is opened by the first export: a constructor that raises would make OpenTelemetry's
+            loader drop all instrumentation.
+    """
+
+    def __init__(self, database: "LearningDatabase | str | os.PathLike[str] | None" = None) -> None:
+        self._given = database
+        self._database: LearningDatabase | None = None
+        self._has_warned = False
+        self._sorter = _Sorter()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Store the executions and model calls among *spans*; ``FAILURE`` if any was lost."""
+        ours = [span for span in spans if is_execution(span)]
+        is_stored = (not ours or self.store(ours)) and self._store_calls(spans)
+        return SpanExportResult.SUCCESS if is_stored else SpanExportResult.FAILURE
+
+    def store(self, executions: Sequence[ReadableSpan]) -> bool:
+        """Store the spans of *executions*; answer False if any was lost."""
+        try:
+            return self.database.append(executions, row_from_span)
+        except Exception as fault:  # a path that is none; an exporter must not raise
+            return self._failed(fault)
+
+    def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
+        """Store the span of a model call within an execution; answer False if it was lost. See :func:`model_call`."""
+        try:
+            return self.database.append_calls(CallBatch([model_call(span, execution_id, path)]))
+        except Exception as fault:  # an odd span, or a path that is none: this is called in a task
+            return self._failed(fault)
+
+    def _store_calls(self, spans: Sequence[ReadableSpan]) -> bool:
+        try:
+            batch = self._sorter.sort(spans)
+            return not batch.size or self.database.append_calls(batch)
+        except Exception as fault:  # an odd span, or a path that is none; an exporter must not raise
+            return self._failed(fault)
+
+    def _failed(self, fault: Exception) -> bool:
+        if is_interruption(fault):
+            raise fault
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("Executions are not stored.", exc_info=fault)
+        return False
+
+    @property
+    def database(self) -> LearningDatabase:
+        """The database that is written to.
+
+        Raises:
+            ConfigurationError: if none can be made of what was given.
+        """
+        if self._database is None:
+            self._database = as_database(self._given)
+        return self._database
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Wait until all that was exported is committed. Answer whether it is."""
+        return self._database is None or self._database.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Write what is queued, and close a database of our own making."""
+        if self._database is not None:
+            links = self._sorter.take_kept()
+            if links:  # other processes may have the executions and the calls of these traces
+                self._database.append_calls(CallBatch(links=links))
+            self._database.flush() if self._database is self._given else self._database.close()

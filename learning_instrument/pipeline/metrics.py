@@ -1,0 +1,431 @@
+"""Executions as OpenTelemetry metrics. Knows the metrics API only; the provider is the host's.
+
+To record one execution takes the SDK longer than all else that is done for it. So a task leaves its attributes in a
+queue, and they are recorded where no task waits: by whoever collects the metrics, through the callback of an observable
+instrument, which the SDK calls before it looks at the others; and by a thread once many wait. What is collected has
+every execution that has ended.
+"""
+
+import logging
+import os
+import threading
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    NoOpMeterProvider,
+    Observation,
+    _internal,
+    get_meter,
+    get_meter_provider,
+)
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+
+from .. import semconv
+from ..recording.in_flight import Running
+from ..safety.forks import snapshot, tell_of_forks
+from ..version import RELEASE
+from .host_providers import check_providers
+from .pool_gauges import ObservedPool, ObservedPools, Read
+
+#: How long a fork waits for those that are being recorded.
+_FORK_SECONDS: Final = 2.0
+log = logging.getLogger("learning_instrument")
+
+
+#: Seconds: from 10 ms to 2 h.
+BUCKETS: Final = (
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
+    7200.0,
+)  # fmt: skip
+#: How many different values of one attribute are told apart. Those that come later are one: a task type made of an id
+#: would otherwise make a time series for each task, here, in the collector and in the database behind it.
+MOST_VALUES: Final = 100
+#: What those are called; OpenTelemetry's word.
+OTHER: Final = semconv.OTHER_ERROR
+
+#: How many executions wait until a thread takes them.
+_MANY: Final = 1_000
+#: How many wait at most. They hold their attributes, descriptions included.
+_MOST_WAITING: Final = 20_000
+#: How many executions are remembered that have ended, for sums of their model calls that come later.
+_MOST_REMEMBERED: Final = 10_000
+
+Attributes = dict[str, str]
+
+# Not the empty one, in place of which the SDK takes the collector's own.
+_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+
+
+class Total(Protocol):
+    """What is known of an execution once its model calls are added up. None: nobody can tell."""
+
+    @property
+    def after(self) -> float | None:
+        """Its cost in US dollars."""
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Tokens in."""
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens out."""
+
+
+class _Ended(NamedTuple):
+    attributes: Mapping[str, Any]
+    span: SpanContext
+
+
+class _Added(NamedTuple):
+    execution_id: str
+    total: Total
+
+
+class ExecutionMetrics:
+    """The metrics of executions in one meter provider; made by :func:`metrics_of`.
+
+    Args:
+        meter_provider: where they are published; None for the global one, which may be set up later.
+    """
+
+    def __init__(self, meter_provider: MeterProvider | None) -> None:
+        self._is_heard = meter_provider is not None
+        self._is_draining = False
+        self._pending: deque[_Ended | _Added] = deque(maxlen=_MOST_WAITING)
+        self._bounded = _Bounded()
+        #: Those seen so far are shown when nothing runs, too.
+        self._pool_types: set[str | None] = set()
+        self._running: weakref.WeakSet[Running] = weakref.WeakSet()
+        self.pools = ObservedPools()
+        #: Where executions without a database are noted while they run.
+        self.own_running = Running(lambda: None)
+        self.own_running.is_watched = True
+        self.count_running(self.own_running)
+        self.start_anew()
+        # Last, for whoever collects calls back at once.
+        self._create_instruments(get_meter(semconv.SCOPE_NAME, RELEASE, meter_provider))
+        tell_of_forks(self)
+
+    def _create_instruments(self, meter: Meter) -> None:
+        self._duration = _histogram(meter, semconv.METRIC_DURATION)
+        self._queue = _histogram(meter, semconv.METRIC_QUEUE)
+        self._executions, self._cost, self._tokens = (
+            meter.create_counter(*metric)
+            for metric in (semconv.METRIC_EXECUTIONS, semconv.METRIC_COST, semconv.METRIC_TOKENS)
+        )
+        _observable(meter.create_observable_up_down_counter, semconv.METRIC_ACTIVE, self._observe_active)
+        for metric, figure in (
+            (semconv.METRIC_POOL_ACTIVE, "workers_active"),
+            (semconv.METRIC_POOL_WORKERS, "workers"),
+            (semconv.METRIC_POOL_QUEUED, "queued"),
+        ):
+            _observable(meter.create_observable_gauge, metric, _PoolGauge(self.pools, figure))
+
+    def count_running(self, running: Running) -> None:
+        """Count among those in flight the executions of ours in *running*."""
+        self._running.add(running)
+
+    def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
+        """Take an execution that ended, as its attributes have it, and its span. On the task's thread."""
+        if self._is_heard or self._look():
+            self._put(_Ended(attributes, span.get_span_context()))
+
+    def totals_known(self, totals: Mapping[str, Total]) -> None:
+        """Take what executions cost and used, now that their model calls are added up. Repetition does no harm."""
+        if self._is_heard:
+            for execution_id, total in totals.items():
+                self._put(_Added(execution_id, total))
+
+    def _look(self) -> bool:
+        """Tell whether there is a global provider by now."""
+        provider = getattr(_internal, "_METER_PROVIDER", None)  # the public question reads the environment each time
+        if provider is None:
+            return False
+        self._is_heard = not isinstance(provider, NoOpMeterProvider)
+        return self._is_heard
+
+    def _put(self, item: "_Ended | _Added") -> None:
+        pending = self._pending
+        if len(pending) == _MOST_WAITING:
+            self._warn_once("Executions end faster than metrics take them; some are missing in the metrics.")
+        pending.append(item)
+        if len(pending) >= _MANY and not self._is_draining:
+            self._is_draining = True
+            try:
+                threading.Thread(target=self._drain_behind, name="learning_instrument-metrics", daemon=True).start()
+            except RuntimeError:  # the interpreter is on its way out: the provider's shutdown collects the rest
+                self._is_draining = False
+
+    def _drain_behind(self) -> None:
+        try:
+            self.drain()
+        finally:
+            self._is_draining = False
+
+    def drain(self) -> None:
+        """Record the executions that ended since, in the SDK's instruments."""
+        with self._lock:
+            sums = _Sums()
+            for _ in range(len(self._pending)):
+                if not self._pending:  # a signal handler has collected meanwhile, in this thread
+                    break
+                try:
+                    item = self._pending.popleft()
+                    if isinstance(item, _Ended):
+                        self._record(*item, sums)
+                    else:
+                        self._record_total(*item, sums)
+                except Exception:  # an instrument of another make; the others go on
+                    self._warn_once("An execution is missing in the metrics.", exc_info=True)
+            sums.add_up()
+
+    def _record(self, attributes: Mapping[str, Any], span: SpanContext, sums: "_Sums") -> None:
+        get = attributes.get
+        context = trace.set_span_in_context(NonRecordingSpan(span), Context()) if span.trace_flags.sampled else _NO_SPAN
+        where = self._bounded.of(attributes, (semconv.POOL_TYPE, semconv.MODEL_TIER, semconv.TASK_TYPE))
+        self._pool_types.add(where.get(semconv.POOL_TYPE))
+        how = {**where, semconv.TASK_OUTCOME: attributes[semconv.TASK_OUTCOME]}
+        defaulted = get(semconv.DEFAULTED, ())
+        if "duration_seconds" not in defaulted:
+            self._duration.record(attributes[semconv.TASK_DURATION], how, context)
+        waited = get(semconv.QUEUE_DURATION)
+        if waited is not None:
+            self._queue.record(waited, where, context)
+        error = get(semconv.ERROR_TYPE) or get(semconv.ERROR_KIND)
+        if error is not None:
+            how = {**how, semconv.ERROR_TYPE: self._bounded(semconv.ERROR_TYPE, error)}
+        sums.add(self._executions, 1, how, context)
+        counted = self._counted[attributes[semconv.EXECUTION_ID]] = _Counted(where, context)
+        if len(self._counted) > _MOST_REMEMBERED:
+            self._counted.popitem(last=False)
+        cost = None if "actual_cost" in defaulted else get(semconv.COST_ACTUAL)
+        self._count(counted, sums, cost, get(semconv.INPUT_TOKENS), get(semconv.OUTPUT_TOKENS))
+
+    def _record_total(self, execution_id: str, total: Total, sums: "_Sums") -> None:
+        """Count what the model calls add to what the execution reported; those of an unknown execution do not count."""
+        counted = self._counted.get(execution_id)
+        if counted is not None:
+            self._count(counted, sums, total.after, total.input_tokens, total.output_tokens)
+
+    def _count(
+        self,
+        counted: "_Counted",
+        sums: "_Sums",
+        cost: float | None,
+        input_tokens: int | None,
+        output_tokens: int | None,
+    ) -> None:
+        """Count by how much these exceed what was counted of this execution so far: a counter cannot go back."""
+        for counter, key, amount in (
+            (self._cost, "", cost),
+            (self._tokens, "input", input_tokens),
+            (self._tokens, "output", output_tokens),
+        ):
+            before = counted.amounts.get(key)
+            if amount is None or (before is not None and amount <= before):  # what nobody knows is not 0
+                continue
+            counted.amounts[key] = amount
+            attributes = {**counted.where, semconv.TOKEN_TYPE: key} if key else counted.where
+            sums.add(counter, amount - (before or 0), attributes, counted.context)
+
+    def _observe_active(self, _: CallbackOptions) -> list[Observation]:
+        """Answer how many executions run, by the type of their pool. First record those that ended."""
+        self.drain()
+        active: dict[str | None, int] = dict.fromkeys(self._pool_types, 0)
+        for running in snapshot(self._running):
+            for execution_id, reference in snapshot(running.by_id.items()):
+                execution = reference()
+                if execution is None and running is self.own_running:
+                    running.by_id.pop(execution_id, None)  # it was abandoned, and nobody else looks
+                if execution is None or execution.pipeline.metrics is not self:
+                    continue
+                so_far = execution.so_far()
+                if so_far is not None:  # else it is ending
+                    pool_type = so_far[1].get(semconv.POOL_TYPE)
+                    pool_type = None if pool_type is None else self._bounded(semconv.POOL_TYPE, pool_type)
+                    active[pool_type] = active.get(pool_type, 0) + 1
+        self._pool_types.update(active)
+        return [
+            Observation(count, {} if pool_type is None else {semconv.POOL_TYPE: pool_type})
+            for pool_type, count in active.items()
+        ]
+
+    def _warn_once(self, message: str, exc_info: bool = False) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            try:
+                log.warning(message, exc_info=exc_info)
+            except Exception:  # a log handler of the host's
+                return
+
+    def suspend(self) -> bool:
+        """Keep our thread out of the SDK while the process forks: its locks would stay locked in the child."""
+        return self._lock.acquire(timeout=_FORK_SECONDS)
+
+    def resume(self, held: bool) -> None:
+        """Go on in the parent of a fork."""
+        if held:
+            self._lock.release()
+
+    def start_anew(self) -> None:
+        """Begin, or go on in a forked child: what waits and what runs is the parent's."""
+        self._lock = threading.RLock()  # a signal handler may collect in the thread that holds it
+        self._is_draining = False
+        self._warned: set[str] = set()
+        self._pending.clear()
+        self._counted: OrderedDict[str, _Counted] = OrderedDict()
+        self.own_running.by_id.clear()
+        self.pools.start_anew()
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What was counted of one execution."""
+
+    where: Attributes
+    context: Context
+    #: Token type, or "" for the cost -> how much.
+    amounts: dict[str, float] = field(default_factory=dict)
+
+
+class _Bounded:
+    """Lets so many values of each attribute through, and one for all others."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, set[str]] = {}
+
+    def __call__(self, key: str, value: str) -> str:
+        seen = self._seen.setdefault(key, set())
+        if value not in seen:
+            if len(seen) >= MOST_VALUES:
+                return OTHER
+            seen.add(value)
+        return value
+
+    def of(self, attributes: Mapping[str, Any], keys: Iterable[str]) -> Attributes:
+        """Return those of *attributes* that somebody gave."""
+        return {key: self(key, value) for key in keys if (value := attributes.get(key)) is not None}
+
+
+class _Sums:
+    """What counters are to be told: one sum for many executions, and the last by itself, as the exemplar."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[Any, ...], tuple[Counter, Attributes, float, float, Context]] = {}
+
+    def add(self, counter: Counter, amount: float, attributes: Attributes, context: Context) -> None:
+        key = (counter, *attributes.items())
+        earlier = self._sums.get(key)
+        rest = 0 if earlier is None else earlier[2] + earlier[3]
+        self._sums[key] = (counter, attributes, rest, amount, context)
+
+    def add_up(self) -> None:
+        for counter, attributes, rest, last, context in self._sums.values():
+            if rest:
+                counter.add(rest, attributes, _NO_SPAN)
+            counter.add(last, attributes, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _PoolGauge:
+    """The callback of one gauge over all observed pools."""
+
+    pools: ObservedPools
+    figure: str
+
+    def __call__(self, _: CallbackOptions) -> list[Observation]:
+        return [
+            Observation(reading.figures[self.figure], dict(reading.attributes))
+            for reading in self.pools.read()
+            if self.figure in reading.figures
+        ]
+
+
+class _Default:
+    """What ``configure(meter_provider=...)`` said."""
+
+    lock = threading.RLock()
+    meter_provider: MeterProvider | None = None
+    of_global: ExecutionMetrics | None = None
+
+
+_by_provider: "weakref.WeakKeyDictionary[MeterProvider, ExecutionMetrics]" = weakref.WeakKeyDictionary()
+
+
+def use(meter_provider: MeterProvider | None) -> None:
+    """Publish to *meter_provider* wherever none is named; None for the global one."""
+    _Default.meter_provider = meter_provider
+
+
+def in_use() -> MeterProvider | None:
+    """Return what :func:`use` was told last."""
+    return _Default.meter_provider
+
+
+def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics | None:
+    """Return the metrics in *meter_provider*, by default in the one of :func:`use`; None where it takes none."""
+    provider = meter_provider or _Default.meter_provider
+    if isinstance(provider, NoOpMeterProvider):
+        return None
+    with _Default.lock:
+        if provider is None or provider is get_meter_provider():
+            if _Default.of_global is None:
+                _Default.of_global = ExecutionMetrics(None)
+            return _Default.of_global
+        metrics = _by_provider.get(provider)
+        if metrics is None:
+            metrics = _by_provider[provider] = ExecutionMetrics(provider)
+        return metrics
+
+
+def observe_pool(pool: Any, read: Read | None = None, *, meter_provider: MeterProvider | None = None) -> None:
+    """Publish what *pool* says of its workers and its queue, as gauges, as long as the pool lives.
+
+    It is asked each time metrics are collected, on a thread of its own, and waited for one second at most. What is
+    not answered in time, or fails, is missing in that collection and holds up nothing else.
+
+    Args:
+        pool: any object that takes weak references.
+        read: ``pool -> figures``, or an async function of that kind; by default the pool's ``get_metrics()``. Figures
+            are a mapping or an object with any of ``workers_active`` (or ``active_workers``), ``workers`` (or
+            ``total_workers``) and ``queued``. Where it is to be awaited, the event loop that runs while this is called
+            does so, else one of its own. It must not hold the pool itself, which would keep it alive.
+        meter_provider: where the gauges go; by default that of ``configure()``, else the global one.
+
+    Raises:
+        ConfigurationError: for a pool that cannot be read, or takes no weak reference, or what is no meter provider.
+    """
+    check_providers(None, meter_provider)
+    observed = ObservedPool(pool, read)
+    metrics = metrics_of(meter_provider)
+    if metrics is not None:
+        metrics.pools.add(observed)
+
+
+def _histogram(meter: Meter, metric: tuple[str, str, str]) -> Histogram:
+    return meter.create_histogram(*metric, explicit_bucket_boundaries_advisory=BUCKETS)
+
+
+def _observable(create: Callable[..., object], metric: tuple[str, str, str], callback: Callable[..., Any]) -> None:
+    name, unit, description = metric
+    create(name, [callback], unit, description)
+
+
+def _start_anew() -> None:
+    _Default.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

@@ -1,0 +1,191 @@
+"""What pools say of themselves: workers and queues, read when somebody collects metrics.
+
+A pool's code is not ours, and may fail, wait for its event loop, or hang. Each reading runs on a thread of its own,
+is waited for so long and no longer, and is not begun again before it has ended.
+"""
+
+import asyncio
+import logging
+import math
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .. import semconv
+from ..errors import ConfigurationError
+from ..recording.capture import Capture, CaptureOptions
+from ..recording.fields import IDENTIFIER_LIMIT
+from ..safety.guards import guarded
+from ..safety.readers import reader_of
+from ..safety.sanitize import exact, utf8
+
+log = logging.getLogger("learning_instrument")
+
+
+Read = Callable[[Any], Any]
+"""``pool -> figures``, or what is to be awaited for them."""
+
+#: How long one collection waits for all pools together, in seconds.
+READ_SECONDS: Final = 1.0
+#: The gauges of one collection share one reading.
+_FRESH_SECONDS: Final = 0.5
+
+#: The figures, and the names that pools have for them.
+FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
+    "workers_active": ("workers_active", "active_workers", "busy_workers"),
+    "workers": ("workers", "total_workers", "workers_total", "worker_count"),
+    "queued": ("queued", "queued_tasks", "tasks_queued", "queue_size", "pending_tasks"),
+}
+
+Figures = dict[str, float]
+"""Figure -> value, of those that a pool gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one pool said, and the attributes that tell it from others."""
+
+    attributes: Mapping[str, str]
+    figures: Figures
+
+
+class ObservedPool:
+    """A pool, as long as it lives, and how its figures are read.
+
+    Raises:
+        ConfigurationError: for a pool that gives no figures, or cannot be referred to weakly.
+    """
+
+    def __init__(self, pool: Any, read: Read | None) -> None:
+        if read is None and not callable(getattr(pool, "get_metrics", None)):
+            raise ConfigurationError(f"{pool!r} has no get_metrics(); give observe_pool() a function pool -> figures.")
+        if read is not None and not callable(read):
+            raise ConfigurationError(f"read={read!r} is not callable; it is a function pool -> figures.")
+        try:
+            self._pool = weakref.ref(pool)
+        except TypeError as error:
+            raise ConfigurationError(f"{pool!r} takes no weak reference; observe an object of a class.") from error
+        self._read = read or _get_metrics
+        self._loop = asyncio._get_running_loop()
+        self._attributes = _attributes_of(pool)
+        self._thread: threading.Thread | None = None
+        self._figures: Figures | None = None
+        self._has_warned = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the pool is still there."""
+        return self._pool() is not None
+
+    def begin(self) -> None:
+        """Begin to read, unless an earlier reading still hangs."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._figures = None
+        if self._loop is not None and asyncio._get_running_loop() is self._loop:
+            return  # it could only be waited for in vain: who collects holds it up
+        self._thread = threading.Thread(target=self._run, name="learning_instrument-pool-figures", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter is on its way out, and starts no threads
+            self._thread = None
+
+    def end(self, timeout: float) -> Reading | None:
+        """Return what was read, or None where that takes longer than *timeout* seconds, or failed."""
+        if self._thread is not None:
+            self._thread.join(max(0.0, timeout))
+        figures = self._figures
+        return Reading(self._attributes, figures) if figures else None
+
+    def forget_thread(self) -> None:
+        """Forget a reading that is the parent's, after a fork."""
+        self._thread = self._figures = None
+
+    def _run(self) -> None:
+        try:
+            pool = self._pool()
+            if pool is not None:
+                said = self._read(pool)
+                self._figures = _figures_of(self._awaited(said) if hasattr(type(said), "__await__") else said)
+        except BaseException:  # whatever a pool of the user's raises must not end in the collection
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("The figures of the pool %s cannot be read.", dict(self._attributes), exc_info=True)
+
+    def _awaited(self, said: Awaitable[Any]) -> Any:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return asyncio.run(_result_of(said))
+        # A task of the pool's own loop: its locks belong there.
+        return asyncio.run_coroutine_threadsafe(_result_of(said), loop).result(10 * READ_SECONDS)
+
+
+@dataclass
+class ObservedPools:
+    """The pools whose figures become metrics."""
+
+    pools: list[ObservedPool] = field(default_factory=list)
+    _lock: Any = field(default_factory=threading.RLock)
+    _readings: list[Reading] = field(default_factory=list)
+    _read_at: float = float("-inf")
+
+    def add(self, pool: ObservedPool) -> None:
+        """Read *pool* as well, from the next collection on."""
+        with self._lock:
+            self.pools.append(pool)
+
+    def read(self) -> list[Reading]:
+        """Return what the pools say now: those that do so in time."""
+        with self._lock:
+            if time.monotonic() - self._read_at > _FRESH_SECONDS:
+                self.pools = [pool for pool in self.pools if pool.is_alive]
+                for pool in self.pools:
+                    pool.begin()
+                deadline = time.monotonic() + READ_SECONDS
+                read = [pool.end(deadline - time.monotonic()) for pool in self.pools]
+                self._readings = [reading for reading in read if reading is not None]
+                self._read_at = time.monotonic()
+            return self._readings
+
+    def start_anew(self) -> None:
+        """Go on in a forked child."""
+        self._lock = threading.RLock()
+        self._read_at = float("-inf")
+        for pool in self.pools:
+            pool.forget_thread()
+
+
+def _get_metrics(pool: Any) -> Any:
+    return pool.get_metrics()
+
+
+async def _result_of(said: Awaitable[Any]) -> Any:
+    return await said
+
+
+def _figures_of(said: Any) -> Figures:
+    read = reader_of(said)
+    if read is None:
+        return {}
+    found: Figures = {}
+    for figure, names in FIGURES.items():
+        value = next((value for name in names if (value := guarded(_number, guarded(read, name))) is not None), None)
+        if value is not None:
+            found[figure] = value
+    return found
+
+
+def _number(value: Any) -> float | None:
+    value = exact(value)
+    return value if type(value) in (int, float) and math.isfinite(value) and value >= 0 else None
+
+
+def _attributes_of(pool: Any) -> dict[str, str]:
+    attributes = {semconv.POOL_TYPE: Capture(CaptureOptions(), pool, None).attributes[semconv.POOL_TYPE]}
+    pool_id = guarded(exact, guarded(getattr, pool, "pool_id"))
+    if type(pool_id) in (str, int):
+        attributes[semconv.POOL_ID] = utf8(str(pool_id)[:IDENTIFIER_LIMIT])
+    return attributes

@@ -1,0 +1,129 @@
+"""A tracer of our own, for executions that the host's tracing does not record.
+
+Its spans are never sampled and never made current: no exporter of the host's sees them, and no
+``traceparent`` carries them. They bear the ids of the host's span where that has any of its own.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
+from opentelemetry.trace import Span, Tracer
+
+from ..ids import random_bits
+from ..semconv import SCOPE_NAME
+
+
+class OwnIds(IdGenerator):
+    """Ids from a generator of our own, so that a seeded application neither notices nor repeats them."""
+
+    def generate_trace_id(self) -> int:
+        """Return a valid random trace id."""
+        return random_bits(128) or self.generate_trace_id()
+
+    def generate_span_id(self) -> int:
+        """Return a valid random span id."""
+        return random_bits(64) or self.generate_span_id()
+
+
+class _GivenIds(OwnIds):
+    """Hands out the ids laid down for this thread's next span."""
+
+    def __init__(self) -> None:
+        self.next = threading.local()
+
+    def generate_trace_id(self) -> int:
+        return getattr(self.next, "trace_id", None) or super().generate_trace_id()
+
+    def generate_span_id(self) -> int:
+        return getattr(self.next, "span_id", None) or super().generate_span_id()
+
+
+class AwaitedTracer(Tracer):
+    """Our tracer of the global provider, which may be set up after us.
+
+    Args:
+        tracer: one that works as soon as there is a provider.
+        found: called once, with that provider.
+    """
+
+    def __init__(self, tracer: Tracer, found: Callable[[Any], object]) -> None:
+        self._tracer = tracer
+        self._found: Callable[[Any], object] | None = found
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        """Start a span, as the tracer does."""
+        if self._found is not None:
+            self._look()
+        return self._tracer.start_span(*args, **kwargs)
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a span, as the tracer does."""
+        return self._tracer.start_as_current_span(*args, **kwargs)
+
+    def _look(self) -> None:
+        provider = trace.get_tracer_provider()
+        if not isinstance(provider, trace.ProxyTracerProvider):
+            found, self._found = self._found, None
+            if found is not None:  # else another thread was first
+                found(provider)
+
+
+class PrivateTracer:
+    """Starts the twin of a span that records nothing.
+
+    Args:
+        host: answers the host's tracer provider. There may be none yet: its resource is asked for until there is.
+    """
+
+    def __init__(self, host: Callable[[], object]) -> None:
+        self._host = host
+        self._ids = _GivenIds()
+        self._resource: Resource | None = None
+        self._tracer: Tracer | None = None
+
+    def _own_tracer(self) -> Tracer:
+        resource = getattr(self._host(), "resource", None)
+        if self._tracer is None or (resource is not None and resource is not self._resource):
+            self._resource = resource
+            self._tracer = self._tracer_for(resource)
+        return self._tracer
+
+    def _tracer_for(self, resource: Resource | None) -> Tracer:
+        unlimited = SpanLimits(
+            **dict.fromkeys(
+                ("max_span_attributes", "max_span_attribute_length", "max_attribute_length", "max_event_attributes"),
+                SpanLimits.UNSET,
+            )
+        )
+        # Resource detectors run in a thread pool, which may be one that we instrument.
+        with suppress_instrumentation():
+            provider = TracerProvider(
+                sampler=StaticSampler(Decision.RECORD_ONLY),
+                resource=resource,
+                id_generator=self._ids,
+                span_limits=unlimited,
+                shutdown_on_exit=False,
+            )
+        return provider.get_tracer(SCOPE_NAME)
+
+    def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
+        """Start a span that records: under the host span's ids where it has any of its own, in the same trace."""
+        parent = trace.get_current_span(context).get_span_context()
+        ids = host_span.get_span_context()
+        if ids.is_valid and ids.span_id != parent.span_id:
+            self._ids.next.trace_id, self._ids.next.span_id = ids.trace_id, ids.span_id
+        elif enclosing is not None and not parent.is_valid:
+            # Without an SDK no trace is open; executions within executions still share one.
+            context = trace.set_span_in_context(enclosing, context)
+        try:
+            return self._own_tracer().start_span(name, context, start_time=start_time)
+        finally:
+            self._ids.next.trace_id = self._ids.next.span_id = None

@@ -1,0 +1,139 @@
+"""From the finished span to the exporter, whatever the host's sampler and provider do."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from ..costs.call_store import TotalsListener
+from ..costs.model_calls import is_model_call
+from ..record import is_execution
+from ..recording.execution import Execution, execution_in
+from ..recording.in_flight import Running
+from ..safety.guards import is_interruption
+from ..semconv import EXECUTION_ID
+from .exporter import SQLiteSpanExporter
+from .sdk_fast_path import attributes_of
+
+log = logging.getLogger("learning_instrument")
+
+
+#: Spans within executions that are open at one time. Beyond, the oldest is taken for one that never ends.
+_MOST_OPEN: Final = 50_000
+
+
+class ExecutionProcessor:
+    """Hands executions to *exporter* as they end; the database decides when they are committed.
+
+    :meth:`record` is called by the execution itself, so that neither a sampler nor a provider that was shut
+    down can come between.
+    """
+
+    def __init__(self, exporter: SQLiteSpanExporter) -> None:
+        self._exporter = exporter
+        self._has_warned = False
+
+    @property
+    def running(self) -> Running:
+        """Where executions are noted while they run."""
+        return self._exporter.database.running
+
+    def record(self, span: ReadableSpan) -> None:
+        """Take the finished span of an execution."""
+        self._exporter.store((span,))
+        # Some libraries write the model call onto the span that is current, which is the execution's own.
+        attributes = attributes_of(span)
+        if is_model_call(attributes):
+            self._exporter.store_call(span, str(attributes[EXECUTION_ID]), ())
+
+    def record_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
+        """Take the finished span of a model call; see :func:`model_call`."""
+        self._exporter.store_call(span, execution_id, path)
+
+    def tell_totals(self, listener: TotalsListener) -> None:
+        """Tell *listener* of executions whose model calls are added up."""
+        self._exporter.database.calls.tell(listener)
+
+    def lose(self, fault: BaseException) -> None:
+        """Count an execution that a fault of ours kept from being recorded."""
+        self._exporter.database.count_lost("fault")
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("An execution was not recorded, through a fault of ours; the task went on.", exc_info=fault)
+
+    def flush(self, timeout_millis: int) -> bool:
+        """Wait until all executions so far are committed. Answer whether they are."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+class _Within(NamedTuple):
+    """What is remembered of an open span within an execution."""
+
+    execution: Execution
+    #: The spans between, the nearest first.
+    path: tuple[int, ...]
+
+
+class Member(SpanProcessor):
+    """Our part in the host's provider: it finds model calls, and takes part in flush and shutdown.
+
+    Executions come by :meth:`ExecutionProcessor.record`. What is called here runs in the application's code, for each
+    of its spans.
+    """
+
+    def __init__(self) -> None:
+        self.processor: ExecutionProcessor | None = None
+        self._open: dict[int, _Within] = {}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Remember a span within an execution."""
+        try:
+            execution = execution_in(otel_context.get_current() if parent_context is None else parent_context)
+            if execution is None and not self._open:
+                return
+            parent = span.parent
+            around = None if parent is None else self._open.get(parent.span_id)
+            if execution is None:
+                # A context made anew, for a thread say, may hold the parent span and nothing else.
+                if around is None:
+                    return
+                execution = around.execution
+            if around is not None and around.execution is execution:
+                path: tuple[int, ...] = (parent.span_id, *around.path)  # type: ignore[union-attr]
+            elif parent is None or execution.is_own_span(parent.span_id):
+                path = ()
+            else:
+                path = (parent.span_id,)
+            self._open[span.context.span_id] = _Within(execution, path)
+            if len(self._open) > _MOST_OPEN:
+                self._open.pop(next(iter(self._open)))
+        except Exception as fault:  # an odd span or context: the application's code goes on
+            if is_interruption(fault):
+                raise
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand over a model call within an execution."""
+        if not self._open:
+            return
+        try:
+            within = self._open.pop(span.context.span_id, None)
+            # The span of a nested execution comes by record(), as executions do.
+            if within is None or not is_model_call(attributes_of(span)) or is_execution(span):
+                return
+            deliver_call = within.execution.pipeline.deliver_call
+            if deliver_call is not None:
+                deliver_call(span, within.execution.execution_id, within.path)
+        except Exception as fault:  # an odd span: the application's code goes on
+            if is_interruption(fault):
+                raise
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Wait until all executions so far are committed. Answer whether they are."""
+        return self.processor is None or self.processor.flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Write what is queued. Executions that end later are still recorded."""
+        self.force_flush()

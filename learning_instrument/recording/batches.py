@@ -1,0 +1,183 @@
+"""A call with a list of tasks: one span for the batch, and one execution for each task.
+
+Where the pool calls its own ``execute_task`` for each item, those calls are the executions. Where it does
+not, they are built from what the batch returned, when it has.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, StatusCode
+
+from .. import semconv
+from ..errors import BudgetExceeded
+from ..ids import new_uuid
+from ..outcome import Outcome, judge_exception
+from ..safety.guards import guarded, is_interruption
+from ..safety.readers import is_mapping, reader_of
+from ..safety.sanitize import message_of, text_of
+from .capture import MESSAGE_LIMIT, Capture
+from .contexts import batch_of, is_suppressed, with_batch
+from .execution import Execution, start_execution
+from .host_spans import end_host_span, start_host_span
+from .types import Pipeline, Plan, lose
+
+_NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
+_LISTS: Final = (list, tuple)
+
+
+class Batch:
+    """One call with a list of tasks, from its start to its end."""
+
+    def __init__(self, pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any, context: Context) -> None:
+        self.batch_id = new_uuid()
+        self.instance = instance
+        self.plan = plan
+        #: The executions that were recorded while the batch ran.
+        self.recorded = 0
+        # An iterator is the pool's to consume.
+        self._tasks: tuple[Any, ...] = tuple(tasks) if issubclass(type(tasks), _LISTS) else ()
+        self._pipeline = pipeline
+        self._started = time.time_ns()
+        self._span: Span = start_host_span(pipeline.tracer, semconv.BATCH_SPAN_NAME, context, self._started)
+        self.context = with_batch(context, self._span, self)
+        self._clock = time.perf_counter_ns()
+
+    def start_item(self, task: Any) -> Execution | None:
+        """Start one of its tasks, where the pool hands them to workers of its own."""
+        return start_execution(self._pipeline, self.plan, self.instance, task)
+
+    def measure_resources(self) -> None:
+        """Do nothing: what a batch uses cannot be told apart by its tasks."""
+
+    def forget_resources(self) -> None:
+        """Do nothing."""
+
+    def returned(self, result: Any) -> None:
+        """End with what the batch returned."""
+        elapsed = time.perf_counter_ns() - self._clock
+        try:
+            if not self.recorded:
+                for task, item in match_results(self._tasks, result):
+                    self._record(task, item, elapsed)
+        except Exception as fault:  # ours: the task goes on
+            lose(self._pipeline, fault)
+            if is_interruption(fault):
+                raise
+        finally:
+            self._end(elapsed)
+
+    def raised(self, exception: BaseException) -> None:
+        """End with what the batch raised; so did each of its tasks, as far as anybody knows."""
+        elapsed = time.perf_counter_ns() - self._clock
+        if not self.recorded:
+            for task in self._tasks:
+                self._record(task, exception, elapsed)
+        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        if verdict.outcome is not Outcome.CANCELLED:
+            guarded(self._span.set_status, StatusCode.ERROR, verdict.error_message)
+        self._end(elapsed)
+
+    def _record(self, task: Any, result: Any, elapsed: int) -> None:
+        """Record one item. A fault of ours takes none of its neighbours with it."""
+        try:
+            execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started)
+            own = _duration_of(result)
+            if own is None:
+                execution.mark_defaulted("duration_seconds")
+        except Exception as fault:  # ours: the task goes on
+            lose(self._pipeline, fault)
+            if is_interruption(fault):
+                raise
+            return
+        if issubclass(type(result), BaseException):
+            execution.raised(result, elapsed)
+        else:
+            execution.returned(result, elapsed if own is None else own)
+
+    def _end(self, elapsed: int) -> None:
+        attributes = {semconv.BATCH_ID: self.batch_id, semconv.BATCH_SIZE: len(self._tasks)}
+        guarded(self._span.set_attributes, attributes)
+        self.context = Context()
+        end_host_span(self._span, self._started + elapsed)
+
+
+def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Batch | None:
+    """Start a batch, or answer None where the call is not to be timed.
+
+    Raises:
+        BudgetExceeded: if any of its tasks must not start.
+    """
+    context = otel_context.get_current()
+    if is_suppressed(context):
+        return None
+    try:
+        if pipeline.admit is not None:
+            for task in tasks if issubclass(type(tasks), _LISTS) else (None,):
+                pipeline.admit(Capture(plan.options, instance, task).attributes)
+        return Batch(pipeline, plan, instance, tasks, context)
+    except BudgetExceeded:
+        raise
+    except Exception as fault:  # ours: the task goes on
+        lose(pipeline, fault)
+        if is_interruption(fault):
+            raise
+        return None
+
+
+def start_item(task: Any) -> Execution | None:
+    """Start *task* as one of the batch that is running here; None where there is none, or its pool starts it itself."""
+    batch = batch_of(otel_context.get_current())
+    return batch.start_item(task) if isinstance(batch, Batch) else None
+
+
+def match_results(tasks: Iterable[Any], result: Any) -> list[tuple[Any, Any]]:
+    """Return each task with its result: by task id, else by worker, else, where there are as many, by position.
+
+    A result that is no collection, such as None, is that of every task. A task without one gets a result that says so.
+    """
+    tasks = list(tasks)
+    found = _results_of(result)
+    if found is None:
+        return [(task, result) for task in tasks]
+    for name in ("task_id", "worker_id"):
+        by_key = {_key(item, name, own): item for own, item in found}
+        by_key.pop(None, None)
+        if any(_key(task, name) in by_key for task in tasks):
+            return [(task, by_key.get(_key(task, name), _NO_RESULT)) for task in tasks]
+    if len(found) == len(tasks):
+        return [(task, item) for task, (_, item) in zip(tasks, found, strict=True)]
+    return [(task, _NO_RESULT) for task in tasks]
+
+
+def _results_of(result: Any) -> list[tuple[Any, Any]] | None:
+    """Return (its key, a result) for each result in a list, in a mapping by key, or under ``results``; else None."""
+    if issubclass(type(result), _LISTS):
+        return [(None, item) for item in result]
+    if is_mapping(type(result)):
+        inner = guarded(result.get, "results")
+        if inner is not None:
+            return _results_of(inner)
+        members = guarded(list, result.items()) or []
+        # {"status": "completed"} is the result of the whole; {"task-1": {...}} holds one for each.
+        return members if members and all(reader_of(item) is not None for _, item in members) else None
+    read = reader_of(result)
+    return _results_of(guarded(read, "results")) if read is not None else None
+
+
+def _key(item: Any, name: str, own: Any = None) -> str | None:
+    """Return what *item* says as its *name*, or the key it was found under."""
+    read = reader_of(item)
+    value = guarded(read, name) if read is not None else None
+    value = own if value is None else value
+    return value if type(value) is str else None if value is None else guarded(str, value)
+
+
+def _duration_of(result: Any) -> int | None:
+    """Return ``result.duration``, in nanoseconds, where it is one."""
+    read = reader_of(result)
+    seconds: Any = guarded(read, "duration") if read is not None else None
+    return round(seconds * 1e9) if type(seconds) in (int, float) and 0 <= seconds < 1e9 else None

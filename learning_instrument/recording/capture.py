@@ -1,0 +1,335 @@
+"""Task, result and pool -> span attributes: which field comes from where, and what counts as a value.
+
+A :class:`Capture` belongs to one execution. It reads each name of the task and of the result at most
+once, guards every read that can run foreign code, and keeps what is of the wrong type or out of range
+apart, so that it can be stored as invalid and its column marked as defaulted.
+"""
+
+import enum
+import functools
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .. import semconv
+from ..ids import new_uuid
+from ..outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result, reason_of
+from ..safety.guards import guarded, is_interruption
+from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
+from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
+from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, Plan
+
+log = logging.getLogger("learning_instrument")
+
+
+MESSAGE_LIMIT: Final = 1000
+METADATA_LIMIT: Final = 8192
+ITEMS_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """What was decided when the function was wrapped."""
+
+    pool_type: str | None = None
+    capture_content: bool = True
+    success_when: Callable[[Any], bool | None] | None = None
+    fields: Mapping[str, str | Extractor] = field(default_factory=dict)
+    #: Of a task that does not say what it is.
+    task_type: str | None = None
+
+
+class Capture:
+    """What is known of one execution: its span's attributes, growing from its start to its end."""
+
+    __slots__ = (
+        "_instance",
+        "_invalid",
+        "_metadata",
+        "_options",
+        "_read_pool",
+        "_read_task",
+        "_readers",
+        "_said",
+        "_task",
+        "also_defaulted",
+        "attributes",
+    )
+
+    def __init__(self, options: CaptureOptions, instance: Any, task: Any) -> None:
+        self.attributes: dict[str, Any] = {}
+        self.also_defaulted: tuple[str, ...] = ()
+        self._options = options
+        self._instance = instance
+        self._task = task
+        self._invalid: dict[str, Any] = {}
+        self._metadata: Any = None
+        self._said: dict[str, Any] = {}
+        self._read_task = read = reader_of(task)
+        # Only a path in ``fields`` can read a name of the pool again, so only then it is remembered.
+        self._read_pool = (
+            read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
+        )
+        if read is not None:
+            self._take(read, FROM_TASK[options.capture_content])
+            self._metadata = guarded(read, "metadata")
+        if options.task_type is not None:
+            self.attributes.setdefault(semconv.TASK_TYPE, options.task_type)
+        self._take_pool_type()
+
+    def note(self, metadata: Mapping[str, Any]) -> None:
+        """Note *metadata*, over which the task's own is laid."""
+        if self._metadata is None or is_mapping(type(self._metadata)):
+            self._metadata = _merged(metadata, self._metadata)
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Note *values* (column -> value); at the end they are laid over what task and result say."""
+        self._said.update(values)
+
+    def so_far(self) -> dict[str, Any] | None:
+        """Return the attributes captured before the end, with the columns marked that nothing is known of as yet.
+
+        None where the end is being captured. May be called by any thread.
+        """
+        attributes = self.attributes.copy()
+        if semconv.DEFAULTED in attributes:
+            return None
+        attributes[semconv.DEFAULTED] = tuple(column for key, column in MARKED if key not in attributes)
+        return attributes
+
+    def returned(self, result: Any) -> Verdict:
+        """Capture *result*, and judge it."""
+        read = self._read_task if result is self._task else reader_of(result)
+        if result is self._instance:
+            self._read_pool = read = self._read_pool if self._options.fields else read
+        if read is not None:
+            self._take(read, FROM_RESULT[self._options.capture_content])
+        said = self._lay_over(result, read) if self._options.fields or self._said else {}
+        verdict = self._judge(result, read, said)
+        self._complete(verdict)
+        return verdict
+
+    def raised(self, exception: BaseException) -> Verdict:
+        """Capture *exception*, and judge it."""
+        exception = reason_of(exception)
+        if self._options.fields or self._said:
+            self._lay_over(None, None)
+        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        self._complete(verdict)
+        return verdict
+
+    def _take(self, read: Reader, plan: Plan) -> None:
+        attributes = self.attributes
+        for name, key, column, clean, wins in plan:
+            if key in attributes and not wins:
+                continue
+            try:
+                value = read(name)
+                if value is None:
+                    continue
+                cleaned = clean(value)
+            except BaseException as fault:  # foreign code failed: the field counts as missing
+                if is_interruption(fault):
+                    raise
+                continue
+            if cleaned is INVALID:
+                self._invalid[column] = value
+            else:
+                attributes[key] = cleaned
+
+    def _take_pool_type(self) -> None:
+        if self._options.pool_type is not None:
+            self.attributes[semconv.POOL_TYPE] = self._options.pool_type
+        elif (read := self._read_pool) is not None:  # a plain function has no pool
+            config = read("config")
+            if config is not None:
+                read_config = reader_of(config)
+                if read_config is not None and self._accept("pool_type", guarded(read_config, "pool_type")):
+                    return
+            if not self._accept("pool_type", read("pool_type")):
+                cls = type(self._instance)
+                # isinstance() would ask the instance for its class, which may run code.
+                cls = self._instance if issubclass(cls, type) else cls
+                self.attributes[semconv.POOL_TYPE] = type_name(cls)
+
+    def _accept(self, column: str, value: Any) -> bool:
+        """Take *value* for *column* where it is one; keep it apart where it is not."""
+        if value is None:
+            return False
+        field = FIELD_OF[column]
+        cleaned = guarded(CLEAN_SAID[column], value)
+        if cleaned is None or cleaned is INVALID:
+            self._invalid[column] = value
+            return False
+        if self._options.capture_content or not field.content:
+            self.attributes[field.key] = cleaned
+        return True
+
+    def _lay_over(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
+        """Lay what ``fields`` finds and what ``current_execution().set()`` said over the rest; return both."""
+        self._readers: dict[int, tuple[Any, Reader | None]] = {}
+        found = {
+            column: self._extract(column, extractor, result, read_result)
+            for column, extractor in self._options.fields.items()
+            if column not in self._said
+        }
+        said = {column: value for column, value in {**found, **self._said}.items() if value is not None}
+        if "task_description" in said:
+            said.setdefault("estimated_tokens", said["task_description"])
+        for column, value in said.items():
+            if column in FIELD_OF:
+                self._accept(column, value)
+        if "metadata" in said:
+            self._metadata = _merged(self._metadata, said["metadata"])
+        return said
+
+    def _extract(self, column: str, extractor: str | Extractor, result: Any, read_result: Reader | None) -> Any:
+        if not isinstance(extractor, str):
+            return guarded(extractor, self._instance, self._task, result)
+        field = FIELD_OF.get(column)
+        readers = [read_result, self._read_task, self._read_pool]
+        if column == "pool_type":
+            readers.reverse()
+        elif field is not None and field.task_names and not field.result_first:
+            readers = [self._read_task, read_result, self._read_pool]
+        for read in readers:
+            value = guarded(read_path, read, extractor, self._readers) if read is not None else None
+            if value is not None:
+                return value
+        return None
+
+    def _judge(self, result: Any, read: Reader | None, said: Mapping[str, Any]) -> Verdict:
+        if self._options.success_when is not None:
+            opinion = _opinion(self._options.success_when, result)
+            if opinion is not None:
+                return SUCCEEDED if opinion else QUALITY_GATE
+        success = said.get("success") if said else None
+        if success is not None and type(success) is not bool:
+            self._invalid["success"], success = success, None
+        if success is None and read is not None:
+            success = guarded(read, "success")
+        if type(success) is not bool:
+            success = guarded(exact, success)
+        if success is True or (read is None and success is None):
+            return SUCCEEDED
+        status = guarded(_status_of, guarded(read, "status")) if read is not None else None
+        error = guarded(read, "error") if read is not None else None
+        message = said.get("error_message")
+        if message is None and read is not None:
+            message = guarded(read, "error_message")
+        return judge_result(
+            success=success if type(success) is bool else None,
+            status=text_of(status, 100) if type(status) is str else None,
+            failed=not _is_empty(error),
+            message=_message(message) or _message(error),
+        )
+
+    def _complete(self, verdict: Verdict) -> None:
+        attributes = self.attributes
+        read_pool = self._read_pool
+        if read_pool is not None:
+            for column, key in _POOL_IDS:
+                if key not in attributes:
+                    self._accept(column, read_pool(column))
+        missing = [column for key, column in MARKED if key not in attributes]
+        attributes[semconv.DEFAULTED] = (*missing, *self.also_defaulted)
+        if semconv.TASK_ID not in attributes:
+            attributes[semconv.TASK_ID] = new_uuid()
+        attributes[semconv.METADATA] = self._metadata_json()
+        attributes[semconv.TASK_OUTCOME] = verdict.outcome.value
+        if verdict is not SUCCEEDED:
+            if verdict.error_type is not None:
+                attributes[semconv.ERROR_KIND] = verdict.error_type.value
+            if verdict.error_message is not None:
+                attributes[semconv.ERROR_MESSAGE] = verdict.error_message
+            if verdict.exception_type is not None:
+                attributes[semconv.ERROR_TYPE] = verdict.exception_type
+
+    def _metadata_json(self) -> str:
+        attributes = self.attributes
+        pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
+        ids = _ids_json(pool_id, worker_id)
+        if self._metadata is None and not self._invalid:
+            return ids
+        more: dict[str, Any] = {}
+        if self._metadata is not None:
+            if is_mapping(type(self._metadata)):
+                more["task"] = self._metadata
+            else:
+                self._invalid["metadata"] = self._metadata
+        if self._invalid:
+            more["invalid"] = self._invalid
+        return json_of(more, METADATA_LIMIT, head=ids[1:-1])
+
+
+_POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
+
+
+@functools.lru_cache(maxsize=1024)
+def _ids_json(pool_id: str | None, worker_id: str | None) -> str:
+    ids = {"pool_id": pool_id, "worker_id": worker_id}
+    return json_of({name: value for name, value in ids.items() if value is not None}, METADATA_LIMIT)
+
+
+def _merged(metadata: Any, more: Any) -> Any:
+    both = [part for part in (metadata, more) if is_mapping(type(part))]
+    if len(both) < 2:
+        return both[0] if both else more
+    merged: dict[Any, Any] = {}
+    for part in both:
+        guarded(_update, merged, part)
+    return merged
+
+
+def _update(merged: dict[Any, Any], part: Mapping[Any, Any]) -> None:
+    merged.update(itertools.islice(part.items(), ITEMS_LIMIT))  # a mapping may have no end
+
+
+def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | None:
+    try:
+        opinion = success_when(result)
+        return None if opinion is None else bool(opinion)
+    except BaseException as fault:  # the user's function; without its word the result speaks for itself
+        if is_interruption(fault):
+            raise
+        guarded(_warn_of_success_when, success_when)
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
+    """Log, once for each function, that it failed."""
+    log.warning("success_when=%r failed; results are judged without it.", success_when, exc_info=True)
+
+
+def _status_of(status: Any) -> str | None:
+    """Return a status as text: of an enum the value, or the name where the value is no text."""
+    text = exact(status)
+    if type(text) is not str and issubclass(type(status), enum.Enum):
+        text = status._name_
+    return text if type(text) is str else None
+
+
+def _is_empty(error: Any) -> bool:
+    """Tell whether ``result.error`` says nothing, without asking a foreign object for its truth."""
+    error = guarded(exact, error)
+    cls = type(error)
+    if error is None or cls is bool or cls is int or cls is float or cls is str:
+        return not error
+    if callable(error) and not issubclass(cls, BaseException):
+        return True  # a method of that name, as loggers have it
+    return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
+
+
+def _message(error: Any) -> str | None:
+    """Return the text of what a result gave as its error."""
+    error = guarded(exact, error)
+    if _is_empty(error) or type(error) is bool:
+        return None
+    if issubclass(type(error), BaseException):
+        return text_of(message_of(error) or type_name(type(error)), MESSAGE_LIMIT)
+    if type(error) is not str:
+        error = json_of({"error": error}, MESSAGE_LIMIT)
+    return text_of(error, MESSAGE_LIMIT)

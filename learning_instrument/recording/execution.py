@@ -1,0 +1,365 @@
+"""One execution -> one span: the hot path.
+
+The host's tracer starts the span. Where that span records nothing (no SDK, not sampled) or cannot be
+read back (another make of tracer), a private one records the execution instead, under the same ids, and
+the host's span stays the current one: below it nothing changes. The finished span is handed to the
+pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
+"""
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from weakref import ref
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
+
+from .. import semconv
+from ..errors import BudgetExceeded
+from ..ids import execution_id
+from ..outcome import SUCCEEDED, Outcome, Verdict
+from ..safety.guards import guarded, is_interruption, warn
+from ..safety.sanitize import text_of
+from . import resource_usage as resources
+from .capture import MESSAGE_LIMIT, Capture
+from .contexts import BATCH_KEY, EXECUTION_KEY, QUEUED_KEY, SPAN_KEY, Enclosing, RunningBatch, batch_of, is_suppressed
+from .fields import SETTABLE
+from .host_spans import call_hook, end_host_span, start_host_span
+from .resource_usage import Worker
+from .types import Pipeline, Plan, lose
+
+_STACK_FRAMES: Final = 32
+# Past what a class of a user's own makes of attribute access.
+_traceback_of: Final = vars(BaseException)["__traceback__"].__get__
+_ENDED: Final = Context()
+
+
+class _Process:
+    """The id of this process, which costs a system call."""
+
+    id = os.getpid()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.id = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.renew)
+
+
+class Execution:
+    """One run of one task, from its start to its end."""
+
+    __slots__ = (
+        "__weakref__",
+        "_capture",
+        "_clock",
+        "_memory_mark",
+        "_outer",
+        "_pipeline",
+        "_processor_mark",
+        "_recorded",
+        "_span",
+        "_started",
+        "_task_type",
+        "context",
+        "execution_id",
+        "instance",
+        "plan",
+        "task",
+    )
+
+    def __init__(
+        self, pipeline: Pipeline, plan: Plan, instance: Any, task: Any, context: Context, started: int | None = None
+    ) -> None:
+        self.plan = plan
+        self.instance = instance
+        self.task = task
+        self._processor_mark: int | None = None
+        self._pipeline = pipeline
+        self._capture = capture = Capture(plan.options, instance, task)
+        attributes = capture.attributes
+        if pipeline.admit is not None and started is None:  # else it has run already
+            pipeline.admit(attributes)
+        self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
+        name = _span_name(task_type)
+        self._outer = context
+        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
+        self._started = started = time.time_ns() if started is None else started
+        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, context, started)
+        if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
+            self._recorded = self._twin(None if enclosing is None else enclosing._recorded)
+        ids = self._recorded.get_span_context()
+        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
+        attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
+        attributes[semconv.PROCESS_ID] = _Process.id
+        self._memory_mark = resources.memory_mark() if Worker.may_be_one else None
+        if enclosing is not None:
+            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
+        below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
+        batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
+        if batch is not None:
+            attributes[semconv.BATCH_ID] = batch.batch_id
+            batch.recorded += 1
+            below[BATCH_KEY] = None
+        queued = context.get(QUEUED_KEY)
+        if queued is not None:
+            attributes[semconv.QUEUE_DURATION] = queued
+            below[QUEUED_KEY] = None
+        self.context = Context(below)
+        if plan.request_hook is not None:
+            pipeline.set_attributes(self._recorded, attributes)
+            call_hook(plan.request_hook, self._recorded, instance, task)
+        self._clock = time.perf_counter_ns()
+        running = pipeline.running
+        if running is not None:
+            running.by_id[self.execution_id] = ref(self)
+            if not running.is_watched:
+                guarded(running.watch)
+                self._clock = time.perf_counter_ns()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Where this execution goes, and its model calls with it."""
+        return self._pipeline
+
+    def is_own_span(self, span_id: int) -> bool:
+        """Tell whether *span_id* is that of the execution's own span."""
+        return self._span.get_span_context().span_id == span_id
+
+    def set(self, **values: Any) -> None:
+        """Say what neither task nor result says: column -> value, as in the table ``executions``.
+
+        A value laid down here wins over those of task and result, and its column is not marked as defaulted.
+        An unknown column is left out with a warning: a task must not fail for its telemetry.
+        """
+        unknown = values.keys() - SETTABLE
+        if unknown:
+            warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
+        if self._capture is not None:  # else it has ended
+            self._capture.set({column: value for column, value in values.items() if column not in unknown})
+
+    def measure_resources(self) -> None:
+        """Measure what the task uses from here on: until it ends, it has this thread to itself."""
+        if self._pipeline.measures_resources:
+            self._processor_mark = resources.processor_mark(self._clock)
+
+    def forget_resources(self) -> None:
+        """Measure no longer: the task goes on elsewhere, or later."""
+        self._processor_mark = None
+
+    def assume(self, key: str, value: Any) -> None:
+        """Take *value* for the attribute *key*, unless the task says otherwise."""
+        self._capture.attributes.setdefault(key, value)
+
+    def note(self, metadata: Mapping[str, Any]) -> None:
+        """Note *metadata* that the pool has of the task, beside what the task itself brings."""
+        self._capture.note(metadata)
+
+    def mark_defaulted(self, column: str) -> None:
+        """Name *column* in ``defaulted``: its value is a stand-in."""
+        self._capture.also_defaulted += (column,)
+
+    def elapsed_seconds(self) -> float:
+        """Return how long it has been running."""
+        return (time.perf_counter_ns() - self._clock) / 1e9
+
+    def so_far(self) -> tuple[Span, dict[str, Any]] | None:
+        """Return its span, and the attributes captured before its end; None where it is ending. For other threads."""
+        capture, recorded = self._capture, self._recorded
+        attributes = None if capture is None else capture.so_far()
+        return None if attributes is None else (recorded, attributes)
+
+    def returned(self, result: Any, elapsed: int | None = None) -> None:
+        """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
+        elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
+        try:
+            used = self._processor_time(elapsed)
+            self._end(self._capture.returned(result), elapsed, used, result, None)
+        except Exception as fault:  # ours: the task goes on
+            self._lose(fault)
+            if is_interruption(fault):
+                raise
+
+    def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
+        """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
+        elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
+        try:
+            used = self._processor_time(elapsed)
+            self._end(self._capture.raised(exception), elapsed, used, None, exception)
+        except Exception as fault:  # ours: the task goes on
+            self._lose(fault)
+            if is_interruption(fault):
+                raise
+
+    def _processor_time(self, elapsed: int) -> int | None:
+        """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""
+        mark = self._processor_mark
+        if mark is None or elapsed <= resources.RESOLUTION:
+            return None if mark is None else elapsed
+        return resources.processor_time(mark, self._clock, elapsed)
+
+    def _end(
+        self,
+        verdict: Verdict,
+        elapsed: int,
+        used: int | None,
+        result: Any,
+        exception: BaseException | None,
+    ) -> None:
+        attributes = self._capture.attributes
+        if used is not None:
+            attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own word goes before it
+            memory = None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
+            if memory is not None:
+                attributes.setdefault(semconv.MEMORY_PEAK, memory)
+        attributes[semconv.TASK_DURATION] = elapsed / 1e9
+        task_type = attributes.get(semconv.TASK_TYPE)
+        pipeline, recorded = self._pipeline, self._recorded
+        # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
+        is_whole = pipeline.set_attributes(recorded, attributes)
+        if self.plan.response_hook is not None:
+            call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
+            is_whole = pipeline.set_attributes(recorded, attributes)  # its attributes may have crowded some of ours out
+        if recorded is not self._span:
+            pipeline.set_attributes(self._span, attributes)
+        elif not is_whole and pipeline.private_tracer is not None:
+            recorded = self._twin(None)
+            pipeline.set_attributes(recorded, attributes)
+        spans = (recorded,) if recorded is self._span else (recorded, self._span)
+        for span in spans:
+            if task_type is not self._task_type:
+                span.update_name(_span_name(task_type))
+            if verdict is not SUCCEEDED:
+                _mark_failure(span, verdict)
+        if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
+            self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
+            pipeline.metrics.ended(attributes, self._span)
+        self._let_go(recorded)
+        end_time = self._started + elapsed
+        for span in spans:
+            end_host_span(span, end_time)
+        if pipeline.deliver is not None:
+            pipeline.deliver(recorded)
+        if pipeline.running is not None:  # now that it is stored, or waits to be
+            pipeline.running.by_id.pop(self.execution_id, None)
+
+    def _lose(self, fault: BaseException) -> None:
+        lose(self._pipeline, fault)
+        if self._pipeline.running is not None:
+            self._pipeline.running.by_id.pop(self.execution_id, None)
+
+    def _twin(self, above: Span | None) -> Span:
+        """Start a span of our own in place of the host's, which records nothing, or not all."""
+        assert self._pipeline.private_tracer is not None
+        name = _span_name(self._task_type)
+        return self._pipeline.private_tracer.start_twin(self._span, name, self._outer, self._started, above)
+
+    def _let_go(self, recorded: Span) -> None:
+        """Hold nothing of the task any longer: a context copied by a task in the background may live on."""
+        self._recorded = NonRecordingSpan(recorded.get_span_context())
+        self._capture = self.instance = self.task = None  # type: ignore[assignment]
+        self.context = self._outer = _ENDED
+
+
+class NoExecution:
+    """What :func:`current_execution` gives outside of any: it takes everything and does nothing."""
+
+    __slots__ = ()
+
+    execution_id: Final[None] = None
+
+    def set(self, **values: Any) -> None:
+        """Do nothing."""
+
+
+_NO_EXECUTION: Final = NoExecution()
+
+
+def current_execution() -> Execution | NoExecution:
+    """Return the execution that this code is part of, to ``set()`` what neither its task nor its result says."""
+    execution = otel_context.get_value(EXECUTION_KEY)
+    return execution if isinstance(execution, Execution) else _NO_EXECUTION
+
+
+def execution_in(context: Context) -> Execution | None:
+    """Return the innermost execution that *context* is part of, though it may have ended since."""
+    execution = context.get(EXECUTION_KEY)
+    return execution if isinstance(execution, Execution) else None
+
+
+def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
+    """Start an execution, or answer None where the call is not to be timed.
+
+    Raises:
+        BudgetExceeded: if the task must not start.
+    """
+    context = otel_context.get_current()
+    if context:
+        if is_suppressed(context):
+            return None
+        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
+        if enclosing is not None and _is_the_same(enclosing, plan, instance):
+            return None
+    try:
+        return Execution(pipeline, plan, instance, task, context)
+    except BudgetExceeded:
+        batch = batch_of(context)
+        if batch is not None:
+            batch.recorded += 1  # a task that never ran: what the batch says of it is no execution
+        raise
+    except Exception as fault:  # ours, or of the host's tracing: the task goes on
+        lose(pipeline, fault)
+        if is_interruption(fault):
+            raise
+        return None
+
+
+def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Execution | None:
+    """Start an execution by code that may fail, then unrecorded. What is thrown in passes, as by Ctrl-C.
+
+    Raises:
+        BudgetExceeded: if the task must not start.
+    """
+    try:
+        return start(*args)
+    except BudgetExceeded:
+        raise
+    except BaseException as fault:  # foreign code may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
+        return None
+
+
+def _is_the_same(enclosing: Enclosing, plan: Plan, instance: Any) -> bool:
+    """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
+    return (
+        instance is not None
+        and enclosing.instance is instance
+        and enclosing.plan is not plan
+        and enclosing.plan.method == plan.method
+    )
+
+
+def _span_name(task_type: str | None) -> str:
+    return f"{semconv.SPAN_NAME} {task_type}" if task_type else semconv.SPAN_NAME
+
+
+def _mark_failure(span: Span, verdict: Verdict) -> None:
+    if verdict.outcome is not Outcome.CANCELLED:  # whose status stays UNSET
+        span.set_status(StatusCode.ERROR, verdict.error_message)
+
+
+def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
+    """Describe *exception* by what is redacted already; ``record_exception`` would format it anew."""
+    stack = "".join(traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES))
+    return {
+        semconv.EXCEPTION_TYPE: verdict.exception_type or "",
+        semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
+        semconv.EXCEPTION_STACKTRACE: text_of(stack, 4 * MESSAGE_LIMIT),
+    }

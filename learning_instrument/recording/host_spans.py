@@ -1,0 +1,54 @@
+"""The host's own code around an execution: tracing, hooks, log. What fails in them stays out of the task."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, Span, Tracer
+
+from ..safety.guards import guarded, is_interruption, warn
+
+
+def start_host_span(tracer: Tracer, name: str, context: Context, start_time: int) -> Span:
+    """Start a span of the host's, or where its tracing fails one that records nothing."""
+    try:
+        return tracer.start_span(name, context, start_time=start_time)
+    except Exception as fault:  # a sampler or a span processor of the host's
+        if is_interruption(fault):
+            raise
+        _warn_of_host(type(fault).__qualname__)
+        return NonRecordingSpan(trace.get_current_span(context).get_span_context())
+
+
+def end_host_span(span: Span, end_time: int) -> None:
+    """End *span*, whatever the host's tracing makes of that."""
+    try:
+        span.end(end_time)
+    except Exception as fault:  # a span processor of the host's
+        if is_interruption(fault):
+            raise
+        _warn_of_host(type(fault).__qualname__)
+
+
+def call_hook(hook: Callable[..., object], *args: Any) -> None:
+    """Call a *hook* of the user's; what it raises stays here."""
+    try:
+        hook(*args)
+    except BaseException as fault:  # a hook may raise SystemExit; the task must not see it
+        if is_interruption(fault):
+            raise
+        guarded(_warn_of_hook, hook)
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_host(fault: str) -> None:
+    """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
+    warn("The application's tracing failed; executions are recorded without it.", exc_info=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_hook(hook: Callable[..., object]) -> None:
+    """Log, once for each hook, that it failed."""
+    warn("Hook %r failed; executions are recorded without it.", hook, exc_info=True)

@@ -1,0 +1,265 @@
+"""Roll-ups: what reports count, kept by day and by hour, advanced in slices in the background.
+
+They are a shortcut and nothing else. The mark says how far they go; answers add the executions above it, and
+put those right that have changed since (see ``rollup_schema``). So an answer is what the executions say,
+however far the roll-ups have come, and a crash between two slices loses nothing.
+"""
+
+import operator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..sqlite.executions import DIMENSIONS
+from ..sqlite.yielding import Statements, Target
+from . import histograms as bins
+from .measures import BIN, MEASURES, source, totals
+
+#: Raised when measures or bins change their meaning; roll-ups of another version are made anew.
+VERSION: Final = 1
+#: Executions in one transaction: a writer waits a few milliseconds for it.
+SLICE_ROWS: Final = 250
+#: What is written by one statement: SQLite before 3.32 knows no more than 999 parameters.
+_CELLS_AT_ONCE: Final = 20
+#: Roll-ups by the wide key are given up where they have this many cells, and more than half as many as executions.
+_WIDE_CELLS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """A table of roll-ups: sums for each bucket of time and each key."""
+
+    table: str
+    bucket: str
+    keys: tuple[str, ...]
+
+
+WIDE: Final = Cube("rollup_days_wide", "day", ("task_type", "model_tier", "pool_type", "repo"))
+#: The small ones first: an answer is read from the first that can give it.
+CUBES: Final = (
+    Cube("rollup_days_tier_pool", "day", ("model_tier", "pool_type")),
+    Cube("rollup_days_task_tier", "day", ("task_type", "model_tier")),
+    Cube("rollup_hours_tier_pool", "hour", ("model_tier", "pool_type")),
+    WIDE,
+)
+
+#: Whether the roll-ups are of this file and this version: a copy by ``.dump`` has the same rows under other rowids.
+IS_SOUND: Final = (
+    f"version = {VERSION} AND (mark = 0 OR execution_id ="
+    " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = rollup_state.mark))"
+)
+
+_NAMES: Final = tuple(MEASURES)
+_KEYS: Final = WIDE.keys
+
+
+@dataclass(slots=True)
+class _Cell:
+    """What is to be added to one cell of a cube."""
+
+    sums: list[float]
+    counts: Counter[int]
+
+
+_Key = tuple[str, ...]
+_Cells = dict[_Key, _Cell]
+
+
+def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
+    """Roll up at most so many *rows*, in one transaction together with the mark; tell whether there is more to do.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    if not is_behind(target):
+        return False
+    with target.transaction() as connection:
+        ((is_sound, has_wide),) = connection.execute(f"SELECT {IS_SOUND}, has_wide FROM rollup_state").fetchall() or [
+            (False, True)
+        ]
+        if not is_sound:
+            _empty(connection)
+            return True
+        if _roll_up_changes(connection, rows, has_wide):
+            return True
+        return _roll_up_tail(connection, rows, has_wide)
+
+
+def forget(target: Target) -> None:
+    """Empty the roll-ups; answers are read from the executions until they are advanced again.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    with target.transaction() as connection:
+        _empty(connection)
+
+
+def behind(target: Target) -> int:
+    """Return about how many executions are not rolled up, or have changed since.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
+    """
+    ((count,),) = target.execute(
+        "SELECT coalesce((SELECT max(rowid) FROM executions), 0) - coalesce((SELECT mark FROM rollup_state), 0)"
+        " + (SELECT count(*) FROM rollup_changes)"
+    )
+    return int(count)
+
+
+def is_behind(target: Target) -> bool:
+    """Tell whether there is anything to roll up.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
+    """
+    rows = target.execute(
+        f"SELECT NOT ({IS_SOUND}) OR mark < coalesce((SELECT max(rowid) FROM executions), 0)"
+        " OR EXISTS (SELECT 1 FROM rollup_changes) FROM rollup_state"
+    )
+    return not rows or bool(rows[0][0])
+
+
+def _roll_up_changes(connection: Statements, rows: int, has_wide: bool) -> bool:
+    """Put right what has changed; tell whether there was anything.
+
+    Before the tail: a row above the mark may have the rowid of a deleted one that is still among the changes.
+    """
+    ids = connection.execute("SELECT id FROM rollup_changes ORDER BY id LIMIT ?", (rows,)).fetchall()
+    if not ids:
+        return False
+    cells = _no_cells(has_wide)
+    last = ids[-1]
+    change = _collect(connection, cells, "rollup_changes", "id <= ?", last, -1)
+    as_it_is = "rowid IN (SELECT id FROM rollup_changes WHERE id <= ?) AND rowid <= (SELECT mark FROM rollup_state)"
+    change += _collect(connection, cells, "executions", as_it_is, last, 1)
+    _store(connection, cells, change, "DELETE FROM rollup_changes WHERE id <= ?", *last)
+    return True
+
+
+def _roll_up_tail(connection: Statements, rows: int, has_wide: bool) -> bool:
+    """Move the mark on; tell whether there may be more above it."""
+    newest = connection.execute(
+        "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM executions"
+        " WHERE rowid > (SELECT mark FROM rollup_state) ORDER BY rowid LIMIT ?))",
+        (rows,),
+    ).fetchone()
+    if newest is None:
+        return False
+    cells = _no_cells(has_wide)
+    above = "rowid > (SELECT mark FROM rollup_state) AND rowid <= ?"
+    change = _collect(connection, cells, "executions", above, newest[:1], 1)
+    _store(connection, cells, change, "UPDATE rollup_state SET mark = ?, execution_id = ?", *newest)
+    return change == rows
+
+
+def _no_cells(has_wide: bool) -> dict[Cube, _Cells]:
+    return {cube: {} for cube in CUBES if has_wide or cube is not WIDE}
+
+
+def _collect(
+    connection: Statements,
+    cells: dict[Cube, _Cells],
+    table: str,
+    condition: str,
+    parameters: Sequence[Any],
+    sign: int,
+) -> int:
+    """Add the rows of *table*, *sign* times, to *cells*; return how many there were, with the sign."""
+    keys = ", ".join(DIMENSIONS[name] for name in ("hour", *_KEYS))
+    numbers = ", ".join(str(number + 1) for number in range(1 + len(_KEYS)))
+    found = connection.execute(
+        f"SELECT {keys}, {totals(_NAMES)}, group_concat({BIN}) FROM {source(table, condition, _NAMES)}"
+        f" GROUP BY {numbers}",
+        parameters,
+    )
+    places = [(cube, [_KEYS.index(name) for name in cube.keys], of_cube) for cube, of_cube in cells.items()]
+    change = 0
+    for hour, *rest in found:
+        sums = rest[len(_KEYS) : -1] if sign > 0 else [-value for value in rest[len(_KEYS) : -1]]
+        counts = [int(number) for number in rest[-1].split(",")] if rest[-1] else []
+        change += int(sums[0])
+        for cube, keys_at, of_cube in places:
+            key = (hour if cube.bucket == "hour" else hour[:10], *[rest[at] for at in keys_at])
+            cell = of_cube.get(key)
+            if cell is None:
+                cell = of_cube[key] = _Cell(sums, Counter())
+            else:
+                cell.sums = list(map(operator.add, cell.sums, sums))
+            for number in counts:
+                cell.counts[number] += sign
+    return change
+
+
+def _store(connection: Statements, cells: dict[Cube, _Cells], change: int, note: str, *parameters: Any) -> None:
+    """Add *cells* to the tables, with how many executions these have, and *note* how far they go.
+
+    All that is read is read before anything is written: the lock is then held for the writing alone.
+    """
+    rows = {cube: _merged(connection, cube, of_cube) for cube, of_cube in cells.items()}
+    added = rows[WIDE].added if WIDE in rows else 0
+    (state,) = connection.execute("SELECT wide_cells, executions FROM rollup_state")
+    wide_cells, executions = state[0] + added, state[1] + change
+    connection.execute(note, parameters)
+    for cube, of_cube in rows.items():
+        _write(connection, cube, of_cube)
+    connection.execute("UPDATE rollup_state SET executions = ?, wide_cells = ?", (executions, wide_cells))
+    if wide_cells > max(_WIDE_CELLS, executions / 2):
+        # Keys that are nearly unique: reading the executions costs little more, and takes no room.
+        connection.execute(f"DELETE FROM {WIDE.table}")
+        connection.execute("UPDATE rollup_state SET has_wide = 0, wide_cells = 0")
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What becomes of a table of roll-ups."""
+
+    stored: list[tuple[Any, ...]]
+    deleted: list[_Key]
+    #: How many more it has then.
+    added: int = 0
+
+
+def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
+    """Return what becomes of the table of *cube* by adding *cells*."""
+    read = f"SELECT {', '.join(_NAMES)}, histogram FROM {cube.table} WHERE {_is_key(cube)}"
+    rows = _Rows([], [])
+    for key, cell in cells.items():
+        sums, counts = cell.sums, cell.counts
+        row = connection.execute(read, key).fetchone()
+        if row is not None:
+            sums = list(map(operator.add, row, sums))
+            bins.add(row[-1], counts)
+        if sums[0] > 0:
+            rows.stored.append((*key, *sums, bins.pack(counts)))
+            rows.added += row is None
+        elif row is not None:
+            rows.deleted.append(key)
+            rows.added -= 1
+    return rows
+
+
+def _write(connection: Statements, cube: Cube, rows: _Rows) -> None:
+    columns = ("bucket", *cube.keys, *_NAMES, "histogram")
+    places = f"({', '.join('?' * len(columns))})"
+    # Several at a time: each statement gives the interpreter lock away, and waits for it again behind busy tasks.
+    for start in range(0, len(rows.stored), _CELLS_AT_ONCE):
+        some = rows.stored[start : start + _CELLS_AT_ONCE]
+        connection.execute(
+            f"INSERT OR REPLACE INTO {cube.table} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}",
+            [value for row in some for value in row],
+        )
+    for key in rows.deleted:
+        connection.execute(f"DELETE FROM {cube.table} WHERE {_is_key(cube)}", key)
+
+
+def _is_key(cube: Cube) -> str:
+    return " AND ".join(f"{name} = ?" for name in ("bucket", *cube.keys))
+
+
+def _empty(connection: Statements) -> None:
+    for table in (*[cube.table for cube in CUBES], "rollup_changes", "rollup_state"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("INSERT INTO rollup_state VALUES (0, NULL, ?, 1, 0, 0)", (VERSION,))

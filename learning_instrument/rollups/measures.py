@@ -1,0 +1,130 @@
+"""What reports count, as SQL over the columns of an execution. Roll-ups and raw rows share these expressions.
+
+Each measure is a sum of whole numbers (nano-dollars, microseconds), so that a sum is the same in any order, and
+what was added can be taken out again to the last digit.
+"""
+
+from typing import Final
+
+NANO: Final = 1e9
+MICRO: Final = 1e6
+QUALITY_SCALE: Final = 1e4
+LOG_SCALE: Final = 1e5
+
+#: A number beyond it (a million dollars, 31 years) is nonsense, and would push its neighbours' digits out of their sum.
+_MOST: Final = 1e15
+
+
+def _is_reported(column: str) -> str:
+    # JSON of our own writing: a column's name in quotes is nothing else.
+    return f"instr(defaulted, '\"{column}\"') = 0"
+
+
+def _whole(value: str, scale: float) -> str:
+    most = _MOST / scale
+    return f"CAST(round(max(-{most}, min({most}, {value})) * {scale}) AS INTEGER)"
+
+
+def _where(condition: str, value: str) -> str:
+    return f"CASE WHEN {condition} THEN {value} END"
+
+
+#: Whether an execution's duration is known.
+IS_TIMED: Final = f"({_is_reported('duration_seconds')})"
+#: Whether an execution's cost is known, and whether it can be held against its estimate.
+IS_PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
+#: An estimate says nothing of another estimate.
+IS_COMPARED: Final = (
+    f"({IS_PRICED} AND {_is_reported('cost_estimate')} AND cost_estimate IS NOT NULL"
+    " AND cost_source IS NOT 'estimated')"
+)
+#: Both costs above 0 as well, so that their ratio has a logarithm.
+IS_SCALED: Final = f"({IS_COMPARED} AND actual_cost > 0 AND cost_estimate > 0)"
+
+_FACTS: Final = {
+    "is_timed": IS_TIMED,
+    "is_priced": IS_PRICED,
+    "is_compared": IS_COMPARED,
+    "ratio": _where(IS_SCALED, "max(0.000001, min(10000000.0, actual_cost / cost_estimate))"),
+}
+_OFF: Final = "abs(actual_cost - cost_estimate)"
+_LOW: Final = "FROM rollup_bins WHERE low <= {} ORDER BY low DESC LIMIT 1"
+# SQLite need not have ln(): the logarithm of a bin's lower edge, and four terms of the series for the rest.
+_REST: Final = "(ratio / low - 1)"
+_LOG: Final = (
+    f"(SELECT log + {_REST} * (1 - {_REST} * (0.5 - {_REST} * (1 / 3.0 - {_REST} / 4))) {_LOW.format('ratio')})"
+)
+#: Facts that are made of others.
+_LATER_FACTS: Final = {"log": _where("ratio IS NOT NULL", _whole(_LOG, LOG_SCALE))}
+
+#: The name of each measure, and what one execution adds to it; NULL adds nothing.
+MEASURES: Final = {
+    "executions": "1",
+    "succeeded": "success",
+    "failed": "outcome = 'failed'",
+    "errors": "outcome = 'error'",
+    "timeouts": "outcome = 'timeout'",
+    "cancelled": "outcome = 'cancelled'",
+    "lost": "outcome = 'lost'",
+    "timed": "is_timed",
+    "duration_us": _where("is_timed", _whole("duration_seconds", MICRO)),
+    "queued": "queue_seconds IS NOT NULL",
+    "queue_us": _whole("queue_seconds", MICRO),
+    "rated": "quality_score IS NOT NULL",
+    "quality_e4": _whole("quality_score", QUALITY_SCALE),
+    "priced": "is_priced",
+    "priced_succeeded": "is_priced AND success",
+    "cost_nano": _where("is_priced", _whole("actual_cost", NANO)),
+    "failure_nano": _where("is_priced AND NOT success", _whole("actual_cost", NANO)),
+    "unpriced": "cost_source IS 'unpriced'",
+    "counted": "input_tokens IS NOT NULL OR output_tokens IS NOT NULL",
+    "input_tokens": _whole("input_tokens", 1.0),
+    "output_tokens": _whole("output_tokens", 1.0),
+    "compared": "is_compared",
+    "estimate_nano": _where("is_compared", _whole("cost_estimate", NANO)),
+    "actual_nano": _where("is_compared", _whole("actual_cost", NANO)),
+    "off_nano": _where("is_compared", _whole(_OFF, NANO)),
+    "off_rated": "is_compared AND actual_cost > 0",
+    "off_e6": _where("is_compared AND actual_cost > 0", _whole(f"{_OFF} / actual_cost", MICRO)),
+    "within_20": f"is_compared AND {_OFF} <= 0.2 * actual_cost",
+    "scaled": "ratio IS NOT NULL",
+    "log_e5": "log",
+    "log2_e10": "log * log",
+}
+
+#: The bin of an execution's duration.
+BIN: Final = _where("is_timed", f"(SELECT bin {_LOW.format('duration_seconds')})")
+#: The bin of the time that its task waited for it.
+QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('queue_seconds')})")
+
+#: The columns of an execution that measures and dimensions are made of.
+COLUMNS: Final = (
+    "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
+    "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
+    "output_tokens", "defaulted",
+)  # fmt: skip
+_NEED_RATIO: Final = frozenset(("scaled", "log_e5", "log2_e10"))
+
+
+def totals(names: tuple[str, ...]) -> str:
+    """Return the SQL of the sums of the measures *names* over the rows of :func:`source`, each under its name."""
+    # total() does not overflow; a float is exact up to 2^53.
+    return ", ".join(f"total({MEASURES[name]}) AS {name}" for name in names)
+
+
+def source(table: str, condition: str, names: tuple[str, ...]) -> str:
+    """Return the SQL of what measures are summed over: the rows of *table*, and the facts that *names* are made of.
+
+    Args:
+        table: ``executions``, or one that has its :data:`COLUMNS`.
+        condition: what comes after WHERE.
+        names: the measures.
+    """
+    needs_ratio = not _NEED_RATIO.isdisjoint(names)
+    columns = ", ".join((*COLUMNS, "worker_id") if table == "executions" else COLUMNS)
+    facts = "".join(f", {sql} AS {name}" for name, sql in _FACTS.items() if needs_ratio or name != "ratio")
+    # LIMIT -1 keeps SQLite from merging the queries: each fact would be worked out again for every measure.
+    rows = f"(SELECT {columns}{facts} FROM {table} WHERE {condition} LIMIT -1)"
+    if not needs_ratio:
+        return rows
+    return f"(SELECT *{''.join(f', {sql} AS {name}' for name, sql in _LATER_FACTS.items())} FROM {rows} LIMIT -1)"

@@ -1,0 +1,67 @@
+"""The words of task descriptions, indexed in the background: what ``analytics.similar`` finds candidates by.
+
+A shortcut like the roll-ups: it covers the executions up to a mark. Triggers keep up with changes of those, and
+questions read the descriptions above the mark themselves.
+"""
+
+from typing import Final
+
+from ..sqlite.yielding import Target
+
+#: Executions in one transaction: a writer waits a few milliseconds for it.
+SLICE_ROWS: Final = 250
+#: A copy by ``.dump`` may have the same executions under other rowids.
+IS_SOUND: Final = (
+    "(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = search_state.mark))"
+)
+
+
+def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
+    """Index the next *rows* executions, in one transaction together with the mark; tell whether there is more to do.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    ((is_sound, left),) = target.execute(
+        f"SELECT {IS_SOUND}, mark < coalesce((SELECT max(rowid) FROM executions), 0) FROM search_state"
+    )
+    if not is_sound:
+        forget(target)
+        return True
+    if not left:
+        return False
+    with target.transaction() as connection:
+        above = connection.execute(
+            "SELECT rowid, execution_id FROM executions WHERE rowid > (SELECT mark FROM search_state)"
+            " ORDER BY rowid LIMIT ?",
+            (rows,),
+        ).fetchall()
+        if above:
+            connection.execute(
+                "INSERT INTO execution_search (rowid, task_description) SELECT rowid, task_description FROM executions"
+                " WHERE rowid > (SELECT mark FROM search_state) AND rowid <= ?",
+                above[-1][:1],
+            )
+            connection.execute("UPDATE search_state SET mark = ?, execution_id = ?", above[-1])
+    return len(above) == rows
+
+
+def forget(target: Target) -> None:
+    """Empty the index; descriptions are read from the executions until it is advanced again.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    with target.transaction() as connection:
+        connection.execute("INSERT INTO execution_search (execution_search) VALUES ('delete-all')")
+        connection.execute("UPDATE search_state SET mark = 0, execution_id = NULL")
+
+
+def behind(target: Target) -> int:
+    """Return about how many executions are not indexed.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
+    """
+    ((count,),) = target.execute("SELECT coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM search_state")
+    return int(count)

@@ -1,0 +1,190 @@
+"""Anything at all -> a small JSON text, or a plain value: bounded, acyclic, valid UTF-8, without secrets.
+
+No code of the value's own class runs here, other than the iteration of mappings and the ``str`` of an
+exception, each behind a guard: ``repr``, ``bool`` and ``==`` of a foreign object are never asked.
+"""
+
+import enum
+import functools
+import itertools
+import math
+from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any, Final
+
+from .guards import is_interruption
+from .readers import is_mapping
+from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
+
+#: SQLite's and OTLP's integers have 64 bits.
+INTEGER_LIMIT: Final = 2**63
+
+_LISTS: Final = (list, tuple, set, frozenset)
+# Tried in turn until the text is short enough: longest string, most items, greatest depth.
+_BUDGETS: Final = ((2000, 200, 8), (400, 40, 6), (80, 12, 4), (40, 4, 2))
+_CUT: Final = "..."
+_QUOTED_MARKER: Final = _quoted(MARKER)
+_LONGEST_NAME: Final = 100
+
+
+def exact(value: Any) -> Any:
+    """Return *value* without its subclass: exact str, int, float; enum members as values, numpy scalars as numbers."""
+    cls = type(value)
+    if cls is str or cls is int or cls is float or cls is bool:
+        return value
+    if issubclass(cls, enum.Enum):
+        return exact(value._value_)
+    if issubclass(cls, str):
+        return str.__str__(value)
+    if issubclass(cls, int):
+        return int.__int__(value)
+    if issubclass(cls, float):
+        return float.__float__(value)
+    if cls.__module__ == "numpy" and hasattr(cls, "item"):
+        return value.item()
+    if cls.__module__ == "decimal" and cls.__name__ == "Decimal":
+        return float(value)
+    return value
+
+
+def utf8(text: str) -> str:
+    """Return *text* with lone surrogates, which UTF-8 cannot hold, replaced."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def text_of(value: str, limit: int) -> str:
+    """Return *value* redacted, then cut to *limit* characters, then made valid UTF-8."""
+    return utf8(redact(value)[:limit])
+
+
+def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
+    """Return a JSON object of at most *limit* bytes, cut where it must be.
+
+    Args:
+        members: its members, under names of our own.
+        limit: the greatest length of the text, in bytes.
+        head: members that are JSON already, to come first, such as ``"pool_id":"p1"``.
+    """
+    for longest, items, depth in _BUDGETS:
+        parts = [head] if head else []
+        room = [limit // 2]  # in values: each takes two characters at the least
+        try:
+            for name, value in members.items():
+                parts.append(f'"{name}":{_json(value, longest, items, depth, room)}')
+        except _TooMuchError:
+            continue
+        text = "{" + ",".join(parts) + "}"
+        if len(text) <= limit:
+            return text
+    return '{"truncated":true}'
+
+
+class _TooMuchError(Exception):
+    """There are more values than fit. A small graph of objects has more paths than anybody can wait for."""
+
+
+def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
+    """Write JSON in one pass: at most *longest* characters a string, *items* a container and *depth* levels."""
+    cls = type(value)
+    if cls is not dict and cls is not str and cls is not int:
+        value = _guarded_exact(value)
+        cls = type(value)
+    if cls is str:
+        if len(value) < SHORTEST_SECRET:
+            return _quoted(utf8(value))
+        text = text_of(value, longest)
+        return _quoted(text if len(value) <= longest else text + _CUT)
+    if value is None:
+        return "null"
+    if cls is bool:
+        return "true" if value else "false"
+    if cls is int:
+        return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
+    if cls is float:
+        return repr(value) if math.isfinite(value) else f'"{value}"'
+    if cls is dict or is_mapping(cls):
+        return _json_object(value, longest, items, depth - 1, room) if depth > 0 else _quoted(_CUT)
+    if issubclass(cls, _LISTS):
+        return _json_array(value, longest, items, depth - 1, room) if depth > 0 else _quoted(_CUT)
+    if issubclass(cls, (bytes, bytearray)):
+        return f'"{len(memoryview(value))} bytes"'
+    return _quoted(f"<{type_name(cls)}>")
+
+
+def _json_object(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
+    members: dict[str, str] = {}
+    try:
+        for key, item in itertools.islice(value.items(), items):
+            name, is_secret = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
+            members[name] = _QUOTED_MARKER if is_secret else _json(item, longest, items, depth, room)
+        _take(room, len(members))
+    except _TooMuchError:
+        raise
+    except BaseException as fault:  # a mapping of a user's own class: whatever its iteration raises stays here
+        if is_interruption(fault):
+            raise
+        return _quoted(f"<{type_name(type(value))}>")
+    return "{" + ",".join([f"{name}:{text}" for name, text in members.items()]) + "}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _member(name: str) -> tuple[str, bool]:
+    """Return *name* as JSON has it, without secrets, and whether what it names is one."""
+    return _quoted(utf8(redact(name))), names_a_secret(name)
+
+
+def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
+    try:
+        texts = [_json(item, longest, items, depth, room) for item in itertools.islice(value, items)]
+        _take(room, len(texts))
+        return f"[{','.join(texts)}]"
+    except _TooMuchError:
+        raise
+    except BaseException as fault:  # a list of a user's own class: whatever its iteration raises stays here
+        if is_interruption(fault):
+            raise
+        return _quoted(f"<{type_name(type(value))}>")
+
+
+def _take(room: list[int], count: int) -> None:
+    room[0] -= count
+    if room[0] < 0:
+        raise _TooMuchError
+
+
+def _name(key: Any) -> str:
+    """Return the name of a member whose key is no short string: JSON has no others."""
+    if issubclass(type(key), str):
+        return text_of(str.__str__(key), _LONGEST_NAME)
+    return _json(key, _LONGEST_NAME, 4, 1, [4])
+
+
+def _guarded_exact(value: Any) -> Any:
+    try:
+        return exact(value)
+    except BaseException as fault:  # an odd enum or numpy-like object
+        if is_interruption(fault):
+            raise
+        return None
+
+
+def type_name(cls: type) -> str:
+    """Return the name of *cls*, whatever its metaclass thinks of that."""
+    return utf8(type.__dict__["__name__"].__get__(cls))
+
+
+def message_of(exception: BaseException) -> str:
+    """Return the text of *exception*, or ``""`` where its ``__str__`` fails."""
+    try:
+        text = str(exception)
+    except BaseException as fault:  # a __str__ that raises must not replace the task's own error
+        if is_interruption(fault):
+            raise
+        return ""
+    return str.__str__(text)

@@ -1,0 +1,50 @@
+"""Executions."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ..record import COLUMNS, Row
+
+#: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
+#: do so for every row, and wait for it again behind the threads that produce them.
+_CHUNKS: Final = (256, 32, 8, 1)
+_ONE_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
+#: What a result that takes a lost row's place leaves as it is.
+_KEPT: Final = ("execution_id", "user_accepted", "user_rating")
+_INSERT: Final = f"INSERT INTO executions ({','.join(COLUMNS)}) VALUES "
+# Storing one execution twice keeps one row. Only a result takes the place of what was taken for lost.
+_ONCE: Final = (
+    " ON CONFLICT (execution_id) DO UPDATE SET "
+    + ",".join(f"{column}=excluded.{column}" for column in COLUMNS if column not in _KEPT)
+    + " WHERE outcome='lost' AND excluded.outcome<>'lost'"
+)
+_INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size in _CHUNKS}
+_INSERT_ONE: Final = _INSERTS[1]
+
+
+def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+#: An id, three times -> the id of that execution, or of the last execution of that task.
+EXACTLY: Final = (
+    "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
+    " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1"
+)
+
+#: What executions are grouped and filtered by.
+DIMENSIONS: Final = {
+    "task_type": "task_type",
+    "model_tier": "coalesce(model_tier, 'unknown')",
+    "pool_type": "coalesce(pool_type, 'unknown')",
+    "repo": "coalesce(repo, 'unknown')",
+    "worker_id": "coalesce(worker_id, 'unknown')",
+    "day": "substr(timestamp, 1, 10)",
+    "hour": "substr(timestamp, 1, 13)",
+}
+#: Those that are parts of the time.
+BUCKETS: Final = ("day", "hour")

@@ -1,0 +1,173 @@
+"""The table ``running``: executions that have run for a while, so that those of a dead process are not forgotten.
+
+An entry holds the row that is stored should its process die. What a process of another host or container does
+cannot be asked; :mod:`processes` says when it is taken for dead.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from ..record import COLUMNS, Row, iso_timestamp
+from ..sqlite.connection import WriteConnection
+from .liveness import Process, has_died, this_process
+
+log = logging.getLogger("learning_instrument")
+
+
+_ENTRY: Final = (
+    "execution_id", "task_id", "task_type", "pool_type", "process_id", "host", "process", "started", "heartbeat",
+    "record",
+)  # fmt: skip
+_INSERT: Final = f"INSERT INTO running ({','.join(_ENTRY)}) VALUES "
+_AGAIN: Final = " ON CONFLICT (execution_id) DO UPDATE SET heartbeat = excluded.heartbeat"
+_CHUNK: Final = 100
+_BUSY_SECONDS: Final = 0.5
+#: Statements after which the write-ahead log is moved into the database: heartbeats alone would make it grow for ever.
+_CHECKPOINT_WRITES: Final = 200
+
+
+class Ledger:
+    """The entries of this process in the table ``running``, and what became of others'. Used by one thread at a time.
+
+    Each statement commits by itself: a transaction would hold the lock while this thread waits for the interpreter's.
+
+    Args:
+        path: the absolute path of the database.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection = WriteConnection(path, _BUSY_SECONDS)
+        self._writes = 0
+        #: The ids of our entries.
+        self.standing: set[str] = set()
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the database is there. Only an execution makes it: what was deleted must not come back for upkeep."""
+        return os.path.exists(self._path)
+
+    def enter(self, rows: Sequence[Row]) -> None:
+        """Enter executions, each by the row that is to be stored should this process die."""
+        now = iso_timestamp(time.time_ns())
+        process = this_process()
+        for chunk in _chunks([_entry(row, process, now) for row in rows]):
+            places = ",".join([f"({','.join('?' * len(_ENTRY))})"] * len(chunk))
+            self._write(f"{_INSERT}{places}{_AGAIN}", [value for entry in chunk for value in entry])
+            self.standing.update(entry[0] for entry in chunk)
+
+    def renew(self) -> None:
+        """Give a sign of life. An entry that is gone (the file was replaced, say) is entered anew by who asks next."""
+        identity = this_process().identity
+        now = iso_timestamp(time.time_ns())
+        self._write("UPDATE running SET heartbeat = ? WHERE process = ?", (now, identity))
+        found = self._connection.execute("SELECT execution_id FROM running WHERE process = ?", (identity,))
+        self.standing.intersection_update(execution_id for (execution_id,) in found)
+
+    def leave(self, execution_ids: Collection[str], is_stored: bool) -> None:
+        """Delete the entries of executions that ended.
+
+        Args:
+            execution_ids: which.
+            is_stored: whether all their rows are stored that ever will be. Else an entry waits for its row.
+        """
+        if not self.has_file:
+            self.standing.difference_update(execution_ids)
+            return
+        for chunk in _chunks(list(execution_ids)):
+            these = f"execution_id IN ({','.join('?' * len(chunk))})"
+            if is_stored:
+                self._write(f"DELETE FROM running WHERE {these}", chunk)
+                self.standing.difference_update(chunk)
+            else:
+                found = self._connection.execute(f"SELECT execution_id FROM executions WHERE {these}", chunk)
+                if found:
+                    self.leave([execution_id for (execution_id,) in found], is_stored=True)
+
+    def settle_dead(self) -> bool:
+        """Store the executions of dead processes as lost; tell whether living ones of others remain."""
+        identity = this_process().identity
+        others = self._connection.execute(
+            "SELECT execution_id, process_id, host, process, started, heartbeat, record FROM running"
+            " WHERE process <> ? ORDER BY rowid",
+            (identity,),
+        )
+        dead = _of_dead_processes(others)
+        for chunk in _chunks(dead):
+            # Stored first: should this process die in between, the next one finds the row, and keeps one.
+            self._connection.insert([row for row in map(_lost_row, chunk) if row is not None])
+            ids = [entry[0] for entry in chunk]
+            self._write(f"DELETE FROM running WHERE execution_id IN ({','.join('?' * len(ids))})", ids)
+        return len(dead) < len(others)
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        self._connection.close()
+
+    def start_anew(self) -> None:
+        """Go on in a forked child: entries and connection are the parent's."""
+        self._connection.abandon()
+        self.standing = set()
+
+    def _write(self, sql: str, parameters: Sequence[Any]) -> None:
+        self._connection.execute(sql, parameters)
+        self._writes += 1
+        if self._writes >= _CHECKPOINT_WRITES:
+            self._writes = 0
+            self._connection.checkpoint()
+
+
+def _entry(row: Row, process: Process, now: str) -> Row:
+    values = {column: value for column, value in zip(COLUMNS, row, strict=True) if value is not None}
+    return (
+        values["execution_id"],
+        values["task_id"],
+        values["task_type"],
+        values["pool_type"],
+        process.process_id,
+        process.host,
+        process.identity,
+        values["timestamp"],
+        now,
+        json.dumps(values, separators=(",", ":")),
+    )
+
+
+def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
+    now = time.time()
+    verdicts: dict[Process, bool] = {}
+    dead = []
+    for entry in entries:
+        _, process_id, host, identity, _, heartbeat, _ = entry
+        process = Process(process_id, host, identity)
+        if process not in verdicts:  # one heartbeat is that of all
+            verdicts[process] = has_died(process, now - _moment(heartbeat))
+        if verdicts[process]:
+            dead.append(entry)
+    return dead
+
+
+def _lost_row(entry: Row) -> Row | None:
+    execution_id, process_id, host, _, started, heartbeat, record = entry
+    try:
+        values = json.loads(record)
+    except ValueError:
+        log.warning("The entry %s of the table running cannot be read; it is left out.", execution_id)
+        return None
+    values["duration_seconds"] = max(0.0, _moment(heartbeat) - _moment(started))
+    values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."
+    return tuple(values.get(column) for column in COLUMNS)
+
+
+def _moment(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

@@ -1,0 +1,68 @@
+"""What a database needs from time to time and no task may wait for: checkpoints, retention, roll-ups."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ..rollups import catch_up as followers
+from ..sqlite.connection import WriteConnection
+from ..sqlite.yielding import Pace
+from .retention import Retention, trim
+
+#: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
+_CHECKPOINT_ROWS: Final = 1000
+#: How often retention is looked after while executions come in.
+_RETENTION_SECONDS: Final = 30.0
+
+
+class Upkeep:
+    """What is due, and when."""
+
+    def __init__(self) -> None:
+        self.limit(Retention())
+        self._pace = Pace()
+        self.start_anew()
+
+    def limit(self, retention: Retention) -> None:
+        """Delete what is beyond *retention* from now on."""
+        self._retention = retention
+        self._limits_apply = retention != Retention()
+        self._trimmed = float("-inf")
+
+    def start_anew(self) -> None:
+        """Forget what is the parent's, after a fork."""
+        self._since_checkpoint = 0
+
+    def count(self, rows: int) -> bool:
+        """Count *rows* that were written; tell whether something is due."""
+        self._since_checkpoint += rows
+        return self._since_checkpoint >= _CHECKPOINT_ROWS or (
+            self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
+        )
+
+    def tend(
+        self, target: WriteConnection, is_waited_for: Callable[[], object], is_locked: Callable[[], object]
+    ) -> bool:
+        """Do what is due; tell whether there is more to do.
+
+        Args:
+            target: what to write with.
+            is_waited_for: tells whether somebody waits for this to end, which it then does.
+            is_locked: tells whether a task of this process commits just now.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+        """
+        if self._since_checkpoint >= _CHECKPOINT_ROWS:
+            self._since_checkpoint = 0
+            target.checkpoint()
+        has_trimmed = self._trim(target)
+        # What was deleted takes room until it is counted out.
+        has_more = followers.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)
+        return has_more or has_trimmed
+
+    def _trim(self, target: WriteConnection) -> bool:
+        if not self._limits_apply:
+            return False
+        self._trimmed = time.monotonic()
+        return trim(target, self._retention)

@@ -1,0 +1,450 @@
+"""Records in, rows stored: on the task's thread or behind it, in one process or after a fork.
+
+In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode, and where the database is
+locked or cannot be written, rows go to the background writer, which does as well what would hold up a task.
+"""
+
+import functools
+import logging
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from ..costs.call_store import CallBatch, CallStorage
+from ..costs.execution_totals import due
+from ..errors import DatabaseError
+from ..record import Row, row_from_record
+from ..safety import exit as ending
+from ..safety.forks import tell_of_forks
+from ..safety.guards import is_interruption
+from ..sqlite import read_only
+from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
+from .background_writer import GATHER_SECONDS, BackgroundWriter
+from .housekeeping import Upkeep
+from .retention import Retention
+from .statistics import Counts, Statistics
+from .watchdog import Watcher
+
+T = TypeVar("T")
+#: How long a fork waits for each of the threads that use the database.
+_FORK_SECONDS: Final = 2.0
+log = logging.getLogger("learning_instrument")
+
+
+#: How long a task waits for another writer's lock, and the background writer, in seconds.
+_TASK_BUSY_SECONDS: Final = 0.03
+#: And before that for another thread of its own process: 50 ms together.
+_TASK_LOCK_SECONDS: Final = 0.02
+_BACKGROUND_BUSY_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 5.0
+
+
+class Storage:
+    """What takes records, and puts them into one SQLite file.
+
+    Opening is lazy: a path that cannot be used is an error where a person asked (:meth:`open`, :meth:`query`),
+    and a counted, logged loss where a task did.
+
+    Args:
+        path: the absolute path of the database; it and its folder are made where there are none.
+        durability: ``"commit"`` (a row is committed before its task returns), or ``"batch"`` (within 100 ms).
+    """
+
+    def __init__(self, path: str, durability: str) -> None:
+        self.path = path
+        self.durability = durability
+        #: What stores model calls, and prices them.
+        self.calls = CallStorage()
+        self._counts = Counts(path)
+        self._upkeep = Upkeep()
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        this = weakref.ref(self)  # the watcher's thread must not keep a database that nobody has any more
+        self._watcher = Watcher(path, lambda: (storage := this()) is not None and storage._has_backlog())
+        #: The executions that run now, for the pipelines.
+        self.running = self._watcher.running
+        self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watcher.opened)
+        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watcher.opened)
+        # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
+        gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
+        self._writer = BackgroundWriter(
+            self._rows, self._write_behind, self._failed, self._tend, gather_seconds=gather_seconds
+        )
+        self._has_tried = False
+        tell_of_forks(self)
+        ending.tell_of_the_end(self, turn=2)
+
+    def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
+        """Store *records*, as the durability says. Never raises for the database's sake.
+
+        Args:
+            records: :class:`ExecutionRecord` objects, or what *to_row* takes.
+            to_row: makes the row of a record. In ``batch`` mode it is called by the background writer.
+
+        Returns:
+            False if any of them was lost.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        if self.durability == "batch":
+            if not self._has_tried:
+                self._try_to_open()
+            return self._queue([(to_row, record) for record in records])
+        items = [(to_row, record) for record in records]
+        rows = self._rows(items)
+        return (not rows or self._commit(rows)) and len(rows) == len(items)
+
+    def _try_to_open(self) -> None:
+        """Make a file that is not there yet: to do it in the background would keep the first rows waiting for long."""
+        self._has_tried = True
+        if not os.path.exists(self.path) and self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+            try:
+                self._front.open()
+            except (sqlite3.Error, OSError, DatabaseError):
+                pass  # the writer will say so, when it fails as well
+            finally:
+                self._lock.release()
+
+    def append_calls(self, batch: CallBatch) -> bool:
+        """Store model calls in the background, and add them up. Never raises for the database's sake.
+
+        Returns:
+            False if they were lost.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        if self._writer.put((self.calls.priced, batch)):
+            return True
+        self._counts.lose("model calls, queue full", None, len(batch.calls))
+        return False
+
+    def _commit(self, rows: Sequence[Row]) -> bool:
+        """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""
+        # Those that wait go first. And whoever holds the lock holds it for a moment.
+        if self._counts.rows_behind > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+            return self._defer(rows)
+        try:
+            stored, refused = self._insert(self._front, rows)
+            self._counts.stored += stored
+        except (sqlite3.Error, OSError, DatabaseError) as error:
+            if is_interruption(error):  # as a time limit's TimeoutError, which is an OSError
+                raise
+            self._failed(error)
+            return self._defer(rows)
+        finally:
+            self._lock.release()
+        if awaited := self.calls.awaited(rows):
+            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
+        if self._upkeep.count(len(rows)):
+            self._writer.request_tending()
+        return not refused
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """Answer a question in SQL, column name -> value for each row. What is queued is written first.
+
+        Raises:
+            DatabaseError: if the database cannot be opened, or the question not answered.
+        """
+        self.open()
+        self._request_totals()
+        if self._writer.backlog:
+            self.flush()
+        try:
+            with self._read_lock:
+                return read_only.query(self.path, sql, parameters)
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            raise DatabaseError(f"{self.path}: {error}. The question was: {sql:.500}") from error
+
+    def open(self) -> None:
+        """Open the database, and make or migrate its file.
+
+        Raises:
+            DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        try:
+            with self._lock:
+                patiently(self._front.open)
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(
+                f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
+            ) from error
+        self._watcher.settle_dead()
+
+    def transact(self, work: Callable[[Execute], T]) -> T:
+        """Return what *work* does with a function that executes statements: all of them, or none. Not for tasks.
+
+        What is queued is written first.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
+        return self.within_transaction(lambda opened: work(executing(opened)))
+
+    def within_transaction(self, action: Callable[[Connection], T]) -> T:
+        """Return what *action* does with a connection, in one transaction. Like :meth:`transact`, for what needs more.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
+
+        def act(target: WriteConnection) -> T:
+            with target.transaction() as opened:
+                return action(opened)
+
+        self.flush()
+        return self._between_batches(act)
+
+    def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
+        """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.
+
+        A database that cannot be written at all is not waited for; its executions are kept, and tried again.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        return self._writer.flush(timeout)
+
+    def statistics(self) -> Statistics:
+        """Return how many records were stored, deferred and lost since this object was made, in this process."""
+        return self._counts.statistics()
+
+    def count_lost(self, reason: str, count: int = 1) -> None:
+        """Count *count* executions as lost for *reason*; the next write that succeeds stores the count."""
+        self._counts.count_lost(reason, count)
+
+    def limit(self, retention: Retention) -> None:
+        """Delete what is beyond *retention*, in the background, from the next record on."""
+        self._upkeep.limit(retention)
+
+    def close(self) -> Awaitable[None]:
+        """Write what is queued, and close. What is stored later opens the database again.
+
+        Returns:
+            An awaitable that is done already, so that ``await database.close()`` works as well.
+        """
+        if self._pid != os.getpid():
+            self.start_anew()
+        if self._front.is_open:
+            self._request_totals()
+        if not self._writer.flush(_CLOSE_SECONDS):
+            log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
+        self._watcher.close()
+        with self._lock:
+            self._front.close()
+        self._writer.between_batches(self._back.close)
+        return _Done()
+
+    def end(self) -> None:
+        """Close: the process ends. Nobody else does while the writer's thread runs, and what the log holds stays there.
+
+        Then whoever copies the file alone has all of it. What is stored later opens the database again.
+        """
+        if self._pid != os.getpid() or self._writer.backlog:
+            return
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            try:
+                self._front.close()
+            finally:
+                self._lock.release()
+        if self._writer.hold(_CLOSE_SECONDS):
+            try:
+                self._back.close()
+            finally:
+                self._writer.release()
+
+    def __del__(self) -> None:
+        """Close the connections of a database that nobody closed."""
+        if getattr(self, "_pid", None) == os.getpid():
+            self._front.close()
+            self._back.close()
+
+    def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> list[Row]:
+        """Return the rows of *items*; what cannot be read is counted as lost."""
+        rows = []
+        for to_row, item in items:
+            try:
+                rows.append(to_row(item))
+            except Exception as error:  # a span that was tampered with; the others of its batch go on
+                if is_interruption(error):
+                    raise
+                self._counts.lose("unreadable", error)
+        return rows
+
+    def _defer(self, rows: Sequence[Row]) -> bool:
+        self._counts.defer(len(rows))
+        return self._queue([(_as_it_is, row) for row in rows])
+
+    def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
+        refused = 0
+        for item in items:
+            if not self._writer.put(item):
+                refused += 1
+        if refused:
+            self._counts.settle(refused)
+            self._counts.lose("queue full", None, refused)
+        return not refused
+
+    def _write_behind(self, items: Sequence[Row | CallBatch]) -> None:
+        """Commit rows and model calls, in the background. What raises is tried again."""
+        rows = [item for item in items if not isinstance(item, CallBatch)]
+        parts = self.calls.parts([item for item in items if isinstance(item, CallBatch)], rows)
+        first = functools.partial(self._store_calls, parts[0]) if parts else None
+        began = time.monotonic()
+        stored, _ = self._insert(self._back, rows, first)
+        self._counts.stored_behind += stored
+        self._counts.settle(len(rows))
+        for part in parts[1:]:
+            if part.due:  # thousands that another process left: as long as one part holds the lock, others can have it
+                time.sleep(time.monotonic() - began)
+                began = time.monotonic()
+            self._insert(self._back, (), functools.partial(self._store_calls, part))
+        self._upkeep.count(len(rows) + sum(part.size for part in parts))
+        self._counts.works_again()
+
+    def _insert(
+        self, target: WriteConnection, rows: Sequence[Row], then: Callable[[Connection], object] | None = None
+    ) -> tuple[int, int]:
+        """Commit *rows* and the counts nobody was told of. A row that cannot be bound is counted as lost.
+
+        Returns:
+            How many rows were new, and how many could not be bound.
+        """
+        untold = self._counts.take_untold()
+        try:
+            try:
+                return target.insert(rows, untold, then), 0
+            except _UNBINDABLE:
+                stored = [self._insert_alone(target, row) for row in rows]
+                target.insert([], untold, then)
+                return sum(filter(None, stored)), stored.count(None)
+        except BaseException as error:
+            if untold:
+                self._counts.give_back(untold)
+            if not is_busy(error):
+                target.close()  # a connection that found its file read-only stays so; a new one looks again
+            raise
+
+    def _insert_alone(self, target: WriteConnection, row: Row) -> int | None:
+        try:
+            return target.insert([row])
+        except _UNBINDABLE as error:
+            self._counts.lose("unreadable", error)
+            return None
+
+    def _store_calls(self, part: CallBatch, opened: Connection) -> None:
+        """Store model calls within a transaction. What cannot be stored at all must not hold up what can."""
+        try:
+            self.calls.store(opened, part)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _UNBINDABLE):
+                raise  # it is tried again
+            if len(part.calls) > 1:
+                for call in part.calls:
+                    self._store_calls(CallBatch([call]), opened)
+            else:
+                self._counts.lose("model calls, unreadable", error, len(part.calls))
+
+    def _failed(self, error: BaseException) -> bool:
+        """Say that the database cannot be written; answer whether that passes by itself, as another's lock does."""
+        if is_busy(error):
+            return True
+        self._counts.warn_of_failure(error)
+        return False
+
+    def _has_backlog(self) -> bool:
+        return self._counts.rows_behind > 0 or self._writer.backlog > 0
+
+    def _request_totals(self) -> None:
+        """Have executions added up whose row came after their calls, by another process's hand."""
+        try:
+            with self._lock:
+                awaited = due(self._front.execute)
+        except (sqlite3.Error, OSError, DatabaseError):  # what is asked next tells, or it comes round again
+            return
+        if awaited:
+            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
+
+    def _between_batches(self, step: Callable[[WriteConnection], T]) -> T:
+        """Take one *step* on the background connection, patiently."""
+        self.open()
+        done: list[T] = []
+        try:
+            patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
+        return done[0]
+
+    def _tend(self) -> None:
+        """Do what would hold up a task. In the background."""
+        if not (self._front.is_open or self._back.is_open):
+            return  # closed since; this must not open it again
+        has_more = self.calls.tend(self._back)
+        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
+            self._writer.request_tending()
+
+    def suspend(self) -> tuple[bool, bool, bool]:
+        """Close, and keep threads out, while the process forks. For :mod:`forking`."""
+        self._writer.pause()
+        held = (
+            self._lock.acquire(timeout=_FORK_SECONDS),
+            self._writer.hold(timeout=_FORK_SECONDS),
+            self._read_lock.acquire(timeout=_FORK_SECONDS),
+        )
+        if held[0]:
+            self._front.close()
+        if held[1]:
+            self._back.close()
+        return held
+
+    def resume(self, held: tuple[bool, bool, bool]) -> None:
+        """Go on in the parent of a fork."""
+        front, back, reading = held
+        if reading:
+            self._read_lock.release()
+        if back:
+            self._writer.release()
+        if front:
+            self._lock.release()
+        self._writer.unpause()
+
+    def start_anew(self) -> None:
+        """Go on in a forked child: queue, counts and what may still be open are the parent's."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._front.abandon()
+        self._back.abandon()
+        self._writer.after_fork()
+        self._watcher.start_anew()
+        self.calls.start_anew()
+        self._counts.start_anew()
+        self._upkeep.start_anew()
+        self._has_tried = False
+
+
+class _Done:
+    """An awaitable that is done."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+_UNBINDABLE: Final = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.IntegrityError,
+    OverflowError,
+    ValueError,
+    TypeError,
+)
+
+
+def _as_it_is(row: Row) -> Row:
+    return row

@@ -1,0 +1,244 @@
+"""Watches over the executions of a database while they run, and enters those that take long in its ledger.
+
+Its thread starts with the first execution and ends when nothing has run for some seconds. Until an execution
+has run for a second nothing happens; what happens then, happens on this thread.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ..record import Row, row_of_unfinished
+from ..recording.in_flight import Running
+from ..safety import exit as ending
+from ..safety.forks import snapshot, tell_of_forks
+from .crash_ledger import Ledger
+
+log = logging.getLogger("learning_instrument")
+
+
+#: How long an execution must have run to be entered, in seconds.
+LONG_SECONDS: Final = 1.0
+#: How often the thread looks.
+_TURN_SECONDS: Final = 0.5
+_HEARTBEAT_SECONDS: Final = 5.0
+#: How often dead processes are looked for: in the background, and by somebody who asks.
+_SETTLE_SECONDS: Final = 60.0
+_SETTLE_FOR_ASKER_SECONDS: Final = 1.0
+#: How many times in a row there is nothing to see before the thread ends.
+_IDLE_TURNS: Final = 10
+#: How long a fork, or the end of the process, waits for the thread.
+_PAUSE_SECONDS: Final = 2.0
+
+
+class Watcher:
+    """Keeps the ledger of one database.
+
+    Args:
+        path: the absolute path of the database.
+        has_backlog: tells whether rows of executions that ended wait to be stored.
+    """
+
+    def __init__(self, path: str, has_backlog: Callable[[], bool]) -> None:
+        self.running = Running(self.watch)
+        self._has_backlog = has_backlog
+        self._ledger = Ledger(path)
+        self._reset()
+        tell_of_forks(self)
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # around all that uses the ledger
+        self._start_lock = threading.RLock()  # a signal handler may start an execution in the thread that holds it
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_paused = False
+        #: Whether the database is in use: what was closed is not opened again for a heartbeat.
+        self._is_in_use = False
+        #: What was running when it was closed.
+        self._left: frozenset[str] = frozenset()
+        self._renewed = self._settled = float("-inf")
+        self._others_run = False
+        self._has_failed = self._has_warned = False
+
+    def watch(self) -> None:
+        """Have the thread look every second, until nothing runs."""
+        with self._start_lock:
+            if self._is_paused:
+                return
+            self.running.is_watched = True
+            if self._thread is not None:
+                self._wake.set()
+                return
+            self._thread = threading.Thread(target=self._run, name="learning-instrument-watcher", daemon=True)
+            ending.tell_of_the_end(self, turn=1)
+            try:
+                self._thread.start()
+            except RuntimeError:  # no more threads: without one there is no ledger
+                self._thread = None
+
+    def opened(self) -> None:
+        """Take note that the database is in use (again)."""
+        self._left = frozenset()
+        if not self._is_in_use:
+            self._is_in_use = True
+            self.watch()
+
+    def settle_dead(self) -> None:
+        """Store the executions of dead processes as lost, for somebody who is about to ask."""
+        if time.monotonic() - self._settled > _SETTLE_FOR_ASKER_SECONDS:
+            self._when_free(self._settle)
+
+    def close(self) -> None:
+        """Bring the ledger up to date, and close. What runs on stays in it, until it ends or its process dies."""
+        self._when_free(self._look)
+        self._is_in_use = False
+        self._left = frozenset(snapshot(self.running.by_id))
+        self._when_free(self._ledger.close)
+        if not self.running.by_id:
+            self._pause()
+            self._is_paused = False
+            if self.running.by_id:  # begun meanwhile
+                self.watch()
+
+    def end(self) -> None:
+        """Stop watching: the process ends."""
+        self._pause()
+        self._when_free(self._look)
+        self._when_free(self._ledger.close)
+
+    def __del__(self) -> None:
+        """Close the connection of a database that nobody closed."""
+        if getattr(self, "_pid", None) == os.getpid():
+            self._ledger.close()
+
+    def suspend(self) -> tuple[bool, bool]:
+        """Close, and keep the thread out, while the process forks. For :mod:`forking`."""
+        is_watching = self._pause()
+        is_held = self._lock.acquire(timeout=_PAUSE_SECONDS)
+        if is_held:
+            self._ledger.close()
+        return is_watching, is_held
+
+    def resume(self, held: tuple[bool, bool]) -> None:
+        """Go on in the parent of a fork."""
+        is_watching, is_held = held
+        if is_held:
+            self._lock.release()
+        self._is_paused = False
+        if is_watching or self.running.by_id:
+            self.watch()
+
+    def start_anew(self) -> None:
+        """Go on in a forked child: what runs, runs in the parent."""
+        self._ledger.start_anew()
+        self.running.by_id.clear()
+        self.running.is_watched = False
+        self._reset()
+
+    def _pause(self) -> bool:
+        """Have the thread end; answer whether there was one."""
+        with self._start_lock:
+            self._is_paused = True
+            self.running.is_watched = False
+            thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return False
+        self._wake.set()
+        thread.join(timeout=_PAUSE_SECONDS)
+        return True
+
+    def _run(self) -> None:
+        idle_turns = 0
+        while not self._is_paused:
+            self._wake.wait(_TURN_SECONDS)
+            if self._is_paused:
+                break
+            self._wake.clear()
+            with self._lock:
+                self._guarded(self._look)
+                is_idle = not self.running.by_id and not self._ledger.standing
+            idle_turns = idle_turns + 1 if is_idle else 0
+            if idle_turns >= _IDLE_TURNS and not self._go_on():
+                return
+        self._thread = None
+
+    def _go_on(self) -> bool:
+        """Answer whether to go on though nothing of this process runs; before that, wait as long as that is so."""
+        with self._start_lock:
+            # First this: who begins after the check sees it, and calls watch().
+            self.running.is_watched = False
+            if self.running.by_id:
+                self.running.is_watched = True
+            elif not (self._others_run and self._is_in_use):
+                self._thread = None
+                return False
+        if not self.running.is_watched:
+            self._wake.wait(_SETTLE_SECONDS)
+        return True
+
+    def _look(self) -> None:
+        """Bring the ledger up to date."""
+        ledger = self._ledger
+        long_ones = self._long_ones()
+        if long_ones:
+            self._is_in_use = True
+            ledger.enter(long_ones)
+        ended = [execution_id for execution_id in ledger.standing if execution_id not in self.running.by_id]
+        if ended:
+            ledger.leave(ended, is_stored=not self._has_backlog())
+        if self._is_in_use and ledger.has_file:
+            if ledger.standing and time.monotonic() - self._renewed >= _HEARTBEAT_SECONDS:
+                ledger.renew()
+                self._renewed = time.monotonic()
+            if time.monotonic() - self._settled >= _SETTLE_SECONDS:
+                self._settle()
+        if not ledger.standing:
+            ledger.close()
+
+    def _settle(self) -> None:
+        self._others_run = self._ledger.settle_dead()
+        self._settled = time.monotonic()
+        if not self._ledger.standing:
+            self._ledger.close()
+
+    def _long_ones(self) -> list[Row]:
+        """Return the rows of executions that are to be entered, and forget those that nobody will ever end."""
+        by_id = self.running.by_id
+        rows = []
+        for execution_id in snapshot(by_id):  # the oldest come first
+            reference = by_id.get(execution_id)
+            execution = None if reference is None else reference()
+            if execution is None:
+                by_id.pop(execution_id, None)
+            elif execution_id not in self._ledger.standing and execution_id not in self._left:
+                if execution.elapsed_seconds() < LONG_SECONDS:
+                    break
+                known = execution.so_far()
+                if known is not None:
+                    rows.append(row_of_unfinished(*known))
+        return rows
+
+    def _when_free(self, action: Callable[[], object]) -> None:
+        """Call *action* while nobody else uses the ledger; not at all where a signal handler interrupted who does."""
+        if self._lock.acquire(timeout=_PAUSE_SECONDS):
+            try:
+                self._guarded(action)
+            finally:
+                self._lock.release()
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        """Call *action*; a full disk, a lock, or a file that is no database may pass, and it comes round again."""
+        try:
+            action()
+            self._has_failed = False
+        except Exception as error:  # what runs, runs on
+            self._ledger.close()
+            # Once is no trouble: a file may be deleted just now, and is made anew.
+            has_failed, self._has_failed = self._has_failed, True
+            if has_failed and not self._has_warned and "locked" not in str(error):
+                self._has_warned = True
+                log.warning("The ledger of running executions cannot be written: %s. It is tried again.", error)

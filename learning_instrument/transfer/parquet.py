@@ -1,0 +1,122 @@
+"""Executions as a Parquet file. Needs pyarrow (the extra ``scale``)."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib import import_module
+from typing import IO, Any, Final
+
+from ..errors import ConfigurationError
+from ..record import COLUMNS
+from .atomic_file import whole_or_not_at_all
+
+Batches = Iterable[Sequence[Mapping[str, Any]]]
+"""Rows of ``executions`` as the table has them, some at a time."""
+
+_WHOLE: Final = frozenset(
+    {"file_count", "estimated_tokens", "user_rating", "input_tokens", "output_tokens", "process_id"}
+)
+_REAL: Final = frozenset(
+    {
+        "routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate", "actual_cost",
+        "peak_memory_mb", "cpu_time_seconds", "queue_seconds",
+    }
+)  # fmt: skip
+_BOOL: Final = frozenset({"success", "user_accepted"})
+
+
+def check_new(path: str) -> None:
+    """Make sure that a Parquet file can be made at *path*.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed, or the file exists.
+    """
+    _libraries()
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} exists already, and nothing is written over it; name a new file.")
+
+
+def append_parquet(path: str, batches: Batches) -> int:
+    """Add rows to a file, all or none; return how many they were.
+
+    Args:
+        path: the file; it is made where there is none.
+        batches: the rows.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed, or the file cannot be written.
+    """
+    arrow, parquet = _libraries()
+    schema = _schema(arrow)
+    with whole_or_not_at_all(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
+        if os.path.exists(path):
+            for batch in parquet.ParquetFile(path).iter_batches():
+                file.write_batch(batch)
+        return _write(file, arrow, schema, batches)
+
+
+def write_parquet(file: IO[bytes], batches: Batches) -> int:
+    """Write rows to an open file, which may be a pipe; return how many they were.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed.
+        OSError: if the file cannot be written.
+    """
+    arrow, parquet = _libraries()
+    schema = _schema(arrow)
+    with parquet.ParquetWriter(file, schema) as writer:
+        return _write(writer, arrow, schema, batches)
+
+
+def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Return an iterator over the rows of a file, so many at a time, each with how many there are in all.
+
+    Raises:
+        ConfigurationError: if pyarrow is not installed; and, while it is read, if the file cannot be.
+    """
+    arrow, parquet = _libraries()
+
+    def batches() -> Iterator[tuple[list[dict[str, Any]], int]]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield batch.to_pylist(), file.metadata.num_rows
+        except (OSError, arrow.ArrowException) as error:
+            raise ConfigurationError(f"{path} cannot be read as a Parquet file: {error}") from error
+
+    return batches()
+
+
+def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:
+    count = 0
+    for rows in batches:
+        columns = {name: [_value(name, row[name]) for row in rows] for name in COLUMNS}
+        writer.write_table(arrow.table(columns, schema=schema))
+        count += len(rows)
+    return count
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ConfigurationError("Parquet needs pyarrow; run: pip install 'learning_instrument[scale]'.") from error
+
+
+def _schema(arrow: Any) -> Any:
+    def kind(name: str) -> Any:
+        if name == "timestamp":
+            return arrow.timestamp("us", tz="UTC")
+        if name in _BOOL:
+            return arrow.bool_()
+        return arrow.int64() if name in _WHOLE else arrow.float64() if name in _REAL else arrow.string()
+
+    return arrow.schema([(name, kind(name)) for name in COLUMNS])
+
+
+def _value(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name == "timestamp":
+        return datetime.fromisoformat(value)
+    return float(value) if name in _REAL else bool(value) if name in _BOOL else value

@@ -1,0 +1,277 @@
+"""Values that a file holds -> a row that the database can take, and reports can rely on.
+
+What is no number, no moment or no known word is refused, with the column and the reason. Text is made valid
+UTF-8, as it is where tasks are captured. Ranges are not checked: what a pool stored is not ours to throw away.
+"""
+
+import functools
+import hashlib
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ..ids import execution_id
+from ..outcome import ErrorType, Outcome
+from ..record import COLUMNS, ExecutionRecord, Row, row_from_record
+from ..safety.sanitize import INTEGER_LIMIT, utf8
+from ..timestamps import iso
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.ASCII)
+#: Levels of ``metadata``. Deeper ones would exhaust the stack of whoever reads them.
+_DEEPEST: Final = 200
+_SHOWN_CHARACTERS: Final = 60
+#: What is not made up for an execution that says nothing of it.
+_REQUIRED: Final = ("task_type", "timestamp")
+#: The columns that the table insists on.
+_NEVER_NULL: Final = (
+    "execution_id", "task_id", "timestamp", "task_type", "success", "duration_seconds", "outcome", "metadata",
+    "defaulted",
+)  # fmt: skip
+_never_null: Final = operator.itemgetter(*map(COLUMNS.index, _NEVER_NULL))
+_compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class _UselessError(ValueError):
+    """A value that its column cannot hold."""
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """Return the row that *values* are: what a line of ours holds, or a row of another database.
+
+    Raises:
+        ConfigurationError: if they are none; the message says which column is wrong, and why.
+    """
+    if values.keys() != _ALL:
+        values = _completed(values)
+    try:
+        row = tuple([None if (value := values[column]) is None else check(value) for column, check in _CHECKS.items()])
+    except _UselessError:
+        _refuse_useless(values)
+        raise
+    if None in _never_null(row):
+        missing = next(column for column in _NEVER_NULL if values[column] is None)
+        raise ConfigurationError(f"there is no {missing}")
+    return row
+
+
+def identified(values: dict[str, Any]) -> dict[str, Any]:
+    """Return *values* with an execution id, made of the rest where there is none: the same one each time."""
+    if values.get("execution_id") is not None:
+        return values
+    text = json.dumps(values, sort_keys=True, default=str)
+    start = nanoseconds(values.get("timestamp"))
+    return {**values, "execution_id": execution_id(start, derived_bits(text, 128), derived_bits(text, 64))}
+
+
+def nanoseconds(timestamp: Any) -> int:
+    """Return a moment in nanoseconds since the epoch; 0 for one before that, and for what is no moment."""
+    try:
+        return max(0, (datetime.fromisoformat(timestamp_of(timestamp)) - _EPOCH) // _MICROSECOND * 1000)
+    except ValueError:
+        return 0
+
+
+def derived_bits(text: str, bits: int) -> int:
+    """Return a number of so many *bits*, always the same one for the same *text*, and never 0."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[: bits // 8], "big") or 1
+
+
+def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return *values* with the defaults of what is left out, and these marked."""
+    unknown = ", ".join(sorted(map(str, values.keys() - _ALL)))
+    if unknown:
+        raise ConfigurationError(f"unknown columns {_shown(unknown)}")
+    said = {column: value for column, value in values.items() if value is not None}
+    for column in _REQUIRED:
+        if column not in said:
+            raise ConfigurationError(f"there is no {column}")
+    _refuse_useless(said)
+    checked = {column: _CHECKS[column](value) for column, value in said.items()}
+    complete = dict(zip(COLUMNS, row_from_record(ExecutionRecord.from_dict(checked)), strict=True))
+    if "duration_seconds" not in said and "defaulted" not in said:
+        complete["defaulted"] = [*json.loads(complete["defaulted"]), "duration_seconds"]
+    return complete
+
+
+def _refuse_useless(values: Mapping[str, Any]) -> None:
+    for column, value in values.items():
+        try:
+            if value is not None:
+                _CHECKS[column](value)
+        except _UselessError as error:
+            raise ConfigurationError(f"{column} {error}") from None
+
+
+# A value -> what is bound for it.
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise _UselessError(f"is {_shown(value)}, which is no text")
+    return value if value.isascii() else utf8(value)
+
+
+def _one_of(words: frozenset[str]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if type(value) is not str or value not in words:
+            raise _UselessError(f"is {_shown(value)}, which is none of {', '.join(sorted(words))}")
+        return value
+
+    return check
+
+
+def _whole(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise _UselessError(f"is {_shown(value)}, which is no whole number")
+    if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+        raise _UselessError("has more than 64 bits")
+    return value
+
+
+def _rating(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= 5:
+        raise _UselessError(f"is {_shown(value)}, which is no whole number from 1 to 5")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is not int:
+        raise _UselessError(f"is {_shown(value)}, which is no number")
+    if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+        raise _UselessError("has more than 64 bits")
+    return value
+
+
+def _truth(value: Any) -> int:
+    if type(value) not in (bool, int) or value not in (0, 1):
+        raise _UselessError(f"is {_shown(value)}, which is neither true nor false")
+    return int(value)
+
+
+def timestamp_of(value: Any) -> str:
+    """Return a moment as the column ``timestamp`` has it.
+
+    Raises:
+        ValueError: if *value* is none.
+    """
+    try:
+        if type(value) is str:
+            # Python 3.10 does not know the Z.
+            moment = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
+            if _CANONICAL.fullmatch(value):
+                return value
+        else:
+            moment = value
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            return iso(moment)
+    except (ValueError, OverflowError):
+        pass  # no moment, or one before the first year
+    raise _UselessError(f"is {_shown(value)}, which is no date and time with a time zone")
+
+
+def _metadata(value: Any) -> str:
+    """The JSON text of an object; a text as it is, for reading copes with one that was cut."""
+    try:
+        text = value if type(value) is str else _json_object(value)
+        if text.count("{") + text.count("[") > _DEEPEST and _depth(json.loads(text)) > _DEEPEST:
+            raise _UselessError(f"is nested deeper than {_DEEPEST} levels")
+    except RecursionError:
+        raise _UselessError(f"is nested deeper than {_DEEPEST} levels") from None
+    except _UselessError:
+        raise
+    except ValueError:  # cut, or not JSON at all
+        pass
+    return _text(text)
+
+
+def _json_object(value: Any) -> str:
+    if type(value) is not dict:
+        raise _UselessError(f"is {_shown(value)}, which is no JSON object")
+    try:
+        text = _compact(value)
+    except ValueError:  # NaN, which is no JSON: as the words that a record has for it
+        text = _compact(_finite(value))
+    return text if "\\ud" not in text else utf8(json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _finite(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_finite(item) for item in value]
+    return str(value) if type(value) is float and not math.isfinite(value) else value
+
+
+def _depth(value: Any) -> int:
+    """Return how many levels of objects and arrays there are, counted level by level: without recursion."""
+    level, depth = [value], 0
+    while level := [item for item in level if type(item) in (dict, list)]:
+        depth += 1
+        level = [member for item in level for member in (item.values() if type(item) is dict else item)]
+    return depth
+
+
+def _names(value: Any) -> str:
+    if type(value) is str:
+        return _names_as_text(value)
+    if type(value) not in (list, tuple) or not all(type(name) is str for name in value):
+        raise _UselessError(f"is {_shown(value)}, which is no list of names")
+    return _names_of(tuple(value))
+
+
+@functools.lru_cache(maxsize=512)
+def _names_of(names: tuple[str, ...]) -> str:
+    return _compact(list(map(utf8, names)))
+
+
+@functools.lru_cache(maxsize=512)
+def _names_as_text(text: str) -> str:
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if type(names) is not list:
+        raise _UselessError(f"is {_shown(text)}, which is no list of names")
+    return _names(names)
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value, for a message."""
+    if type(value) is str:
+        return repr(utf8(value[:_SHOWN_CHARACTERS]) + ("..." if len(value) > _SHOWN_CHARACTERS else ""))
+    if value is None or type(value) in (bool, float):
+        return repr(value)
+    if type(value) is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+        return repr(value)
+    return f"of type {type(value).__name__}"
+
+
+_KINDS: Final[dict[Callable[[Any], Any], tuple[str, ...]]] = {
+    timestamp_of: ("timestamp",),
+    _whole: ("file_count", "estimated_tokens", "input_tokens", "output_tokens", "process_id"),
+    _number: (
+        "routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate", "actual_cost",
+        "peak_memory_mb", "cpu_time_seconds", "queue_seconds",
+    ),
+    _truth: ("success", "user_accepted"),
+    _rating: ("user_rating",),
+    _metadata: ("metadata",),
+    _names: ("defaulted",),
+    _one_of(frozenset(outcome.value for outcome in Outcome)): ("outcome",),
+    _one_of(frozenset(error_type.value for error_type in ErrorType)): ("error_type",),
+}  # fmt: skip
+_CHECK_OF: Final = {column: check for check, columns in _KINDS.items() for column in columns}
+_CHECKS: Final[dict[str, Callable[[Any], Any]]] = {column: _CHECK_OF.get(column, _text) for column in COLUMNS}
+_ALL: Final = _CHECKS.keys()

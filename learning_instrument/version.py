@@ -1,0 +1,15 @@
+"""Version."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+
+def _release() -> str:
+    try:
+        return version("learning_instrument")
+    except PackageNotFoundError:  # run from a source tree
+        return "0"
+
+
+# Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
+RELEASE: Final = _release()
