@@ -12,227 +12,145 @@ from learning_instrument import semconv
 
 PACKAGE = Path(learning_instrument.__file__).parent
 
-#: Each module, and those of ours it may import. An execution travels downwards in this table.
+#: Each room (a folder, or a file beside them) and the rooms it may import from, at any time. Only from those above it.
 MAY_IMPORT = {
-    "semconv": "",
     "errors": "",
-    "identifiers": "",
+    "ids": "",
     "outcome": "",
-    "redaction": "",
-    "snapshots": "",
-    # The half that runs inside other people's tasks.
-    "interruptions": "",
-    "reading": "interruptions",
-    "plain": "interruptions redaction reading",
-    "running": "",
-    "fields": "semconv plain",
-    "capture": "semconv fields identifiers interruptions outcome plain reading",
-    "resources": "",
-    "host": "interruptions capture",
-    "contexts": "",
-    "tracing": "semconv errors fields identifiers interruptions outcome plain capture contexts host resources running",
-    "batches": "semconv errors identifiers interruptions outcome plain capture contexts host reading tracing",
-    "calls": "batches capture interruptions tracing",
-    "routes": "semconv errors interruptions capture host tracing",
-    "pool_figures": "capture errors fields plain reading semconv",
-    "decorator": "errors batches capture fields plain tracing calls routes",
-    "propagation": "identifiers capture contexts",
-    "carrying": "semconv capture contexts fields plain tracing calls routes decorator propagation",
-    # The half that knows the SDK and SQLite, and never runs a task's code.
-    "record": "semconv errors identifiers outcome",
-    "model_calls": "semconv record",
-    "prices": "errors model_calls",
-    "bins": "",
-    "rollup_schema": "bins",
-    "insight_schema": "",
-    "schema": "errors insight_schema rollup_schema",
-    "ending": "snapshots",
-    "writer": "ending",
-    "connection": "errors record schema",
-    "retention": "errors connection",
-    "attribution": "connection model_calls",
-    "totals": "connection model_calls record",
-    "call_storage": "attribution connection errors model_calls prices record totals",
-    "measures": "",
-    "templates": "",
-    "moments": "errors",
-    "selection": "errors measures",
-    "courtesy": "connection",
-    "rollups": "bins courtesy measures",
-    "search_index": "courtesy",
-    # What is asked of the database; and how it learns what it will be asked.
-    "analytics": "bins errors measures moments rollups search_index selection templates",
-    "error_counts": "courtesy templates",
-    "followers": "connection courtesy error_counts rollups search_index",
-    "forking": "snapshots",
-    "metrics": "forking pool_figures routes running semconv snapshots",
-    "lookup": "errors record selection",
-    "feedback": "connection errors lookup record redaction selection",
-    "processes": "identifiers",
-    "ledger": "connection processes record",
-    "watcher": "ending forking ledger record running snapshots",
-    "counts": "",
-    "upkeep": "connection courtesy followers retention",
-    "storage": "call_storage connection counts ending errors forking interruptions record retention totals upkeep"
-    " watcher writer",
-    "database": "counts errors feedback followers record storage",
-    "repricing": "database connection model_calls prices totals",
+    "safety": "",
+    "semconv": "",
+    "version": "",
     "budgets": "errors",
-    "spending": "budgets connection",
-    "admission": "semconv budgets database errors forking host interruptions spending tracing",
-    "exporter": "semconv attribution call_storage errors database forking identifiers interruptions model_calls record",
-    "provider": "semconv identifiers",
-    "processor": "semconv call_storage exporter interruptions model_calls provider running tracing",
-    "otlp": "",
-    "configuration": "admission budgets capture errors metrics tracing routes database prices retention exporter otlp"
-    " provider processor",
-    # Beside them, what finds pools and wraps them.
-    "targets": "errors",
-    "patching": "",
-    "pools": "semconv batches calls capture carrying contexts decorator fields patching plain propagation targets"
-    " tracing",
-    "instrumentor": "configuration decorator errors patching pools targets",
-    "testing": "",
-    # What a person at a terminal uses.
-    "read_only": "connection errors schema",
-    "whole_file": "errors",
-    "parquet": "errors record whole_file",
-    "transfer": "attribution connection database errors exporter feedback followers identifiers model_calls"
-    " outcome parquet plain read_only record selection semconv whole_file",
-    "pruning": "connection errors followers parquet record retention selection",
-    "demo": "database errors identifiers outcome record",
-    "doctor": "errors processes read_only schema selection",
-    "launch": "errors otlp",
-    "cli": "analytics database demo doctor errors feedback launch lookup measures moments prices pruning read_only"
-    " record repricing selection transfer",
-    "__init__": "budgets configuration database decorator errors exporter instrumentor metrics outcome record tracing",
+    "record": "errors ids outcome semconv",
+    "timestamps": "errors",
+    # Runs inside other people's tasks.
+    "recording": "errors ids outcome safety semconv",
+    # Stores and answers; never runs a task's code.
+    "sqlite": "errors record timestamps",
+    "costs": "errors semconv budgets record sqlite",
+    "rollups": "sqlite",
+    "analytics": "errors record timestamps sqlite rollups",
+    "storage": "errors ids safety record timestamps recording sqlite costs rollups",
+    "database": "errors record rollups analytics storage",
+    # Where spans go.
+    "pipeline": "errors ids safety semconv version budgets record recording costs database",
+    "transfer": "errors ids outcome safety semconv record timestamps sqlite costs rollups storage database",
+    "configuration": "errors budgets costs storage database pipeline",
+    # The ways in: at a terminal, around a pool, in a test.
+    "maintenance": "errors ids outcome record timestamps sqlite costs rollups storage database transfer",
+    "cli": "errors record timestamps sqlite costs analytics storage database pipeline transfer maintenance",
+    "instrumentation": "errors safety semconv budgets recording database pipeline configuration",
+    "testing": "record database configuration",
 }
-#: Imported where it is needed only: inside a function, or for type checkers.
-MAY_IMPORT_LATER = {
-    "routes": "admission budgets configuration database metrics",
-    "decorator": "budgets database",
-    "carrying": "budgets configuration database",
-    "database": "analytics",
-    "testing": "configuration database record",
-}
-#: Packages of others, by the half of the house they belong to.
+#: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {
-    "sqlite3": "connection read_only schema storage",
-    "sqlite_utils": "insight_schema rollup_schema schema",
-    "opentelemetry.sdk": "configuration exporter model_calls processor provider record transfer",
-    # By its name, when the first call is priced.
-    "genai_prices": "",
+    "sqlite3": "sqlite storage/store.py",
+    "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
+    "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer/otlp_json.py",
+    "genai_prices": "",  # by its name, when the first call is priced
     "click": "cli",
-    "rich": "cli",
-    "pytest": "testing",
+    "rich": "cli/rendering.py",
+    "pytest": "testing.py",
 }
 
-#: A package counts as one module.
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py")) + sorted(
-    path.parent.name for path in PACKAGE.glob("*/__init__.py")
-)
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
-def files_of(module):
-    package = PACKAGE / module
-    return sorted(package.rglob("*.py")) if package.is_dir() else [PACKAGE / f"{module}.py"]
+def room_of(file):
+    return file.parts[0].removesuffix(".py")
 
 
-def trees_of(module):
-    return [(ast.parse(path.read_text()), len(path.relative_to(PACKAGE).parts)) for path in files_of(module)]
+def imports_of(file):
+    tree = ast.parse((PACKAGE / file).read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
-def at_once(module):
-    """Return what is imported when the module is, and how deep below the top folder that is said."""
-    return [
-        (node, depth)
-        for tree, depth in trees_of(module)
-        for node in tree.body
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
+def ours(file):
+    """Return the files of ours that *file* imports, wherever in it."""
+    found = set()
+    for node in imports_of(file):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = Path(*file.parts[: len(file.parts) - node.level])
+            folder /= Path(*(node.module or "").split("."))
+            for name in node.names:
+                module = folder.parent / f"{folder.name}.py"
+                for candidate in (
+                    folder / f"{name.name}.py",
+                    folder / name.name / "__init__.py",
+                    module,
+                    folder / "__init__.py",
+                ):
+                    if candidate in FILES:
+                        found.add(candidate)
+                        break
+    return found - {file}
 
 
-def anywhere(module):
-    return [
-        (node, depth)
-        for tree, depth in trees_of(module)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
-
-
-def ours(imports):
-    """Return the modules of ours among *imports*, other than those of the same package."""
-    relative = [node for node, depth in imports if isinstance(node, ast.ImportFrom) and node.level == depth]
-    groups = [[node.module] if node.module else [alias.name for alias in node.names] for node in relative]
-    return {name.split(".")[0] for group in groups for name in group}
-
-
-def others(imports):
-    """Return the dotted names of what others made among *imports*."""
+def others(file):
+    """Return the dotted names of what others made that *file* imports, wherever in it."""
     names = set()
-    for node, _ in imports:
+    for node in imports_of(file):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif not node.level and node.module:
+        elif not node.level:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return names
 
 
-def test_every_module_is_in_the_table():
-    """A new one has its place from the start."""
-    assert set(MODULES) == set(MAY_IMPORT)
+def rooms_imported_by(room):
+    """Return the other rooms that the files of *room* import from."""
+    files = [file for file in FILES if room_of(file) == room]
+    return {room_of(imported) for file in files for imported in ours(file)} - {room}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_are_those_of_the_table(module):
-    """No more, and none left over in the table."""
-    allowed = set(MAY_IMPORT[module].split())
-    later = set(MAY_IMPORT_LATER.get(module, "").split())
-    if module == "__init__":  # it imports lazily, all of them
-        assert ours(anywhere(module)) == allowed
-        assert ours(at_once(module)) == set()
-        return
-
-    assert ours(at_once(module)) == allowed
-    assert ours(anywhere(module)) - allowed == later
+def test_every_room_is_in_the_table():
+    """A new one has its place from the start, and the first listing stays short."""
+    assert {room_of(file) for file in FILES} - {"__init__", "__main__"} == set(MAY_IMPORT)
+    assert len([entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]) <= 30
 
 
-def test_there_is_no_circle():
-    """Each module imports only from those above it in the table."""
-    order = list(MAY_IMPORT)
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_are_those_of_the_table(room):
+    """No more, none left over in the table, and none of a room below."""
+    above = list(MAY_IMPORT)[: list(MAY_IMPORT).index(room)]
 
-    assert {
-        (module, name)
-        for module in order
-        for name in MAY_IMPORT[module].split()
-        if order.index(name) > order.index(module)
-    } == set()
+    assert rooms_imported_by(room) == set(MAY_IMPORT[room].split())
+    assert rooms_imported_by(room) <= set(above)
+
+
+def test_there_is_no_circle_among_files():
+    """Each file can be read after those that it imports, those within functions included."""
+    waiting = {file: ours(file) for file in FILES if file != Path("__init__.py")}
+    while waiting:
+        ready = {file for file, imported in waiting.items() if not imported & waiting.keys()}
+        assert ready, f"a circle among {sorted(map(str, waiting))}"
+        waiting = {file: imported for file, imported in waiting.items() if file not in ready}
 
 
 @pytest.mark.parametrize("package", ONLY_IN)
-def test_heavy_packages_stay_in_their_files(package):
-    """The half inside the tasks knows neither SDK nor SQLite."""
+def test_packages_of_others_stay_in_their_rooms(package):
+    """What runs inside tasks knows neither SDK nor SQLite."""
     users = {
-        module
-        for module in MODULES
-        if any(name == package or name.startswith(f"{package}.") for name in others(anywhere(module)))
+        file.as_posix()
+        for file in FILES
+        if any(name == package or name.startswith(f"{package}.") for name in others(file))
     }
+    allowed = ONLY_IN[package].split()
 
-    assert users == set(ONLY_IN[package].split())
+    assert {user for user in users if user not in allowed and user.split("/")[0] not in allowed} == set()
+    assert {place for place in allowed if not any(f"{user}/".startswith(f"{place}/") for user in users)} == set()
 
 
-def test_only_one_file_opens_sqlite():
-    """``connect(`` is called in one place."""
+def test_two_files_open_sqlite():
+    """One to write, one to read."""
     callers = {
-        module
-        for module in MODULES
-        for tree, _ in trees_of(module)
-        for node in ast.walk(tree)
+        file.as_posix()
+        for file in FILES
+        for node in ast.walk(ast.parse((PACKAGE / file).read_text()))
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect"
     }
 
-    assert callers == {"connection"}
+    assert callers == {"sqlite/connection.py", "sqlite/read_only.py"}
 
 
 @pytest.mark.parametrize(
@@ -240,7 +158,7 @@ def test_only_one_file_opens_sqlite():
     [
         "import learning_instrument",
         "from learning_instrument import record_execution",
-        "from learning_instrument import current_execution; from learning_instrument import ErrorType",
+        "from learning_instrument import current_execution, ErrorType",
         "import learning_instrument; learning_instrument.record_execution(lambda task: None)({})",
     ],
 )

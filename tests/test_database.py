@@ -154,7 +154,7 @@ def test_new_file_that_another_process_is_making_is_waited_for(tmp_path):
 def test_processes_that_make_the_file_at_once_all_open_it(tmp_path):
     """One of them makes it; nobody gets an error."""
     program = (
-        "import sys; from learning_instrument import LearningDatabase; from learning_instrument import ExecutionRecord\n"
+        "import sys; from learning_instrument import LearningDatabase, ExecutionRecord\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "with LearningDatabase(sys.argv[1]) as database:\n"
         "    database.append([ExecutionRecord(task_type='x')])\n"
@@ -652,7 +652,7 @@ def test_log_handler_that_fails_does_not_end_the_writer(tmp_path, caplog):
 
 _TWO_THOUSAND = """
 import sys
-from learning_instrument import configure; from learning_instrument import record_execution
+from learning_instrument import configure, record_execution
 configure(sys.argv[1], durability=sys.argv[2])
 @record_execution
 def execute_task(task):

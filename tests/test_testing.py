@@ -133,7 +133,7 @@ def test_failing_test_leaves_nothing_behind(project):
         project,
         """
 import os, threading
-from learning_instrument import configure; from learning_instrument import shutdown
+from learning_instrument import configure, shutdown
 from opentelemetry import trace
 
 def test_fails(recorded_executions):
@@ -185,7 +185,7 @@ def test_what_was_configured_before_is_so_again(project):
         project,
         """
 import contextlib, sqlite3
-from learning_instrument import configure; from learning_instrument import shutdown
+from learning_instrument import configure, shutdown
 from opentelemetry import trace
 
 def types_in(database):

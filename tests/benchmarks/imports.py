@@ -12,7 +12,7 @@ STATEMENTS = (
     YARDSTICK,
     "import learning_instrument",
     "from learning_instrument import record_execution",
-    "from learning_instrument import configure; from learning_instrument import record_execution",
+    "from learning_instrument import configure, record_execution",
 )
 
 

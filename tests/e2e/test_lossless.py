@@ -124,7 +124,7 @@ def test_execution_of_an_exit_handler_is_recorded(run, database, task_ids):
 EARLY_EXIT_HANDLER = """
 import atexit
 atexit.register(lambda: execute_task({"task_id": "last"}))
-from learning_instrument import configure; from learning_instrument import record_execution
+from learning_instrument import configure, record_execution
 configure(%r, durability="batch")
 
 @record_execution
@@ -145,7 +145,7 @@ def test_execution_of_an_exit_handler_after_ours_is_recorded(database, task_ids)
 #: Imports are watched by an audit hook, which sees them in all threads.
 FIRST_EXECUTION = """
 import sys
-from learning_instrument import configure; from learning_instrument import record_execution
+from learning_instrument import configure, record_execution
 
 database = configure(%r)
 database.open()

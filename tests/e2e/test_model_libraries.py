@@ -99,7 +99,7 @@ async def test_pydantic_ai(database, provider, collector):
 LITELLM = """
 import sys, time
 import litellm
-from learning_instrument import configure; from learning_instrument import record_execution
+from learning_instrument import configure, record_execution
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider

@@ -12,7 +12,6 @@ import pyarrow.parquet
 import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from records import make, stored_in
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.errors import ConfigurationError, DatabaseError
@@ -21,6 +20,8 @@ from learning_instrument.record import COLUMNS
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.sqlite.selection import Selection
 from learning_instrument.transfer import FORMATS, export_executions
+
+from .records import make, stored_in
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from calls import costs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import make, stored_in
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import summary
@@ -30,6 +29,8 @@ from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite import connection
 from learning_instrument.sqlite.selection import Selection
 from learning_instrument.transfer import Refusal, export_executions, import_executions
+
+from .records import make, stored_in
 
 MOMENT = "2026-11-22T10:00:00.000000+00:00"
 

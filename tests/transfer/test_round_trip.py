@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import make, records, stored_in
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.record import COLUMNS, row_from_record
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.transfer import export_executions, import_executions
+
+from .records import make, records, stored_in
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "otlp", "parquet", "database"])

@@ -63,7 +63,7 @@ APP = """
 
     @app.task
     def nested(task):
-        from learning_instrument import current_execution; from learning_instrument import record_execution
+        from learning_instrument import current_execution, record_execution
         current_execution().set(quality_score=88.0)
         return record_execution(lambda inner: {"span": current_execution().execution_id})({"task_type": "inside"})
 
@@ -124,7 +124,7 @@ APP = """
 
 PUBLISHER = """
     import json
-    from learning_instrument import PoolInstrumentor; from learning_instrument import current_execution; from learning_instrument import record_execution
+    from learning_instrument import PoolInstrumentor, current_execution, record_execution
     if {instrumented}:
         PoolInstrumentor().instrument(targets="celery")
     import shop

@@ -702,7 +702,8 @@ def test_older_file_is_read_as_it_is(database):
 
 SPENDER = """
 import sys
-from learning_instrument import Budget; from learning_instrument import BudgetExceeded; from learning_instrument.pipeline import budget_gate as admission; from learning_instrument import configure; from learning_instrument import record_execution
+from learning_instrument import Budget, BudgetExceeded, configure, record_execution
+from learning_instrument.pipeline import budget_gate as admission
 admission._TASK_SECONDS = admission._FIRST_SECONDS = 60.0  # a slow machine must not let tasks by unchecked
 path, durability = sys.argv[1:]
 configure(path, durability=durability, budget=Budget(usd=1.0, per="month", on_limit="raise", fail_closed=True))

@@ -20,7 +20,7 @@ from opentelemetry import trace
 from learning_instrument import LearningDatabase, PoolInstrumentor, configure, record_execution
 from learning_instrument.errors import ConfigurationError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 

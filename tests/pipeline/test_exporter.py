@@ -14,7 +14,7 @@ from pools import SyncPool
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure, record_execution, semconv
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from records import make, stored_in
+from transfer.records import make, stored_in
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main

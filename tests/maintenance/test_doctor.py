@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from calls import chat, execution
 
+import learning_instrument
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
 from learning_instrument.maintenance.doctor import Severity, environment, examine
 from learning_instrument.maintenance.doctor import location as place
@@ -87,7 +88,7 @@ def test_exporter_that_ends_all_instrumentation(monkeypatch, chosen, expected):
 
 def test_source_tree_that_is_not_installed(tmp_path):
     """Has no entry points, which opentelemetry-instrument goes by."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(place.__file__ + "/..")))
+    root = os.path.dirname(os.path.dirname(learning_instrument.__file__))
     program = (
         "import importlib.metadata as m, sys; real = m.entry_points\n"
         "m.entry_points = lambda **k: () if k.get('name', '').startswith('learning_') else real(**k)\n"

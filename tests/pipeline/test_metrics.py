@@ -360,7 +360,7 @@ def test_global_provider_is_used_once_it_is_there(tmp_path):
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from learning_instrument import configure; from learning_instrument import record_execution; from learning_instrument import shutdown
+from learning_instrument import configure, record_execution, shutdown
 @record_execution
 def execute_task(task): return task
 configure("learning.db")

@@ -136,7 +136,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = [{folder!r}]
 from calls import exports_of
-from test_attribution import many
+from costs.test_attribution import many
 from learning_instrument import SQLiteSpanExporter
 part = int(sys.argv[2])
 exporter = SQLiteSpanExporter(sys.argv[1])
@@ -149,7 +149,7 @@ exporter.shutdown()
 
 def test_two_processes_on_one_file(database):
     """Each has half of the spans, drawn at random; together they have the sums."""
-    program = PROGRAM.format(folder=str(Path(__file__).parent))
+    program = PROGRAM.format(folder=str(Path(__file__).parents[1]))
     running = [subprocess.Popen([sys.executable, "-c", program, database.path, part]) for part in "01"]
 
     assert [process.wait(60) for process in running] == [0, 0]
