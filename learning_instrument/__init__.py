@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .pipeline.metrics import observe_pool
     from .record import ExecutionRecord
     from .recording.execution import current_execution
+    from .version import __version__ as __version__
 
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "version",
     "Budget": "budgets",
     "BudgetExceeded": "errors",
     "ErrorType": "outcome",
@@ -60,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -1,10 +1,10 @@
-"""Version."""
+"""The installed release."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 
-def _release() -> str:
+def _installed_version() -> str:
     try:
         return version("learning_instrument")
     except PackageNotFoundError:  # run from a source tree
@@ -12,4 +12,4 @@ def _release() -> str:
 
 
 # Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
-RELEASE: Final = _release()
+__version__: Final = _installed_version()

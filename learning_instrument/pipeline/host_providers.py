@@ -8,7 +8,7 @@ from opentelemetry.trace import Tracer, TracerProvider
 
 from ..errors import ConfigurationError
 from ..semconv import SCOPE_NAME
-from ..version import RELEASE
+from ..version import __version__
 
 
 def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
@@ -34,4 +34,4 @@ def is_disabled() -> bool:
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
     """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
-    return trace.get_tracer(SCOPE_NAME, RELEASE, tracer_provider)
+    return trace.get_tracer(SCOPE_NAME, __version__, tracer_provider)

@@ -34,7 +34,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from .. import semconv
 from ..recording.in_flight import Running
 from ..safety.forks import snapshot, tell_of_forks
-from ..version import RELEASE
+from ..version import __version__
 from .host_providers import check_providers
 from .pool_gauges import ObservedPool, ObservedPools, Read
 
@@ -115,7 +115,7 @@ class ExecutionMetrics:
         self.count_running(self.own_running)
         self.start_anew()
         # Last, for whoever collects calls back at once.
-        self._create_instruments(get_meter(semconv.SCOPE_NAME, RELEASE, meter_provider))
+        self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider))
         tell_of_forks(self)
 
     def _create_instruments(self, meter: Meter) -> None:
