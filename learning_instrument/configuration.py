@@ -25,7 +25,7 @@ from .pipeline.private_tracer import OwnIds
 from .pipeline.processor import ExecutionProcessor
 from .storage.retention import retention
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 def configure(

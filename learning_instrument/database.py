@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from .errors import ConfigurationError
 from .record import ExecutionRecord
-from .rollups import catch_up as followers
+from .rollups import catch_up
 from .storage import feedback
 from .storage.statistics import Statistics
-from .storage.store import Storage
+from .storage.store import Store
 
 __all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
 
@@ -21,7 +21,7 @@ DEFAULT_PATH: Final = "learning.db"
 _PAUSE_SECONDS: Final = 0.001
 
 
-class LearningDatabase(Storage):
+class LearningDatabase(Store):
     """The database of executions, one SQLite file.
 
     Opening is lazy: a path that cannot be used is an error where a person asked (``initialize``, ``query``),
@@ -102,12 +102,12 @@ class LearningDatabase(Storage):
             DatabaseError: if the database cannot be opened or written.
         """
         self.flush()
-        self._between_batches(followers.begin_rebuild)
-        while self._between_batches(followers.advance):
+        self._between_batches(catch_up.begin_rebuild)
+        while self._between_batches(catch_up.advance):
             if progress is not None:
-                progress(self._between_batches(followers.behind))
+                progress(self._between_batches(catch_up.lag))
             time.sleep(_PAUSE_SECONDS)
-        self._between_batches(followers.end_rebuild)
+        self._between_batches(catch_up.end_rebuild)
 
     def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
         """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.
@@ -178,9 +178,9 @@ class LearningDatabase(Storage):
             ConfigurationError: for a limit, days or a threshold of no use.
             DatabaseError: if the database cannot be opened or read.
         """
-        from .analytics import similarity as similar
+        from .analytics import similarity
 
-        found = similar.last_days(self, task_description, repo, limit, days_back, threshold)
+        found = similarity.last_days(self, task_description, repo, limit, days_back, threshold)
         return [asdict(execution) for execution in found]
 
     async def initialize(self) -> None:

@@ -271,7 +271,7 @@ def _used_bytes(database):
 
 
 def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch):
-    """Upkeep that is due when the database is closed waits for the next record."""
+    """Housekeeping that is due when the database is closed waits for the next record."""
     monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.2)
     database = configure(tmp_path / "learning.db", retention_days=7)
     database.append([days_ago(8) for _ in range(12_000)])

@@ -9,7 +9,7 @@ from typing import Final
 from ..rollups.measures import IS_SCALED, LOG_SCALE, MICRO, NANO
 from ..sqlite.selection import Queryable, Selection
 from .calibration import Cell, LogRatios, fit, typical_error
-from .group_totals import Group, Totals, totals
+from .group_totals import Group, GroupTotals, totals
 from .intervals import Proportion, wilson
 
 _LOGS: Final = ("scaled", "log_e5", "log2_e10")
@@ -122,8 +122,8 @@ def costs(database: Queryable, selection: Selection | None = None) -> Costs:
     )
 
 
-def _by_day(groups: Mapping[Group, Totals]) -> tuple[DaySpend, ...]:
-    days: dict[str, list[Totals]] = {}
+def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
+    days: dict[str, list[GroupTotals]] = {}
     for group, of_group in groups.items():
         days.setdefault(group[0], []).append(of_group)
     sums = {day: _add(of_day) for day, of_day in days.items()}
@@ -139,7 +139,7 @@ def _by_day(groups: Mapping[Group, Totals]) -> tuple[DaySpend, ...]:
     )
 
 
-def _accuracy(whole: Totals) -> EstimateAccuracy | None:
+def _accuracy(whole: GroupTotals) -> EstimateAccuracy | None:
     within = wilson(whole.count("within_20"), whole.count("compared"))
     if within is None:
         return None
@@ -167,7 +167,7 @@ def _corrections(ratios: Mapping[Cell, LogRatios]) -> tuple[Correction, ...]:
 
 
 def _test(
-    database: Queryable, selection: Selection, groups: Mapping[Group, Totals], ratios: Mapping[Cell, LogRatios]
+    database: Queryable, selection: Selection, groups: Mapping[Group, GroupTotals], ratios: Mapping[Cell, LogRatios]
 ) -> CorrectionTest | None:
     cut = _start_of_last_fifth(database, selection, groups)
     if cut is None:
@@ -187,7 +187,9 @@ def _test(
     )
 
 
-def _start_of_last_fifth(database: Queryable, selection: Selection, groups: Mapping[Group, Totals]) -> datetime | None:
+def _start_of_last_fifth(
+    database: Queryable, selection: Selection, groups: Mapping[Group, GroupTotals]
+) -> datetime | None:
     """Return when the first execution of the last fifth began: of those with an estimate and an actual cost."""
     counts: dict[str, int] = {}
     for group, of_group in groups.items():
@@ -219,7 +221,7 @@ def _day_of(counts: Mapping[str, int], position: int) -> tuple[str, int]:
     raise AssertionError(f"{position} is not among {before} executions")
 
 
-def _ratios(groups: Iterable[tuple[Group, Totals]]) -> dict[Cell, LogRatios]:
+def _ratios(groups: Iterable[tuple[Group, GroupTotals]]) -> dict[Cell, LogRatios]:
     sums: dict[Cell, LogRatios] = {}
     for (task_type, model_tier), of_group in groups:
         if not of_group.sums["scaled"]:
@@ -233,13 +235,13 @@ def _ratios(groups: Iterable[tuple[Group, Totals]]) -> dict[Cell, LogRatios]:
     return sums
 
 
-def _add(groups: Iterable[Totals]) -> Totals:
+def _add(groups: Iterable[GroupTotals]) -> GroupTotals:
     """Return the totals of *groups* together, durations apart."""
     sums = dict.fromkeys(("executions", *_MEASURES), 0.0)
     for group in groups:
         for name in sums:
             sums[name] += group.sums[name]
-    return Totals(sums, [])
+    return GroupTotals(sums, [])
 
 
 def price_tables(database: Queryable) -> tuple[str, ...]:

@@ -35,11 +35,11 @@ class Effect:
     detectable: float
 
 
-Counts = tuple[int, int]
+Successes = tuple[int, int]
 """Successes, trials."""
 
 
-def success_effect(strata: Sequence[tuple[Counts, Counts]], level: float) -> Effect:
+def success_effect(strata: Sequence[tuple[Successes, Successes]], level: float) -> Effect:
     """Return the difference of two success rates.
 
     The interval is Newcombe's for a difference of independent proportions (1998, method 10), for several strata

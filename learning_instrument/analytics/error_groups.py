@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..rollups import message_templates as templates
+from ..rollups import message_templates
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
 from .executions import execution_ids
@@ -99,7 +99,7 @@ def error_groups(
     return ErrorReport(
         executions=sum(everywhere["repo"].values()),
         failures=sum(group.executions for group in groups),
-        version=templates.VERSION,
+        version=message_templates.VERSION,
         groups=tuple(
             group.answer(new_since, selection.since, everywhere, ids)
             for group in sorted(groups, key=lambda group: (-group.executions, group.template, group.kind))
@@ -190,7 +190,7 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
         "cut": "" if starts_a_day else since[:10],
         "first": since[:10] if starts_a_day else since[:10] + _AFTER,
         "end": until[:10],
-        "version": templates.VERSION,
+        "version": message_templates.VERSION,
     }
     filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
     clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
@@ -241,13 +241,13 @@ def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
     first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row["id"] is not None:
-            row["message"] = templates.mask(row["message"])
+            row["message"] = message_templates.mask(row["message"])
         of_kind = first_seen[row["error_type"], row["exception_type"]]
         of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
     groups: dict[tuple[_Kind, str], _Group] = {}
     group_of: dict[_Kind, dict[str, _Group]] = {}
     for kind, of_kind in first_seen.items():
-        names = templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
+        names = message_templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
         for name in names.values():
             groups.setdefault((kind, name), _Group(kind, name))
         group_of[kind] = {message: groups[kind, name] for message, name in names.items()}

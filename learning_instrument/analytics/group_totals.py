@@ -1,4 +1,4 @@
-"""Totals of groups of executions: from roll-ups where there are some, and from the executions for the rest.
+"""GroupTotals of groups of executions: from roll-ups where there are some, and from the executions for the rest.
 
 One SQL statement reads both, so that it sees one state of the database: the cells of whole buckets, minus what
 was rolled up of executions that have changed, plus these as they are now, plus those above the mark, plus
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ..rollups import histograms as bins
+from ..rollups import histograms
 from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube
 from ..rollups.measures import BIN, QUEUE_BIN, source
 from ..rollups.measures import totals as sums
@@ -27,7 +27,7 @@ _LENGTH: Final = {"day": 10, "hour": 13}
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class GroupTotals:
     """The sums of one group of executions, by the names in ``measures``, and how many values are in each bin."""
 
     sums: Mapping[str, float]
@@ -47,7 +47,7 @@ class Totals:
 
     def quantile(self, share: float) -> float | None:
         """Return the time in seconds that *share* of the executions do not exceed, within 1.5%."""
-        return bins.quantile(self.counts, share)
+        return histograms.quantile(self.counts, share)
 
 
 def totals(
@@ -59,7 +59,7 @@ def totals(
     with_durations: bool = False,
     with_waits: bool = False,
     with_rollups: bool = True,
-) -> dict[Group, Totals]:
+) -> dict[Group, GroupTotals]:
     """Return the totals of each group of executions that has any, in the groups' order.
 
     Args:
@@ -183,9 +183,9 @@ def _start_of(bucket: str) -> str:
     return f"{bucket}{'T00:00:00.000000+00:00'[len(bucket) - 10 :]}"
 
 
-def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, Totals]:
+def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, GroupTotals]:
     keys = [f"key{number}" for number in range(len(question.by))]
-    size = bins.LAST + 1 if question.bin else 0
+    size = histograms.LAST + 1 if question.bin else 0
     groups: dict[Group, tuple[dict[str, float], list[int]]] = {}
     for row in rows:
         group = tuple(row[key] for key in keys)
@@ -196,8 +196,8 @@ def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, Tota
         for name in question.names:
             added[name] += sign * row[name]
         if row["cells"]:
-            bins.add(bytes.fromhex(row["cells"]), counts)
+            histograms.add(bytes.fromhex(row["cells"]), counts)
         if row["bins"]:
             for number in row["bins"].split(","):
                 counts[int(number)] += sign
-    return {group: Totals(*groups[group]) for group in sorted(groups) if groups[group][0]["executions"] > 0}
+    return {group: GroupTotals(*groups[group]) for group in sorted(groups) if groups[group][0]["executions"] > 0}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..rollups import message_templates as templates
+from ..rollups import message_templates
 from ..rollups.measures import IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids
@@ -160,7 +160,7 @@ class _Outcomes:
 
 
 def _kind(row: Mapping[str, Any]) -> _Kind:
-    return row["task_type"], templates.mask(row["task_description"] or "")
+    return row["task_type"], message_templates.mask(row["task_description"] or "")
 
 
 def _pattern(cluster: _Cluster, outcomes: _Outcomes, ids: Mapping[int, str]) -> SolutionPattern:
@@ -189,7 +189,7 @@ def _clusters_of(task_type: str, rows: list[Mapping[str, Any]]) -> list[_Cluster
     """Return the clusters of one task type: each summary joins the one that it is most like, or founds its own."""
     bags: defaultdict[frozenset[str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        bags[frozenset(words(templates.mask(row["solution_summary"])))].append(row)
+        bags[frozenset(words(message_templates.mask(row["solution_summary"])))].append(row)
     counts = Counter(word for bag in bags for word in bag)
     weights = {word: math.log(1 + len(bags) / count) for word, count in counts.items()}
     # The frequent ones found the clusters; the order of the rows changes nothing.

@@ -8,7 +8,7 @@ from ..errors import ConfigurationError
 from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
 from ..sqlite.executions import BUCKETS, DIMENSIONS
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import Group, Totals, totals
+from .group_totals import Group, GroupTotals, totals
 from .intervals import Proportion, wilson
 
 _MEASURES: Final = (
@@ -128,7 +128,7 @@ def _dimensions(by: str | Sequence[str]) -> tuple[str, ...]:
     return dimensions
 
 
-def _performance(group: Group, of_group: Totals) -> Performance:
+def _performance(group: Group, of_group: GroupTotals) -> Performance:
     executions = of_group.count("executions")
     success = wilson(of_group.count("succeeded"), executions)
     assert success is not None, "a group has executions"

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import Totals, totals
+from .group_totals import GroupTotals, totals
 
 _MEASURES = (
     "succeeded", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded", "queue_us",
@@ -48,7 +48,7 @@ def _rows(
     return [dict(zip(by, group, strict=True)) | _figures(of_group, with_queue) for group, of_group in groups.items()]
 
 
-def _figures(of_group: Totals, with_queue: bool) -> dict[str, Any]:
+def _figures(of_group: GroupTotals, with_queue: bool) -> dict[str, Any]:
     executions, succeeded = of_group.count("executions"), of_group.count("succeeded")
     figures = {
         "executions": executions,

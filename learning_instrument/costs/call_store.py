@@ -13,12 +13,12 @@ from ..errors import ConfigurationError
 from ..record import COLUMNS, Row
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, forget_what_is_old, store_calls
-from .execution_totals import Change, apply_totals, due
+from .execution_totals import TotalsChange, apply_totals, due
 from .model_calls import ModelCall
 from .prices import Prices, prices_of
 
 T = TypeVar("T")
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
@@ -29,7 +29,7 @@ _FORGET_SECONDS: Final = 60.0
 _PART: Final = 256
 
 
-class CallBatch(NamedTuple):
+class ModelCallBatch(NamedTuple):
     """What one export, or the end of one model call, brings."""
 
     calls: Sequence[ModelCall] = ()
@@ -43,11 +43,11 @@ class CallBatch(NamedTuple):
         return len(self.calls) + len(self.links)
 
 
-TotalsListener = Callable[[Mapping[str, Change]], object]
+TotalsListener = Callable[[Mapping[str, TotalsChange]], object]
 """Told of executions by their ids, as the sums of their model calls have changed them."""
 
 
-class CallStorage:
+class ModelCallStore:
     """Stores model calls beside the executions of one database."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class CallStorage:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def _apply_totals(self, connection: Connection, execution_ids: Iterable[str]) -> Mapping[str, Change]:
+    def _apply_totals(self, connection: Connection, execution_ids: Iterable[str]) -> Mapping[str, TotalsChange]:
         changes = apply_totals(connection, execution_ids)
         for listener in self._listeners:
             listener(changes)
@@ -83,7 +83,7 @@ class CallStorage:
                 self._prices = Prices()
         return self._prices
 
-    def priced(self, batch: CallBatch) -> CallBatch:
+    def priced(self, batch: ModelCallBatch) -> ModelCallBatch:
         """Return *batch* with the costs of its calls."""
         return batch._replace(calls=[self.prices.priced(call) for call in batch.calls])
 
@@ -93,17 +93,17 @@ class CallStorage:
             return []
         return [row[_EXECUTION_ID] for row in rows if row[_EXECUTION_ID] in self._awaited]
 
-    def parts(self, batches: Sequence[CallBatch], rows: Sequence[Row]) -> list[CallBatch]:
+    def parts(self, batches: Sequence[ModelCallBatch], rows: Sequence[Row]) -> list[ModelCallBatch]:
         """Return *batches* cut so that no transaction holds up a task for long; the first goes with *rows*."""
         calls = [call for batch in batches for call in batch.calls]
         links = [link for batch in batches for link in batch.links]
         awaited = list({execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows)))
-        parts = [CallBatch(due=part) for part in _parts(awaited)]
+        parts = [ModelCallBatch(due=part) for part in _parts(awaited)]
         # The links first: calls that come to a whole way need not wait for it in the table.
-        parts += [CallBatch(links=part) for part in _parts(links)]
-        return [*parts, *[CallBatch(part) for part in _parts(calls)]]
+        parts += [ModelCallBatch(links=part) for part in _parts(links)]
+        return [*parts, *[ModelCallBatch(part) for part in _parts(calls)]]
 
-    def store(self, connection: Connection, part: CallBatch) -> None:
+    def store(self, connection: Connection, part: ModelCallBatch) -> None:
         """Store *part*, and add up what it touches, within a transaction.
 
         Raises:
@@ -116,7 +116,7 @@ class CallStorage:
         if len(self._awaited) > _MOST_AWAITED:
             self._awaited.clear()
 
-    def tend(self, connection: WriteConnection) -> bool:
+    def run_housekeeping(self, connection: WriteConnection) -> bool:
         """Add up what another process left, and forget what nobody needs. Tell whether there is more to add up.
 
         Raises:

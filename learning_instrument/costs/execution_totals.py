@@ -47,7 +47,7 @@ class _Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class CallTotals:
     """What the calls of one execution add up to. None: no call says."""
 
     model: str | None
@@ -58,7 +58,7 @@ class Totals:
     cost_source: str
 
 
-class Change(NamedTuple):
+class TotalsChange(NamedTuple):
     """An execution's cost before and after, in US dollars, and its tokens after; None where nobody could tell."""
 
     before: float | None
@@ -67,7 +67,7 @@ class Change(NamedTuple):
     output_tokens: int | None = None
 
 
-def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[str, Change]:
+def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[str, TotalsChange]:
     """Bring these executions in line with their model calls, within a transaction.
 
     Those that have no row yet are noted, to be asked for again.
@@ -79,7 +79,7 @@ def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[s
         sqlite3.Error: if that cannot be stored.
     """
     ids = sorted(execution_ids)
-    changes: dict[str, Change] = {}
+    changes: dict[str, TotalsChange] = {}
     for start in range(0, len(ids), _CHUNK):
         changes.update(_apply(connection, ids[start : start + _CHUNK]))
     return changes
@@ -95,7 +95,7 @@ def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000)
     return [execution_id for (execution_id,) in rows]
 
 
-def totals_of(calls: Sequence[_Call], own_span_id: str) -> Totals | None:
+def totals_of(calls: Sequence[_Call], own_span_id: str) -> CallTotals | None:
     """Add up the calls of one execution, or answer None where none of them counts.
 
     A call within another counts with that, unless the outer one says nothing of what it used. One that failed and
@@ -116,7 +116,7 @@ def totals_of(calls: Sequence[_Call], own_span_id: str) -> Totals | None:
     costs = [call.cost for call in counted if call.cost is not None]
     is_whole = len(costs) == len(counted)
     is_reported = all(call.cost_source == REPORTED for call in counted)
-    return Totals(
+    return CallTotals(
         model=_main_model(counted),
         input_tokens=_sum([call.input_tokens for call in counted]),
         output_tokens=_sum([call.output_tokens for call in counted]),
@@ -144,7 +144,7 @@ def _dollars(costs: Iterable[float]) -> float:
     return float(sum(map(Fraction, map(repr, costs))))
 
 
-def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, Change]:
+def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, TotalsChange]:
     calls = _calls_of(connection, ids)
     rows = _rows_of(connection, ids)
     reported = _reported_of(connection, ids)
@@ -160,7 +160,7 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, Change]:
             )
         if before is not None and changed.cost_source in (REPORTED, PRICED):
             connection.execute("INSERT OR REPLACE INTO reported_costs VALUES (?, ?)", (execution_id, before))
-        changes[execution_id] = Change(
+        changes[execution_id] = TotalsChange(
             _known_cost(row), _known_cost(changed), changed.input_tokens, changed.output_tokens
         )
     connection.executemany("DELETE FROM totals_due WHERE execution_id = ?", [(each,) for each in rows])
@@ -168,7 +168,7 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, Change]:
     return changes
 
 
-def _changed(row: _Row, totals: Totals, reported: float | None) -> _Row:
+def _changed(row: _Row, totals: CallTotals, reported: float | None) -> _Row:
     """Return the columns as the calls, and what the pool itself reported, have them."""
     if totals.cost is not None:
         cost, source = totals.cost, totals.cost_source

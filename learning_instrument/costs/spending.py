@@ -15,7 +15,7 @@ from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_aroun
 from ..sqlite.read_only import read_briefly
 
 #: In rows, and for tasks that do not say.
-UNKNOWN: Final = "unknown"
+UNKNOWN_GROUP: Final = "unknown"
 #: A model call's cost may come after its execution. Only what began before that is missed.
 _LATE_SECONDS: Final = 60.0
 
@@ -146,7 +146,7 @@ class SpendReader:
 
 def question(by: str | None, chosen: str = _IN_WINDOW, within: str = _WITHIN_WINDOW) -> str:
     """Return the SQL of what was spent in a window, by default all of it."""
-    group = "''" if by is None else f"coalesce({by}, '{UNKNOWN}')"
+    group = "''" if by is None else f"coalesce({by}, '{UNKNOWN_GROUP}')"
     return _QUESTION.format(group=group, chosen=chosen, within=within)
 
 

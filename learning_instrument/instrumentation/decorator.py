@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
-from ..pipeline.resolver import Route
+from ..pipeline.resolver import PipelineResolver
 from ..pipeline.state import NOT_GIVEN
 from ..recording.batches import start_batch
 from ..recording.drivers import Call, Timed, call_for
 from ..recording.execution import start_execution
 from ..recording.fields import Extractor
-from ..recording.types import Plan, RequestHook, ResponseHook
+from ..recording.types import CallPlan, RequestHook, ResponseHook
 from ..safety.sanitize import utf8
 from .options import Recording, recording_for
 from .recorded_function import RecordedFunction
@@ -130,13 +130,13 @@ def _recorded(recording: Recording, start: Callable[..., Timed | None], function
         raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
     name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
     name = utf8(name)
-    plan = Plan(name, name.rpartition(".")[2], recording.options, recording.request_hook, recording.response_hook)
+    plan = CallPlan(name, name.rpartition(".")[2], recording.options, recording.request_hook, recording.response_hook)
     location = locate_task(target, recording.task, preferred="tasks" if start is start_batch else "task")
     return RecordedFunction(function, _wrapper(plan, recording.route, location, call_for(function), start))
 
 
 def _wrapper(
-    plan: Plan, route: Route, locate: "TaskLocation", call: Call, start: Callable[..., Timed | None]
+    plan: CallPlan, route: PipelineResolver, locate: "TaskLocation", call: Call, start: Callable[..., Timed | None]
 ) -> Callable[..., Any]:
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         pool = args[0] if locate.takes_class and instance is None and args else instance

@@ -30,7 +30,7 @@ from .targets import (
     split_targets,
 )
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 _BATCH_METHOD: Final = "execute_batch"

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from .patching import Patches, guarded
+from .patching import Patches, call_logged
 from .targets import NamedTarget, runs_a_script
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: What the script's module is called, and what it is called in a process that multiprocessing spawned.
@@ -38,7 +38,7 @@ class _MainWatch:
         def build_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
             cls = original(body, name, *bases, **keywords)
             if self._patches.active and not self._is_over:
-                guarded(self._look_at, cls)
+                call_logged(self._look_at, cls)
             if self._is_over:
                 _put_back(ours, original)
             return cls

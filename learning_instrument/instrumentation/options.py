@@ -9,8 +9,8 @@ from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
 from ..pipeline.host_providers import check_providers
-from ..pipeline.resolver import Route, route_to
-from ..pipeline.state import NOT_GIVEN, Terms
+from ..pipeline.resolver import PipelineResolver, resolver_for
+from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.capture import CaptureOptions
 from ..recording.fields import IDENTIFIER_LIMIT, SETTABLE, Extractor
 from ..recording.types import RequestHook, ResponseHook
@@ -29,7 +29,7 @@ _TRUE_WORDS: Final = ("", "1", "true", "yes", "on")
 class Recording:
     """What the arguments of :func:`record_execution` amount to."""
 
-    route: Route
+    route: PipelineResolver
     options: CaptureOptions
     task: str = "task"
     request_hook: RequestHook | None = None
@@ -64,7 +64,7 @@ def recording_for(
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
     options = CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
     budgets = _budgets(budget)
-    route = route_to(learning_db, Terms(tracer_provider, meter_provider, budgets))
+    route = resolver_for(learning_db, PipelineOptions(tracer_provider, meter_provider, budgets))
     return Recording(route, options, task, request_hook, response_hook, learning_db, budgets)
 
 

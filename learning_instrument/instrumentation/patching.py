@@ -7,7 +7,7 @@ from typing import Any
 
 import wrapt
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 class Patches:
@@ -49,20 +49,20 @@ class Patches:
                 holder: Any = owner if owner in cls.__mro__ else next(copies, object)
                 super(holder, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             if self.active:
-                guarded(found, cls)
+                call_logged(found, cls)
 
         ours: Any = classmethod(__init_subclass__)  # type: ignore[arg-type]
         owner.__init_subclass__ = ours
         self._undo.append(lambda: _restore(owner, "__init_subclass__", ours, original))
         for subclass in all_subclasses(owner):
-            guarded(found, subclass)
+            call_logged(found, subclass)
 
     def when_imported(self, module: str, found: Callable[[ModuleType], object]) -> None:
         """Call *found* with *module*, now or when somebody imports it. What it raises does not reach the import."""
 
         def hook(imported: ModuleType) -> None:
             if self.active:  # a hook cannot be taken back
-                guarded(found, imported)
+                call_logged(found, imported)
 
         wrapt.register_post_import_hook(hook, module)
 
@@ -74,10 +74,10 @@ class Patches:
         """Put everything back, the latest first."""
         self.active = False
         while self._undo:
-            guarded(self._undo.pop())
+            call_logged(self._undo.pop())
 
 
-def guarded(action: Callable[..., object], *args: Any) -> None:
+def call_logged(action: Callable[..., object], *args: Any) -> None:
     """Call *action*; what it raises is one warning, and the application goes on."""
     try:
         action(*args)

@@ -19,15 +19,15 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .. import semconv
-from ..pipeline.resolver import route_to
-from ..pipeline.state import NOT_GIVEN, Terms
+from ..pipeline.resolver import resolver_for
+from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.capture import CaptureOptions
 from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import call_for, call_plainly
 from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.propagation import pack, unpack
-from ..recording.types import Pipeline, Plan
+from ..recording.types import CallPlan, Pipeline
 from ..safety.guards import guarded
 from ..safety.sanitize import utf8
 from .options import Recording, content_is_wanted
@@ -53,10 +53,10 @@ class CallRecorder:
     def __init__(self, adapter: str, recording: Recording) -> None:
         self.adapter = adapter
         self.recording = recording
-        self._plans: dict[tuple[str, str], Plan] = {}
+        self._plans: dict[tuple[str, str], CallPlan] = {}
         _recorders[adapter] = self
 
-    def carry(self, function: Any, pool: Any) -> Any:
+    def wrap(self, function: Any, pool: Any) -> Any:
         """Return what to send to *pool* in place of *function*: it takes this context along, and is recorded there.
 
         What is recorded by itself, such as a decorated function, is not recorded once more.
@@ -65,17 +65,17 @@ class CallRecorder:
         if kind is functools.partial and function.args and runs_in_a_context(function.func):
             # ``asyncio.to_thread`` has the thread enter a context that it made: ours is to be attached within that.
             rest = function.args[1:]
-            return functools.partial(function.func, self.carry(function.args[0], pool), *rest, **function.keywords)
+            return functools.partial(function.func, self.wrap(function.args[0], pool), *rest, **function.keywords)
         context = otel_context.get_current()
-        if is_suppressed(context) or kind is Carried or guarded(_is_telemetry, function):
+        if is_suppressed(context) or kind is SubmittedCall or guarded(_is_telemetry, function):
             return function
         pipeline = self.recording.route(pool)
         if pipeline is None:
             return function
         pool_type = self.recording.options.pool_type or utf8(type(pool).__name__)
-        return Carried(function, self, pool_type, pipeline, context)
+        return SubmittedCall(function, self, pool_type, pipeline, context)
 
-    def plan(self, pool_type: str, function: Any) -> Plan:
+    def plan(self, pool_type: str, function: Any) -> CallPlan:
         """Return the plan for *function*, which names the type of tasks that do not say one."""
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
         if type(name) is not str:
@@ -86,7 +86,7 @@ class CallRecorder:
             task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
             options = dataclasses.replace(self.recording.options, pool_type=pool_type, task_type=task_type)
             hooks = self.recording.request_hook, self.recording.response_hook
-            plan = Plan(utf8(key[1]), task_type, options, *hooks)
+            plan = CallPlan(utf8(key[1]), task_type, options, *hooks)
             if len(self._plans) < _PLANS_LIMIT:  # functions made by the thousand are not kept
                 self._plans[key] = plan
         return plan
@@ -100,7 +100,7 @@ class CallRecorder:
 _recorders: Final[dict[str, CallRecorder]] = {}
 
 
-class Carried:
+class SubmittedCall:
     """A function, with the context it was sent off in."""
 
     __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_sent", "function")
@@ -146,7 +146,7 @@ class Carried:
             plan = self._recorder.plan(self._pool_type, type(function))
         execution = start_execution(pipeline, plan, None, guarded(task_of, function, all_args, kwargs))
         if execution is not None:
-            execution.assume(semconv.WORKER_ID, _worker_name(self._is_remote))
+            execution.set_default(semconv.WORKER_ID, _worker_name(self._is_remote))
         return execution
 
     def __reduce__(self) -> Any:
@@ -156,17 +156,17 @@ class Carried:
         named = None if database is None else (database.path, database.durability)
         is_explicit = recording.learning_db is not NOT_GIVEN
         budgets = tuple(map(_portable, _budgets_of(recording)))
-        destination = _Destination(
+        destination = _RemoteSettings(
             self._recorder.adapter, self._pool_type, options.capture_content, named, is_explicit, budgets
         )
-        return _arrive, (self.function, destination, pack(self._context), self._sent)
+        return _unpickle, (self.function, destination, pack(self._context), self._sent)
 
     def __repr__(self) -> str:
         return repr(self.function)
 
 
 @dataclass(frozen=True, slots=True)
-class _Destination:
+class _RemoteSettings:
     """What a process that nobody instrumented has to know to record for an adapter."""
 
     adapter: str
@@ -179,17 +179,17 @@ class _Destination:
     budgets: "tuple[Budget, ...]" = ()
 
 
-def _arrive(function: Any, destination: _Destination, headers: dict[str, str], sent: int) -> Any:
+def _unpickle(function: Any, destination: _RemoteSettings, headers: dict[str, str], sent: int) -> Any:
     """Return what was pickled, in the process it was sent to."""
     recorder: CallRecorder | None = _recorders.get(destination.adapter) or guarded(_recorder_for, destination)
     if recorder is None:  # of another release of ours, say: the function is run all the same
         return function
     pipeline = guarded(recorder.recording.route, None)
-    return Carried(function, recorder, destination.pool_type, pipeline, unpack(headers), sent)
+    return SubmittedCall(function, recorder, destination.pool_type, pipeline, unpack(headers), sent)
 
 
 @functools.lru_cache(maxsize=64)
-def _recorder_for(destination: _Destination) -> CallRecorder:
+def _recorder_for(destination: _RemoteSettings) -> CallRecorder:
     """Return the recorder of a process that nobody instrumented, such as a spawned one."""
     learning_db: Any = None
     if destination.database is not None:
@@ -204,7 +204,7 @@ def _recorder_for(destination: _Destination) -> CallRecorder:
             configure_privately(path, durability)
             learning_db = NOT_GIVEN
     options = CaptureOptions(destination.pool_type, destination.capture_content and content_is_wanted())
-    route = route_to(learning_db, Terms(budgets=destination.budgets))
+    route = resolver_for(learning_db, PipelineOptions(budgets=destination.budgets))
     return CallRecorder(destination.adapter, Recording(route, options))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..record import COLUMNS
-from ..rollups import catch_up as followers
+from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_upkeep
 from ..storage.retention import size_in_bytes
 from ..timestamps import iso
@@ -96,7 +96,7 @@ def prune(
             if archive is not None:
                 archived += append_parquet(archive, _archived(connection, rows, tell))
             deleted += _delete(connection, rows, tell)
-            followers.follow(connection, tell)  # what is kept beside the executions takes room as well
+            catch_up.catch_up_fully(connection, tell)  # what is kept beside the executions takes room as well
             _give_space_back(connection, tell)
             excess = _excess(connection, beyond, _count(connection))
         return Pruned(found if is_rehearsal else deleted, total, archived, before, _used_bytes(connection))

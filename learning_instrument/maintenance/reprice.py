@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..costs.execution_totals import Change, apply_totals
+from ..costs.execution_totals import TotalsChange, apply_totals
 from ..costs.model_calls import REPORTED, ModelCall
 from ..costs.prices import Prices, price_table
 from ..database import LearningDatabase
@@ -48,7 +48,7 @@ def reprice(
     prices = database.calls.prices if prices is None else prices
     last = calls = changed = 0
     of = 0 if progress is None else _count(database)
-    changes: dict[str, Change] = {}
+    changes: dict[str, TotalsChange] = {}
     while rows := _slice(database, last):
         last = rows[-1][0]
         # Outside of the transaction: prices take a while to load.
@@ -59,7 +59,7 @@ def reprice(
         if new:
             for execution_id, change in database.within_transaction(functools.partial(_store, new)).items():
                 first = changes.get(execution_id, change)
-                changes[execution_id] = Change(first.before, change.after)
+                changes[execution_id] = TotalsChange(first.before, change.after)
         if progress is not None:
             progress(calls, of)
     moved = [change for change in changes.values() if change.before != change.after]
@@ -81,7 +81,7 @@ def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]
     return [(row.pop("number"), ModelCall(**row)) for row in rows]
 
 
-def _store(calls: list[tuple[int, ModelCall]], connection: Connection) -> dict[str, Change]:
+def _store(calls: list[tuple[int, ModelCall]], connection: Connection) -> dict[str, TotalsChange]:
     connection.executemany(
         "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE rowid = ?",
         [(call.cost, call.cost_source, call.price_table, rowid) for rowid, call in calls],

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from .. import semconv
 from ..budgets import NANO, Budget, BudgetStatus, Window, dollars, window_around
-from ..costs.spending import UNKNOWN, Spending, SpendReader, Spent, status
+from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, status
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
@@ -112,7 +112,7 @@ class Meter:
         Raises:
             BudgetExceeded: if it may not.
         """
-        group = "" if self._key is None else attributes.get(self._key, UNKNOWN)
+        group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
         view = self._view
         found = view.nano.get(group, 0)
         since = self._own.get(group, 0) - view.own.get(group, 0)
@@ -124,7 +124,7 @@ class Meter:
         """Take note of an execution that ended in this process."""
         cost = attributes.get(semconv.COST_ACTUAL)
         if cost:
-            group = "" if self._key is None else attributes.get(self._key, UNKNOWN)
+            group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
             with self._own_lock:
                 self._own[group] = self._own.get(group, 0) + round(cost * NANO)
 

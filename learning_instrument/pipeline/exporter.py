@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from ..costs.call_store import CallBatch
+from ..costs.call_store import ModelCallBatch
 from ..costs.model_calls import model_call
 from ..database import LearningDatabase, as_database
 from ..record import is_execution, row_from_span
 from ..safety.guards import is_interruption
 from .span_sorter import _Sorter
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 class SQLiteSpanExporter(SpanExporter):
@@ -48,7 +48,7 @@ class SQLiteSpanExporter(SpanExporter):
     def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; answer False if it was lost. See :func:`model_call`."""
         try:
-            return self.database.append_calls(CallBatch([model_call(span, execution_id, path)]))
+            return self.database.append_calls(ModelCallBatch([model_call(span, execution_id, path)]))
         except Exception as fault:  # an odd span, or a path that is none: this is called in a task
             return self._failed(fault)
 
@@ -87,5 +87,5 @@ class SQLiteSpanExporter(SpanExporter):
         if self._database is not None:
             links = self._sorter.take_kept()
             if links:  # other processes may have the executions and the calls of these traces
-                self._database.append_calls(CallBatch(links=links))
+                self._database.append_calls(ModelCallBatch(links=links))
             self._database.flush() if self._database is self._given else self._database.close()

@@ -32,7 +32,7 @@ from opentelemetry.metrics import (
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from .. import semconv
-from ..recording.in_flight import Running
+from ..recording.in_flight import InFlight
 from ..safety.forks import snapshot, tell_of_forks
 from ..version import __version__
 from .host_providers import check_providers
@@ -40,7 +40,7 @@ from .pool_gauges import ObservedPool, ObservedPools, Read
 
 #: How long a fork waits for those that are being recorded.
 _FORK_SECONDS: Final = 2.0
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: Seconds: from 10 ms to 2 h.
@@ -67,7 +67,7 @@ Attributes = dict[str, str]
 _NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
-class Total(Protocol):
+class TotalsChange(Protocol):
     """What is known of an execution once its model calls are added up. None: nobody can tell."""
 
     @property
@@ -90,7 +90,7 @@ class _Ended(NamedTuple):
 
 class _Added(NamedTuple):
     execution_id: str
-    total: Total
+    total: TotalsChange
 
 
 class ExecutionMetrics:
@@ -107,10 +107,10 @@ class ExecutionMetrics:
         self._bounded = _Bounded()
         #: Those seen so far are shown when nothing runs, too.
         self._pool_types: set[str | None] = set()
-        self._running: weakref.WeakSet[Running] = weakref.WeakSet()
+        self._running: weakref.WeakSet[InFlight] = weakref.WeakSet()
         self.pools = ObservedPools()
         #: Where executions without a database are noted while they run.
-        self.own_running = Running(lambda: None)
+        self.own_running = InFlight(lambda: None)
         self.own_running.is_watched = True
         self.count_running(self.own_running)
         self.start_anew()
@@ -133,7 +133,7 @@ class ExecutionMetrics:
         ):
             _observable(meter.create_observable_gauge, metric, _PoolGauge(self.pools, figure))
 
-    def count_running(self, running: Running) -> None:
+    def count_running(self, running: InFlight) -> None:
         """Count among those in flight the executions of ours in *running*."""
         self._running.add(running)
 
@@ -142,7 +142,7 @@ class ExecutionMetrics:
         if self._is_heard or self._look():
             self._put(_Ended(attributes, span.get_span_context()))
 
-    def totals_known(self, totals: Mapping[str, Total]) -> None:
+    def totals_known(self, totals: Mapping[str, TotalsChange]) -> None:
         """Take what executions cost and used, now that their model calls are added up. Repetition does no harm."""
         if self._is_heard:
             for execution_id, total in totals.items():
@@ -213,7 +213,7 @@ class ExecutionMetrics:
         cost = None if "actual_cost" in defaulted else get(semconv.COST_ACTUAL)
         self._count(counted, sums, cost, get(semconv.INPUT_TOKENS), get(semconv.OUTPUT_TOKENS))
 
-    def _record_total(self, execution_id: str, total: Total, sums: "_Sums") -> None:
+    def _record_total(self, execution_id: str, total: TotalsChange, sums: "_Sums") -> None:
         """Count what the model calls add to what the execution reported; those of an unknown execution do not count."""
         counted = self._counted.get(execution_id)
         if counted is not None:
@@ -251,9 +251,9 @@ class ExecutionMetrics:
                     running.by_id.pop(execution_id, None)  # it was abandoned, and nobody else looks
                 if execution is None or execution.pipeline.metrics is not self:
                     continue
-                so_far = execution.so_far()
-                if so_far is not None:  # else it is ending
-                    pool_type = so_far[1].get(semconv.POOL_TYPE)
+                attributes_so_far = execution.attributes_so_far()
+                if attributes_so_far is not None:  # else it is ending
+                    pool_type = attributes_so_far[1].get(semconv.POOL_TYPE)
                     pool_type = None if pool_type is None else self._bounded(semconv.POOL_TYPE, pool_type)
                     active[pool_type] = active.get(pool_type, 0) + 1
         self._pool_types.update(active)

@@ -17,7 +17,7 @@ from . import host_providers, metrics, state
 from .budget_gate import within_budgets
 from .exporter import SQLiteSpanExporter
 from .private_tracer import AwaitedTracer, PrivateTracer
-from .processor import ExecutionProcessor, Member
+from .processor import ExecutionProcessor, ModelCallProcessor
 from .sdk_fast_path import set_valid_attributes
 
 
@@ -33,7 +33,7 @@ class _State:
     budgets: tuple[Budget, ...] = ()
 
 
-def pipeline_for(database: LearningDatabase, terms: state.Terms) -> Pipeline | None:
+def pipeline_for(database: LearningDatabase, terms: state.PipelineOptions) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if host_providers.is_disabled():
         return None
@@ -46,7 +46,7 @@ def pipeline_for(database: LearningDatabase, terms: state.Terms) -> Pipeline | N
 
 
 def _within_budgets(
-    join: state.Join, database: LearningDatabase, budgets: tuple[Budget, ...], terms: state.Terms
+    join: state.PipelineBuilder, database: LearningDatabase, budgets: tuple[Budget, ...], terms: state.PipelineOptions
 ) -> Pipeline | None:
     pipeline = join(terms)
     return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *terms.budgets))
@@ -56,7 +56,7 @@ def _pipeline(
     processor: ExecutionProcessor,
     join: Callable[[Any], object],
     configured: trace.TracerProvider | None,
-    terms: state.Terms,
+    terms: state.PipelineOptions,
 ) -> Pipeline:
     """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
     provider = terms.tracer_provider or configured
@@ -90,7 +90,7 @@ def _join(processor: ExecutionProcessor, provider: Any) -> None:
         member.processor = processor
 
 
-def _member_of(provider: Any) -> Member | None:
+def _member_of(provider: Any) -> ModelCallProcessor | None:
     """Return our member of *provider*, or None where it is one that has none."""
     if not hasattr(provider, "add_span_processor"):
         return None
@@ -98,13 +98,13 @@ def _member_of(provider: Any) -> Member | None:
         try:
             member = _members.get(provider)
             if member is None:
-                member = _members[provider] = Member()
+                member = _members[provider] = ModelCallProcessor()
                 provider.add_span_processor(member)
         except TypeError:  # another make, which takes no weak reference: it is not remembered
-            member = Member()
+            member = ModelCallProcessor()
             provider.add_span_processor(member)
     return member
 
 
 # A provider gives no processor back, so each gets one of ours, for good.
-_members: "weakref.WeakKeyDictionary[Any, Member]" = weakref.WeakKeyDictionary()
+_members: "weakref.WeakKeyDictionary[Any, ModelCallProcessor]" = weakref.WeakKeyDictionary()

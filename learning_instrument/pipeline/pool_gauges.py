@@ -22,7 +22,7 @@ from ..safety.guards import guarded
 from ..safety.readers import reader_of
 from ..safety.sanitize import exact, utf8
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 Read = Callable[[Any], Any]

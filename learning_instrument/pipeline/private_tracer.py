@@ -114,7 +114,9 @@ class PrivateTracer:
             )
         return provider.get_tracer(SCOPE_NAME)
 
-    def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
+    def start_private_span(
+        self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None
+    ) -> Span:
         """Start a span that records: under the host span's ids where it has any of its own, in the same trace."""
         parent = trace.get_current_span(context).get_span_context()
         ids = host_span.get_span_context()

@@ -12,13 +12,13 @@ from ..costs.call_store import TotalsListener
 from ..costs.model_calls import is_model_call
 from ..record import is_execution
 from ..recording.execution import Execution, execution_in
-from ..recording.in_flight import Running
+from ..recording.in_flight import InFlight
 from ..safety.guards import is_interruption
 from ..semconv import EXECUTION_ID
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: Spans within executions that are open at one time. Beyond, the oldest is taken for one that never ends.
@@ -37,7 +37,7 @@ class ExecutionProcessor:
         self._has_warned = False
 
     @property
-    def running(self) -> Running:
+    def running(self) -> InFlight:
         """Where executions are noted while they run."""
         return self._exporter.database.running
 
@@ -77,7 +77,7 @@ class _Within(NamedTuple):
     path: tuple[int, ...]
 
 
-class Member(SpanProcessor):
+class ModelCallProcessor(SpanProcessor):
     """Our part in the host's provider: it finds model calls, and takes part in flush and shutdown.
 
     Executions come by :meth:`ExecutionProcessor.record`. What is called here runs in the application's code, for each

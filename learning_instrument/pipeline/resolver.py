@@ -14,36 +14,36 @@ from ..errors import ConfigurationError
 from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
 from .host_providers import is_disabled, tracer_of
-from .state import NOT_GIVEN, Terms, _Configured
+from .state import NOT_GIVEN, PipelineOptions, _Configured
 
-Route = Callable[[Any], Pipeline | None]
+PipelineResolver = Callable[[Any], Pipeline | None]
 """A pool instance (or None) -> the pipeline its executions take, or None to leave the call alone."""
 
 
-def route_to(learning_db: Any, terms: Terms) -> Route:
+def resolver_for(learning_db: Any, terms: PipelineOptions) -> PipelineResolver:
     """Return the route of executions decorated with these arguments.
 
     Raises:
         ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
     """
     if learning_db is NOT_GIVEN:
-        return _DefaultRoute(terms)
+        return _ConfiguredResolver(terms)
     if learning_db is None:
         return lambda instance: None
     from ..database import LearningDatabase
 
     if isinstance(learning_db, LearningDatabase):
-        return _ExplicitRoute(lambda instance: learning_db, terms)
+        return _DatabaseResolver(lambda instance: learning_db, terms)
     if callable(learning_db):
-        return _ExplicitRoute(learning_db, terms)
+        return _DatabaseResolver(learning_db, terms)
     raise ConfigurationError(
         f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
         " instance -> LearningDatabase | None."
     )
 
 
-class _DefaultRoute:
-    def __init__(self, terms: Terms) -> None:
+class _ConfiguredResolver:
+    def __init__(self, terms: PipelineOptions) -> None:
         self._terms = terms
         self._generation = -1
         self._pipeline: Pipeline | None = None
@@ -51,13 +51,13 @@ class _DefaultRoute:
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != _Configured.generation:
             generation, join = _Configured.generation, _Configured.join
-            self._pipeline = _guarded(join or _bare, self._terms)
+            self._pipeline = _guarded(join or _spans_only, self._terms)
             self._generation = generation
         return self._pipeline
 
 
-class _ExplicitRoute:
-    def __init__(self, database_of: Callable[[Any], Any], terms: Terms) -> None:
+class _DatabaseResolver:
+    def __init__(self, database_of: Callable[[Any], Any], terms: PipelineOptions) -> None:
         self._database_of = database_of
         self._terms = terms
         self._last: tuple[Any, Pipeline | None] = (None, None)
@@ -102,7 +102,7 @@ def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | Non
         return None
 
 
-def _bare(terms: Terms) -> Pipeline | None:
+def _spans_only(terms: PipelineOptions) -> Pipeline | None:
     """Return the pipeline where nothing is configured: spans and metrics to the providers, and no rows."""
     if is_disabled():
         return None
@@ -113,7 +113,7 @@ def _bare(terms: Terms) -> Pipeline | None:
                 "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )
-    pipeline = _measured(terms)
+    pipeline = _spans_and_metrics(terms)
     if not terms.budgets:
         return pipeline
     from .budget_gate import within_budgets
@@ -121,7 +121,7 @@ def _bare(terms: Terms) -> Pipeline | None:
     return within_budgets(pipeline, None, terms.budgets)
 
 
-def _measured(terms: Terms) -> Pipeline:
+def _spans_and_metrics(terms: PipelineOptions) -> Pipeline:
     tracer = tracer_of(terms.tracer_provider)
     if "opentelemetry.metrics" not in sys.modules:  # so nobody takes any
         return Pipeline(tracer)

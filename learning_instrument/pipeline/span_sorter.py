@@ -7,7 +7,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..costs.attribution import SpanLink
-from ..costs.call_store import CallBatch
+from ..costs.call_store import ModelCallBatch
 from ..costs.model_calls import is_model_call, model_call
 from ..ids import execution_id
 from ..record import is_execution
@@ -34,7 +34,7 @@ class _Sorter:
         self._traces: dict[str, None] = {}
         tell_of_forks(self)
 
-    def sort(self, spans: Sequence[ReadableSpan]) -> CallBatch:
+    def sort(self, spans: Sequence[ReadableSpan]) -> ModelCallBatch:
         """Return the model calls among *spans*, and the links of their traces and those of executions."""
         calls, links = [], []
         for span in spans:
@@ -54,7 +54,7 @@ class _Sorter:
                 self._kept_links -= len(earlier)
                 wanted += earlier
             self._keep([link for link in links if link.trace_id not in self._traces])
-        return CallBatch(calls, wanted)
+        return ModelCallBatch(calls, wanted)
 
     def take_kept(self) -> list[SpanLink]:
         """Return the links that are kept in memory, and keep them no longer."""

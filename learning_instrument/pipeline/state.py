@@ -22,7 +22,7 @@ class _NotGiven:
 NOT_GIVEN: Final = _NotGiven()
 
 
-class Terms(NamedTuple):
+class PipelineOptions(NamedTuple):
     """What a decorated function asks for, beside what was configured."""
 
     tracer_provider: TracerProvider | None = None
@@ -30,29 +30,29 @@ class Terms(NamedTuple):
     budgets: "tuple[Budget, ...]" = ()
 
 
-class Join(Protocol):
+class PipelineBuilder(Protocol):
     """Builds pipelines; ``configuration`` has one."""
 
-    def __call__(self, terms: Terms) -> Pipeline | None:
+    def __call__(self, terms: PipelineOptions) -> Pipeline | None:
         """Return the pipeline of executions with these *terms* beside its own."""
 
 
 class _Configured:
     """What ``configure()`` set up; None before it and after ``shutdown()``."""
 
-    join: Join | None = None
+    join: PipelineBuilder | None = None
     generation: int = 0
     #: Whether it was said that nothing records.
     has_warned: bool = False
 
 
-def install(join: Join | None) -> None:
+def install(join: PipelineBuilder | None) -> None:
     """Make *join* build the pipelines of all executions without a database of their own. For ``configuration``."""
     _Configured.join = join
     _Configured.generation += 1
     _Configured.has_warned = False
 
 
-def installed() -> Join | None:
+def installed() -> PipelineBuilder | None:
     """Return what :func:`install` was given last."""
     return _Configured.join

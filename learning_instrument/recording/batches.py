@@ -23,7 +23,7 @@ from .capture import MESSAGE_LIMIT, Capture
 from .contexts import batch_of, is_suppressed, with_batch
 from .execution import Execution, start_execution
 from .host_spans import end_host_span, start_host_span
-from .types import Pipeline, Plan, lose
+from .types import CallPlan, Pipeline, lose
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
 _LISTS: Final = (list, tuple)
@@ -32,7 +32,7 @@ _LISTS: Final = (list, tuple)
 class Batch:
     """One call with a list of tasks, from its start to its end."""
 
-    def __init__(self, pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any, context: Context) -> None:
+    def __init__(self, pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any, context: Context) -> None:
         self.batch_id = new_uuid()
         self.instance = instance
         self.plan = plan
@@ -105,7 +105,7 @@ class Batch:
         end_host_span(self._span, self._started + elapsed)
 
 
-def start_batch(pipeline: Pipeline, plan: Plan, instance: Any, tasks: Any) -> Batch | None:
+def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -> Batch | None:
     """Start a batch, or answer None where the call is not to be timed.
 
     Raises:

@@ -19,9 +19,9 @@ from ..outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_r
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
-from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, Plan
+from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 MESSAGE_LIMIT: Final = 1000
@@ -79,7 +79,7 @@ class Capture:
             self.attributes.setdefault(semconv.TASK_TYPE, options.task_type)
         self._take_pool_type()
 
-    def note(self, metadata: Mapping[str, Any]) -> None:
+    def add_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Note *metadata*, over which the task's own is laid."""
         if self._metadata is None or is_mapping(type(self._metadata)):
             self._metadata = _merged(metadata, self._metadata)
@@ -88,7 +88,7 @@ class Capture:
         """Note *values* (column -> value); at the end they are laid over what task and result say."""
         self._said.update(values)
 
-    def so_far(self) -> dict[str, Any] | None:
+    def attributes_so_far(self) -> dict[str, Any] | None:
         """Return the attributes captured before the end, with the columns marked that nothing is known of as yet.
 
         None where the end is being captured. May be called by any thread.
@@ -120,7 +120,7 @@ class Capture:
         self._complete(verdict)
         return verdict
 
-    def _take(self, read: Reader, plan: Plan) -> None:
+    def _take(self, read: Reader, plan: FieldPlan) -> None:
         attributes = self.attributes
         for name, key, column, clean, wins in plan:
             if key in attributes and not wins:

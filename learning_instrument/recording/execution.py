@@ -23,13 +23,13 @@ from ..ids import execution_id
 from ..outcome import SUCCEEDED, Outcome, Verdict
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import text_of
-from . import resource_usage as resources
+from . import resource_usage
 from .capture import MESSAGE_LIMIT, Capture
 from .contexts import BATCH_KEY, EXECUTION_KEY, QUEUED_KEY, SPAN_KEY, Enclosing, RunningBatch, batch_of, is_suppressed
 from .fields import SETTABLE
 from .host_spans import call_hook, end_host_span, start_host_span
 from .resource_usage import Worker
-from .types import Pipeline, Plan, lose
+from .types import CallPlan, Pipeline, lose
 
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
@@ -74,7 +74,7 @@ class Execution:
     )
 
     def __init__(
-        self, pipeline: Pipeline, plan: Plan, instance: Any, task: Any, context: Context, started: int | None = None
+        self, pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any, context: Context, started: int | None = None
     ) -> None:
         self.plan = plan
         self.instance = instance
@@ -92,12 +92,12 @@ class Execution:
         self._started = started = time.time_ns() if started is None else started
         self._span = self._recorded = span = start_host_span(pipeline.tracer, name, context, started)
         if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
-            self._recorded = self._twin(None if enclosing is None else enclosing._recorded)
+            self._recorded = self._start_private_span(None if enclosing is None else enclosing._recorded)
         ids = self._recorded.get_span_context()
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
         attributes[semconv.PROCESS_ID] = _Process.id
-        self._memory_mark = resources.memory_mark() if Worker.may_be_one else None
+        self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
@@ -146,19 +146,19 @@ class Execution:
     def measure_resources(self) -> None:
         """Measure what the task uses from here on: until it ends, it has this thread to itself."""
         if self._pipeline.measures_resources:
-            self._processor_mark = resources.processor_mark(self._clock)
+            self._processor_mark = resource_usage.processor_mark(self._clock)
 
     def forget_resources(self) -> None:
         """Measure no longer: the task goes on elsewhere, or later."""
         self._processor_mark = None
 
-    def assume(self, key: str, value: Any) -> None:
+    def set_default(self, key: str, value: Any) -> None:
         """Take *value* for the attribute *key*, unless the task says otherwise."""
         self._capture.attributes.setdefault(key, value)
 
-    def note(self, metadata: Mapping[str, Any]) -> None:
+    def add_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Note *metadata* that the pool has of the task, beside what the task itself brings."""
-        self._capture.note(metadata)
+        self._capture.add_metadata(metadata)
 
     def mark_defaulted(self, column: str) -> None:
         """Name *column* in ``defaulted``: its value is a stand-in."""
@@ -168,10 +168,10 @@ class Execution:
         """Return how long it has been running."""
         return (time.perf_counter_ns() - self._clock) / 1e9
 
-    def so_far(self) -> tuple[Span, dict[str, Any]] | None:
+    def attributes_so_far(self) -> tuple[Span, dict[str, Any]] | None:
         """Return its span, and the attributes captured before its end; None where it is ending. For other threads."""
         capture, recorded = self._capture, self._recorded
-        attributes = None if capture is None else capture.so_far()
+        attributes = None if capture is None else capture.attributes_so_far()
         return None if attributes is None else (recorded, attributes)
 
     def returned(self, result: Any, elapsed: int | None = None) -> None:
@@ -199,9 +199,9 @@ class Execution:
     def _processor_time(self, elapsed: int) -> int | None:
         """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""
         mark = self._processor_mark
-        if mark is None or elapsed <= resources.RESOLUTION:
+        if mark is None or elapsed <= resource_usage.RESOLUTION:
             return None if mark is None else elapsed
-        return resources.processor_time(mark, self._clock, elapsed)
+        return resource_usage.processor_time(mark, self._clock, elapsed)
 
     def _end(
         self,
@@ -214,7 +214,7 @@ class Execution:
         attributes = self._capture.attributes
         if used is not None:
             attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own word goes before it
-            memory = None if self._memory_mark is None else resources.memory_peak(self._memory_mark)
+            memory = None if self._memory_mark is None else resource_usage.memory_peak(self._memory_mark)
             if memory is not None:
                 attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
@@ -228,7 +228,7 @@ class Execution:
         if recorded is not self._span:
             pipeline.set_attributes(self._span, attributes)
         elif not is_whole and pipeline.private_tracer is not None:
-            recorded = self._twin(None)
+            recorded = self._start_private_span(None)
             pipeline.set_attributes(recorded, attributes)
         spans = (recorded,) if recorded is self._span else (recorded, self._span)
         for span in spans:
@@ -240,7 +240,7 @@ class Execution:
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
         if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
             pipeline.metrics.ended(attributes, self._span)
-        self._let_go(recorded)
+        self._release(recorded)
         end_time = self._started + elapsed
         for span in spans:
             end_host_span(span, end_time)
@@ -254,13 +254,13 @@ class Execution:
         if self._pipeline.running is not None:
             self._pipeline.running.by_id.pop(self.execution_id, None)
 
-    def _twin(self, above: Span | None) -> Span:
+    def _start_private_span(self, above: Span | None) -> Span:
         """Start a span of our own in place of the host's, which records nothing, or not all."""
         assert self._pipeline.private_tracer is not None
         name = _span_name(self._task_type)
-        return self._pipeline.private_tracer.start_twin(self._span, name, self._outer, self._started, above)
+        return self._pipeline.private_tracer.start_private_span(self._span, name, self._outer, self._started, above)
 
-    def _let_go(self, recorded: Span) -> None:
+    def _release(self, recorded: Span) -> None:
         """Hold nothing of the task any longer: a context copied by a task in the background may live on."""
         self._recorded = NonRecordingSpan(recorded.get_span_context())
         self._capture = self.instance = self.task = None  # type: ignore[assignment]
@@ -293,7 +293,7 @@ def execution_in(context: Context) -> Execution | None:
     return execution if isinstance(execution, Execution) else None
 
 
-def start_execution(pipeline: Pipeline, plan: Plan, instance: Any, task: Any) -> Execution | None:
+def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any) -> Execution | None:
     """Start an execution, or answer None where the call is not to be timed.
 
     Raises:
@@ -336,7 +336,7 @@ def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Executi
         return None
 
 
-def _is_the_same(enclosing: Enclosing, plan: Plan, instance: Any) -> bool:
+def _is_the_same(enclosing: Enclosing, plan: CallPlan, instance: Any) -> bool:
     """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
     return (
         instance is not None

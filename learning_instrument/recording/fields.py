@@ -160,10 +160,10 @@ FIELD_OF: Final = {field.column: field for field in FIELDS}
 #: What ``fields=`` and ``current_execution().set()`` take: the columns above, and three that no attribute holds alone.
 SETTABLE: Final = frozenset(FIELD_OF) | {"success", "error_message", "metadata"}
 
-Plan = tuple[tuple[str, str, str, Callable[[Any], Any], bool], ...]
+FieldPlan = tuple[tuple[str, str, str, Callable[[Any], Any], bool], ...]
 
 
-def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> Plan:
+def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> FieldPlan:
     """Return (name, key, column, cleaner, whether it wins over what is there) in the order of reading."""
     return tuple(
         (name, field.key, field.column, field.clean, field.result_first)

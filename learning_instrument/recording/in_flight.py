@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Running:
+class InFlight:
     """Executions by their ids. To note one costs a tenth of a microsecond; another thread watches over them.
 
     Args:

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span, Tracer
 
 from ..safety.guards import guarded
 from .capture import CaptureOptions
-from .in_flight import Running
+from .in_flight import InFlight
 
 RequestHook = Callable[[Span, Any, Any], object]
 ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
@@ -18,7 +18,9 @@ ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
 class PrivateTracer(Protocol):
     """Starts the spans of executions that the host's tracing does not record."""
 
-    def start_twin(self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None) -> Span:
+    def start_private_span(
+        self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None
+    ) -> Span:
         """Start a span that records, under the host span's ids where it has any of its own."""
 
 
@@ -49,7 +51,7 @@ class Pipeline:
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None
     #: Where executions are noted while they run.
-    running: Running | None = None
+    running: InFlight | None = None
     #: What publishes executions as metrics.
     metrics: Metrics | None = None
     #: Whether processor time and memory are measured.
@@ -61,7 +63,7 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CallPlan:
     """What was decided when a function was wrapped."""
 
     function_name: str

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..sqlite import yielding as courtesy
+from ..sqlite import yielding
 from ..sqlite.connection import WriteConnection
-from ..sqlite.yielding import GaveWayError, GivingWay, Pace
-from . import cubes as rollups
-from . import error_counts, search_index
+from ..sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions
+from . import cubes, error_counts, search_index
 
-_ALL: Final = (rollups, error_counts, search_index)
+_ALL: Final = (cubes, error_counts, search_index)
 #: Where so many executions are not in them, they go on although others are writing: answers read these one by one.
-_BEHIND_ROWS: Final = 20_000
+_LARGE_LAG_ROWS: Final = 20_000
 #: For how long at a time.
 _SECONDS: Final = 1.0
 #: After a slice others have the database for so many times as long as it held the lock, and at least so many seconds.
@@ -35,7 +34,7 @@ def advance(target: WriteConnection) -> bool:
 
 def catch_up(
     target: WriteConnection,
-    pace: Pace,
+    pace: SliceSizer,
     is_waited_for: Callable[[], object] = bool,
     is_locked: Callable[[], object] = bool,
     *,
@@ -53,11 +52,11 @@ def catch_up(
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    insists = is_urgent or behind(target) > _BEHIND_ROWS
-    if not insists and not courtesy.is_quiet(target, is_waited_for):
+    is_urgent = is_urgent or lag(target) > _LARGE_LAG_ROWS
+    if not is_urgent and not yielding.is_idle(target, is_waited_for):
         return False
-    giving_way = GivingWay(target, lambda: is_waited_for() or is_locked(), insists)
-    before = courtesy.commits_of_others(target)
+    giving_way = YieldingTransactions(target, lambda: is_waited_for() or is_locked(), is_urgent)
+    before = yielding.commits_of_others(target)
     deadline = time.monotonic() + _SECONDS
     have_more = list(_ALL)
     while have_more:
@@ -65,22 +64,22 @@ def catch_up(
             work = follower.__name__
             try:
                 is_whole = follower.advance(giving_way, pace.rows(work))
-            except GaveWayError:
+            except YieldedError:
                 return True
-            seen, before = before, courtesy.commits_of_others(target)
-            is_alone = insists and before == seen
+            seen, before = before, yielding.commits_of_others(target)
+            is_alone = is_urgent and before == seen
             pace.measured(work, giving_way.held_seconds, is_whole, is_alone)
             if not is_whole:
                 have_more.remove(follower)
             pause = 0.0 if is_alone else _PAUSE * giving_way.held_seconds
             time.sleep(max(_LEAST_PAUSE_SECONDS, pause))
-            is_disturbed = is_waited_for() or (not insists and before != seen)
+            is_disturbed = is_waited_for() or (not is_urgent and before != seen)
             if have_more and (is_disturbed or time.monotonic() > deadline):
                 return True
     return False
 
 
-def follow(connection: WriteConnection, tell: Callable[[str, int, int], object]) -> None:
+def catch_up_fully(connection: WriteConnection, tell: Callable[[str, int, int], object]) -> None:
     """Advance until nothing is left, for a person who waits; tasks of other processes get their turns.
 
     Args:
@@ -90,20 +89,20 @@ def follow(connection: WriteConnection, tell: Callable[[str, int, int], object])
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    left, pace = behind(connection), Pace()
+    left, pace = lag(connection), SliceSizer()
     while catch_up(connection, pace, is_urgent=True):
         connection.checkpoint()
-        tell("Counting", max(0, left - behind(connection)), left)
+        tell("Counting", max(0, left - lag(connection)), left)
 
 
-def forget(target: WriteConnection) -> None:
+def reset(target: WriteConnection) -> None:
     """Empty them all; answers are read from the executions until they are advanced again.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     for follower in _ALL:
-        follower.forget(target)
+        follower.reset(target)
 
 
 def begin_rebuild(target: WriteConnection) -> None:
@@ -113,8 +112,8 @@ def begin_rebuild(target: WriteConnection) -> None:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     was_interrupted = target.execute("SELECT 1 FROM rebuilds")
-    if not (was_interrupted and behind(target)):
-        forget(target)
+    if not (was_interrupted and lag(target)):
+        reset(target)
         target.execute("INSERT INTO rebuilds VALUES (datetime('now'))")
 
 
@@ -127,10 +126,10 @@ def end_rebuild(target: WriteConnection) -> None:
     target.execute("DELETE FROM rebuilds")
 
 
-def behind(target: WriteConnection) -> int:
+def lag(target: WriteConnection) -> int:
     """Return about how many executions the one that is furthest behind has yet to see.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    return max(int(follower.behind(target)) for follower in _ALL)
+    return max(int(follower.lag(target)) for follower in _ALL)

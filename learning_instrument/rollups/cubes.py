@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..sqlite.executions import DIMENSIONS
-from ..sqlite.yielding import Statements, Target
-from . import histograms as bins
+from ..sqlite.yielding import Statements, TransactionTarget
+from . import histograms
 from .measures import BIN, MEASURES, source, totals
 
 #: Raised when measures or bins change their meaning; roll-ups of another version are made anew.
@@ -66,7 +66,7 @@ _Key = tuple[str, ...]
 _Cells = dict[_Key, _Cell]
 
 
-def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
+def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     """Roll up at most so many *rows*, in one transaction together with the mark; tell whether there is more to do.
 
     Raises:
@@ -86,7 +86,7 @@ def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
         return _roll_up_tail(connection, rows, has_wide)
 
 
-def forget(target: Target) -> None:
+def reset(target: TransactionTarget) -> None:
     """Empty the roll-ups; answers are read from the executions until they are advanced again.
 
     Raises:
@@ -96,7 +96,7 @@ def forget(target: Target) -> None:
         _empty(connection)
 
 
-def behind(target: Target) -> int:
+def lag(target: TransactionTarget) -> int:
     """Return about how many executions are not rolled up, or have changed since.
 
     Raises:
@@ -109,7 +109,7 @@ def behind(target: Target) -> int:
     return int(count)
 
 
-def is_behind(target: Target) -> bool:
+def is_behind(target: TransactionTarget) -> bool:
     """Tell whether there is anything to roll up.
 
     Raises:
@@ -231,9 +231,9 @@ def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
         row = connection.execute(read, key).fetchone()
         if row is not None:
             sums = list(map(operator.add, row, sums))
-            bins.add(row[-1], counts)
+            histograms.add(row[-1], counts)
         if sums[0] > 0:
-            rows.stored.append((*key, *sums, bins.pack(counts)))
+            rows.stored.append((*key, *sums, histograms.pack(counts)))
             rows.added += row is None
         elif row is not None:
             rows.deleted.append(key)

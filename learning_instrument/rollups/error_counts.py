@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..sqlite.yielding import Statements, Target
-from . import message_templates as templates
+from ..sqlite.yielding import Statements, TransactionTarget
+from . import message_templates
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250
@@ -55,7 +55,7 @@ _ADD: Final = tuple(
 )
 #: Of this file and this version: a copy by ``.dump`` may have the same rows under other rowids.
 _IS_SOUND: Final = (
-    f"version = {templates.VERSION} AND (mark = 0 OR execution_id ="
+    f"version = {message_templates.VERSION} AND (mark = 0 OR execution_id ="
     " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))"
 )
 
@@ -64,7 +64,7 @@ _Place = tuple[str, str, str, str, str]  # repo, pool type, model tier, task typ
 _Tally = dict[tuple[_Template, _Place], list[Any]]  # how many, the first, the last, the newest rowid
 
 
-def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
+def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     """Count the failures among the next *rows* executions, or those of a dirty day; tell whether there is more to do.
 
     Raises:
@@ -74,7 +74,7 @@ def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
         f"SELECT {_IS_SOUND}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
     )
     if not is_sound:
-        forget(target)
+        reset(target)
         return True
     dirty = target.execute("SELECT day, changes FROM error_dirty_days LIMIT 1")
     if dirty:
@@ -83,7 +83,7 @@ def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
     return newest > mark and _count_tail(target, rows)
 
 
-def forget(target: Target) -> None:
+def reset(target: TransactionTarget) -> None:
     """Empty the counts; answers are read from the executions until they are advanced again.
 
     Raises:
@@ -92,10 +92,12 @@ def forget(target: Target) -> None:
     with target.transaction() as connection:
         for table in ("error_templates", "error_days", "error_counts", "error_dirty_days"):
             connection.execute(f"DELETE FROM {table}")
-        connection.execute("UPDATE error_state SET mark = 0, execution_id = NULL, version = ?", (templates.VERSION,))
+        connection.execute(
+            "UPDATE error_state SET mark = 0, execution_id = NULL, version = ?", (message_templates.VERSION,)
+        )
 
 
-def behind(target: Target) -> int:
+def lag(target: TransactionTarget) -> int:
     """Return about how many executions were not looked at.
 
     Raises:
@@ -107,10 +109,10 @@ def behind(target: Target) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _masked(message: str) -> str:
-    return templates.mask(message)
+    return message_templates.mask(message)
 
 
-def _count_tail(target: Target, rows: int) -> bool:
+def _count_tail(target: TransactionTarget, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
     # Masked before the lock is taken; what changes until then is masked within.
     _tally(
@@ -134,7 +136,7 @@ def _count_tail(target: Target, rows: int) -> bool:
     return len(above) == rows
 
 
-def _count_anew(target: Target, day: str, changes: int) -> None:
+def _count_anew(target: TransactionTarget, day: str, changes: int) -> None:
     """Count the failures of *day* anew, unless something changes meanwhile: then another time."""
     # Read and masked before the lock is taken: a day can have any number of failures.
     ((mark,),) = target.execute("SELECT mark FROM error_state")

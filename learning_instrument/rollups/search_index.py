@@ -6,7 +6,7 @@ questions read the descriptions above the mark themselves.
 
 from typing import Final
 
-from ..sqlite.yielding import Target
+from ..sqlite.yielding import TransactionTarget
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250
@@ -16,7 +16,7 @@ IS_SOUND: Final = (
 )
 
 
-def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
+def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     """Index the next *rows* executions, in one transaction together with the mark; tell whether there is more to do.
 
     Raises:
@@ -26,7 +26,7 @@ def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
         f"SELECT {IS_SOUND}, mark < coalesce((SELECT max(rowid) FROM executions), 0) FROM search_state"
     )
     if not is_sound:
-        forget(target)
+        reset(target)
         return True
     if not left:
         return False
@@ -46,7 +46,7 @@ def advance(target: Target, rows: int = SLICE_ROWS) -> bool:
     return len(above) == rows
 
 
-def forget(target: Target) -> None:
+def reset(target: TransactionTarget) -> None:
     """Empty the index; descriptions are read from the executions until it is advanced again.
 
     Raises:
@@ -57,7 +57,7 @@ def forget(target: Target) -> None:
         connection.execute("UPDATE search_state SET mark = 0, execution_id = NULL")
 
 
-def behind(target: Target) -> int:
+def lag(target: TransactionTarget) -> int:
     """Return about how many executions are not indexed.
 
     Raises:

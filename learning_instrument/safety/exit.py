@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from .forks import snapshot
 
 
-class Ending(Protocol):
+class ExitHook(Protocol):
     """What has something to do when the process ends."""
 
     def end(self) -> None:
@@ -21,15 +21,15 @@ class Ending(Protocol):
 
 #: Those that come first, such as writers; those that come when these are done, such as what watches over them; and
 #: what they all write to.
-_turns: Final[tuple["weakref.WeakSet[Ending]", ...]] = (weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet())
+_phases: Final[tuple["weakref.WeakSet[ExitHook]", ...]] = (weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet())
 #: Process -> its finalizer. One is enough, though threads may start thousands of times.
 _finalizers: Final[dict[int, Any]] = {}
 _ending: Final[set[int]] = set()
 
 
-def tell_of_the_end(ending: Ending, *, turn: int) -> None:
-    """Have *ending* told when this process ends, in its *turn*: 0, 1 or 2. To be called wherever its thread starts."""
-    _turns[turn].add(ending)
+def at_exit(ending: ExitHook, *, phase: int) -> None:
+    """Have *ending* told when this process ends, in its *phase*: 0, 1 or 2. To be called wherever its thread starts."""
+    _phases[phase].add(ending)
     util = sys.modules.get("multiprocessing.util")
     if util is not None and not has_begun():
         finalizer = _finalizers.get(os.getpid())
@@ -41,10 +41,10 @@ def tell_of_the_end(ending: Ending, *, turn: int) -> None:
         signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)
 
 
-def forget(ending: Ending) -> None:
+def forget(ending: ExitHook) -> None:
     """Do not tell *ending* any more."""
-    for turn in _turns:
-        turn.discard(ending)
+    for phase in _phases:
+        phase.discard(ending)
 
 
 def has_begun() -> bool:
@@ -60,8 +60,8 @@ def has_begun() -> bool:
 def _end_all(**_: Any) -> None:
     _ending.add(os.getpid())
     faults = []
-    for turn in _turns:
-        for ending in snapshot(turn):
+    for phase in _phases:
+        for ending in snapshot(phase):
             try:
                 ending.end()
             except Exception as fault:  # raised below: the others have something to do as well

@@ -11,7 +11,7 @@ from inspect import CO_VARARGS
 from types import FrameType
 from typing import Any, Final
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 def guarded(function: Callable[..., Any], *args: Any) -> Any:

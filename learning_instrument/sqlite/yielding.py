@@ -31,7 +31,7 @@ class Statements(Protocol):
         ...
 
 
-class Target(Protocol):
+class TransactionTarget(Protocol):
     """What is written with: a :class:`WriteConnection`, or one that gives way."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -43,23 +43,23 @@ class Target(Protocol):
         ...
 
 
-class GaveWayError(Exception):
+class YieldedError(Exception):
     """Somebody came; nothing of the transaction was kept."""
 
 
-class GivingWay:
-    """Transactions on *target* that are given up, with a :class:`GaveWayError`, as soon as somebody waits.
+class YieldingTransactions:
+    """Transactions on *target* that are given up, with a :class:`YieldedError`, as soon as somebody waits.
 
     Args:
         target: what to write with.
         is_waited_for: tells whether somebody in this process waits for the lock.
-        insists: do it all the same; the lock is then taken first, so that others cannot be faster every time.
+        is_urgent: do it all the same; the lock is then taken first, so that others cannot be faster every time.
     """
 
-    def __init__(self, target: WriteConnection, is_waited_for: Callable[[], object], insists: bool = False) -> None:
+    def __init__(self, target: WriteConnection, is_waited_for: Callable[[], object], is_urgent: bool = False) -> None:
         self._target = target
-        self._is_waited_for = (lambda: False) if insists else is_waited_for
-        self._insists = insists
+        self._is_waited_for = (lambda: False) if is_urgent else is_waited_for
+        self._insists = is_urgent
         #: For how long the last transaction held the lock.
         self.held_seconds = 0.0
 
@@ -72,7 +72,7 @@ class GivingWay:
         """Give what executes statements, in a transaction.
 
         Raises:
-            GaveWayError: if somebody was faster, or waits.
+            YieldedError: if somebody was faster, or waits.
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
         watched = _Watched(self._is_waited_for)
@@ -82,7 +82,7 @@ class GivingWay:
                 yield watched
         except Exception as error:
             if not self._insists and is_busy(error):
-                raise GaveWayError from error
+                raise YieldedError from error
             raise
         finally:
             self.held_seconds = watched.held_seconds
@@ -101,7 +101,7 @@ class _Watched:
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         if self._is_waited_for():
-            raise GaveWayError
+            raise YieldedError
         if self._locked_at is None and not sql.startswith("SELECT"):
             self._locked_at = time.monotonic()
         return self._connection.execute(sql, parameters)
@@ -111,7 +111,7 @@ class _Watched:
         return 0.0 if self._locked_at is None else time.monotonic() - self._locked_at
 
 
-class Pace:
+class SliceSizer:
     """How many rows a slice has, so that it holds the lock for a few milliseconds on this machine, just now."""
 
     def __init__(self) -> None:
@@ -136,13 +136,13 @@ class Pace:
             self._rows[work] = max(_FEWEST_ROWS, min(_MOST_ROWS, round(self.rows(work) * factor)))
 
 
-def commits_of_others(target: Target) -> int:
+def commits_of_others(target: TransactionTarget) -> int:
     """Return a number that changes whenever another connection, of this process or another, commits."""
     ((version,),) = target.execute("PRAGMA data_version")
     return int(version)
 
 
-def is_quiet(target: Target, is_waited_for: Callable[[], object]) -> bool:
+def is_idle(target: TransactionTarget, is_waited_for: Callable[[], object]) -> bool:
     """Wait a moment; tell whether nobody committed meanwhile, and nobody waits.
 
     Raises:

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..safety import exit as ending
+from ..safety.exit import at_exit, forget, has_begun
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 Item = Any
@@ -25,7 +25,7 @@ CROWDED: Final = 2048
 BATCH: Final = 512
 GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
-_TEND_SECONDS: Final = 1.0
+_HOUSEKEEPING_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
 #: How long one caller at the most is slowed down.
 _PATIENCE_SECONDS: Final = 0.05
@@ -50,7 +50,7 @@ class BackgroundWriter:
         prepare: turns items into rows; called once for each item.
         write: stores rows; what it raises is passed to *failed*, and the rows are tried again.
         failed: called with each exception of *write*; answers whether it passes by itself, as a lock does.
-        tend: called about once a second while there is work, and before the thread ends.
+        housekeep: called about once a second while there is work, and before the thread ends.
         capacity: the most items in the queue, those that wait for a retry left out.
         gather_seconds: how long items gather before they are written.
     """
@@ -60,14 +60,14 @@ class BackgroundWriter:
         prepare: Callable[[Sequence[Any]], Sequence[Row]],
         write: Callable[[Sequence[Row]], object],
         failed: Callable[[Exception], bool],
-        tend: Callable[[], object],
+        housekeep: Callable[[], object],
         capacity: int = CAPACITY,
         gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._prepare = prepare
         self._write = write
         self._failed = failed
-        self._tend = tend
+        self._run_housekeeping = housekeep
         self._capacity = capacity
         self._gather_seconds = gather_seconds
         self._reset()
@@ -78,7 +78,7 @@ class BackgroundWriter:
         self._wake = threading.Event()
         self._is_waiting = False
         self._hurry = False
-        self._is_tending_due = False
+        self._is_housekeeping_due = False
         self._is_paused = False
         self._marks: list[_Mark] = []  # those behind the batch that is being written
         self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
@@ -105,7 +105,7 @@ class BackgroundWriter:
 
     @property
     def is_waited_for(self) -> bool:
-        """Whether *tend* is in anybody's way."""
+        """Whether *housekeep* is in anybody's way."""
         return bool(self.backlog or self._waiting or self._is_paused)
 
     def put(self, item: Item) -> bool:
@@ -119,7 +119,7 @@ class BackgroundWriter:
             self._wake.set()
         elif self._thread is None:
             self._start()
-        if ending.has_begun() and not self._is_failing:
+        if has_begun() and not self._is_failing:
             self.flush(_EXIT_SECONDS)  # nobody will after us
         return True
 
@@ -128,11 +128,11 @@ class BackgroundWriter:
         if self.backlog and not self.flush(_EXIT_SECONDS):
             if unwritten := self.unwritten:
                 log.warning("%d executions were never written: the process ended first.", unwritten)
-            ending.forget(self)
+            forget(self)
 
-    def request_tending(self) -> None:
-        """Have the thread call *tend* soon, though there may be nothing to write."""
-        self._is_tending_due = True
+    def request_housekeeping(self) -> None:
+        """Have the thread call *housekeep* soon, though there may be nothing to write."""
+        self._is_housekeeping_due = True
         self._wake.set()
         if self._thread is None:
             self._start()
@@ -213,7 +213,7 @@ class BackgroundWriter:
             if self._thread is None and not self._is_paused:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
                 self._thread = thread
-                ending.tell_of_the_end(self, turn=0)
+                at_exit(self, phase=0)
                 try:
                     thread.start()
                 except RuntimeError:  # the interpreter is on its way out, and starts no threads: here and now, then
@@ -228,18 +228,18 @@ class BackgroundWriter:
                 self._thread = None  # the next item starts another
 
     def _write_until_idle(self) -> None:
-        tended = time.monotonic()
+        last = time.monotonic()
         retry_seconds = 0.05
         while not self._is_paused:
-            if self._is_tending_due or time.monotonic() - tended > _TEND_SECONDS:
-                self._tend_guarded()
-                tended = time.monotonic()
+            if self._is_housekeeping_due or time.monotonic() - last > _HOUSEKEEPING_SECONDS:
+                self._run_housekeeping_guarded()
+                last = time.monotonic()
             if not self.backlog and not self._is_paused and not self._wait_for_work():
-                self._tend_guarded()
+                self._run_housekeeping_guarded()
                 with self._start_lock:
                     # None first: who appends after the check sees it, and starts another thread.
                     self._thread = None
-                    if not self._queue and not self._is_tending_due:
+                    if not self._queue and not self._is_housekeeping_due:
                         return
                     self._thread = threading.current_thread()
             if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
@@ -256,12 +256,12 @@ class BackgroundWriter:
         """Wait for something to do; answer False when nothing came for some seconds."""
         self._is_waiting = True
         try:
-            if not self._queue and not self._is_tending_due:
+            if not self._queue and not self._is_housekeeping_due:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
         finally:
             self._is_waiting = False
-        return bool(self._queue) or self._is_tending_due
+        return bool(self._queue) or self._is_housekeeping_due
 
     def _write_batch(self) -> bool:
         with self._write_lock:
@@ -294,10 +294,10 @@ class BackgroundWriter:
             mark.is_written = True
         self._marks = []
 
-    def _tend_guarded(self) -> None:
-        self._is_tending_due = False
+    def _run_housekeeping_guarded(self) -> None:
+        self._is_housekeeping_due = False
         try:
             with self._write_lock:
-                self._tend()
+                self._run_housekeeping()
         except Exception as error:  # upkeep; it comes round again
             self._failed(error)

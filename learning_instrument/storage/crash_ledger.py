@@ -16,7 +16,7 @@ from ..record import COLUMNS, Row, iso_timestamp
 from ..sqlite.connection import WriteConnection
 from .liveness import Process, has_died, this_process
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 _ENTRY: Final = (
@@ -31,7 +31,7 @@ _BUSY_SECONDS: Final = 0.5
 _CHECKPOINT_WRITES: Final = 200
 
 
-class Ledger:
+class CrashLedger:
     """The entries of this process in the table ``running``, and what became of others'. Used by one thread at a time.
 
     Each statement commits by itself: a transaction would hold the lock while this thread waits for the interpreter's.

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..rollups import catch_up as followers
+from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection
-from ..sqlite.yielding import Pace
+from ..sqlite.yielding import SliceSizer
 from .retention import Retention, trim
 
 #: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
@@ -15,12 +15,12 @@ _CHECKPOINT_ROWS: Final = 1000
 _RETENTION_SECONDS: Final = 30.0
 
 
-class Upkeep:
+class Housekeeping:
     """What is due, and when."""
 
     def __init__(self) -> None:
         self.limit(Retention())
-        self._pace = Pace()
+        self._pace = SliceSizer()
         self.start_anew()
 
     def limit(self, retention: Retention) -> None:
@@ -40,7 +40,7 @@ class Upkeep:
             self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
         )
 
-    def tend(
+    def run(
         self, target: WriteConnection, is_waited_for: Callable[[], object], is_locked: Callable[[], object]
     ) -> bool:
         """Do what is due; tell whether there is more to do.
@@ -58,7 +58,7 @@ class Upkeep:
             target.checkpoint()
         has_trimmed = self._trim(target)
         # What was deleted takes room until it is counted out.
-        has_more = followers.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)
+        has_more = catch_up.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)
         return has_more or has_trimmed
 
     def _trim(self, target: WriteConnection) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: After a warning, how long a fault that came and went is not worth another.
@@ -27,7 +27,7 @@ class Statistics:
     lost: Mapping[str, int] = field(default_factory=dict)
 
 
-class Counts:
+class Counters:
     """The counts of one database in this process.
 
     Args:
@@ -80,18 +80,18 @@ class Counts:
             reason, "%s: executions are lost (%s)%s. LearningDatabase.statistics() has the count.", reason, error
         )
 
-    def take_untold(self) -> dict[str, int] | None:
+    def take_unreported(self) -> dict[str, int] | None:
         """Return the losses that the table ``losses`` does not have yet, for whoever stores them now."""
         if not self._untold:
             return None
         with self._lock:
-            untold, self._untold = dict(self._untold), Counter()
-        return untold
+            unreported, self._untold = dict(self._untold), Counter()
+        return unreported
 
-    def give_back(self, untold: Mapping[str, int]) -> None:
+    def give_back(self, unreported: Mapping[str, int]) -> None:
         """Take back losses that could not be stored."""
         with self._lock:
-            self._untold.update(untold)
+            self._untold.update(unreported)
 
     def warn_of_failure(self, error: BaseException) -> None:
         """Say that the database cannot be written."""
@@ -102,7 +102,7 @@ class Counts:
             error,
         )
 
-    def works_again(self) -> None:
+    def rearm_warnings(self) -> None:
         """Make the next fault news. Not at once: on a disk that is nearly full every other write works."""
         now = time.monotonic()
         self._warned = {kind: at for kind, at in self._warned.items() if now - at < _STALE_SECONDS}

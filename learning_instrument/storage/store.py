@@ -14,25 +14,25 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from ..costs.call_store import CallBatch, CallStorage
+from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
-from ..safety import exit as ending
+from ..safety.exit import at_exit
 from ..safety.forks import tell_of_forks
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
 from .background_writer import GATHER_SECONDS, BackgroundWriter
-from .housekeeping import Upkeep
+from .housekeeping import Housekeeping
 from .retention import Retention
-from .statistics import Counts, Statistics
-from .watchdog import Watcher
+from .statistics import Counters, Statistics
+from .watchdog import Watchdog
 
 T = TypeVar("T")
 #: How long a fork waits for each of the threads that use the database.
 _FORK_SECONDS: Final = 2.0
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: How long a task waits for another writer's lock, and the background writer, in seconds.
@@ -43,7 +43,7 @@ _BACKGROUND_BUSY_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 5.0
 
 
-class Storage:
+class Store:
     """What takes records, and puts them into one SQLite file.
 
     Opening is lazy: a path that cannot be used is an error where a person asked (:meth:`open`, :meth:`query`),
@@ -58,26 +58,26 @@ class Storage:
         self.path = path
         self.durability = durability
         #: What stores model calls, and prices them.
-        self.calls = CallStorage()
-        self._counts = Counts(path)
-        self._upkeep = Upkeep()
+        self.calls = ModelCallStore()
+        self._counts = Counters(path)
+        self._housekeeping = Housekeeping()
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._read_lock = threading.Lock()
         this = weakref.ref(self)  # the watcher's thread must not keep a database that nobody has any more
-        self._watcher = Watcher(path, lambda: (storage := this()) is not None and storage._has_backlog())
+        self._watchdog = Watchdog(path, lambda: (storage := this()) is not None and storage._has_backlog())
         #: The executions that run now, for the pipelines.
-        self.running = self._watcher.running
-        self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watcher.opened)
-        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watcher.opened)
+        self.running = self._watchdog.running
+        self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watchdog.opened)
+        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watchdog.opened)
         # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
         gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
         self._writer = BackgroundWriter(
-            self._rows, self._write_behind, self._failed, self._tend, gather_seconds=gather_seconds
+            self._rows, self._write_behind, self._failed, self._run_housekeeping, gather_seconds=gather_seconds
         )
         self._has_tried = False
         tell_of_forks(self)
-        ending.tell_of_the_end(self, turn=2)
+        at_exit(self, phase=2)
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. Never raises for the database's sake.
@@ -110,7 +110,7 @@ class Storage:
             finally:
                 self._lock.release()
 
-    def append_calls(self, batch: CallBatch) -> bool:
+    def append_calls(self, batch: ModelCallBatch) -> bool:
         """Store model calls in the background, and add them up. Never raises for the database's sake.
 
         Returns:
@@ -139,9 +139,9 @@ class Storage:
         finally:
             self._lock.release()
         if awaited := self.calls.awaited(rows):
-            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
-        if self._upkeep.count(len(rows)):
-            self._writer.request_tending()
+            self._writer.put((self.calls.priced, ModelCallBatch(due=awaited)))
+        if self._housekeeping.count(len(rows)):
+            self._writer.request_housekeeping()
         return not refused
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Storage:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
             ) from error
-        self._watcher.settle_dead()
+        self._watchdog.settle_dead()
 
     def transact(self, work: Callable[[Execute], T]) -> T:
         """Return what *work* does with a function that executes statements: all of them, or none. Not for tasks.
@@ -220,7 +220,7 @@ class Storage:
 
     def limit(self, retention: Retention) -> None:
         """Delete what is beyond *retention*, in the background, from the next record on."""
-        self._upkeep.limit(retention)
+        self._housekeeping.limit(retention)
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.
@@ -234,7 +234,7 @@ class Storage:
             self._request_totals()
         if not self._writer.flush(_CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
-        self._watcher.close()
+        self._watchdog.close()
         with self._lock:
             self._front.close()
         self._writer.between_batches(self._back.close)
@@ -290,10 +290,10 @@ class Storage:
             self._counts.lose("queue full", None, refused)
         return not refused
 
-    def _write_behind(self, items: Sequence[Row | CallBatch]) -> None:
+    def _write_behind(self, items: Sequence[Row | ModelCallBatch]) -> None:
         """Commit rows and model calls, in the background. What raises is tried again."""
-        rows = [item for item in items if not isinstance(item, CallBatch)]
-        parts = self.calls.parts([item for item in items if isinstance(item, CallBatch)], rows)
+        rows = [item for item in items if not isinstance(item, ModelCallBatch)]
+        parts = self.calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
         first = functools.partial(self._store_calls, parts[0]) if parts else None
         began = time.monotonic()
         stored, _ = self._insert(self._back, rows, first)
@@ -304,8 +304,8 @@ class Storage:
                 time.sleep(time.monotonic() - began)
                 began = time.monotonic()
             self._insert(self._back, (), functools.partial(self._store_calls, part))
-        self._upkeep.count(len(rows) + sum(part.size for part in parts))
-        self._counts.works_again()
+        self._housekeeping.count(len(rows) + sum(part.size for part in parts))
+        self._counts.rearm_warnings()
 
     def _insert(
         self, target: WriteConnection, rows: Sequence[Row], then: Callable[[Connection], object] | None = None
@@ -315,17 +315,17 @@ class Storage:
         Returns:
             How many rows were new, and how many could not be bound.
         """
-        untold = self._counts.take_untold()
+        unreported = self._counts.take_unreported()
         try:
             try:
-                return target.insert(rows, untold, then), 0
+                return target.insert(rows, unreported, then), 0
             except _UNBINDABLE:
                 stored = [self._insert_alone(target, row) for row in rows]
-                target.insert([], untold, then)
+                target.insert([], unreported, then)
                 return sum(filter(None, stored)), stored.count(None)
         except BaseException as error:
-            if untold:
-                self._counts.give_back(untold)
+            if unreported:
+                self._counts.give_back(unreported)
             if not is_busy(error):
                 target.close()  # a connection that found its file read-only stays so; a new one looks again
             raise
@@ -337,7 +337,7 @@ class Storage:
             self._counts.lose("unreadable", error)
             return None
 
-    def _store_calls(self, part: CallBatch, opened: Connection) -> None:
+    def _store_calls(self, part: ModelCallBatch, opened: Connection) -> None:
         """Store model calls within a transaction. What cannot be stored at all must not hold up what can."""
         try:
             self.calls.store(opened, part)
@@ -346,7 +346,7 @@ class Storage:
                 raise  # it is tried again
             if len(part.calls) > 1:
                 for call in part.calls:
-                    self._store_calls(CallBatch([call]), opened)
+                    self._store_calls(ModelCallBatch([call]), opened)
             else:
                 self._counts.lose("model calls, unreadable", error, len(part.calls))
 
@@ -368,7 +368,7 @@ class Storage:
         except (sqlite3.Error, OSError, DatabaseError):  # what is asked next tells, or it comes round again
             return
         if awaited:
-            self._writer.put((self.calls.priced, CallBatch(due=awaited)))
+            self._writer.put((self.calls.priced, ModelCallBatch(due=awaited)))
 
     def _between_batches(self, step: Callable[[WriteConnection], T]) -> T:
         """Take one *step* on the background connection, patiently."""
@@ -380,13 +380,13 @@ class Storage:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return done[0]
 
-    def _tend(self) -> None:
+    def _run_housekeeping(self) -> None:
         """Do what would hold up a task. In the background."""
         if not (self._front.is_open or self._back.is_open):
             return  # closed since; this must not open it again
-        has_more = self.calls.tend(self._back)
-        if self._upkeep.tend(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
-            self._writer.request_tending()
+        has_more = self.calls.run_housekeeping(self._back)
+        if self._housekeeping.run(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
+            self._writer.request_housekeeping()
 
     def suspend(self) -> tuple[bool, bool, bool]:
         """Close, and keep threads out, while the process forks. For :mod:`forking`."""
@@ -421,10 +421,10 @@ class Storage:
         self._front.abandon()
         self._back.abandon()
         self._writer.after_fork()
-        self._watcher.start_anew()
+        self._watchdog.start_anew()
         self.calls.start_anew()
         self._counts.start_anew()
-        self._upkeep.start_anew()
+        self._housekeeping.start_anew()
         self._has_tried = False
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 from ..record import Row, row_of_unfinished
-from ..recording.in_flight import Running
-from ..safety import exit as ending
+from ..recording.in_flight import InFlight
+from ..safety.exit import at_exit
 from ..safety.forks import snapshot, tell_of_forks
-from .crash_ledger import Ledger
+from .crash_ledger import CrashLedger
 
-log = logging.getLogger("learning_instrument")
+log = logging.getLogger(__name__)
 
 
 #: How long an execution must have run to be entered, in seconds.
@@ -34,7 +34,7 @@ _IDLE_TURNS: Final = 10
 _PAUSE_SECONDS: Final = 2.0
 
 
-class Watcher:
+class Watchdog:
     """Keeps the ledger of one database.
 
     Args:
@@ -43,9 +43,9 @@ class Watcher:
     """
 
     def __init__(self, path: str, has_backlog: Callable[[], bool]) -> None:
-        self.running = Running(self.watch)
+        self.running = InFlight(self.watch)
         self._has_backlog = has_backlog
-        self._ledger = Ledger(path)
+        self._ledger = CrashLedger(path)
         self._reset()
         tell_of_forks(self)
 
@@ -74,7 +74,7 @@ class Watcher:
                 self._wake.set()
                 return
             self._thread = threading.Thread(target=self._run, name="learning-instrument-watcher", daemon=True)
-            ending.tell_of_the_end(self, turn=1)
+            at_exit(self, phase=1)
             try:
                 self._thread.start()
             except RuntimeError:  # no more threads: without one there is no ledger
@@ -217,7 +217,7 @@ class Watcher:
             elif execution_id not in self._ledger.standing and execution_id not in self._left:
                 if execution.elapsed_seconds() < LONG_SECONDS:
                     break
-                known = execution.so_far()
+                known = execution.attributes_so_far()
                 if known is not None:
                     rows.append(row_of_unfinished(*known))
         return rows

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 
 
 @contextlib.contextmanager
-def whole_or_not_at_all(path: str) -> Iterator[str]:
+def atomic_write(path: str) -> Iterator[str]:
     """Yield the path of a file beside *path* that takes its place when all went well, and is on the disk by then.
 
     It has the rights of the file whose place it takes; a new one is its owner's alone.

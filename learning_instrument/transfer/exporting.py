@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
-from .atomic_file import whole_or_not_at_all
+from .atomic_file import atomic_write
 from .importing import Progress
 from .slices import slices
 from .writers import WRITERS
@@ -115,5 +115,5 @@ def _writable(output: str) -> Iterator[IO[bytes]]:
         with open(path, "rb") as file:
             if file.read(15) == b"SQLite format 3":
                 raise ConfigurationError(f"{path} is a database, which is not written over; name another file.")
-    with whole_or_not_at_all(path) as unfinished, open(unfinished, "wb") as file:
+    with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
         yield file

@@ -16,13 +16,13 @@ from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..record import COLUMNS, UNKNOWN, Row
-from ..rollups import catch_up as followers
+from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_upkeep
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
 from ..timestamps import iso
 from .slices import FEEDBACK
-from .sources import STDIN, Batch, reader_of
+from .sources import STDIN, SourceBatch, reader_of
 from .validation import row_of, timestamp_of
 
 Progress = Callable[[str, int, int], None]
@@ -105,7 +105,9 @@ def import_executions(
             for batch in read():
                 target.take(connection, name, batch)
                 tell(name, batch.done, batch.of)
-        followers.follow(connection, tell)  # as a pool does in the background: reports are slow until that is done
+        catch_up.catch_up_fully(
+            connection, tell
+        )  # as a pool does in the background: reports are slow until that is done
     return target.answer()
 
 
@@ -126,7 +128,7 @@ class _Target:
     def answer(self) -> ImportAnswer:
         return ImportAnswer(**self._counts, refusals=tuple(self._refusals))
 
-    def take(self, connection: WriteConnection, file: str, batch: Batch) -> None:
+    def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
         """Store what is new of a batch."""
         rows: list[Row] = []
         said: list[Feedback] = []
@@ -188,7 +190,7 @@ class _Target:
             self._refusals.append(Refusal(file, place, reason[:_REASON_CHARACTERS]))
 
 
-def _known(connection: WriteConnection, batch: Batch) -> set[str]:
+def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
     """Return the ids of those executions that have their result here."""
     ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
     ids = [identity for identity in ids if type(identity) is str and identity.isascii()]

@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 from ..errors import ConfigurationError
 from ..record import COLUMNS
-from .atomic_file import whole_or_not_at_all
+from .atomic_file import atomic_write
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Rows of ``executions`` as the table has them, some at a time."""
@@ -48,7 +48,7 @@ def append_parquet(path: str, batches: Batches) -> int:
     """
     arrow, parquet = _libraries()
     schema = _schema(arrow)
-    with whole_or_not_at_all(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
+    with atomic_write(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
         if os.path.exists(path):
             for batch in parquet.ParquetFile(path).iter_batches():
                 file.write_batch(batch)

@@ -42,7 +42,7 @@ class Found(NamedTuple):
     values: Values | ConfigurationError | None
 
 
-class Batch(NamedTuple):
+class SourceBatch(NamedTuple):
     """Some of what a file holds, and how far that is, of how far."""
 
     found: list[Found]
@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     reported_costs: Mapping[str, float] = MappingProxyType({})
 
 
-def reader_of(path: str) -> Callable[[], Iterator[Batch]]:
+def reader_of(path: str) -> Callable[[], Iterator[SourceBatch]]:
     """Return what reads the file, or the standard input for ``-``.
 
     Raises:
@@ -96,23 +96,23 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be read: {error.strerror or error}.")
 
 
-def _database(path: str) -> Iterator[Batch]:
+def _database(path: str) -> Iterator[SourceBatch]:
     with ReadOnlyDatabase(path) as database:
         for rows, done, of in slices(database, Selection(), "private", ROWS):
             ids = [row["execution_id"] for row in rows]
             calls, reported_costs = calls_of(database, ids), reported_costs_of(database, ids)
-            yield Batch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls, reported_costs)
+            yield SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls, reported_costs)
 
 
-def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[Batch]:
+def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[SourceBatch]:
     done = 0
     for rows, of in table:
         found = [Found(f"row {done + number}", identified(row)) for number, row in enumerate(rows, 1)]
         done += len(rows)
-        yield Batch(found, done, of)
+        yield SourceBatch(found, done, of)
 
 
-def _file(path: str) -> Iterator[Batch]:
+def _file(path: str) -> Iterator[SourceBatch]:
     try:
         with open(path, "rb") as file:
             yield from _lines(file, os.fstat(file.fileno()).st_size)
@@ -120,7 +120,7 @@ def _file(path: str) -> Iterator[Batch]:
         raise _unreadable(path, error) from error
 
 
-def _lines(file: IO[bytes], of: int) -> Iterator[Batch]:
+def _lines(file: IO[bytes], of: int) -> Iterator[SourceBatch]:
     found: list[Found] = []
     done = taken = 0
     for number, line in enumerate(_bounded(file), 1):
@@ -128,9 +128,9 @@ def _lines(file: IO[bytes], of: int) -> Iterator[Batch]:
         for values in _values_in(line):
             found.append(Found(f"line {number}", values))
             if len(found) >= ROWS or done - taken >= _BATCH_BYTES:
-                yield Batch(found, done, of)
+                yield SourceBatch(found, done, of)
                 found, taken = [], done
-    yield Batch(found, done, of)
+    yield SourceBatch(found, done, of)
 
 
 def _bounded(file: IO[bytes]) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ _DEEPEST: Final = 200
 _SHOWN_CHARACTERS: Final = 60
 #: What is not made up for an execution that says nothing of it.
 _REQUIRED: Final = ("task_type", "timestamp")
-#: The columns that the table insists on.
+#: The columns that the table is_urgent on.
 _NEVER_NULL: Final = (
     "execution_id", "task_id", "timestamp", "task_type", "success", "duration_seconds", "outcome", "metadata",
     "defaulted",

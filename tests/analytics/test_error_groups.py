@@ -13,8 +13,7 @@ from learning_instrument.analytics.error_groups import error_groups
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import error_counts
-from learning_instrument.rollups import message_templates as templates
+from learning_instrument.rollups import error_counts, message_templates
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.selection import Selection
 
@@ -92,7 +91,7 @@ def test_report_counts_executions_and_names_the_version(database):
 
     report = error_groups(database)
 
-    assert (report.executions, report.failures, report.version) == (3, 1, templates.VERSION)
+    assert (report.executions, report.failures, report.version) == (3, 1, message_templates.VERSION)
 
 
 def test_empty_database_has_no_groups(database):
@@ -203,12 +202,12 @@ def test_counts_of_another_version_are_made_anew(database, store, monkeypatch):
     """A release with other masks does not answer from what the old ones made, not even before it has caught up."""
     database.append([failure("boom 1"), failure("boom 2")])
     advance_all(store)
-    monkeypatch.setattr(templates, "VERSION", templates.VERSION + 1)
-    monkeypatch.setattr(templates, "mask", lambda message: f"masked anew: {message}")
+    monkeypatch.setattr(message_templates, "VERSION", message_templates.VERSION + 1)
+    monkeypatch.setattr(message_templates, "mask", lambda message: f"masked anew: {message}")
 
     report = error_groups(database)
 
-    assert report.version == templates.VERSION
+    assert report.version == message_templates.VERSION
     assert {group.template for group in report.groups} == {"masked anew: boom <*>"}
 
 
@@ -221,7 +220,7 @@ def test_rebuild_finds_what_was_there(database, store):
     store.execute("DELETE FROM error_counts")
     assert error_groups(database) != before
 
-    error_counts.forget(store)
+    error_counts.reset(store)
     advance_all(store)
 
     assert error_groups(database) == before
@@ -283,7 +282,7 @@ def test_counts_say_what_the_executions_say(steps, selection):
         from_counts = error_groups(database, selection)
         advance_all(store)
         from_all_counts = error_groups(database, selection)
-        error_counts.forget(store)
+        error_counts.reset(store)
         from_executions = error_groups(database, selection)
         condition, parameters = selection.condition()
         expected = database.query(
@@ -299,7 +298,7 @@ def test_counts_say_what_the_executions_say(steps, selection):
 def test_slice_that_fails_leaves_counts_and_mark_as_they_were(database, store, monkeypatch):
     """They are one transaction, and the next attempt goes on from there."""
     database.append([failure(days=-day) for day in range(5)])
-    error_counts.forget(store)
+    error_counts.reset(store)
     error_counts.advance(store, 2)
     with monkeypatch.context() as patched:
         patched.setattr(error_counts, "_ADD", (*error_counts._ADD[:2], "INSERT INTO nowhere VALUES (?)"))

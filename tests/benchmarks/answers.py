@@ -21,7 +21,7 @@ from typing import Any
 from learning_instrument import LearningDatabase
 from learning_instrument.analytics import costs, error_groups, performance, summary
 from learning_instrument.record import COLUMNS
-from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups import catch_up
 from learning_instrument.rollups.cubes import CUBES
 from learning_instrument.sqlite import schema
 from learning_instrument.sqlite.connection import WriteConnection
@@ -225,7 +225,7 @@ def _follow(path: Path) -> float:
     target = WriteConnection(str(path), 1.0)
     started = time.perf_counter()
     slices = 0
-    while followers.advance(target):
+    while catch_up.advance(target):
         slices += 1
         if slices % 100 == 0:
             target.checkpoint()

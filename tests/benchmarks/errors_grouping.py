@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from learning_instrument.rollups import message_templates as templates
+from learning_instrument.rollups import message_templates
 
 from .error_messages import Failure, failures
 
@@ -43,11 +43,11 @@ def _members(names: Sequence[Hashable]) -> dict[Hashable, frozenset[int]]:
 
 def ours(labelled: Sequence[Failure]) -> list[Hashable]:
     """Group as the question ``errors`` does."""
-    masked = [(failure.exception_type, templates.mask(failure.message)) for failure in labelled]
+    masked = [(failure.exception_type, message_templates.mask(failure.message)) for failure in labelled]
     by_class = defaultdict(list)
     for exception_type, template in masked:
         by_class[exception_type].append(template)
-    merged = {exception_type: templates.merge(found) for exception_type, found in by_class.items()}
+    merged = {exception_type: message_templates.merge(found) for exception_type, found in by_class.items()}
     return [(exception_type, merged[exception_type][template]) for exception_type, template in masked]
 
 
@@ -64,7 +64,7 @@ def drain3(labelled: Sequence[Failure], masks: Sequence[tuple[str, str]] = _THEI
 
 def drain3_with_our_masks(labelled: Sequence[Failure]) -> list[Hashable]:
     """Group with drain3 what our masks made of the messages."""
-    return drain3([failure._replace(message=templates.mask(failure.message)) for failure in labelled], masks=())
+    return drain3([failure._replace(message=message_templates.mask(failure.message)) for failure in labelled], masks=())
 
 
 def _config(masks: Sequence[tuple[str, str]]) -> Any:

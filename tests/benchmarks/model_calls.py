@@ -35,12 +35,12 @@ def measure(rounds: int) -> dict[str, Timings]:
     """Measure one span each, beside the bare one."""
     with tempfile.TemporaryDirectory() as folder:
         variants = [
-            _bare(),
+            _spans_only(),
             _ours(Path(folder), OUTSIDE, _CALL, is_within=False),
             _ours(Path(folder), OTHER, {**_CALL, "gen_ai.operation.name": "execute_tool"}, is_within=True),
             _ours(Path(folder), WITHIN, _CALL, is_within=True),
         ]
-        return interleave(variants, _bare(), range(BLOCK_CALLS), rounds)
+        return interleave(variants, _spans_only(), range(BLOCK_CALLS), rounds)
 
 
 def microseconds(timings: Timings) -> Block:
@@ -48,7 +48,7 @@ def microseconds(timings: Timings) -> Block:
     return Block(*[nanoseconds / 1e3 for nanoseconds in timings.typical()])
 
 
-def _bare() -> Variant:
+def _spans_only() -> Variant:
     provider = _provider()
     return Variant(BARE, _span_of(provider, _CALL), provider.force_flush)
 

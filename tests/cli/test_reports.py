@@ -25,7 +25,7 @@ from learning_instrument.analytics import (
     solution_patterns,
     summary,
 )
-from learning_instrument.cli import formatting as words
+from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import fields_of, plain
 from learning_instrument.costs.prices import prices_of
 from learning_instrument.maintenance.demo import write_demo
@@ -72,8 +72,8 @@ def test_summary_is_that_of_the_function(demo):
     text = answer(demo, "summary")
 
     assert document(demo, "summary") == {**plain(expected), "unreported": 0, "price_tables": []}
-    assert f"succeeded   {words.interval(expected.success)}\n" in text
-    assert f"spent       {words.dollars(expected.cost_usd)}, of it " in text
+    assert f"succeeded   {formatting.interval(expected.success)}\n" in text
+    assert f"spent       {formatting.dollars(expected.cost_usd)}, of it " in text
     assert "left out    nothing\n" in text
     assert [row["model_tier"] for row in rows(demo, "summary")] == [tier.model_tier for tier in expected.tiers]
 
@@ -96,8 +96,8 @@ def test_performance_is_that_of_the_function(demo, by):
     assert [float(row["success_low"]) for row in table] == [each.success.low for each in expected]
     assert [tuple(row[name] for name in by) for row in table] == [each.group for each in expected]
     lines = answer(demo, "performance", *options).splitlines()
-    assert words.interval(expected[0].success) in lines[1]
-    assert words.seconds(expected[0].p95_seconds) in lines[1]
+    assert formatting.interval(expected[0].success) in lines[1]
+    assert formatting.seconds(expected[0].p95_seconds) in lines[1]
 
 
 def test_costs_are_those_of_the_function(demo):
@@ -110,10 +110,10 @@ def test_costs_are_those_of_the_function(demo):
     assert document(demo, "costs") == {**plain(expected), "unreported": 0, "price_tables": [], "budget": None}
     assert [row["day"] for row in rows(demo, "costs")] == [day.day for day in expected.by_day]
     assert f"MAPE        {expected.accuracy.mape:.1%} of an execution's cost, on average\n" in text
-    assert f"within 20%  {words.interval(expected.accuracy.within_20_percent)} of them\n" in text
+    assert f"within 20%  {formatting.interval(expected.accuracy.within_20_percent)} of them\n" in text
     assert f"estimates are typically off by {1 + expected.correction_test.error_before:.2f}x" in text
     days = [line.split() for line in text.splitlines() if line.startswith("2026-11-")]
-    assert [day[2] for day in days] == [words.dollars(day.cost_usd) for day in expected.by_day[-3:]]
+    assert [day[2] for day in days] == [formatting.dollars(day.cost_usd) for day in expected.by_day[-3:]]
     assert max(len(day[4]) for day in days) == 20
     assert f"{len(expected.by_day) - 3} earlier days not listed" in text
 
@@ -145,7 +145,7 @@ def test_patterns_and_similar_are_those_of_the_functions(demo):
     text = answer(demo, "patterns")
 
     assert document(demo, "patterns") == {"patterns": plain(patterns), "price_tables": []}
-    assert words.interval(patterns[0].success) in text.splitlines()[1]
+    assert formatting.interval(patterns[0].success) in text.splitlines()[1]
     example = text.splitlines()[1].split()[-1]
     assert document(demo, "show", example)["execution"]["execution_id"] == patterns[0].examples[0]
     similar = ["similar", "fix the crash in parser.py", "--limit", "4", "--threshold", "0.9"]

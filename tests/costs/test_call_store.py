@@ -7,7 +7,7 @@ import pytest
 from calls import calls, chat, costs, execution
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.costs.call_store import CallBatch, CallStorage
+from learning_instrument.costs.call_store import ModelCallBatch, ModelCallStore
 from learning_instrument.costs.model_calls import model_call
 from learning_instrument.ids import execution_id
 
@@ -16,7 +16,7 @@ EXECUTION = execution_id(TRACE.start_time, 1, 1)
 
 
 def batch(*span_ids):
-    return CallBatch([model_call(chat(n, 1, cost=0.25), EXECUTION) for n in span_ids])
+    return ModelCallBatch([model_call(chat(n, 1, cost=0.25), EXECUTION) for n in span_ids])
 
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
@@ -65,10 +65,10 @@ def test_calls_of_another_process_are_added_up_by_the_next_question(tmp_path):
 
 def test_sums_that_are_due_are_made_in_parts():
     """A transaction for all of them would keep tasks from the database for longer than they wait."""
-    storage = CallStorage()
+    storage = ModelCallStore()
     due = [f"{number:032x}" for number in range(1000)]
 
-    parts = storage.parts([CallBatch(due=due[:700]), CallBatch(due=due[300:])], [])
+    parts = storage.parts([ModelCallBatch(due=due[:700]), ModelCallBatch(due=due[300:])], [])
 
     assert sorted(execution for part in parts for execution in part.due) == due
     assert max(len(part.due) for part in parts) <= 256
@@ -79,7 +79,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
     executions = [execution(number) for number in range(1, 601)]
     with LearningDatabase(tmp_path / "learning.db") as child:
         child.append_calls(
-            CallBatch(
+            ModelCallBatch(
                 [
                     model_call(chat(10_000 + number, number, cost=0.25), execution_id(span.start_time, 1, number))
                     for number, span in enumerate(executions, 1)
@@ -90,7 +90,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
     SQLiteSpanExporter(parent).store(executions)
 
     rounds = 1
-    while parent.calls.tend(parent._back):
+    while parent.calls.run_housekeeping(parent._back):
         rounds += 1
     parent.close()
 
@@ -116,7 +116,7 @@ def test_call_that_cannot_be_stored_is_counted_and_in_nobodys_way(database, capl
     """What is queued behind it is written."""
     odd = batch(2).calls[0]._replace(model=object())
 
-    database.append_calls(CallBatch([odd]))
+    database.append_calls(ModelCallBatch([odd]))
     database.append_calls(batch(3))
     SQLiteSpanExporter(database).store([TRACE])
 

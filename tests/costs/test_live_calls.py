@@ -25,7 +25,7 @@ from learning_instrument import (
 )
 from learning_instrument.pipeline import processor as processor_module
 from learning_instrument.pipeline.pipelines import _members
-from learning_instrument.pipeline.processor import Member
+from learning_instrument.pipeline.processor import ModelCallProcessor
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_provider_that_comes_after_the_instrumentor_is_joined(tmp_path):
             trace.get_tracer_provider().force_flush()
 
             assert [row["input_tokens"] for row in costs(database)] == [None, 10, 10, 10]
-        assert len([m for m in processors_of(trace.get_tracer_provider()) if isinstance(m, Member)]) == 1
+        assert len([m for m in processors_of(trace.get_tracer_provider()) if isinstance(m, ModelCallProcessor)]) == 1
     finally:
         PoolInstrumentor().uninstrument()
 
@@ -302,7 +302,7 @@ def test_database_of_its_own_gets_its_calls(tmp_path, database, provider, export
 
         assert totals(own) == [(10, 0.25, "reported")]
         assert totals(database) == [(20, 0.5, "reported")]
-    assert len([m for m in processors_of(provider) if isinstance(m, Member)]) == 1
+    assert len([m for m in processors_of(provider) if isinstance(m, ModelCallProcessor)]) == 1
 
 
 def test_own_prices_are_those_of_configure(database, provider, call):
@@ -343,7 +343,7 @@ class Odd:
 @pytest.mark.parametrize("make", [Odd, lambda: None, lambda: ReadableSpan("bare")])
 def test_odd_spans_raise_nothing(recorded, make):
     """An exception in a processor would reach the application."""
-    member, odd = Member(), make()
+    member, odd = ModelCallProcessor(), make()
 
     @record_execution
     def execute_task(task):

@@ -10,8 +10,7 @@ from calls import chat, execution
 
 import learning_instrument
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
-from learning_instrument.maintenance.doctor import Severity, environment, examine
-from learning_instrument.maintenance.doctor import location as place
+from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.outcome import Outcome
 from learning_instrument.storage.liveness import this_process
 
@@ -223,10 +222,10 @@ def test_empty_and_silent_databases(database):
 def test_file_system_is_that_of_the_innermost_mount(folder, expected):
     mounts = [("/", "rootfs"), ("/", "ext4"), ("/data", "nfs4"), ("/data/local", "xfs")]
 
-    assert place.file_system_of(folder, mounts) == expected
+    assert location.file_system_of(folder, mounts) == expected
 
 
 def test_network_file_system_is_an_error(found, database, monkeypatch):
-    monkeypatch.setattr(place, "_mounts", lambda: [("/", "nfs4")])
+    monkeypatch.setattr(location, "_mounts", lambda: [("/", "nfs4")])
 
     assert found()["network file system"].severity is Severity.ERROR

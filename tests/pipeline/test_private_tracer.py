@@ -28,7 +28,7 @@ def tracer():
 
 def test_twin_records_under_the_host_spans_ids(tracer):
     """So that row and traces can be joined."""
-    twin = tracer.start_twin(host_span(), "execute_task x", ROOT, 1, None)
+    twin = tracer.start_private_span(host_span(), "execute_task x", ROOT, 1, None)
 
     ids = twin.get_span_context()
     assert (ids.trace_id, ids.span_id) == (0xA, 0xB)
@@ -38,7 +38,7 @@ def test_twin_records_under_the_host_spans_ids(tracer):
 
 def test_twin_is_never_sampled(tracer):
     """No exporter of anybody's takes it."""
-    twin = tracer.start_twin(host_span(flags=TraceFlags.SAMPLED), "execute_task", ROOT, 1, None)
+    twin = tracer.start_private_span(host_span(flags=TraceFlags.SAMPLED), "execute_task", ROOT, 1, None)
 
     assert not twin.get_span_context().trace_flags.sampled
 
@@ -48,8 +48,8 @@ def test_twin_of_a_span_without_ids_has_its_own(tracer):
     parent = host_span(0xA, 0xC)
     context = trace.set_span_in_context(parent)
 
-    alone = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None).get_span_context()
-    below = tracer.start_twin(parent, "execute_task", context, 1, None).get_span_context()
+    alone = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None).get_span_context()
+    below = tracer.start_private_span(parent, "execute_task", context, 1, None).get_span_context()
 
     assert alone.is_valid
     assert below.trace_id == 0xA
@@ -58,9 +58,9 @@ def test_twin_of_a_span_without_ids_has_its_own(tracer):
 
 def test_twin_without_a_trace_joins_the_enclosing_executions(tracer):
     """Executions within executions share a trace though no SDK made one."""
-    outer = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
+    outer = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
 
-    inner = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer)
+    inner = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer)
 
     assert inner.get_span_context().trace_id == outer.get_span_context().trace_id
     assert inner.get_span_context().span_id != outer.get_span_context().span_id
@@ -68,9 +68,9 @@ def test_twin_without_a_trace_joins_the_enclosing_executions(tracer):
 
 def test_ids_are_laid_down_for_one_span(tracer):
     """The next one gets its own."""
-    tracer.start_twin(host_span(), "execute_task", ROOT, 1, None)
+    tracer.start_private_span(host_span(), "execute_task", ROOT, 1, None)
 
-    following = tracer.start_twin(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
+    following = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
 
     assert following.get_span_context().span_id != 0xB
 
@@ -81,7 +81,7 @@ def test_threads_do_not_get_each_others_ids(tracer):
 
     def start(number):
         for n in range(200):
-            ids = tracer.start_twin(host_span(number, n + 1), "execute_task", ROOT, 1, None).get_span_context()
+            ids = tracer.start_private_span(host_span(number, n + 1), "execute_task", ROOT, 1, None).get_span_context()
             if (ids.trace_id, ids.span_id) != (number, n + 1):
                 wrong.append(ids)
 
@@ -98,7 +98,7 @@ def test_hosts_attribute_limits_are_not_the_twins(monkeypatch):
     """Nothing is cut or dropped on its way to the database."""
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4")
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
-    twin = PrivateTracer(lambda: None).start_twin(host_span(), "execute_task", ROOT, 1, None)
+    twin = PrivateTracer(lambda: None).start_private_span(host_span(), "execute_task", ROOT, 1, None)
 
     set_valid_attributes(twin, {"a": "x" * 100, "b": "y"})
 
@@ -109,7 +109,7 @@ def test_twin_has_the_hosts_resource():
     """The service's name is on it."""
     resource = Resource({"service.name": "checkout"})
 
-    twin = PrivateTracer(lambda: SimpleNamespace(resource=resource)).start_twin(
+    twin = PrivateTracer(lambda: SimpleNamespace(resource=resource)).start_private_span(
         host_span(), "execute_task", ROOT, 1, None
     )
 

@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from learning_instrument import SQLiteSpanExporter, configure, record_execution, shutdown
-from learning_instrument.pipeline.processor import ExecutionProcessor, Member
+from learning_instrument.pipeline.processor import ExecutionProcessor, ModelCallProcessor
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_recorded_span_is_a_row(processor, rows):
 @pytest.fixture
 def member(processor):
     """Our member of a host's provider."""
-    member = Member()
+    member = ModelCallProcessor()
     member.processor = processor
     return member
 
@@ -70,7 +70,9 @@ def test_provider_gets_one_member_however_often_it_is_configured(tmp_path, provi
         configure(tmp_path / f"{n}.db", tracer_provider=provider)
         shutdown()
 
-    members = [item for item in provider._active_span_processor._span_processors if isinstance(item, Member)]
+    members = [
+        item for item in provider._active_span_processor._span_processors if isinstance(item, ModelCallProcessor)
+    ]
     assert len(members) == 1
     assert members[0].processor is None
 

@@ -425,7 +425,7 @@ def test_failing_tracer_leaves_the_hosts_span_open(database, provider, exporter,
 def test_fault_of_ours_is_counted_and_logged_once(database, caplog, monkeypatch):
     """The tasks go on."""
     configure(database, tracer_provider=OtherProvider())
-    monkeypatch.setattr(PrivateTracer, "start_twin", lambda *args: 1 / 0)
+    monkeypatch.setattr(PrivateTracer, "start_private_span", lambda *args: 1 / 0)
 
     for _ in range(3):
         assert SyncPool().execute_task({}) == {"success": True}

@@ -12,11 +12,11 @@ from executions import Asked
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics.error_groups import error_groups
 from learning_instrument.analytics.group_totals import totals
-from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups import catch_up
 from learning_instrument.rollups.measures import MEASURES
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.selection import Selection
-from learning_instrument.sqlite.yielding import Pace
+from learning_instrument.sqlite.yielding import SliceSizer
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -39,39 +39,39 @@ def records(count):
 def start(program, path):
     """Start a process that has followers, and a connection ``target``."""
     beginning = (
-        "import sys\nfrom learning_instrument.rollups import catch_up as followers\n"
+        "import sys\nfrom learning_instrument.rollups import catch_up\n"
         "from learning_instrument.sqlite.connection import WriteConnection\n"
         "target = WriteConnection(sys.argv[1], 30.0)\n"
-        "def advance(rows): return any([each.advance(target, rows) for each in followers._ALL])\n"
+        "def advance(rows): return any([each.advance(target, rows) for each in catch_up._ALL])\n"
     )
     return subprocess.Popen([sys.executable, "-c", beginning + program, str(path)], stdout=subprocess.PIPE)
 
 
-def catch_up(store):
-    pace = Pace()
-    while followers.catch_up(store, pace, is_urgent=True):
+def caught_up(store):
+    pace = SliceSizer()
+    while catch_up.catch_up(store, pace, is_urgent=True):
         pass
 
 
 def test_all_of_them_reach_the_newest_execution(database, store):
     """And then have nothing more to do."""
     database.append(records(5))
-    assert followers.behind(store) == 5
+    assert catch_up.lag(store) == 5
 
-    catch_up(store)
+    caught_up(store)
 
     assert store.execute(MARKS) == [(5, 5, 5)]
-    assert followers.behind(store) == 0
-    assert not followers.advance(store)
+    assert catch_up.lag(store) == 0
+    assert not catch_up.advance(store)
 
 
 def test_little_time_leaves_the_rest_for_later(database, store, monkeypatch):
     """The background thread has other work as well."""
-    monkeypatch.setattr(followers, "_SECONDS", 0.0)
+    monkeypatch.setattr(catch_up, "_SECONDS", 0.0)
     database.append(records(600))
 
-    assert followers.catch_up(store, Pace())
-    assert followers.behind(store) > 0
+    assert catch_up.catch_up(store, SliceSizer())
+    assert catch_up.lag(store) > 0
 
 
 def test_recording_is_enough(tmp_path):
@@ -89,7 +89,7 @@ def test_recording_is_enough(tmp_path):
 def test_rebuilding_makes_them_anew(database, store):
     """From nothing but the executions, with answers as before."""
     database.append(records(30))
-    catch_up(store)
+    caught_up(store)
     before = error_groups(database)
     store.execute("DELETE FROM error_counts")
     store.execute("DELETE FROM error_days")
@@ -104,7 +104,7 @@ def test_rebuilding_makes_them_anew(database, store):
 
 def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
     """One that ended, though, begins anew."""
-    monkeypatch.setattr(followers, "catch_up", lambda *arguments, **options: False)  # else the background may be faster
+    monkeypatch.setattr(catch_up, "catch_up", lambda *arguments, **options: False)  # else the background may be faster
     database.append(records(1000))
     left = []
 
@@ -126,7 +126,7 @@ def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
 def test_pruned_executions_leave_the_counts_and_the_index(database, store):
     """Retention deletes rows that all of them have."""
     database.append(records(30))
-    catch_up(store)
+    caught_up(store)
 
     store.execute("DELETE FROM executions WHERE rowid <= 10")
     store.execute("DELETE FROM executions WHERE rowid > 25")
@@ -134,7 +134,7 @@ def test_pruned_executions_leave_the_counts_and_the_index(database, store):
 
     assert error_groups(database).failures == 17
     assert len(database.find_similar_executions("mend part", threshold=0.0, limit=100)) == 17
-    catch_up(store)
+    caught_up(store)
     assert error_groups(database).failures == 17
     assert store.execute("SELECT sum(executions) FROM error_counts") == [(17,)]
     store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
@@ -151,7 +151,7 @@ def test_killed_in_the_middle_loses_nothing(database, store):
         return sums, error_groups(asked), len(database.find_similar_executions("mend part", threshold=0.0, limit=1000))
 
     truth = answers()
-    program = "print('ready', flush=True)\nwhile True:\n    followers.forget(target)\n    while advance(7): pass"
+    program = "print('ready', flush=True)\nwhile True:\n    catch_up.reset(target)\n    while advance(7): pass"
     for round_ in range(3):
         with start(program, database.path) as process:
             process.stdout.readline()

@@ -18,13 +18,13 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.group_totals import totals
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import cubes as rollups
-from learning_instrument.rollups.cubes import CUBES, WIDE, advance, forget
+from learning_instrument.rollups import cubes
+from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import COLUMNS, MEASURES
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.executions import DIMENSIONS
 from learning_instrument.sqlite.migrations import CHANGE_COLUMNS
-from learning_instrument.sqlite.yielding import GaveWayError, GivingWay
+from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Retention, trim
 
 QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
@@ -185,7 +185,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("crash while advancing"), st.integers(1, 8), st.integers(0, 40)),
     st.tuples(st.just("give way while advancing"), st.integers(1, 8), st.integers(0, 40)),
     st.tuples(st.just("trim")),
-    st.tuples(st.just("forget")),
+    st.tuples(st.just("reset")),
     st.tuples(st.just("vacuum")),
 )
 SELECTIONS = st.builds(
@@ -237,8 +237,8 @@ def run(target, operation, number):
     elif name == "trim":
         age = datetime.now(timezone.utc) - START - timedelta(days=1)
         trim(target, Retention(days=age / timedelta(days=1)))
-    elif name == "forget":
-        forget(target)
+    elif name == "reset":
+        reset(target)
     elif name == "vacuum":
         target.execute("VACUUM")
     else:
@@ -271,8 +271,8 @@ def crash_while_advancing(target, rows, statements):
 def give_way_while_advancing(target, rows, statements):
     """Advance until somebody waits, some statements later."""
     looks = []
-    with contextlib.suppress(GaveWayError):
-        advance(GivingWay(target, lambda: looks.append(1) or len(looks) > statements), rows)
+    with contextlib.suppress(YieldedError):
+        advance(YieldingTransactions(target, lambda: looks.append(1) or len(looks) > statements), rows)
 
 
 @settings(max_examples=40)
@@ -293,7 +293,7 @@ def test_answers_are_what_the_executions_say(beginning, operations, selection, w
         advance_all(target)
         check(asked, selection, ways)
         advanced = cells(target)
-        forget(target)
+        reset(target)
         advance_all(target)
         assert cells(target) == advanced
 
@@ -308,7 +308,7 @@ def test_rowid_of_a_deleted_newest_row_is_counted_when_it_is_used_again(target, 
     insert(target, records(2))
 
     assert [rowid for (rowid,) in target.execute("SELECT rowid FROM executions ORDER BY rowid")] == [1, 2, 3, 4, 5]
-    assert target.execute(f"SELECT mark, {rollups.IS_SOUND} FROM rollup_state") == [(3, 1)]
+    assert target.execute(f"SELECT mark, {cubes.IS_SOUND} FROM rollup_state") == [(3, 1)]
     assert executions_of(asked) == 5
     while advance(target, 1):
         assert executions_of(asked) == 5
@@ -364,7 +364,7 @@ def test_changes_that_nothing_counts_are_not_noted(target):
     target.execute("UPDATE executions SET user_rating = 5, solution_summary = 'done'")
 
     assert target.execute("SELECT count(*) FROM rollup_changes") == [(0,)]
-    assert not rollups.is_behind(target)
+    assert not cubes.is_behind(target)
 
 
 def test_there_is_no_trigger_on_insert(target):
@@ -399,7 +399,7 @@ def test_retention_is_seen(target, asked):
 
 def test_keys_that_are_nearly_unique_are_not_kept(target, asked, monkeypatch):
     """Roll-ups by the wide key would be as large as the table; such questions read the executions then."""
-    monkeypatch.setattr(rollups, "_WIDE_CELLS", 20)
+    monkeypatch.setattr(cubes, "_WIDE_CELLS", 20)
     insert(target, [record for n in range(40) for record in records(1, repo=f"repo-{n}")])
 
     advance_all(target)
@@ -474,13 +474,13 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
-    monkeypatch.setattr("learning_instrument.sqlite.yielding.is_quiet", lambda *_: False)
+    monkeypatch.setattr("learning_instrument.sqlite.yielding.is_idle", lambda *_: False)
     database.append(records(300))
 
-    database._writer.between_batches(database._tend)
+    database._writer.between_batches(database._run_housekeeping)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
     monkeypatch.setattr("learning_instrument.rollups.catch_up._BEHIND_ROWS", 100)
-    database._writer.between_batches(database._tend)
+    database._writer.between_batches(database._run_housekeeping)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
 

@@ -19,8 +19,8 @@ class Broken:
 
 kept = [Broken(), Writer(), Broken(), Writer()]
 for each in kept:
-    ending.tell_of_the_end(each, turn=0)
-ending.tell_of_the_end(last := Writer(), turn=1)
+    ending.at_exit(each, phase=0)
+ending.at_exit(last := Writer(), phase=1)
 """
 
 
@@ -36,23 +36,23 @@ SENT = """
 import multiprocessing
 from learning_instrument.safety import exit as ending
 
-class Ending:
+class ExitHook:
     def __init__(self, word):
         self.word = word
-        ending.tell_of_the_end(self, turn=0)
+        ending.at_exit(self, phase=0)
 
     def __reduce__(self):
-        return Ending, (self.word,)
+        return ExitHook, (self.word,)
 
     def end(self):
         print(multiprocessing.current_process().name, self.word, flush=True)
 
 def work(sent):
     global made
-    made = Ending("made")
+    made = ExitHook("made")
 
 if __name__ == "__main__":
-    child = multiprocessing.get_context(METHOD).Process(target=work, args=(Ending("sent"),), name="child")
+    child = multiprocessing.get_context(METHOD).Process(target=work, args=(ExitHook("sent"),), name="child")
     child.start()
     child.join()
 """

@@ -5,10 +5,10 @@ import sqlite3
 import pytest
 
 from learning_instrument.record import ExecutionRecord, row_from_record
-from learning_instrument.rollups import cubes as rollups
-from learning_instrument.sqlite import yielding as courtesy
+from learning_instrument.rollups import cubes
+from learning_instrument.sqlite import yielding
 from learning_instrument.sqlite.connection import WriteConnection, is_busy
-from learning_instrument.sqlite.yielding import GaveWayError, GivingWay, Pace, is_quiet
+from learning_instrument.sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions, is_idle
 
 LOSS = "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES ('', 1, 'x', 1)"
 
@@ -52,9 +52,9 @@ def count(connection, table):
 def test_transaction_is_given_up_when_somebody_waits(background):
     """Before its next statement, and nothing of it is kept."""
     waits = []
-    giving_way = GivingWay(background, lambda: waits)
+    giving_way = YieldingTransactions(background, lambda: waits)
 
-    with pytest.raises(GaveWayError):
+    with pytest.raises(YieldedError):
         transact(giving_way, LOSS, lambda: waits.append("a task"), LOSS)
 
     assert count(background, "losses") == 0
@@ -62,7 +62,7 @@ def test_transaction_is_given_up_when_somebody_waits(background):
 
 def test_transaction_that_nobody_waits_for_is_committed(background):
     """And tells for how long it held the lock."""
-    giving_way = GivingWay(background, bool)
+    giving_way = YieldingTransactions(background, bool)
 
     transact(giving_way, "SELECT 1", LOSS)
 
@@ -72,9 +72,9 @@ def test_transaction_that_nobody_waits_for_is_committed(background):
 
 def test_reading_holds_nobody_up(background, task):
     """A task commits meanwhile, and what was read is then not written."""
-    giving_way = GivingWay(background, bool)
+    giving_way = YieldingTransactions(background, bool)
 
-    with pytest.raises(GaveWayError):
+    with pytest.raises(YieldedError):
         transact(giving_way, "SELECT count(*) FROM executions", lambda: task.insert([record(1)]), LOSS)
 
     assert (count(background, "losses"), count(background, "executions")) == (0, 1)
@@ -84,8 +84,8 @@ def test_writer_that_is_at_it_is_not_waited_for(background, task):
     """However patient the background's connection is."""
     with task.transaction() as busy:
         busy.execute(LOSS)
-        with pytest.raises(GaveWayError):
-            transact(GivingWay(background, bool), "SELECT 1", LOSS)
+        with pytest.raises(YieldedError):
+            transact(YieldingTransactions(background, bool), "SELECT 1", LOSS)
 
     assert count(background, "losses") == 1
 
@@ -98,7 +98,7 @@ def test_insisting_takes_the_lock_first_and_gives_way_to_nobody(background, task
             task.insert([record(1)])
         assert is_busy(caught.value)
 
-    transact(GivingWay(background, lambda: True, insists=True), "SELECT 1", interrupt, LOSS)
+    transact(YieldingTransactions(background, lambda: True, is_urgent=True), "SELECT 1", interrupt, LOSS)
 
     assert count(background, "losses") == 1
 
@@ -106,34 +106,34 @@ def test_insisting_takes_the_lock_first_and_gives_way_to_nobody(background, task
 def test_other_errors_are_what_they_are(background):
     """Only a lock is no fault."""
     with pytest.raises(ZeroDivisionError):
-        transact(GivingWay(background, bool), lambda: 1 / 0)
+        transact(YieldingTransactions(background, bool), lambda: 1 / 0)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        transact(GivingWay(background, bool), "DELETE FROM nowhere")
+        transact(YieldingTransactions(background, bool), "DELETE FROM nowhere")
 
 
 def test_it_is_quiet_where_nobody_commits(background):
     """What this connection itself commits does not count."""
     background.execute(LOSS)
 
-    assert is_quiet(background, bool)
+    assert is_idle(background, bool)
 
 
 def test_it_is_not_quiet_where_another_commits_meanwhile(background, task):
     """Each look at who waits comes between two others."""
-    assert not is_quiet(background, lambda: task.insert([record(1)]) and None)
+    assert not is_idle(background, lambda: task.insert([record(1)]) and None)
 
 
 def test_it_is_not_quiet_where_somebody_waits(background):
     """Whoever waits is not kept waiting for that answer."""
     looks = []
 
-    assert not is_quiet(background, lambda: looks.append(1) or len(looks) > 1)
+    assert not is_idle(background, lambda: looks.append(1) or len(looks) > 1)
     assert len(looks) == 2
 
 
 def test_slices_become_as_long_as_the_machine_allows():
     """Fewer rows at once where a slice was slow, more where one that had all its rows was quick."""
-    pace = Pace()
+    pace = SliceSizer()
     first = pace.rows("x")
 
     pace.measured("x", 1.0, is_whole=True)
@@ -146,8 +146,8 @@ def test_slices_become_as_long_as_the_machine_allows():
     for _ in range(100):
         pace.measured("x", 10.0, is_whole=False)
 
-    assert slow < first < most == courtesy._MOST_ROWS
-    assert pace.rows("x") == courtesy._FEWEST_ROWS
+    assert slow < first < most == yielding._MOST_ROWS
+    assert pace.rows("x") == yielding._FEWEST_ROWS
     assert pace.rows("y") == first
 
 
@@ -158,11 +158,11 @@ def test_slice_of_rollups_that_gave_way_left_nothing(background, task, statement
     looks = []
 
     try:
-        rollups.advance(GivingWay(background, lambda: looks.append(1) or len(looks) > statement), 5)
-    except GaveWayError:
+        cubes.advance(YieldingTransactions(background, lambda: looks.append(1) or len(looks) > statement), 5)
+    except YieldedError:
         assert background.execute("SELECT mark, executions FROM rollup_state") == [(0, 0)]
         assert count(background, "rollup_days_wide") == 0
-    while rollups.advance(background, 5):
+    while cubes.advance(background, 5):
         pass
 
     assert background.execute("SELECT mark, executions FROM rollup_state") == [(5, 5)]

@@ -50,7 +50,7 @@ def start(target):
             prepare=keywords.pop("prepare", list),
             write=target.write,
             failed=target.failed,
-            tend=keywords.pop("tend", target.tended.set),
+            housekeep=keywords.pop("housekeep", target.tended.set),
             **keywords,
         )
         writers.append(writer)
@@ -204,15 +204,15 @@ def test_upkeep_comes_when_asked_for(start, target):
     """Though there is nothing to write."""
     writer = start()
 
-    writer.request_tending()
+    writer.request_housekeeping()
 
     assert target.tended.wait(10)
 
 
 def test_failing_upkeep_is_reported_and_harmless(start, target):
     """It comes round again; items are written all the same."""
-    writer = start(tend=lambda: 1 / 0)
-    writer.request_tending()
+    writer = start(housekeep=lambda: 1 / 0)
+    writer.request_housekeeping()
     assert target.has_failed.wait(10)
 
     writer.put("a")
@@ -226,15 +226,15 @@ def test_upkeep_that_asks_for_more_gets_it(start, target):
     """Until it is done."""
     rounds, done = [], threading.Event()
 
-    def tend():
+    def housekeep():
         rounds.append(None)
         if len(rounds) < 3:
-            writer.request_tending()
+            writer.request_housekeeping()
         else:
             done.set()
 
-    writer = start(tend=tend)
-    writer.request_tending()
+    writer = start(housekeep=housekeep)
+    writer.request_housekeeping()
 
     assert done.wait(10)
 

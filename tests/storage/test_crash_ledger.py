@@ -18,7 +18,7 @@ import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase, record_execution
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.storage import watchdog as watcher
+from learning_instrument.storage import watchdog
 from learning_instrument.storage.liveness import SILENCE_SECONDS, this_process
 
 LONG = 0.1
@@ -27,8 +27,8 @@ LONG = 0.1
 @pytest.fixture(params=["commit", "batch"])
 def database(request, tmp_path, monkeypatch):
     """A database whose ledger is quick: it enters what runs for 0.1 seconds, and looks every 10 ms."""
-    monkeypatch.setattr(watcher, "LONG_SECONDS", LONG)
-    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "LONG_SECONDS", LONG)
+    monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
     database = LearningDatabase(tmp_path / "learning.db", request.param)
     yield database
     database.close()
@@ -152,7 +152,7 @@ def test_long_execution_stands_in_the_table_until_it_ends(database, held, entrie
 def test_short_execution_never_stands_in_the_table(database, entries, monkeypatch):
     """However often the ledger looks while it runs: the file is not even made for it."""
     monkeypatch.undo()
-    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
     seen = []
 
     @record_execution(learning_db=database)
@@ -254,7 +254,7 @@ def test_execution_that_a_fault_of_ours_loses_leaves_the_ledger(database, held, 
 
 def test_heartbeat_is_renewed_while_it_runs(database, held, entries, monkeypatch):
     """So that those who cannot ask the process see that it lives."""
-    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.05)
     held.start({"task_id": "long"})
     wait_until(entries)
     first = entries()[0]["heartbeat"]
@@ -264,7 +264,7 @@ def test_heartbeat_is_renewed_while_it_runs(database, held, entries, monkeypatch
 
 def test_entry_that_somebody_deleted_comes_back(database, held, entries, monkeypatch):
     """It still runs."""
-    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.05)
     held.start({"task_id": "long"})
     wait_until(entries)
 
@@ -289,7 +289,7 @@ def test_execution_outlives_the_closing_of_its_database(database, held, entries)
 
 def test_closed_database_is_not_made_anew_for_what_runs(database, held, entries, tmp_path, monkeypatch):
     """Its folder may be gone by then."""
-    monkeypatch.setattr(watcher, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.02)
     held.start({"task_id": "long"})
     wait_until(entries)
     database.close()
@@ -318,8 +318,8 @@ def test_locked_database_disturbs_nobody(database, held, entries):
 
 def test_database_that_cannot_be_opened_disturbs_nobody(tmp_path, monkeypatch, caplog):
     """One warning, and the task goes on."""
-    monkeypatch.setattr(watcher, "LONG_SECONDS", 0.05)
-    monkeypatch.setattr(watcher, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "LONG_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
     (tmp_path / "file").write_text("no folder")
     database = LearningDatabase(tmp_path / "file" / "learning.db")
 
@@ -507,7 +507,7 @@ class TestLeftBehind:
 
     def test_long_lived_process_settles_those_that_die_later(self, database, held, left_behind, entries, monkeypatch):
         """Though it opened the database while they lived."""
-        monkeypatch.setattr(watcher, "_SETTLE_SECONDS", 0.05)
+        monkeypatch.setattr(watchdog, "_SETTLE_SECONDS", 0.05)
         child = os.fork()
         if child == 0:
             time.sleep(30)

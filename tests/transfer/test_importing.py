@@ -19,7 +19,7 @@ from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import summary
 from learning_instrument.analytics.executions import relatives
 from learning_instrument.costs.attribution import store_calls
-from learning_instrument.costs.call_store import CallBatch
+from learning_instrument.costs.call_store import ModelCallBatch
 from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.costs.prices import prices_of
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
@@ -235,7 +235,7 @@ def test_what_the_pool_reported_comes_along(target, tmp_path):
     )  # fmt: skip
     with LearningDatabase(source) as database:
         database.calls.price_with(prices_of({"local": {"input": 2.0}}))
-        database.append_calls(CallBatch([call]))
+        database.append_calls(ModelCallBatch([call]))
 
     for _ in range(2):
         import_executions(target, [source])

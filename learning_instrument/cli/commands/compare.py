@@ -9,18 +9,18 @@ import click
 from ...analytics import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, price_tables, side
 from ...errors import ConfigurationError
 from ...sqlite.selection import Selection
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Column, Output, fields_of, plain, print_csv, print_fields, print_json, print_note, print_section
 
 _CHANGE_COLUMNS: Final = (
     Column("metric", "metric"),
-    Column("verdict", "verdict", style=words.verdict_style),
+    Column("verdict", "verdict", style=formatting.verdict_style),
     Column("before", "before", is_number=True, rank=4),
     Column("after", "after", is_number=True, rank=4),
     Column("effect", "change", is_number=True),
     Column("interval", "95% interval", rank=2),
-    Column("p_value", "p", words.p_value, is_number=True, rank=3),
+    Column("p_value", "p", formatting.p_value, is_number=True, rank=3),
     Column("detectable", "could have shown", is_number=True, rank=1),
 )
 _CELL_COLUMNS: Final = (
@@ -28,15 +28,15 @@ _CELL_COLUMNS: Final = (
     Column("model_tier", "tier", is_text=True),
     Column("before_executions", "before", "{:,}".format, is_number=True, rank=3),
     Column("after_executions", "after", "{:,}".format, is_number=True, rank=3),
-    Column("success", "success", style=words.verdict_style),
-    Column("duration", "duration", style=words.verdict_style, rank=1),
-    Column("cost", "cost", style=words.verdict_style, rank=2),
+    Column("success", "success", style=formatting.verdict_style),
+    Column("duration", "duration", style=formatting.verdict_style, rank=1),
+    Column("cost", "cost", style=formatting.verdict_style, rank=2),
 )
 #: Metric -> how its values, and how a change of it, are written.
 _WRITTEN: Final = {
-    "success": (words.share, words.points, words.points_between),
-    "duration": (words.seconds, words.change, words.changes_between),
-    "cost": (words.dollars, words.change, words.changes_between),
+    "success": (formatting.share, formatting.points, formatting.points_between),
+    "duration": (formatting.seconds, formatting.change, formatting.changes_between),
+    "cost": (formatting.dollars, formatting.change, formatting.changes_between),
 }
 
 
@@ -112,9 +112,10 @@ def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
 def _print(found: Comparison, before: str, after: str, tables: tuple[str, ...]) -> None:
     print_fields(
         {
-            "before": f"{before}, {words.counted(found.before_executions, 'execution')}",
-            "after": f"{after}, {words.counted(found.after_executions, 'execution')}",
-            "compared": f"{words.share(found.compared_share)} of them: the task types and tiers that both sides have",
+            "before": f"{before}, {formatting.counted(found.before_executions, 'execution')}",
+            "after": f"{after}, {formatting.counted(found.after_executions, 'execution')}",
+            "compared": f"{formatting.share(found.compared_share)} of them:"
+            " the task types and tiers that both sides have",
             "p95 before": _quantile(found.p95_before),
             "p95 after": _quantile(found.p95_after),
         }
@@ -130,8 +131,9 @@ def _quantile(quantile: Quantile | None) -> str:
     if quantile is None:
         return "too little data"
     if quantile.low is None or quantile.high is None:
-        return f"{words.seconds(quantile.p95)} (too little data for an interval)"
-    return f"{words.seconds(quantile.p95)} ({words.seconds(quantile.low)} to {words.seconds(quantile.high)})"
+        return f"{formatting.seconds(quantile.p95)} (too little data for an interval)"
+    p95, low, high = map(formatting.seconds, (quantile.p95, quantile.low, quantile.high))
+    return f"{p95} ({low} to {high})"
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _cell(cell: CellComparison) -> dict[str, Any]:
 
 def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
     if tables:
-        yield f"Prices: {words.prices(tables)}."
+        yield f"Prices: {formatting.prices(tables)}."
     if found.regression:
         yield "Something got worse."
     elif found.success.verdict == "too little data":

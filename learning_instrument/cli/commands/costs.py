@@ -7,7 +7,7 @@ import click
 
 from ...analytics import BurnDown, Costs, EstimateAccuracy, burn_down, costs, price_tables
 from ...analytics.burndown import PERIODS
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import (
     Column,
@@ -26,18 +26,18 @@ from ..rendering import (
 _DAY_COLUMNS: Final = (
     Column("day", "day"),
     Column("executions", "executions", "{:,}".format, is_number=True, rank=3),
-    Column("cost_usd", "cost", words.dollars, is_number=True),
-    Column("failures_cost_usd", "on failures", words.dollars, is_number=True, rank=2),
+    Column("cost_usd", "cost", formatting.dollars, is_number=True),
+    Column("failures_cost_usd", "on failures", formatting.dollars, is_number=True, rank=2),
 )
 _UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1)
 _BAR: Final = Column("bar", "", is_text=True, rank=4)
 _CORRECTION_COLUMNS: Final = (
     Column("task_type", "task type", is_text=True),
     Column("model_tier", "tier", is_text=True),
-    Column("factor", "multiply by", words.times, is_number=True),
+    Column("factor", "multiply by", formatting.times, is_number=True),
     Column("compared", "learned from", "{:,}".format, is_number=True, rank=1),
-    Column("raw_factor", "its own alone", words.times, is_number=True, rank=2),
-    Column("weight", "own weight", words.share, is_number=True, rank=3),
+    Column("raw_factor", "its own alone", formatting.times, is_number=True, rank=2),
+    Column("weight", "own weight", formatting.share, is_number=True, rank=3),
 )
 #: How many corrections are listed.
 _LISTED: Final = 20
@@ -71,18 +71,18 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
         else:
             write("No executions.")
         if budgeted is not None:
-            write(f"\nBudget of {words.dollars(budgeted.amount_usd)} a {period}")
+            write(f"\nBudget of {formatting.dollars(budgeted.amount_usd)} a {period}")
             print_fields(dict(_budget(budgeted)))
 
 
 def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
     fields = {
         "executions": f"{found.executions:,}; the cost of {found.priced:,} is known",
-        "spent": words.spent(found.cost_usd, found.failures_cost_usd),
-        "left out": "; ".join(words.costs_left_out(found.unpriced, found.unreported)) or "nothing",
+        "spent": formatting.spent(found.cost_usd, found.failures_cost_usd),
+        "left out": "; ".join(formatting.costs_left_out(found.unpriced, found.unreported)) or "nothing",
     }
     if tables:
-        fields["prices"] = words.prices(tables)
+        fields["prices"] = formatting.prices(tables)
     print_fields(fields)
     _print_days(found, days)
     write("\nEstimates beside actual costs")
@@ -105,17 +105,17 @@ def _print_days(found: Costs, days: int) -> None:
     print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unpriced, _BAR])
     earlier = len(found.by_day) - len(shown)
     if earlier:
-        print_note(f"{words.counted(earlier, 'earlier day')} not listed; --days lists more.")
+        print_note(f"{formatting.counted(earlier, 'earlier day')} not listed; --days lists more.")
 
 
 def _accuracy(accuracy: EstimateAccuracy) -> dict[str, str]:
     return {
-        "compared": f"{words.counted(accuracy.compared, 'execution')}:"
-        f" estimated {words.dollars(accuracy.estimate_usd)}, spent {words.dollars(accuracy.actual_usd)}",
+        "compared": f"{formatting.counted(accuracy.compared, 'execution')}:"
+        f" estimated {formatting.dollars(accuracy.estimate_usd)}, spent {formatting.dollars(accuracy.actual_usd)}",
         "bias": _or_unknown(accuracy.bias, "{:+.1%} of what was spent"),
         "WAPE": _or_unknown(accuracy.wape, "{:.1%} of what was spent, all errors added up"),
         "MAPE": _or_unknown(accuracy.mape, "{:.1%} of an execution's cost, on average"),
-        "within 20%": f"{words.interval(accuracy.within_20_percent)} of them",
+        "within 20%": f"{formatting.interval(accuracy.within_20_percent)} of them",
     }
 
 
@@ -129,30 +129,32 @@ def _test(found: Costs) -> str:
         return (
             "Whether these factors help is not known: there are too few executions to learn from some and try others."
         )
-    before, after = words.off_by(test.error_before), words.off_by(test.error_after)
+    before, after = formatting.off_by(test.error_before), formatting.off_by(test.error_after)
     better_or_worse = "better" if test.error_after < test.error_before else "worse"
     return (
-        f"Learned from {words.counted(test.learned_from, 'execution')} and tried on the {test.tested_on:,} since"
-        f" {words.when(test.since)} UTC, the last fifth: estimates are typically off by {before}, corrected ones by"
+        f"Learned from {formatting.counted(test.learned_from, 'execution')} and tried on the {test.tested_on:,} since"
+        f" {formatting.when(test.since)} UTC, the last fifth: estimates are typically off by {before},"
+        " corrected ones by"
         f" {after}, which is {'no better' if before == after else better_or_worse}."
     )
 
 
 def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
-    period = f"{words.day(budget.period_start)} to {words.day(budget.period_end)}"
-    yield "spent", f"{words.dollars(budget.spent_usd)} of the period from {period}"
-    left = words.dollars(abs(budget.left_usd))
+    period = f"{formatting.day(budget.period_start)} to {formatting.day(budget.period_end)}"
+    yield "spent", f"{formatting.dollars(budget.spent_usd)} of the period from {period}"
+    left = formatting.dollars(abs(budget.left_usd))
     yield "left", left if budget.left_usd > 0 else f"nothing: {left} beyond it"
     yield "pace", _pace(budget)
     yield "runs out", _run_out(budget)
     if budget.unpriced:
-        yield "left out", "; ".join(words.costs_left_out(budget.unpriced, 0))
+        yield "left out", "; ".join(formatting.costs_left_out(budget.unpriced, 0))
 
 
 def _pace(budget: BurnDown) -> str:
     if not budget.history_days:
         return "unknown: no whole day has passed yet"
-    return f"{words.dollars(budget.daily_mean_usd)} a day, on average of {words.counted(budget.history_days, 'day')}"
+    days = formatting.counted(budget.history_days, "day")
+    return f"{formatting.dollars(budget.daily_mean_usd)} a day, on average of {days}"
 
 
 def _run_out(budget: BurnDown) -> str:
@@ -160,13 +162,13 @@ def _run_out(budget: BurnDown) -> str:
         return "it has"
     if not budget.history_days:
         return "unknown"
-    when = "not within ten years" if budget.run_out is None else words.day(budget.run_out)
-    renewal = f"{'after' if budget.lasts else 'before'} it is renewed on {words.day(budget.period_end)}"
+    when = "not within ten years" if budget.run_out is None else formatting.day(budget.run_out)
+    renewal = f"{'after' if budget.lasts else 'before'} it is renewed on {formatting.day(budget.period_end)}"
     return f"{when}, {renewal}{_band(budget)}"
 
 
 def _band(budget: BurnDown) -> str:
     if budget.earliest is None:
         return "" if budget.run_out is None else "; the days are too few for a band"
-    latest = "later than in ten years" if budget.latest is None else words.day(budget.latest)
-    return f"; 80% band: {words.day(budget.earliest)} to {latest}"
+    latest = "later than in ten years" if budget.latest is None else formatting.day(budget.latest)
+    return f"; 80% band: {formatting.day(budget.earliest)} to {latest}"

@@ -3,7 +3,7 @@
 import click
 
 from ...maintenance.demo import LABEL, write_demo
-from .. import formatting as words
+from .. import formatting
 
 
 @click.command("demo", short_help="Make a file of synthetic executions, to try this on.")
@@ -16,6 +16,6 @@ def demo_command(path: str, executions: int, seed: int) -> None:
     """Make the file PATH with synthetic executions, to try the reports on."""
     write_demo(path, executions, seed)
     click.echo(
-        f"{path} has {words.counted(executions, 'synthetic execution')} that never happened"
+        f"{path} has {formatting.counted(executions, 'synthetic execution')} that never happened"
         f" (service_name is {LABEL}).\nTry: learning-instrument --database {path} list"
     )

@@ -5,7 +5,7 @@ import os
 import click
 
 from ...maintenance.doctor import Finding, Severity, examine
-from .. import formatting as words
+from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..rendering import Column, Output, print_note, render
 
@@ -41,5 +41,5 @@ def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bo
 
 def _counted(findings: list[Finding]) -> str:
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
-    found = [words.counted(count, severity.value) for severity, count in counts.items() if count]
+    found = [formatting.counted(count, severity.value) for severity, count in counts.items() if count]
     return ", ".join(found) + "." if found else "nothing is wrong."

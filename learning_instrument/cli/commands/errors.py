@@ -7,7 +7,7 @@ import click
 
 from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
 from ...timestamps import moment
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Column, Output, fields_of, print_fields, print_note, render, write
 
@@ -16,10 +16,10 @@ _COLUMNS: Final = (
     Column("template", "message", is_text=True, least=30),
     Column("error_type", "kind", rank=3),
     Column("exception_type", "exception", is_text=True, rank=4),
-    Column("first_seen", "first seen", words.when, rank=6),
-    Column("last_seen", "last seen", words.when, rank=2),
+    Column("first_seen", "first seen", formatting.when, rank=6),
+    Column("last_seen", "last seen", formatting.when, rank=2),
     Column("where", "mostly in", is_text=True, rank=5),
-    Column("example", "example", words.short_id, rank=7),
+    Column("example", "example", formatting.short_id, rank=7),
 )
 _NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news == "new" else "yellow")
 
@@ -42,14 +42,14 @@ def errors_command(question: Question, new_since: str | None, limit: int, detail
     shown = found.groups[:limit]
     if question.output is Output.TEXT and details and shown:
         for group in shown:
-            print_note(f"{words.counted(group.executions, 'failure')}: {words.one_line(group.template)}")
+            print_note(f"{formatting.counted(group.executions, 'failure')}: {formatting.one_line(group.template)}")
             print_fields(dict(_details(group)))
             write("")
         for note in _notes(found, limit):
             print_note(note)
     else:
         rows = [_row(group) for group in shown] if question.output is Output.TEXT else shown
-        nothing = f"No failures in {words.counted(found.executions, 'execution')}."
+        nothing = f"No failures in {formatting.counted(found.executions, 'execution')}."
         has_news = any(_news(group) for group in shown)
         columns = [*_COLUMNS[:1], _NEWS, *_COLUMNS[1:]] if has_news else _COLUMNS
         render(rows, columns, question.output, document=found, nothing=nothing, notes=_notes(found, limit))
@@ -71,7 +71,7 @@ def _news(group: ErrorGroup) -> str | None:
 
 
 def _touched(places: Sequence[Touched]) -> str:
-    return ", ".join(f"{place.name} {words.times(place.lift)}" for place in places)
+    return ", ".join(f"{place.name} {formatting.times(place.lift)}" for place in places)
 
 
 def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
@@ -80,16 +80,19 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
     if group.exception_type is not None:
         yield "exception", group.exception_type
     new = ", and so is new" if group.is_new else ""
-    yield "seen", f"first {words.when(group.first_seen)}{new}, last {words.when(group.last_seen)} UTC"
+    yield "seen", f"first {formatting.when(group.first_seen)}{new}, last {formatting.when(group.last_seen)} UTC"
     if group.back_since is not None and group.silence_seconds is not None:
-        yield "back", f"{words.when(group.back_since)}, after {words.seconds(group.silence_seconds)} of silence"
+        yield (
+            "back",
+            f"{formatting.when(group.back_since)}, after {formatting.seconds(group.silence_seconds)} of silence",
+        )
     for name, places in (("pools", group.pool_types), ("tiers", group.model_tiers), ("repositories", group.repos)):
-        yield name, ", ".join(f"{place.name} {place.executions:,} ({words.times(place.lift)})" for place in places)
-    yield "examples", ", ".join(map(words.short_id, group.examples))
+        yield name, ", ".join(f"{place.name} {place.executions:,} ({formatting.times(place.lift)})" for place in places)
+    yield "examples", ", ".join(map(formatting.short_id, group.examples))
 
 
 def _notes(found: ErrorReport, limit: int) -> Iterator[str]:
     if found.failures:
-        yield f"{words.counted(found.failures, 'failure')} in {words.counted(found.executions, 'execution')}."
+        yield f"{formatting.counted(found.failures, 'failure')} in {formatting.counted(found.executions, 'execution')}."
     if len(found.groups) > limit:
         yield f"The {limit:,} most frequent of {len(found.groups):,} groups; --limit shows more."

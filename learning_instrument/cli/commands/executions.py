@@ -10,7 +10,7 @@ import click
 from ...analytics.executions import Relatives, execution_id_of, latest, newest_row, relatives, stored_after
 from ...record import COLUMNS, ExecutionRecord
 from ...storage.feedback import history
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import (
     Column,
@@ -27,14 +27,14 @@ from ..rendering import (
 )
 
 _COLUMNS: Final = (
-    Column("timestamp", "started", words.when, rank=3),
-    Column("execution_id", "id", words.short_id),
+    Column("timestamp", "started", formatting.when, rank=3),
+    Column("execution_id", "id", formatting.short_id),
     Column("task_type", "task type", is_text=True, rank=1),
     Column("pool_type", "pool", is_text=True, rank=5),
     Column("model_tier", "tier", is_text=True, rank=6),
-    Column("outcome", "outcome", lambda outcome: outcome.value, style=words.outcome_style),
-    Column("duration_seconds", "duration", words.seconds, is_number=True, rank=2),
-    Column("reported_cost", "cost", words.dollars, is_number=True, rank=4),
+    Column("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
+    Column("duration_seconds", "duration", formatting.seconds, is_number=True, rank=2),
+    Column("reported_cost", "cost", formatting.dollars, is_number=True, rank=4),
     Column("about", "about", is_text=True, rank=7),
 )
 
@@ -122,8 +122,8 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
 
 
 _FEEDBACK_COLUMNS: Final = (
-    Column("timestamp", "when", words.when),
-    Column("accepted", "accepted", words.yes_or_no),
+    Column("timestamp", "when", formatting.when),
+    Column("accepted", "accepted", formatting.yes_or_no),
     Column("rating", "rating", is_number=True),
     Column("source", "source", is_text=True, rank=2),
     Column("visibility", "visibility", rank=1),
@@ -133,14 +133,14 @@ _FEEDBACK_COLUMNS: Final = (
 #: Fields that say it in a unit, or in short, that people read.
 _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "timestamp": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC",
-    "duration_seconds": words.seconds,
-    "queue_seconds": words.seconds,
-    "cost_estimate": words.dollars,
-    "actual_cost": words.dollars,
+    "duration_seconds": formatting.seconds,
+    "queue_seconds": formatting.seconds,
+    "cost_estimate": formatting.dollars,
+    "actual_cost": formatting.dollars,
     "outcome": lambda outcome: str(outcome.value),
     "error_type": lambda error_type: str(error_type.value),
-    "success": words.yes_or_no,
-    "user_accepted": words.yes_or_no,
+    "success": formatting.yes_or_no,
+    "user_accepted": formatting.yes_or_no,
     "metadata": json.dumps,
 }
 

@@ -7,7 +7,7 @@ from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES
-from .. import formatting as words
+from .. import formatting
 from ..options import database_option, database_path
 from ..rendering import may_go_on
 
@@ -50,9 +50,9 @@ def feedback_command(
     with LearningDatabase(path) as learning_db:
         if execution_id is None:
             if may_go_on(f"Delete all feedback in {learning_db.path}?", yes):
-                click.echo(f"Deleted {words.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
+                click.echo(f"Deleted {formatting.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
         elif delete:
-            click.echo(f"Deleted {words.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
+            click.echo(f"Deleted {formatting.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
         else:
             said = learning_db.add_feedback(
                 execution_id, accepted=accepted, rating=rating, comment=comment, source=source, visibility=visibility

@@ -13,7 +13,7 @@ from ...maintenance.prune import limits, prune
 from ...maintenance.reprice import Repriced, reprice
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
-from .. import formatting as words
+from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..rendering import Column, Output, may_go_on, progress_bar, render
 
@@ -42,16 +42,16 @@ def prune_command(
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
     path = os.path.abspath(database_path(database))
     plan = prune(path, beyond, is_rehearsal=True)
-    what = f"{plan.executions:,} of {words.counted(plan.of, 'execution')}"
+    what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:
         click.echo(f"{what} {'is' if plan.executions == 1 else 'are'} beyond the limits.")
     elif may_go_on(f"Delete {what} in {path}?", yes):
         with progress_bar() as progress:
             done = prune(path, beyond, archive, progress=progress)
         if archive is not None:
-            click.echo(f"Archived {words.counted(done.archived, 'execution')} in {archive}.")
-        size = f"{words.size(done.bytes_before)} before, {words.size(done.bytes_after)} now"
-        click.echo(f"Deleted {words.counted(done.executions, 'execution')}: {size}.")
+            click.echo(f"Archived {formatting.counted(done.archived, 'execution')} in {archive}.")
+        size = f"{formatting.size(done.bytes_before)} before, {formatting.size(done.bytes_after)} now"
+        click.echo(f"Deleted {formatting.counted(done.executions, 'execution')}: {size}.")
 
 
 @click.command("rebuild")
@@ -101,10 +101,12 @@ def reprice_command(database: str | None, prices: str | None, as_json: bool, as_
         render([done], _REPRICED_COLUMNS, output, document=done)
         return
     more_or_less = "more" if done.difference >= 0 else "less"
-    click.echo(f"Priced {words.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed.")
     click.echo(
-        f"{words.counted(done.executions, 'execution')} changed cost:"
-        f" {words.dollars(abs(done.difference))} {more_or_less} than before."
+        f"Priced {formatting.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed."
+    )
+    click.echo(
+        f"{formatting.counted(done.executions, 'execution')} changed cost:"
+        f" {formatting.dollars(abs(done.difference))} {more_or_less} than before."
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 
 from ...analytics import SolutionPattern, price_tables, similar_executions, solution_patterns
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Column, Output, fields_of, render
 
@@ -13,12 +13,12 @@ _PATTERN_COLUMNS: Final = (
     Column("summary", "solution", is_text=True, least=30),
     Column("support", "worked", "{:,}".format, is_number=True),
     Column("task_type", "task type", is_text=True, rank=2),
-    Column("success", "such tasks succeed", words.interval, rank=1),
+    Column("success", "such tasks succeed", formatting.interval, rank=1),
     Column("executions", "of", "{:,}".format, is_number=True, rank=6),
-    Column("lift", "lift", words.times, is_number=True, rank=3),
-    Column("mean_cost_usd", "mean cost", words.dollars, is_number=True, rank=4),
+    Column("lift", "lift", formatting.times, is_number=True, rank=3),
+    Column("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4),
     Column("best_tier", "best tier", rank=5),
-    Column("example", "example", words.short_id, rank=7),
+    Column("example", "example", formatting.short_id, rank=7),
 )
 
 
@@ -50,12 +50,12 @@ def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
 _SIMILAR_COLUMNS: Final = (
     Column("score", "score", "{:.2f}".format, is_number=True),
     Column("task_description", "description", is_text=True, least=22),
-    Column("outcome", "outcome", style=words.outcome_style),
-    Column("execution_id", "id", words.short_id, rank=1),
-    Column("timestamp", "started", words.when, rank=6),
+    Column("outcome", "outcome", style=formatting.outcome_style),
+    Column("execution_id", "id", formatting.short_id, rank=1),
+    Column("timestamp", "started", formatting.when, rank=6),
     Column("model_tier", "tier", is_text=True, rank=3),
-    Column("duration_seconds", "duration", words.seconds, is_number=True, rank=4),
-    Column("cost_usd", "cost", words.dollars, is_number=True, rank=5),
+    Column("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
+    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=5),
     Column("solution_summary", "solution", is_text=True, least=22, rank=2),
 )
 
@@ -85,4 +85,4 @@ def similar_command(question: Question, description: str, limit: int, threshold:
 
 
 def _prices(tables: tuple[str, ...]) -> list[str]:
-    return [f"Prices: {words.prices(tables)}."] if tables else []
+    return [f"Prices: {formatting.prices(tables)}."] if tables else []

@@ -7,15 +7,15 @@ import click
 
 from ...analytics import Performance, Summary, performance, price_tables, summary
 from ...sqlite.executions import BUCKETS, DIMENSIONS
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Column, Output, fields_of, plain, print_fields, print_json, print_section, render, write
 
 _TIER_COLUMNS: Final = (
     Column("model_tier", "tier", is_text=True),
     Column("executions", "executions", "{:,}".format, is_number=True),
-    Column("success", "succeeded", words.interval),
-    Column("cost_usd", "cost", words.dollars, is_number=True, rank=1),
+    Column("success", "succeeded", formatting.interval),
+    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=1),
 )
 
 
@@ -47,33 +47,33 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
     assert found.first is not None, "there are executions"
     assert found.last is not None, "there are executions"
     fields = {
-        "executions": f"{found.executions:,}, from {words.when(found.first)} to {words.when(found.last)} UTC",
-        "succeeded": words.interval(found.success),
+        "executions": f"{found.executions:,}, from {formatting.when(found.first)} to {formatting.when(found.last)} UTC",
+        "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
-        "spent": words.spent(found.cost_usd, found.failures_cost_usd),
+        "spent": formatting.spent(found.cost_usd, found.failures_cost_usd),
     }
     if tables:
-        fields["prices"] = words.prices(tables)
+        fields["prices"] = formatting.prices(tables)
     return fields | {"left out": "; ".join(_left_out(found)) or "nothing"}
 
 
 def _left_out(found: Summary) -> Iterator[str]:
-    yield from words.costs_left_out(found.unpriced, found.unreported)
+    yield from formatting.costs_left_out(found.unpriced, found.unreported)
     for reason, count in found.losses.items():
-        yield f"{words.counted(count, 'execution')} that could not be recorded ({reason})"
+        yield f"{formatting.counted(count, 'execution')} that could not be recorded ({reason})"
 
 
 _HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
 _COLUMNS: Final = (
     Column("executions", "executions", "{:,}".format, is_number=True, rank=1),
-    Column("success", "succeeded", words.interval, rank=2),
-    Column("p50_seconds", "p50", words.seconds, is_number=True, rank=3),
-    Column("p95_seconds", "p95", words.seconds, is_number=True, rank=4),
-    Column("p99_seconds", "p99", words.seconds, is_number=True, rank=7),
-    Column("mean_queue_seconds", "queued", words.seconds, is_number=True, rank=9),
+    Column("success", "succeeded", formatting.interval, rank=2),
+    Column("p50_seconds", "p50", formatting.seconds, is_number=True, rank=3),
+    Column("p95_seconds", "p95", formatting.seconds, is_number=True, rank=4),
+    Column("p99_seconds", "p99", formatting.seconds, is_number=True, rank=7),
+    Column("mean_queue_seconds", "queued", formatting.seconds, is_number=True, rank=9),
     Column("mean_quality", "quality", "{:.1f}".format, is_number=True, rank=8),
-    Column("cost_usd", "cost", words.dollars, is_number=True, rank=6),
-    Column("cost_per_success_usd", "per success", words.dollars, is_number=True, rank=5),
+    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=6),
+    Column("cost_per_success_usd", "per success", formatting.dollars, is_number=True, rank=5),
     Column("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
     Column("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
 )
@@ -129,4 +129,4 @@ def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
     if any(answer.unpriced for answer in found):
         yield "Unpriced executions called a model without a price: what they cost is in no figure."
     if tables:
-        yield f"Prices: {words.prices(tables)}."
+        yield f"Prices: {formatting.prices(tables)}."

@@ -7,7 +7,7 @@ import click
 
 from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
-from .. import formatting as words
+from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Column, Output, is_terminal, print_csv, print_json, print_note, progress_bar
 
@@ -45,12 +45,15 @@ def export_command(
             progress=progress,
         )
     if output != STDOUT:
-        feedback = f", {words.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
+        feedback = f", {formatting.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
         _tell(
             question,
             answer,
             _EXPORT_COLUMNS,
-            [f"Exported {words.counted(answer.executions, 'execution')}{feedback}, as {answer.format}, to {output}."],
+            [
+                f"Exported {formatting.counted(answer.executions, 'execution')}{feedback},"
+                f" as {answer.format}, to {output}."
+            ],
         )
 
 
@@ -71,7 +74,7 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
         raise
     _tell(question, answer, _IMPORT_COLUMNS, _told(answer, question.path))
     for refusal in answer.refusals[:_SHOWN_REFUSALS]:
-        click.echo(words.one_line(f"{refusal.file}, {refusal.place}: {refusal.reason}"), err=True)
+        click.echo(formatting.one_line(f"{refusal.file}, {refusal.place}: {refusal.reason}"), err=True)
     if answer.refused > _SHOWN_REFUSALS:
         click.echo(f"... and {answer.refused - _SHOWN_REFUSALS:,} more; --json names {len(answer.refusals)}.", err=True)
     if strict and answer.refused:
@@ -85,13 +88,13 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
         "refused": answer.refused,
     }
     counts = [f"{count:,} {what}" for what, count in more.items() if count]
-    lines = [f"Stored {answer.stored:,} of {words.counted(answer.read, 'execution')} in {path}."]
+    lines = [f"Stored {answer.stored:,} of {formatting.counted(answer.read, 'execution')} in {path}."]
     if counts:
         lines[0] = lines[0][:-1] + f"; {', '.join(counts)}."
     if answer.feedback:
-        lines.append(f"Stored {words.counted(answer.feedback, 'piece')} of feedback.")
+        lines.append(f"Stored {formatting.counted(answer.feedback, 'piece')} of feedback.")
     if answer.passed_over:
-        lines.append(f"Passed over {words.counted(answer.passed_over, 'span')} of other things than executions.")
+        lines.append(f"Passed over {formatting.counted(answer.passed_over, 'span')} of other things than executions.")
     return lines
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import wrapt
 
-from ..submitted_calls import Carried, runs_in_a_context
+from ..submitted_calls import SubmittedCall, runs_in_a_context
 from . import Tools
 
 
@@ -20,7 +20,7 @@ def instrument(tools: Tools) -> None:
             return wrapped(*args, **kwargs)
         # ``submit(context.run, function)``: what runs in a context of its own is what is recorded.
         first = 1 if len(args) > 1 and runs_in_a_context(args[0]) else 0
-        carried = recorder.carry(args[first], instance)
+        carried = recorder.wrap(args[first], instance)
         return wrapped(*args[:first], carried, *args[first + 1 :], **kwargs)
 
     def wrap(original: Any) -> Any:
@@ -39,4 +39,4 @@ def instrument(tools: Tools) -> None:
 
 def _is_chunk(function: Any) -> bool:
     """Tell whether this is a chunk of ``ProcessPoolExecutor.map``, whose items are carried each by itself."""
-    return type(function) is functools.partial and any(type(argument) is Carried for argument in function.args)
+    return type(function) is functools.partial and any(type(argument) is SubmittedCall for argument in function.args)

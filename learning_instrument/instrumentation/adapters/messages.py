@@ -18,7 +18,7 @@ from ...recording.drivers import call_for
 from ...recording.execution import Execution, start_execution, start_guarded
 from ...recording.fields import IDENTIFIER_LIMIT
 from ...recording.propagation import pack, unpack
-from ...recording.types import Pipeline, Plan
+from ...recording.types import CallPlan, Pipeline
 from ...safety.guards import guarded
 from ...safety.sanitize import utf8
 from ..options import Recording
@@ -71,7 +71,7 @@ class MessageRecorder:
     def __init__(self, pool_type: str, recording: Recording) -> None:
         self.recording = recording
         self._options = dataclasses.replace(recording.options, pool_type=recording.options.pool_type or pool_type)
-        self._plans: dict[tuple[str, str], Plan] = {}
+        self._plans: dict[tuple[str, str], CallPlan] = {}
 
     def run(
         self, read: Callable[[], Message], original: Any, function: Callable[..., Any], args: Any, kwargs: Any
@@ -103,16 +103,16 @@ class MessageRecorder:
         if execution is not None:
             for key, value in message.attributes.items():
                 if type(value) is str:
-                    execution.assume(key, utf8(value[:IDENTIFIER_LIMIT]))
-            execution.note(message.metadata)
+                    execution.set_default(key, utf8(value[:IDENTIFIER_LIMIT]))
+            execution.add_metadata(message.metadata)
         return execution
 
-    def _plan(self, task_type: str, original: Any) -> Plan:
+    def _plan(self, task_type: str, original: Any) -> CallPlan:
         name = f"{getattr(original, '__module__', '')}.{getattr(original, '__qualname__', task_type)}"
         plan = self._plans.get((task_type, name))
         if plan is None:
             options = dataclasses.replace(self._options, task_type=utf8(task_type[:IDENTIFIER_LIMIT]))
-            plan = Plan(utf8(name), task_type, options, self.recording.request_hook, self.recording.response_hook)
+            plan = CallPlan(utf8(name), task_type, options, self.recording.request_hook, self.recording.response_hook)
             if len(self._plans) < _PLANS_LIMIT:
                 self._plans[task_type, name] = plan
         return plan

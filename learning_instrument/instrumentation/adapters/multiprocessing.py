@@ -18,9 +18,9 @@ def instrument(tools: Tools) -> None:
 
     def carry_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if args:
-            args = (recorder.carry(args[0], instance), *args[1:])
+            args = (recorder.wrap(args[0], instance), *args[1:])
         elif "func" in kwargs:
-            kwargs = {**kwargs, "func": recorder.carry(kwargs["func"], instance)}
+            kwargs = {**kwargs, "func": recorder.wrap(kwargs["func"], instance)}
         return wrapped(*args, **kwargs)
 
     def found(module: ModuleType) -> None:

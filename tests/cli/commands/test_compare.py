@@ -4,7 +4,7 @@ import pytest
 from asking import NOON, answer, ask, document, record, rows, store
 
 from learning_instrument.analytics import Selection, compare, side
-from learning_instrument.cli import formatting as words
+from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import plain
 from learning_instrument.maintenance.demo import write_demo
 from learning_instrument.outcome import Outcome
@@ -91,7 +91,7 @@ def test_comparison_is_that_of_the_function(demo):
     assert found == {**named, **plain(expected)}
     text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
     assert f"could have shown\nsuccess   {expected.success.verdict}" in text
-    assert words.points(expected.success.detectable) in text
+    assert formatting.points(expected.success.detectable) in text
 
 
 @pytest.mark.parametrize("flip", [False, True])

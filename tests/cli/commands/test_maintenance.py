@@ -8,7 +8,7 @@ from calls import chat, execution
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs.prices import PriceTable
-from learning_instrument.rollups import catch_up as followers
+from learning_instrument.rollups import catch_up
 from learning_instrument.rollups.catch_up import advance
 
 
@@ -20,7 +20,7 @@ def path(tmp_path):
 
 def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
     """What was done stays; and a rebuild that ended makes all of it anew."""
-    monkeypatch.setattr(followers, "catch_up", lambda *arguments, **options: False)  # else the background would do it
+    monkeypatch.setattr(catch_up, "catch_up", lambda *arguments, **options: False)  # else the background would do it
     store(path, *[record(task_id=str(number)) for number in range(1000)])
     marks = []
 
