@@ -1465,7 +1465,7 @@ def test_what_no_longer_fits_into_the_queue_is_dropped_and_counted(tmp_path, cap
     with below_a_file(path):
         tasks_go_on(execute_task, 9000)
         lost = database.statistics().lost["queue full"]
-        warned = [record for record in caplog.records if record.name == "learning_instrument"]
+        warned = [record for record in caplog.records if record.name.startswith("learning_instrument.")]
     assert database.flush()
     execute_task(1)
 

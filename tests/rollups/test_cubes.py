@@ -479,7 +479,7 @@ def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
 
     database._writer.between_batches(database._run_housekeeping)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
-    monkeypatch.setattr("learning_instrument.rollups.catch_up._BEHIND_ROWS", 100)
+    monkeypatch.setattr("learning_instrument.rollups.catch_up._LARGE_LAG_ROWS", 100)
     database._writer.between_batches(database._run_housekeeping)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
