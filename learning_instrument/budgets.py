@@ -22,7 +22,7 @@ class Budget:
     """What may be spent on executions, in US dollars for each hour, day or month (of the calendar, in UTC).
 
     What counts is the known cost of all executions in the database that began in the present window, whichever process
-    ran them; see :func:`learning_instrument.spending.budget_status`.
+    ran them; see :func:`learning_instrument.analytics.budget_status`.
 
     Args:
         usd: the limit, in US dollars.

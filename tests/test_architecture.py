@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "sqlite": "errors record timestamps",
     "costs": "errors semconv budgets record sqlite",
     "rollups": "sqlite",
-    "analytics": "errors record timestamps sqlite rollups",
+    "analytics": "errors budgets record timestamps sqlite costs rollups",
     "storage": "errors ids safety record timestamps recording sqlite costs rollups",
     "database": "errors record rollups analytics storage",
     # Where spans go.

@@ -1,5 +1,7 @@
 """Questions to the database of executions: database in, frozen answers out. Nothing here prints."""
 
+from ..budgets import BudgetStatus
+from ..costs.spending import budget_status
 from ..sqlite.selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
@@ -12,6 +14,7 @@ from .performance import Performance, QueueWait, performance, queue_waits
 from .similarity import SimilarExecution, similar_executions
 
 __all__ = [
+    "BudgetStatus",
     "BurnDown",
     "CellComparison",
     "Change",
@@ -36,6 +39,7 @@ __all__ = [
     "TierSummary",
     "Touched",
     "Version",
+    "budget_status",
     "burn_down",
     "compare",
     "costs",

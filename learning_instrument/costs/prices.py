@@ -115,11 +115,6 @@ def price_table() -> PriceTable:
     return PriceTable("genai-prices", str(package.__version__), _date_of(snapshot))
 
 
-def price_table_date() -> date | None:
-    """Return the day of the price table in force, or None where there is none, or it has no date."""
-    return price_table().day
-
-
 class _Dates:
     """The date of the snapshot that was last asked for: it is found by reading all prices."""
 

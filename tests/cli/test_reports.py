@@ -28,7 +28,7 @@ from learning_instrument.analytics import (
 from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import fields_of, plain
 from learning_instrument.costs.prices import prices_of
-from learning_instrument.maintenance.demo import write_demo
+from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 

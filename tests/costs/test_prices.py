@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from learning_instrument import configure
 from learning_instrument.costs import prices
 from learning_instrument.costs.model_calls import model_call
-from learning_instrument.costs.prices import Prices, price_table, price_table_date, prices_of
+from learning_instrument.costs.prices import Prices, price_table, prices_of
 from learning_instrument.errors import ConfigurationError
 
 OWN = {"llama-3.1-70b": {"input": 0.2, "cached": 0.05, "output": 0.6}}
@@ -98,7 +98,7 @@ def test_without_the_extra_calls_are_unpriced(without_genai_prices):
     """One's own prices still hold."""
     assert prices_of(OWN).priced(call()).cost_source == "unpriced"
     assert prices_of(OWN).priced(call("llama-3.1-70b")).cost == 0.8
-    assert (price_table_date(), str(price_table())) == (None, "no price table")
+    assert (price_table().day, str(price_table())) == (None, "no price table")
 
 
 def test_price_table_has_a_version_and_a_date():
@@ -107,7 +107,7 @@ def test_price_table_has_a_version_and_a_date():
 
     assert table.name == "genai-prices"
     assert table.version in str(table)
-    assert price_table_date() is None or price_table_date() <= datetime.date.today() + datetime.timedelta(days=1)
+    assert table.day is None or table.day <= datetime.date.today() + datetime.timedelta(days=1)
 
 
 # One's own table.

@@ -24,7 +24,7 @@ from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.costs.prices import prices_of
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
 from learning_instrument.ids import execution_id
-from learning_instrument.maintenance.reprice import reprice
+from learning_instrument.maintenance.repricing import reprice
 from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite import connection
 from learning_instrument.sqlite.selection import Selection

@@ -9,8 +9,8 @@ import click
 from ...costs.prices import Prices, price_table, prices_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
-from ...maintenance.prune import limits, prune
-from ...maintenance.reprice import Repriced, reprice
+from ...maintenance.pruning import limits, prune
+from ...maintenance.repricing import Repriced, reprice
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting

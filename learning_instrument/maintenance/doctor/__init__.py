@@ -11,7 +11,7 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from .contents import examine_contents
 from .environment import examine_environment
 from .finding import Finding, Severity
-from .location import examine_place
+from .location import examine_location
 
 __all__ = ["Finding", "Severity", "examine"]
 
@@ -24,7 +24,7 @@ def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Fin
         environment: by default ``os.environ``.
     """
     findings = list(examine_environment(os.environ if environment is None else environment))
-    findings += examine_place(path)
+    findings += examine_location(path)
     if os.path.exists(path):
         try:
             with ReadOnlyDatabase(path) as database:

@@ -19,7 +19,7 @@ _LITTLE_SPACE: Final = 200_000_000
 _LONG_LOG: Final = 64_000_000
 
 
-def examine_place(path: str) -> Iterator[Finding]:
+def examine_location(path: str) -> Iterator[Finding]:
     """Yield what is wrong with where the database is: rights, file system, disk, its files."""
     folder = os.path.dirname(path)
     while not os.path.exists(folder):

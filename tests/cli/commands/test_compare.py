@@ -6,7 +6,7 @@ from asking import NOON, answer, ask, document, record, rows, store
 from learning_instrument.analytics import Selection, compare, side
 from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import plain
-from learning_instrument.maintenance.demo import write_demo
+from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 

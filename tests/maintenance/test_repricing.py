@@ -5,7 +5,7 @@ from calls import calls, chat, costs, execution
 
 from learning_instrument import SQLiteSpanExporter
 from learning_instrument.costs.prices import price_table, prices_of
-from learning_instrument.maintenance.reprice import Repriced, reprice
+from learning_instrument.maintenance.repricing import Repriced, reprice
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_new_prices_change_what_was_priced_and_what_was_not(stored):
 
 def test_progress_is_told_after_each_slice(stored, monkeypatch):
     """How many calls are done, and of how many; those that were reported are not among them."""
-    monkeypatch.setattr("learning_instrument.maintenance.reprice._SLICE", 1)
+    monkeypatch.setattr("learning_instrument.maintenance.repricing._SLICE", 1)
     told = []
 
     reprice(stored, progress=lambda *counts: told.append(counts))
@@ -62,7 +62,7 @@ def test_price_that_is_gone_makes_a_call_unpriced(stored):
 
 def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypatch):
     """It may be added up several times on the way."""
-    monkeypatch.setattr("learning_instrument.maintenance.reprice._SLICE", 1)
+    monkeypatch.setattr("learning_instrument.maintenance.repricing._SLICE", 1)
     SQLiteSpanExporter(stored).export([chat(9, 1, model="ours", tokens=(1_000_000, 0))])
 
     answer = reprice(stored, prices_of({"ours": {"input": 2.0}}))
