@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tarfile
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 import learning_instrument
 
+ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("learning-instrument")
 
 
@@ -30,3 +33,33 @@ def test_module_is_the_command(arguments):
 
     assert (module.returncode, module.stderr) == (command.returncode, command.stderr) == (0, "")
     assert module.stdout.replace("python -m learning_instrument", "learning-instrument") == command.stdout
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Build the wheel and the source distribution of this tree; return their folder."""
+    folder = tmp_path_factory.mktemp("packed")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", folder], cwd=ROOT, check=True, capture_output=True
+    )
+    return folder
+
+
+def test_wheel_has_the_package_and_its_types(packed):
+    """And nothing beside it."""
+    (wheel,) = packed.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert "learning_instrument/py.typed" in names
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"learning_instrument"}
+
+
+def test_source_distribution_has_what_the_checks_need(packed):
+    """The tests run and the documentation builds from it."""
+    (archive,) = packed.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = {name.split("/")[1] for name in files.getnames()}
+
+    assert {"learning_instrument", "docs", "examples", "tests", "noxfile.py", "pyproject.toml"} <= names
+    assert {"README.md", "CHANGELOG.md", "LICENSE"} <= names
+    assert names <= {path.name for path in ROOT.iterdir()} | {"PKG-INFO"}
