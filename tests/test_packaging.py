@@ -1,5 +1,6 @@
 """What an installation has: a version, a command, its types; and what is packed for others."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -61,5 +62,14 @@ def test_source_distribution_has_what_the_checks_need(packed):
         names = {name.split("/")[1] for name in files.getnames()}
 
     assert {"learning_instrument", "docs", "examples", "tests", "noxfile.py", "pyproject.toml"} <= names
-    assert {"README.md", "CHANGELOG.md", "LICENSE"} <= names
+    assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"} <= names
     assert names <= {path.name for path in ROOT.iterdir()} | {"PKG-INFO"}
+
+
+def test_contributors_are_sent_to_files_that_exist():
+    """Each path in CONTRIBUTING.md, but for what a build makes."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    paths = set(re.findall(r"`((?:learning_instrument|tests|docs|\.ci)/[\w./]*)`", text)) - {"docs/_build"}
+
+    assert len(paths) > 20
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
