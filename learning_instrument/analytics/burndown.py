@@ -75,7 +75,7 @@ def burn_down(
         DatabaseError: if the database cannot be read.
     """
     if not (isinstance(amount_usd, (int, float)) and 0 < amount_usd < math.inf):
-        raise ConfigurationError(f"amount_usd={amount_usd!r} is not an amount above 0, in US dollars.")
+        raise ConfigurationError(f"Invalid amount_usd {amount_usd!r}: expected an amount in US dollars above 0.")
     moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     start, end = period_around(moment, period)
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -123,7 +123,7 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
         return monday, monday + timedelta(days=7)
     months = {"month": 1, "quarter": 3, "year": 12}.get(period)
     if months is None:
-        raise ConfigurationError(f"period={period!r} is none of {', '.join(PERIODS)}.")
+        raise ConfigurationError(f"Invalid period {period!r}: expected one of {', '.join(PERIODS)}.")
     first = today.replace(month=(today.month - 1) // months * months + 1, day=1)
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return first, first.replace(year=year, month=month + 1)

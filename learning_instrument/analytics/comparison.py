@@ -44,7 +44,7 @@ class Version:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if not self.key or '"' in self.key:
-            raise ConfigurationError(f"key={self.key!r} is no metadata key; it has to have letters, and no quotes.")
+            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected letters, and no quotes.")
 
     def __str__(self) -> str:
         """Return it as :func:`side` reads it."""
@@ -128,7 +128,7 @@ class Gate:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if not 0 <= self.success <= 1 or not 1 <= self.ratio < math.inf:
-            raise ConfigurationError(f"{self!r}: success is a share from 0 to 1, and ratio a number of at least 1.")
+            raise ConfigurationError(f"Invalid {self!r}: expected success from 0 to 1, and ratio of at least 1.")
 
 
 def compare(
@@ -153,7 +153,9 @@ def compare(
         DatabaseError: if the database cannot be read.
     """
     if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and _overlap(before, after)):
-        raise ConfigurationError(f"{before} and {after} have executions in common; compare two that have none.")
+        raise ConfigurationError(
+            f"Invalid sides {before} and {after}: they overlap; expected two without executions in common."
+        )
     sides = [_cells(database, side, selection or Selection()) for side in (before, after)]
     names = sorted(sides[0].keys() | sides[1].keys())
     pairs = {name: (sides[0].get(name, _Cell()), sides[1].get(name, _Cell())) for name in names}
@@ -198,7 +200,8 @@ def side(text: str, now: datetime | None = None) -> Selection | Version:
     if equals and key:
         return Version(key, value)
     raise ConfigurationError(
-        f"{text!r} is neither a window such as 2026-11-01..2026-11-08 or 7d.. nor a key=value such as version=1.4."
+        f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or key=value such as"
+        " version=1.4."
     )
 
 

@@ -90,7 +90,9 @@ def error_groups(
     """
     selection = selection or Selection()
     if new_since is not None and (not isinstance(new_since, datetime) or new_since.tzinfo is None):
-        raise ConfigurationError(f"new_since={new_since!r} is not a datetime with a time zone; add timezone.utc.")
+        raise ConfigurationError(
+            f"Invalid new_since {new_since!r}: expected a datetime with a time zone, such as timezone.utc."
+        )
     new_since = new_since or selection.since
     groups = [group for group in _groups(database.query(*_question(selection)), selection) if group.executions]
     everywhere = {name: _population(database, name, selection) for name in _PLACES}

@@ -83,7 +83,9 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
     if exact:
         return str(exact[0]["execution_id"])
     if not identifier:
-        raise UnknownExecutionError("An empty id means no execution; learning-instrument list shows them.")
+        raise UnknownExecutionError(
+            "Invalid execution id '': expected an id or its beginning; learning-instrument list shows them."
+        )
     beyond = identifier + "\U0010ffff"
     begun = [
         str(row["execution_id"])
@@ -94,11 +96,13 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
         )
     ]
     if not begun:
-        raise UnknownExecutionError(f"There is no execution {identifier!r}; learning-instrument list shows them.")
+        raise UnknownExecutionError(f"Unknown execution {identifier!r}; learning-instrument list shows the ids.")
     if len(begun) > 1:
         shown = len(identifier) + _MORE_CHARACTERS
         named = ", ".join(name[:shown] for name in begun[:_NAMED]) + (", ..." if len(begun) > _NAMED else "")
-        raise UnknownExecutionError(f"{identifier!r} begins the ids of several executions ({named}); write more of it.")
+        raise UnknownExecutionError(
+            f"Ambiguous execution id {identifier!r}: it begins several ids ({named}); give more characters."
+        )
     return begun[0]
 
 
@@ -119,7 +123,7 @@ def relatives(database: Queryable, execution_id: str) -> Relatives:
     """
     found = database.query(f"SELECT {_COLUMNS} FROM executions WHERE execution_id = ?", [execution_id])
     if not found:
-        raise UnknownExecutionError(f"There is no execution {execution_id!r}.")
+        raise UnknownExecutionError(f"Unknown execution {execution_id!r}.")
     (execution,) = _records(found)
     children = database.query(
         f"SELECT {_COLUMNS} FROM executions WHERE timestamp >= ? AND parent_execution_id = ? ORDER BY timestamp",

@@ -31,7 +31,9 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Proportion 
         ConfigurationError: for more successes than trials, a negative number, or a confidence outside 0..1.
     """
     if not 0 <= successes <= trials:
-        raise ConfigurationError(f"{successes!r} successes in {trials!r} trials: give 0 <= successes <= trials.")
+        raise ConfigurationError(
+            f"Invalid {successes!r} successes in {trials!r} trials: expected 0 <= successes <= trials."
+        )
     if not trials:
         return None
     z = normal_quantile(confidence)
@@ -52,5 +54,5 @@ def normal_quantile(confidence: float) -> float:
         ConfigurationError: for a confidence that is not between 0 and 1.
     """
     if not 0 < confidence < 1:
-        raise ConfigurationError(f"confidence={confidence!r} is not between 0 and 1; 0.95 is usual.")
+        raise ConfigurationError(f"Invalid confidence {confidence!r}: expected a number between 0 and 1, such as 0.95.")
     return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -67,7 +67,7 @@ def solution_patterns(
     """
     for name, value in (("min_support", min_support), ("limit", limit)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ConfigurationError(f"{name}={value!r} is not a number above 0.")
+            raise ConfigurationError(f"Invalid {name} {value!r}: expected a number above 0.")
     condition, parameters = (selection or Selection()).condition()
     solved = database.query(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"

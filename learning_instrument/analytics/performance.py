@@ -122,9 +122,9 @@ def queue_waits(
 def _dimensions(by: str | Sequence[str]) -> tuple[str, ...]:
     dimensions = (by,) if isinstance(by, str) else tuple(by)
     if unknown := [name for name in dimensions if name not in DIMENSIONS]:
-        raise ConfigurationError(f"by={unknown[0]!r} is none of {', '.join(DIMENSIONS)}.")
+        raise ConfigurationError(f"Invalid by {unknown[0]!r}: expected one of {', '.join(DIMENSIONS)}.")
     if not 1 <= len(set(dimensions)) == len(dimensions) <= 2:
-        raise ConfigurationError(f"by={dimensions!r} is not one dimension or two different ones.")
+        raise ConfigurationError(f"Invalid by {dimensions!r}: expected one dimension, or two different ones.")
     return dimensions
 
 

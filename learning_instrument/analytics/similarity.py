@@ -78,11 +78,11 @@ def similar_executions(
         DatabaseError: if the database cannot be read.
     """
     if not isinstance(task_description, str):
-        raise ConfigurationError(f"task_description={task_description!r:.100} is not text.")
+        raise ConfigurationError(f"Invalid task_description {task_description!r:.100}: expected text.")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ConfigurationError(f"limit={limit!r} is not a number of executions above 0.")
+        raise ConfigurationError(f"Invalid limit {limit!r}: expected a number of executions above 0.")
     if not isinstance(threshold, (int, float)) or not 0 <= threshold <= 1:
-        raise ConfigurationError(f"threshold={threshold!r} is not between 0 and 1; 0.7 is rather alike.")
+        raise ConfigurationError(f"Invalid threshold {threshold!r}: expected a number from 0 to 1, such as 0.7.")
     selection = selection or Selection()
     find = _by_words if embed is None else _by_vectors(embed)
     scores = find(database, task_description, selection, threshold)
@@ -95,7 +95,7 @@ def last_days(
 ) -> list[SimilarExecution]:
     """Return what :func:`similar_executions` does, of the last *days_back* days."""
     if not isinstance(days_back, (int, float)) or not 0 < days_back < math.inf:
-        raise ConfigurationError(f"days_back={days_back!r} is not a number of days above 0.")
+        raise ConfigurationError(f"Invalid days_back {days_back!r}: expected a number of days above 0.")
     since = datetime.now(timezone.utc) - timedelta(days=min(days_back, 365_000))
     selection = Selection(since=since, repo=repo)
     return similar_executions(database, task_description, selection, limit=limit, threshold=threshold)
@@ -209,8 +209,8 @@ def _vectors(embed: Embed, texts: list[str]) -> list[Sequence[float]]:
     lengths = {len(vector) for vector in vectors}
     if len(vectors) != len(texts) or len(lengths) != 1:
         raise ConfigurationError(
-            f"embed={embed!r} made {len(vectors)} vectors of lengths {sorted(lengths)} for {len(texts)} texts;"
-            " it has to return one for each text, all of one length."
+            f"Invalid embed {embed!r}: it returned {len(vectors)} vectors of lengths {sorted(lengths)} for {len(texts)}"
+            " texts; expected one for each text, all of one length."
         )
     return vectors
 

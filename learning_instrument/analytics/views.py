@@ -29,7 +29,7 @@ def solution_patterns(database: Queryable, repo: str | None, min_usage: int, lim
     """Return the rows of the view ``solution_patterns`` that were used most, at least *min_usage* times."""
     for name, value in (("min_usage", min_usage), ("limit", limit)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigurationError(f"{name}={value!r} is not a number above 0.")
+            raise ConfigurationError(f"Invalid {name} {value!r}: expected a number above 0.")
     condition = " AND repo = :repo" if repo is not None else ""
     return database.query(
         f"SELECT * FROM solution_patterns WHERE executions >= :min_usage{condition}"
@@ -42,7 +42,7 @@ def _rows(
     database: Queryable, by: tuple[str, ...], repo: str | None, days_back: float, with_queue: bool = False
 ) -> list[dict[str, Any]]:
     if not (isinstance(days_back, (int, float)) and 0 < days_back < math.inf):
-        raise ConfigurationError(f"days_back={days_back!r} is not a number of days above 0.")
+        raise ConfigurationError(f"Invalid days_back {days_back!r}: expected a number of days above 0.")
     since = datetime.now(timezone.utc) - timedelta(days=min(days_back, 365_000))
     groups = totals(database, by, Selection(since=since, repo=repo), _MEASURES)
     return [dict(zip(by, group, strict=True)) | _figures(of_group, with_queue) for group, of_group in groups.items()]

@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Formats values for people."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ _SHORT_ID: Final = 16
 
 
 def one_line(text: str) -> str:
-    """Return *text* on one line, without what a terminal would obey."""
+    """Return *text* on one line, without control characters."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def short_id(execution_id: str) -> str:
-    """Return the first half of an execution's id: the moment it started, to the nanosecond."""
+    """Return the first half of an execution's id: its start time, to the nanosecond."""
     return execution_id[:_SHORT_ID]
 
 
@@ -96,20 +96,20 @@ def times(value: float) -> str:
     return f"{value:.2f}x"
 
 
-def spent(cost: float | None, on_failures: float | None) -> str:
-    """Return what was spent, as far as anybody knows."""
-    if cost is None or on_failures is None:
-        return "unknown: nobody reported a cost"
-    return f"{dollars(cost)}, of it {dollars(on_failures)} on what did not succeed"
+def cost(known: float | None, on_failures: float | None) -> str:
+    """Return the known cost, and the part of it spent on executions that did not succeed."""
+    if known is None or on_failures is None:
+        return "unknown: no cost was reported"
+    return f"{dollars(known)} ({dollars(on_failures)} on executions that did not succeed)"
 
 
-def costs_left_out(unpriced: int, unreported: int) -> list[str]:
-    """Return which costs are in no figure."""
+def excluded_costs(unpriced: int, unreported: int) -> list[str]:
+    """Return the costs that no figure includes."""
     missing = []
     if unpriced:
-        missing.append(f"the cost of {counted(unpriced, 'execution')} on models without a price (unpriced)")
+        missing.append(f"{counted(unpriced, 'execution')} on models without a price (unpriced)")
     if unreported:
-        missing.append(f"the cost of {counted(unreported, 'execution')} that nobody reported")
+        missing.append(f"{counted(unreported, 'execution')} with no reported cost")
     return missing
 
 

@@ -1,7 +1,7 @@
 """``learning-instrument run``: the environment in which ``opentelemetry-instrument`` records a command.
 
-What the user set stays. The rest is chosen so that it works with our package alone, and with a distribution of
-OpenTelemetry, whose defaults (``otlp`` for all three signals) end all instrumentation where no OTLP exporter is
+Variables that are set stay. The others are chosen to work with this package alone, and with a distribution of
+OpenTelemetry, whose defaults (``otlp`` for all three signals) stop all instrumentation where no OTLP exporter is
 installed.
 """
 
@@ -41,7 +41,7 @@ def prepare(
     otlp_url: str | None = None,
     service_name: str | None = None,
 ) -> Launch:
-    """Return what runs *command* with its executions recorded.
+    """Return the launch that runs *command* and records its executions.
 
     Args:
         command: a program and its arguments, or a Python script and its arguments.
@@ -51,7 +51,7 @@ def prepare(
         service_name: the ``service.name`` of the spans; None leaves it as it is.
 
     Raises:
-        ConfigurationError: if there is no such command, or what ``otlp_url`` needs is not installed.
+        ConfigurationError: if there is no such command, or no exporter for ``otlp_url`` is installed.
     """
     added = {"LEARNING_INSTRUMENT_DATABASE": os.path.abspath(os.path.expanduser(database))}
     if pools is not None:
@@ -70,11 +70,11 @@ def start(launch: Launch) -> None:
     from opentelemetry.instrumentation import auto_instrumentation
 
     os.environ.update(launch.environment)
-    # Python ignores these, and who is executed inherits that.
+    # Python ignores these signals, and an executed program inherits that.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    # After the dashes, for else an argument of the command that begins as an option of theirs does is an error.
+    # After "--": otherwise an argument of the command that looks like one of their options is an error.
     sys.argv = ["opentelemetry-instrument", "--", *launch.command]
     auto_instrumentation.run()
 
@@ -89,10 +89,12 @@ def _has_configurator() -> bool:
 
 
 def _exported_to(url: str) -> dict[str, str]:
-    """Return the variables that have spans sent to *url*."""
+    """Return the variables that send spans to *url*."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigurationError(f"--otlp {url!r} is no URL of a collector; pass one such as http://localhost:4318.")
+        raise ConfigurationError(
+            f"Invalid --otlp {url!r}: expected the URL of a collector, such as http://localhost:4318."
+        )
     if os.environ.get("OTEL_CONFIG_FILE"):
         raise ConfigurationError("--otlp has no effect beside OTEL_CONFIG_FILE; name the exporter in that file.")
     name = otlp.exporter_name(os.environ)
@@ -120,17 +122,17 @@ def _resolved(command: Sequence[str]) -> list[str]:
     name, *rest = command
     if name.endswith((".py", ".pyw")):
         if not os.path.isfile(name):
-            raise ConfigurationError(f"There is no script {name!r} in {os.getcwd()}; check the path.")
+            raise ConfigurationError(f"No script {name!r} in {os.getcwd()}: check the path.")
         return [sys.executable, name, *rest]
     beside_us = os.path.dirname(sys.executable)
     found = shutil.which(name) or shutil.which(name, path=beside_us)
     if _ANY_PYTHON.fullmatch(name) and (found is None or not _has_this_package(found)):
         return [sys.executable, *rest]  # ours, though its environment is not the active one
     if found is None:
-        raise ConfigurationError(f"There is no command {name!r}; check its spelling, and your PATH.")
+        raise ConfigurationError(f"Command {name!r} not found: check its spelling and your PATH.")
     if _SOME_PYTHON.fullmatch(os.path.basename(name)) and not _has_this_package(found):
         raise ConfigurationError(
-            f"{found} has no learning_instrument, so that nothing would be recorded; install it there,"
+            f"{found} has no learning_instrument installed, so nothing would be recorded: install it there,"
             f" or use {sys.executable}."
         )
     return [found, *rest]

@@ -1,7 +1,7 @@
 """The command ``learning-instrument``: which file has which subcommand, and how each of them ends.
 
 Exit codes: 0, or what the subcommand says; 1 for a finding that a script asked for (a regression, ``--strict``);
-2 and one line for whatever the user has to mend; 130 after Ctrl-C; 141 where the reader of a pipe went away.
+2 and one line for an error that the user can correct; 130 after Ctrl-C; 141 after the reader of a pipe closed it.
 """
 
 import io
@@ -45,14 +45,14 @@ _PIPE_CLOSED: Final = 141
 
 
 class CommandGroup(click.Group):
-    """Imports a subcommand when it is used, and has errors told in one line."""
+    """Imports a subcommand when it is used, and reports errors in one line."""
 
     @classmethod
     def assemble(cls) -> "CommandGroup":
         """Return the whole command."""
         group = cls(
             "learning-instrument",
-            help="What pools of workers and agents did, cost and learned: questions to a database of executions.",
+            help="Reports on the executions of pools of workers and agents: performance, cost, errors.",
             epilog="A subcommand's own options: learning-instrument COMMAND --help.",
             context_settings={"help_option_names": ["-h", "--help"]},
             callback=_remember_database,
@@ -96,7 +96,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _let_go_of_stdout()
+            _discard_stdout()
             raise click.exceptions.Exit(_PIPE_CLOSED) from None
 
 
@@ -109,6 +109,6 @@ def _complain(message: str, hint: str = "") -> int:
     return _WRONG
 
 
-def _let_go_of_stdout() -> None:
-    """Have what is still buffered go nowhere: the interpreter flushes it at its end, and would complain."""
+def _discard_stdout() -> None:
+    """Discard buffered output: the interpreter flushes it at exit, and would report an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what becomes of them."""
+"""Options that several commands share."""
 
 import functools
 import os
@@ -21,14 +21,14 @@ _DEFAULT_DATABASE: Final = "learning.db"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What every reporting command is told."""
+    """The options that every reporting command takes."""
 
     path: str
     selection: Selection
     output: Output
 
     def database(self) -> ReadOnlyDatabase:
-        """Return the database that is asked, for a ``with`` statement."""
+        """Return the database to query, for a ``with`` statement."""
         return ReadOnlyDatabase(self.path)
 
 
@@ -76,8 +76,8 @@ _FILTERS: Final = {
 }
 
 _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
-    click.option("--since", metavar="WHEN", help="Only what started since: 24h, 7d, 2w, or a date (UTC)."),
-    click.option("--until", metavar="WHEN", help="Only what started before."),
+    click.option("--since", metavar="WHEN", help="Only executions that started since: 24h, 7d, 2w, or a date (UTC)."),
+    click.option("--until", metavar="WHEN", help="Only executions that started before."),
     *(
         click.option(f"--{name.replace('_', '-')}", metavar="NAME", help=help_text)
         for name, help_text in _FILTERS.items()

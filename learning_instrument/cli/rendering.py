@@ -1,7 +1,7 @@
-"""Answers on the screen, in a pipe, as JSON and as CSV.
+"""Prints answers to a terminal, to a pipe, as JSON and as CSV.
 
-A terminal gets a table that is no wider than it is: first texts get shorter, then the least important columns
-go, and a line says so. A pipe gets every column and every text in full, without lines and colours.
+A terminal gets a table that fits its width: texts are shortened first, then the least important columns are left
+out, and a line names them. A pipe gets every column and every text in full, without colours.
 """
 
 import contextlib
@@ -199,12 +199,12 @@ def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int, colour:
     console.print(table)
     if len(shown) < len(columns):
         left_out = ", ".join(column.heading for column in columns if column not in shown)
-        console.print(Text(f"Not shown, for want of width: {left_out}.", style="dim"))
+        console.print(Text(f"Not shown (too narrow): {left_out}.", style="dim"))
     return screen.getvalue()
 
 
 def value_of(row: Any, name: str) -> Any:
-    """Return what *name* leads to in *row*; None where the way ends."""
+    """Return the value at the dotted path *name* in *row*; None where a part is missing."""
     for part in name.split("."):
         row = row.get(part) if isinstance(row, Mapping) else getattr(row, part, None)
     return row
@@ -241,7 +241,7 @@ def write(text: str, end: str = "\n") -> None:
 
 
 def is_terminal() -> bool:
-    """Tell whether a person reads what is printed."""
+    """Tell whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -273,7 +273,7 @@ def _least(column: Column, wanted: Mapping[str, int]) -> int:
 
 
 def _widths(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> dict[str, int]:
-    """Share what is left among the texts, the same for each, but none gets more than it wants."""
+    """Share the remaining width equally among the texts; none gets more than it needs."""
     widths = {column.name: _least(column, wanted) for column in columns}
     left = width - _least_width(columns, wanted)
     while left > 0:
@@ -319,25 +319,22 @@ def _csv_cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, (dict, list)) else value
 
 
-def may_go_on(question: str, is_agreed: bool) -> bool:
-    """Ask before something that cannot be undone; where nobody can answer, insist on ``--yes``.
+def is_confirmed(question: str, is_agreed: bool) -> bool:
+    """Ask before an action that cannot be undone; without a terminal, require ``--yes``.
 
     Raises:
-        ConfigurationError: if there is nobody to ask.
+        ConfigurationError: if standard input is not a terminal and *is_agreed* is false.
     """
     if is_agreed:
         return True
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"{question} Nobody is there to answer; say --yes.")
+        raise ConfigurationError(f"{question} There is no terminal to answer at; pass --yes.")
     return click.confirm(question, err=True)
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that shows how far something is: what, how much is done, and of how much. On stderr.
-
-    0 where nobody knows of how much.
-    """
+    """Yield a function that shows progress on stderr: it takes a label, the count done, and the total (0: unknown)."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}

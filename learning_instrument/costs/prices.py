@@ -100,9 +100,11 @@ def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str]
         try:
             day = date.fromisoformat(day)
         except ValueError as error:
-            raise ConfigurationError(f"The prices have the date {day!r}; write it as 2026-11-23.") from error
+            raise ConfigurationError(
+                f"Invalid date {day!r} of the prices: expected a date such as 2026-11-23."
+            ) from error
     if day is not None and not isinstance(day, date):
-        raise ConfigurationError(f"The prices have the date {day!r}; write it as 2026-11-23.")
+        raise ConfigurationError(f"Invalid date {day!r} of the prices: expected a date such as 2026-11-23.")
     return Prices({model.lower(): _price(model, entry) for model, entry in table.items()}, day)
 
 
@@ -202,14 +204,14 @@ def _read(path: Any) -> Mapping[str, Any]:
         toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     except ImportError as error:
         raise ConfigurationError(
-            f"The prices in {path!r} cannot be read: Python 3.10 has no TOML reader; pip install tomli."
+            f"Cannot read the prices in {path!r}: Python 3.10 has no TOML reader; pip install tomli."
         ) from error
     try:
         with open(path, "rb") as file:
             table: Mapping[str, Any] = toml.load(file)
     except (OSError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"The prices in {path!r} cannot be read: {error}. Give a mapping or a TOML file."
+            f"Cannot read the prices in {path!r}: {error}. Expected a mapping or a TOML file."
         ) from error
     return table
 
@@ -217,7 +219,8 @@ def _read(path: Any) -> Mapping[str, Any]:
 def _price(model: Any, entry: Any) -> Price:
     if not isinstance(entry, Mapping) or not entry or entry.keys() - _KINDS:
         raise ConfigurationError(
-            f"The price of {model!r} is {entry!r}; write input, cached and output, in US dollars per million tokens."
+            f"Invalid price {entry!r} of {model!r}: expected input, cached and output, in US dollars per million"
+            " tokens."
         )
     amounts = {kind: _amount(model, kind, value) for kind, value in entry.items()}
     charge = amounts.get("input", Decimal(0))
@@ -231,5 +234,7 @@ def _amount(model: Any, kind: str, value: Any) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if isinstance(value, bool) or not amount.is_finite() or amount < 0:
-        raise ConfigurationError(f"The price of {model!r} has {kind}={value!r}; write US dollars per million tokens.")
+        raise ConfigurationError(
+            f"Invalid price {kind}={value!r} of {model!r}: expected US dollars per million tokens."
+        )
     return amount

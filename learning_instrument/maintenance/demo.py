@@ -71,7 +71,7 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
         DatabaseError: if it cannot be written.
     """
     if os.path.lexists(path):
-        raise ConfigurationError(f"{path} exists already, and demo writes over nothing; name a new file.")
+        raise ConfigurationError(f"{path} exists already: demo overwrites no file; name a new one.")
     records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
     database = LearningDatabase(path, durability="commit")
     try:

@@ -92,7 +92,7 @@ def test_largest_group_comes_first_and_time_in_its_order(database):
 def test_other_dimensions_are_refused(database, by):
     """With what there is to choose from."""
     for ask in (performance, queue_waits):
-        with pytest.raises(ConfigurationError, match="by="):
+        with pytest.raises(ConfigurationError, match="Invalid by "):
             ask(database, by)
 
 

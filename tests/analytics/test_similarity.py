@@ -210,7 +210,7 @@ def test_arguments_of_no_use_are_refused(database, wrong):
 
 def test_description_is_text(database):
     """Not a task, and not None."""
-    with pytest.raises(ConfigurationError, match="not text"):
+    with pytest.raises(ConfigurationError, match="expected text"):
         similar_executions(database, None)
 
 

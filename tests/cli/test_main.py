@@ -146,7 +146,7 @@ def test_beginning_of_an_id_is_enough_where_it_is_the_only_one(ask):
     assert json.loads(answer(ask("show", "par", "--json")))["execution"]["task_id"] == "parent"
     result = ask("show", ids[0][:4])
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: '{ids[0][:4]}' begins the ids of several executions (")
+    assert result.stderr.startswith(f"Error: Ambiguous execution id '{ids[0][:4]}': it begins several ids (")
 
 
 def test_tail_shows_what_comes_in(path):
@@ -186,14 +186,14 @@ def test_no_failures_is_said_once(ask):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["show", "nobody"], "There is no execution 'nobody'"),
-        (["show", ""], "An empty id"),
+        (["show", "nobody"], "Unknown execution 'nobody'"),
+        (["show", ""], "Invalid execution id ''"),
         (["show"], "Missing argument 'ID'. See learning-instrument show --help."),
         (["list", "--since", "whenever"], "'whenever' is no moment"),
         (["list", "--json", "--csv"], "--json and --csv exclude each other"),
         (["list", "--limit", "none"], "Invalid value for '--limit'"),
         (["lisst"], "No such command 'lisst'."),
-        (["feedback", "nobody", "--accept"], "There is no execution 'nobody'"),
+        (["feedback", "nobody", "--accept"], "Unknown execution 'nobody'"),
         (["feedback", "parent"], "Give an ID with --accept"),
         (["feedback", "--accept"], "Give an ID with --accept"),
         (["feedback", "parent", "--clear"], "Give an ID with --accept"),
@@ -354,7 +354,7 @@ def test_prune_rehearses_archives_and_deletes(ask, tmp_path):
 def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
     """Every execution in it bears the label."""
     path = str(tmp_path / "demo.db")
-    assert "synthetic executions that never happened" in answer(ask("demo", path, "--executions", "50"))
+    assert "synthetic executions to " in answer(ask("demo", path, "--executions", "50"))
 
     rows = json.loads(answer(ask("list", "--json", "--limit", "100", database=path)))
     assert len(rows) == 50
@@ -363,7 +363,7 @@ def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
     again = ask("demo", path)
     assert (again.exit_code, again.stderr) == (
         2,
-        f"Error: {path} exists already, and demo writes over nothing; name a new file.\n",
+        f"Error: {path} exists already: demo overwrites no file; name a new one.\n",
     )
 
 
@@ -476,7 +476,7 @@ def test_lines_fit_the_terminal(path, columns):
         assert status == 0
         assert max(map(cell_len, lines)) <= columns, arguments
         if arguments == ["list"]:
-            assert any(line.startswith("Not shown, for want of width: ") for line in lines) == (columns < 100)
+            assert any(line.startswith("Not shown (too narrow): ") for line in lines) == (columns < 100)
     os.close(ours)
     os.close(theirs)
 

@@ -73,8 +73,8 @@ def test_summary_is_that_of_the_function(demo):
 
     assert document(demo, "summary") == {**plain(expected), "unreported": 0, "price_tables": []}
     assert f"succeeded   {formatting.interval(expected.success)}\n" in text
-    assert f"spent       {formatting.dollars(expected.cost_usd)}, of it " in text
-    assert "left out    nothing\n" in text
+    assert f"cost        {formatting.dollars(expected.cost_usd)} (" in text
+    assert "excluded    none\n" in text
     assert [row["model_tier"] for row in rows(demo, "summary")] == [tier.model_tier for tier in expected.tiers]
 
 
@@ -186,8 +186,7 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     for command in ("summary", "costs"):
         text = answer(path, command)
         assert (
-            "left out    the cost of 1 execution on models without a price (unpriced);"
-            " the cost of 2 executions that nobody reported"
+            "excluded    1 execution on models without a price (unpriced); 2 executions with no reported cost"
         ) in text
         assert document(path, command)["unpriced"] == 1
         assert document(path, command)["unreported"] == 2
@@ -195,29 +194,29 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     assert "; 2 executions that could not be recorded (queue full)\n" in answer(path, "summary")
     table = answer(path, "performance")
     assert table.splitlines()[0].endswith("unpriced")
-    assert "Unpriced executions called a model without a price: what they cost is in no figure.\n" in table
+    assert "Unpriced executions called a model without a price; no figure includes their cost.\n" in table
 
 
 def test_cost_that_nobody_reported_is_a_dash(path):
     """And spending is unknown."""
     store(path, record())
 
-    assert "spent       unknown: nobody reported a cost\n" in answer(path, "summary")
+    assert "cost        unknown: no cost was reported\n" in answer(path, "summary")
     assert document(path, "summary")["cost_usd"] is None
     assert answer(path, "performance").splitlines()[1].split()[12:] == ["-"] * 6
-    assert "No execution has both an estimate and an actual cost from somebody who knew" in answer(path, "costs")
+    assert "No execution has both an estimate and a known actual cost" in answer(path, "costs")
 
 
 def test_little_data_is_said(path):
     """Where intervals are wide, and where nothing can be compared or tried."""
     store(path, *[record(cost_estimate=2.0, actual_cost=1.0) for _ in range(3)])
 
-    assert "Groups of fewer than 20 executions say little" in answer(path, "performance")
-    assert "there are too few executions to learn from some and try others" in answer(path, "costs")
+    assert "Groups of fewer than 20 executions have wide intervals" in answer(path, "performance")
+    assert "Too few executions to test these factors" in answer(path, "costs")
     compared = answer(path, "compare", "--before", "..2026-11-01", "--after", "2026-11-01..")
-    assert "There is too little data to say whether something changed.\n" in compared
-    assert answer(path, "patterns") == "No solution worked 3 times, as far as summaries say.\n"
-    assert answer(path, "similar", "bake") == "No execution is alike with a score of 0.5 or more.\n"
+    assert "Too little data to detect a change.\n" in compared
+    assert answer(path, "patterns") == "No solution summary succeeded 3 times.\n"
+    assert answer(path, "similar", "bake") == "No execution has a score of 0.5 or more.\n"
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -283,10 +282,11 @@ def test_budget_has_a_run_out_date_and_its_band(path, noon):
         (
             10,
             "5",
-            "left      nothing: $6.00 beyond it\npace      $1.00 a day, on average of 10 days\nruns out  it has\n",
+            "left      none: exceeded by $6.00\npace      $1.00 a day, on average of 10 days\n"
+            "runs out  already exceeded\n",
         ),
-        (0, "5", "pace      unknown: no whole day has passed yet\nruns out  unknown\n"),
-        (2, "5", "runs out  2026-11-22, before it is renewed on 2026-12-01; the days are too few for a band\n"),
+        (0, "5", "pace      unknown: no full day of data yet\nruns out  unknown\n"),
+        (2, "5", "runs out  2026-11-22, before it is renewed on 2026-12-01; too few days for a band\n"),
         (10, "100", "runs out  2027-02-17, after it is renewed on 2026-12-01; 80% band: 2027-02-17 to 2027-02-17\n"),
         (10, "1000000", "runs out  not within ten years, after it is renewed on 2026-12-01\n"),
     ],
@@ -305,7 +305,7 @@ def test_budget_counts_what_has_no_price(path, noon):
     text = answer(path, "costs", "--budget", "10", "--period", "week")
 
     assert "Budget of $10.00 a week\n" in text
-    assert text.endswith("left out  the cost of 1 execution on models without a price (unpriced)\n")
+    assert text.endswith("excluded  1 execution on models without a price (unpriced)\n")
 
 
 # News of errors.
@@ -339,28 +339,31 @@ def test_new_errors_and_those_that_are_back_are_told(path):
     [
         (["compare", "--after", "7d.."], "Missing option '--before'."),
         (["compare", "--before", "7d.."], "Missing option '--after'."),
-        (["compare", "--before", "then", "--after", "7d.."], "'then' is neither a window such as "),
+        (["compare", "--before", "then", "--after", "7d.."], "Invalid side 'then': expected a window such as "),
         (["compare", "--before", "2026-13-01..", "--after", "7d.."], "'2026-13-01' is no moment"),
         (["compare", "--before", "14d..", "--after", "7d.."], ".. and "),
-        (["compare", "--before", "v=1", "--after", "v=1"], "v=1 and v=1 have executions in common"),
+        (["compare", "--before", "v=1", "--after", "v=1"], "Invalid sides v=1 and v=1: they overlap"),
         (
             ["compare", "--before", "..2026-11-08", "--after", "2026-11-07.."],
-            "..2026-11-08 00:00:00+00:00 and 2026-11-07 00:00:00+00:00.. have executions in common",
+            "..2026-11-08 00:00:00+00:00 and 2026-11-07 00:00:00+00:00..: they overlap",
         ),
         (["compare", "--before", "7d..14d", "--after", "7d.."], "since="),
         (["compare", *WEEKS, "--gate-ratio", "0.5"], "Invalid value for '--gate-ratio'"),
         (["performance", "--by", "mood"], "Invalid value for '--by'"),
-        (["performance", "--by", "repo", "--by", "repo"], "by=('repo', 'repo') is not one dimension or two"),
-        (["performance", "--by", "repo", "--by", "day", "--by", "hour"], "by=("),
-        (["costs", "--budget", "-1"], "amount_usd=-1.0 is not an amount above 0"),
-        (["costs", "--budget", "nan"], "amount_usd=nan is not an amount above 0"),
+        (
+            ["performance", "--by", "repo", "--by", "repo"],
+            "Invalid by ('repo', 'repo'): expected one dimension, or two",
+        ),
+        (["performance", "--by", "repo", "--by", "day", "--by", "hour"], "Invalid by ("),
+        (["costs", "--budget", "-1"], "Invalid amount_usd -1.0: expected an amount"),
+        (["costs", "--budget", "nan"], "Invalid amount_usd nan: expected an amount"),
         (["costs", "--budget", "1", "--period", "shift"], "Invalid value for '--period'"),
         (["errors", "--new-since", "whenever"], "'whenever' is no moment"),
         (["summary", "--since", "1d", "--until", "2d"], "since="),
         (["patterns", "--min-support", "0"], "Invalid value for '--min-support'"),
         (["similar"], "Missing argument 'DESCRIPTION'."),
         (["similar", "x", "--threshold", "2"], "Invalid value for '--threshold'"),
-        (["reprice", "--prices", "missing.toml"], "The prices in 'missing.toml' cannot be read"),
+        (["reprice", "--prices", "missing.toml"], "Cannot read the prices in 'missing.toml'"),
     ],
 )
 def test_nonsense_is_one_line(demo, arguments, complaint):
@@ -431,7 +434,7 @@ def test_real_terminal_is_as_wide_as_it_says(demo):
 
     assert status == 0
     assert widest(text) <= 60
-    assert "Not shown, for want of width: " in text
+    assert "Not shown (too narrow): " in text
 
 
 def on_a_terminal(columns, *arguments):

@@ -186,9 +186,9 @@ def test_collector_gets_what_the_database_gets(run, sink, task_ids):
 @pytest.mark.parametrize(
     ("arguments", "environment", "complaint"),
     [
-        (["no-such-command"], {}, "Error: There is no command 'no-such-command'; check its spelling, and your PATH.\n"),
-        (["no_such.py"], {}, "Error: There is no script 'no_such.py' in "),
-        (["--otlp", "localhost", "app.py"], {}, "Error: --otlp 'localhost' is no URL of a collector; pass one such as"),
+        (["no-such-command"], {}, "Error: Command 'no-such-command' not found: check its spelling and your PATH.\n"),
+        (["no_such.py"], {}, "Error: No script 'no_such.py' in "),
+        (["--otlp", "localhost", "app.py"], {}, "Error: Invalid --otlp 'localhost': expected the URL of a collector"),
         (["--otlp", "http://x:1", "app.py"], {"OTEL_CONFIG_FILE": "otel.yaml"}, "Error: --otlp has no effect beside"),
         (["--otlp", "http://x:1", "app.py"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "odd"}, "Error: --otlp needs an OTLP exp"),
         ([], {}, "Error: Missing argument 'COMMAND...'. See learning-instrument run --help.\n"),

@@ -131,7 +131,7 @@ def test_model_without_a_price_is_named_by_its_calls(found, database):
     database.append([ExecutionRecord(task_type="t", cost_source="unpriced", model="by hand")])
 
     assert found()["unpriced models"].what == (
-        "2 models have no price, so that their executions' costs are not known: by hand (1), house (1)."
+        "2 models have no price, so the costs of their executions are unknown: by hand (1), house (1)."
     )
 
 
@@ -178,7 +178,7 @@ def test_ledger_of_running_executions(found, database):
     )
 
     assert found()["running"].what == "1 executions are running now."
-    assert found()["lost executions"].what.startswith("1 executions ended with their process")
+    assert found()["lost executions"].what.startswith("1 executions are still marked as running")
 
 
 def test_older_schema(found, database):

@@ -1,4 +1,4 @@
-"""``compare``: whether something got better or worse."""
+"""``compare``: tests whether success, duration or cost changed between two sides."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
@@ -21,7 +21,7 @@ _CHANGE_COLUMNS: Final = (
     Column("effect", "change", is_number=True),
     Column("interval", "95% interval", rank=2),
     Column("p_value", "p", formatting.p_value, is_number=True, rank=3),
-    Column("detectable", "could have shown", is_number=True, rank=1),
+    Column("detectable", "detectable change", is_number=True, rank=1),
 )
 _CELL_COLUMNS: Final = (
     Column("task_type", "task type", is_text=True),
@@ -41,8 +41,8 @@ _WRITTEN: Final = {
 
 
 @reporting_command("compare")
-@click.option("--before", required=True, metavar="SIDE", help="What is compared with: a window, or key=value.")
-@click.option("--after", required=True, metavar="SIDE", help="What is compared: the same kind of thing.")
+@click.option("--before", required=True, metavar="SIDE", help="The baseline: a window, or key=value.")
+@click.option("--after", required=True, metavar="SIDE", help="The side compared with it, of the same kind.")
 @click.option(
     "--gate-success",
     metavar="POINTS",
@@ -60,7 +60,7 @@ _WRITTEN: Final = {
     help="The least change of duration and cost that matters: 1.1 is by 10%.",
 )
 def compare_command(question: Question, before: str, after: str, gate_success: float, gate_ratio: float) -> None:
-    """Compare two windows of time, or two versions. Exits with 1 if something got worse.
+    """Compare two windows of time, or two versions. Exits with 1 on a regression.
 
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
     either end may be left out (then --since and --until apply); or a key of the tasks' metadata and its value, such as
@@ -71,7 +71,7 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
       compare --before version=1.3 --after version=1.4 --since 30d
 
     Both sides are weighted to one mix of task types and model tiers. A change is better or worse where it is beyond
-    chance and large enough to matter, else negligible. What "could have shown" is the smallest change that so many
+    chance and large enough to matter, else negligible. What "detectable change" is the smallest change that so many
     executions would have shown in 80% of cases.
     """  # noqa: D301  # click wants the backspace itself: what follows it is not rewrapped
     now = datetime.now(timezone.utc)
@@ -93,11 +93,14 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
 
 
 def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
-    """Refuse a version that nothing has, beside one that something has: a gate with a mistyped one never closes."""
+    """Refuse a version without executions beside one that has some: a mistyped gate would never fail."""
     counts = found.before_executions, found.after_executions
     for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
         if isinstance(wanted, Version) and not executions and any(counts):
-            raise ConfigurationError(f"{name} {wanted}: no task has that in its metadata; show has that of one.")
+            raise ConfigurationError(
+                f"{name} {wanted}: no task has this in its metadata; learning-instrument show ID lists one task's"
+                " metadata."
+            )
 
 
 def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
@@ -163,8 +166,8 @@ def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
     if tables:
         yield f"Prices: {formatting.prices(tables)}."
     if found.regression:
-        yield "Something got worse."
+        yield "Regression found."
     elif found.success.verdict == "too little data":
-        yield "There is too little data to say whether something changed."
+        yield "Too little data to detect a change."
     else:
-        yield "Nothing got worse, as far as so many executions can show."
+        yield "No regression that this many executions could show."

@@ -1,4 +1,4 @@
-"""``costs``: what was spent, how far estimates can be trusted, how long a budget lasts."""
+"""``costs``: spend, the accuracy of estimates, and how long a budget lasts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -36,7 +36,7 @@ _CORRECTION_COLUMNS: Final = (
     Column("model_tier", "tier", is_text=True),
     Column("factor", "multiply by", formatting.times, is_number=True),
     Column("compared", "learned from", "{:,}".format, is_number=True, rank=1),
-    Column("raw_factor", "its own alone", formatting.times, is_number=True, rank=2),
+    Column("raw_factor", "own factor", formatting.times, is_number=True, rank=2),
     Column("weight", "own weight", formatting.share, is_number=True, rank=3),
 )
 #: How many corrections are listed.
@@ -44,17 +44,17 @@ _LISTED: Final = 20
 
 
 @reporting_command("costs")
-@click.option("--budget", metavar="USD", type=float, help="Say how long so many dollars last.")
+@click.option("--budget", metavar="USD", type=float, help="Forecast how long this amount lasts.")
 @click.option("--period", default="month", type=click.Choice(PERIODS), show_default=True, help="Of the budget, in UTC.")
 @click.option(
     "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
 )
 def costs_command(question: Question, budget: float | None, period: str, days: int) -> None:
-    """Show what was spent, and how good the estimates were.
+    """Show spend, and the accuracy of cost estimates.
 
-    What was spent on failures, and each day; how far cost estimates can be trusted, and what to correct them by; and
-    how long a budget lasts. The budget's pace is that of the last four weeks; --since and --until do not touch it, the
-    filters do. CSV has the days, all of them.
+    Spend on failures and by day; the error of cost estimates, with factors that correct it; and how long a budget
+    lasts. The pace of the budget is that of the last four weeks: filters apply to it, --since and --until do not. CSV
+    has all days.
     """
     with question.database() as database:
         found = costs(database, question.selection)
@@ -78,8 +78,8 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
 def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
     fields = {
         "executions": f"{found.executions:,}; the cost of {found.priced:,} is known",
-        "spent": formatting.spent(found.cost_usd, found.failures_cost_usd),
-        "left out": "; ".join(formatting.costs_left_out(found.unpriced, found.unreported)) or "nothing",
+        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd),
+        "excluded": "; ".join(formatting.excluded_costs(found.unpriced, found.unreported)) or "none",
     }
     if tables:
         fields["prices"] = formatting.prices(tables)
@@ -87,10 +87,10 @@ def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
     _print_days(found, days)
     write("\nEstimates beside actual costs")
     if found.accuracy is None:
-        print_note("No execution has both an estimate and an actual cost from somebody who knew: nothing can be said.")
+        print_note("No execution has both an estimate and a known actual cost, so accuracy is unknown.")
     else:
         print_fields(_accuracy(found.accuracy))
-    print_section("To correct cost estimates", found.corrections[:_LISTED], _CORRECTION_COLUMNS)
+    print_section("Corrections of cost estimates", found.corrections[:_LISTED], _CORRECTION_COLUMNS)
     if len(found.corrections) > _LISTED:
         print_note(f"The {_LISTED} with the most executions of {len(found.corrections):,}; --json has all.")
     if found.accuracy is not None:
@@ -126,9 +126,7 @@ def _or_unknown(value: float | None, text: str) -> str:
 def _test(found: Costs) -> str:
     test = found.correction_test
     if test is None:
-        return (
-            "Whether these factors help is not known: there are too few executions to learn from some and try others."
-        )
+        return "Too few executions to test these factors: they need some to learn from and others to be tried on."
     before, after = formatting.off_by(test.error_before), formatting.off_by(test.error_after)
     better_or_worse = "better" if test.error_after < test.error_before else "worse"
     return (
@@ -143,23 +141,23 @@ def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
     period = f"{formatting.day(budget.period_start)} to {formatting.day(budget.period_end)}"
     yield "spent", f"{formatting.dollars(budget.spent_usd)} of the period from {period}"
     left = formatting.dollars(abs(budget.left_usd))
-    yield "left", left if budget.left_usd > 0 else f"nothing: {left} beyond it"
+    yield "left", left if budget.left_usd > 0 else f"none: exceeded by {left}"
     yield "pace", _pace(budget)
     yield "runs out", _run_out(budget)
     if budget.unpriced:
-        yield "left out", "; ".join(formatting.costs_left_out(budget.unpriced, 0))
+        yield "excluded", "; ".join(formatting.excluded_costs(budget.unpriced, 0))
 
 
 def _pace(budget: BurnDown) -> str:
     if not budget.history_days:
-        return "unknown: no whole day has passed yet"
+        return "unknown: no full day of data yet"
     days = formatting.counted(budget.history_days, "day")
     return f"{formatting.dollars(budget.daily_mean_usd)} a day, on average of {days}"
 
 
 def _run_out(budget: BurnDown) -> str:
     if budget.left_usd <= 0:
-        return "it has"
+        return "already exceeded"
     if not budget.history_days:
         return "unknown"
     when = "not within ten years" if budget.run_out is None else formatting.day(budget.run_out)
@@ -169,6 +167,6 @@ def _run_out(budget: BurnDown) -> str:
 
 def _band(budget: BurnDown) -> str:
     if budget.earliest is None:
-        return "" if budget.run_out is None else "; the days are too few for a band"
+        return "" if budget.run_out is None else "; too few days for a band"
     latest = "later than in ten years" if budget.latest is None else formatting.day(budget.latest)
     return f"; 80% band: {formatting.day(budget.earliest)} to {latest}"

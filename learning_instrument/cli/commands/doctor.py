@@ -1,4 +1,4 @@
-"""``doctor``: what goes wrong in practice, and what to do about it."""
+"""``doctor``: checks the installation, the environment and the database."""
 
 import os
 
@@ -18,12 +18,12 @@ _COLUMNS = (
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 
 
-@click.command("doctor", short_help="Find what keeps executions from being recorded.")
+@click.command("doctor", short_help="Check what keeps executions from being recorded.")
 @database_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if there is an error or a warning.")
 @output_options
 def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bool) -> None:
-    """Find what keeps executions from being recorded, or makes reports wrong."""
+    """Check what keeps executions from being recorded, or makes reports wrong."""
     path = os.path.abspath(os.path.expanduser(database_path(database)))
     findings = examine(path)
     output = output_wanted(as_json, as_csv)
@@ -42,4 +42,4 @@ def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bo
 def _counted(findings: list[Finding]) -> str:
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
     found = [formatting.counted(count, severity.value) for severity, count in counts.items() if count]
-    return ", ".join(found) + "." if found else "nothing is wrong."
+    return ", ".join(found) + "." if found else "no findings."

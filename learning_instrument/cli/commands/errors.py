@@ -1,4 +1,4 @@
-"""``errors``: what fails, how often, since when, and where."""
+"""``errors``: failures grouped by message."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -25,11 +25,11 @@ _NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news =
 
 
 @reporting_command("errors")
-@click.option("--new-since", metavar="WHEN", help="What was first seen since is new.  [default: --since]")
+@click.option("--new-since", metavar="WHEN", help="Mark groups first seen since then as new.  [default: --since]")
 @click.option(
     "--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups."
 )
-@click.option("--details", is_flag=True, help="Print all that is known of each group.")
+@click.option("--details", is_flag=True, help="Print every field of each group.")
 def errors_command(question: Question, new_since: str | None, limit: int, details: bool) -> None:
     """Show failures by the template of their message.
 
@@ -56,7 +56,7 @@ def errors_command(question: Question, new_since: str | None, limit: int, detail
 
 
 def _row(group: ErrorGroup) -> dict[str, Any]:
-    """Return what a line about *group* shows."""
+    """Return the columns of the line for *group*."""
     places = (group.pool_types, group.model_tiers, group.repos)
     return {
         **fields_of(group),
@@ -79,7 +79,7 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
         yield "kind", group.error_type
     if group.exception_type is not None:
         yield "exception", group.exception_type
-    new = ", and so is new" if group.is_new else ""
+    new = " (new)" if group.is_new else ""
     yield "seen", f"first {formatting.when(group.first_seen)}{new}, last {formatting.when(group.last_seen)} UTC"
     if group.back_since is not None and group.silence_seconds is not None:
         yield (

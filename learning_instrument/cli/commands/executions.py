@@ -1,4 +1,4 @@
-"""``list``, ``show`` and ``tail``: executions one by one."""
+"""``list``, ``show`` and ``tail``: single executions."""
 
 import json
 import time
@@ -76,10 +76,21 @@ def show_command(question: Question, execution: str) -> None:
 @reporting_command("tail")
 @_failed_option
 @click.option(
-    "--lines", metavar="N", default=10, type=click.IntRange(min=0), show_default=True, help="How many to begin with."
+    "--lines",
+    metavar="N",
+    default=10,
+    type=click.IntRange(min=0),
+    show_default=True,
+    help="How many earlier executions to print first.",
 )
 @click.option("--every", default=0.5, type=click.FloatRange(min=0.05), metavar="SECONDS", help="How often to look.")
-@click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="How long; without, for good.")
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to follow.  [default: until Ctrl-C]",
+)
 def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:
     """Show executions as they are stored, until Ctrl-C."""
     end = None if seconds is None else time.monotonic() + seconds
@@ -98,7 +109,7 @@ def tail_command(question: Question, failed: bool, lines: int, every: float, sec
 
 
 def _line(record: ExecutionRecord) -> dict[str, Any]:
-    """Return what a line about *record* shows."""
+    """Return the columns of the line for *record*."""
     values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
     values["reported_cost"] = None if "actual_cost" in record.defaulted else record.actual_cost
     values["about"] = record.error_message or record.task_description
@@ -109,7 +120,7 @@ _FOLLOWED: Final = "{timestamp}  {execution_id}  {outcome:<9}  {duration_seconds
 
 
 def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first: bool) -> None:
-    """Print what came in. Columns of one width, for nobody knows what is still to come."""
+    """Print new executions, in columns of fixed width: later values are not known yet."""
     if output is Output.JSON:  # one document could never end: one for each execution, on a line of its own
         for record in records:
             print_json(record, indent=None)
@@ -146,7 +157,7 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
 
 
 def _print_fields(found: Relatives) -> None:
-    """Print every field that has a value; a stand-in that nobody reported is marked."""
+    """Print every field that has a value; defaults are marked."""
     values = {name: getattr(found.execution, name) for name in COLUMNS if name != "defaulted"}
     fields = {
         name: _SHOWN.get(name, str)(value) + (" (default)" if name in found.execution.defaulted else "")

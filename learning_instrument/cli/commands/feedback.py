@@ -1,4 +1,4 @@
-"""``feedback``: what a user says of an execution."""
+"""``feedback``: stores or deletes feedback on executions."""
 
 import click
 
@@ -9,19 +9,19 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES
 from .. import formatting
 from ..options import database_option, database_path
-from ..rendering import may_go_on
+from ..rendering import is_confirmed
 
 
 @click.command("feedback")
 @database_option
 @click.argument("execution", metavar="[ID]", required=False)
-@click.option("--accept/--reject", "accepted", default=None, help="Whether the result was taken.")
+@click.option("--accept/--reject", "accepted", default=None, help="Whether the result was accepted.")
 @click.option("--rating", metavar="N", type=click.IntRange(1, 5), help="1 to 5.")
-@click.option("--comment", metavar="TEXT", help="In your own words.")
-@click.option("--source", metavar="NAME", default="cli", show_default=True, help="Who says it.")
+@click.option("--comment", metavar="TEXT", help="A comment; secrets are redacted.")
+@click.option("--source", metavar="NAME", default="cli", show_default=True, help="The author, or the tool.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)
-@click.option("--delete", is_flag=True, help="Delete what was said of this execution.")
-@click.option("--clear", is_flag=True, help="Delete what was said of all executions.")
+@click.option("--delete", is_flag=True, help="Delete the feedback on this execution.")
+@click.option("--clear", is_flag=True, help="Delete all feedback.")
 @click.option("--yes", is_flag=True, help="Do not ask before clearing.")
 def feedback_command(
     database: str | None,
@@ -35,7 +35,7 @@ def feedback_command(
     clear: bool,
     yes: bool,
 ) -> None:
-    """Say what you think of an execution, or take it back.
+    """Store feedback on an execution, or delete it.
 
     ID is an execution's id or a task's, or the beginning of either.
     """
@@ -49,7 +49,7 @@ def feedback_command(
         execution_id = None if execution is None else execution_id_of(questions, execution)
     with LearningDatabase(path) as learning_db:
         if execution_id is None:
-            if may_go_on(f"Delete all feedback in {learning_db.path}?", yes):
+            if is_confirmed(f"Delete all feedback in {learning_db.path}?", yes):
                 click.echo(f"Deleted {formatting.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
         elif delete:
             click.echo(f"Deleted {formatting.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
@@ -57,4 +57,4 @@ def feedback_command(
             said = learning_db.add_feedback(
                 execution_id, accepted=accepted, rating=rating, comment=comment, source=source, visibility=visibility
             )
-            click.echo(f"Thank you: stored with execution {said.execution_id}.")
+            click.echo(f"Stored feedback on execution {said.execution_id}.")

@@ -1,4 +1,4 @@
-"""``prune``, ``rebuild`` and ``reprice``: what a database needs from time to time."""
+"""``prune``, ``rebuild`` and ``reprice``: maintenance of a database."""
 
 import functools
 import os
@@ -15,16 +15,16 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
-from ..rendering import Column, Output, may_go_on, progress_bar, render
+from ..rendering import Column, Output, is_confirmed, progress_bar, render
 
 
 @click.command("prune")
 @database_option
-@click.option("--older-than", metavar="AGE", help="Delete what started longer ago, such as 90d.")
-@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep so many of the newest executions.")
+@click.option("--older-than", metavar="AGE", help="Delete executions that started longer ago, such as 90d.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep this many of the newest executions.")
 @click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
 @click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def prune_command(
     database: str | None,
@@ -35,9 +35,9 @@ def prune_command(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete old executions, and give the space back.
+    """Delete old executions, and return the space.
 
-    With several limits, what is beyond any of them goes. After Ctrl-C, what was deleted by then stays deleted.
+    An execution beyond any of several limits is deleted. After Ctrl-C, deleted executions stay deleted.
     """
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
     path = os.path.abspath(database_path(database))
@@ -45,7 +45,7 @@ def prune_command(
     what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:
         click.echo(f"{what} {'is' if plan.executions == 1 else 'are'} beyond the limits.")
-    elif may_go_on(f"Delete {what} in {path}?", yes):
+    elif is_confirmed(f"Delete {what} in {path}?", yes):
         with progress_bar() as progress:
             done = prune(path, beyond, archive, progress=progress)
         if archive is not None:
@@ -57,10 +57,10 @@ def prune_command(
 @click.command("rebuild")
 @database_option
 def rebuild_command(database: str | None) -> None:
-    """Bring the file up to date with this release.
+    """Migrate the file, and rebuild its roll-ups.
 
-    And make anew what reports are read from: roll-ups, counts of errors, the index of words. Executions stay as they
-    are, and others may go on recording. After Ctrl-C, what was done stays, and the next rebuild goes on from there.
+    And the error counts and the search index. Executions do not change, and other processes can go
+    on recording. After Ctrl-C the work done stays, and the next rebuild continues there.
     """
     path = database_path(database)
     with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db:
@@ -82,17 +82,17 @@ def rebuild_command(database: str | None) -> None:
 )
 @output_options
 def reprice_command(database: str | None, prices: str | None, as_json: bool, as_csv: bool) -> None:
-    """Price the model calls of the past anew.
+    """Recompute the cost of stored model calls.
 
-    After prices changed, or came. What was reported stays. After Ctrl-C, what was priced stays, and another run does
-    the rest.
+    Use it after prices changed or were added. Reported costs stay. After Ctrl-C the work done stays, and another run
+    does the rest.
     """
     output = output_wanted(as_json, as_csv)
     own = prices_of(prices)
     table = price_table()
-    if table.name is None and not own.own:  # else every priced call would be unpriced afterwards
+    if table.name is None and not own.own:  # or every priced call would become unpriced
         raise ConfigurationError(
-            "There are no prices: pip install 'learning_instrument[prices]', or give your own with --prices."
+            "No prices found: pip install 'learning_instrument[prices]', or pass your own with --prices."
         )
     path = database_path(database)
     with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db, progress_bar() as tell:

@@ -1,4 +1,4 @@
-"""``patterns`` and ``similar``: what worked before."""
+"""``patterns`` and ``similar``: earlier solutions."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _PATTERN_COLUMNS: Final = (
     Column("summary", "solution", is_text=True, least=30),
     Column("support", "worked", "{:,}".format, is_number=True),
     Column("task_type", "task type", is_text=True, rank=2),
-    Column("success", "such tasks succeed", formatting.interval, rank=1),
+    Column("success", "success of such tasks", formatting.interval, rank=1),
     Column("executions", "of", "{:,}".format, is_number=True, rank=6),
     Column("lift", "lift", formatting.times, is_number=True, rank=3),
     Column("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4),
@@ -38,7 +38,7 @@ def patterns_command(question: Question, min_support: int, limit: int) -> None:
         found = solution_patterns(database, question.selection, min_support=min_support, limit=limit)
         tables = price_tables(database)
     rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
-    nothing = f"No solution worked {min_support:,} times, as far as summaries say."
+    nothing = f"No solution summary succeeded {min_support:,} times."
     document = {"patterns": found, "price_tables": tables}
     render(rows, _PATTERN_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
 
@@ -79,7 +79,7 @@ def similar_command(question: Question, description: str, limit: int, threshold:
     with question.database() as database:
         found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
         tables = price_tables(database)
-    nothing = f"No execution is alike with a score of {threshold:g} or more."
+    nothing = f"No execution has a score of {threshold:g} or more."
     document = {"executions": found, "price_tables": tables}
     render(found, _SIMILAR_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
 

@@ -1,4 +1,4 @@
-"""``summary`` and ``performance``: what there is, how well it went, and how fast."""
+"""``summary`` and ``performance``: counts, success, duration and cost."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -21,7 +21,7 @@ _TIER_COLUMNS: Final = (
 
 @reporting_command("summary")
 def summary_command(question: Question) -> None:
-    """Show what there is on one screen, and what is left out.
+    """Show counts, success and cost, and what they exclude.
 
     Costs that nobody knows are not in the sum, and are counted; so is what could not be recorded, whatever the filters
     say. CSV has the model tiers.
@@ -36,7 +36,7 @@ def summary_command(question: Question) -> None:
     elif not found.executions:
         write("No executions.")
         if found.losses:
-            print_fields({"left out": "; ".join(_left_out(found))})
+            print_fields({"excluded": "; ".join(_left_out(found))})
     else:
         print_fields(_fields(found, tables))
         print_section("Model tiers", found.tiers, _TIER_COLUMNS)
@@ -50,15 +50,15 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
         "executions": f"{found.executions:,}, from {formatting.when(found.first)} to {formatting.when(found.last)} UTC",
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
-        "spent": formatting.spent(found.cost_usd, found.failures_cost_usd),
+        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd),
     }
     if tables:
         fields["prices"] = formatting.prices(tables)
-    return fields | {"left out": "; ".join(_left_out(found)) or "nothing"}
+    return fields | {"excluded": "; ".join(_left_out(found)) or "none"}
 
 
 def _left_out(found: Summary) -> Iterator[str]:
-    yield from formatting.costs_left_out(found.unpriced, found.unreported)
+    yield from formatting.excluded_costs(found.unpriced, found.unreported)
     for reason, count in found.losses.items():
         yield f"{formatting.counted(count, 'execution')} that could not be recorded ({reason})"
 
@@ -78,7 +78,7 @@ _COLUMNS: Final = (
     Column("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
 )
 _UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5)
-#: Below it, an interval is so wide that it hardly says anything.
+#: With fewer executions an interval is too wide to be of use.
 _FEW: Final = 20
 
 
@@ -88,10 +88,10 @@ _FEW: Final = 20
     multiple=True,
     default=("task_type",),
     type=click.Choice(tuple(DIMENSIONS)),
-    help="What to group by; twice for pairs.  [default: task_type]",
+    help="The column to group by; give it twice for pairs.  [default: task_type]",
 )
 def performance_command(question: Question, by: tuple[str, ...]) -> None:
-    """Show how groups of executions fared.
+    """Show success, duration and cost by group.
 
     By success, durations, wait in the queue, quality, cost and tokens. Success comes with its 95% interval, durations
     as the median and the 95th and 99th percentile, cost per success with what failures cost. What nobody reported is in
@@ -123,10 +123,10 @@ def _row(answer: Performance, by: tuple[str, ...]) -> dict[str, Any]:
 def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
     if any(answer.executions < _FEW for answer in found):
         yield (
-            f"Groups of fewer than {_FEW} executions say little: their intervals are wide, and p95 and p99 are just"
-            " their slowest."
+            f"Groups of fewer than {_FEW} executions have wide intervals; their p95 and p99 are their slowest"
+            " execution."
         )
     if any(answer.unpriced for answer in found):
-        yield "Unpriced executions called a model without a price: what they cost is in no figure."
+        yield "Unpriced executions called a model without a price; no figure includes their cost."
     if tables:
         yield f"Prices: {formatting.prices(tables)}."

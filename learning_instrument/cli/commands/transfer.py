@@ -1,4 +1,4 @@
-"""``export`` and ``import``: executions as files that others read, and back."""
+"""``export`` and ``import``: executions to and from files."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,12 +19,12 @@ _IMPORT_COLUMNS: Final = tuple(Column(name, name) for name in ImportAnswer.__dat
 @reporting_command("export")
 @click.option("--format", "chosen", type=click.Choice(FORMATS), help="By default what the file's name says, or jsonl.")
 @click.option("--output", default=STDOUT, type=click.Path(), metavar="FILE", help="By default the standard output.")
-@click.option("--public-only", is_flag=True, help="Leave out feedback that is for the team.")
-@click.option("--include-private", is_flag=True, help="Take private feedback along.")
+@click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
+@click.option("--include-private", is_flag=True, help="Include private feedback.")
 def export_command(
     question: Question, chosen: str | None, output: str, public_only: bool, include_private: bool
 ) -> None:
-    """Write executions to a file that others read.
+    """Write executions to a file.
 
     csv and parquet have the columns of the table; jsonl has feedback as well; otlp has spans that a collector
     takes as they are. The file appears when it is whole. Feedback for the team or the public goes along.
@@ -32,9 +32,9 @@ def export_command(
     if public_only and include_private:
         raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
     if output == STDOUT and question.output is not Output.TEXT:
-        raise ConfigurationError("--json and --csv say how the outcome is told; use --format, or add --output FILE.")
+        raise ConfigurationError("--json and --csv set the format of the summary; use --format, or add --output FILE.")
     if output == STDOUT and chosen == "parquet" and is_terminal():
-        raise ConfigurationError("Parquet is nothing to read on a terminal; add --output FILE.")
+        raise ConfigurationError("Parquet is binary and cannot be printed on a terminal; add --output FILE.")
     with progress_bar() as progress:
         answer = export_executions(
             question.path,
@@ -59,7 +59,7 @@ def export_command(
 
 @reporting_command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
-@click.option("--strict", is_flag=True, help="Exit with 1 if anything was refused.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any execution was refused.")
 def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
     """Store executions from other databases and from files.
 
@@ -70,7 +70,7 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
         with progress_bar() as progress:
             answer = import_executions(question.path, files, question.selection, progress=progress)
     except KeyboardInterrupt:
-        click.echo("Interrupted. What was stored by now stays; the same command goes on with the rest.", err=True)
+        click.echo("Interrupted. Stored executions stay; run the same command again to import the rest.", err=True)
         raise
     _tell(question, answer, _IMPORT_COLUMNS, _told(answer, question.path))
     for refusal in answer.refusals[:_SHOWN_REFUSALS]:
@@ -84,7 +84,7 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
 def _told(answer: ImportAnswer, path: str) -> list[str]:
     more = {
         "already there": answer.already_there,
-        "left out by filters": answer.left_out,
+        "excluded by filters": answer.left_out,
         "refused": answer.refused,
     }
     counts = [f"{count:,} {what}" for what, count in more.items() if count]
@@ -94,7 +94,7 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
     if answer.feedback:
         lines.append(f"Stored {formatting.counted(answer.feedback, 'piece')} of feedback.")
     if answer.passed_over:
-        lines.append(f"Passed over {formatting.counted(answer.passed_over, 'span')} of other things than executions.")
+        lines.append(f"Skipped {formatting.counted(answer.passed_over, 'span')} of other kinds than executions.")
     return lines
 
 

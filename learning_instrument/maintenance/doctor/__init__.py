@@ -1,6 +1,6 @@
-"""``doctor``: what goes wrong in practice, each with its remedy.
+"""``doctor``: findings about installation, environment and database, each with its remedy.
 
-One function for each thing that can be wrong; it yields findings, or nothing. None of them changes anything.
+Each check is a function that yields findings, or nothing. No check changes anything.
 """
 
 import os
@@ -17,7 +17,7 @@ __all__ = ["Finding", "Severity", "examine"]
 
 
 def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Finding]:
-    """Return what is wrong with the installation, the environment and the database at *path*, the worst first.
+    """Return the findings about the installation, the environment and the database at *path*, the worst first.
 
     Args:
         path: the absolute path of the database.

@@ -1,4 +1,4 @@
-"""What is in the database."""
+"""Checks of the contents of the database."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _SILENT_SECONDS: Final = 60
 
 
 def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    """Yield what is wrong with what the database holds."""
+    """Yield findings about the contents of the database."""
     for check in _CHECKS:
         yield from check(database)
 
@@ -54,7 +54,8 @@ def _schema_age(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "schema",
             Severity.WARNING,
-            f"The file has schema {row['user_version']}, this release {schema.VERSION}: some questions find no answer.",
+            f"The file has schema {row['user_version']}, this release {schema.VERSION}: some questions have no"
+            " answer yet.",
             "learning-instrument rebuild brings it up to date, as does the next execution that is recorded.",
         )
 
@@ -78,7 +79,7 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{dead:,} executions ended with their process, which is gone.",
+            f"{dead:,} executions are still marked as running, but their process is dead.",
             "The next process that records here turns them into records with outcome lost.",
         )
     if elsewhere:
@@ -150,7 +151,7 @@ def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "unpriced models",
             Severity.WARNING,
-            f"{models} no price, so that their executions' costs are not known: {named}"
+            f"{models} no price, so the costs of their executions are unknown: {named}"
             f"{', ...' if len(rows) > 5 else ''}.",
             "pip install 'learning_instrument[prices]' for known models, configure(prices=...) for others; then"
             " learning-instrument reprice.",

@@ -1,4 +1,4 @@
-"""The installation and the environment."""
+"""Checks of the installation and the environment."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _SAMPLERS_OF_ALL: Final = ("", "always_on", "parentbased_always_on")
 
 
 def examine_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is wrong with what is installed, and with the variables of *environment*."""
+    """Yield findings about the installation and the variables of *environment*."""
     for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _duplicates):
         yield from check(environment)
 
@@ -27,14 +27,14 @@ def _entry_points(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(
                 "entry points",
                 Severity.ERROR,
-                f"The entry point {name} of the group {group} is not installed, so that opentelemetry-instrument does"
-                " not load it.",
+                f"The entry point {name} of the group {group} is not installed, so opentelemetry-instrument does not"
+                " load it.",
                 "Install the package (pip install learning_instrument) rather than running it from a source tree.",
             )
 
 
 def _exporters(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Find the exporters for want of which a distribution ends all instrumentation."""
+    """Find missing exporters: a distribution then stops all instrumentation."""
     if not _has_configurator() or environment.get("OTEL_CONFIG_FILE"):
         return
     for signal in _SIGNALS:
@@ -69,8 +69,8 @@ def _provider(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "provider",
             Severity.NOTE,
-            "No distribution of OpenTelemetry is installed, so that nobody sets up a tracer provider unless the"
-            " application does: executions are recorded, but spans reach no collector.",
+            "No distribution of OpenTelemetry is installed: unless the application sets up a tracer provider,"
+            " executions are recorded, but spans reach no collector.",
             "To send spans to a collector: learning-instrument run --otlp URL, or a provider of the application's own.",
         )
 
@@ -108,7 +108,8 @@ def _durability(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "durability",
             Severity.ERROR,
-            f"LEARNING_INSTRUMENT_DURABILITY={durability} is neither commit nor batch: nothing is recorded.",
+            f"LEARNING_INSTRUMENT_DURABILITY={durability} is invalid, so nothing is recorded: expected commit or"
+            " batch.",
             "Set it to commit or batch, or unset it.",
         )
 
@@ -119,7 +120,7 @@ def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "duplicate instrumentation",
             Severity.WARNING,
-            f"Several installed packages instrument {name}, so that its calls may be seen twice.",
+            f"Several installed packages instrument {name}, so its calls may be recorded twice.",
             f"Uninstall all but one of them, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name}.",
         )
 

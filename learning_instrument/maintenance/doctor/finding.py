@@ -1,4 +1,4 @@
-"""What ``doctor`` finds."""
+"""The findings of ``doctor``."""
 
 from dataclasses import dataclass
 from enum import Enum

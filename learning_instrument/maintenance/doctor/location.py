@@ -1,4 +1,4 @@
-"""Where the database is."""
+"""Checks of the location of the database."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ _LONG_LOG: Final = 64_000_000
 
 
 def examine_location(path: str) -> Iterator[Finding]:
-    """Yield what is wrong with where the database is: rights, file system, disk, its files."""
+    """Yield findings about the location of the database: rights, file system, disk, its files."""
     folder = os.path.dirname(path)
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
@@ -38,7 +38,8 @@ def examine_location(path: str) -> Iterator[Finding]:
             yield Finding(
                 "not writable",
                 Severity.ERROR,
-                f"{place} cannot be written by this user: executions are kept in memory, and lost in the end.",
+                f"{place} cannot be written by this user: executions stay in memory and are lost when the process"
+                " ends.",
                 f"Give the user that records the right to write {place}, or set LEARNING_INSTRUMENT_DATABASE.",
             )
     file_system = file_system_of(folder, _mounts())
@@ -74,9 +75,10 @@ def _examine_file(path: str) -> Iterator[Finding]:
         yield Finding(
             "write-ahead log",
             Severity.WARNING,
-            f"The write-ahead log has grown to {os.path.getsize(log) / 1e6:,.0f} MB: some reader never ends, or the"
-            " process that should have moved it into the database was killed.",
-            "End programs that keep a question open; then learning-instrument rebuild moves it into the database.",
+            f"The write-ahead log has grown to {os.path.getsize(log) / 1e6:,.0f} MB: a reader stays open, or the"
+            " process"
+            " that should have checkpointed it was killed.",
+            "End programs that keep a query open; then learning-instrument rebuild checkpoints it.",
         )
 
 

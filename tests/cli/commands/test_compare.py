@@ -51,7 +51,7 @@ def test_regression_exits_with_1(path):
 
     text = answer(path, *VERSIONS, status=1)
 
-    assert text.endswith("Something got worse.\n")
+    assert text.endswith("Regression found.\n")
     (line,) = [line for line in text.splitlines() if line.startswith("success")]
     assert line.split()[:6] == ["success", "worse", "95.0%", "70.0%", "-25.0", "points"]
     assert document(path, *VERSIONS, status=1)["regression"] is True
@@ -77,7 +77,10 @@ def test_version_that_nothing_has_is_refused(path, output):
     result = ask(path, "compare", "--before", "version=1.4", "--after", "verison=1.5", *output)
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.endswith("--after verison=1.5: no task has that in its metadata; show has that of one.\n")
+    assert result.stderr.endswith(
+        "--after verison=1.5: no task has this in its metadata;"
+        " learning-instrument show ID lists one task's metadata.\n"
+    )
 
 
 def test_comparison_is_that_of_the_function(demo):
@@ -90,7 +93,7 @@ def test_comparison_is_that_of_the_function(demo):
     named = {"before": WEEKS[1], "after": WEEKS[3], "regression": expected.regression, "price_tables": []}
     assert found == {**named, **plain(expected)}
     text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
-    assert f"could have shown\nsuccess   {expected.success.verdict}" in text
+    assert f"detectable change\nsuccess   {expected.success.verdict}" in text
     assert formatting.points(expected.success.detectable) in text
 
 

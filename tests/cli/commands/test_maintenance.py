@@ -76,4 +76,4 @@ def test_reprice_without_prices_is_refused(priced, monkeypatch):
     result = ask(priced, "reprice")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: There are no prices: pip install 'learning_instrument[prices]'")
+    assert result.stderr.startswith("Error: No prices found: pip install 'learning_instrument[prices]'")

@@ -65,7 +65,7 @@ def test_parquet_goes_through_a_pipe_and_to_no_terminal(ask, monkeypatch):
 
     assert (result.exit_code, result.stderr) == (
         2,
-        "Error: Parquet is nothing to read on a terminal; add --output FILE.\n",
+        "Error: Parquet is binary and cannot be printed on a terminal; add --output FILE.\n",
     )
 
 
@@ -97,7 +97,7 @@ def test_export_tells_what_may_be_told(ask, options, comments):
     [
         (["export", "--format", "xml"], "Invalid value for '--format'"),
         (["export", "--public-only", "--include-private"], "--public-only and --include-private exclude each other"),
-        (["export", "--json"], "--json and --csv say how the outcome is told"),
+        (["export", "--json"], "--json and --csv set the format of the summary"),
         (["export", "--since", "whenever"], "'whenever' is no moment"),
         (["export", "--output", "/"], "/ cannot be written: Is a directory"),
         (["import"], "Missing argument 'FILE...'"),
@@ -124,7 +124,7 @@ def test_import_says_what_it_stored(ask, path, tmp_path):
     )
     assert answer(ask("import", path, database=new)) == f"Stored 0 of 2 executions in {new}; 2 already there.\n"
     assert answer(ask("import", path, "--repo", "a", database=new)) == (
-        f"Stored 0 of 2 executions in {new}; 1 already there, 1 left out by filters.\n"
+        f"Stored 0 of 2 executions in {new}; 1 already there, 1 excluded by filters.\n"
     )
     assert stored_in(new) == stored_in(path)
 
@@ -138,7 +138,7 @@ def test_refused_lines_are_named_and_strict_makes_them_a_failure(ask, tmp_path):
 
     assert (result.exit_code, result.stdout) == (
         0,
-        f"Stored 1 of 13 executions in {new}; 12 refused.\nPassed over 1 span of other things than executions.\n",
+        f"Stored 1 of 13 executions in {new}; 12 refused.\nSkipped 1 span of other kinds than executions.\n",
     )
     *named, more = result.stderr.splitlines()
     assert named[0] == f"{file}, line 2: no JSON: Expecting value at character 1"
@@ -192,7 +192,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         assert process.wait(60) == 130
         assert process.stdout.read() == b""
         assert process.stderr.read().decode().strip() == (
-            "Interrupted. What was stored by now stays; the same command goes on with the rest."
+            "Interrupted. Stored executions stay; run the same command again to import the rest."
         )
     assert count_in(new) == 128
 
