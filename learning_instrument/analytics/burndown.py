@@ -22,7 +22,7 @@ _HORIZON_DAYS: Final = 3653
 
 @dataclass(frozen=True, slots=True)
 class BurnDown:
-    """What is left of a budget, in US dollars, and when nothing will be."""
+    """The rest of a budget, in US dollars, and when it runs out."""
 
     amount_usd: float
     #: The period that *now* is in, in UTC; its end is the start of the next.
@@ -40,7 +40,7 @@ class BurnDown:
     #: better case it does not run out in ten years.
     earliest: datetime | None
     latest: datetime | None
-    #: Executions of this period without a price: what they cost comes on top.
+    #: Executions of this period without a price; their cost is not included.
     unpriced: int
 
     @property
@@ -58,7 +58,7 @@ def burn_down(
     selection: Selection | None = None,
     now: datetime | None = None,
 ) -> BurnDown:
-    """Return what is left of a budget of *amount_usd* for each *period*, and when it runs out.
+    """Return the rest of a budget of *amount_usd* for each *period*, and when it runs out.
 
     Days are taken as independent draws of the last 28 whole days; the band has their scatter in it and that of
     their mean, and knows nothing of weekends.
@@ -131,7 +131,7 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """What a day costs."""
+    """The cost of a day."""
 
     mean: float
     variance: float
@@ -153,7 +153,7 @@ class _Pace:
 
         Args:
             left: US dollars.
-            side: 0 for what is expected, 1 for the expensive edge of the band, -1 for the cheap one.
+            side: 0 for the expected value, 1 for the expensive edge of the band, -1 for the cheap one.
         """
         if left <= 0:
             return 0.0

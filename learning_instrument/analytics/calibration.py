@@ -1,4 +1,4 @@
-"""Correction factors for cost estimates: learned for each task type and tier, and shrunk towards what all share.
+"""Correction factors for cost estimates: learned for each task type and tier, and shrunk towards the common factor.
 
 The model is that of parametric empirical Bayes (Efron and Morris 1975; Morris 1983, "Parametric Empirical Bayes
 Inference"): the logarithms of actual over estimated cost scatter around the mean of their cell, and the cells'
@@ -31,13 +31,13 @@ class LogRatios:
         return self.total / self.count
 
     def squared_error(self, shift: float) -> float:
-        """Return the sum of the squares of what is left of them after *shift*."""
+        """Return the sum of squared residuals after *shift*."""
         return max(0.0, self.squares - 2 * shift * self.total + self.count * shift * shift)
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learned."""
+    """The learned factors."""
 
     #: The shift of a cell nothing is known of.
     common: float
@@ -45,7 +45,7 @@ class Fit:
     cells: Mapping[Cell, tuple[float, float]]
 
     def shift(self, cell: Cell) -> float:
-        """Return what to add to the logarithm of an estimate."""
+        """Return the shift of the logarithm of an estimate."""
         return self.cells[cell][0] if cell in self.cells else self.common
 
 
@@ -57,7 +57,7 @@ def fit(ratios: Mapping[Cell, LogRatios]) -> Fit | None:
     count = sum(logs.count for logs in known.values())
     freedom = count - len(known)
     scatter = sum(logs.squared_error(logs.mean) for logs in known.values()) / freedom if freedom else 0.0
-    if not freedom:  # one execution in each cell: what is theirs and what is chance cannot be told apart
+    if not freedom:  # one execution in each cell: effect and chance cannot be separated
         common = sum(logs.total for logs in known.values()) / count
         return Fit(common, dict.fromkeys(known, (common, 0.0)))
     if scatter <= 0:  # every estimate was off by exactly the factor of its cell

@@ -30,7 +30,7 @@ CELLS_LEVEL: Final = 0.01
 ENOUGH: Final = 20
 _ENOUGH_IN_MIX: Final = 5
 _P95: Final = 0.95
-#: A clock's tick: what took no time took less.
+#: The least duration, in seconds: a logarithm needs one above 0.
 _SHORTEST_SECONDS: Final = 1e-6
 
 
@@ -42,7 +42,7 @@ class Version:
     value: str
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the values."""
         if not self.key or '"' in self.key:
             raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected letters, and no quotes.")
 
@@ -53,7 +53,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one metric did. The figures are None where there is too little data for them."""
+    """The change of one metric. Figures are None where there is too little data."""
 
     metric: Metric
     verdict: Verdict
@@ -93,7 +93,7 @@ class CellComparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed between two sides, and what could have been seen."""
+    """The changes between two sides, and the detectable ones."""
 
     before_executions: int
     after_executions: int
@@ -108,7 +108,7 @@ class Comparison:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What got better or worse, overall or in a cell."""
+        """The changes for better or worse, overall or in a cell."""
         every = [self.success, self.duration, self.cost, *[change for cell in self.cells for change in cell.changes]]
         return tuple(change for change in every if change.verdict in ("better", "worse"))
 
@@ -126,7 +126,7 @@ class Gate:
     ratio: float = 1.1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the values."""
         if not 0 <= self.success <= 1 or not 1 <= self.ratio < math.inf:
             raise ConfigurationError(f"Invalid {self!r}: expected success from 0 to 1, and ratio of at least 1.")
 
@@ -145,7 +145,7 @@ def compare(
         database: the one to ask.
         before: a window of time, or a version.
         after: another one.
-        selection: what both sides have in common; by default nothing.
+        selection: applies to both sides; by default all executions.
         gate: how large a change has to be to be called one; by default 2 points of success, or 10%.
 
     Raises:
@@ -185,8 +185,8 @@ def side(text: str, now: datetime | None = None) -> Selection | Version:
     Dates and times without a zone are UTC, and ``7d`` is seven days before now; a window ends before its second one.
 
     Args:
-        text: what somebody wrote.
-        now: what ages are counted from, the same for both sides, so that one ends where the other begins; None: the
+        text: such as ``14d..7d`` or ``version=1.4``.
+        now: the time from which ages count, the same for both sides, so that one ends where the other begins; None: the
             present.
 
     Raises:
@@ -231,7 +231,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         condition, parameters = replace(selection, **own).condition()
     else:
         condition, parameters = selection.condition()
-        # What an attribute length limit of the host's cut is no JSON.
+        # Metadata cut by an attribute length limit of the host is not valid JSON.
         condition += (
             " AND CASE WHEN json_valid(metadata) THEN CASE json_type(metadata, :path) WHEN 'true' THEN 'true'"
             " WHEN 'false' THEN 'false' ELSE CAST(json_extract(metadata, :path) AS TEXT) END = :value END"
@@ -252,7 +252,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         if row["seconds"] is not None:
             cell.seconds.append(row["seconds"])
             cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
-        if row["cost"]:  # what costs nothing has no logarithm, and is no part of what a call costs
+        if row["cost"]:  # a cost of 0 has no logarithm, and is excluded
             cell.logs["cost"].append(math.log(row["cost"]))
     return dict(cells)
 

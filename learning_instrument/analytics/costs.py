@@ -1,4 +1,4 @@
-"""What was spent, on what, and how good the estimates were."""
+"""Spend by day, and the accuracy of cost estimates."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _TESTED: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class DaySpend:
-    """What one UTC day cost, in US dollars; None where nobody reported a cost."""
+    """The cost of one UTC day, in US dollars; None where no cost was reported."""
 
     day: str
     executions: int
@@ -34,14 +34,14 @@ class DaySpend:
 
 @dataclass(frozen=True, slots=True)
 class EstimateAccuracy:
-    """Estimates beside actual costs, of the executions that have both from somebody who knew."""
+    """Estimates beside actual costs, of executions with both known."""
 
     compared: int
     estimate_usd: float
     actual_usd: float
-    #: How much higher the estimates are than what was spent, as a share of it; below 0: too low. None: nothing spent.
+    #: Estimates minus actual costs, as a share of the actual; below 0: too low. None: the actual costs are 0.
     bias: float | None
-    #: All that estimates were off, as a share of what was spent.
+    #: The sum of absolute errors, as a share of the actual costs.
     wape: float | None
     #: The mean of how far each was off, as a share of its actual cost; those that cost nothing are left out.
     mape: float | None
@@ -51,7 +51,7 @@ class EstimateAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What to multiply the cost estimates of a task type and tier with."""
+    """The factor that corrects the cost estimates of a task type and tier."""
 
     task_type: str
     model_tier: str
@@ -59,7 +59,7 @@ class Correction:
     #: The shrunken factor, and that of this cell alone: geometric means of actual over estimated cost.
     factor: float
     raw_factor: float
-    #: How much of the factor is the cell's own, 0 to 1; the rest is what all cells share.
+    #: The share of the factor that is the cell's own, 0 to 1; the rest is shared by all cells.
     weight: float
 
 
@@ -77,7 +77,7 @@ class CorrectionTest:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was spent, in US dollars. None: nobody reported it."""
+    """Costs in US dollars. None: not reported."""
 
     executions: int
     #: Executions whose cost is known, and those that called a model without a price.
@@ -95,12 +95,12 @@ class Costs:
 
     @property
     def unreported(self) -> int:
-        """Executions whose cost nobody reported."""
+        """The number of executions without a reported cost."""
         return self.executions - self.priced - self.unpriced
 
 
 def costs(database: Queryable, selection: Selection | None = None) -> Costs:
-    """Return what was spent, and how far cost estimates can be trusted.
+    """Return costs, and the accuracy of cost estimates.
 
     Raises:
         DatabaseError: if the database cannot be read.
@@ -200,7 +200,7 @@ def _start_of_last_fifth(
         return None
     day, before = _day_of(counts, position)
     start = datetime.fromisoformat(f"{day}T00:00:00+00:00")
-    # Of that day, and of what was asked for.
+    # Of that day, and within the selection.
     since = max(start, selection.since or start)
     until = min(start + timedelta(days=1), selection.until or start + timedelta(days=1))
     condition, parameters = replace(selection, since=since, until=until).condition()

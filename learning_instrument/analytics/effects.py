@@ -1,4 +1,4 @@
-"""How much two sides differ, over strata that are weighted alike on both: one task mix, whatever each side ran.
+"""The difference of two sides over strata weighted alike on both: one task mix for both.
 
 The weight of a stratum is its share of the executions of both sides together.
 """
@@ -22,7 +22,7 @@ _POWER: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Two sides, what they differ by with its 95% interval, and how likely as much is by chance."""
+    """The difference of two sides with its 95% interval and p-value."""
 
     before: float
     after: float
@@ -47,7 +47,7 @@ def success_effect(strata: Sequence[tuple[Successes, Successes]], level: float) 
 
     Args:
         strata: the counts before and after; none without trials.
-        level: the p-value below which a difference will be believed; what is detectable depends on it.
+        level: the p-value below which a difference is accepted; the detectable change depends on it.
     """
     total = sum(before[1] + after[1] for before, after in strata)
     rates = [0.0, 0.0]
@@ -86,7 +86,7 @@ def ratio_effect(strata: Sequence[tuple[Sequence[float], Sequence[float]]], leve
 
     Args:
         strata: the logarithms before and after, at least two of each.
-        level: the p-value below which a difference will be believed; what is detectable depends on it.
+        level: the p-value below which a difference is accepted; the detectable change depends on it.
     """
     total = sum(len(before) + len(after) for before, after in strata)
     means = [0.0, 0.0]

@@ -1,4 +1,4 @@
-"""What fails, how often, since when, and where: failures grouped by the template of their message.
+"""Failures grouped by the template of their message: how often, since when, and where.
 
 Counts come from the tables that ``error_counts`` keeps, and from the executions these do not cover or that have
 changed since: one SQL statement reads both, so that it sees one state of the database.
@@ -111,7 +111,7 @@ def error_groups(
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of the failures of one group."""
+    """The failures of one group."""
 
     kind: _Kind
     template: str
@@ -181,7 +181,7 @@ class _Group:
 
 
 def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
-    """Return the question for counts by day, counts by place, and what has to be read from the executions."""
+    """Return the query for counts by day, counts by place, and the executions not counted yet."""
     since = "" if selection.since is None else iso(selection.since)
     until = _NEVER if selection.until is None else iso(selection.until)
     starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
@@ -238,7 +238,7 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
 
 
 def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
-    """Return the groups of what was found: those messages are one whose templates the algorithm merges."""
+    """Return the groups of *rows*: messages whose templates merge are one group."""
     since = "" if selection.since is None else iso(selection.since)
     first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
     for row in rows:
@@ -259,7 +259,7 @@ def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
 
 
 def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:
-    if row["id"] is None:  # what is counted of one template
+    if row["id"] is None:  # a count of one template
         days, counts = json.loads(row["days"]), json.loads(row["counts"] or "[]")
     else:  # one failure
         days = [(row["first_seen"], row["first_seen"], row["id"])]

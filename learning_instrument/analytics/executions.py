@@ -1,4 +1,4 @@
-"""Finds executions: by id, by what they have in common, the newest first."""
+"""Finds executions by id or selection, the newest first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Relatives:
-    """An execution, and what hangs together with it."""
+    """An execution with its parent, children and model calls."""
 
     execution: ExecutionRecord
     children: tuple[ExecutionRecord, ...]

@@ -38,7 +38,7 @@ class GroupTotals:
         return round(self.sums[name])
 
     def total(self, name: str, scale: float, of: str) -> float | None:
-        """Return the measure *name* in its unit; None where the count *of* what has a value is 0."""
+        """Return the measure *name* in its unit; None where the count *of* is 0."""
         return self.sums[name] / scale if self.sums[of] else None
 
     def mean(self, name: str, scale: float, of: str) -> float | None:
@@ -64,7 +64,7 @@ def totals(
 
     Args:
         database: the one to ask.
-        by: what to group by, names of ``DIMENSIONS``; nothing: all in one group, the empty one.
+        by: names of ``DIMENSIONS`` to group by; empty: one group, the empty tuple.
         selection: which executions.
         measures: names of ``MEASURES``; ``executions`` is always among them.
         with_durations: whether quantiles of the duration will be asked for.
@@ -91,7 +91,7 @@ class _Question:
     by: tuple[str, ...]
     selection: Selection
     names: tuple[str, ...]
-    #: The SQL of the bin that an execution is in; None: nobody asks for quantiles.
+    #: The SQL of the bin that an execution is in; None: no quantiles are asked for.
     bin: str | None
 
     def from_executions(self) -> tuple[str, dict[str, Any]]:

@@ -41,7 +41,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Proportion 
     shrinkage = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / shrinkage
     margin = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / shrinkage
-    # What rounding leaves beyond the edges is not meant.
+    # Rounding may leave the interval slightly outside of 0 to 1.
     low = 0.0 if successes == 0 else max(0.0, centre - margin)
     high = 1.0 if successes == trials else min(1.0, centre + margin)
     return Proportion(share, low, high)

@@ -30,7 +30,7 @@ class TierSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the database holds, at a glance."""
+    """An overview of the executions."""
 
     executions: int
     #: The share that succeeded, with its 95% Wilson interval; None of no executions.
@@ -39,7 +39,7 @@ class Summary:
     outcomes: Mapping[str, int]
     #: The largest tier first.
     tiers: tuple[TierSummary, ...]
-    #: What is known to have been spent, in US dollars; None where nobody reported a cost.
+    #: The known cost, in US dollars; None where no cost was reported.
     cost_usd: float | None
     #: The part of it that was spent on executions that did not succeed.
     failures_cost_usd: float | None
@@ -53,7 +53,7 @@ class Summary:
 
     @property
     def unreported(self) -> int:
-        """Executions whose cost nobody reported."""
+        """The number of executions without a reported cost."""
         return self.executions - self.priced - self.unpriced
 
 

@@ -19,7 +19,7 @@ from .executions import execution_ids
 from .intervals import Proportion, wilson
 from .similarity import words
 
-#: How much of their words two summaries share, twice over what both have together, to be one pattern.
+#: The least Dice coefficient of the words of two summaries in one pattern.
 _ALIKE: Final = 0.6
 _EXAMPLES: Final = 3
 _HAS_SUMMARY: Final = "success AND solution_summary IS NOT NULL AND solution_summary <> ''"
@@ -44,7 +44,7 @@ class SolutionPattern:
     lift: float
     #: Mean US dollars of those with such a summary whose cost is known.
     mean_cost_usd: float | None
-    #: The tier with the highest lower bound of its success rate on tasks like theirs; None where nobody reported any.
+    #: The tier with the highest lower bound of its success rate on tasks like theirs; None where no tier was reported.
     best_tier: str | None
     #: Execution ids, the newest first.
     examples: tuple[str, ...]
@@ -213,7 +213,7 @@ def _most_alike(
 ) -> int | None:
     """Return the cluster that *bag* is alike enough to; of several the one it is most like, then the oldest."""
     whole = math.fsum(weights[word] for word in bag)
-    least = whole * _ALIKE / (2 - _ALIKE)  # of what is shared; see similar
+    least = whole * _ALIKE / (2 - _ALIKE)  # of the shared weight; see similarity.py
     found: set[int] = set()
     seen = 0.0
     for word in sorted(bag, key=lambda word: (-weights[word], word)):

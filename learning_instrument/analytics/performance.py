@@ -19,9 +19,9 @@ _MEASURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How one group of executions fared. None: nobody reported it for any of them."""
+    """The performance of one group of executions. None: not reported for any of them."""
 
-    #: What the group has in common, in the order of ``by``.
+    #: The values of the group, in the order of ``by``.
     group: Group
     executions: int
     #: The share that succeeded, with its 95% Wilson interval.
@@ -33,7 +33,7 @@ class Performance:
     mean_seconds: float | None
     mean_queue_seconds: float | None
     mean_quality: float | None
-    #: What is known to have been spent, in US dollars.
+    #: The known cost, in US dollars.
     cost_usd: float | None
     #: Spent on all, failures included, for each that succeeded; of the executions whose cost is known.
     cost_per_success_usd: float | None
@@ -47,7 +47,7 @@ class Performance:
 class QueueWait:
     """How long the tasks of one group waited between submit and start."""
 
-    #: What the group has in common, in the order of ``by``.
+    #: The values of the group, in the order of ``by``.
     group: Group
     executions: int
     #: Of how many the pool let us see it. The rest is about these; None where there are none.

@@ -1,4 +1,4 @@
-"""Executions of tasks like this one: by the words of their descriptions, or by what a caller's model makes of them.
+"""Finds executions of similar tasks: by the words of their descriptions, or by a caller's embedding.
 
 By words, the index finds candidates and Python compares. A description that is alike enough shares one of the rarest
 words, so only those are searched for; what is above the index's mark is read from the executions.
@@ -45,7 +45,7 @@ class SimilarExecution:
     pool_type: str | None
     success: bool
     outcome: str
-    #: None where nobody reported it.
+    #: None where it was not reported.
     duration_seconds: float | None
     cost_usd: float | None
     solution_summary: str | None
@@ -93,7 +93,7 @@ def similar_executions(
 def last_days(
     database: Queryable, task_description: str, repo: str | None, limit: int, days_back: float, threshold: float
 ) -> list[SimilarExecution]:
-    """Return what :func:`similar_executions` does, of the last *days_back* days."""
+    """Return :func:`similar_executions` of the last *days_back* days."""
     if not isinstance(days_back, (int, float)) or not 0 < days_back < math.inf:
         raise ConfigurationError(f"Invalid days_back {days_back!r}: expected a number of days above 0.")
     since = datetime.now(timezone.utc) - timedelta(days=min(days_back, 365_000))
@@ -116,7 +116,7 @@ def _by_words(database: Queryable, task_description: str, selection: Selection, 
         return {}
     weights = _Weights(database, asked)
     whole = weights.of(asked)
-    # score = 2 s / (w + d) for what is shared, asked for and in the description; with d >= s, s is at least this:
+    # score = 2 s / (w + d) of the shared weight, the query's and the description's; with d >= s, s is at least this:
     least = whole * threshold / (2 - threshold)
     described = {
         rowid: set(words(text))
@@ -131,7 +131,7 @@ def _by_words(database: Queryable, task_description: str, selection: Selection, 
 
 
 def _rarest(asked: Mapping[str, str], weights: "_Weights", more_than: float) -> list[str]:
-    """Return the rarest words that weigh more together than what two descriptions that are alike may differ by."""
+    """Return the rarest words whose weight exceeds the difference that similar descriptions may have."""
     chosen: list[str] = []
     weight = 0.0
     for word in sorted(asked, key=lambda word: (-weights.of([word]), word)):
@@ -143,7 +143,7 @@ def _rarest(asked: Mapping[str, str], weights: "_Weights", more_than: float) -> 
 
 
 class _Weights:
-    """What words weigh: the rarer among the descriptions, the more."""
+    """Weights of words: the rarer in the descriptions, the higher."""
 
     def __init__(self, database: Queryable, some: Iterable[str]) -> None:
         self._database = database

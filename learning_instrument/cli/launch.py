@@ -30,7 +30,7 @@ class Launch:
     """A command that is ready to run."""
 
     command: tuple[str, ...]
-    #: What to add to the environment.
+    #: Variables to add to the environment.
     environment: Mapping[str, str]
 
 

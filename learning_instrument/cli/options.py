@@ -93,10 +93,10 @@ def output_options(command: C) -> C:
 
 
 def output_wanted(as_json: bool, as_csv: bool) -> Output:
-    """Return what ``--json`` and ``--csv`` ask for.
+    """Return the output format by ``--json`` and ``--csv``.
 
     Raises:
-        ConfigurationError: if both are there.
+        ConfigurationError: if both are given.
     """
     if as_json and as_csv:
         raise ConfigurationError("--json and --csv exclude each other; leave one out.")

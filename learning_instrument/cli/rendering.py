@@ -49,8 +49,8 @@ class Column:
 
     Args:
         name: the attribute or key of each row that it shows; dots lead further in.
-        heading: what stands above it.
-        show: a value -> its text. What is None is shown as a dash.
+        heading: the heading of the column.
+        show: a value -> its text. None is shown as a dash.
         is_number: whether it is set flush right.
         is_text: whether it may be cut where the terminal is narrow.
         least: how many characters such a text keeps where it has them.
@@ -86,10 +86,10 @@ def render(
 
     Args:
         rows: mappings or dataclasses.
-        columns: what of them the table shows. CSV has all that is in them, where it is one value.
-        output: how.
-        document: what JSON shows instead of the rows.
-        nothing: what is said where there are no rows.
+        columns: the columns of the table. CSV has all fields of the rows.
+        output: the format.
+        document: the JSON document, by default the rows.
+        nothing: the line printed where there are no rows.
         notes: lines below the table.
     """
     if output is Output.JSON:
@@ -216,7 +216,7 @@ def fields_of(answer: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return *value* as JSON has it: dataclasses as objects, moments in ISO form, what is not a number as null."""
+    """Return *value* in JSON types: dataclasses as objects, datetimes in ISO form, NaN and infinity as null."""
     if hasattr(value, "to_dict"):
         return plain(value.to_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -235,7 +235,7 @@ def plain(value: Any) -> Any:
 
 
 def write(text: str, end: str = "\n") -> None:
-    """Print *text* as it is: ``click.echo`` would take out of a pipe's data what looks like a colour."""
+    """Print *text* unchanged: ``click.echo`` would strip escape sequences from data in a pipe."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""Which execution a model call belongs to, in the database: by the links from each span to its parent.
+"""Attributes model calls to executions, in the database: it follows the links from each span to its parent.
 
-Spans arrive in any order and in several exports. A call whose way up to an execution has a gap waits for the span
-that is missing, as a row without an execution; that span's arrival takes it further.
+Spans arrive in any order and in several exports. A call whose chain of parents has a gap waits for the missing span,
+as a row without an execution; the arrival of that span takes it further.
 """
 
 import time
@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 from ..sqlite.connection import Connection
 from .model_calls import ModelCall
 
-#: As many links are kept, those of the last spans, and for so long.
+#: Links kept: the newest, and for how long.
 _LINKS: Final = 200_000
 _LINK_SECONDS: Final = 3600
-#: And as many calls that wait for an execution.
+#: Calls kept that wait for an execution.
 _WAITING_CALLS: Final = 100_000
-#: A way up this long is a circle.
-_LONGEST_WAY: Final = 1000
+#: A chain of parents this long is a cycle.
+_LONGEST_CHAIN: Final = 1000
 
 _INSERT: Final = (
     f"INSERT INTO model_calls ({','.join(ModelCall._fields)}) VALUES ({','.join('?' * len(ModelCall._fields))})"
@@ -27,7 +27,7 @@ _INSERT: Final = (
 
 
 class SpanLink(NamedTuple):
-    """A span, and what is above it."""
+    """A span and its parent."""
 
     trace_id: str
     span_id: str
@@ -44,7 +44,7 @@ class _Waiting(NamedTuple):
 
 
 def store_calls(connection: Connection, calls: Sequence[ModelCall], links: Sequence[SpanLink]) -> set[str]:
-    """Store *calls* and *links* within a transaction, each once; return the executions that have a call more now.
+    """Store *calls* and *links* within a transaction, each once; return the executions that got a call.
 
     Raises:
         sqlite3.Error: if they cannot be stored.
@@ -58,8 +58,8 @@ def store_calls(connection: Connection, calls: Sequence[ModelCall], links: Seque
     return touched | _attribute(connection, _waiting(connection, calls, links))
 
 
-def forget_what_is_old(connection: Connection) -> None:
-    """Delete links that nothing is likely to need any more, and calls that waited in vain."""
+def delete_old(connection: Connection) -> None:
+    """Delete old links, and calls whose execution never came."""
     connection.execute(
         "DELETE FROM span_links WHERE rowid <= (SELECT max(rowid) FROM span_links) - ? OR seen < ?",
         (_LINKS, int(time.time()) - _LINK_SECONDS),
@@ -79,7 +79,7 @@ def _waiting(connection: Connection, calls: Iterable[ModelCall], links: Iterable
         row
         for call in calls
         if call.execution_id is None
-        # As stored: one that comes again may have been taken further up before.
+        # As stored: a repeated call may have been taken further up before.
         for row in connection.execute(f"{question} trace_id = ? AND span_id = ?", (call.trace_id, call.span_id))
     ]
     earlier = [
@@ -91,13 +91,13 @@ def _waiting(connection: Connection, calls: Iterable[ModelCall], links: Iterable
 
 
 def _attribute(connection: Connection, calls: Iterable[_Waiting]) -> set[str]:
-    """Take each of *calls* as far up as the links lead; return the executions that were reached."""
+    """Follow the links of each of *calls*; return the executions reached."""
     reached = set()
     where = "WHERE execution_id IS NULL AND trace_id = ? AND span_id = ?"
     for call in calls:
         key = (call.trace_id, call.span_id)
-        path, awaited, execution_id = _way_up(connection, call)
-        if execution_id is None and awaited is None:  # at the top, and no execution on the way
+        path, awaited, execution_id = _follow_parents(connection, call)
+        if execution_id is None and awaited is None:  # a root span, and no execution below it
             connection.execute(f"DELETE FROM model_calls {where}", key)
             continue
         changed = connection.execute(
@@ -109,10 +109,10 @@ def _attribute(connection: Connection, calls: Iterable[_Waiting]) -> set[str]:
     return reached
 
 
-def _way_up(connection: Connection, call: _Waiting) -> tuple[str, str | None, str | None]:
-    """Return the path of *call* so far, the next span to come, and the execution if one was reached."""
+def _follow_parents(connection: Connection, call: _Waiting) -> tuple[str, str | None, str | None]:
+    """Return the path of *call*, the missing span if any, and the execution if one was reached."""
     path, awaited = call.path.split(), call.awaited_span_id
-    for _ in range(_LONGEST_WAY):
+    for _ in range(_LONGEST_CHAIN):
         if awaited is None:
             break
         link = connection.execute(

@@ -1,7 +1,7 @@
-"""Model calls on their way into the database: priced, stored, and added up for their executions.
+"""Prices and stores model calls, and adds them up for their executions.
 
-All of it happens on the background writer's thread, in the transaction that stores the calls. A call may be stored
-before its execution's row is, by this process or by another: such executions are remembered, here and in the file.
+This runs on the background writer's thread, in the transaction that stores the calls. A call may be stored before the
+row of its execution, by this process or another: such executions are remembered, in memory and in the file.
 """
 
 import logging
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from ..errors import ConfigurationError
 from ..record import COLUMNS, Row
 from ..sqlite.connection import Connection, WriteConnection
-from .attribution import SpanLink, forget_what_is_old, store_calls
+from .attribution import SpanLink, delete_old, store_calls
 from .execution_totals import TotalsChange, apply_totals, due
 from .model_calls import ModelCall
 from .prices import Prices, prices_of
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
-#: Executions that never ended here are forgotten after so many others; the file still has them.
+#: Executions awaited in memory; beyond this number they are forgotten here, and the file still has them.
 _MOST_AWAITED: Final = 100_000
 _FORGET_SECONDS: Final = 60.0
 #: Calls, links, or executions to add up, in one transaction.
@@ -30,21 +30,21 @@ _PART: Final = 256
 
 
 class ModelCallBatch(NamedTuple):
-    """What one export, or the end of one model call, brings."""
+    """The calls and links of one export, or of one finished model call."""
 
     calls: Sequence[ModelCall] = ()
     links: Sequence[SpanLink] = ()
-    #: Executions to add up, for their row has come.
+    #: Executions to add up: their row is stored now.
     due: Sequence[str] = ()
 
     @property
     def size(self) -> int:
-        """How many rows there are to store."""
+        """The number of rows to store."""
         return len(self.calls) + len(self.links)
 
 
 TotalsListener = Callable[[Mapping[str, TotalsChange]], object]
-"""Told of executions by their ids, as the sums of their model calls have changed them."""
+"""Receives changed executions: id -> the change of its totals."""
 
 
 class ModelCallStore:
@@ -52,13 +52,13 @@ class ModelCallStore:
 
     def __init__(self) -> None:
         self._prices: Prices | None = None
-        #: Executions whose calls came before their row.
+        #: Executions whose calls were stored before their row.
         self._awaited: set[str] = set()
         self._forgot = time.monotonic()
         self._listeners: list[TotalsListener] = []
 
-    def tell(self, listener: TotalsListener) -> None:
-        """Tell *listener* of executions whose calls are added up, though the transaction may yet be tried again."""
+    def add_listener(self, listener: TotalsListener) -> None:
+        """Call *listener* with each change of totals. It is called before the commit, and again if that is retried."""
         if listener not in self._listeners:
             self._listeners.append(listener)
 
@@ -78,7 +78,7 @@ class ModelCallStore:
         if self._prices is None:
             try:
                 self._prices = prices_of(None)
-            except ConfigurationError as error:  # nobody can catch it here
+            except ConfigurationError as error:  # on the writer's thread no caller can catch it
                 log.warning("%s", error)
                 self._prices = Prices()
         return self._prices
@@ -88,36 +88,36 @@ class ModelCallStore:
         return batch._replace(calls=[self.prices.priced(call) for call in batch.calls])
 
     def awaited(self, rows: Sequence[Row]) -> list[str]:
-        """Return those of the executions in *rows* whose calls came first."""
+        """Return the executions in *rows* whose calls were stored earlier."""
         if not self._awaited:
             return []
         return [row[_EXECUTION_ID] for row in rows if row[_EXECUTION_ID] in self._awaited]
 
     def parts(self, batches: Sequence[ModelCallBatch], rows: Sequence[Row]) -> list[ModelCallBatch]:
-        """Return *batches* cut so that no transaction holds up a task for long; the first goes with *rows*."""
+        """Return *batches* cut into short transactions; the first goes with *rows*."""
         calls = [call for batch in batches for call in batch.calls]
         links = [link for batch in batches for link in batch.links]
         awaited = list({execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows)))
         parts = [ModelCallBatch(due=part) for part in _parts(awaited)]
-        # The links first: calls that come to a whole way need not wait for it in the table.
+        # Links first: calls with a complete chain of parents need no second step.
         parts += [ModelCallBatch(links=part) for part in _parts(links)]
         return [*parts, *[ModelCallBatch(part) for part in _parts(calls)]]
 
     def store(self, connection: Connection, part: ModelCallBatch) -> None:
-        """Store *part*, and add up what it touches, within a transaction.
+        """Store *part*, and add up the executions it touches, within a transaction.
 
         Raises:
             sqlite3.Error: if that cannot be stored.
         """
         touched = store_calls(connection, part.calls, part.links) | set(part.due)
-        # Before we look for the rows: a task that commits its own after this transaction sees that it is awaited.
+        # Before the rows are read: a task that commits its row after this transaction must see that it is awaited.
         self._awaited |= touched
         self._awaited -= self._apply_totals(connection, touched).keys()
         if len(self._awaited) > _MOST_AWAITED:
             self._awaited.clear()
 
     def run_housekeeping(self, connection: WriteConnection) -> bool:
-        """Add up what another process left, and forget what nobody needs. Tell whether there is more to add up.
+        """Add up executions that another process left, and delete old links. Tell whether more are left.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -129,11 +129,11 @@ class ModelCallStore:
         if time.monotonic() - self._forgot > _FORGET_SECONDS:
             self._forgot = time.monotonic()
             with connection.transaction() as opened:
-                forget_what_is_old(opened)
+                delete_old(opened)
         return len(awaited) == _PART
 
     def start_anew(self) -> None:
-        """Forget what is the parent's, after a fork."""
+        """Clear the parent's state in a forked child."""
         self._awaited = set()
 
 

@@ -1,6 +1,6 @@
-"""What the model calls of an execution add up to, and what becomes of the execution's columns by it.
+"""Adds up the model calls of an execution, and updates its columns.
 
-Always computed from all of an execution's calls, so that neither their order nor a repetition matters.
+Totals are computed from all calls of an execution, so neither order nor repetition matters.
 """
 
 import json
@@ -14,7 +14,7 @@ from ..sqlite.connection import Connection
 from .model_calls import ESTIMATED, PRICED, REPORTED, UNPRICED
 
 _CHUNK: Final = 500
-#: The length of a span id, with which an execution's id ends.
+#: An execution's id ends with its span id; this is its length.
 _SPAN_ID: Final = 16
 
 
@@ -35,7 +35,7 @@ class _Call(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """The columns of an execution that its calls have a say in."""
+    """The columns of an execution that its calls determine."""
 
     model: str | None
     input_tokens: int | None
@@ -48,18 +48,18 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallTotals:
-    """What the calls of one execution add up to. None: no call says."""
+    """The totals of one execution's calls. None: no call reported the value."""
 
     model: str | None
     input_tokens: int | None
     output_tokens: int | None
-    #: US dollars; None if any call has no price, for a sum without it would pass for the whole.
+    #: US dollars; None if any call has no price: a partial sum would look complete.
     cost: float | None
     cost_source: str
 
 
 class TotalsChange(NamedTuple):
-    """An execution's cost before and after, in US dollars, and its tokens after; None where nobody could tell."""
+    """An execution's cost before and after, in US dollars, and its tokens after; None: unknown."""
 
     before: float | None
     after: float | None
@@ -68,15 +68,15 @@ class TotalsChange(NamedTuple):
 
 
 def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[str, TotalsChange]:
-    """Bring these executions in line with their model calls, within a transaction.
+    """Update these executions from their model calls, within a transaction.
 
-    Those that have no row yet are noted, to be asked for again.
+    Executions without a row are noted in ``totals_due``.
 
     Returns:
         For each execution that has a row, its cost before and after.
 
     Raises:
-        sqlite3.Error: if that cannot be stored.
+        sqlite3.Error: if the change cannot be stored.
     """
     ids = sorted(execution_ids)
     changes: dict[str, TotalsChange] = {}
@@ -86,7 +86,7 @@ def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[s
 
 
 def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000) -> list[str]:
-    """Return executions whose calls came before their row, which is there by now.
+    """Return executions whose calls were stored before their row, and whose row is stored by now.
 
     Raises:
         sqlite3.Error: if the database cannot be read.
@@ -96,11 +96,10 @@ def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000)
 
 
 def totals_of(calls: Sequence[_Call], own_span_id: str) -> CallTotals | None:
-    """Add up the calls of one execution, or answer None where none of them counts.
+    """Add up the calls of one execution, or return None where none counts.
 
-    A call within another counts with that, unless the outer one says nothing of what it used. One that failed and
-    used nothing, as far as anybody knows, is left out. A call that a library wrote onto the execution's own span
-    encloses nothing.
+    A call within another one counts as part of it, unless the outer call reports no usage. A failed call without
+    reported usage is excluded. A call written onto the execution's own span encloses no other.
     """
     users = {call.span_id for call in calls if call.has_usage}
     around = {span_id for call in calls if call.has_usage for span_id in call.path.split()}
@@ -126,7 +125,7 @@ def totals_of(calls: Sequence[_Call], own_span_id: str) -> CallTotals | None:
 
 
 def _main_model(calls: Iterable[_Call]) -> str | None:
-    """Return the model that took the most tokens."""
+    """Return the model that used the most tokens."""
     tokens: dict[str, int] = {}
     for call in calls:
         if call.model is not None:
@@ -140,7 +139,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def _dollars(costs: Iterable[float]) -> float:
-    """Add up amounts as they are written: 0.1 and 0.2 are 0.3, in any order."""
+    """Add up amounts as decimals: 0.1 and 0.2 are 0.3, in any order."""
     return float(sum(map(Fraction, map(repr, costs))))
 
 
@@ -169,7 +168,7 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, TotalsChange
 
 
 def _changed(row: _Row, totals: CallTotals, reported: float | None) -> _Row:
-    """Return the columns as the calls, and what the pool itself reported, have them."""
+    """Return the columns computed from the calls and the pool's reported cost."""
     if totals.cost is not None:
         cost, source = totals.cost, totals.cost_source
     elif reported is not None:
@@ -183,14 +182,14 @@ def _changed(row: _Row, totals: CallTotals, reported: float | None) -> _Row:
         input_tokens=row.input_tokens if totals.input_tokens is None else totals.input_tokens,
         output_tokens=row.output_tokens if totals.output_tokens is None else totals.output_tokens,
         actual_cost=cost,
-        # Its stand-in is a copy.
+        # The default of the estimate is a copy of the cost.
         cost_estimate=cost if "cost_estimate" in names else row.cost_estimate,
         cost_source=source,
-        defaulted=json.dumps(sorted(names, key=_place), separators=(",", ":")),
+        defaulted=json.dumps(sorted(names, key=_position), separators=(",", ":")),
     )
 
 
-def _place(column: str) -> tuple[int, str]:
+def _position(column: str) -> tuple[int, str]:
     return COLUMNS.index(column) if column in COLUMNS else len(COLUMNS), column
 
 
@@ -199,7 +198,7 @@ def _known_cost(row: _Row) -> float | None:
 
 
 def _reported_before(row: _Row, kept: float | None) -> float | None:
-    """Return what the pool itself reported: it stands in the row until a sum takes its place, and is kept then."""
+    """Return the cost that the pool reported. It is in the row until a total replaces it, then in ``reported_costs``."""
     return kept if row.cost_source in (REPORTED, PRICED) else _known_cost(row)
 
 

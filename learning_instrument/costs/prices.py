@@ -1,7 +1,7 @@
-"""What a model call costs: a table of the user's own first, then ``genai-prices`` where it is installed.
+"""Prices model calls: by the user's own table first, then by ``genai-prices`` where it is installed.
 
-Loading the latter takes half a second, so it is loaded by the first call that needs it, on the background
-writer's thread.
+Loading ``genai-prices`` takes half a second, so the first call that needs it loads it, on the background writer's
+thread.
 """
 
 import functools
@@ -32,12 +32,12 @@ class Price(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Which price table is in force."""
+    """The price table in use."""
 
     #: ``genai-prices``, or None where it is not installed.
     name: str | None
     version: str | None
-    #: The date of the table: that of its last update where it updates itself, else that of its newest price.
+    #: The date of its last update where it updates itself, else that of its newest price.
     day: date | None
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Prices:
     day: date | None = None
 
     def priced(self, call: ModelCall) -> ModelCall:
-        """Return *call* with its cost. A reported one stays; one that nobody can tell is ``unpriced``, never 0."""
+        """Return *call* with its cost. A reported cost stays; an unknown one is ``unpriced``, never 0."""
         if call.cost_source == REPORTED:
             return call
         own = self._own_cost(call)
@@ -81,7 +81,7 @@ class Prices:
 
 
 def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str] | None") -> Prices:
-    """Return the prices that ``configure(prices=...)`` means.
+    """Return the prices given to ``configure(prices=...)``.
 
     Args:
         given: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}`` in US dollars per million tokens, where
@@ -90,7 +90,7 @@ def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str]
             table's own date.
 
     Raises:
-        ConfigurationError: if it cannot be read, or holds what is no price.
+        ConfigurationError: if it cannot be read, or holds an invalid price.
     """
     if given is None:
         given = os.environ.get("LEARNING_INSTRUMENT_PRICES") or {}
@@ -109,7 +109,7 @@ def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str]
 
 
 def price_table() -> PriceTable:
-    """Return which price table is in force in this process, beside the user's own prices."""
+    """Return the price table in use in this process, beside the user's own prices."""
     package = _package()
     if package is None:
         return PriceTable(None, None, None)
@@ -118,7 +118,7 @@ def price_table() -> PriceTable:
 
 
 class _Dates:
-    """The date of the snapshot that was last asked for: it is found by reading all prices."""
+    """The date of the last snapshot: finding it reads all prices."""
 
     last: tuple[Any, date | None] = (None, None)
 
@@ -132,7 +132,7 @@ def _date_of(snapshot: Any) -> date | None:
 
 
 def _newest_price(snapshot: Any) -> date | None:
-    """Return the newest day on which a price of the table began to hold, or was checked, that is not in the future."""
+    """Return the newest day, not in the future, on which a price of the table took effect or was checked."""
     today = datetime.now(timezone.utc).date()
     days = set()
     for provider in snapshot.providers:
@@ -144,7 +144,7 @@ def _newest_price(snapshot: Any) -> date | None:
 
 
 def _listed_cost(call: ModelCall) -> float | None:
-    """Return what ``genai-prices`` says, or None: not installed, a model it does not know, odd counts of tokens."""
+    """Return the cost by ``genai-prices``, or None: not installed, an unknown model, or invalid token counts."""
     package = _package() if _has_tokens(call) else None
     if package is None:
         return None
@@ -160,7 +160,7 @@ def _listed_cost(call: ModelCall) -> float | None:
             usage = package.Usage(**{name: count for name, count in counts.items() if count is not None})
             price = package.calc_price(usage, model, provider_id=provider, genai_request_timestamp=moment)
             return float(price.total_price)
-        except Exception:  # a LookupError as a rule; a call without a price is unpriced, whatever the reason
+        except Exception:  # usually a LookupError; for any reason, a call without a price is unpriced
             continue
     return None
 
@@ -168,8 +168,7 @@ def _listed_cost(call: ModelCall) -> float | None:
 def _references(call: ModelCall) -> list[tuple[str, str | None]]:
     """Return the names that the call's model may have in the table, each with its provider.
 
-    A provider that the table does not know is not left out: a model that runs locally under a famous name costs
-    something else, or nothing.
+    An unknown provider is kept: a model served locally under a well-known name has another price, or none.
     """
     found: list[tuple[str, str | None]] = []
     for model in dict.fromkeys(filter(None, (call.response_model, call.model))):
@@ -194,7 +193,7 @@ def _has_tokens(call: ModelCall) -> bool:
 def _package() -> Any:
     try:
         return importlib.import_module("genai_prices")
-    except Exception:  # not installed, or broken: everything is unpriced then, and nothing fails
+    except Exception:  # not installed, or broken: calls are unpriced then, and nothing fails
         return None
 
 
@@ -229,7 +228,7 @@ def _price(model: Any, entry: Any) -> Price:
 
 def _amount(model: Any, kind: str, value: Any) -> Decimal:
     try:
-        # By its text: 0.1 is a tenth here.
+        # From its text: 0.1 is exactly a tenth.
         amount = Decimal(str(value)) if isinstance(value, (int, float, Decimal)) else Decimal("NaN")
     except InvalidOperation:
         amount = Decimal("NaN")

@@ -1,4 +1,4 @@
-"""A synthetic database, to try the reports on. What is in it never happened, and says so."""
+"""Writes a synthetic database to try the reports on; each execution is labelled as synthetic."""
 
 import contextlib
 import os
@@ -58,13 +58,13 @@ _ERRORS: Final = (
 
 
 def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime | None = None) -> LearningDatabase:
-    """Make the synthetic database *path*, and return it, closed.
+    """Write the synthetic database *path*, and return it, closed.
 
     Args:
         path: a file that does not exist yet.
-        executions: how many.
-        seed: the same one gives the same executions.
-        now: when the last of them may have started.
+        executions: the number of executions.
+        seed: the same seed gives the same executions.
+        now: the latest start of an execution.
 
     Raises:
         ConfigurationError: if the file exists.
@@ -77,7 +77,7 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
     try:
         with database:
             _fill(database, records)
-    except BaseException:  # after Ctrl-C too: half of it would be in the way of the next one
+    except BaseException:  # after Ctrl-C too: a partial file would block the next run
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 os.unlink(database.path + ending)

@@ -1,4 +1,4 @@
-"""Prices the model calls of the past anew, after prices changed. What a span reported stays."""
+"""Recomputes the cost of stored model calls after prices changed. Reported costs stay."""
 
 import functools
 import math
@@ -18,29 +18,29 @@ _COLUMNS: Final = ", ".join(ModelCall._fields)
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """What a new price table changed."""
+    """The changes by a new price table."""
 
-    #: Model calls that are not reported, and so were priced anew.
+    #: Model calls without a reported cost, which were priced again.
     calls: int
-    #: Those whose cost is another now, or known at last, or no more.
+    #: Those whose cost changed, became known or became unknown.
     changed: int
-    #: Executions whose cost is another now.
+    #: Executions whose cost changed.
     executions: int
-    #: US dollars that the executions cost more than before (less, where below 0). An unpriced one counts with nothing.
+    #: The change of their cost in US dollars. Unpriced executions count as 0.
     difference: float
-    #: The table of prices that was used, beside the user's own.
+    #: The price table used, beside the user's own.
     price_table: str
 
 
 def reprice(
     database: LearningDatabase, prices: Prices | None = None, progress: Callable[[int, int], object] | None = None
 ) -> Repriced:
-    """Price all model calls of *database* anew, and add up their executions. What is done stays, if interrupted.
+    """Recompute the cost of all model calls of *database*, and of their executions. An interruption keeps the work done.
 
     Args:
-        database: where the calls are.
-        prices: what to price them with; by default what the database prices new calls with.
-        progress: called between slices with how many calls are done, and of about how many.
+        database: the database of the calls.
+        prices: the prices; by default those in use for new calls.
+        progress: called between slices with the calls done, and about their total.
 
     Raises:
         DatabaseError: if the database cannot be read or written.

@@ -55,7 +55,7 @@ class ExecutionProcessor:
 
     def tell_totals(self, listener: TotalsListener) -> None:
         """Tell *listener* of executions whose model calls are added up."""
-        self._exporter.database.calls.tell(listener)
+        self._exporter.database.calls.add_listener(listener)
 
     def lose(self, fault: BaseException) -> None:
         """Count an execution that a fault of ours kept from being recorded."""

@@ -1,1 +1,4 @@
-"""Rollups."""
+"""Derived tables, advanced in the background: roll-ups, error counts, the search index.
+
+Writes through ``sqlite/`` and reads nothing but the database.
+"""

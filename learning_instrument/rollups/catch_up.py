@@ -1,6 +1,6 @@
-"""What follows the executions in the background: roll-ups, counts of errors, the index of words.
+"""Keeps roll-ups, error counts and the search index up to date in the background.
 
-Each is a module with ``advance`` (one slice; is there more?), ``forget`` and ``behind`` (how many executions).
+Each is a module with ``advance`` (one slice; returns whether more is left), ``reset`` and ``lag`` (executions to do).
 """
 
 import time
@@ -13,41 +13,41 @@ from ..sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions
 from . import cubes, error_counts, search_index
 
 _ALL: Final = (cubes, error_counts, search_index)
-#: Where so many executions are not in them, they go on although others are writing: answers read these one by one.
+#: With a larger lag they advance although other processes write: reports read the missing executions one by one.
 _LARGE_LAG_ROWS: Final = 20_000
-#: For how long at a time.
+#: The longest run of :func:`catch_up`.
 _SECONDS: Final = 1.0
-#: After a slice others have the database for so many times as long as it held the lock, and at least so many seconds.
+#: The pause after a slice: a multiple of the time it held the lock, and at least so many seconds.
 _PAUSE: Final = 4
 _LEAST_PAUSE_SECONDS: Final = 0.001
 
 
 def advance(target: WriteConnection) -> bool:
-    """Take one slice of each; tell whether any has more to do. For those who wait for it to end.
+    """Take one slice of each; tell whether any has more to do. For a caller that waits for the end.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    have_more = [follower.advance(target) for follower in _ALL]
+    have_more = [rollup.advance(target) for rollup in _ALL]
     return any(have_more)
 
 
 def catch_up(
     target: WriteConnection,
-    pace: SliceSizer,
+    sizer: SliceSizer,
     is_waited_for: Callable[[], object] = bool,
     is_locked: Callable[[], object] = bool,
     *,
     is_urgent: bool = False,
 ) -> bool:
-    """Advance for a while, in nobody's way; tell whether to go on with it soon.
+    """Advance for a while, yielding to other writers; tell whether to continue soon.
 
     Args:
-        target: what to write with.
-        pace: what is known of how long slices take.
-        is_waited_for: tells whether somebody in this process waits for this to end, which it then does.
-        is_locked: tells whether a task of this process commits just now; what is being done is given up for it.
-        is_urgent: do it although others are writing.
+        target: the connection to write with.
+        sizer: sizes slices by how long they take.
+        is_waited_for: tells whether this process has other work for the writer; the function then returns.
+        is_locked: tells whether a task of this process is committing; the running slice is then rolled back.
+        is_urgent: advance although other processes write.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -55,23 +55,23 @@ def catch_up(
     is_urgent = is_urgent or lag(target) > _LARGE_LAG_ROWS
     if not is_urgent and not yielding.is_idle(target, is_waited_for):
         return False
-    giving_way = YieldingTransactions(target, lambda: is_waited_for() or is_locked(), is_urgent)
+    transactions = YieldingTransactions(target, lambda: is_waited_for() or is_locked(), is_urgent)
     before = yielding.commits_of_others(target)
     deadline = time.monotonic() + _SECONDS
     have_more = list(_ALL)
     while have_more:
-        for follower in list(have_more):
-            work = follower.__name__
+        for rollup in list(have_more):
+            work = rollup.__name__
             try:
-                is_whole = follower.advance(giving_way, pace.rows(work))
+                is_whole = rollup.advance(transactions, sizer.rows(work))
             except YieldedError:
                 return True
             seen, before = before, yielding.commits_of_others(target)
             is_alone = is_urgent and before == seen
-            pace.measured(work, giving_way.held_seconds, is_whole, is_alone)
+            sizer.measured(work, transactions.held_seconds, is_whole, is_alone)
             if not is_whole:
-                have_more.remove(follower)
-            pause = 0.0 if is_alone else _PAUSE * giving_way.held_seconds
+                have_more.remove(rollup)
+            pause = 0.0 if is_alone else _PAUSE * transactions.held_seconds
             time.sleep(max(_LEAST_PAUSE_SECONDS, pause))
             is_disturbed = is_waited_for() or (not is_urgent and before != seen)
             if have_more and (is_disturbed or time.monotonic() > deadline):
@@ -80,33 +80,33 @@ def catch_up(
 
 
 def catch_up_fully(connection: WriteConnection, tell: Callable[[str, int, int], object]) -> None:
-    """Advance until nothing is left, for a person who waits; tasks of other processes get their turns.
+    """Advance until nothing is left, for a caller that waits; other processes can write in between.
 
     Args:
-        connection: what to write with. Its log is moved into the database as it goes, or it would grow.
-        tell: called with what is done, how many executions are, and of how many.
+        connection: the connection to write with. It checkpoints as it goes, so the log stays short.
+        tell: called with a label, the executions done, and their total.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    left, pace = lag(connection), SliceSizer()
-    while catch_up(connection, pace, is_urgent=True):
+    left, sizer = lag(connection), SliceSizer()
+    while catch_up(connection, sizer, is_urgent=True):
         connection.checkpoint()
         tell("Counting", max(0, left - lag(connection)), left)
 
 
 def reset(target: WriteConnection) -> None:
-    """Empty them all; answers are read from the executions until they are advanced again.
+    """Empty them all; reports read the executions until they are advanced again.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    for follower in _ALL:
-        follower.reset(target)
+    for rollup in _ALL:
+        rollup.reset(target)
 
 
 def begin_rebuild(target: WriteConnection) -> None:
-    """Empty them all, unless a rebuild was interrupted: what that one did stays.
+    """Empty them all, unless a rebuild was interrupted: its work stays.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -118,7 +118,7 @@ def begin_rebuild(target: WriteConnection) -> None:
 
 
 def end_rebuild(target: WriteConnection) -> None:
-    """Note that nothing of the rebuild is left.
+    """Record that the rebuild is complete.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -127,9 +127,9 @@ def end_rebuild(target: WriteConnection) -> None:
 
 
 def lag(target: WriteConnection) -> int:
-    """Return about how many executions the one that is furthest behind has yet to see.
+    """Return about how many executions are not in the one that lags most.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    return max(int(follower.lag(target)) for follower in _ALL)
+    return max(int(rollup.lag(target)) for rollup in _ALL)

@@ -1,8 +1,8 @@
-"""Roll-ups: what reports count, kept by day and by hour, advanced in slices in the background.
+"""Roll-ups: the sums that reports need, by day and by hour, advanced in slices in the background.
 
-They are a shortcut and nothing else. The mark says how far they go; answers add the executions above it, and
-put those right that have changed since (see ``rollup_schema``). So an answer is what the executions say,
-however far the roll-ups have come, and a crash between two slices loses nothing.
+They are a cache. A mark says how far they go; reports add the executions above it, and correct those that changed
+since (triggers note them in ``rollup_changes``). So a report always equals the executions, however far the roll-ups
+are, and a crash between two slices loses nothing.
 """
 
 import operator
@@ -16,13 +16,13 @@ from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
 from .measures import BIN, MEASURES, source, totals
 
-#: Raised when measures or bins change their meaning; roll-ups of another version are made anew.
+#: Raised when measures or bins change their meaning; roll-ups of another version are rebuilt.
 VERSION: Final = 1
-#: Executions in one transaction: a writer waits a few milliseconds for it.
+#: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
-#: What is written by one statement: SQLite before 3.32 knows no more than 999 parameters.
+#: Cells written by one statement: SQLite before 3.32 takes at most 999 parameters.
 _CELLS_AT_ONCE: Final = 20
-#: Roll-ups by the wide key are given up where they have this many cells, and more than half as many as executions.
+#: The wide cube is dropped when it has more cells than this, and more than half as many as executions.
 _WIDE_CELLS: Final = 10_000
 
 
@@ -36,7 +36,7 @@ class Cube:
 
 
 WIDE: Final = Cube("rollup_days_wide", "day", ("task_type", "model_tier", "pool_type", "repo"))
-#: The small ones first: an answer is read from the first that can give it.
+#: Small cubes first: a report reads the first one that has its keys.
 CUBES: Final = (
     Cube("rollup_days_tier_pool", "day", ("model_tier", "pool_type")),
     Cube("rollup_days_task_tier", "day", ("task_type", "model_tier")),
@@ -56,7 +56,7 @@ _KEYS: Final = WIDE.keys
 
 @dataclass(slots=True)
 class _Cell:
-    """What is to be added to one cell of a cube."""
+    """The sums to add to one cell of a cube."""
 
     sums: list[float]
     counts: Counter[int]
@@ -87,7 +87,7 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
 
 
 def reset(target: TransactionTarget) -> None:
-    """Empty the roll-ups; answers are read from the executions until they are advanced again.
+    """Empty the roll-ups; reports read the executions until they are advanced again.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -123,7 +123,7 @@ def is_behind(target: TransactionTarget) -> bool:
 
 
 def _roll_up_changes(connection: Statements, rows: int, has_wide: bool) -> bool:
-    """Put right what has changed; tell whether there was anything.
+    """Correct the roll-ups for changed executions; tell whether there were any.
 
     Before the tail: a row above the mark may have the rowid of a deleted one that is still among the changes.
     """
@@ -140,7 +140,7 @@ def _roll_up_changes(connection: Statements, rows: int, has_wide: bool) -> bool:
 
 
 def _roll_up_tail(connection: Statements, rows: int, has_wide: bool) -> bool:
-    """Move the mark on; tell whether there may be more above it."""
+    """Roll up executions above the mark, and advance it; tell whether there may be more."""
     newest = connection.execute(
         "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM executions"
         " WHERE rowid > (SELECT mark FROM rollup_state) ORDER BY rowid LIMIT ?))",
@@ -194,9 +194,9 @@ def _collect(
 
 
 def _store(connection: Statements, cells: dict[Cube, _Cells], change: int, note: str, *parameters: Any) -> None:
-    """Add *cells* to the tables, with how many executions these have, and *note* how far they go.
+    """Add *cells* to the tables, with the number of executions, and run *note*, which records the progress.
 
-    All that is read is read before anything is written: the lock is then held for the writing alone.
+    All reads come before the first write, so the lock is held only for writing.
     """
     rows = {cube: _merged(connection, cube, of_cube) for cube, of_cube in cells.items()}
     added = rows[WIDE].added if WIDE in rows else 0
@@ -207,23 +207,23 @@ def _store(connection: Statements, cells: dict[Cube, _Cells], change: int, note:
         _write(connection, cube, of_cube)
     connection.execute("UPDATE rollup_state SET executions = ?, wide_cells = ?", (executions, wide_cells))
     if wide_cells > max(_WIDE_CELLS, executions / 2):
-        # Keys that are nearly unique: reading the executions costs little more, and takes no room.
+        # Nearly unique keys: reading the executions costs little more, and takes no space.
         connection.execute(f"DELETE FROM {WIDE.table}")
         connection.execute("UPDATE rollup_state SET has_wide = 0, wide_cells = 0")
 
 
 @dataclass(slots=True)
 class _Rows:
-    """What becomes of a table of roll-ups."""
+    """The rows to write to and delete from a table of roll-ups."""
 
     stored: list[tuple[Any, ...]]
     deleted: list[_Key]
-    #: How many more it has then.
+    #: By how many rows it grows.
     added: int = 0
 
 
 def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
-    """Return what becomes of the table of *cube* by adding *cells*."""
+    """Return the changes of the table of *cube* that add *cells*."""
     read = f"SELECT {', '.join(_NAMES)}, histogram FROM {cube.table} WHERE {_is_key(cube)}"
     rows = _Rows([], [])
     for key, cell in cells.items():

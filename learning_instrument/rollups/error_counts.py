@@ -1,4 +1,4 @@
-"""Failures counted by message template, day and kind, in the background: what ``analytics.errors`` answers from.
+"""Failures counted by message template, day and kind, in the background, for ``analytics.error_groups``.
 
 A shortcut and nothing else. The tables cover the executions up to a mark; days in which such an execution changed
 are dirty. Answers take from the tables what is covered and clean, and read the executions for the rest.
@@ -18,7 +18,7 @@ SLICE_ROWS: Final = 250
 #: A day and this is later than every timestamp of the day.
 _AFTER: Final = "U"
 
-#: Of one failing execution: what it is counted by, when, its rowid.
+#: Of one failed execution: its group, its time, its rowid.
 _FAILURES: Final = (
     "SELECT coalesce(error_type, ''), coalesce(exception_type, ''),"
     " coalesce(nullif(error_message, ''), exception_type, outcome),"
@@ -114,7 +114,7 @@ def _masked(message: str) -> str:
 
 def _count_tail(target: TransactionTarget, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
-    # Masked before the lock is taken; what changes until then is masked within.
+    # Masked before the lock is taken; rows that change until then are masked under it.
     _tally(
         target.execute(
             _FAILURES + "rowid IN (SELECT rowid FROM executions WHERE rowid > (SELECT mark FROM error_state)"

@@ -1,4 +1,4 @@
-"""Histograms with bins of equal ratio: quantiles of what was rolled up, within 1.5% of exact.
+"""Histograms with bins of equal ratio: quantiles of rolled-up values, within 1.5% of the exact ones.
 
 A histogram is bytes: pairs of bin and count, 16 bits each. Histograms are added by putting one behind the other.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 #: The upper edge of a bin is so many times its lower one; its middle is within 1.5% of all that is in it.
 RATIO: Final = 1.03
-#: The first bin holds what is below a microsecond, the last what is above ten million seconds.
+#: The first bin holds values below a microsecond, the last those above ten million seconds.
 LOWEST: Final = 1e-6
 LAST: Final = 1013
 _LARGEST_COUNT: Final = 0xFFFF
@@ -42,17 +42,17 @@ def pack(counts: Mapping[int, int]) -> bytes:
 
 
 def add(histogram: bytes, counts: Counter[int] | list[int]) -> None:
-    """Add what *histogram* holds to *counts*, which has a place for each bin."""
+    """Add the counts of *histogram* to *counts*, which has an entry for each bin."""
     pairs = struct.unpack(f"<{len(histogram) // 2}H", histogram)
     for number, count in zip(pairs[::2], pairs[1::2], strict=True):
         counts[number] += count
 
 
 def quantile(counts: list[int], share: float) -> float | None:
-    """Return the value that *share* of all are not above, by nearest rank; None of no values.
+    """Return the *share* quantile by nearest rank; None where there are no values.
 
     Args:
-        counts: how many there are in each bin.
+        counts: the number of values in each bin.
         share: 0.5 for the median.
     """
     rank = max(1, math.ceil(share * sum(counts) - 1e-9))

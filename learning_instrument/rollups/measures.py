@@ -1,7 +1,7 @@
-"""What reports count, as SQL over the columns of an execution. Roll-ups and raw rows share these expressions.
+"""Measures: the sums that reports need, as SQL over the columns of an execution. Roll-ups and raw rows share them.
 
-Each measure is a sum of whole numbers (nano-dollars, microseconds), so that a sum is the same in any order, and
-what was added can be taken out again to the last digit.
+Each measure is a sum of integers (nano-dollars, microseconds), so a sum is the same in any order, and an addend can be
+subtracted again exactly.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ MICRO: Final = 1e6
 QUALITY_SCALE: Final = 1e4
 LOG_SCALE: Final = 1e5
 
-#: A number beyond it (a million dollars, 31 years) is nonsense, and would push its neighbours' digits out of their sum.
+#: The largest value (a million dollars, 31 years): larger ones are invalid, and would cost other addends their digits.
 _MOST: Final = 1e15
 
 
@@ -57,7 +57,7 @@ _LOG: Final = (
 #: Facts that are made of others.
 _LATER_FACTS: Final = {"log": _where("ratio IS NOT NULL", _whole(_LOG, LOG_SCALE))}
 
-#: The name of each measure, and what one execution adds to it; NULL adds nothing.
+#: The name of each measure, and its SQL for one execution; NULL adds nothing.
 MEASURES: Final = {
     "executions": "1",
     "succeeded": "success",
@@ -113,11 +113,11 @@ def totals(names: tuple[str, ...]) -> str:
 
 
 def source(table: str, condition: str, names: tuple[str, ...]) -> str:
-    """Return the SQL of what measures are summed over: the rows of *table*, and the facts that *names* are made of.
+    """Return the SQL of the rows that measures are summed over: *table*, with the facts that *names* need.
 
     Args:
         table: ``executions``, or one that has its :data:`COLUMNS`.
-        condition: what comes after WHERE.
+        condition: the SQL after WHERE.
         names: the measures.
     """
     needs_ratio = not _NEED_RATIO.isdisjoint(names)

@@ -1,8 +1,8 @@
-"""Message templates: what stays the same when a statement reports another failure.
+"""Message templates: the constant part of the error messages that one statement produces.
 
-First each message alone: what varies is masked. Then those that a mask could not make equal: of equal length and
-at least half equal tokens, they become one. The first step depends on nothing but the message, so its result can
-be stored; the second on the set of masked messages and their order.
+Step one masks the variable parts of each message (numbers, ids, paths). Step two merges masked messages of equal
+length that share at least half of their tokens. The first step depends on the message alone, so its result can be
+stored; the second on the set of masked messages and their order.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-#: Raised with each change of what :func:`mask` returns: what is stored of an older version is made anew.
+#: Raised with each change of :func:`mask`: stored results of an older version are rebuilt.
 VERSION: Final = 1
 #: Stands for tokens that differ between the messages of one group.
 ANY: Final = "<*>"
-#: Characters, and then tokens, of a message that count. The rest of a longer one is, as a rule, somebody's data.
+#: Characters, and then tokens, of a message that count. The rest of a longer message is usually data.
 _MOST_CHARACTERS: Final = 500
 _LONGEST: Final = 50
 
@@ -29,7 +29,7 @@ _FILE_ENDINGS: Final = (
     "py|pyi|ipynb|js|jsx|ts|tsx|json|jsonl|ya?ml|toml|ini|cfg|txt|md|rst|csv|tsv|log|db|sqlite|sql|sh|html?|xml|css"
     "|[ch](?:pp)?|go|rs|java|rb|php|lock|parquet|zip|gz|tar|pdf|png|jpe?g|pem|env"
 )
-#: What varies, by the name of its mask. Where several begin at one place the first takes it.
+#: Patterns of variable parts, by the name of their mask. The first that matches at a position wins.
 _VARIABLES: Final = {
     "URL": r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>)\]}]+",
     # Data printed as it is. Where it was cut, or lies deeper, it goes up to the end of the line.
@@ -48,9 +48,9 @@ _REPEATED: Final = re.compile(r"(<[A-Z]+>)(?:, ?\1)+")
 
 
 def mask(message: str) -> str:
-    """Return *message* with what varies masked: numbers, ids, times, paths, URLs, quoted text, printed data.
+    """Return *message* with its variable parts masked: numbers, ids, times, paths, URLs, quoted text, printed data.
 
-    Of several lines it is the first that says what happened; of a traceback the last.
+    Only the first of several lines counts; of a traceback the last.
     """
     masked = _VARIABLE.sub(
         lambda match: f"<{match.lastgroup}>", _telling_line(message.replace("\0", " "))[:_MOST_CHARACTERS]
@@ -62,11 +62,11 @@ def mask(message: str) -> str:
 def merge(templates: Iterable[str]) -> dict[str, str]:
     """Return for each masked message the template of its group.
 
-    A group that is there keeps its messages, whatever comes after: with the messages in the order of their first
-    appearance, a new one can join a group or found one, and moves no other.
+    A group keeps its messages: in the order of first appearance, a new message joins a group or founds one, and moves
+    no other.
 
     Args:
-        templates: what :func:`mask` returned, in the order that groups are founded in.
+        templates: results of :func:`mask`, in the order of first appearance.
     """
     groups: list[list[str]] = []
     places: defaultdict[tuple[int, int, str], list[int]] = defaultdict(list)
@@ -94,7 +94,7 @@ def _most_alike(
     shared: defaultdict[int, int] = defaultdict(int)
     for position, token in enumerate(tokens):
         for group in places.get((len(tokens), position, token), ()):
-            if groups[group][position] == token:  # else it has become ANY since
+            if groups[group][position] == token:  # otherwise it became ANY since
                 shared[group] += 1
     best = min(shared, key=lambda group: (-shared[group], group), default=None)
     return best if best is not None and 2 * shared[best] >= len(tokens) else None

@@ -1,14 +1,13 @@
-"""The words of task descriptions, indexed in the background: what ``analytics.similar`` finds candidates by.
+"""The search index of task descriptions, advanced in the background, for ``analytics.similar_executions``.
 
-A shortcut like the roll-ups: it covers the executions up to a mark. Triggers keep up with changes of those, and
-questions read the descriptions above the mark themselves.
+It covers the executions up to a mark. Triggers follow changes of those; queries read the descriptions above the mark.
 """
 
 from typing import Final
 
 from ..sqlite.yielding import TransactionTarget
 
-#: Executions in one transaction: a writer waits a few milliseconds for it.
+#: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
 #: A copy by ``.dump`` may have the same executions under other rowids.
 IS_SOUND: Final = (
@@ -47,7 +46,7 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
 
 
 def reset(target: TransactionTarget) -> None:
-    """Empty the index; descriptions are read from the executions until it is advanced again.
+    """Empty the index; queries read the executions until it is advanced again.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.

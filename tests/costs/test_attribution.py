@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.costs.attribution import SpanLink, forget_what_is_old, store_calls
+from learning_instrument.costs.attribution import SpanLink, delete_old, store_calls
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
 
@@ -206,7 +206,7 @@ def test_old_links_and_calls_that_wait_in_vain_are_deleted(database, monkeypatch
     SQLiteSpanExporter(database).export([execution(1), *(chat(n, n - 1, trace_id=2) for n in range(101, 200, 2))])
     database.flush()
 
-    database.within_transaction(forget_what_is_old)
+    database.within_transaction(delete_old)
 
     assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": 10}]
     assert [int(row["span_id"], 16) for row in calls(database)] == [191, 193, 195, 197, 199]

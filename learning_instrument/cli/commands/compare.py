@@ -71,9 +71,9 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
       compare --before version=1.3 --after version=1.4 --since 30d
 
     Both sides are weighted to one mix of task types and model tiers. A change is better or worse where it is beyond
-    chance and large enough to matter, else negligible. What "detectable change" is the smallest change that so many
-    executions would have shown in 80% of cases.
-    """  # noqa: D301  # click wants the backspace itself: what follows it is not rewrapped
+    chance and large enough to matter, else negligible. The detectable change is the smallest
+    one that so many executions would show in 80% of cases.
+    """  # noqa: D301  # click needs the backspace itself: it keeps the following lines unwrapped
     now = datetime.now(timezone.utc)
     sides = side(before, now), side(after, now)
     gate = Gate(success=gate_success / 100, ratio=gate_ratio)

@@ -33,7 +33,7 @@ _NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news =
 def errors_command(question: Question, new_since: str | None, limit: int, details: bool) -> None:
     """Show failures by the template of their message.
 
-    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for what differs. 2.1x after a
+    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for variable parts. 2.1x after a
     pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. JSON has all
     groups.
     """

@@ -23,7 +23,7 @@ _TIER_COLUMNS: Final = (
 def summary_command(question: Question) -> None:
     """Show counts, success and cost, and what they exclude.
 
-    Costs that nobody knows are not in the sum, and are counted; so is what could not be recorded, whatever the filters
+    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, whichever filters
     say. CSV has the model tiers.
     """
     with question.database() as database:

@@ -17,7 +17,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found, and what to do about it."""
+    """A problem and its remedy."""
 
     check: str
     severity: Severity

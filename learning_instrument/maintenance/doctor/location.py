@@ -83,7 +83,7 @@ def _examine_file(path: str) -> Iterator[Finding]:
 
 
 def file_system_of(folder: str, mounts: Iterable[tuple[str, str]]) -> str | None:
-    """Return the type of the file system that *folder* is on, or None where that cannot be told.
+    """Return the type of the file system that *folder* is on, or None where it is unknown.
 
     Args:
         folder: an absolute path.
