@@ -198,7 +198,7 @@ def _known_cost(row: _Row) -> float | None:
 
 
 def _reported_before(row: _Row, kept: float | None) -> float | None:
-    """Return the cost that the pool reported. It is in the row until a total replaces it, then in ``reported_costs``."""
+    """Return the cost that the pool reported. It is in the row, or, once a total replaced it, in ``reported_costs``."""
     return kept if row.cost_source in (REPORTED, PRICED) else _known_cost(row)
 
 

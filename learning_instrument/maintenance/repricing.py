@@ -35,7 +35,7 @@ class Repriced:
 def reprice(
     database: LearningDatabase, prices: Prices | None = None, progress: Callable[[int, int], object] | None = None
 ) -> Repriced:
-    """Recompute the cost of all model calls of *database*, and of their executions. An interruption keeps the work done.
+    """Recompute the cost of all model calls of *database*, and of their executions. Interrupted work stays.
 
     Args:
         database: the database of the calls.
