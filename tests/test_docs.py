@@ -6,7 +6,11 @@ import re
 import pytest
 from pages import LANGUAGES, PAGES, ROOT, blocks, faults_of, outputs, without_what_varies
 
-TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES if path.name != "README.md"}
+from learning_instrument.record import COLUMNS
+
+README = (ROOT / "README.md").read_text("utf-8")
+TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}
+COMMANDS = [block.text for block in blocks(README) if block.language == "bash"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 every_page = pytest.mark.parametrize("name", TEXTS)
@@ -76,3 +80,51 @@ def test_links_lead_somewhere(name):
 def test_guide_begins_with_what_its_reader_can_do_after_it(name):
     """Right below the title."""
     assert re.match(r"# .+\n\nAfter (this page|these pages)\b", TEXTS[name])
+
+
+def test_columns_are_those_of_the_table():
+    """In each table of a page whose first heading is ``column``."""
+    tables = re.findall(r"^\| column \|.*\n\|[-| ]+\n((?:\|.*\n)+)", "\n".join(TEXTS.values()), re.M)
+    cells = re.findall(r"^\| (`.*?) \|", "".join(tables), re.M)
+
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} - set(COLUMNS) <= {"celery"}
+
+
+def test_environment_variables_are_those_the_package_reads():
+    """All that it reads are named, and no others."""
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "learning_instrument").rglob("*.py"))
+    read = set(re.findall(r"environ\.get\(\"(LEARNING_INSTRUMENT_\w+)\"", source))
+    named = set(re.findall(r"(?<!_)LEARNING_INSTRUMENT_\w+", "".join(TEXTS.values())))  # with _ before it, click's
+
+    assert read == named
+
+
+def test_first_code_of_the_readme_is_ten_lines():
+    """It runs as it stands."""
+    first = next(block for block in blocks(README) if block.language == "python")
+    assert len([line for line in first.text.splitlines() if line]) == 10
+
+
+def test_readme_has_two_commands_of_one_line():
+    """Which CI finds by their first words."""
+    assert [command.count("\n") for command in COMMANDS] == [1, 1]
+    assert [line for line in README.splitlines() if line.startswith("python3 -m venv ")] == [
+        command.rstrip("\n") for command in COMMANDS
+    ]
+
+
+def test_first_command_runs_the_quickstart():
+    """In a virtual environment of its own."""
+    assert "pip install" in COMMANDS[0]
+    assert COMMANDS[0].rstrip().endswith("/python examples/quickstart.py")
+
+
+def test_second_command_runs_the_tests():
+    """As CI does."""
+    assert '".[test]"' in COMMANDS[1]
+    assert "-m pytest" in COMMANDS[1]
+
+
+def test_readme_fits_on_four_screens():
+    """What is longer belongs into a page of its own."""
+    assert len(README.splitlines()) <= 160

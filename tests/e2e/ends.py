@@ -1,6 +1,6 @@
 """Every way a process ends, and what is kept of the executions that had returned.
 
-``python -m tests.e2e.ends`` ends real processes in each of them and prints the table that stands in the README.
+``python -m tests.e2e.ends`` ends real processes in each of them and prints the table of docs/explanation/lossless.md.
 """
 
 import itertools

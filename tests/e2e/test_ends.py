@@ -1,4 +1,4 @@
-"""However a process ends, what had returned is kept; the README's table says what that means."""
+"""However a process ends, what had returned is kept; the table in the documentation says what that means."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ends import DURABILITIES, WAYS, ending, faults_of
 
-README = Path(__file__).parents[2] / "README.md"
-HEADING = "**How a process ends.**"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "lossless.md"
+HEADING = "## How a process ends"
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,11 @@ def test_what_returned_is_kept(programs, way, durability):
     assert faults_of(way, durability, ended) == [], ended.errors
 
 
-def test_table_of_the_readme_is_what_is_tested():
+def test_table_of_the_documentation_is_what_is_tested():
     """Its rows are the ways that are tested here, and its cells begin with what is asserted."""
-    _, _, below = README.read_text("utf-8").partition(HEADING)
+    _, _, below = PAGE.read_text("utf-8").partition(HEADING)
     table = re.search(r"^\|.*?\n(?!\|)", below, re.M | re.S)
-    assert table, f"README.md has no table below {HEADING}; python -m tests.e2e.ends prints it"
+    assert table, f"{PAGE} has no table below {HEADING}; python -m tests.e2e.ends prints it"
 
     rows = [
         [cell.strip().partition(":")[0] for cell in row.strip("| ").split("|")] for row in table[0].splitlines()[2:]
