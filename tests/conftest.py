@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -27,8 +27,27 @@ settings.register_profile("same", deadline=None, derandomize=True, max_examples=
 settings.load_profile("same")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run folders in a process for each core, and single files in this one, where a debugger and ``-s`` work."""
+    return None if all(map(os.path.isdir, config.args)) else 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, Any]:
+    """Escape lone surrogates, which some tests log: the connection to the workers carries UTF-8 only."""
+    return _escaped((yield))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    return type(value)(map(_escaped, value)) if isinstance(value, list | tuple) else value
+
+
 def pytest_collection_finish() -> None:
-    """Keep four thousand tests out of the way of the garbage collector, which would look at them time and again."""
+    """Keep the tests out of the way of the garbage collector, which would look at them time and again."""
     gc.collect()
     gc.freeze()
 

@@ -226,7 +226,8 @@ def test_bad_durability_of_the_environment_is_one_warning(instrument, monkeypatc
     assert ["'nonsense'" in record.message for record in caplog.records] == [True]
 
 
-def test_package_that_is_not_there_is_one_warning(instrument, caplog):
+def test_package_that_is_not_there_is_one_warning(instrument, caplog, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["application.py"])  # in a process for tests it is "-c", as in helper processes
     instrument("no_such_package_of_anybodys.module:Pool")
 
     assert ["no_such_package_of_anybodys" in record.message for record in caplog.records] == [True]
