@@ -208,13 +208,15 @@ def without_what_varies(output: str, block: Block) -> str:
     return output
 
 
-def faults_of(block: Block) -> list[str]:
-    """Return what is wrong with a *block* that is not run, as far as can be told by reading it."""
-    if block.language == "python":
-        return [fault for statement in ast.walk(ast.parse(block.text)) for fault in _unknown_names(statement)]
-    if block.language == "console":
-        return [fault for command, _, _ in commands(block.text) for fault in _faults_of_command(command)]
-    return []
+def faults_of(page: str) -> Iterator[str]:
+    """Yield what is wrong with the blocks of *page* that are not run, as far as can be told by reading them."""
+    for block in blocks(page):
+        if block.not_run is not None and block.language == "python":
+            for statement in ast.walk(ast.parse(block.text)):
+                yield from _unknown_names(statement)
+        elif block.not_run is not None and block.language == "console":
+            for command, _, _ in commands(block.text):
+                yield from _faults_of_command(command)
 
 
 def _unknown_names(statement: ast.AST) -> Iterator[str]:

@@ -4,6 +4,7 @@ The steps are forked from this process, which has imported what they need: a pag
 Reads the steps as JSON from standard input, and writes their results as JSON to the file named by the first argument.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -20,6 +21,7 @@ OUTPUT = Path(".output")
 
 def run(steps, results):
     """Run *steps* up to the first whose process this is, and return that; None in the parent, after all of them."""
+    gc.freeze()  # the processes share what was imported, and leave it alone when they end
     for step in steps:
         if step["kind"] == "file":
             path = Path(step["name"])

@@ -2,10 +2,12 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
-from pages import LANGUAGES, PAGES, ROOT, blocks, faults_of, outputs, without_what_varies
+from pages import LANGUAGES, PAGES, ROOT, blocks, faults_of, outputs, steps, without_what_varies
 
+from learning_instrument.instrumentation.targets import ENTRY_POINT_GROUP
 from learning_instrument.record import COLUMNS
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -13,11 +15,9 @@ TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}
 COMMANDS = [block.text for block in blocks(README) if block.language == "bash"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
-every_page = pytest.mark.parametrize("name", TEXTS)
-
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a page's programs are forked from one process")
-@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if "\n```" in text])
+@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if any(steps(text))])
 def test_code_prints_what_the_page_shows(name, tmp_path, sink):
     """Each block of a page, in order, in one folder: nothing fails, and nothing is printed that is not shown."""
     done = outputs(TEXTS[name], tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
@@ -30,56 +30,64 @@ def test_code_prints_what_the_page_shows(name, tmp_path, sink):
     assert bool(sink.requests) == any("OTLPSpanExporter" in step.block.text for step, _, _ in done)
 
 
-@every_page
-def test_code_that_is_not_run_is_valid(name):
+def test_code_that_is_not_run_is_valid():
     """Python parses and its imports exist; our commands take the options that are shown."""
-    faults = [fault for block in blocks(TEXTS[name]) if block.not_run is not None for fault in faults_of(block)]
-
-    assert faults == []
+    assert {name: faults for name in TEXTS if (faults := list(faults_of(TEXTS[name])))} == {}
 
 
-@every_page
-def test_code_says_its_language(name):
-    """So that a block is run, or is left out for a reason that the page has."""
-    opened = re.findall(r"^```(\S*)", TEXTS[name], re.M)[::2]
-    known = [language for language in opened if language in LANGUAGES]
-    directives = [language for language in opened if re.fullmatch(r"\{[\w-]+\}", language)]
+def test_every_block_is_run_or_says_why_not():
+    """Nothing stands in a language that this file does not know, and none is left out by an odd fence."""
+    for name, text in TEXTS.items():
+        opened = re.findall(r"^```(\S*)", text, re.M)[::2]
+        code = [language for language in opened if not re.fullmatch(r"\{[\w-]+\}", language)]
+        known = blocks(text)
+        shown = sum(block.language == "python" and block.shown is not None for block in known)
 
-    assert len(known) == len(blocks(TEXTS[name])) + sum(
-        block.shown is not None and block.language == "python" for block in blocks(TEXTS[name])
-    )
-    assert sorted(known + directives) == sorted(opened)
+        assert [language for language in code if language not in LANGUAGES] == [], name
+        assert len(code) == len(known) + shown, name
 
 
-@every_page
-def test_files_of_a_page_are_used_on_it(name):
+def test_files_of_a_page_are_used_on_it():
     """A block that is the text of a file is imported, run or named by a later one."""
-    page = blocks(TEXTS[name])
-    for number, block in enumerate(page):
-        if block.file_name:
-            stem = block.file_name.rpartition("/")[2].partition(".")[0]
-            assert any(re.search(rf"\b{stem}\b", later.text) for later in page[number + 1 :]), block.file_name
+    for name, text in TEXTS.items():
+        page = blocks(text)
+        for number, block in enumerate(page):
+            if block.file_name:
+                stem = Path(block.file_name).stem
+                assert any(re.search(rf"\b{stem}\b", later.text) for later in page[number + 1 :]), (name, stem)
 
 
-@every_page
-def test_links_lead_somewhere(name):
+def test_configurations_parse():
+    """TOML is read, and entry points are of the group that is looked for."""
+    toml = pytest.importorskip("tomllib")
+    tables = [toml.loads(block.text) for text in TEXTS.values() for block in blocks(text) if block.language == "toml"]
+
+    groups = {group for table in tables for group in table.get("project", {}).get("entry-points", {})}
+    assert groups == {ENTRY_POINT_GROUP}
+
+
+def test_links_lead_somewhere():
     """Relative ones: to files of this repository, and to headings that their page has."""
-    folder = (ROOT / name).parent
-    for link in LINK.findall(re.sub(r"^```.*?^```$", "", TEXTS[name], flags=re.S | re.M)):
-        if re.match(r"\w+:", link):
-            continue
-        target, _, anchor = link.partition("#")
-        path = (folder / target).resolve() if target else ROOT / name
-        assert path.exists(), link
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.M)
-            assert anchor in [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    for name, text in TEXTS.items():
+        for link in LINK.findall(re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)):
+            if re.match(r"\w+:", link):
+                continue
+            target, _, anchor = link.partition("#")
+            path = (ROOT / name).parent / target if target else ROOT / name
+            assert path.exists(), (name, link)
+            assert not anchor or anchor in anchors(path.read_text("utf-8")), (name, link)
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith(("docs/tutorial/", "docs/how-to/"))])
-def test_guide_begins_with_what_its_reader_can_do_after_it(name):
+def anchors(page):
+    """Return the names that the headings of *page* are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page, re.M)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_guides_begin_with_what_their_reader_can_do_after_them():
     """Right below the title."""
-    assert re.match(r"# .+\n\nAfter (this page|these pages)\b", TEXTS[name])
+    guides = {name: text for name, text in TEXTS.items() if name.startswith(("docs/tutorial/", "docs/how-to/"))}
+    assert [n for n, text in guides.items() if not re.match(r"# .+\n\nAfter (this page|these pages)\b", text)] == []
 
 
 def test_columns_are_those_of_the_table():
@@ -87,7 +95,7 @@ def test_columns_are_those_of_the_table():
     tables = re.findall(r"^\| column \|.*\n\|[-| ]+\n((?:\|.*\n)+)", "\n".join(TEXTS.values()), re.M)
     cells = re.findall(r"^\| (`.*?) \|", "".join(tables), re.M)
 
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} - set(COLUMNS) <= {"celery"}
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} <= set(COLUMNS)
 
 
 def test_environment_variables_are_those_the_package_reads():
