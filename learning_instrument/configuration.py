@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from .budgets import Budget, budgets_of
 from .costs.prices import prices_of
-from .database import LearningDatabase, as_database
+from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
 from .pipeline import host_providers, metrics, otlp, state
 from .pipeline.exporter import SQLiteSpanExporter
@@ -79,8 +79,9 @@ def configure(
         _State.database, _State.is_private, _State.budgets = wanted, False, budgets
         if current is not None and current is not wanted:
             current.close()
-        wanted.limit(limits)
-        wanted.calls.price_with(price_list)
+        store = store_of(wanted)
+        store.limit(limits)
+        store.model_calls.price_with(price_list)
         metrics.use(meter_provider)
         _State.measures_resources = measure_resources
         if not host_providers.is_disabled():

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -12,20 +12,20 @@ from .record import ExecutionRecord
 from .rollups import catch_up
 from .storage import feedback
 from .storage.statistics import Statistics
-from .storage.store import Store
+from .storage.store import CLOSE_SECONDS, Store
 
 __all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
 
 DEFAULT_PATH: Final = "learning.db"
-#: Between two slices of a rebuild, for those who record.
+#: Between two slices of a rebuild, so that tasks can commit.
 _PAUSE_SECONDS: Final = 0.001
 
 
-class LearningDatabase(Store):
+class LearningDatabase:
     """The database of executions, one SQLite file.
 
-    Opening is lazy: a path that cannot be used is an error where a person asked (``initialize``, ``query``),
-    and a counted, logged loss where a task did.
+    Opening is lazy: an invalid path is an error for a direct call (``initialize``, ``query``), and a logged,
+    counted loss for a task.
 
     Args:
         database_path: the file; it and its folder are made where there are none.
@@ -33,16 +33,67 @@ class LearningDatabase(Store):
             None for ``$LEARNING_INSTRUMENT_DURABILITY``, else ``"commit"``.
 
     Raises:
-        ConfigurationError: for a durability that is neither, or a path that is none.
+        ConfigurationError: for an invalid durability or path.
     """
 
     def __init__(self, database_path: str | os.PathLike[str] = DEFAULT_PATH, durability: str | None = None) -> None:
         durability = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
         if durability not in ("commit", "batch"):
-            raise ConfigurationError(f"durability={durability!r} is neither 'commit' nor 'batch'.")
-        super().__init__(_absolute(database_path), durability)
-        #: Built by ``configuration`` for executions that name this database, and kept as long as it lives.
-        self.pipelines: dict[Any, Any] = {}
+            raise ConfigurationError(f"Invalid durability {durability!r}: expected 'commit' or 'batch'.")
+        self._store = Store(_absolute(database_path), durability)
+
+    @property
+    def path(self) -> str:
+        """The absolute path of the file."""
+        return self._store.path
+
+    @property
+    def durability(self) -> str:
+        """``"commit"`` or ``"batch"``."""
+        return self._store.durability
+
+    def open(self) -> None:
+        """Open the database; make or migrate its file.
+
+        Raises:
+            DatabaseError: if it cannot be opened; :class:`SchemaVersionError` if a newer release wrote it.
+        """
+        self._store.open()
+
+    def append(self, records: Iterable[ExecutionRecord]) -> bool:
+        """Store *records*, as the durability says. A database that cannot be written raises nothing.
+
+        Returns:
+            False if any of them was lost.
+        """
+        return self._store.append(records)
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """Answer a question in SQL, column name -> value for each row. The queue is written first.
+
+        Raises:
+            DatabaseError: if the database cannot be opened, or the question not answered.
+        """
+        return self._store.query(sql, parameters)
+
+    def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
+        """Wait, at most *timeout* seconds, until the queue as it is now is committed. Tell whether it is.
+
+        A database that cannot be written at all is not waited for; its executions are kept and retried.
+        """
+        return self._store.flush(timeout)
+
+    def statistics(self) -> Statistics:
+        """Return how many records were stored, deferred and lost through this object, in this process."""
+        return self._store.statistics()
+
+    def close(self) -> Awaitable[None]:
+        """Write the queue and close. A later record opens the database again.
+
+        Returns:
+            An awaitable that is done already, so that ``await database.close()`` works as well.
+        """
+        return self._store.close()
 
     def add_feedback(
         self,
@@ -70,7 +121,7 @@ class LearningDatabase(Store):
             DatabaseError: if the database cannot be written.
         """
         said = feedback.checked(execution, accepted, rating, comment, source, visibility)
-        return self.transact(lambda execute: feedback.add(execute, said))
+        return self._store.transact(lambda execute: feedback.add(execute, said))
 
     def delete_feedback(self, execution: str) -> int:
         """Delete what was said of one execution; return how many times that was.
@@ -79,7 +130,7 @@ class LearningDatabase(Store):
             UnknownExecutionError: if there is no such execution.
             DatabaseError: if the database cannot be written.
         """
-        return self.transact(lambda execute: feedback.delete(execute, execution))
+        return self._store.transact(lambda execute: feedback.delete(execute, execution))
 
     def clear_feedback(self) -> int:
         """Delete what was said of all executions; return how many times that was.
@@ -87,7 +138,7 @@ class LearningDatabase(Store):
         Raises:
             DatabaseError: if the database cannot be written.
         """
-        return self.transact(feedback.clear)
+        return self._store.transact(feedback.clear)
 
     def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
         """Make roll-ups, error counts and search index anew: some seconds for each 100,000 executions.
@@ -102,12 +153,12 @@ class LearningDatabase(Store):
             DatabaseError: if the database cannot be opened or written.
         """
         self.flush()
-        self._between_batches(catch_up.begin_rebuild)
-        while self._between_batches(catch_up.advance):
+        self._store.between_batches(catch_up.begin_rebuild)
+        while self._store.between_batches(catch_up.advance):
             if progress is not None:
-                progress(self._between_batches(catch_up.lag))
+                progress(self._store.between_batches(catch_up.lag))
             time.sleep(_PAUSE_SECONDS)
-        self._between_batches(catch_up.end_rebuild)
+        self._store.between_batches(catch_up.end_rebuild)
 
     def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
         """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.
@@ -184,10 +235,10 @@ class LearningDatabase(Store):
         return [asdict(execution) for execution in found]
 
     async def initialize(self) -> None:
-        """Open the database, and make or migrate its file.
+        """Open the database; make or migrate its file.
 
         Raises:
-            DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
+            DatabaseError: if it cannot be opened; :class:`SchemaVersionError` if a newer release wrote it.
         """
         await asyncio.to_thread(self.open)
 
@@ -201,7 +252,7 @@ class LearningDatabase(Store):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write what is queued, and close."""
+        """Write the queue and close."""
         self.close()
 
     async def __aenter__(self) -> "LearningDatabase":
@@ -210,7 +261,7 @@ class LearningDatabase(Store):
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Write what is queued, and close."""
+        """Write the queue and close."""
         await asyncio.to_thread(self.close)
 
     def __reduce__(self) -> Any:
@@ -221,29 +272,34 @@ class LearningDatabase(Store):
         return f"LearningDatabase({self.path!r}, durability={self.durability!r})"
 
 
+def store_of(database: LearningDatabase) -> Store:
+    """Return the write path of *database*. For the rooms of this package; users have the database itself."""
+    return database._store
+
+
 def _absolute(path: Any) -> str:
-    """Return *path* as it will stay, wherever the process changes its directory to."""
+    """Return the absolute path, so that a change of the working directory does not matter."""
     try:
         text = os.fsdecode(path)
     except TypeError as error:
-        raise ConfigurationError(f"database_path={path!r} is not a path.") from error
+        raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file.") from error
     if not text or text.startswith(":memory:"):
-        raise ConfigurationError(f"database_path={text!r} names no file; pass the path of one, such as 'learning.db'.")
+        raise ConfigurationError(f"Invalid database_path {text!r}: expected the path of a file, such as 'learning.db'.")
     return os.path.abspath(os.path.expanduser(text))
 
 
 def as_database(
     database: "LearningDatabase | str | os.PathLike[str] | None", durability: str | None = None
 ) -> LearningDatabase:
-    """Return *database*, or that of a path, or of ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
+    """Return *database*, or the one of a path, or of ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
 
     Raises:
-        ConfigurationError: if none can be made of it.
+        ConfigurationError: for an invalid path or durability.
     """
     if isinstance(database, LearningDatabase):
         if durability not in (None, database.durability):
             raise ConfigurationError(
-                f"durability={durability!r} contradicts {database!r}; give it to LearningDatabase, or leave it out."
+                f"Invalid durability {durability!r}: it contradicts {database!r}. Pass it to LearningDatabase()."
             )
         return database
     path = os.environ.get("LEARNING_INSTRUMENT_DATABASE") or DEFAULT_PATH if database is None else database

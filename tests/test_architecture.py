@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "storage": "errors ids safety record timestamps recording sqlite costs rollups",
     "database": "errors record rollups analytics storage",
     # Where spans go.
-    "pipeline": "errors ids safety semconv version budgets record recording costs database",
+    "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "errors ids outcome safety semconv record timestamps sqlite costs rollups storage database",
     "configuration": "errors budgets costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
@@ -44,7 +44,7 @@ MAY_IMPORT = {
 }
 #: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {
-    "sqlite3": "sqlite storage/store.py",
+    "sqlite3": "sqlite storage/insertion.py storage/store.py",
     "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
     "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer/otlp_json.py",
     "genai_prices": "",  # by its name, when the first call is priced

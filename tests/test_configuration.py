@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pools import SyncPool
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 
 
@@ -90,7 +91,7 @@ def test_another_database_is_refused_until_shutdown(tmp_path):
     ("keywords", "named"),
     [
         ({"database": 5}, "5"),
-        ({"database": ""}, "names no file"),
+        ({"database": ""}, "expected the path of a file"),
         ({"database": ":memory:"}, "memory"),
         ({"durability": "maybe"}, "maybe"),
         ({"retention_days": 0}, "retention_days"),
@@ -278,7 +279,7 @@ def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch):
 
     shutdown()
     (tmp_path / "learning.db").unlink()
-    wait_until(lambda: database._writer._thread is None)
+    wait_until(lambda: store_of(database)._writer._thread is None)
 
     assert list(tmp_path.iterdir()) == []
 

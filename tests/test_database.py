@@ -18,6 +18,7 @@ import pytest
 from pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError, DatabaseError
 
 ROOT = Path(__file__).parent.parent
@@ -361,6 +362,17 @@ def test_repr_has_path_and_durability(database):
     assert repr(database) == f"LearningDatabase({database.path!r}, durability='commit')"
 
 
+def test_public_names_are_those_for_users():
+    """``dir(database)`` shows what users may call; the write path is behind it."""
+    expected = """
+        add_feedback append clear_feedback close delete_feedback durability find_similar_executions flush
+        get_pool_performance get_solution_patterns get_tier_performance initialize open path query rebuild_rollups
+        statistics store_execution
+    """
+
+    assert [name for name in dir(LearningDatabase("learning.db")) if name[0] != "_"] == expected.split()
+
+
 # Durability.
 
 
@@ -385,7 +397,7 @@ def test_durability_is_the_arguments_or_the_environments(monkeypatch, given, var
 @pytest.mark.parametrize("durability", ["Commit", "always", "sync"])
 def test_durability_that_is_none_is_refused(durability):
     """The message has the two there are."""
-    with pytest.raises(ConfigurationError, match="'commit' nor 'batch'"):
+    with pytest.raises(ConfigurationError, match="expected 'commit' or 'batch'"):
         LearningDatabase("learning.db", durability)
 
 
@@ -528,7 +540,7 @@ def test_what_does_not_fit_into_the_queue_is_lost_and_counted(tmp_path, caplog):
     """And the next write that succeeds stores the count."""
     (tmp_path / "folder").touch()
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
-    database._writer._capacity = 5
+    store_of(database)._writer._capacity = 5
     for n in range(3):
         database.append([record(n)])  # the first to fail says so, so that nobody waits for room any more
 
@@ -549,10 +561,10 @@ def test_what_does_not_fit_into_the_queue_is_lost_and_counted(tmp_path, caplog):
 
 def test_losses_are_told_once(database):
     """Counts that are stored are not stored again."""
-    database.count_lost("fault", 2)
+    store_of(database).count_lost("fault", 2)
     for n in range(3):
         database.append([record(n)])
-    database.count_lost("fault")
+    store_of(database).count_lost("fault")
     database.append([record(3)])
 
     assert database.query("SELECT executions FROM losses ORDER BY rowid") == [{"executions": 2}, {"executions": 1}]
@@ -563,7 +575,7 @@ def test_counts_are_not_forgotten_when_they_cannot_be_stored(tmp_path):
     """They wait for the next write, like rows."""
     (tmp_path / "folder").touch()
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
-    database.count_lost("fault")
+    store_of(database).count_lost("fault")
     database.append([record()])
     (tmp_path / "folder").unlink()
     database.flush()

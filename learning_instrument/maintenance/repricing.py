@@ -9,7 +9,7 @@ from typing import Final
 from ..costs.execution_totals import TotalsChange, apply_totals
 from ..costs.model_calls import REPORTED, ModelCall
 from ..costs.prices import Prices, price_table
-from ..database import LearningDatabase
+from ..database import LearningDatabase, store_of
 from ..sqlite.connection import Connection
 
 _SLICE: Final = 500
@@ -45,7 +45,7 @@ def reprice(
     Raises:
         DatabaseError: if the database cannot be read or written.
     """
-    prices = database.calls.prices if prices is None else prices
+    prices = store_of(database).model_calls.prices if prices is None else prices
     last = calls = changed = 0
     of = 0 if progress is None else _count(database)
     changes: dict[str, TotalsChange] = {}
@@ -57,7 +57,7 @@ def reprice(
         calls += len(rows)
         changed += sum(call.cost != old.cost for _, old, call in pairs)
         if new:
-            for execution_id, change in database.within_transaction(functools.partial(_store, new)).items():
+            for execution_id, change in store_of(database).within_transaction(functools.partial(_store, new)).items():
                 first = changes.get(execution_id, change)
                 changes[execution_id] = TotalsChange(first.before, change.after)
         if progress is not None:

@@ -9,9 +9,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ..costs.call_store import ModelCallBatch
 from ..costs.model_calls import model_call
-from ..database import LearningDatabase, as_database
+from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.guards import is_interruption
+from ..storage.store import Store
 from .span_sorter import _Sorter
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class SQLiteSpanExporter(SpanExporter):
     def __init__(self, database: "LearningDatabase | str | os.PathLike[str] | None" = None) -> None:
         self._given = database
         self._database: LearningDatabase | None = None
+        self._write_path: Store | None = None
         self._has_warned = False
         self._sorter = _Sorter()
 
@@ -41,21 +43,21 @@ class SQLiteSpanExporter(SpanExporter):
     def store(self, executions: Sequence[ReadableSpan]) -> bool:
         """Store the spans of *executions*; answer False if any was lost."""
         try:
-            return self.database.append(executions, row_from_span)
+            return self.write_path.append(executions, row_from_span)
         except Exception as fault:  # a path that is none; an exporter must not raise
             return self._failed(fault)
 
     def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; answer False if it was lost. See :func:`model_call`."""
         try:
-            return self.database.append_calls(ModelCallBatch([model_call(span, execution_id, path)]))
+            return self.write_path.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
         except Exception as fault:  # an odd span, or a path that is none: this is called in a task
             return self._failed(fault)
 
     def _store_calls(self, spans: Sequence[ReadableSpan]) -> bool:
         try:
             batch = self._sorter.sort(spans)
-            return not batch.size or self.database.append_calls(batch)
+            return not batch.size or self.write_path.append_model_calls(batch)
         except Exception as fault:  # an odd span, or a path that is none; an exporter must not raise
             return self._failed(fault)
 
@@ -78,6 +80,17 @@ class SQLiteSpanExporter(SpanExporter):
             self._database = as_database(self._given)
         return self._database
 
+    @property
+    def write_path(self) -> Store:
+        """The store of the database.
+
+        Raises:
+            ConfigurationError: if the database given is invalid.
+        """
+        if self._write_path is None:
+            self._write_path = store_of(self.database)
+        return self._write_path
+
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Wait until all that was exported is committed. Answer whether it is."""
         return self._database is None or self._database.flush(timeout_millis / 1000)
@@ -87,5 +100,5 @@ class SQLiteSpanExporter(SpanExporter):
         if self._database is not None:
             links = self._sorter.take_kept()
             if links:  # other processes may have the executions and the calls of these traces
-                self._database.append_calls(ModelCallBatch(links=links))
+                self.write_path.append_model_calls(ModelCallBatch(links=links))
             self._database.flush() if self._database is self._given else self._database.close()

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..budgets import Budget
-from ..database import LearningDatabase
+from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
 from ..safety.guards import guarded
 from . import host_providers, metrics, state
@@ -38,10 +38,11 @@ def pipeline_for(database: LearningDatabase, terms: state.PipelineOptions) -> Pi
     if host_providers.is_disabled():
         return None
     providers = terms.tracer_provider, terms.meter_provider
-    pipeline: Pipeline | None = database.pipelines.get(providers)
+    kept = store_of(database).pipelines
+    pipeline: Pipeline | None = kept.get(providers)
     if pipeline is None:
         pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, terms)
-        database.pipelines[providers] = pipeline
+        kept[providers] = pipeline
     return within_budgets(pipeline, database, terms.budgets)
 
 

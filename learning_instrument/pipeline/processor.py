@@ -39,7 +39,7 @@ class ExecutionProcessor:
     @property
     def running(self) -> InFlight:
         """Where executions are noted while they run."""
-        return self._exporter.database.running
+        return self._exporter.write_path.running
 
     def record(self, span: ReadableSpan) -> None:
         """Take the finished span of an execution."""
@@ -55,11 +55,11 @@ class ExecutionProcessor:
 
     def tell_totals(self, listener: TotalsListener) -> None:
         """Tell *listener* of executions whose model calls are added up."""
-        self._exporter.database.calls.add_listener(listener)
+        self._exporter.write_path.model_calls.add_listener(listener)
 
     def lose(self, fault: BaseException) -> None:
         """Count an execution that a fault of ours kept from being recorded."""
-        self._exporter.database.count_lost("fault")
+        self._exporter.write_path.count_lost("fault")
         if not self._has_warned:
             self._has_warned = True
             log.warning("An execution was not recorded, through a fault of ours; the task went on.", exc_info=fault)

@@ -25,6 +25,7 @@ from ..sqlite import read_only
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
 from .background_writer import GATHER_SECONDS, BackgroundWriter
 from .housekeeping import Housekeeping
+from .insertion import Insertion
 from .retention import Retention
 from .statistics import Counters, Statistics
 from .watchdog import Watchdog
@@ -40,7 +41,7 @@ _TASK_BUSY_SECONDS: Final = 0.03
 #: And before that for another thread of its own process: 50 ms together.
 _TASK_LOCK_SECONDS: Final = 0.02
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
-_CLOSE_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 5.0
 
 
 class Store:
@@ -57,9 +58,12 @@ class Store:
     def __init__(self, path: str, durability: str) -> None:
         self.path = path
         self.durability = durability
-        #: What stores model calls, and prices them.
-        self.calls = ModelCallStore()
+        #: Of executions that name this database, by their providers. Kept as long as the database.
+        self.pipelines: dict[Any, Any] = {}
+        #: Prices model calls and stores them.
+        self.model_calls = ModelCallStore()
         self._counts = Counters(path)
+        self._insertion = Insertion(self._counts, self.model_calls)
         self._housekeeping = Housekeeping()
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -73,7 +77,11 @@ class Store:
         # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
         gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
         self._writer = BackgroundWriter(
-            self._rows, self._write_behind, self._failed, self._run_housekeeping, gather_seconds=gather_seconds
+            self._insertion.rows,
+            self._write_behind,
+            self._failed,
+            self._run_housekeeping,
+            gather_seconds=gather_seconds,
         )
         self._has_tried = False
         tell_of_forks(self)
@@ -96,7 +104,7 @@ class Store:
                 self._try_to_open()
             return self._queue([(to_row, record) for record in records])
         items = [(to_row, record) for record in records]
-        rows = self._rows(items)
+        rows = self._insertion.rows(items)
         return (not rows or self._commit(rows)) and len(rows) == len(items)
 
     def _try_to_open(self) -> None:
@@ -110,7 +118,7 @@ class Store:
             finally:
                 self._lock.release()
 
-    def append_calls(self, batch: ModelCallBatch) -> bool:
+    def append_model_calls(self, batch: ModelCallBatch) -> bool:
         """Store model calls in the background, and add them up. Never raises for the database's sake.
 
         Returns:
@@ -118,7 +126,7 @@ class Store:
         """
         if self._pid != os.getpid():
             self.start_anew()
-        if self._writer.put((self.calls.priced, batch)):
+        if self._writer.put((self.model_calls.priced, batch)):
             return True
         self._counts.lose("model calls, queue full", None, len(batch.calls))
         return False
@@ -129,7 +137,7 @@ class Store:
         if self._counts.rows_behind > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             return self._defer(rows)
         try:
-            stored, refused = self._insert(self._front, rows)
+            stored, refused = self._insertion.insert(self._front, rows)
             self._counts.stored += stored
         except (sqlite3.Error, OSError, DatabaseError) as error:
             if is_interruption(error):  # as a time limit's TimeoutError, which is an OSError
@@ -138,8 +146,8 @@ class Store:
             return self._defer(rows)
         finally:
             self._lock.release()
-        if awaited := self.calls.awaited(rows):
-            self._writer.put((self.calls.priced, ModelCallBatch(due=awaited)))
+        if awaited := self.model_calls.awaited(rows):
+            self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
         if self._housekeeping.count(len(rows)):
             self._writer.request_housekeeping()
         return not refused
@@ -199,9 +207,9 @@ class Store:
                 return action(opened)
 
         self.flush()
-        return self._between_batches(act)
+        return self.between_batches(act)
 
-    def flush(self, timeout: float = _CLOSE_SECONDS) -> bool:
+    def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.
 
         A database that cannot be written at all is not waited for; its executions are kept, and tried again.
@@ -232,7 +240,7 @@ class Store:
             self.start_anew()
         if self._front.is_open:
             self._request_totals()
-        if not self._writer.flush(_CLOSE_SECONDS):
+        if not self._writer.flush(CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
         self._watchdog.close()
         with self._lock:
@@ -247,12 +255,12 @@ class Store:
         """
         if self._pid != os.getpid() or self._writer.backlog:
             return
-        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+        if self._lock.acquire(timeout=CLOSE_SECONDS):
             try:
                 self._front.close()
             finally:
                 self._lock.release()
-        if self._writer.hold(_CLOSE_SECONDS):
+        if self._writer.hold(CLOSE_SECONDS):
             try:
                 self._back.close()
             finally:
@@ -263,18 +271,6 @@ class Store:
         if getattr(self, "_pid", None) == os.getpid():
             self._front.close()
             self._back.close()
-
-    def _rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> list[Row]:
-        """Return the rows of *items*; what cannot be read is counted as lost."""
-        rows = []
-        for to_row, item in items:
-            try:
-                rows.append(to_row(item))
-            except Exception as error:  # a span that was tampered with; the others of its batch go on
-                if is_interruption(error):
-                    raise
-                self._counts.lose("unreadable", error)
-        return rows
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))
@@ -293,62 +289,19 @@ class Store:
     def _write_behind(self, items: Sequence[Row | ModelCallBatch]) -> None:
         """Commit rows and model calls, in the background. What raises is tried again."""
         rows = [item for item in items if not isinstance(item, ModelCallBatch)]
-        parts = self.calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
-        first = functools.partial(self._store_calls, parts[0]) if parts else None
+        parts = self.model_calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
+        first = functools.partial(self._insertion.store_calls, parts[0]) if parts else None
         began = time.monotonic()
-        stored, _ = self._insert(self._back, rows, first)
+        stored, _ = self._insertion.insert(self._back, rows, first)
         self._counts.stored_behind += stored
         self._counts.settle(len(rows))
         for part in parts[1:]:
             if part.due:  # thousands that another process left: as long as one part holds the lock, others can have it
                 time.sleep(time.monotonic() - began)
                 began = time.monotonic()
-            self._insert(self._back, (), functools.partial(self._store_calls, part))
+            self._insertion.insert(self._back, (), functools.partial(self._insertion.store_calls, part))
         self._housekeeping.count(len(rows) + sum(part.size for part in parts))
         self._counts.rearm_warnings()
-
-    def _insert(
-        self, target: WriteConnection, rows: Sequence[Row], then: Callable[[Connection], object] | None = None
-    ) -> tuple[int, int]:
-        """Commit *rows* and the counts nobody was told of. A row that cannot be bound is counted as lost.
-
-        Returns:
-            How many rows were new, and how many could not be bound.
-        """
-        unreported = self._counts.take_unreported()
-        try:
-            try:
-                return target.insert(rows, unreported, then), 0
-            except _UNBINDABLE:
-                stored = [self._insert_alone(target, row) for row in rows]
-                target.insert([], unreported, then)
-                return sum(filter(None, stored)), stored.count(None)
-        except BaseException as error:
-            if unreported:
-                self._counts.give_back(unreported)
-            if not is_busy(error):
-                target.close()  # a connection that found its file read-only stays so; a new one looks again
-            raise
-
-    def _insert_alone(self, target: WriteConnection, row: Row) -> int | None:
-        try:
-            return target.insert([row])
-        except _UNBINDABLE as error:
-            self._counts.lose("unreadable", error)
-            return None
-
-    def _store_calls(self, part: ModelCallBatch, opened: Connection) -> None:
-        """Store model calls within a transaction. What cannot be stored at all must not hold up what can."""
-        try:
-            self.calls.store(opened, part)
-        except Exception as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(error, _UNBINDABLE):
-                raise  # it is tried again
-            if len(part.calls) > 1:
-                for call in part.calls:
-                    self._store_calls(ModelCallBatch([call]), opened)
-            else:
-                self._counts.lose("model calls, unreadable", error, len(part.calls))
 
     def _failed(self, error: BaseException) -> bool:
         """Say that the database cannot be written; answer whether that passes by itself, as another's lock does."""
@@ -368,9 +321,9 @@ class Store:
         except (sqlite3.Error, OSError, DatabaseError):  # what is asked next tells, or it comes round again
             return
         if awaited:
-            self._writer.put((self.calls.priced, ModelCallBatch(due=awaited)))
+            self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
 
-    def _between_batches(self, step: Callable[[WriteConnection], T]) -> T:
+    def between_batches(self, step: Callable[[WriteConnection], T]) -> T:
         """Take one *step* on the background connection, patiently."""
         self.open()
         done: list[T] = []
@@ -384,7 +337,7 @@ class Store:
         """Do what would hold up a task. In the background."""
         if not (self._front.is_open or self._back.is_open):
             return  # closed since; this must not open it again
-        has_more = self.calls.run_housekeeping(self._back)
+        has_more = self.model_calls.run_housekeeping(self._back)
         if self._housekeeping.run(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
             self._writer.request_housekeeping()
 
@@ -422,7 +375,7 @@ class Store:
         self._back.abandon()
         self._writer.after_fork()
         self._watchdog.start_anew()
-        self.calls.start_anew()
+        self.model_calls.start_anew()
         self._counts.start_anew()
         self._housekeeping.start_anew()
         self._has_tried = False
@@ -434,16 +387,6 @@ class _Done:
     def __await__(self) -> Generator[None, None, None]:
         return
         yield
-
-
-_UNBINDABLE: Final = (
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    sqlite3.IntegrityError,
-    OverflowError,
-    ValueError,
-    TypeError,
-)
 
 
 def _as_it_is(row: Row) -> Row:

@@ -7,6 +7,7 @@ import pytest
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.comparison import ENOUGH, Gate, Version, compare, side
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.selection import Selection
 from tests.benchmarks.comparison import simulate
@@ -177,7 +178,7 @@ def test_p95_is_beside_its_interval(database):
 def test_metadata_values_are_compared_as_text(database, stored, asked):
     """Numbers and truth values too; and 1.1 is not 1.10. Metadata that were cut off are passed over."""
     database.append(executions(stored, 3) + executions("1.1", 2) + executions("1", 1))
-    with database._front.transaction() as connection:
+    with store_of(database)._front.transaction() as connection:
         connection.execute("""UPDATE executions SET metadata = '{"task":{"ver' WHERE rowid = 6""")
 
     assert compare(database, Version("version", asked), Version("version", "1.1")).before_executions == 3

@@ -28,6 +28,7 @@ from learning_instrument.analytics import (
 from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import fields_of, plain
 from learning_instrument.costs.prices import prices_of
+from learning_instrument.database import store_of
 from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
@@ -180,7 +181,7 @@ def test_until_and_the_filters_narrow_every_report(demo):
 def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     """Unpriced ones apart from those that nobody reported; and executions that could not be recorded."""
     with LearningDatabase(path) as database:
-        database.count_lost("queue full", 2)
+        store_of(database).count_lost("queue full", 2)
         database.append([record(actual_cost=0.5), record(cost_source="unpriced"), record(), record()])
 
     for command in ("summary", "costs"):
@@ -233,7 +234,7 @@ def test_date_of_the_prices_stands_beside_the_figures(path):
     """That of the table which was used for them: prices may have changed since."""
     with LearningDatabase(path) as database:
         for day, span_id in (("2026-10-01", 2), ("2026-11-01", 3)):
-            database.calls.price_with(prices_of({"ours": {"input": 1.0}, "date": day}))
+            store_of(database).model_calls.price_with(prices_of({"ours": {"input": 1.0}, "date": day}))
             call = chat(span_id, 1, model="ours", tokens=(1_000_000, 0))
             SQLiteSpanExporter(database).export([call] if span_id == 3 else [execution(1), call])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs.attribution import SpanLink, delete_old, store_calls
+from learning_instrument.database import store_of
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
 
@@ -206,7 +207,7 @@ def test_old_links_and_calls_that_wait_in_vain_are_deleted(database, monkeypatch
     SQLiteSpanExporter(database).export([execution(1), *(chat(n, n - 1, trace_id=2) for n in range(101, 200, 2))])
     database.flush()
 
-    database.within_transaction(delete_old)
+    store_of(database).within_transaction(delete_old)
 
     assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": 10}]
     assert [int(row["span_id"], 16) for row in calls(database)] == [191, 193, 195, 197, 199]
@@ -233,4 +234,4 @@ def test_storing_within_a_transaction_answers_what_was_touched(database):
     def store(connection):
         return [store_calls(connection, [known, waiting], []), store_calls(connection, [known], [link])]
 
-    assert database.within_transaction(store) == [{"x"}, {"y"}]
+    assert store_of(database).within_transaction(store) == [{"x"}, {"y"}]

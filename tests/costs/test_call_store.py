@@ -9,6 +9,7 @@ from calls import calls, chat, costs, execution
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs.call_store import ModelCallBatch, ModelCallStore
 from learning_instrument.costs.model_calls import model_call
+from learning_instrument.database import store_of
 from learning_instrument.ids import execution_id
 
 TRACE = execution(1)
@@ -24,7 +25,10 @@ def batch(*span_ids):
 def test_execution_and_its_calls_come_in_either_order(tmp_path, durability, is_call_first):
     """The sums are there as soon as both are."""
     with LearningDatabase(tmp_path / "learning.db", durability) as database:
-        steps = [lambda: database.append_calls(batch(2, 3)), lambda: SQLiteSpanExporter(database).store([TRACE])]
+        steps = [
+            lambda: store_of(database).append_model_calls(batch(2, 3)),
+            lambda: SQLiteSpanExporter(database).store([TRACE]),
+        ]
         for step in steps if is_call_first else reversed(steps):
             step()
             database.flush()
@@ -38,15 +42,15 @@ def test_execution_and_its_calls_come_in_either_order(tmp_path, durability, is_c
 def test_calls_that_wait_do_not_defer_executions(database):
     """A row is committed before its task returns, though the background has calls to store."""
     database.open()
-    assert database._writer.hold(5)
+    assert store_of(database)._writer.hold(5)
     try:
-        database.append_calls(batch(2, 3))
+        store_of(database).append_model_calls(batch(2, 3))
         SQLiteSpanExporter(database).store([TRACE])
         with sqlite3.connect(database.path) as connection:
             assert connection.execute("SELECT count(*) FROM executions").fetchone() == (1,)
         connection.close()
     finally:
-        database._writer.release()
+        store_of(database)._writer.release()
 
     assert costs(database)[0]["actual_cost"] == 0.5
     assert database.statistics().deferred == 0
@@ -55,7 +59,7 @@ def test_calls_that_wait_do_not_defer_executions(database):
 def test_calls_of_another_process_are_added_up_by_the_next_question(tmp_path):
     """A forked child ends a call of its parent's task; the parent's row comes later."""
     with LearningDatabase(tmp_path / "learning.db") as child:
-        child.append_calls(batch(2))
+        store_of(child).append_model_calls(batch(2))
     with LearningDatabase(tmp_path / "learning.db") as parent:
         SQLiteSpanExporter(parent).store([TRACE])
 
@@ -78,7 +82,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
     """Though they are more than one part: by upkeep, which nobody has to ask for."""
     executions = [execution(number) for number in range(1, 601)]
     with LearningDatabase(tmp_path / "learning.db") as child:
-        child.append_calls(
+        store_of(child).append_model_calls(
             ModelCallBatch(
                 [
                     model_call(chat(10_000 + number, number, cost=0.25), execution_id(span.start_time, 1, number))
@@ -90,7 +94,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
     SQLiteSpanExporter(parent).store(executions)
 
     rounds = 1
-    while parent.calls.run_housekeeping(parent._back):
+    while store_of(parent).model_calls.run_housekeeping(store_of(parent)._back):
         rounds += 1
     parent.close()
 
@@ -103,7 +107,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
 def test_calls_of_another_process_are_added_up_when_the_database_is_closed(tmp_path):
     """By whoever closes it."""
     with LearningDatabase(tmp_path / "learning.db") as child:
-        child.append_calls(batch(2))
+        store_of(child).append_model_calls(batch(2))
     with LearningDatabase(tmp_path / "learning.db") as parent:
         SQLiteSpanExporter(parent).store([TRACE])
 
@@ -116,8 +120,8 @@ def test_call_that_cannot_be_stored_is_counted_and_in_nobodys_way(database, capl
     """What is queued behind it is written."""
     odd = batch(2).calls[0]._replace(model=object())
 
-    database.append_calls(ModelCallBatch([odd]))
-    database.append_calls(batch(3))
+    store_of(database).append_model_calls(ModelCallBatch([odd]))
+    store_of(database).append_model_calls(batch(3))
     SQLiteSpanExporter(database).store([TRACE])
 
     assert [row["span_id"] for row in calls(database)] == [f"{3:016x}"]

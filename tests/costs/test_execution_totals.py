@@ -6,6 +6,7 @@ import pytest
 from calls import START, calls, chat, costs, execution, span, usage
 
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
+from learning_instrument.database import store_of
 from learning_instrument.ids import execution_id
 from learning_instrument.record import COLUMNS
 
@@ -160,7 +161,7 @@ def test_calls_go_with_their_execution(added_up, database):
     """Retention and pruning delete executions; nothing of them stays."""
     added_up(execution(1, COST_ACTUAL=5.0), priced(2))
 
-    database.within_transaction(lambda connection: connection.execute("DELETE FROM executions"))
+    store_of(database).within_transaction(lambda connection: connection.execute("DELETE FROM executions"))
 
     assert calls(database) == database.query("SELECT * FROM reported_costs") == []
 
@@ -169,9 +170,9 @@ def test_row_that_replaces_a_lost_one_is_added_up_again(added_up, database):
     """A process that seemed dead ends its task after all."""
     added_up(execution(1), priced(2))
     found = "UPDATE executions SET outcome = ?, actual_cost = ?, cost_source = NULL, defaulted = '[]'"
-    database.within_transaction(lambda connection: connection.execute(found, ("lost", 0.0)))
+    store_of(database).within_transaction(lambda connection: connection.execute(found, ("lost", 0.0)))
 
-    database.within_transaction(lambda connection: connection.execute(found, ("succeeded", 7.0)))
+    store_of(database).within_transaction(lambda connection: connection.execute(found, ("succeeded", 7.0)))
 
     assert cost_of(costs(database)[0]) == (0.15, "priced", False)
     assert database.query("SELECT cost FROM reported_costs") == [{"cost": 7.0}]

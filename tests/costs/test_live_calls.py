@@ -26,6 +26,7 @@ from learning_instrument import (
 from learning_instrument.pipeline import processor as processor_module
 from learning_instrument.pipeline.pipelines import _members
 from learning_instrument.pipeline.processor import ModelCallProcessor
+from learning_instrument.storage.store import Store
 
 
 @pytest.fixture
@@ -359,7 +360,7 @@ def test_odd_spans_raise_nothing(recorded, make):
 
 def test_fault_in_the_background_reaches_no_task(recorded, call, monkeypatch):
     """Neither does a database that cannot be had."""
-    monkeypatch.setattr(LearningDatabase, "append_calls", lambda self, batch: 1 / 0)
+    monkeypatch.setattr(Store, "append_model_calls", lambda self, batch: 1 / 0)
 
     assert record_execution(lambda task: call() or "done")({}) == "done"
 

@@ -12,6 +12,7 @@ from learning_instrument import configure
 from learning_instrument.costs import prices
 from learning_instrument.costs.model_calls import model_call
 from learning_instrument.costs.prices import Prices, price_table, prices_of
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 
 OWN = {"llama-3.1-70b": {"input": 0.2, "cached": 0.05, "output": 0.6}}
@@ -139,7 +140,7 @@ def test_unusable_file_of_the_environment_is_a_warning(database, monkeypatch, ca
     """Nobody can catch an error in the background."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_PRICES", "/no/such.toml")
 
-    assert database.calls.prices == Prices()
+    assert store_of(database).model_calls.prices == Prices()
     assert "/no/such.toml" in caplog.text
 
 

@@ -10,6 +10,7 @@ from calls import chat, execution
 
 import learning_instrument
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
+from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.outcome import Outcome
 from learning_instrument.storage.liveness import this_process
@@ -103,7 +104,7 @@ def test_source_tree_that_is_not_installed(tmp_path):
 
 
 def test_losses_and_their_reasons(found, database):
-    database.count_lost("queue full", 7)
+    store_of(database).count_lost("queue full", 7)
     database.append([ExecutionRecord(task_type="t")])
 
     assert found()["records lost"].what.startswith("7 executions were not recorded (queue full)")
@@ -161,7 +162,7 @@ def test_ledger_of_running_executions(found, database):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     ours = this_process()
-    database.transact(
+    store_of(database).transact(
         lambda execute: [
             *(
                 execute(
@@ -182,7 +183,7 @@ def test_ledger_of_running_executions(found, database):
 
 
 def test_older_schema(found, database):
-    database.transact(lambda execute: execute("PRAGMA user_version = 1"))
+    store_of(database).transact(lambda execute: execute("PRAGMA user_version = 1"))
 
     assert found()["schema"].severity is Severity.WARNING
 

@@ -5,13 +5,14 @@ from calls import calls, chat, costs, execution
 
 from learning_instrument import SQLiteSpanExporter
 from learning_instrument.costs.prices import price_table, prices_of
+from learning_instrument.database import store_of
 from learning_instrument.maintenance.repricing import Repriced, reprice
 
 
 @pytest.fixture
 def stored(database):
     """A database with a reported call, a priced one, and one that nobody could price."""
-    database.calls.price_with(prices_of({"ours": {"input": 1.0}}))
+    store_of(database).model_calls.price_with(prices_of({"ours": {"input": 1.0}}))
     SQLiteSpanExporter(database).export(
         [
             execution(1),

@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, configure, current_execution, record_execution, semconv
+from learning_instrument.database import store_of
 from learning_instrument.pipeline.private_tracer import PrivateTracer
 
 
@@ -437,7 +438,7 @@ def test_fault_of_ours_is_counted_and_logged_once(database, caplog, monkeypatch)
 def test_losses_are_stored_with_the_next_row(database):
     """What could not be recorded is in the table ``losses``, so that reports can say so."""
     configure(database)
-    database.count_lost("fault", 2)
+    store_of(database).count_lost("fault", 2)
 
     SyncPool().execute_task({})
     SyncPool().execute_task({})

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.group_totals import totals
+from learning_instrument.database import store_of
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import cubes
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
@@ -477,10 +478,10 @@ def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     monkeypatch.setattr("learning_instrument.sqlite.yielding.is_idle", lambda *_: False)
     database.append(records(300))
 
-    database._writer.between_batches(database._run_housekeeping)
+    store_of(database)._writer.between_batches(store_of(database)._run_housekeeping)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
     monkeypatch.setattr("learning_instrument.rollups.catch_up._LARGE_LAG_ROWS", 100)
-    database._writer.between_batches(database._run_housekeeping)
+    store_of(database)._writer.between_batches(store_of(database)._run_housekeeping)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
 

@@ -12,6 +12,7 @@ import pytest
 
 import learning_instrument
 from learning_instrument import record_execution
+from learning_instrument.database import store_of
 from learning_instrument.safety.guards import guarded, is_interruption
 
 
@@ -175,7 +176,7 @@ def test_time_limit_while_a_row_is_made_is_kept(database, handle):
     handle(HANDLERS["function"](TimeoutError("alarm")))
 
     with pytest.raises(TimeoutError):
-        database.append([object()], lambda record: signal.raise_signal(signal.SIGINT))
+        store_of(database).append([object()], lambda record: signal.raise_signal(signal.SIGINT))
 
 
 def test_what_the_object_itself_raises_stays(configured, handle):

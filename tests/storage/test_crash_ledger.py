@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase, record_execution
+from learning_instrument.database import store_of
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.storage import watchdog
 from learning_instrument.storage.liveness import SILENCE_SECONDS, this_process
@@ -545,7 +546,7 @@ class TestLeftBehind:
         if child == 0:
             status = 1
             with contextlib.suppress(BaseException):
-                assert not database.running.by_id
+                assert not store_of(database).running.by_id
                 record_execution(learning_db=database)(lambda task: time.sleep(3 * LONG))({"task_id": "childs"})
                 wait_until(lambda: [entry["task_id"] for entry in entries()] == ["parents"])
                 status = 0

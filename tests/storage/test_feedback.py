@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError, UnknownExecutionError
 from learning_instrument.outcome import Outcome
 from learning_instrument.storage.feedback import checked, history, ratings_within_an_hour, should_ask_for_feedback
@@ -144,7 +145,7 @@ def test_it_goes_with_its_execution(database, record):
     """Whoever deletes that: retention, prune, or a hand."""
     database.add_feedback(record.execution_id, rating=4)
 
-    database.transact(lambda execute: execute("DELETE FROM executions"))
+    store_of(database).transact(lambda execute: execute("DELETE FROM executions"))
 
     assert database.query("SELECT * FROM feedback") == []
 
@@ -157,7 +158,7 @@ def test_failed_work_leaves_nothing_behind(database, record):
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        database.transact(work)
+        store_of(database).transact(work)
 
     assert len(database.query("SELECT * FROM executions")) == 1
 
@@ -230,5 +231,7 @@ def test_five_ratings_within_an_hour_are_enough(database, record):
     database.add_feedback("the task", rating=5)
     assert should_ask_for_feedback(worth_it, database, **QUIET) is False
 
-    database.transact(lambda execute: execute("UPDATE feedback SET timestamp = '2020-01-01T00:00:00.000000+00:00'"))
+    store_of(database).transact(
+        lambda execute: execute("UPDATE feedback SET timestamp = '2020-01-01T00:00:00.000000+00:00'")
+    )
     assert should_ask_for_feedback(worth_it, database, **QUIET) is True

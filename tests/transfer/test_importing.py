@@ -22,6 +22,7 @@ from learning_instrument.costs.attribution import store_calls
 from learning_instrument.costs.call_store import ModelCallBatch
 from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.costs.prices import prices_of
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
 from learning_instrument.ids import execution_id
 from learning_instrument.maintenance.repricing import reprice
@@ -234,8 +235,8 @@ def test_what_the_pool_reported_comes_along(target, tmp_path):
         "unpriced", None, 0.5, None,
     )  # fmt: skip
     with LearningDatabase(source) as database:
-        database.calls.price_with(prices_of({"local": {"input": 2.0}}))
-        database.append_calls(ModelCallBatch([call]))
+        store_of(database).model_calls.price_with(prices_of({"local": {"input": 2.0}}))
+        store_of(database).append_model_calls(ModelCallBatch([call]))
 
     for _ in range(2):
         import_executions(target, [source])
