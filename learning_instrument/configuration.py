@@ -1,13 +1,12 @@
-"""The one place where provider, processor, exporter and database are joined."""
+"""``configure()`` and ``shutdown()``: join tracer provider, processor, exporter and database."""
 
 import contextlib
-import functools
 import logging
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
@@ -18,14 +17,27 @@ from .budgets import Budget, budgets_of
 from .costs.prices import prices_of
 from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
-from .pipeline import host_providers, metrics, otlp, state
-from .pipeline.exporter import SQLiteSpanExporter
-from .pipeline.pipelines import _join, _member_of, _members, _pipeline, _State, _within_budgets
+from .pipeline import metrics, otlp, pipelines
+from .pipeline.host_providers import check_providers, is_disabled
 from .pipeline.private_tracer import OwnIds
-from .pipeline.processor import ExecutionProcessor
+from .pipeline.state import Installed, install
 from .storage.retention import retention
 
 log = logging.getLogger(__name__)
+
+
+class _Settings(NamedTuple):
+    """The configuration of this process."""
+
+    database: LearningDatabase
+    budgets: tuple[Budget, ...] = ()
+    #: Set by the instrumentor; an application's own ``configure()`` replaces it.
+    is_private: bool = False
+
+
+class _State:
+    lock = threading.Lock()
+    settings: _Settings | None = None
 
 
 def configure(
@@ -40,148 +52,139 @@ def configure(
     budget: Budget | Sequence[Budget] | None = None,
     measure_resources: bool = True,
 ) -> LearningDatabase:
-    """Record every decorated execution. Called twice with the same database, it does nothing more.
+    """Record every decorated execution.
 
-    But a budget may be given later, where there was none.
+    Called again with the same database it does nothing, but for a budget where there was none.
 
     Args:
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
         durability: ``"commit"`` or ``"batch"``; see :class:`LearningDatabase`.
-        tracer_provider: the spans' provider; by default the global one, which is set up where there is none.
-        meter_provider: the metrics' provider; by default the global one, once there is one.
-        retention_days: rows older than so many days are deleted in the background.
-        max_size: the oldest rows are deleted in the background when the database holds more, in bytes or as ``"1GB"``.
-        prices: your own, before all others: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in US dollars
-            per million tokens, or the path of a TOML file that says so; by default ``$LEARNING_INSTRUMENT_PRICES``.
-        budget: one or several, for all executions that are recorded here: not for those with a database of their own.
-        measure_resources: whether the processor time of synchronous tasks is measured, and their memory where it can be
-            told apart, which takes a microsecond for each.
+        tracer_provider: the provider of spans; by default the global one, which is set up where there is none.
+        meter_provider: the provider of metrics; by default the global one, once it is set up.
+        retention_days: older executions are deleted in the background.
+        max_size: the largest size of the database, in bytes or as ``"1GB"``; beyond it the oldest executions are
+            deleted in the background.
+        prices: your own prices, which take precedence: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in
+            US dollars per million tokens, or the path of such a TOML file; by default
+            ``$LEARNING_INSTRUMENT_PRICES``.
+        budget: one or several, for all executions but those with a database of their own.
+        measure_resources: whether to measure the processor time of synchronous tasks, and their memory where it can be
+            attributed; about a microsecond for each task.
 
     Returns:
-        The database that is recorded into.
+        The database of the executions.
 
     Raises:
-        ConfigurationError: for an argument that cannot be used, or another database or budget than before.
+        ConfigurationError: for an invalid argument, or a database or budget that differs from the configured one.
     """
-    limits, price_list = retention(retention_days, max_size), prices_of(prices)
-    budgets = budgets_of(budget)
-    host_providers.check_providers(tracer_provider, meter_provider)
+    limits, price_list, budgets = retention(retention_days, max_size), prices_of(prices), budgets_of(budget)
+    check_providers(tracer_provider, meter_provider)
     with _State.lock:
-        current = _State.database
-        wanted = current if current is not None and database is None else as_database(database, durability)
-        if current is not None and not _State.is_private:
-            if wanted.path != current.path or durability not in (None, current.durability):
+        current = _State.settings
+        wanted = current.database if current is not None and database is None else as_database(database, durability)
+        if current is not None and not current.is_private:
+            if wanted.path != current.database.path or durability not in (None, current.database.durability):
                 raise ConfigurationError(
-                    f"Executions are recorded into {current!r} already; call shutdown() before configuring {wanted!r}."
+                    f"Executions are recorded into {current.database!r} already:"
+                    f" call shutdown() before configuring {wanted!r}."
                 )
-            _limit_later(budgets)
-            return current
-        _State.database, _State.is_private, _State.budgets = wanted, False, budgets
-        if current is not None and current is not wanted:
-            current.close()
+            _add_budgets(current, budgets)
+            return current.database
+        _State.settings = _Settings(wanted, budgets)
+        if current is not None and current.database is not wanted:
+            current.database.close()
         store = store_of(wanted)
         store.limit(limits)
         store.model_calls.price_with(price_list)
         metrics.use(meter_provider)
-        _State.measures_resources = measure_resources
-        if not host_providers.is_disabled():
+        if not is_disabled():
             provider = tracer_provider if tracer_provider is not None else _global_provider()
-            processor = ExecutionProcessor(SQLiteSpanExporter(wanted))
-            _join(processor, provider)
-            join = functools.partial(_pipeline, processor, _member_of, provider)
-            state.install(functools.partial(_within_budgets, join, wanted, budgets))
+            install(pipelines.builder_for(wanted, provider, budgets), measures_resources=measure_resources)
     return wanted
 
 
-def _limit_later(budgets: tuple[Budget, ...]) -> None:
-    """Put what is configured already under *budgets*.
+def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
+    """Apply *budgets* to the *current* configuration.
 
     Raises:
-        ConfigurationError: if it is under others.
+        ConfigurationError: if it has other ones.
     """
-    if not budgets or budgets == _State.budgets:
+    if not budgets or budgets == current.budgets:
         return
-    if _State.budgets:
+    if current.budgets:
         raise ConfigurationError(
-            f"Executions are under the budget {_State.budgets!r} already; call shutdown() before {budgets!r}."
+            f"Executions have the budget {current.budgets!r} already: call shutdown() before configuring {budgets!r}."
         )
-    join = state.installed()
-    if join is not None and _State.database is not None:
-        _State.budgets = budgets
-        state.install(functools.partial(_within_budgets, join, _State.database, budgets))
+    if Installed.builder is not None:
+        _State.settings = current._replace(budgets=budgets)
+        limited = pipelines.limited(Installed.builder, current.database, budgets)
+        install(limited, measures_resources=Installed.measures_resources)
 
 
 def configure_privately(
     database: "LearningDatabase | str | os.PathLike[str] | None" = None, durability: str | None = None
 ) -> LearningDatabase:
-    """Record every execution without touching the global provider, unless ``configure()`` was called before.
+    """Record every execution without setting a global provider, unless ``configure()`` was called before.
 
-    For the instrumentor: were it to set a global provider, the application's own would be refused. That one is used
-    as soon as it is there.
+    For the instrumentor: OpenTelemetry would refuse the application's own provider after one of ours. That provider is
+    used as soon as it is set.
     """
     with _State.lock:
-        if _State.database is None:
-            _State.database, _State.is_private = as_database(database, durability), True
-            if not host_providers.is_disabled():
+        if _State.settings is None:
+            _State.settings = _Settings(as_database(database, durability), is_private=True)
+            if not is_disabled():
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
-                processor = ExecutionProcessor(SQLiteSpanExporter(_State.database))
-                join = functools.partial(_pipeline, processor, functools.partial(_join, processor), None)
-                state.install(functools.partial(_within_budgets, join, _State.database, ()))
-        return _State.database
+                install(pipelines.builder_for(_State.settings.database, None))
+        return _State.settings.database
 
 
 def configured_database() -> LearningDatabase | None:
-    """Return the database that is recorded into, where one is configured."""
-    return _State.database
+    """Return the configured database, or None."""
+    return None if _State.settings is None else _State.settings.database
 
 
 def configured_budgets() -> tuple[Budget, ...]:
-    """Return the budgets of all executions that are recorded where ``configure()`` said."""
-    return _State.budgets
+    """Return the budgets given to ``configure()``."""
+    return () if _State.settings is None else _State.settings.budgets
 
 
 def deconfigure_privately() -> None:
     """Undo :func:`configure_privately`, unless ``configure()`` was called since."""
-    if _State.is_private:
+    if _State.settings is not None and _State.settings.is_private:
         shutdown()
 
 
 def shutdown() -> None:
-    """Undo :func:`configure`: write what is queued, detach, and close the database."""
+    """Undo :func:`configure`: write the queue, detach from providers, and close the database."""
     with _State.lock:
-        database, _State.database, _State.is_private, _State.budgets = _State.database, None, False, ()
-        state.install(None)
+        settings, _State.settings = _State.settings, None
+        install(None)
         metrics.use(None)
-        _State.measures_resources = True
-        for member in _members.values():
-            member.processor = None
-    if database is not None:
-        database.close()
+        pipelines.detach()
+    if settings is not None:
+        settings.database.close()
 
 
 @contextlib.contextmanager
 def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
-    """Record into *database* until the block ends, in place of what was configured. For tests.
+    """Record into *database* until the block ends, then restore the configuration. For tests.
 
-    No global tracer provider is set: it could not be taken back.
+    No global tracer provider is set: that could not be undone.
     """
     with _State.lock:
-        before = _State.database, _State.is_private, _State.budgets, _State.measures_resources
-        join = state.installed()
-        meter_provider = metrics.in_use()
-        processors = [(member, member.processor) for member in _members.values()]
-        _State.database, _State.is_private, _State.budgets = None, False, ()
+        before, _State.settings = _State.settings, None
+        builder, measures_resources = Installed.builder, Installed.measures_resources
+        meter_provider, attachments = metrics.in_use(), pipelines.attached()
     try:
         yield configure(database, tracer_provider=trace.get_tracer_provider())
     finally:
         shutdown()
         with _State.lock:
-            _State.database, _State.is_private, _State.budgets, _State.measures_resources = before
-            state.install(join)
+            _State.settings = before
+            install(builder, measures_resources=measures_resources)
             metrics.use(meter_provider)
-            for member, processor in processors:
-                member.processor = processor
+            pipelines.reattach(attachments)
 
 
 def _global_provider() -> Any:
@@ -194,7 +197,7 @@ def _global_provider() -> Any:
 
 
 def _export_by_otlp() -> None:
-    """Set up an SDK that exports, where there is none: the user asked for it, so the application's own is refused."""
+    """Set up an SDK that exports, where there is none. The user asked for it, so the application's own is refused."""
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         exporter = otlp.exporter()
         if exporter is None:
@@ -203,10 +206,10 @@ def _export_by_otlp() -> None:
             _global_provider().add_span_processor(BatchSpanProcessor(exporter))
 
 
-def _start_anew() -> None:
-    """Go on in a forked child: another thread of the parent's may have held them."""
-    _State.lock, _State.members_lock = threading.Lock(), threading.RLock()
+def _reset_in_child() -> None:
+    """Replace the lock in a forked child: another thread of the parent may have held it."""
+    _State.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(after_in_child=_reset_in_child)

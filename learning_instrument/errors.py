@@ -8,29 +8,29 @@ class LearningInstrumentError(Exception):
 
 
 class ConfigurationError(LearningInstrumentError, ValueError):
-    """An argument, a keyword or an environment variable that cannot be used."""
+    """An invalid argument, option or environment variable."""
 
 
 class DatabaseError(LearningInstrumentError):
-    """A database that cannot be opened, read or written."""
+    """A database cannot be opened, read or written."""
 
 
 class SchemaVersionError(DatabaseError):
-    """A database written by a newer release than this one."""
+    """A database was written by a newer release."""
 
 
 class UnknownExecutionError(LearningInstrumentError, LookupError):
-    """An id that names no execution, or more than one."""
+    """An id matches no execution, or more than one."""
 
 
 class BudgetExceeded(LearningInstrumentError):  # noqa: N818 - the name that was promised
-    """A task that was refused before it started, for its budget is spent or cannot be checked.
+    """A task was refused before it started: its budget is spent or cannot be checked.
 
     Args:
-        message: what is said of it.
-        spent_usd: what is spent in the present window, in US dollars; None where that cannot be told.
-        limit_usd: the limit.
-        opens: when the next window begins.
+        message: the text of the exception.
+        spent_usd: the amount spent in the present window, in US dollars; None where unknown.
+        limit_usd: the limit, in US dollars.
+        opens: the start of the next window.
     """
 
     def __init__(

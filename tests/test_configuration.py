@@ -99,8 +99,8 @@ def test_another_database_is_refused_until_shutdown(tmp_path):
         ({"max_size": "big"}, "max_size"),
         ({"max_size": 0}, "max_size"),
         ({"max_size": True}, "max_size"),
-        ({"tracer_provider": object()}, r"tracer_provider=.*get_tracer\(\)"),
-        ({"meter_provider": "prometheus"}, "meter_provider='prometheus'"),
+        ({"tracer_provider": object()}, r"Invalid tracer_provider .*get_tracer\(\)"),
+        ({"meter_provider": "prometheus"}, "Invalid meter_provider 'prometheus'"),
     ],
 )
 def test_unusable_argument_is_refused(keywords, named):

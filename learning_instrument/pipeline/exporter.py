@@ -13,13 +13,13 @@ from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.guards import is_interruption
 from ..storage.store import Store
-from .span_sorter import _Sorter
+from .span_sorter import SpanSorter
 
 log = logging.getLogger(__name__)
 
 
 class SQLiteSpanExporter(SpanExporter):
-    """Stores the spans of executions and their model calls in a LearningDatabase, and passes over all others.
+    """Stores the spans of executions and their model calls in a LearningDatabase, and ignores all others.
 
     Args:
         database: a LearningDatabase or a path; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
@@ -32,7 +32,7 @@ class SQLiteSpanExporter(SpanExporter):
         self._database: LearningDatabase | None = None
         self._write_path: Store | None = None
         self._has_warned = False
-        self._sorter = _Sorter()
+        self._sorter = SpanSorter()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store the executions and model calls among *spans*; ``FAILURE`` if any was lost."""
@@ -41,24 +41,24 @@ class SQLiteSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS if is_stored else SpanExportResult.FAILURE
 
     def store(self, executions: Sequence[ReadableSpan]) -> bool:
-        """Store the spans of *executions*; answer False if any was lost."""
+        """Store the spans of *executions*; return False if any was lost."""
         try:
             return self.write_path.append(executions, row_from_span)
-        except Exception as fault:  # a path that is none; an exporter must not raise
+        except Exception as fault:  # such as an invalid path; an exporter must not raise
             return self._failed(fault)
 
     def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
-        """Store the span of a model call within an execution; answer False if it was lost. See :func:`model_call`."""
+        """Store the span of a model call within an execution; return False if it was lost. See :func:`model_call`."""
         try:
             return self.write_path.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
-        except Exception as fault:  # an odd span, or a path that is none: this is called in a task
+        except Exception as fault:  # such as a malformed span or an invalid path: this is called in a task
             return self._failed(fault)
 
     def _store_calls(self, spans: Sequence[ReadableSpan]) -> bool:
         try:
             batch = self._sorter.sort(spans)
             return not batch.size or self.write_path.append_model_calls(batch)
-        except Exception as fault:  # an odd span, or a path that is none; an exporter must not raise
+        except Exception as fault:  # such as a malformed span or an invalid path; an exporter must not raise
             return self._failed(fault)
 
     def _failed(self, fault: Exception) -> bool:
@@ -71,10 +71,10 @@ class SQLiteSpanExporter(SpanExporter):
 
     @property
     def database(self) -> LearningDatabase:
-        """The database that is written to.
+        """The database of the executions.
 
         Raises:
-            ConfigurationError: if none can be made of what was given.
+            ConfigurationError: if the constructor's argument is invalid.
         """
         if self._database is None:
             self._database = as_database(self._given)
@@ -92,11 +92,11 @@ class SQLiteSpanExporter(SpanExporter):
         return self._write_path
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Wait until all that was exported is committed. Answer whether it is."""
+        """Wait until all exported spans are committed; return whether they are."""
         return self._database is None or self._database.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
-        """Write what is queued, and close a database of our own making."""
+        """Write the queue, and close the database if this exporter opened it."""
         if self._database is not None:
             links = self._sorter.take_kept()
             if links:  # other processes may have the executions and the calls of these traces

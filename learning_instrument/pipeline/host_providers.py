@@ -1,4 +1,4 @@
-"""Host providers."""
+"""Checks the host's providers, and gets our tracer from them."""
 
 import os
 from typing import Any
@@ -12,10 +12,10 @@ from ..version import __version__
 
 
 def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
-    """Refuse what is no provider here, where the user gives it: in a task it would only be a log message.
+    """Check providers where the user passes them: in a task an invalid one would only be logged.
 
     Raises:
-        ConfigurationError: for an object that makes no tracers, or no meters.
+        ConfigurationError: for an object that is not a provider of tracers or meters.
     """
     for name, provider, method in (
         ("tracer_provider", tracer_provider, "get_tracer"),
@@ -23,7 +23,7 @@ def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
     ):
         if provider is not None and (isinstance(provider, type) or not callable(getattr(provider, method, None))):
             raise ConfigurationError(
-                f"{name}={provider!r} is no provider: it needs {method}(). Pass an SDK's, or None."
+                f"Invalid {name} {provider!r}: expected a provider with {method}(), such as the SDK's, or None."
             )
 
 
@@ -33,5 +33,5 @@ def is_disabled() -> bool:
 
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
-    """Return our tracer of *tracer_provider*, or of the global one, which may still be to come."""
+    """Return our tracer of *tracer_provider*, or of the global one, which may be set later."""
     return trace.get_tracer(SCOPE_NAME, __version__, tracer_provider)

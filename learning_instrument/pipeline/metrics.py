@@ -1,9 +1,9 @@
-"""Executions as OpenTelemetry metrics. Knows the metrics API only; the provider is the host's.
+"""Publishes executions as OpenTelemetry metrics. Uses the metrics API only; the provider is the host's.
 
-To record one execution takes the SDK longer than all else that is done for it. So a task leaves its attributes in a
-queue, and they are recorded where no task waits: by whoever collects the metrics, through the callback of an observable
-instrument, which the SDK calls before it looks at the others; and by a thread once many wait. What is collected has
-every execution that has ended.
+Recording an execution in the SDK takes longer than all other work for it. So a task puts its attributes in a queue,
+and no task waits for the recording: the metric reader does it, through the callback of an observable instrument, which
+the SDK calls before it reads the others; and a thread does it once the queue is long. Each collection has every
+execution that has ended.
 """
 
 import logging
@@ -13,7 +13,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -38,7 +38,10 @@ from ..version import __version__
 from .host_providers import check_providers
 from .pool_gauges import ObservedPool, ObservedPools, Read
 
-#: How long a fork waits for those that are being recorded.
+if TYPE_CHECKING:
+    from ..costs.execution_totals import TotalsChange
+
+#: How long a fork waits for a recording in progress.
 _FORK_SECONDS: Final = 2.0
 log = logging.getLogger(__name__)
 
@@ -48,39 +51,23 @@ BUCKETS: Final = (
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
     7200.0,
 )  # fmt: skip
-#: How many different values of one attribute are told apart. Those that come later are one: a task type made of an id
-#: would otherwise make a time series for each task, here, in the collector and in the database behind it.
+#: The most values of one attribute; later values become one. A task type made of an id would otherwise make a time
+#: series for each task, here, in the collector and in its database.
 MOST_VALUES: Final = 100
-#: What those are called; OpenTelemetry's word.
+#: The value for later ones; OpenTelemetry's word.
 OTHER: Final = semconv.OTHER_ERROR
 
-#: How many executions wait until a thread takes them.
+#: The length of the queue that starts a thread.
 _MANY: Final = 1_000
-#: How many wait at most. They hold their attributes, descriptions included.
+#: The longest queue. Items hold their attributes, descriptions included.
 _MOST_WAITING: Final = 20_000
-#: How many executions are remembered that have ended, for sums of their model calls that come later.
+#: Ended executions that are remembered, for totals of their model calls that come later.
 _MOST_REMEMBERED: Final = 10_000
 
 Attributes = dict[str, str]
 
-# Not the empty one, in place of which the SDK takes the collector's own.
+# Not an empty context: the SDK would use the current one of the collecting thread.
 _NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
-
-
-class TotalsChange(Protocol):
-    """What is known of an execution once its model calls are added up. None: nobody can tell."""
-
-    @property
-    def after(self) -> float | None:
-        """Its cost in US dollars."""
-
-    @property
-    def input_tokens(self) -> int | None:
-        """Tokens in."""
-
-    @property
-    def output_tokens(self) -> int | None:
-        """Tokens out."""
 
 
 class _Ended(NamedTuple):
@@ -90,31 +77,31 @@ class _Ended(NamedTuple):
 
 class _Added(NamedTuple):
     execution_id: str
-    total: TotalsChange
+    change: "TotalsChange"
 
 
 class ExecutionMetrics:
     """The metrics of executions in one meter provider; made by :func:`metrics_of`.
 
     Args:
-        meter_provider: where they are published; None for the global one, which may be set up later.
+        meter_provider: the provider to publish to; None for the global one, which may be set up later.
     """
 
     def __init__(self, meter_provider: MeterProvider | None) -> None:
-        self._is_heard = meter_provider is not None
+        self._has_provider = meter_provider is not None
         self._is_draining = False
         self._pending: deque[_Ended | _Added] = deque(maxlen=_MOST_WAITING)
         self._bounded = _Bounded()
-        #: Those seen so far are shown when nothing runs, too.
+        #: Pool types seen so far: they are published with 0 in flight, too.
         self._pool_types: set[str | None] = set()
         self._running: weakref.WeakSet[InFlight] = weakref.WeakSet()
         self.pools = ObservedPools()
-        #: Where executions without a database are noted while they run.
+        #: Executions in flight without a database.
         self.own_running = InFlight(lambda: None)
         self.own_running.is_watched = True
         self.count_running(self.own_running)
         self.start_anew()
-        # Last, for whoever collects calls back at once.
+        # Last: a reader may call back at once.
         self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider))
         tell_of_forks(self)
 
@@ -134,52 +121,54 @@ class ExecutionMetrics:
             _observable(meter.create_observable_gauge, metric, _PoolGauge(self.pools, figure))
 
     def count_running(self, running: InFlight) -> None:
-        """Count among those in flight the executions of ours in *running*."""
+        """Include the executions of *running* in the number in flight."""
         self._running.add(running)
 
     def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
-        """Take an execution that ended, as its attributes have it, and its span. On the task's thread."""
-        if self._is_heard or self._look():
+        """Queue an ended execution: its attributes and its span. Called on the task's thread."""
+        if self._has_provider or self._find_provider():
             self._put(_Ended(attributes, span.get_span_context()))
 
-    def totals_known(self, totals: Mapping[str, TotalsChange]) -> None:
-        """Take what executions cost and used, now that their model calls are added up. Repetition does no harm."""
-        if self._is_heard:
+    def totals_known(self, totals: "Mapping[str, TotalsChange]") -> None:
+        """Queue the new cost and tokens of executions whose model calls were added up. Idempotent."""
+        if self._has_provider:
             for execution_id, total in totals.items():
                 self._put(_Added(execution_id, total))
 
-    def _look(self) -> bool:
-        """Tell whether there is a global provider by now."""
-        provider = getattr(_internal, "_METER_PROVIDER", None)  # the public question reads the environment each time
+    def _find_provider(self) -> bool:
+        """Tell whether a global provider is set by now."""
+        provider = getattr(_internal, "_METER_PROVIDER", None)  # the public function reads the environment each time
         if provider is None:
             return False
-        self._is_heard = not isinstance(provider, NoOpMeterProvider)
-        return self._is_heard
+        self._has_provider = not isinstance(provider, NoOpMeterProvider)
+        return self._has_provider
 
     def _put(self, item: "_Ended | _Added") -> None:
         pending = self._pending
         if len(pending) == _MOST_WAITING:
-            self._warn_once("Executions end faster than metrics take them; some are missing in the metrics.")
+            self._warn_once("Executions end faster than metrics are recorded; some are missing in the metrics.")
         pending.append(item)
         if len(pending) >= _MANY and not self._is_draining:
             self._is_draining = True
             try:
-                threading.Thread(target=self._drain_behind, name="learning_instrument-metrics", daemon=True).start()
-            except RuntimeError:  # the interpreter is on its way out: the provider's shutdown collects the rest
+                threading.Thread(
+                    target=self._drain_in_background, name="learning_instrument-metrics", daemon=True
+                ).start()
+            except RuntimeError:  # the interpreter is shutting down: the provider's shutdown collects the rest
                 self._is_draining = False
 
-    def _drain_behind(self) -> None:
+    def _drain_in_background(self) -> None:
         try:
             self.drain()
         finally:
             self._is_draining = False
 
     def drain(self) -> None:
-        """Record the executions that ended since, in the SDK's instruments."""
+        """Record the queued executions in the instruments."""
         with self._lock:
             sums = _Sums()
             for _ in range(len(self._pending)):
-                if not self._pending:  # a signal handler has collected meanwhile, in this thread
+                if not self._pending:  # a signal handler in this thread has drained the queue
                     break
                 try:
                     item = self._pending.popleft()
@@ -187,7 +176,7 @@ class ExecutionMetrics:
                         self._record(*item, sums)
                     else:
                         self._record_total(*item, sums)
-                except Exception:  # an instrument of another make; the others go on
+                except Exception:  # an instrument of another implementation; the others go on
                     self._warn_once("An execution is missing in the metrics.", exc_info=True)
             sums.add_up()
 
@@ -213,11 +202,11 @@ class ExecutionMetrics:
         cost = None if "actual_cost" in defaulted else get(semconv.COST_ACTUAL)
         self._count(counted, sums, cost, get(semconv.INPUT_TOKENS), get(semconv.OUTPUT_TOKENS))
 
-    def _record_total(self, execution_id: str, total: TotalsChange, sums: "_Sums") -> None:
-        """Count what the model calls add to what the execution reported; those of an unknown execution do not count."""
+    def _record_total(self, execution_id: str, change: "TotalsChange", sums: "_Sums") -> None:
+        """Add the totals of model calls beyond the reported values; those of an unknown execution are dropped."""
         counted = self._counted.get(execution_id)
         if counted is not None:
-            self._count(counted, sums, total.after, total.input_tokens, total.output_tokens)
+            self._count(counted, sums, change.after, change.input_tokens, change.output_tokens)
 
     def _count(
         self,
@@ -227,32 +216,32 @@ class ExecutionMetrics:
         input_tokens: int | None,
         output_tokens: int | None,
     ) -> None:
-        """Count by how much these exceed what was counted of this execution so far: a counter cannot go back."""
+        """Add the excess over what was counted for this execution so far: a counter cannot decrease."""
         for counter, key, amount in (
             (self._cost, "", cost),
             (self._tokens, "input", input_tokens),
             (self._tokens, "output", output_tokens),
         ):
             before = counted.amounts.get(key)
-            if amount is None or (before is not None and amount <= before):  # what nobody knows is not 0
+            if amount is None or (before is not None and amount <= before):  # unknown is not 0
                 continue
             counted.amounts[key] = amount
             attributes = {**counted.where, semconv.TOKEN_TYPE: key} if key else counted.where
             sums.add(counter, amount - (before or 0), attributes, counted.context)
 
     def _observe_active(self, _: CallbackOptions) -> list[Observation]:
-        """Answer how many executions run, by the type of their pool. First record those that ended."""
+        """Return the number of executions in flight by pool type, after recording the ended ones."""
         self.drain()
         active: dict[str | None, int] = dict.fromkeys(self._pool_types, 0)
         for running in snapshot(self._running):
             for execution_id, reference in snapshot(running.by_id.items()):
                 execution = reference()
                 if execution is None and running is self.own_running:
-                    running.by_id.pop(execution_id, None)  # it was abandoned, and nobody else looks
+                    running.by_id.pop(execution_id, None)  # it was abandoned, and no one else removes it
                 if execution is None or execution.pipeline.metrics is not self:
                     continue
                 attributes_so_far = execution.attributes_so_far()
-                if attributes_so_far is not None:  # else it is ending
+                if attributes_so_far is not None:  # None while it ends
                     pool_type = attributes_so_far[1].get(semconv.POOL_TYPE)
                     pool_type = None if pool_type is None else self._bounded(semconv.POOL_TYPE, pool_type)
                     active[pool_type] = active.get(pool_type, 0) + 1
@@ -271,7 +260,7 @@ class ExecutionMetrics:
                 return
 
     def suspend(self) -> bool:
-        """Keep our thread out of the SDK while the process forks: its locks would stay locked in the child."""
+        """Keep our thread out of the SDK during a fork: its locks would stay locked in the child."""
         return self._lock.acquire(timeout=_FORK_SECONDS)
 
     def resume(self, held: bool) -> None:
@@ -280,7 +269,7 @@ class ExecutionMetrics:
             self._lock.release()
 
     def start_anew(self) -> None:
-        """Begin, or go on in a forked child: what waits and what runs is the parent's."""
+        """Set the initial state, also in a forked child: queue and executions in flight are the parent's."""
         self._lock = threading.RLock()  # a signal handler may collect in the thread that holds it
         self._is_draining = False
         self._warned: set[str] = set()
@@ -292,16 +281,16 @@ class ExecutionMetrics:
 
 @dataclass(slots=True)
 class _Counted:
-    """What was counted of one execution."""
+    """The amounts counted for one execution."""
 
     where: Attributes
     context: Context
-    #: Token type, or "" for the cost -> how much.
+    #: Token type, or "" for the cost -> amount.
     amounts: dict[str, float] = field(default_factory=dict)
 
 
 class _Bounded:
-    """Lets so many values of each attribute through, and one for all others."""
+    """Bounds the values of each attribute: the first ones, and one for all others."""
 
     def __init__(self) -> None:
         self._seen: dict[str, set[str]] = {}
@@ -315,12 +304,12 @@ class _Bounded:
         return value
 
     def of(self, attributes: Mapping[str, Any], keys: Iterable[str]) -> Attributes:
-        """Return those of *attributes* that somebody gave."""
+        """Return the present ones among *attributes*."""
         return {key: self(key, value) for key in keys if (value := attributes.get(key)) is not None}
 
 
 class _Sums:
-    """What counters are to be told: one sum for many executions, and the last by itself, as the exemplar."""
+    """Additions to counters: one sum for many executions, and the last by itself, as the exemplar."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[Any, ...], tuple[Counter, Attributes, float, float, Context]] = {}
@@ -354,7 +343,7 @@ class _PoolGauge:
 
 
 class _Default:
-    """What ``configure(meter_provider=...)`` said."""
+    """The meter provider of ``configure()``, and the metrics of the global one."""
 
     lock = threading.RLock()
     meter_provider: MeterProvider | None = None
@@ -365,17 +354,17 @@ _by_provider: "weakref.WeakKeyDictionary[MeterProvider, ExecutionMetrics]" = wea
 
 
 def use(meter_provider: MeterProvider | None) -> None:
-    """Publish to *meter_provider* wherever none is named; None for the global one."""
+    """Publish to *meter_provider* by default; None for the global one."""
     _Default.meter_provider = meter_provider
 
 
 def in_use() -> MeterProvider | None:
-    """Return what :func:`use` was told last."""
+    """Return the provider set by :func:`use`."""
     return _Default.meter_provider
 
 
 def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics | None:
-    """Return the metrics in *meter_provider*, by default in the one of :func:`use`; None where it takes none."""
+    """Return the metrics in *meter_provider*, by default that of :func:`use`; None for a no-op provider."""
     provider = meter_provider or _Default.meter_provider
     if isinstance(provider, NoOpMeterProvider):
         return None
@@ -391,21 +380,21 @@ def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics 
 
 
 def observe_pool(pool: Any, read: Read | None = None, *, meter_provider: MeterProvider | None = None) -> None:
-    """Publish what *pool* says of its workers and its queue, as gauges, as long as the pool lives.
+    """Publish the number of workers and the queue length of *pool* as gauges, as long as the pool lives.
 
-    It is asked each time metrics are collected, on a thread of its own, and waited for one second at most. What is
-    not answered in time, or fails, is missing in that collection and holds up nothing else.
+    Each collection of metrics reads it on a thread of its own, and waits at most one second. A reading that is late or
+    fails is missing in that collection, and delays nothing else.
 
     Args:
         pool: any object that takes weak references.
         read: ``pool -> figures``, or an async function of that kind; by default the pool's ``get_metrics()``. Figures
             are a mapping or an object with any of ``workers_active`` (or ``active_workers``), ``workers`` (or
-            ``total_workers``) and ``queued``. Where it is to be awaited, the event loop that runs while this is called
-            does so, else one of its own. It must not hold the pool itself, which would keep it alive.
-        meter_provider: where the gauges go; by default that of ``configure()``, else the global one.
+            ``total_workers``) and ``queued``. An async function runs on the event loop that is running now, else on
+            one of its own. It must not hold a reference to the pool, which would keep it alive.
+        meter_provider: the provider of the gauges; by default that of ``configure()``, else the global one.
 
     Raises:
-        ConfigurationError: for a pool that cannot be read, or takes no weak reference, or what is no meter provider.
+        ConfigurationError: for a pool that cannot be read or weakly referenced, or an invalid meter provider.
     """
     check_providers(None, meter_provider)
     observed = ObservedPool(pool, read)

@@ -1,7 +1,7 @@
-"""An OTLP exporter for applications in which nobody else sets up an SDK: ``learning-instrument run --otlp``.
+"""The OTLP exporter of ``learning-instrument run --otlp``, for applications without a configured SDK.
 
-With ``opentelemetry-distro`` its configurator builds the exporters that ``OTEL_TRACES_EXPORTER`` names. Without
-it nobody does, so the instrumentor is told to, by a variable that only ``run`` sets.
+The configurator of ``opentelemetry-distro`` builds the exporters that ``OTEL_TRACES_EXPORTER`` names. Without it the
+instrumentor builds this one, if a variable is set that only ``run`` sets.
 """
 
 import os
@@ -19,14 +19,14 @@ PROTOCOLS: Final = {HTTP: "http/protobuf", GRPC: "grpc"}
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether ``run --otlp`` asks for an exporter of our making."""
+    """Tell whether ``run --otlp`` asks for this exporter."""
     return environment.get(SWITCH) == "true"
 
 
 def exporter_name(environment: Mapping[str, str]) -> str | None:
     """Return the name of the installed exporter for the protocol of the environment, or None.
 
-    Where no protocol is named, HTTP goes before gRPC.
+    Without a protocol in the environment, HTTP takes precedence over gRPC.
     """
     protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     installed = {entry.name for entry in entry_points(group=_GROUP)}

@@ -1,6 +1,7 @@
-"""Pipelines."""
+"""Builds pipelines: joins tracer, processor, metrics and budgets of one database and one provider."""
 
 import functools
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,63 +14,85 @@ from ..budgets import Budget
 from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
 from ..safety.guards import guarded
-from . import host_providers, metrics, state
+from . import host_providers, metrics
 from .budget_gate import within_budgets
 from .exporter import SQLiteSpanExporter
 from .private_tracer import AwaitedTracer, PrivateTracer
 from .processor import ExecutionProcessor, ModelCallProcessor
 from .sdk_fast_path import set_valid_attributes
+from .state import Installed, PipelineBuilder, PipelineOptions
 
 
-class _State:
-    """What ``configure()`` set up."""
-
-    lock = threading.Lock()
-    members_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-    database: LearningDatabase | None = None
-    measures_resources: bool = True
-    #: Set up by the instrumentor: an application's own ``configure()`` goes before it.
-    is_private: bool = False
-    budgets: tuple[Budget, ...] = ()
-
-
-def pipeline_for(database: LearningDatabase, terms: state.PipelineOptions) -> Pipeline | None:
+def pipeline_for(database: LearningDatabase, options: PipelineOptions) -> Pipeline | None:
     """Return the pipeline of executions with a database of their own; None where recording is turned off."""
     if host_providers.is_disabled():
         return None
-    providers = terms.tracer_provider, terms.meter_provider
+    providers = options.tracer_provider, options.meter_provider
     kept = store_of(database).pipelines
     pipeline: Pipeline | None = kept.get(providers)
     if pipeline is None:
-        pipeline = _pipeline(ExecutionProcessor(SQLiteSpanExporter(database)), _member_of, None, terms)
+        processor = ExecutionProcessor(SQLiteSpanExporter(database))
+        pipeline = _pipeline(processor, model_call_processor_of, None, options)
         kept[providers] = pipeline
-    return within_budgets(pipeline, database, terms.budgets)
+    return within_budgets(pipeline, database, options.budgets)
 
 
-def _within_budgets(
-    join: state.PipelineBuilder, database: LearningDatabase, budgets: tuple[Budget, ...], terms: state.PipelineOptions
-) -> Pipeline | None:
-    pipeline = join(terms)
-    return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *terms.budgets))
+def builder_for(
+    database: LearningDatabase,
+    tracer_provider: trace.TracerProvider | None,
+    budgets: tuple[Budget, ...] = (),
+) -> PipelineBuilder:
+    """Return the builder of pipelines that record into *database*.
+
+    Args:
+        database: where executions are recorded.
+        tracer_provider: the provider of their spans. None for the global one, which may be set up later.
+        budgets: the budgets of all these executions.
+    """
+    processor = ExecutionProcessor(SQLiteSpanExporter(database))
+    attach_to = functools.partial(attach, processor)
+    if tracer_provider is None:
+        build = functools.partial(_pipeline, processor, attach_to, None)
+    else:
+        attach_to(tracer_provider)
+        build = functools.partial(_pipeline, processor, model_call_processor_of, tracer_provider)
+    return limited(build, database, budgets)
+
+
+def limited(builder: PipelineBuilder, database: LearningDatabase, budgets: tuple[Budget, ...]) -> PipelineBuilder:
+    """Return *builder* with *budgets* added to those of each pipeline's options."""
+
+    def build(options: PipelineOptions) -> Pipeline | None:
+        pipeline = builder(options)
+        return None if pipeline is None else within_budgets(pipeline, database, (*budgets, *options.budgets))
+
+    return build
 
 
 def _pipeline(
     processor: ExecutionProcessor,
-    join: Callable[[Any], object],
+    found: Callable[[Any], object],
     configured: trace.TracerProvider | None,
-    terms: state.PipelineOptions,
+    options: PipelineOptions,
 ) -> Pipeline:
-    """Return the pipeline of one provider. Another than the *configured* one is joined as soon as it is there."""
-    provider = terms.tracer_provider or configured
+    """Build one pipeline.
+
+    Args:
+        processor: takes its executions.
+        found: called with a provider other than *configured*: at once, or as soon as the global one is set up.
+        configured: the provider that *processor* is attached to already.
+        options: those of the decorated function.
+    """
+    provider = options.tracer_provider or configured
     tracer = host_providers.tracer_of(provider)
     if provider is None:
-        tracer = AwaitedTracer(tracer, functools.partial(guarded, join))
+        tracer = AwaitedTracer(tracer, functools.partial(guarded, found))
     elif provider is not configured:
-        guarded(join, provider)
-    published = metrics.metrics_of(terms.meter_provider)
+        guarded(found, provider)
+    published = metrics.metrics_of(options.meter_provider)
     if published is not None:
         published.count_running(processor.running)
-        processor.tell_totals(published.totals_known)
+        processor.add_totals_listener(published.totals_known)
     return Pipeline(
         tracer=tracer,
         private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
@@ -80,32 +103,62 @@ def _pipeline(
         set_attributes=set_valid_attributes,
         deliver_call=processor.record_call,
         metrics=published,
-        measures_resources=_State.measures_resources,
+        measures_resources=Installed.measures_resources,
     )
 
 
-def _join(processor: ExecutionProcessor, provider: Any) -> None:
-    """Take part in the provider's spans, and in its flush and shutdown."""
-    member = _member_of(provider)
-    if member is not None:
-        member.processor = processor
+def attach(processor: ExecutionProcessor, provider: Any) -> None:
+    """Let flush and shutdown of *provider* flush *processor*, and find model calls among its spans."""
+    model_calls = model_call_processor_of(provider)
+    if model_calls is not None:
+        model_calls.processor = processor
 
 
-def _member_of(provider: Any) -> ModelCallProcessor | None:
-    """Return our member of *provider*, or None where it is one that has none."""
+def attached() -> list[tuple[ModelCallProcessor, ExecutionProcessor | None]]:
+    """Return what :func:`attach` attached, for :func:`reattach`."""
+    return [(model_calls, model_calls.processor) for model_calls in _model_call_processors.values()]
+
+
+def reattach(attachments: list[tuple[ModelCallProcessor, ExecutionProcessor | None]]) -> None:
+    """Restore *attachments*."""
+    for model_calls, processor in attachments:
+        model_calls.processor = processor
+
+
+def detach() -> None:
+    """Undo :func:`attach` for all providers."""
+    for model_calls in _model_call_processors.values():
+        model_calls.processor = None
+
+
+def model_call_processor_of(provider: Any) -> ModelCallProcessor | None:
+    """Return our span processor of *provider*, which is added once; None where the provider takes none."""
     if not hasattr(provider, "add_span_processor"):
         return None
-    with _State.members_lock:
+    with _Locks.model_call_processors:
         try:
-            member = _members.get(provider)
-            if member is None:
-                member = _members[provider] = ModelCallProcessor()
-                provider.add_span_processor(member)
-        except TypeError:  # another make, which takes no weak reference: it is not remembered
-            member = ModelCallProcessor()
-            provider.add_span_processor(member)
-    return member
+            model_calls = _model_call_processors.get(provider)
+            if model_calls is None:
+                model_calls = _model_call_processors[provider] = ModelCallProcessor()
+                provider.add_span_processor(model_calls)
+        except TypeError:  # a provider of another make that takes no weak reference is not remembered
+            model_calls = ModelCallProcessor()
+            provider.add_span_processor(model_calls)
+    return model_calls
 
 
-# A provider gives no processor back, so each gets one of ours, for good.
-_members: "weakref.WeakKeyDictionary[Any, ModelCallProcessor]" = weakref.WeakKeyDictionary()
+class _Locks:
+    model_call_processors = threading.RLock()  # a signal handler may record in the thread that holds it
+
+
+#: Provider -> our span processor. A provider gives no processor back, so each gets one, for good.
+_model_call_processors: "weakref.WeakKeyDictionary[Any, ModelCallProcessor]" = weakref.WeakKeyDictionary()
+
+
+def _reset_in_child() -> None:
+    """Replace the lock in a forked child: another thread of the parent may have held it."""
+    _Locks.model_call_processors = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_in_child)

@@ -1,7 +1,7 @@
-"""What pools say of themselves: workers and queues, read when somebody collects metrics.
+"""Reads the workers and the queue length of pools when metrics are collected.
 
-A pool's code is not ours, and may fail, wait for its event loop, or hang. Each reading runs on a thread of its own,
-is waited for so long and no longer, and is not begun again before it has ended.
+The code of a pool may fail, wait for its event loop, or hang. So each reading runs on a thread of its own, with a
+timeout, and is not started again before it has ended.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 
 Read = Callable[[Any], Any]
-"""``pool -> figures``, or what is to be awaited for them."""
+"""``pool -> figures``, or an awaitable of them."""
 
 #: How long one collection waits for all pools together, in seconds.
 READ_SECONDS: Final = 1.0
 #: The gauges of one collection share one reading.
 _FRESH_SECONDS: Final = 0.5
 
-#: The figures, and the names that pools have for them.
+#: The figures, and their names in pools.
 FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
     "workers_active": ("workers_active", "active_workers", "busy_workers"),
     "workers": ("workers", "total_workers", "workers_total", "worker_count"),
@@ -41,33 +41,37 @@ FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 Figures = dict[str, float]
-"""Figure -> value, of those that a pool gave."""
+"""Figure -> value, of the figures that a pool gave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one pool said, and the attributes that tell it from others."""
+    """The figures of one pool, and the attributes that identify it."""
 
     attributes: Mapping[str, str]
     figures: Figures
 
 
 class ObservedPool:
-    """A pool, as long as it lives, and how its figures are read.
+    """A pool, weakly referenced, and the function that reads its figures.
 
     Raises:
-        ConfigurationError: for a pool that gives no figures, or cannot be referred to weakly.
+        ConfigurationError: for a pool without figures, or that cannot be weakly referenced.
     """
 
     def __init__(self, pool: Any, read: Read | None) -> None:
         if read is None and not callable(getattr(pool, "get_metrics", None)):
-            raise ConfigurationError(f"{pool!r} has no get_metrics(); give observe_pool() a function pool -> figures.")
+            raise ConfigurationError(
+                f"Invalid pool {pool!r}: it has no get_metrics(). Pass read, a function pool -> figures."
+            )
         if read is not None and not callable(read):
-            raise ConfigurationError(f"read={read!r} is not callable; it is a function pool -> figures.")
+            raise ConfigurationError(f"Invalid read {read!r}: expected a function pool -> figures.")
         try:
             self._pool = weakref.ref(pool)
         except TypeError as error:
-            raise ConfigurationError(f"{pool!r} takes no weak reference; observe an object of a class.") from error
+            raise ConfigurationError(
+                f"Invalid pool {pool!r}: expected an object that takes weak references."
+            ) from error
         self._read = read or _get_metrics
         self._loop = asyncio._get_running_loop()
         self._attributes = _attributes_of(pool)
@@ -77,43 +81,43 @@ class ObservedPool:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the pool is still there."""
+        """Whether the pool still exists."""
         return self._pool() is not None
 
     def begin(self) -> None:
-        """Begin to read, unless an earlier reading still hangs."""
+        """Start a reading, unless an earlier one still runs."""
         if self._thread is not None and self._thread.is_alive():
             return
         self._figures = None
         if self._loop is not None and asyncio._get_running_loop() is self._loop:
-            return  # it could only be waited for in vain: who collects holds it up
+            return  # this thread blocks the loop that the reading would run on
         self._thread = threading.Thread(target=self._run, name="learning_instrument-pool-figures", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:  # the interpreter is on its way out, and starts no threads
+        except RuntimeError:  # the interpreter is shutting down and starts no threads
             self._thread = None
 
     def end(self, timeout: float) -> Reading | None:
-        """Return what was read, or None where that takes longer than *timeout* seconds, or failed."""
+        """Return the reading, or None where it failed or takes longer than *timeout* seconds."""
         if self._thread is not None:
             self._thread.join(max(0.0, timeout))
         figures = self._figures
         return Reading(self._attributes, figures) if figures else None
 
     def forget_thread(self) -> None:
-        """Forget a reading that is the parent's, after a fork."""
+        """Clear the parent's reading after a fork."""
         self._thread = self._figures = None
 
     def _run(self) -> None:
         try:
             pool = self._pool()
             if pool is not None:
-                said = self._read(pool)
-                self._figures = _figures_of(self._awaited(said) if hasattr(type(said), "__await__") else said)
-        except BaseException:  # whatever a pool of the user's raises must not end in the collection
+                answer = self._read(pool)
+                self._figures = _figures_of(self._awaited(answer) if hasattr(type(answer), "__await__") else answer)
+        except BaseException:  # an exception of the pool must not reach the collection
             if not self._has_warned:
                 self._has_warned = True
-                log.warning("The figures of the pool %s cannot be read.", dict(self._attributes), exc_info=True)
+                log.warning("Cannot read the figures of the pool %s.", dict(self._attributes), exc_info=True)
 
     def _awaited(self, said: Awaitable[Any]) -> Any:
         loop = self._loop
@@ -133,12 +137,12 @@ class ObservedPools:
     _read_at: float = float("-inf")
 
     def add(self, pool: ObservedPool) -> None:
-        """Read *pool* as well, from the next collection on."""
+        """Add *pool*, from the next collection on."""
         with self._lock:
             self.pools.append(pool)
 
     def read(self) -> list[Reading]:
-        """Return what the pools say now: those that do so in time."""
+        """Return the readings of the pools that answer in time."""
         with self._lock:
             if time.monotonic() - self._read_at > _FRESH_SECONDS:
                 self.pools = [pool for pool in self.pools if pool.is_alive]

@@ -1,7 +1,7 @@
-"""A tracer of our own, for executions that the host's tracing does not record.
+"""The private tracer, for executions that the host's tracing does not record.
 
-Its spans are never sampled and never made current: no exporter of the host's sees them, and no
-``traceparent`` carries them. They bear the ids of the host's span where that has any of its own.
+Its spans are never sampled and never made current: no exporter of the host sees them, and no ``traceparent`` carries
+them. They have the ids of the host's span where that has its own.
 """
 
 import threading
@@ -22,7 +22,7 @@ from ..semconv import SCOPE_NAME
 
 
 class OwnIds(IdGenerator):
-    """Ids from a generator of our own, so that a seeded application neither notices nor repeats them."""
+    """Generates ids independently of ``random``: a seeded application would repeat them."""
 
     def generate_trace_id(self) -> int:
         """Return a valid random trace id."""
@@ -34,7 +34,7 @@ class OwnIds(IdGenerator):
 
 
 class _GivenIds(OwnIds):
-    """Hands out the ids laid down for this thread's next span."""
+    """Returns the ids set for the next span of this thread."""
 
     def __init__(self) -> None:
         self.next = threading.local()
@@ -47,11 +47,11 @@ class _GivenIds(OwnIds):
 
 
 class AwaitedTracer(Tracer):
-    """Our tracer of the global provider, which may be set up after us.
+    """A tracer of the global provider, which may be set up later.
 
     Args:
-        tracer: one that works as soon as there is a provider.
-        found: called once, with that provider.
+        tracer: a proxy tracer.
+        found: called once, with the provider, when it is set.
     """
 
     def __init__(self, tracer: Tracer, found: Callable[[Any], object]) -> None:
@@ -61,26 +61,26 @@ class AwaitedTracer(Tracer):
     def start_span(self, *args: Any, **kwargs: Any) -> Span:
         """Start a span, as the tracer does."""
         if self._found is not None:
-            self._look()
+            self._find_provider()
         return self._tracer.start_span(*args, **kwargs)
 
     def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
         """Start a span, as the tracer does."""
         return self._tracer.start_as_current_span(*args, **kwargs)
 
-    def _look(self) -> None:
+    def _find_provider(self) -> None:
         provider = trace.get_tracer_provider()
         if not isinstance(provider, trace.ProxyTracerProvider):
             found, self._found = self._found, None
-            if found is not None:  # else another thread was first
+            if found is not None:  # None if another thread was first
                 found(provider)
 
 
 class PrivateTracer:
-    """Starts the twin of a span that records nothing.
+    """Starts a private span in place of a host span that does not record.
 
     Args:
-        host: answers the host's tracer provider. There may be none yet: its resource is asked for until there is.
+        host: returns the host's tracer provider; its resource is read until there is one.
     """
 
     def __init__(self, host: Callable[[], object]) -> None:
@@ -103,7 +103,7 @@ class PrivateTracer:
                 SpanLimits.UNSET,
             )
         )
-        # Resource detectors run in a thread pool, which may be one that we instrument.
+        # Resource detectors run in a thread pool, which may be instrumented by us.
         with suppress_instrumentation():
             provider = TracerProvider(
                 sampler=StaticSampler(Decision.RECORD_ONLY),
@@ -117,13 +117,13 @@ class PrivateTracer:
     def start_private_span(
         self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None
     ) -> Span:
-        """Start a span that records: under the host span's ids where it has any of its own, in the same trace."""
+        """Start a span that records, in the same trace; it has the ids of *host_span* where that has its own."""
         parent = trace.get_current_span(context).get_span_context()
         ids = host_span.get_span_context()
         if ids.is_valid and ids.span_id != parent.span_id:
             self._ids.next.trace_id, self._ids.next.span_id = ids.trace_id, ids.span_id
         elif enclosing is not None and not parent.is_valid:
-            # Without an SDK no trace is open; executions within executions still share one.
+            # Without an SDK there is no trace; nested executions still share one.
             context = trace.set_span_in_context(enclosing, context)
         try:
             return self._own_tracer().start_span(name, context, start_time=start_time)

@@ -1,4 +1,4 @@
-"""From the finished span to the exporter, whatever the host's sampler and provider do."""
+"""Span processors: finished executions and model calls go to the exporter, whatever the host's sampler decides."""
 
 import logging
 from collections.abc import Sequence
@@ -21,15 +21,14 @@ from .sdk_fast_path import attributes_of
 log = logging.getLogger(__name__)
 
 
-#: Spans within executions that are open at one time. Beyond, the oldest is taken for one that never ends.
+#: The most open spans within executions; beyond it the oldest is assumed never to end.
 _MOST_OPEN: Final = 50_000
 
 
 class ExecutionProcessor:
-    """Hands executions to *exporter* as they end; the database decides when they are committed.
+    """Hands ended executions to *exporter*; the database decides when they are committed.
 
-    :meth:`record` is called by the execution itself, so that neither a sampler nor a provider that was shut
-    down can come between.
+    The execution itself calls :meth:`record`, so neither a sampler nor a provider that was shut down can interfere.
     """
 
     def __init__(self, exporter: SQLiteSpanExporter) -> None:
@@ -38,23 +37,23 @@ class ExecutionProcessor:
 
     @property
     def running(self) -> InFlight:
-        """Where executions are noted while they run."""
+        """The executions in flight."""
         return self._exporter.write_path.running
 
     def record(self, span: ReadableSpan) -> None:
-        """Take the finished span of an execution."""
+        """Store the finished span of an execution."""
         self._exporter.store((span,))
-        # Some libraries write the model call onto the span that is current, which is the execution's own.
+        # Some libraries write a model call onto the current span, which is the execution's own.
         attributes = attributes_of(span)
         if is_model_call(attributes):
             self._exporter.store_call(span, str(attributes[EXECUTION_ID]), ())
 
     def record_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
-        """Take the finished span of a model call; see :func:`model_call`."""
+        """Store the finished span of a model call; see :func:`model_call`."""
         self._exporter.store_call(span, execution_id, path)
 
-    def tell_totals(self, listener: TotalsListener) -> None:
-        """Tell *listener* of executions whose model calls are added up."""
+    def add_totals_listener(self, listener: TotalsListener) -> None:
+        """Call *listener* with executions whose model calls were added up."""
         self._exporter.write_path.model_calls.add_listener(listener)
 
     def lose(self, fault: BaseException) -> None:
@@ -62,15 +61,18 @@ class ExecutionProcessor:
         self._exporter.write_path.count_lost("fault")
         if not self._has_warned:
             self._has_warned = True
-            log.warning("An execution was not recorded, through a fault of ours; the task went on.", exc_info=fault)
+            log.warning(
+                "An execution was not recorded because of a fault in learning_instrument; the task went on.",
+                exc_info=fault,
+            )
 
     def flush(self, timeout_millis: int) -> bool:
-        """Wait until all executions so far are committed. Answer whether they are."""
+        """Wait until all executions so far are committed; return whether they are."""
         return self._exporter.force_flush(timeout_millis)
 
 
 class _Within(NamedTuple):
-    """What is remembered of an open span within an execution."""
+    """An open span within an execution."""
 
     execution: Execution
     #: The spans between, the nearest first.
@@ -78,10 +80,10 @@ class _Within(NamedTuple):
 
 
 class ModelCallProcessor(SpanProcessor):
-    """Our part in the host's provider: it finds model calls, and takes part in flush and shutdown.
+    """Our span processor in the host's provider: it finds model calls, and takes part in flush and shutdown.
 
-    Executions come by :meth:`ExecutionProcessor.record`. What is called here runs in the application's code, for each
-    of its spans.
+    Executions do not pass here, but by :meth:`ExecutionProcessor.record`. Its methods run in the application's code,
+    for each of its spans.
     """
 
     def __init__(self) -> None:
@@ -97,7 +99,7 @@ class ModelCallProcessor(SpanProcessor):
             parent = span.parent
             around = None if parent is None else self._open.get(parent.span_id)
             if execution is None:
-                # A context made anew, for a thread say, may hold the parent span and nothing else.
+                # A new context, of a thread for example, may hold the parent span and nothing else.
                 if around is None:
                     return
                 execution = around.execution
@@ -110,30 +112,30 @@ class ModelCallProcessor(SpanProcessor):
             self._open[span.context.span_id] = _Within(execution, path)
             if len(self._open) > _MOST_OPEN:
                 self._open.pop(next(iter(self._open)))
-        except Exception as fault:  # an odd span or context: the application's code goes on
+        except Exception as fault:  # a malformed span or context: the application's code goes on
             if is_interruption(fault):
                 raise
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Hand over a model call within an execution."""
+        """Store a model call within an execution."""
         if not self._open:
             return
         try:
             within = self._open.pop(span.context.span_id, None)
-            # The span of a nested execution comes by record(), as executions do.
+            # A nested execution comes by record(), as all executions do.
             if within is None or not is_model_call(attributes_of(span)) or is_execution(span):
                 return
             deliver_call = within.execution.pipeline.deliver_call
             if deliver_call is not None:
                 deliver_call(span, within.execution.execution_id, within.path)
-        except Exception as fault:  # an odd span: the application's code goes on
+        except Exception as fault:  # a malformed span: the application's code goes on
             if is_interruption(fault):
                 raise
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Wait until all executions so far are committed. Answer whether they are."""
+        """Wait until all executions so far are committed; return whether they are."""
         return self.processor is None or self.processor.flush(timeout_millis)
 
     def shutdown(self) -> None:
-        """Write what is queued. Executions that end later are still recorded."""
+        """Write the queue. Executions that end later are still recorded."""
         self.force_flush()

@@ -1,7 +1,7 @@
-"""Which pipeline an execution takes: the one ``configure()`` set up, an explicit database's, or the bare tracer's.
+"""Resolves the pipeline of an execution: that of ``configure()``, of an explicit database, or of a tracer alone.
 
-Knows no SDK and no SQLite: what needs them is built by ``configuration``, which is imported when the
-first execution with a database of its own starts.
+It imports neither the SDK nor SQLite: ``pipelines``, which does, is imported by the first execution with a database of
+its own.
 """
 
 import sys
@@ -14,62 +14,64 @@ from ..errors import ConfigurationError
 from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
 from .host_providers import is_disabled, tracer_of
-from .state import NOT_GIVEN, PipelineOptions, _Configured
+from .state import NOT_GIVEN, Installed, PipelineOptions
 
 PipelineResolver = Callable[[Any], Pipeline | None]
-"""A pool instance (or None) -> the pipeline its executions take, or None to leave the call alone."""
+"""Takes a pool instance (or None); returns the pipeline of its executions, or None to leave the call alone."""
 
 
-def resolver_for(learning_db: Any, terms: PipelineOptions) -> PipelineResolver:
-    """Return the route of executions decorated with these arguments.
+def resolver_for(learning_db: Any, options: PipelineOptions) -> PipelineResolver:
+    """Return the resolver for a function decorated with these arguments.
 
     Raises:
-        ConfigurationError: if *learning_db* is neither a LearningDatabase, nor None, nor callable.
+        ConfigurationError: if *learning_db* is not a LearningDatabase, None or callable.
     """
     if learning_db is NOT_GIVEN:
-        return _ConfiguredResolver(terms)
+        return _ConfiguredResolver(options)
     if learning_db is None:
         return lambda instance: None
     from ..database import LearningDatabase
 
     if isinstance(learning_db, LearningDatabase):
-        return _DatabaseResolver(lambda instance: learning_db, terms)
+        return _DatabaseResolver(lambda instance: learning_db, options)
     if callable(learning_db):
-        return _DatabaseResolver(learning_db, terms)
+        return _DatabaseResolver(learning_db, options)
     raise ConfigurationError(
-        f"learning_db={learning_db!r} is not a LearningDatabase; pass LearningDatabase(path), None, or a callable"
+        f"Invalid learning_db {learning_db!r}: expected a LearningDatabase, None, or a callable"
         " instance -> LearningDatabase | None."
     )
 
 
 class _ConfiguredResolver:
-    def __init__(self, terms: PipelineOptions) -> None:
-        self._terms = terms
+    def __init__(self, options: PipelineOptions) -> None:
+        self._options = options
         self._generation = -1
         self._pipeline: Pipeline | None = None
 
     def __call__(self, instance: Any) -> Pipeline | None:
-        if self._generation != _Configured.generation:
-            generation, join = _Configured.generation, _Configured.join
-            self._pipeline = _guarded(join or _spans_only, self._terms)
+        if self._generation != Installed.generation:
+            generation, builder = Installed.generation, Installed.builder
+            self._pipeline = _built(builder or _spans_only, self._options)
             self._generation = generation
         return self._pipeline
 
 
 class _DatabaseResolver:
-    def __init__(self, database_of: Callable[[Any], Any], terms: PipelineOptions) -> None:
+    def __init__(self, database_of: Callable[[Any], Any], options: PipelineOptions) -> None:
         self._database_of = database_of
-        self._terms = terms
+        self._options = options
         self._last: tuple[Any, Pipeline | None] = (None, None)
         self._has_warned = False
 
     def __call__(self, instance: Any) -> Pipeline | None:
         try:
             database = self._database_of(instance)
-        except BaseException as fault:  # a user's callable: whatever it raises, the task goes on unrecorded
+        except BaseException as fault:  # a user's callable: for any exception the task goes on unrecorded
             if is_interruption(fault):
                 raise
-            self._warn("learning_db=%r failed; the executions are not recorded.", self._database_of, exc_info=True)
+            self._warn(
+                "The callable learning_db %r failed; its executions are not recorded.", self._database_of, exc_info=True
+            )
             return None
         if database is None:
             return None
@@ -78,10 +80,13 @@ class _DatabaseResolver:
             from ..database import LearningDatabase
             from .pipelines import pipeline_for
 
-            if not guarded(isinstance, database, LearningDatabase):  # which may ask a property of its own
-                self._warn("learning_db gave %r, no LearningDatabase; the executions are not recorded.", type(database))
+            if not guarded(isinstance, database, LearningDatabase):  # isinstance may run a property of the object
+                self._warn(
+                    "The callable learning_db returned %r, not a LearningDatabase; its executions are not recorded.",
+                    type(database),
+                )
                 return None
-            pipeline = _guarded(pipeline_for, database, self._terms)
+            pipeline = _built(pipeline_for, database, self._options)
             self._last = (database, pipeline)
         return pipeline
 
@@ -91,41 +96,41 @@ class _DatabaseResolver:
             warn(message, *args, exc_info=exc_info)
 
 
-def _guarded(join: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
-    """Build a pipeline; answer None, which leaves the calls alone, where a provider of the user's fails."""
+def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
+    """Build a pipeline; return None, which leaves the calls alone, where a provider fails."""
     try:
-        return join(*args)
-    except Exception as fault:  # this is the first call of somebody's task
+        return build(*args)
+    except Exception as fault:  # this runs in the first call of a task
         if is_interruption(fault):
             raise
-        warn("No tracer could be had; the executions are not recorded.", exc_info=True)
+        warn("No tracer is available; the executions are not recorded.", exc_info=True)
         return None
 
 
-def _spans_only(terms: PipelineOptions) -> Pipeline | None:
-    """Return the pipeline where nothing is configured: spans and metrics to the providers, and no rows."""
+def _spans_only(options: PipelineOptions) -> Pipeline | None:
+    """Return the pipeline where nothing is configured: spans and metrics, but no rows."""
     if is_disabled():
         return None
-    if terms.tracer_provider is None:
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not _Configured.has_warned:
-            _Configured.has_warned = True
+    if options.tracer_provider is None:
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not Installed.has_warned:
+            Installed.has_warned = True
             warn(
-                "Executions are decorated, but nothing records them: call learning_instrument.configure(), or set up an"
+                "Executions are decorated, but not recorded: call learning_instrument.configure(), or set up an"
                 " OpenTelemetry SDK."
             )
-    pipeline = _spans_and_metrics(terms)
-    if not terms.budgets:
+    pipeline = _spans_and_metrics(options)
+    if not options.budgets:
         return pipeline
     from .budget_gate import within_budgets
 
-    return within_budgets(pipeline, None, terms.budgets)
+    return within_budgets(pipeline, None, options.budgets)
 
 
-def _spans_and_metrics(terms: PipelineOptions) -> Pipeline:
-    tracer = tracer_of(terms.tracer_provider)
-    if "opentelemetry.metrics" not in sys.modules:  # so nobody takes any
+def _spans_and_metrics(options: PipelineOptions) -> Pipeline:
+    tracer = tracer_of(options.tracer_provider)
+    if "opentelemetry.metrics" not in sys.modules:  # no metrics are in use
         return Pipeline(tracer)
     from .metrics import metrics_of
 
-    metrics = metrics_of(terms.meter_provider)
+    metrics = metrics_of(options.meter_provider)
     return Pipeline(tracer, metrics=metrics, running=None if metrics is None else metrics.own_running)

@@ -1,4 +1,4 @@
-"""Sdk fast path."""
+"""Fast access to the attributes of the SDK's spans, where their implementation is the known one."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,10 +8,10 @@ from opentelemetry.trace import Span
 
 
 def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
-    """Set attributes that need no checking on a span; answer whether it keeps them whole.
+    """Set attributes that need no checking on a span; return whether it keeps them complete.
 
-    The SDK checks value by value, which takes a third of what a span of ours costs. Where its store is the one
-    known here, and no limit is near, ours go in at once. Any other span takes the public way.
+    The SDK checks each value, which takes a third of the time of an execution. Where its store is the known one and no
+    limit applies, they are stored at once; otherwise through the public method.
     """
     store = getattr(span, "_attributes", None)
     if (
@@ -30,9 +30,9 @@ def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
 
 
 def attributes_of(span: Any) -> Mapping[str, Any]:
-    """Return a span's attributes to look into: the SDK's own store where it is the one known here.
+    """Return a span's attributes for reading: the SDK's own store where it is the known one.
 
-    ``span.attributes.get()`` takes a microsecond, and this is asked of each execution and of each span within one.
+    ``span.attributes.get()`` takes a microsecond, and this runs for each execution and each span within one.
     """
     store = getattr(span, "_attributes", None)
     if _STORE_IS_KNOWN and type(store) is BoundedAttributes:
@@ -41,13 +41,13 @@ def attributes_of(span: Any) -> Mapping[str, Any]:
 
 
 def _store_is_known() -> bool:
-    """Tell whether what goes past :class:`BoundedAttributes` comes out of it, in the SDK that is installed."""
+    """Tell whether the installed SDK stores attributes as assumed here."""
     try:
         store = BoundedAttributes(maxlen=2, immutable=False)
         with store._lock:
             store._dict.update({"key": ("value",)})
         return not store._immutable and store.max_value_len is None and dict(store) == {"key": ("value",)}
-    except Exception:  # another release of the SDK: the public way it is
+    except Exception:  # another release of the SDK: use the public methods
         return False
 
 

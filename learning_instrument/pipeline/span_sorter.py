@@ -1,4 +1,4 @@
-"""Span sorter."""
+"""Finds model calls in exported spans, and the links between spans that lead to their executions."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ _MOST_LINKS: Final = 20_000
 _MOST_TRACES: Final = 20_000
 
 
-class _Sorter:
-    """Picks the model calls out of exports, and the links from span to span that may lead to their executions.
+class SpanSorter:
+    """Sorts exported spans into model calls and links.
 
-    In most traces of an application there is neither: their links are kept in memory for a while, and not stored.
+    Most traces of an application have no model call: their links are kept in memory for a while, and not stored.
     """
 
     def __init__(self) -> None:
@@ -57,13 +57,13 @@ class _Sorter:
         return ModelCallBatch(calls, wanted)
 
     def take_kept(self) -> list[SpanLink]:
-        """Return the links that are kept in memory, and keep them no longer."""
+        """Return and clear the links kept in memory."""
         with self._lock:
             kept, self._kept, self._kept_links = self._kept, {}, 0
         return [link for links in kept.values() for link in links]
 
     def suspend(self) -> bool:
-        """Keep other threads out while the process forks: in the child, nobody would give the lock back."""
+        """Keep other threads out during a fork: in the child no thread would release the lock."""
         return self._lock.acquire(timeout=_FORK_SECONDS)
 
     def resume(self, held: bool) -> None:
@@ -87,7 +87,7 @@ class _Sorter:
 
 def _link_of(span: ReadableSpan) -> SpanLink:
     ids = span.context
-    assert ids is not None  # who calls looked
+    assert ids is not None  # the caller checked
     identity = execution_id(span.start_time or 0, ids.trace_id, ids.span_id) if is_execution(span) else None
     parent = None if span.parent is None else f"{span.parent.span_id:016x}"
     return SpanLink(f"{ids.trace_id:032x}", f"{ids.span_id:016x}", parent, identity)

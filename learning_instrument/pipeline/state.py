@@ -1,6 +1,7 @@
-"""State."""
+"""The builder of pipelines that ``configure()`` installed, and the options of a decorated function."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.trace import TracerProvider
 
@@ -23,36 +24,31 @@ NOT_GIVEN: Final = _NotGiven()
 
 
 class PipelineOptions(NamedTuple):
-    """What a decorated function asks for, beside what was configured."""
+    """The arguments of a decorated function that its pipeline depends on."""
 
     tracer_provider: TracerProvider | None = None
     meter_provider: "MeterProvider | None" = None
     budgets: "tuple[Budget, ...]" = ()
 
 
-class PipelineBuilder(Protocol):
-    """Builds pipelines; ``configuration`` has one."""
-
-    def __call__(self, terms: PipelineOptions) -> Pipeline | None:
-        """Return the pipeline of executions with these *terms* beside its own."""
+PipelineBuilder = Callable[[PipelineOptions], Pipeline | None]
+"""Returns the pipeline for these options, or None where recording is turned off."""
 
 
-class _Configured:
-    """What ``configure()`` set up; None before it and after ``shutdown()``."""
+class Installed:
+    """The installed builder; None before ``configure()`` and after ``shutdown()``."""
 
-    join: PipelineBuilder | None = None
+    builder: PipelineBuilder | None = None
+    #: Raised with each change: a resolver that remembers another one resolves again.
     generation: int = 0
-    #: Whether it was said that nothing records.
+    #: Whether the warning that nothing records was logged.
     has_warned: bool = False
+    measures_resources: bool = True
 
 
-def install(join: PipelineBuilder | None) -> None:
-    """Make *join* build the pipelines of all executions without a database of their own. For ``configuration``."""
-    _Configured.join = join
-    _Configured.generation += 1
-    _Configured.has_warned = False
-
-
-def installed() -> PipelineBuilder | None:
-    """Return what :func:`install` was given last."""
-    return _Configured.join
+def install(builder: PipelineBuilder | None, *, measures_resources: bool = True) -> None:
+    """Use *builder* for all executions without a database of their own."""
+    Installed.builder = builder
+    Installed.measures_resources = measures_resources
+    Installed.generation += 1
+    Installed.has_warned = False

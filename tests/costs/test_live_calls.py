@@ -24,7 +24,7 @@ from learning_instrument import (
     shutdown,
 )
 from learning_instrument.pipeline import processor as processor_module
-from learning_instrument.pipeline.pipelines import _members
+from learning_instrument.pipeline.pipelines import model_call_processor_of
 from learning_instrument.pipeline.processor import ModelCallProcessor
 from learning_instrument.storage.store import Store
 
@@ -367,7 +367,7 @@ def test_fault_in_the_background_reaches_no_task(recorded, call, monkeypatch):
 
 def test_nothing_is_remembered_of_spans_that_ended_or_are_no_executions(recorded, provider, tracer, call):
     """Else memory would grow with every span of the host."""
-    member = _members[provider]
+    member = model_call_processor_of(provider)
     for _ in range(3):
         record_execution(lambda task: call())({})
         call()
@@ -381,7 +381,7 @@ def test_spans_that_never_end_are_bounded(recorded, provider, tracer, monkeypatc
     spans = []
     record_execution(lambda task: spans.extend(tracer.start_span("chat", attributes=usage()) for _ in range(30)))({})
 
-    assert len(_members[provider]._open) == 10
+    assert len(model_call_processor_of(provider)._open) == 10
     for span in spans:
         span.end()
     assert len(calls(recorded)) == 10

@@ -540,7 +540,7 @@ def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
         ({"fields": {"repo": 5}}, "repo"),
         ({"fields": {"repo": ""}}, "repo"),
         ({"learning_db": "learning.db"}, "learning_db"),
-        ({"tracer_provider": "otlp"}, "tracer_provider='otlp'"),
+        ({"tracer_provider": "otlp"}, "Invalid tracer_provider 'otlp'"),
         ({"meter_provider": MeterProvider}, r"get_meter\(\)"),
     ],
 )

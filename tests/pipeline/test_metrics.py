@@ -642,8 +642,8 @@ def test_pool_that_fails_breaks_no_collection(measured, host, caplog, error):
         metrics_of(host.provider).pools._read_at = float("-inf")
         assert gauges(host) == {}
     assert host.values(EXECUTIONS, OUTCOME) == {("succeeded",): 1}
-    assert [record.message for record in caplog.records if "cannot be read" in record.message] == [
-        f"The figures of the pool {NAMED} cannot be read."
+    assert [record.message for record in caplog.records if "Cannot read" in record.message] == [
+        f"Cannot read the figures of the pool {NAMED}."
     ]
 
 
@@ -673,8 +673,8 @@ def test_observed_pool_is_not_kept_alive(host):
     ("pool", "read", "message"),
     [
         (Host, None, "no get_metrics"),
-        (Host, 5, "not callable"),
-        ({}, lambda pool: {}, "no weak reference"),
+        (Host, 5, "Invalid read 5"),
+        ({}, lambda pool: {}, "takes weak references"),
     ],
 )
 def test_pool_that_cannot_be_observed_is_an_error(pool, read, message):
@@ -685,7 +685,7 @@ def test_pool_that_cannot_be_observed_is_an_error(pool, read, message):
 
 def test_meter_provider_that_is_none_is_an_error():
     """It is named, with what it lacks."""
-    with pytest.raises(ConfigurationError, match="meter_provider=5"):
+    with pytest.raises(ConfigurationError, match="Invalid meter_provider 5"):
         observe_pool(Host(), dict, meter_provider=5)
 
 
