@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
+from learning_instrument.pipeline import pipelines
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -134,7 +135,7 @@ def test_child_forked_while_another_thread_configures_can_configure(tmp_path):
     held, is_over = threading.Event(), threading.Event()
 
     def hold():
-        with configuration._State.lock, configuration._State.members_lock:
+        with configuration._State.lock, pipelines._Locks.model_call_processors:
             held.set()
             is_over.wait()
 
