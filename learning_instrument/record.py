@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from . import semconv
+from .columns import COLUMNS, TABLE, UNKNOWN
 from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome
@@ -33,12 +34,8 @@ def is_execution(span: ReadableSpan) -> bool:
 Row = tuple[Any, ...]
 """The values of one row of ``executions``, in the order of :data:`COLUMNS`, ready to be bound."""
 
-UNKNOWN: Final = "unknown"
-DEFAULT_ROUTING_CONFIDENCE: Final = 1.0
-DEFAULT_COMPLEXITY_SCORE: Final = 50
-
-# Annotated as what a reader finds; __post_init__ puts the stand-in in place of None, and marks it.
-_STAND_IN: Final[Any] = None
+# Annotated with the type that a reader finds: __post_init__ replaces None by the default, and marks it.
+_DEFAULT: Final[Any] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +47,22 @@ class ExecutionRecord:
     """
 
     task_type: str
-    task_id: str = _STAND_IN
-    timestamp: datetime = _STAND_IN
-    task_description: str = _STAND_IN
-    repo: str = _STAND_IN
-    file_count: int = _STAND_IN
-    estimated_tokens: int = _STAND_IN
-    model_tier: str = _STAND_IN
-    pool_type: str = _STAND_IN
+    task_id: str = _DEFAULT
+    timestamp: datetime = _DEFAULT
+    task_description: str = _DEFAULT
+    repo: str = _DEFAULT
+    file_count: int = _DEFAULT
+    estimated_tokens: int = _DEFAULT
+    model_tier: str = _DEFAULT
+    pool_type: str = _DEFAULT
     swarm_topology: str | None = None
-    routing_confidence: float = _STAND_IN
-    complexity_score: float = _STAND_IN
-    success: bool = _STAND_IN
+    routing_confidence: float = _DEFAULT
+    complexity_score: float = _DEFAULT
+    success: bool = _DEFAULT
     duration_seconds: float = 0.0
     quality_score: float | None = None
-    cost_estimate: float = _STAND_IN
-    actual_cost: float = _STAND_IN
+    cost_estimate: float = _DEFAULT
+    actual_cost: float = _DEFAULT
     error_type: ErrorType | None = None
     error_message: str | None = None
     user_accepted: bool | None = None
@@ -74,14 +71,14 @@ class ExecutionRecord:
     cpu_time_seconds: float | None = None
     solution_summary: str | None = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
-    execution_id: str = _STAND_IN
+    execution_id: str = _DEFAULT
     trace_id: str | None = None
     span_id: str | None = None
     parent_execution_id: str | None = None
     batch_id: str | None = None
     pool_id: str | None = None
     worker_id: str | None = None
-    outcome: Outcome = _STAND_IN
+    outcome: Outcome = _DEFAULT
     exception_type: str | None = None
     queue_seconds: float | None = None
     model: str | None = None
@@ -90,10 +87,10 @@ class ExecutionRecord:
     cost_source: str | None = None
     service_name: str | None = None
     process_id: int | None = None
-    defaulted: tuple[str, ...] = _STAND_IN
+    defaulted: tuple[str, ...] = _DEFAULT
 
     def __post_init__(self) -> None:
-        """Put the defaults in place of what is missing, and mark them."""
+        """Fill in the defaults, and mark them."""
         put = functools.partial(object.__setattr__, self)
         if self.outcome is None:
             put("outcome", Outcome.FAILED if self.success is False else Outcome.SUCCEEDED)
@@ -103,9 +100,9 @@ class ExecutionRecord:
             put("execution_id", execution_id(time.time_ns(), random_bits(128), random_bits(64)))
         if self.timestamp is None:
             put("timestamp", datetime.now(timezone.utc))
-        missing = [column for column in _STAND_INS if getattr(self, column) is None]
+        missing = [column for column in ("task_id", *_DEFAULTS) if getattr(self, column) is None]
         for column in missing:
-            put(column, _STAND_INS[column]())
+            put(column, new_uuid() if column == "task_id" else _DEFAULTS[column])
         if self.cost_estimate is None:
             missing.append("cost_estimate")
             put("cost_estimate", self.actual_cost)
@@ -166,29 +163,10 @@ class ExecutionRecord:
         return cls.from_dict(dict(zip(COLUMNS, row, strict=True)))
 
 
-_STAND_INS: Final[Mapping[str, Callable[[], Any]]] = {
-    "task_id": new_uuid,
-    "task_description": str,
-    "repo": lambda: UNKNOWN,
-    "file_count": int,
-    "estimated_tokens": int,
-    "model_tier": lambda: UNKNOWN,
-    "pool_type": lambda: UNKNOWN,
-    "routing_confidence": lambda: DEFAULT_ROUTING_CONFIDENCE,
-    "complexity_score": lambda: DEFAULT_COMPLEXITY_SCORE,
-    "actual_cost": float,
-}
-
-#: The columns of the table ``executions``, in its order.
-COLUMNS: Final = (
-    "task_id", "timestamp", "task_type", "task_description", "repo", "file_count", "estimated_tokens", "model_tier",
-    "pool_type", "swarm_topology", "routing_confidence", "complexity_score", "success", "duration_seconds",
-    "quality_score", "cost_estimate", "actual_cost", "error_type", "error_message", "user_accepted", "user_rating",
-    "peak_memory_mb", "cpu_time_seconds", "solution_summary", "metadata",
-    "execution_id", "trace_id", "span_id", "parent_execution_id", "batch_id", "pool_id", "worker_id", "outcome",
-    "exception_type", "queue_seconds", "model", "input_tokens", "output_tokens", "cost_source", "service_name",
-    "process_id", "defaulted",
-)  # fmt: skip
+#: Column -> its default. The default of the task's id is a new one, that of ``cost_estimate`` is ``actual_cost``.
+_DEFAULTS: Final = {column.name: column.default for column in TABLE if column.default is not None}
+_CONFIDENCE: Final = _DEFAULTS["routing_confidence"]
+_COMPLEXITY: Final = _DEFAULTS["complexity_score"]
 
 
 def row_from_span(span: ReadableSpan) -> Row:
@@ -217,8 +195,8 @@ def row_from_span(span: ReadableSpan) -> Row:
         get(semconv.MODEL_TIER, UNKNOWN),
         get(semconv.POOL_TYPE, UNKNOWN),
         get(semconv.SWARM_TOPOLOGY),
-        get(semconv.ROUTING_CONFIDENCE, DEFAULT_ROUTING_CONFIDENCE),
-        get(semconv.TASK_COMPLEXITY_SCORE, DEFAULT_COMPLEXITY_SCORE),
+        get(semconv.ROUTING_CONFIDENCE, _CONFIDENCE),
+        get(semconv.TASK_COMPLEXITY_SCORE, _COMPLEXITY),
         outcome == "succeeded",
         attributes[semconv.TASK_DURATION],
         get(semconv.QUALITY_SCORE),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pages import LANGUAGES, PAGES, ROOT, blocks, faults_of, outputs, steps, without_what_varies
 
+from learning_instrument.columns import COLUMNS
 from learning_instrument.instrumentation.targets import ENTRY_POINT_GROUP
-from learning_instrument.record import COLUMNS
 
 README = (ROOT / "README.md").read_text("utf-8")
 TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}

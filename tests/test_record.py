@@ -12,9 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from pools import SyncPool
 
 from learning_instrument import ErrorType, ExecutionRecord, configure
+from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
-from learning_instrument.record import COLUMNS, iso_timestamp, row_from_record, row_from_span
+from learning_instrument.record import iso_timestamp, row_from_record, row_from_span
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 count = st.integers(0, 2**63 - 1)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..columns import COLUMNS
 from ..errors import UnknownExecutionError
-from ..record import COLUMNS, ExecutionRecord
+from ..record import ExecutionRecord
 from ..sqlite.executions import EXACTLY
 from ..sqlite.selection import Queryable, Selection
 

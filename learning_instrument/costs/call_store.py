@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+from ..columns import COLUMNS
 from ..errors import ConfigurationError
-from ..record import COLUMNS, Row
+from ..record import Row
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, delete_old, store_calls
 from .execution_totals import TotalsChange, apply_totals, due

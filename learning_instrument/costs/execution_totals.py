@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
-from ..record import COLUMNS
+from ..columns import COLUMNS
 from ..sqlite.connection import Connection
 from .model_calls import ESTIMATED, PRICED, REPORTED, UNPRICED
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from ..columns import COLUMNS
 from ..errors import ConfigurationError
-from ..record import COLUMNS
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_upkeep
 from ..storage.retention import size_in_bytes

@@ -1,14 +1,14 @@
-"""The field mapping: which column is filled from where, and what counts as a value for it."""
+"""The field mapping: the names that fill each column, and the valid values of it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from .. import semconv
+from ..columns import COLUMN_OF, Column, Kind
 from ..safety.sanitize import INTEGER_LIMIT, exact, text_of, utf8
 
 IDENTIFIER_LIMIT: Final = 500
 
-#: What a cleaner answers for a value of the wrong type or out of range.
+#: Returned by a cleaner for a value of the wrong type or out of range.
 INVALID: Final = object()
 
 
@@ -47,7 +47,7 @@ def _prose(limit: int) -> Callable[[Any], Any]:
     return clean
 
 
-def _number(highest: float = 1e15) -> Callable[[Any], Any]:
+def _number(highest: float) -> Callable[[Any], Any]:
     """A finite number from 0 to *highest*. NaN fails both comparisons."""
 
     def clean(value: Any) -> Any:
@@ -60,9 +60,12 @@ def _number(highest: float = 1e15) -> Callable[[Any], Any]:
     return clean
 
 
+_megabytes_in_range: Final = _number(COLUMN_OF["peak_memory_mb"].high)
+
+
 def _megabytes(value: Any) -> Any:
     """Megabytes; the attribute is in bytes."""
-    value = _number(1e12)(value)
+    value = _megabytes_in_range(value)
     return value if value is INVALID else round(value * 1e6)
 
 
@@ -97,74 +100,89 @@ class Field(NamedTuple):
     """One column that a task, a result, a pool or the user can fill."""
 
     column: str
+    #: The key of its span attribute.
     key: str
     clean: Callable[[Any], Any]
-    task_names: tuple[str, ...] = ()
-    result_names: tuple[str, ...] = ()
-    #: The result's word counts before the task's.
-    result_first: bool = False
-    #: The column has a stand-in, so a missing value is named in ``defaulted``.
-    marked: bool = False
-    #: What people wrote, which ``capture_content=False`` keeps out.
-    content: bool = False
+    task_names: tuple[str, ...]
+    result_names: tuple[str, ...]
+    #: The result's value takes precedence over the task's.
+    result_first: bool
+    #: The column has a default, so a missing value is named in ``defaulted``.
+    marked: bool
+    #: Content, which ``capture_content=False`` keeps out.
+    content: bool
 
+
+def _cleaner(column: Column) -> Callable[[Any], Any]:
+    """Return the cleaner for the kind and the range of *column*."""
+    if column.kind is Kind.REAL:
+        return _number(column.high)
+    return _count if column.kind is Kind.INTEGER else _text
+
+
+def _field(
+    name: str,
+    task_names: tuple[str, ...] = (),
+    result_names: tuple[str, ...] = (),
+    *,
+    clean: Callable[[Any], Any] | None = None,
+    result_first: bool = False,
+    content: bool = False,
+) -> Field:
+    column = COLUMN_OF[name]
+    assert column.key is not None, name
+    marked = column.default is not None or name in ("task_id", "cost_estimate")
+    clean = clean or _cleaner(column)
+    return Field(name, column.key, clean, task_names, result_names, result_first, marked, content)
+
+
+_PROSE: Final = ("prompt", "description")
 
 FIELDS: Final = (
-    Field("task_id", semconv.TASK_ID, _text, ("task_id",), marked=True),
-    Field("task_type", semconv.TASK_TYPE, _text, ("task_type",), marked=True),
-    Field(
-        "task_description", semconv.TASK_DESCRIPTION, _prose(500), ("prompt", "description"), marked=True, content=True
+    _field("task_id", ("task_id",)),
+    _field("task_type", ("task_type",)),
+    _field("task_description", _PROSE, clean=_prose(COLUMN_OF["task_description"].limit), content=True),
+    _field("repo", ("repo", "repo_path"), clean=_repository),
+    _field("file_count", ("file_count",), ("files_changed",), result_first=True),
+    _field("estimated_tokens", _PROSE, clean=_token_estimate),
+    _field("model_tier", ("model_tier",), ("model_tier",), result_first=True),
+    _field("pool_type"),
+    _field("swarm_topology", ("swarm_topology",)),
+    _field("routing_confidence", ("routing_confidence",)),
+    _field("complexity_score", ("complexity_score",), ("complexity",)),
+    _field("quality_score", (), ("quality_score",)),
+    _field("cost_estimate", ("cost_estimate",)),
+    _field("actual_cost", (), ("cost",)),
+    _field("peak_memory_mb", (), ("peak_memory_mb",), clean=_megabytes),
+    _field("cpu_time_seconds", (), ("cpu_time_seconds",)),
+    _field(
+        "solution_summary",
+        (),
+        ("solution_summary",),
+        clean=_prose(COLUMN_OF["solution_summary"].limit),
+        content=True,
     ),
-    Field("repo", semconv.TASK_REPO, _repository, ("repo", "repo_path"), marked=True),
-    Field(
-        "file_count",
-        semconv.TASK_FILE_COUNT,
-        _count,
-        ("file_count",),
-        ("files_changed",),
-        result_first=True,
-        marked=True,
-    ),
-    Field("estimated_tokens", semconv.TASK_ESTIMATED_TOKENS, _token_estimate, ("prompt", "description"), marked=True),
-    Field("model_tier", semconv.MODEL_TIER, _text, ("model_tier",), ("model_tier",), result_first=True, marked=True),
-    Field("pool_type", semconv.POOL_TYPE, _text, marked=True),
-    Field("swarm_topology", semconv.SWARM_TOPOLOGY, _text, ("swarm_topology",)),
-    Field("routing_confidence", semconv.ROUTING_CONFIDENCE, _number(1.0), ("routing_confidence",), marked=True),
-    Field(
-        "complexity_score",
-        semconv.TASK_COMPLEXITY_SCORE,
-        _number(100.0),
-        ("complexity_score",),
-        ("complexity",),
-        marked=True,
-    ),
-    Field("quality_score", semconv.QUALITY_SCORE, _number(100.0), (), ("quality_score",)),
-    Field("cost_estimate", semconv.COST_ESTIMATE, _number(), ("cost_estimate",), marked=True),
-    Field("actual_cost", semconv.COST_ACTUAL, _number(), (), ("cost",), marked=True),
-    Field("peak_memory_mb", semconv.MEMORY_PEAK, _megabytes, (), ("peak_memory_mb",)),
-    Field("cpu_time_seconds", semconv.CPU_TIME, _number(), (), ("cpu_time_seconds",)),
-    Field("solution_summary", semconv.SOLUTION_SUMMARY, _prose(4000), (), ("solution_summary",), content=True),
-    Field("pool_id", semconv.POOL_ID, _text, (), ("pool_id",)),
-    Field("worker_id", semconv.WORKER_ID, _text, (), ("worker_id",)),
-    Field("queue_seconds", semconv.QUEUE_DURATION, _number()),
-    Field("model", semconv.REQUEST_MODEL, _text),
-    Field("input_tokens", semconv.INPUT_TOKENS, _count),
-    Field("output_tokens", semconv.OUTPUT_TOKENS, _count),
+    _field("pool_id", (), ("pool_id",)),
+    _field("worker_id", (), ("worker_id",)),
+    _field("queue_seconds"),
+    _field("model"),
+    _field("input_tokens"),
+    _field("output_tokens"),
 )
-#: What a user says himself may be of another kind than what is found in a task.
+#: Cleaners of values that a user sets, which may be of another kind than those found in a task.
 CLEAN_SAID: Final[Mapping[str, Callable[[Any], Any]]] = {
     **{field.column: field.clean for field in FIELDS},
     "estimated_tokens": _tokens,
 }
 FIELD_OF: Final = {field.column: field for field in FIELDS}
-#: What ``fields=`` and ``current_execution().set()`` take: the columns above, and three that no attribute holds alone.
+#: The columns that ``fields=`` and ``current_execution().set()`` take: those above, and three without an attribute.
 SETTABLE: Final = frozenset(FIELD_OF) | {"success", "error_message", "metadata"}
 
 FieldPlan = tuple[tuple[str, str, str, Callable[[Any], Any], bool], ...]
 
 
 def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> FieldPlan:
-    """Return (name, key, column, cleaner, whether it wins over what is there) in the order of reading."""
+    """Return (name, key, column, cleaner, whether it replaces an earlier value) in the order of reading."""
     return tuple(
         (name, field.key, field.column, field.clean, field.result_first)
         for field in FIELDS

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ..record import COLUMNS, Row
+from ..columns import COLUMNS
+from ..record import Row
 
 #: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
 #: do so for every row, and wait for it again behind the threads that produce them.

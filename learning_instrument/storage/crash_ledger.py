@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from ..record import COLUMNS, Row, iso_timestamp
+from ..columns import COLUMNS
+from ..record import Row, iso_timestamp
 from ..sqlite.connection import WriteConnection
 from .liveness import Process, has_died, this_process
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from ..columns import COLUMNS, UNKNOWN
 from ..costs.attribution import store_calls
 from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
-from ..record import COLUMNS, UNKNOWN, Row
+from ..record import Row
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_upkeep
 from ..sqlite.selection import Selection

@@ -17,8 +17,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
 from .. import semconv
+from ..columns import COLUMNS
 from ..errors import ConfigurationError
-from ..record import COLUMNS, is_execution, row_from_span
+from ..record import is_execution, row_from_span
 from ..safety.sanitize import utf8
 from .validation import derived_bits, nanoseconds
 

@@ -1,28 +1,17 @@
 """Executions as a Parquet file. Needs pyarrow (the extra ``scale``)."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import IO, Any, Final
 
+from ..columns import TABLE, Column, Kind
 from ..errors import ConfigurationError
-from ..record import COLUMNS
 from .atomic_file import atomic_write
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Rows of ``executions`` as the table has them, some at a time."""
-
-_WHOLE: Final = frozenset(
-    {"file_count", "estimated_tokens", "user_rating", "input_tokens", "output_tokens", "process_id"}
-)
-_REAL: Final = frozenset(
-    {
-        "routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate", "actual_cost",
-        "peak_memory_mb", "cpu_time_seconds", "queue_seconds",
-    }
-)  # fmt: skip
-_BOOL: Final = frozenset({"success", "user_accepted"})
 
 
 def check_new(path: str) -> None:
@@ -90,7 +79,7 @@ def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], i
 def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:
     count = 0
     for rows in batches:
-        columns = {name: [_value(name, row[name]) for row in rows] for name in COLUMNS}
+        columns = {column.name: _values(column, rows) for column in TABLE}
         writer.write_table(arrow.table(columns, schema=schema))
         count += len(rows)
     return count
@@ -104,19 +93,24 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def _schema(arrow: Any) -> Any:
-    def kind(name: str) -> Any:
-        if name == "timestamp":
-            return arrow.timestamp("us", tz="UTC")
-        if name in _BOOL:
-            return arrow.bool_()
-        return arrow.int64() if name in _WHOLE else arrow.float64() if name in _REAL else arrow.string()
+    types = {
+        Kind.TIMESTAMP: arrow.timestamp("us", tz="UTC"),
+        Kind.INTEGER: arrow.int64(),
+        Kind.REAL: arrow.float64(),
+        Kind.BOOLEAN: arrow.bool_(),
+    }
+    return arrow.schema([(column.name, types.get(column.kind, arrow.string())) for column in TABLE])
 
-    return arrow.schema([(name, kind(name)) for name in COLUMNS])
+
+_CONVERTERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+    Kind.TIMESTAMP: datetime.fromisoformat,
+    Kind.REAL: float,
+    Kind.BOOLEAN: bool,
+}
 
 
-def _value(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name == "timestamp":
-        return datetime.fromisoformat(value)
-    return float(value) if name in _REAL else bool(value) if name in _BOOL else value
+def _values(column: Column, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the values of *column* as Parquet holds them."""
+    values = [row[column.name] for row in rows]
+    convert = _CONVERTERS.get(column.kind)
+    return values if convert is None else [None if value is None else convert(value) for value in values]

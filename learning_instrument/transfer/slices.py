@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from ..columns import COLUMNS
 from ..costs.model_calls import ModelCall
-from ..record import COLUMNS
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
 

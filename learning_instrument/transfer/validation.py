@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from ..columns import COLUMNS, TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..ids import execution_id
-from ..outcome import ErrorType, Outcome
-from ..record import COLUMNS, ExecutionRecord, Row, row_from_record
+from ..record import ExecutionRecord, Row, row_from_record
 from ..safety.sanitize import INTEGER_LIMIT, utf8
 from ..timestamps import iso
 
@@ -29,11 +29,7 @@ _DEEPEST: Final = 200
 _SHOWN_CHARACTERS: Final = 60
 #: What is not made up for an execution that says nothing of it.
 _REQUIRED: Final = ("task_type", "timestamp")
-#: The columns that the table is_urgent on.
-_NEVER_NULL: Final = (
-    "execution_id", "task_id", "timestamp", "task_type", "success", "duration_seconds", "outcome", "metadata",
-    "defaulted",
-)  # fmt: skip
+_NEVER_NULL: Final = tuple(column.name for column in TABLE if column.is_not_null)
 _never_null: Final = operator.itemgetter(*map(COLUMNS.index, _NEVER_NULL))
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -258,20 +254,22 @@ def _shown(value: Any) -> str:
     return f"of type {type(value).__name__}"
 
 
-_KINDS: Final[dict[Callable[[Any], Any], tuple[str, ...]]] = {
-    timestamp_of: ("timestamp",),
-    _whole: ("file_count", "estimated_tokens", "input_tokens", "output_tokens", "process_id"),
-    _number: (
-        "routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate", "actual_cost",
-        "peak_memory_mb", "cpu_time_seconds", "queue_seconds",
-    ),
-    _truth: ("success", "user_accepted"),
-    _rating: ("user_rating",),
-    _metadata: ("metadata",),
-    _names: ("defaulted",),
-    _one_of(frozenset(outcome.value for outcome in Outcome)): ("outcome",),
-    _one_of(frozenset(error_type.value for error_type in ErrorType)): ("error_type",),
-}  # fmt: skip
-_CHECK_OF: Final = {column: check for check, columns in _KINDS.items() for column in columns}
-_CHECKS: Final[dict[str, Callable[[Any], Any]]] = {column: _CHECK_OF.get(column, _text) for column in COLUMNS}
+_CHECK_OF_KIND: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+    Kind.TEXT: _text,
+    Kind.TIMESTAMP: timestamp_of,
+    Kind.INTEGER: _whole,
+    Kind.REAL: _number,
+    Kind.BOOLEAN: _truth,
+    Kind.OBJECT: _metadata,
+    Kind.NAMES: _names,
+}
+
+
+def _check_of(column: Column) -> Callable[[Any], Any]:
+    if column.name == "user_rating":
+        return _rating
+    return _one_of(column.words) if column.kind is Kind.WORD else _CHECK_OF_KIND[column.kind]
+
+
+_CHECKS: Final[dict[str, Callable[[Any], Any]]] = {column.name: _check_of(column) for column in TABLE}
 _ALL: Final = _CHECKS.keys()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import IO, Any, Final
 
-from ..record import COLUMNS, parse_metadata
+from ..columns import COLUMNS
+from ..record import parse_metadata
 from .otlp_json import requests_of
 from .parquet import write_parquet
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from learning_instrument import LearningDatabase
 from learning_instrument.analytics import costs, error_groups, performance, summary
-from learning_instrument.record import COLUMNS
+from learning_instrument.columns import COLUMNS
 from learning_instrument.rollups import catch_up
 from learning_instrument.rollups.cubes import CUBES
 from learning_instrument.sqlite import schema

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main
 from learning_instrument.cli.main import COMMANDS
+from learning_instrument.columns import COLUMNS
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.record import COLUMNS
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 REPORTS = (

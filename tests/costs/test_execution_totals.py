@@ -6,9 +6,9 @@ import pytest
 from calls import START, calls, chat, costs, execution, span, usage
 
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
+from learning_instrument.columns import COLUMNS
 from learning_instrument.database import store_of
 from learning_instrument.ids import execution_id
-from learning_instrument.record import COLUMNS
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from collector import Rotel, Sink, why_rotel_cannot_run
 
 from learning_instrument import ExecutionRecord, LearningDatabase
-from learning_instrument.record import COLUMNS, is_execution
+from learning_instrument.columns import COLUMNS
+from learning_instrument.record import is_execution
 from learning_instrument.transfer import export_executions, import_executions
 
 #: Says how far it is after each slice, and goes on when it is told to.

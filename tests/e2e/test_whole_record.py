@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import configure, current_execution, record_execution
-from learning_instrument.record import COLUMNS
+from learning_instrument.columns import COLUMNS
 
 TASK = {
     "task_id": "t-1",

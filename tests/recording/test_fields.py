@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import ODDITIES, Loud, LoudFloat, LoudInteger, LoudList, Refusal, made, texts, values
 
-from learning_instrument.record import COLUMNS
+from learning_instrument.columns import COLUMNS
 from learning_instrument.recording.fields import (
     CLEAN_SAID,
     FIELD_OF,

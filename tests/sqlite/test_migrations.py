@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import DatabaseError, SchemaVersionError
-from learning_instrument.record import COLUMNS
 from learning_instrument.sqlite import schema
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument.columns import COLUMNS
 from learning_instrument.ids import execution_id
 from learning_instrument.outcome import Outcome
-from learning_instrument.record import COLUMNS, row_from_record
+from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import connection
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 

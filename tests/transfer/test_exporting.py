@@ -14,9 +14,9 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.outcome import Outcome
-from learning_instrument.record import COLUMNS
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.sqlite.selection import Selection
 from learning_instrument.transfer import FORMATS, export_executions

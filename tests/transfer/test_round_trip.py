@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.record import COLUMNS, row_from_record
+from learning_instrument.columns import COLUMNS
+from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.transfer import export_executions, import_executions
 

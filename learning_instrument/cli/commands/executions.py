@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 
 from ...analytics.executions import Relatives, execution_id_of, latest, newest_row, relatives, stored_after
-from ...record import COLUMNS, ExecutionRecord
+from ...columns import COLUMNS
+from ...record import ExecutionRecord
 from ...storage.feedback import history
 from .. import formatting
 from ..options import Question, reporting_command
