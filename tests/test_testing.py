@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -103,38 +104,20 @@ def test_no_global_provider_is_set(learning_database, recorded_executions):
 # Pytest runs of their own.
 
 
-@pytest.fixture
-def project(pytester, monkeypatch):
-    """A project that has a pool, takes each warning for an error, and loads no plugin by itself."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeini("[pytest]\nfilterwarnings = error")
-    pytester.makepyfile(
-        pools="""
-        from learning_instrument import record_execution
+POOLS = """
+from learning_instrument import record_execution
 
-        class Pool:
-            @record_execution
-            def execute_task(self, task):
-                return {"success": True}
-        """
-    )
-    return pytester
-
-
-def run(project, source):
-    """Run *source* as a test file, in a process of its own, with our plugin and no other."""
-    project.makepyfile(test_it="from pools import Pool\n" + source.lstrip("\n"))
-    return project.runpytest_subprocess("-p", "no:cacheprovider", *OURS)
-
-
-def test_failing_test_leaves_nothing_behind(project):
-    """The next one has an empty database, or none; no provider, variable or thread of the first is there."""
-    done = run(
-        project,
-        """
+class Pool:
+    @record_execution
+    def execute_task(self, task):
+        return {"success": True}
+"""
+FAILING = """
 import os, threading
 from learning_instrument import configure, shutdown
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from pools import Pool
 
 def test_fails(recorded_executions):
     with recorded_executions():
@@ -153,40 +136,27 @@ def test_last(tmp_path):
     assert threading.enumerate() == [threading.main_thread()]
     Pool().execute_task({"task_type": "not recorded"})
     assert list(tmp_path.parent.rglob("test_last*/*.db")) == []
-    configure(tmp_path / "own.db")  # refused if another database were configured still
+    # Refused if another database were configured still. With a provider, for it would set a global one.
+    configure(tmp_path / "own.db", tracer_provider=TracerProvider())
     shutdown()
-""",
-    )
-
-    done.assert_outcomes(passed=2, failed=1)
-    done.stdout.fnmatch_lines(["E*AssertionError: in the middle"])
-
-
-def test_what_was_configured_before_is_so_again(project):
-    """The application's own provider and database: set aside for the test, whatever that does, and untouched."""
-    project.makeconftest("""
-        import pytest
-        from learning_instrument import configure
-        from opentelemetry import trace
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-        exporter, provider = InMemorySpanExporter(), TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(exporter))
-        trace.set_tracer_provider(provider)
-        own = configure("own.db", durability="batch")
-
-        @pytest.fixture
-        def host():
-            return own, provider, exporter
-    """)
-    done = run(
-        project,
-        """
+"""
+CONFIGURED = """
 import contextlib, sqlite3
+import pytest
 from learning_instrument import configure, shutdown
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pools import Pool
+
+@pytest.fixture(scope="module", autouse=True)
+def host():
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    yield configure("own.db", durability="batch"), provider, exporter
+    shutdown()
 
 def types_in(database):
     with contextlib.closing(sqlite3.connect(database.path)) as connection:  # which flushes nothing
@@ -217,45 +187,70 @@ def test_after(host, tmp_path):
     assert types_in(host[0]) == ["before", "after"]
     assert configure("own.db") is host[0]
     assert trace.get_tracer_provider() is host[1]
-""",
+"""
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project that takes each warning for an error, and loads no plugin by itself."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    return pytester
+
+
+def test_what_was_before_a_test_is_so_again(project, subtests):
+    """In one run, in a process of its own, with our plugin and no other."""
+    project.makepyfile(pools=POOLS, test_1_failing=FAILING, test_2_configured=CONFIGURED)
+
+    done = project.runpytest_subprocess("-rA", "-p", "no:cacheprovider", *OURS)
+
+    # The test after one that failed has an empty database, or none; no provider, variable or thread is left of it.
+    with subtests.test("after a test that fails"):
+        done.stdout.fnmatch_lines(["E*AssertionError: in the middle"])
+        assert verdicts(done, "test_1_failing.py") == {"fails": "FAILED", "next": "PASSED", "last": "PASSED"}
+    # The application's own provider and database are set aside for the test, and stay untouched by all it does.
+    with subtests.test("what was configured before"):
+        assert verdicts(done, "test_2_configured.py") == dict.fromkeys(
+            ["before", "within", "shuts_down", "after"], "PASSED"
+        )
+    done.assert_outcomes(passed=6, failed=1)
+
+
+def verdicts(done, file):
+    """Return how the tests of *file* ended, as the summary says it."""
+    return {name: verdict for verdict, name in re.findall(rf"^(\w+) {file}::test_(\w+)", done.stdout.str(), re.M)}
+
+
+def test_project_that_does_not_use_us_stays_as_it_is(project, subtests):
+    """It imports our plugin's file and nothing else, and measures its coverage, without pytest-asyncio."""
+    project.makepyfile(
+        app="def double(n):\n    return 2 * n\n",
+        test_app="from app import double\ndef test_double():\n    assert double(2) == 4\n",
+        twice=f"""
+            import sys, pytest
+            assert pytest.main(["test_app.py"]) == 0
+            before = set(sys.modules)
+            assert pytest.main([*{OURS}, "test_app.py"]) == 0
+            print("LOADED", *sorted(set(sys.modules) - before))
+        """,
     )
 
-    done.assert_outcomes(passed=4)
-
-
-def test_project_that_does_not_use_us_imports_this_file_alone(project):
-    """No SDK, no SQLite, no package of ours beyond the plugin."""
-    loaded = "import sys\ndef test_modules():\n    print('LOADED', *sys.modules)\n"
-    project.makepyfile(test_modules=loaded)
-
-    def modules(*arguments):
-        done = project.runpytest_subprocess("-s", "-p", "no:cacheprovider", *arguments)
-        done.assert_outcomes(passed=1)
-        (line,) = [line for line in done.outlines if "LOADED" in line]
-        return set(line.split("LOADED ")[1].split())
-
-    ours = {"learning_instrument", "learning_instrument.testing"}
-    assert modules(*OURS) - modules() == ours
-
-
-def test_project_that_does_not_use_us_measures_its_coverage(project):
-    """Every line of it, with warnings as errors, without pytest-asyncio."""
-    project.makepyfile(app="def double(n):\n    return 2 * n\n")
-    project.makepyfile(test_app="from app import double\ndef test_double():\n    assert double(2) == 4\n")
-
-    options = ["--branch", "--include=app.py"]
-    done = project.run(sys.executable, "-m", "coverage", "run", *options, "-m", "pytest", *OURS, "test_app.py")
-    assert done.ret == 0
-    done.assert_outcomes(passed=1)
+    measured = project.run(sys.executable, "-m", "coverage", "run", "--branch", "--include=app.py", "twice.py")
     report = project.run(sys.executable, "-m", "coverage", "report", "--fail-under=100")
-    assert report.ret == 0
+
+    assert measured.ret == 0
+    with subtests.test("no SDK, no SQLite, no package of ours beyond the plugin"):
+        assert measured.outlines[-1] == "LOADED learning_instrument learning_instrument.testing"
+    with subtests.test("every line of it, with warnings as errors"):
+        assert report.ret == 0
 
 
 def test_plugin_is_found_by_itself_and_makes_no_warning(project, monkeypatch):
     """Also where we were imported before pytest, as under auto-instrumentation."""
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     project.makepyfile(test_it="def test_it(learning_database):\n    pass\n")
-    program = "import learning_instrument, pytest; raise SystemExit(pytest.main(['-p', 'no:asyncio']))"
+    options = ["-p", "no:asyncio", "-p", "no:hypothesispytest"]  # the former warns, the latter takes a second
+    program = f"import learning_instrument, pytest; raise SystemExit(pytest.main({options}))"
 
     done = project.run(sys.executable, "-c", program)
 
