@@ -50,9 +50,9 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
             comma-separated text of these; by default ``$LEARNING_INSTRUMENT_POOLS``, what installed packages declare
             in the entry-point group ``learning_instrument_pools``, and mahavishnu.
-        database, durability: where to record, as in :func:`configure`, unless that was called before.
-        pool_type, success_when, capture_content, request_hook, response_hook, fields, learning_db, tracer_provider,
-            meter_provider, budget: as in :func:`record_execution`.
+        database: where to record, as in :func:`configure`, unless that was called before.
+        durability: as in :func:`configure`.
+        **keywords: those of :func:`record_execution`, but ``task`` and ``batch``.
 
     Raises:
         ConfigurationError: for a target or an argument that cannot be used.

@@ -1,0 +1,179 @@
+"""The reference names what the code has: no column, variable, key, metric, step or argument is missing or invented."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import learning_instrument
+from learning_instrument import analytics, errors, maintenance, semconv, transfer
+from learning_instrument.columns import TABLE, Kind
+from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.sqlite.migrations import STEPS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "learning_instrument"
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def page(name):
+    return (REFERENCE / f"{name}.md").read_text("utf-8")
+
+
+def table(text, heading):
+    """Return the rows of the table whose heading line begins with *heading*, as lists of cells."""
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def names(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+_TYPES = {
+    Kind.TEXT: "text", Kind.WORD: "word", Kind.TIMESTAMP: "time", Kind.INTEGER: "integer", Kind.REAL: "real",
+    Kind.BOOLEAN: "0 or 1", Kind.OBJECT: "JSON object", Kind.NAMES: "JSON array",
+}  # fmt: skip
+
+
+def test_columns_are_those_of_the_table():
+    """With type, range, default and attribute key."""
+    rows = table(page("columns"), "column")
+
+    assert [names(row[0]) for row in rows] == [[column.name] for column in TABLE]
+    for (_, kind, _, range_, missing, attribute), column in zip(rows, TABLE, strict=True):
+        assert kind.removesuffix(", unique") == _TYPES[column.kind], column.name
+        assert names(attribute) == ([] if column.key is None else [column.key]), column.name
+        assert missing.endswith("marked") == (
+            column.default is not None or column.name in ("task_id", "cost_estimate")
+        ), column.name
+        if column.high in (1.0, 5, 100.0):
+            assert range_ == f"{column.low:g} to {column.high:g}", column.name
+
+
+@pytest.mark.parametrize("name", ["model_calls", "feedback", "losses", "running", "reported_costs"])
+def test_other_tables_have_the_columns_that_are_named(database, name):
+    """All of them, and no others."""
+    (section,) = re.findall(rf"^## {name}\n(.*?)(?=^## )", page("columns"), re.S | re.M)
+    cells = [row[0] for row in table(section, "field")] if "| field |" in section else [section]
+    stored = {row["name"] for row in database.query("SELECT name FROM pragma_table_info(?)", [name])}
+
+    found = {found for cell in cells for found in names(cell)} - {"private", "team", "public"}
+    assert found == stored
+
+
+def test_views_are_those_of_the_file(database):
+    """With their figures."""
+    described = {names(view)[0]: names(key) for view, key, _ in table(page("columns"), "view")}
+    views = {row["name"] for row in database.query("SELECT name FROM sqlite_master WHERE type = 'view'")}
+
+    assert set(described) == views
+    for view, key in described.items():
+        stored = [row["name"] for row in database.query("SELECT name FROM pragma_table_info(?)", [view])]
+        assert stored[: len(key)] == key
+        assert all(f"`{column}`" in page("columns") for column in stored)
+
+
+def test_every_table_of_the_file_is_named_or_private(database):
+    """By the beginning of its name."""
+    stored = {row["name"] for row in database.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    described = set(re.findall(r"^## (\w+)$", page("columns"), re.M))
+    private = re.findall(r"`([\w*]+)`", page("columns").partition("## Private tables")[2])
+
+    assert [
+        name
+        for name in stored - described
+        if not any(re.fullmatch(pattern.replace("*", r"\w*"), name) for pattern in private)
+        and not name.startswith("sqlite_")
+    ] == []
+
+
+def test_variables_are_those_of_the_code():
+    """Ours, each in the table."""
+    used = {
+        name
+        for path in PACKAGE.rglob("*.py")
+        for name in re.findall(r"\bLEARNING_INSTRUMENT_[A-Z_]+", path.read_text("utf-8"))
+    }
+    described = {name for row in table(page("configuration"), "variable") for name in names(row[0])}
+
+    assert {name for name in described if name.startswith("LEARNING_")} == used
+
+
+def test_arguments_of_configure_are_those_of_the_function():
+    """In the table."""
+    described = {name for row in table(page("configuration"), "argument") for name in names(row[0])}
+
+    assert described == set(inspect.signature(learning_instrument.configure).parameters)
+
+
+@pytest.mark.parametrize("function", [learning_instrument.record_execution])
+def test_keywords_of_the_decorator_are_named(function):
+    """On the page of the configuration."""
+    section = page("configuration").partition("## Arguments of record_execution")[2]
+    keywords = {
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind.name == "KEYWORD_ONLY"
+    }
+
+    assert keywords <= set(names(section))
+
+
+def test_attribute_keys_are_those_of_semconv():
+    """And so are the keys of model calls."""
+    keys = {
+        value
+        for name, value in vars(semconv).items()
+        if name.isupper() and isinstance(value, str) and name not in ("SCOPE_NAME", "SPAN_NAME", "BATCH_SPAN_NAME")
+    }
+    text = page("spans-and-metrics")
+
+    assert {key for key in keys if f"`{key}`" not in text and not key.startswith("exception")} == set()
+    described = {name for row in table(text, "attribute") for name in names(row[0])}
+    assert described <= keys
+    for attribute, _, column in table(text, "attribute"):
+        for name in names(column):
+            (described_column,) = [each for each in TABLE if each.name == name]
+            assert described_column.key in (names(attribute)[0], None), name
+
+
+def test_metrics_are_those_of_semconv():
+    """With their units."""
+    metrics = {value[0]: value[1] for name, value in vars(semconv).items() if name.startswith("METRIC_")}
+
+    assert {
+        names(name)[0]: names(unit)[0] for name, unit, _, _ in table(page("spans-and-metrics"), "metric")
+    } == metrics
+
+
+def test_schema_steps_are_those_of_the_migrations():
+    """Numbered as the file is."""
+    steps = [row[0] for row in table(page("schema"), "step")]
+
+    assert steps == [f"{number} `{step.__name__}`" for number, step in enumerate(STEPS, 1)]
+
+
+def test_outcomes_and_error_types_are_those_of_the_code():
+    """Each in the table."""
+    rows = table(page("outcomes"), "`outcome`")
+
+    assert [names(row[0]) for row in rows] == [[outcome.value] for outcome in Outcome]
+    assert {name for row in rows for name in names(row[2])} == {each.value for each in ErrorType}
+
+
+def test_the_api_page_has_every_public_name():
+    """Those of the package one by one; the rooms by their ``__all__``."""
+    text = page("api")
+
+    assert [name for name in learning_instrument.__all__ if not re.search(rf":: {name}\b", text)] == []
+    assert all(f"automodule:: {room.__name__}" in text for room in (analytics, errors, maintenance, transfer))
+    exceptions = [name for name, value in vars(errors).items() if isinstance(value, type) and name != "datetime"]
+    assert [name for name in exceptions if name not in text] == []
