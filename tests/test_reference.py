@@ -2,9 +2,11 @@
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from test_architecture import MAY_IMPORT
 
 import learning_instrument
 from learning_instrument import analytics, errors, maintenance, semconv, transfer
@@ -177,3 +179,54 @@ def test_the_api_page_has_every_public_name():
     assert all(f"automodule:: {room.__name__}" in text for room in (analytics, errors, maintenance, transfer))
     exceptions = [name for name, value in vars(errors).items() if isinstance(value, type) and name != "datetime"]
     assert [name for name in exceptions if name not in text] == []
+
+
+# The architecture's page.
+
+
+ARCHITECTURE = (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
+
+
+def test_import_table_of_the_page_is_the_one_that_is_held():
+    """Row by row, in its order."""
+    described = {names(room)[0]: set(names(imports)) for room, imports in table(ARCHITECTURE, "room | may import")}
+
+    assert list(described) == list(MAY_IMPORT)
+    assert described == {room: set(imports.split()) for room, imports in MAY_IMPORT.items()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "explanation").glob("*.md")), ids=lambda path: path.name)
+def test_files_that_are_named_exist(path):
+    """Of the package, and of the tests that prove something."""
+    text = path.read_text("utf-8")
+    named = re.findall(r"`((?:[\w]+/)*[\w]+\.py|(?:[\w]+/)+)`", text)
+
+    assert [name for name in named if not (PACKAGE / name).exists() and not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("judge_result", "outcome"),
+        ("Store.append", "storage.store"),
+        ("WriteConnection.insert", "sqlite.connection"),
+        ("Prices.priced", "costs.prices"),
+        ("ADAPTERS", "instrumentation.targets"),
+    ],
+)
+def test_answers_to_where_is_name_what_exists(name, where):
+    """In the file that the page says."""
+    found = import_module(f"learning_instrument.{where}")
+    for part in name.split("."):
+        found = getattr(found, part)
+
+    assert f"`{name}`" in ARCHITECTURE
+    assert f"`{where.replace('.', '/')}.py`" in ARCHITECTURE
+
+
+def test_picture_shows_the_rooms():
+    """Each folder of the package is a box in it."""
+    picture = (ROOT / "docs" / "explanation" / "rooms.svg").read_text("utf-8")
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+
+    assert set(re.findall(r">(\w+)/<", picture)) == rooms
