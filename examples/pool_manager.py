@@ -39,7 +39,7 @@ print(len(names), "functions,", len([name for name in names if name.startswith("
 before, after = [x * x for x in range(9)], [x**2 for x in range(1, 9)]
 assert before == after, "the refactored code gives another result"
 """,
-    "search": "while True: pass",
+    "search": "import time\nwhile True: time.sleep(1)",
 }
 DOLLARS_PER_SECOND = 0.0001
 
@@ -51,7 +51,7 @@ class PoolConfig:
     name: str
     pool_type: str
     min_workers: int = 1
-    time_limit: float = 2.0
+    time_limit: float = 1.0
 
 
 @dataclass(frozen=True)

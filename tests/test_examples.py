@@ -1,14 +1,11 @@
 """Every file of ``examples/`` runs alone, and does what it says."""
 
-import functools
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +14,8 @@ from collector import Rotel, why_rotel_cannot_run
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+#: Of which two are bad. It takes 100 by itself.
+QUICKSTART_FILES = 20
 
 
 class Run:
@@ -56,38 +55,28 @@ def query(database, sql):
         connection.close()
 
 
-@functools.lru_cache
-def run_once(example):
-    folder = tempfile.TemporaryDirectory()
-    run = Run(example, folder.name)
-    run.keep = folder
-    return run
+# What an example says that it does. Each is given its one run.
 
 
-@pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
-def test_example_runs_alone(example):
-    run = run_once(example)
+def runs_alone(run):
     assert (run.finished.returncode, run.errors) == (0, "")
 
 
-@pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
-def test_example_leaves_a_sound_database_where_it_says(example):
-    run = run_once(example)
+def leaves_a_sound_database_where_it_says(run):
     assert str(run.database) in run.output
     assert run.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert run.query("SELECT * FROM losses") == []
 
 
-def test_quickstart_records_every_task():
-    run = run_once("quickstart.py")
+def quickstart_records_every_task(run):
+    tasks = 4 * QUICKSTART_FILES
     assert run.query("SELECT count(*) AS n, count(DISTINCT execution_id) AS ids FROM executions") == [
-        {"n": 400, "ids": 400}
+        {"n": tasks, "ids": tasks}
     ]
-    assert "400 executions recorded; 400 are in" in run.output
+    assert f"{tasks} executions recorded; {tasks} are in" in run.output
 
 
-def test_quickstart_has_files_that_fail_and_time_limits_that_are_too_short():
-    run = run_once("quickstart.py")
+def quickstart_has_files_that_fail_and_time_limits_that_are_too_short(run):
     failures = {
         (row["outcome"], row["error_type"], row["exception"]): row["n"]
         for row in run.query(
@@ -101,8 +90,7 @@ def test_quickstart_has_files_that_fail_and_time_limits_that_are_too_short():
         assert f"{error_type} {outcome} {exception or '-'} {runs}" in " ".join(run.lines)
 
 
-def test_quickstart_fills_the_columns_it_can():
-    run = run_once("quickstart.py")
+def quickstart_fills_the_columns_it_can(run):
     (filled,) = run.query(
         "SELECT min(repo LIKE '%python-3%' OR repo LIKE 'pypy%') AS repo, min(task_description != '') AS description,"
         " min(pool_type) AS pool_type, min(complexity_score > 0 OR metadata LIKE '%\"bytes\":0,%') AS complexity,"
@@ -116,8 +104,7 @@ def test_quickstart_fills_the_columns_it_can():
     assert set(solved.values()) == {1}
 
 
-def test_quickstart_reports_what_its_database_says():
-    run = run_once("quickstart.py")
+def quickstart_reports_what_its_database_says(run):
     for row in run.query(
         "SELECT task_type, model_tier, count(*) AS runs, sum(success) AS succeeded FROM executions GROUP BY 1, 2"
     ):
@@ -125,7 +112,7 @@ def test_quickstart_reports_what_its_database_says():
         assert [line for line in run.lines if line.startswith(start)]
 
 
-def test_quickstart_prints_what_the_readme_shows():
+def quickstart_prints_what_the_readme_shows(run):
     shown = re.search(
         r"examples/quickstart\.py\n```\n\n```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
     )
@@ -136,16 +123,61 @@ def test_quickstart_prints_what_the_readme_shows():
         second_heading = next(i for i, line in enumerate(lines) if line.startswith("error type"))
         return [line for line in lines[: second_heading + 1] if line]  # which errors there are is the interpreter's
 
-    assert shape(run_once("quickstart.py").output) == shape(shown[1])
+    assert shape(run.output) == shape(shown[1])
+
+
+def pool_manager_records_success_and_failure(run):
+    rows = run.query("SELECT * FROM executions ORDER BY task_type")
+    assert [(row["task_type"], row["outcome"], row["error_type"]) for row in rows] == [
+        ("code_generation", "succeeded", None),
+        ("code_review", "succeeded", None),
+        ("refactoring", "failed", "unknown"),
+        ("search", "timeout", "timeout"),
+        ("translation", "error", "unknown"),
+    ]
+    assert {(row["repo"], row["pool_type"], row["pool_id"]) for row in rows} == {
+        ("my_project", "mahavishnu", "mahavishnu-local-1")
+    }
+    generation, _, refactoring, search, translation = rows
+    assert (generation["complexity_score"], generation["task_description"]) == (75, "Write a function")
+    assert "0, 1, 1, 2, 3, 5, 8, 13, 21, 34" in generation["solution_summary"]
+    assert "another result" in refactoring["error_message"]
+    assert search["duration_seconds"] >= 1.0
+    assert search["worker_id"].startswith("local-worker-")
+    assert translation["error_message"] == "no template for translation"
+
+
+def pool_manager_does_the_same_without_a_database(run):
+    assert run.lines[-2:] == ["the same five endings: True", "rows added: 0"]
+
+
+CHECKS = {
+    "quickstart.py": [
+        quickstart_records_every_task,
+        quickstart_has_files_that_fail_and_time_limits_that_are_too_short,
+        quickstart_fills_the_columns_it_can,
+        quickstart_reports_what_its_database_says,
+        quickstart_prints_what_the_readme_shows,
+    ],
+    "pool_manager.py": [pool_manager_records_success_and_failure, pool_manager_does_the_same_without_a_database],
+}
+ARGUMENTS = {"quickstart.py": ["--files", f"{QUICKSTART_FILES}"]}
+
+
+@pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
+def test_example_does_what_it_says(example, tmp_path, subtests):
+    run = Run(example, tmp_path, *ARGUMENTS.get(example, []))
+    for check in (runs_alone, leaves_a_sound_database_where_it_says, *CHECKS[example]):
+        with subtests.test(check.__name__):
+            check(run)
 
 
 @pytest.mark.slow
 def test_quickstart_runs_again_into_the_same_database(tmp_path):
-    before = run_once("quickstart.py")
-    shutil.copytree(before.database.parent, tmp_path / "data")
-    (there,) = before.query("SELECT count(*) AS executions FROM executions")
+    """After a run of the size that it has by itself."""
+    assert "400 executions recorded; 400 are in" in Run("quickstart.py", tmp_path).output
     again = Run("quickstart.py", tmp_path, "--files", "2", "--workers", "1")
-    assert f"8 executions recorded; {there['executions'] + 8} are in" in again.output
+    assert "8 executions recorded; 408 are in" in again.output
 
 
 @pytest.mark.parametrize(
@@ -153,7 +185,7 @@ def test_quickstart_runs_again_into_the_same_database(tmp_path):
     [
         (["--files", "0"], "--files and --workers are 1 or more"),
         (["--database", "."], "cannot be opened"),
-        (["--database", ""], "names no file"),
+        (["--database", ""], "expected the path of a file"),
     ],
 )
 def test_quickstart_refuses_what_cannot_work_in_one_sentence(tmp_path, arguments, complaint):
@@ -190,33 +222,6 @@ def test_interrupted_quickstart_reports_what_was_done(tmp_path):
     (counts,) = query(database, "SELECT count(*) AS n, sum(outcome = 'succeeded') AS succeeded FROM executions")
     assert f"{counts['n']} executions recorded".encode() in output
     assert counts["succeeded"] > 0
-
-
-def test_pool_manager_records_success_and_failure():
-    run = run_once("pool_manager.py")
-    rows = run.query("SELECT * FROM executions ORDER BY task_type")
-    assert [(row["task_type"], row["outcome"], row["error_type"]) for row in rows] == [
-        ("code_generation", "succeeded", None),
-        ("code_review", "succeeded", None),
-        ("refactoring", "failed", "unknown"),
-        ("search", "timeout", "timeout"),
-        ("translation", "error", "unknown"),
-    ]
-    assert {(row["repo"], row["pool_type"], row["pool_id"]) for row in rows} == {
-        ("my_project", "mahavishnu", "mahavishnu-local-1")
-    }
-    generation, _, refactoring, search, translation = rows
-    assert (generation["complexity_score"], generation["task_description"]) == (75, "Write a function")
-    assert "0, 1, 1, 2, 3, 5, 8, 13, 21, 34" in generation["solution_summary"]
-    assert "another result" in refactoring["error_message"]
-    assert search["duration_seconds"] >= 2.0
-    assert search["worker_id"].startswith("local-worker-")
-    assert translation["error_message"] == "no template for translation"
-
-
-def test_pool_manager_does_the_same_without_a_database():
-    run = run_once("pool_manager.py")
-    assert run.lines[-2:] == ["the same five endings: True", "rows added: 0"]
 
 
 def test_auto_instrument_needs_the_one_command_that_its_readme_shows(tmp_path):
