@@ -7,6 +7,7 @@ milliseconds; those of many rows on a thread of their own.
 """
 
 import dataclasses
+import logging
 import threading
 import time
 import weakref
@@ -22,6 +23,8 @@ from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
 from ..safety.forks import tell_of_forks
 from ..safety.guards import is_interruption, warn
+
+log = logging.getLogger(__name__)
 
 _FORK_SECONDS: Final = 2.0
 
@@ -157,7 +160,7 @@ class Meter:
         if self._fault is not None and not self._has_warned_of_fault:
             self._has_warned_of_fault = True
             then = "refused" if self.budget.fail_closed else "not held up"
-            warn("%s cannot be checked: %s. Tasks are %s meanwhile.", self.budget.describe(), reason, then)
+            warn(log, "%s cannot be checked: %s. Tasks are %s meanwhile.", self.budget.describe(), reason, then)
         if self.budget.fail_closed and time.monotonic() - view.read > _STALE_SECONDS:
             raise BudgetExceeded(
                 f"{self.budget.describe()} cannot be checked: {reason}. With fail_closed=True that refuses its tasks;"
@@ -177,11 +180,11 @@ class Meter:
             self._call(budget.on_limit, status(budget, group, spent, view.window))
         elif share < 1:
             percent = 100 * nano / self._limit
-            warn("%s is spent to %.0f%%: %s.", budget.describe(group), percent, _since(view.window, nano))
+            warn(log, "%s is spent to %.0f%%: %s.", budget.describe(group), percent, _since(view.window, nano))
         else:
             then = "are refused until" if budget.on_limit == "raise" else "go on; the next window begins at"
             what = budget.describe(group), _since(view.window, nano), then, _moment(view.window.end)
-            warn("%s is spent: %s. Tasks %s %s.", *what)
+            warn(log, "%s is spent: %s. Tasks %s %s.", *what)
 
     def _call(self, on_limit: Callable[[BudgetStatus], object], found: BudgetStatus) -> None:
         try:
@@ -191,7 +194,7 @@ class Meter:
                 raise
             if not self._has_warned_of_callback:
                 self._has_warned_of_callback = True
-                warn("on_limit=%r failed; the task goes on.", on_limit, exc_info=True)
+                warn(log, "on_limit=%r failed; the task goes on.", on_limit, exc_info=True)
 
     def _look(self, group: str) -> None:
         """Read what is spent, unless what is known is good enough."""
@@ -291,6 +294,7 @@ class Meter:
             self._has_warned_of_unpriced = True
             whole = sum(spent.executions for spent in spending.values())
             warn(
+                log,
                 "%s cannot see what %d of %d executions cost: nobody reported it, and no model call of theirs has a"
                 " price. They count as unknown, and no limit stops them.",
                 *(self.budget.describe(), missed, whole),

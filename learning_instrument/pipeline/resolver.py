@@ -4,6 +4,7 @@ It imports neither the SDK nor SQLite: ``pipelines``, which does, is imported by
 its own.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
 from .host_providers import is_disabled, tracer_of
 from .state import NOT_GIVEN, Installed, PipelineOptions
+
+log = logging.getLogger(__name__)
 
 PipelineResolver = Callable[[Any], Pipeline | None]
 """Takes a pool instance (or None); returns the pipeline of its executions, or None to leave the call alone."""
@@ -93,7 +96,7 @@ class _DatabaseResolver:
     def _warn(self, message: str, *args: Any, exc_info: bool = False) -> None:
         if not self._has_warned:
             self._has_warned = True
-            warn(message, *args, exc_info=exc_info)
+            warn(log, message, *args, exc_info=exc_info)
 
 
 def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
@@ -103,7 +106,7 @@ def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None
     except Exception as fault:  # this runs in the first call of a task
         if is_interruption(fault):
             raise
-        warn("No tracer is available; the executions are not recorded.", exc_info=True)
+        warn(log, "No tracer is available; the executions are not recorded.", exc_info=True)
         return None
 
 
@@ -115,8 +118,9 @@ def _spans_only(options: PipelineOptions) -> Pipeline | None:
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not Installed.has_warned:
             Installed.has_warned = True
             warn(
+                log,
                 "Executions are decorated, but not recorded: call learning_instrument.configure(), or set up an"
-                " OpenTelemetry SDK."
+                " OpenTelemetry SDK.",
             )
     pipeline = _spans_and_metrics(options)
     if not options.budgets:

@@ -6,6 +6,7 @@ the host's span stays the current one: below it nothing changes. The finished sp
 pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
 """
 
+import logging
 import os
 import time
 import traceback
@@ -30,6 +31,8 @@ from .fields import SETTABLE
 from .host_spans import call_hook, end_host_span, start_host_span
 from .resource_usage import Worker
 from .types import CallPlan, Pipeline, lose
+
+log = logging.getLogger(__name__)
 
 _STACK_FRAMES: Final = 32
 # Past what a class of a user's own makes of attribute access.
@@ -139,7 +142,7 @@ class Execution:
         """
         unknown = values.keys() - SETTABLE
         if unknown:
-            warn("current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
+            warn(log, "current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
         if self._capture is not None:  # else it has ended
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 

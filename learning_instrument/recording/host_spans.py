@@ -1,6 +1,7 @@
 """The host's own code around an execution: tracing, hooks, log. What fails in them stays out of the task."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, Tracer
 
 from ..safety.guards import guarded, is_interruption, warn
+
+log = logging.getLogger(__name__)
 
 
 def start_host_span(tracer: Tracer, name: str, context: Context, start_time: int) -> Span:
@@ -45,10 +48,10 @@ def call_hook(hook: Callable[..., object], *args: Any) -> None:
 @functools.lru_cache(maxsize=64)
 def _warn_of_host(fault: str) -> None:
     """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
-    warn("The application's tracing failed; executions are recorded without it.", exc_info=True)
+    warn(log, "The application's tracing failed; executions are recorded without it.", exc_info=True)
 
 
 @functools.lru_cache(maxsize=64)
 def _warn_of_hook(hook: Callable[..., object]) -> None:
     """Log, once for each hook, that it failed."""
-    warn("Hook %r failed; executions are recorded without it.", hook, exc_info=True)
+    warn(log, "Hook %r failed; executions are recorded without it.", hook, exc_info=True)

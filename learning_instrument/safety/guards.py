@@ -1,7 +1,7 @@
-"""What somebody throws into a thread while it is in our hands: no fault of the object that we were reading.
+"""Guards around foreign code: its faults do not reach the task, interruptions do.
 
-A guard of ours keeps from the task whatever a foreign object raises, ``SystemExit`` included. What the handler of a
-signal raises, or another thread throws in, arrives in the same place, but is meant to end the task, or the process.
+A foreign object may raise anything, ``SystemExit`` included, and the task must not see it. An exception of a signal
+handler, or one that another thread throws in, is caught at the same place, but is meant to end the task or the process.
 """
 
 import functools
@@ -11,11 +11,9 @@ from inspect import CO_VARARGS
 from types import FrameType
 from typing import Any, Final
 
-log = logging.getLogger(__name__)
-
 
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
-    """Call code that is not ours; answer None where it fails. What is thrown in, as by Ctrl-C, passes."""
+    """Call foreign code; return None where it fails. An interruption, such as Ctrl-C, is raised."""
     try:
         return function(*args)
     except BaseException as fault:  # a user's property may raise SystemExit; the task must not see it
@@ -24,18 +22,18 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def warn(message: str, *args: object, exc_info: bool = False) -> None:
-    """Log a warning on a task's thread, where a log handler that fails must not be noticed."""
+def warn(log: logging.Logger, message: str, *args: object, exc_info: bool = False) -> None:
+    """Log a warning on a task's thread: a log handler that fails must not affect the task."""
     guarded(functools.partial(log.warning, exc_info=exc_info), message, *args)
 
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
-# Past what a class of a user's own makes of attribute access.
+# Not by attribute access, which a user's class may override.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 
 
 def is_interruption(exception: BaseException) -> bool:
-    """Tell whether *exception*, caught by a guard of ours, was thrown in from elsewhere."""
+    """Tell whether *exception*, caught by a guard, was raised by a signal handler or another thread."""
     cls = type(exception)
     if issubclass(cls, KeyboardInterrupt):
         return True
@@ -47,12 +45,12 @@ def is_interruption(exception: BaseException) -> bool:
             return True
         has_only_ours = has_only_ours and _is_ours(frame)
         caller, traceback = frame, traceback.tb_next
-    # Where none but our code ran, what is no error was thrown in by another thread.
+    # Our code raises only errors, so where no other ran, another thread threw it in.
     return has_only_ours and not issubclass(cls, Exception)
 
 
 def _is_handler(frame: FrameType, caller: FrameType) -> bool:
-    """Tell whether *frame* was given the frame that it interrupted, as handlers of signals are, and hardly others."""
+    """Tell whether *frame* has its caller's frame as an argument: a signal handler has, other functions hardly ever."""
     code = frame.f_code
     count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & CO_VARARGS)
     for name in code.co_varnames[:count]:

@@ -1,8 +1,8 @@
-"""Names read from anything: dicts, mappings, dataclasses, pydantic models, objects, or nothing at all.
+"""Reads fields by name from any object: dicts, mappings, dataclasses, pydantic models, plain objects.
 
-A read answers None where there is nothing, and where an attribute's code raises. Each name of an object
-is read at most once, since a property may do work. Only a dict's ``get`` is handed out as it is: fast,
-and it can raise only where a key of the dict's own breaks the comparison, so callers guard their loop.
+A missing field reads as None, and so does an attribute whose code raises. Each name of an object is read at most once,
+since a property may do work. The reader of a dict is its own ``get``: it is fast, and raises only where the comparison
+with one of the dict's keys does, so callers guard their loop.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Any, Final
 from .guards import is_interruption
 
 Reader = Callable[[str], Any]
-"""A name -> the value found under it, or None."""
+"""Name -> value, or None where it is missing."""
 
 _WITHOUT_FIELDS: Final = frozenset(
     {type(None), str, bytes, bytearray, int, float, complex, bool, list, tuple, set, frozenset, object}
@@ -20,7 +20,7 @@ _WITHOUT_FIELDS: Final = frozenset(
 
 
 def reader_of(source: Any) -> Reader | None:
-    """Return a reader of the fields of *source*, or None where it can have none."""
+    """Return a reader of the fields of *source*, or None for a type without fields."""
     cls = type(source)
     if cls is dict:
         return source.get  # type: ignore[no-any-return]
@@ -28,24 +28,24 @@ def reader_of(source: Any) -> Reader | None:
         if cls in _WITHOUT_FIELDS:
             return None
         return _Memo(source, issubclass(cls, Mapping))
-    except BaseException as fault:  # a class whose metaclass lets it be neither hashed nor compared
+    except BaseException as fault:  # the metaclass may fail to hash or compare
         if is_interruption(fault):
             raise
         return _Memo(source, False)
 
 
 def is_mapping(cls: type) -> bool:
-    """Tell whether *cls* is a class of mappings, whatever its metaclass thinks of that."""
+    """Tell whether *cls* is a class of mappings; False where its metaclass raises."""
     try:
         return issubclass(cls, (dict, Mapping))
-    except BaseException as fault:  # asking hashes the class, and reads its attributes
+    except BaseException as fault:  # issubclass() hashes the class and reads its attributes
         if is_interruption(fault):
             raise
         return False
 
 
 def attribute_reader_of(source: Any) -> Reader | None:
-    """Return a reader of the attributes of *source* that forgets what it read, or None for None."""
+    """Return a reader of the attributes of *source* that remembers no values, or None for None."""
     return None if source is None else functools.partial(_attribute, source)
 
 
@@ -59,12 +59,12 @@ def _attribute(source: Any, name: str) -> Any:
 
 
 def read_path(read: Reader, path: str, readers: dict[int, tuple[Any, Reader | None]]) -> Any:
-    """Return what a dotted *path* of names leads to, or None.
+    """Return the value at a dotted *path* of names, or None.
 
     Args:
-        read: where the path starts.
+        read: the reader of the object where the path starts.
         path: the names.
-        readers: those of the objects on the way so far, for the next path may lead by the same.
+        readers: the readers of objects met so far, by id; the next path may pass the same objects.
     """
     name, *rest = path.split(".")
     value = read(name)
@@ -88,7 +88,7 @@ def _item(source: Any, name: str) -> Any:
 
 
 class _Memo:
-    """A reader for objects whose attribute access or item access may run code."""
+    """Reads each name once: attribute access or item access of these objects may run code."""
 
     __slots__ = ("_is_mapping", "_seen", "_source")
 

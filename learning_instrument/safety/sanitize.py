@@ -1,7 +1,7 @@
-"""Anything at all -> a small JSON text, or a plain value: bounded, acyclic, valid UTF-8, without secrets.
+"""Sanitizes foreign values: any object -> a plain value or a small JSON text, bounded, valid UTF-8, without secrets.
 
-No code of the value's own class runs here, other than the iteration of mappings and the ``str`` of an
-exception, each behind a guard: ``repr``, ``bool`` and ``==`` of a foreign object are never asked.
+Of the value's own class only the iteration of mappings and lists and the ``str`` of an exception run, each behind a
+guard: ``repr``, ``bool`` and ``==`` of a foreign object are never called.
 """
 
 import enum
@@ -20,7 +20,7 @@ from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
 INTEGER_LIMIT: Final = 2**63
 
 _LISTS: Final = (list, tuple, set, frozenset)
-# Tried in turn until the text is short enough: longest string, most items, greatest depth.
+# Longest string, most items, greatest depth; tried in turn until the text is short enough.
 _BUDGETS: Final = ((2000, 200, 8), (400, 40, 6), (80, 12, 4), (40, 4, 2))
 _CUT: Final = "..."
 _QUOTED_MARKER: Final = _quoted(MARKER)
@@ -28,7 +28,7 @@ _LONGEST_NAME: Final = 100
 
 
 def exact(value: Any) -> Any:
-    """Return *value* without its subclass: exact str, int, float; enum members as values, numpy scalars as numbers."""
+    """Return *value* as an exact str, int or float: enum members by value, Decimals and numpy scalars as numbers."""
     cls = type(value)
     if cls is str or cls is int or cls is float or cls is bool:
         return value
@@ -48,7 +48,7 @@ def exact(value: Any) -> Any:
 
 
 def utf8(text: str) -> str:
-    """Return *text* with lone surrogates, which UTF-8 cannot hold, replaced."""
+    """Return *text* with lone surrogates replaced: UTF-8 cannot encode them."""
     if text.isascii():
         return text
     try:
@@ -64,16 +64,16 @@ def text_of(value: str, limit: int) -> str:
 
 
 def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
-    """Return a JSON object of at most *limit* bytes, cut where it must be.
+    """Return *members* as a JSON object of at most *limit* bytes, with values cut to fit.
 
     Args:
-        members: its members, under names of our own.
+        members: the members, under names that need no escape.
         limit: the greatest length of the text, in bytes.
-        head: members that are JSON already, to come first, such as ``"pool_id":"p1"``.
+        head: first members, encoded already, such as ``"pool_id":"p1"``.
     """
     for longest, items, depth in _BUDGETS:
         parts = [head] if head else []
-        room = [limit // 2]  # in values: each takes two characters at the least
+        room = [limit // 2]  # the number of values that may fit: each takes at least two characters
         try:
             for name, value in members.items():
                 parts.append(f'"{name}":{_json(value, longest, items, depth, room)}')
@@ -86,11 +86,11 @@ def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
 
 
 class _TooMuchError(Exception):
-    """There are more values than fit. A small graph of objects has more paths than anybody can wait for."""
+    """There are more values than fit. A small graph of objects may have exponentially many paths."""
 
 
 def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
-    """Write JSON in one pass: at most *longest* characters a string, *items* a container and *depth* levels."""
+    """Return *value* as JSON: at most *longest* characters a string, *items* a container and *depth* levels."""
     cls = type(value)
     if cls is not dict and cls is not str and cls is not int:
         value = _guarded_exact(value)
@@ -126,7 +126,7 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
         _take(room, len(members))
     except _TooMuchError:
         raise
-    except BaseException as fault:  # a mapping of a user's own class: whatever its iteration raises stays here
+    except BaseException as fault:  # the iteration of a user's mapping may raise anything
         if is_interruption(fault):
             raise
         return _quoted(f"<{type_name(type(value))}>")
@@ -135,7 +135,7 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
 
 @functools.lru_cache(maxsize=4096)
 def _member(name: str) -> tuple[str, bool]:
-    """Return *name* as JSON has it, without secrets, and whether what it names is one."""
+    """Return *name* in JSON, without secrets, and whether its value is a secret."""
     return _quoted(utf8(redact(name))), names_a_secret(name)
 
 
@@ -146,7 +146,7 @@ def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int
         return f"[{','.join(texts)}]"
     except _TooMuchError:
         raise
-    except BaseException as fault:  # a list of a user's own class: whatever its iteration raises stays here
+    except BaseException as fault:  # the iteration of a user's list may raise anything
         if is_interruption(fault):
             raise
         return _quoted(f"<{type_name(type(value))}>")
@@ -159,7 +159,7 @@ def _take(room: list[int], count: int) -> None:
 
 
 def _name(key: Any) -> str:
-    """Return the name of a member whose key is no short string: JSON has no others."""
+    """Return the name of a member for a key that is not a short string: JSON names are strings."""
     if issubclass(type(key), str):
         return text_of(str.__str__(key), _LONGEST_NAME)
     return _json(key, _LONGEST_NAME, 4, 1, [4])
@@ -168,19 +168,19 @@ def _name(key: Any) -> str:
 def _guarded_exact(value: Any) -> Any:
     try:
         return exact(value)
-    except BaseException as fault:  # an odd enum or numpy-like object
+    except BaseException as fault:  # such as an enum without a value, or an object that imitates numpy
         if is_interruption(fault):
             raise
         return None
 
 
 def type_name(cls: type) -> str:
-    """Return the name of *cls*, whatever its metaclass thinks of that."""
+    """Return the name of *cls*, without running code of its metaclass."""
     return utf8(type.__dict__["__name__"].__get__(cls))
 
 
 def message_of(exception: BaseException) -> str:
-    """Return the text of *exception*, or ``""`` where its ``__str__`` fails."""
+    """Return the message of *exception*, or ``""`` where its ``__str__`` fails."""
     try:
         text = str(exception)
     except BaseException as fault:  # a __str__ that raises must not replace the task's own error
