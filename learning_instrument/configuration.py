@@ -21,6 +21,7 @@ from .pipeline import metrics, otlp, pipelines
 from .pipeline.host_providers import check_providers, is_disabled
 from .pipeline.private_tracer import OwnIds
 from .pipeline.state import Installed, install
+from .safety.forks import on_child
 from .storage.retention import retention
 
 log = logging.getLogger(__name__)
@@ -211,5 +212,4 @@ def _reset_in_child() -> None:
     _State.lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_in_child)
+on_child(_reset_in_child)

@@ -4,16 +4,16 @@ The global one is the application's: drawing from it would change what a seeded 
 task that calls ``random.seed(42)`` would make its successors repeat each other's ids.
 """
 
-import os
 import random
 from typing import Final
+
+from .safety.forks import on_child
 
 _generator: Final = random.Random()  # noqa: S311 - ids need to be unique, not secret
 random_bits: Final = _generator.getrandbits
 
 # Else two forked children would draw the same ids.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_generator.seed)
+on_child(_generator.seed)
 
 
 def new_uuid() -> str:

@@ -15,13 +15,13 @@ PACKAGE = Path(learning_instrument.__file__).parent
 #: Each room (a folder, or a file beside them) and the rooms it may import from, at any time. Only from those above it.
 MAY_IMPORT = {
     "errors": "",
-    "ids": "",
     "outcome": "",
     "safety": "",
     "semconv": "",
     "version": "",
     "budgets": "errors",
     "columns": "outcome semconv",
+    "ids": "safety",
     "record": "errors ids outcome semconv columns",
     "timestamps": "errors",
     # Runs inside other people's tasks.
@@ -36,7 +36,7 @@ MAY_IMPORT = {
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "errors ids safety semconv columns record timestamps sqlite costs rollups storage database",
-    "configuration": "errors budgets costs storage database pipeline",
+    "configuration": "errors safety budgets costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database transfer",
     "cli": "errors columns record timestamps sqlite costs analytics storage database pipeline transfer maintenance",

@@ -133,7 +133,7 @@ class ModelCallStore:
                 delete_old(opened)
         return len(awaited) == _PART
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Clear the parent's state in a forked child."""
         self._awaited = set()
 

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
@@ -21,13 +22,10 @@ from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, status
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
-from ..safety.forks import tell_of_forks
+from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption, warn
 
 log = logging.getLogger(__name__)
-
-_FORK_SECONDS: Final = 2.0
-
 
 _GROUP_KEYS: Final = {
     "pool_type": semconv.POOL_TYPE,
@@ -89,13 +87,14 @@ class Meter:
         self._database = (lambda: None) if database is None else weakref.ref(database)
         self._reader = None if database is None else SpendReader(database.path, budget.by)
         self._own: dict[str, int] = {}
-        self._reset()
-        tell_of_forks(self)
+        self._short_lock = ForkLock()  # around readings on the tasks' threads
+        self._whole_lock = ForkLock()  # around those in the background
+        self.reset()
+        register(self)
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Start over; in a forked child, for the parent reports its own spending."""
         self._own_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-        self._short_lock = threading.Lock()  # around readings on the tasks' threads
-        self._whole_lock = threading.Lock()  # around those in the background
         self._in_background: threading.Event | None = None
         self._is_forking = False
         self._view = self._nothing_known()
@@ -300,21 +299,10 @@ class Meter:
                 *(self.budget.describe(), missed, whole),
             )
 
-    def suspend(self) -> tuple[bool, bool]:
-        """Keep threads out of SQLite while the process forks. For :mod:`forking`."""
+    def before_fork(self, undo: ExitStack) -> None:
+        """End the readings while the process forks."""
+        undo.callback(setattr, self, "_is_forking", False)
         self._is_forking = True
-        return self._whole_lock.acquire(timeout=_FORK_SECONDS), self._short_lock.acquire(timeout=_FORK_SECONDS)
-
-    def resume(self, held: tuple[bool, bool]) -> None:
-        """Go on in the parent of a fork."""
-        self._is_forking = False
-        for is_held, lock in zip(held, (self._whole_lock, self._short_lock), strict=True):
-            if is_held:
-                lock.release()
-
-    def start_anew(self) -> None:
-        """Go on in a forked child: what the parent spent, the parent tells of."""
-        self._reset()
 
 
 # The meters of this process: one for each budget of a database, wherever it is named.

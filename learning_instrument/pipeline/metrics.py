@@ -7,7 +7,6 @@ execution that has ended.
 """
 
 import logging
-import os
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -33,7 +32,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from .. import semconv
 from ..recording.in_flight import InFlight
-from ..safety.forks import snapshot, tell_of_forks
+from ..safety.forks import ForkLock, copy_of, on_child
 from ..version import __version__
 from .host_providers import check_providers
 from .pool_gauges import ObservedPool, ObservedPools, Read
@@ -41,8 +40,6 @@ from .pool_gauges import ObservedPool, ObservedPools, Read
 if TYPE_CHECKING:
     from ..costs.execution_totals import TotalsChange
 
-#: How long a fork waits for a recording in progress.
-_FORK_SECONDS: Final = 2.0
 log = logging.getLogger(__name__)
 
 
@@ -100,10 +97,13 @@ class ExecutionMetrics:
         self.own_running = InFlight(lambda: None)
         self.own_running.is_watched = True
         self.count_running(self.own_running)
-        self.start_anew()
+        # Else the SDK's locks, which are held meanwhile, would stay locked in a forked child. Reentrant, for a signal
+        # handler may collect in the thread that holds it.
+        self._lock = ForkLock(is_reentrant=True)
+        self.reset()
+        on_child(self.reset)
         # Last: a reader may call back at once.
         self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider))
-        tell_of_forks(self)
 
     def _create_instruments(self, meter: Meter) -> None:
         self._duration = _histogram(meter, semconv.METRIC_DURATION)
@@ -233,8 +233,8 @@ class ExecutionMetrics:
         """Return the number of executions in flight by pool type, after recording the ended ones."""
         self.drain()
         active: dict[str | None, int] = dict.fromkeys(self._pool_types, 0)
-        for running in snapshot(self._running):
-            for execution_id, reference in snapshot(running.by_id.items()):
+        for running in copy_of(self._running):
+            for execution_id, reference in copy_of(running.by_id.items()):
                 execution = reference()
                 if execution is None and running is self.own_running:
                     running.by_id.pop(execution_id, None)  # it was abandoned, and no one else removes it
@@ -259,24 +259,14 @@ class ExecutionMetrics:
             except Exception:  # a log handler of the host's
                 return
 
-    def suspend(self) -> bool:
-        """Keep our thread out of the SDK during a fork: its locks would stay locked in the child."""
-        return self._lock.acquire(timeout=_FORK_SECONDS)
-
-    def resume(self, held: bool) -> None:
-        """Go on in the parent of a fork."""
-        if held:
-            self._lock.release()
-
-    def start_anew(self) -> None:
-        """Set the initial state, also in a forked child: queue and executions in flight are the parent's."""
-        self._lock = threading.RLock()  # a signal handler may collect in the thread that holds it
+    def reset(self) -> None:
+        """Forget all executions: in a forked child, those that run or are not yet recorded are the parent's."""
         self._is_draining = False
         self._warned: set[str] = set()
         self._pending.clear()
         self._counted: OrderedDict[str, _Counted] = OrderedDict()
         self.own_running.by_id.clear()
-        self.pools.start_anew()
+        self.pools.reset()
 
 
 @dataclass(slots=True)
@@ -412,9 +402,8 @@ def _observable(create: Callable[..., object], metric: tuple[str, str, str], cal
     create(name, [callback], unit, description)
 
 
-def _start_anew() -> None:
+def _renew_lock() -> None:
     _Default.lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+on_child(_renew_lock)

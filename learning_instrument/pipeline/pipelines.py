@@ -1,7 +1,6 @@
 """Builds pipelines: joins tracer, processor, metrics and budgets of one database and one provider."""
 
 import functools
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from ..budgets import Budget
 from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
+from ..safety.forks import on_child
 from ..safety.guards import guarded
 from . import host_providers, metrics
 from .budget_gate import within_budgets
@@ -160,5 +160,4 @@ def _reset_in_child() -> None:
     _Locks.model_call_processors = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_in_child)
+on_child(_reset_in_child)

@@ -154,8 +154,8 @@ class ObservedPools:
                 self._read_at = time.monotonic()
             return self._readings
 
-    def start_anew(self) -> None:
-        """Go on in a forked child."""
+    def reset(self) -> None:
+        """Forget, in a forked child, readings that the parent has begun."""
         self._lock = threading.RLock()
         self._read_at = float("-inf")
         for pool in self.pools:

@@ -1,6 +1,5 @@
 """Finds model calls in exported spans, and the links between spans that lead to their executions."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,10 +10,7 @@ from ..costs.call_store import ModelCallBatch
 from ..costs.model_calls import is_model_call, model_call
 from ..ids import execution_id
 from ..record import is_execution
-from ..safety.forks import tell_of_forks
-
-_FORK_SECONDS: Final = 2.0
-
+from ..safety.forks import ForkLock
 
 #: Links of traces without an execution or a model call so far, and traces that have one.
 _MOST_LINKS: Final = 20_000
@@ -28,11 +24,10 @@ class SpanSorter:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may end a span in the thread that holds it
+        self._lock = ForkLock(is_reentrant=True)  # a signal handler may end a span in the thread that holds it
         self._kept: dict[str, list[SpanLink]] = {}
         self._kept_links = 0
         self._traces: dict[str, None] = {}
-        tell_of_forks(self)
 
     def sort(self, spans: Sequence[ReadableSpan]) -> ModelCallBatch:
         """Return the model calls among *spans*, and the links of their traces and those of executions."""
@@ -61,19 +56,6 @@ class SpanSorter:
         with self._lock:
             kept, self._kept, self._kept_links = self._kept, {}, 0
         return [link for links in kept.values() for link in links]
-
-    def suspend(self) -> bool:
-        """Keep other threads out during a fork: in the child no thread would release the lock."""
-        return self._lock.acquire(timeout=_FORK_SECONDS)
-
-    def resume(self, held: bool) -> None:
-        """Go on in the parent of a fork."""
-        if held:
-            self._lock.release()
-
-    def start_anew(self) -> None:
-        """Go on in a forked child."""
-        self._lock = threading.RLock()
 
     def _keep(self, links: Sequence[SpanLink]) -> None:
         for link in links:

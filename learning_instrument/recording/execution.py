@@ -22,6 +22,7 @@ from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
 from ..outcome import SUCCEEDED, Outcome, Verdict
+from ..safety.forks import on_child
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import text_of
 from . import resource_usage
@@ -50,8 +51,7 @@ class _Process:
         cls.id = os.getpid()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Process.renew)
+on_child(_Process.renew)
 
 
 class Execution:

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Final
 
+from ..safety.forks import on_child
+
 try:
     import resource
 except ImportError:  # Windows
@@ -150,5 +152,4 @@ def _is_started_by_multiprocessing() -> bool:
 
 
 Worker.peak_before = _peak_by_the_system()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Worker.renew)
+on_child(Worker.renew)

@@ -9,7 +9,7 @@ import sys
 import weakref
 from typing import Any, Final, Protocol
 
-from .forks import snapshot
+from .forks import copy_of
 
 
 class ExitHook(Protocol):
@@ -61,7 +61,7 @@ def _end_all(**_: Any) -> None:
     _ending.add(os.getpid())
     faults = []
     for phase in _phases:
-        for ending in snapshot(phase):
+        for ending in copy_of(phase):
             try:
                 ending.end()
             except Exception as fault:  # raised below: the others have something to do as well

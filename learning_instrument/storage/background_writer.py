@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..safety.exit import at_exit, forget, has_begun
+from ..safety.forks import ForkLock
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class BackgroundWriter:
         housekeep: called about once a second while there is work, and before the thread ends.
         capacity: the most items in the queue, those that wait for a retry left out.
         gather_seconds: how long items gather before they are written.
+        write_lock: held while a batch is written or *housekeep* runs.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class BackgroundWriter:
         housekeep: Callable[[], object],
         capacity: int = CAPACITY,
         gather_seconds: float = GATHER_SECONDS,
+        *,
+        write_lock: ForkLock,
     ) -> None:
         self._prepare = prepare
         self._write = write
@@ -70,9 +74,11 @@ class BackgroundWriter:
         self._run_housekeeping = housekeep
         self._capacity = capacity
         self._gather_seconds = gather_seconds
-        self._reset()
+        self._write_lock = write_lock
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
         self._taken: Sequence[Row] = ()  # the batch that is being written, or waits for its retry
         self._wake = threading.Event()
@@ -82,16 +88,11 @@ class BackgroundWriter:
         self._is_paused = False
         self._marks: list[_Mark] = []  # those behind the batch that is being written
         self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-        self._write_lock = threading.Lock()
         self._waiting: list[None] = []  # those who wait for it
         self._thread: threading.Thread | None = None
         self._is_failing = False
         self._failures = 0
         self._progress = 0
-
-    def after_fork(self) -> None:
-        """Forget everything: what is queued is the parent's to write, and the thread stayed there."""
-        self._reset()
 
     @property
     def backlog(self) -> int:

@@ -110,8 +110,8 @@ class CrashLedger:
         """Close the connection; the next use opens it again."""
         self._connection.close()
 
-    def start_anew(self) -> None:
-        """Go on in a forked child: entries and connection are the parent's."""
+    def reset(self) -> None:
+        """Start over in a forked child: entries and connection are the parent's."""
         self._connection.abandon()
         self.standing = set()
 

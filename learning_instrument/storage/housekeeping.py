@@ -21,7 +21,7 @@ class Housekeeping:
     def __init__(self) -> None:
         self.limit(Retention())
         self._pace = SliceSizer()
-        self.start_anew()
+        self.reset()
 
     def limit(self, retention: Retention) -> None:
         """Delete what is beyond *retention* from now on."""
@@ -29,7 +29,7 @@ class Housekeeping:
         self._limits_apply = retention != Retention()
         self._trimmed = float("-inf")
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Forget what is the parent's, after a fork."""
         self._since_checkpoint = 0
 

@@ -36,9 +36,9 @@ class Counters:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.start_anew()
+        self.reset()
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Count from nothing: after a fork, what was counted is the parent's."""
         self._lock = threading.RLock()  # a signal handler may record in the thread that holds it
         #: Rows committed on the threads of tasks, and in the background.

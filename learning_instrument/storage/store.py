@@ -8,10 +8,10 @@ import functools
 import logging
 import os
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore
@@ -19,7 +19,7 @@ from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
 from ..safety.exit import at_exit
-from ..safety.forks import tell_of_forks
+from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
@@ -31,8 +31,6 @@ from .statistics import Counters, Statistics
 from .watchdog import Watchdog
 
 T = TypeVar("T")
-#: How long a fork waits for each of the threads that use the database.
-_FORK_SECONDS: Final = 2.0
 log = logging.getLogger(__name__)
 
 
@@ -66,14 +64,15 @@ class Store:
         self._insertion = Insertion(self._counts, self.model_calls)
         self._housekeeping = Housekeeping()
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._read_lock = threading.Lock()
         this = weakref.ref(self)  # the watcher's thread must not keep a database that nobody has any more
         self._watchdog = Watchdog(path, lambda: (storage := this()) is not None and storage._has_backlog())
         #: The executions that run now, for the pipelines.
         self.running = self._watchdog.running
         self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watchdog.opened)
         self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watchdog.opened)
+        self._lock = ForkLock(self._front.close)
+        self._back_lock = ForkLock(self._back.close)
+        self._read_lock = ForkLock()
         # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
         gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
         self._writer = BackgroundWriter(
@@ -82,9 +81,10 @@ class Store:
             self._failed,
             self._run_housekeeping,
             gather_seconds=gather_seconds,
+            write_lock=self._back_lock,
         )
         self._has_tried = False
-        tell_of_forks(self)
+        register(self)
         at_exit(self, phase=2)
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
@@ -98,7 +98,7 @@ class Store:
             False if any of them was lost.
         """
         if self._pid != os.getpid():
-            self.start_anew()
+            self.reset()
         if self.durability == "batch":
             if not self._has_tried:
                 self._try_to_open()
@@ -125,7 +125,7 @@ class Store:
             False if they were lost.
         """
         if self._pid != os.getpid():
-            self.start_anew()
+            self.reset()
         if self._writer.put((self.model_calls.priced, batch)):
             return True
         self._counts.lose("model calls, queue full", None, len(batch.calls))
@@ -175,7 +175,7 @@ class Store:
             DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
         """
         if self._pid != os.getpid():
-            self.start_anew()
+            self.reset()
         try:
             with self._lock:
                 patiently(self._front.open)
@@ -215,7 +215,7 @@ class Store:
         A database that cannot be written at all is not waited for; its executions are kept, and tried again.
         """
         if self._pid != os.getpid():
-            self.start_anew()
+            self.reset()
         return self._writer.flush(timeout)
 
     def statistics(self) -> Statistics:
@@ -237,7 +237,7 @@ class Store:
             An awaitable that is done already, so that ``await database.close()`` works as well.
         """
         if self._pid != os.getpid():
-            self.start_anew()
+            self.reset()
         if self._front.is_open:
             self._request_totals()
         if not self._writer.flush(CLOSE_SECONDS):
@@ -341,43 +341,21 @@ class Store:
         if self._housekeeping.run(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
             self._writer.request_housekeeping()
 
-    def suspend(self) -> tuple[bool, bool, bool]:
-        """Close, and keep threads out, while the process forks. For :mod:`forking`."""
+    def before_fork(self, undo: ExitStack) -> None:
+        """End the threads while the process forks; the locks keep other threads out of SQLite."""
+        undo.callback(self._writer.unpause)
         self._writer.pause()
-        held = (
-            self._lock.acquire(timeout=_FORK_SECONDS),
-            self._writer.hold(timeout=_FORK_SECONDS),
-            self._read_lock.acquire(timeout=_FORK_SECONDS),
-        )
-        if held[0]:
-            self._front.close()
-        if held[1]:
-            self._back.close()
-        return held
+        self._watchdog.before_fork(undo)
 
-    def resume(self, held: tuple[bool, bool, bool]) -> None:
-        """Go on in the parent of a fork."""
-        front, back, reading = held
-        if reading:
-            self._read_lock.release()
-        if back:
-            self._writer.release()
-        if front:
-            self._lock.release()
-        self._writer.unpause()
-
-    def start_anew(self) -> None:
-        """Go on in a forked child: queue, counts and what may still be open are the parent's."""
+    def reset(self) -> None:
+        """Start over in a forked child: queue, counts and connections are the parent's."""
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._read_lock = threading.Lock()
+        for lock in (self._lock, self._read_lock, self._back_lock):
+            lock.reset()
         self._front.abandon()
         self._back.abandon()
-        self._writer.after_fork()
-        self._watchdog.start_anew()
-        self.model_calls.start_anew()
-        self._counts.start_anew()
-        self._housekeeping.start_anew()
+        for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._housekeeping):
+            part.reset()
         self._has_tried = False
 
 

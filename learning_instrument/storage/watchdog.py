@@ -9,12 +9,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
 from ..safety.exit import at_exit
-from ..safety.forks import snapshot, tell_of_forks
+from ..safety.forks import ForkLock, copy_of
 from .crash_ledger import CrashLedger
 
 log = logging.getLogger(__name__)
@@ -46,12 +47,11 @@ class Watchdog:
         self.running = InFlight(self.watch)
         self._has_backlog = has_backlog
         self._ledger = CrashLedger(path)
+        self._lock = ForkLock(self._ledger.close)  # around all that uses the ledger
         self._reset()
-        tell_of_forks(self)
 
     def _reset(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # around all that uses the ledger
         self._start_lock = threading.RLock()  # a signal handler may start an execution in the thread that holds it
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,7 +96,7 @@ class Watchdog:
         """Bring the ledger up to date, and close. What runs on stays in it, until it ends or its process dies."""
         self._when_free(self._look)
         self._is_in_use = False
-        self._left = frozenset(snapshot(self.running.by_id))
+        self._left = frozenset(copy_of(self.running.by_id))
         self._when_free(self._ledger.close)
         if not self.running.by_id:
             self._pause()
@@ -115,41 +115,33 @@ class Watchdog:
         if getattr(self, "_pid", None) == os.getpid():
             self._ledger.close()
 
-    def suspend(self) -> tuple[bool, bool]:
-        """Close, and keep the thread out, while the process forks. For :mod:`forking`."""
-        is_watching = self._pause()
-        is_held = self._lock.acquire(timeout=_PAUSE_SECONDS)
-        if is_held:
-            self._ledger.close()
-        return is_watching, is_held
+    def before_fork(self, undo: ExitStack) -> None:
+        """End the thread while the process forks."""
+        undo.callback(self._unpause, is_watching=self._thread is not None)
+        self._pause()
 
-    def resume(self, held: tuple[bool, bool]) -> None:
-        """Go on in the parent of a fork."""
-        is_watching, is_held = held
-        if is_held:
-            self._lock.release()
+    def _unpause(self, is_watching: bool) -> None:
         self._is_paused = False
         if is_watching or self.running.by_id:
             self.watch()
 
-    def start_anew(self) -> None:
-        """Go on in a forked child: what runs, runs in the parent."""
-        self._ledger.start_anew()
+    def reset(self) -> None:
+        """Start over in a forked child: what runs, runs in the parent."""
+        self._lock.reset()
+        self._ledger.reset()
         self.running.by_id.clear()
         self.running.is_watched = False
         self._reset()
 
-    def _pause(self) -> bool:
-        """Have the thread end; answer whether there was one."""
+    def _pause(self) -> None:
+        """Make the thread end, and start no other."""
         with self._start_lock:
             self._is_paused = True
             self.running.is_watched = False
             thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return False
-        self._wake.set()
-        thread.join(timeout=_PAUSE_SECONDS)
-        return True
+        if thread is not None and thread is not threading.current_thread():
+            self._wake.set()
+            thread.join(timeout=_PAUSE_SECONDS)
 
     def _run(self) -> None:
         idle_turns = 0
@@ -209,7 +201,7 @@ class Watchdog:
         """Return the rows of executions that are to be entered, and forget those that nobody will ever end."""
         by_id = self.running.by_id
         rows = []
-        for execution_id in snapshot(by_id):  # the oldest come first
+        for execution_id in copy_of(by_id):  # the oldest come first
             reference = by_id.get(execution_id)
             execution = None if reference is None else reference()
             if execution is None:

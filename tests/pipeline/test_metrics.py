@@ -402,7 +402,7 @@ def test_forked_child_counts_its_own(measured, host):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_fork_waits_for_what_is_being_recorded(measured, host, monkeypatch):
     """A lock of the SDK's that another thread holds would stay locked in the child."""
-    monkeypatch.setattr(metrics_module, "_FORK_SECONDS", 60.0)
+    monkeypatch.setattr("learning_instrument.safety.forks._FORK_SECONDS", 60.0)
     recording, happened = threading.Event(), []
     duration = metrics_of(host.provider)._duration
 

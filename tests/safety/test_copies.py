@@ -3,14 +3,14 @@
 import threading
 import weakref
 
-from learning_instrument.safety.forks import snapshot
+from learning_instrument.safety.forks import copy_of
 
 
 class Thing:
     """Something that can be referred to weakly."""
 
 
-def test_snapshot_is_taken_while_others_add():
+def test_copy_is_complete_while_other_threads_add():
     """Python refuses to go through a set that changes its size: one look in a hundred, here."""
     things = weakref.WeakSet(first := [Thing() for _ in range(100)])
     is_over = threading.Event()
@@ -23,7 +23,7 @@ def test_snapshot_is_taken_while_others_add():
     for thread in threads:
         thread.start()
     try:
-        looks = [set(snapshot(things)) for _ in range(2000)]
+        looks = [set(copy_of(things)) for _ in range(2000)]
     finally:
         is_over.set()
         for thread in threads:

@@ -1,5 +1,6 @@
 """A fork: nobody is inside SQLite, no connection is inherited, and both sides go on."""
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
 from learning_instrument.pipeline import pipelines
+from learning_instrument.safety import forks
+from learning_instrument.safety.forks import ForkLock, on_child, register
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -44,6 +47,105 @@ def record(task_id):
 
 def task_ids(database):
     return sorted(row["task_id"] for row in database.query("SELECT task_id FROM executions"))
+
+
+def test_lock_of_another_thread_is_free_in_the_child(monkeypatch):
+    """The thread that holds it does not exist there; the fork waits for it, but not forever."""
+    monkeypatch.setattr(forks, "_FORK_SECONDS", 0.05)
+    lock, held, is_over = ForkLock(), threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            is_over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    try:
+        exit_code = in_child(lambda: lock.acquire(timeout=5) or os._exit(2))()
+        assert lock.locked()
+    finally:
+        is_over.set()
+        thread.join()
+
+    assert exit_code == 0
+    assert lock.acquire(timeout=0)
+
+
+def test_lock_is_held_while_the_process_forks():
+    """And closes what it guards; afterwards it is free on both sides."""
+    seen = []
+    lock = ForkLock(lambda: seen.append(lock.locked()))
+
+    assert in_child(lambda: lock.acquire(timeout=0) or os._exit(2))() == 0
+    assert (seen, lock.locked()) == ([True], False)
+
+
+def test_holder_of_a_reentrant_lock_forks_at_once_and_its_child_leaves_the_block():
+    """A signal handler may fork in the thread that holds it."""
+    lock = ForkLock(is_reentrant=True)
+    with lock:
+        child = os.fork()
+    if child == 0:
+        os._exit(0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert lock.acquire(timeout=0)
+
+
+class Participant:
+    """Notes its calls in a list, and may fail."""
+
+    def __init__(self, name, seen, fault=None):
+        self.name, self.seen, self.fault = name, seen, fault
+        register(self)
+
+    def before_fork(self, undo):
+        undo.callback(self.seen.append, f"undo {self.name}")
+        self.seen.append(self.name)
+        if self.fault is not None:
+            raise self.fault
+
+    def reset(self):
+        self.seen.append(f"reset {self.name}")
+
+
+def test_newest_participant_prepares_first():
+    """It may depend on older ones, as a thread does on the lock it uses."""
+    seen = []
+    participants = [Participant(name, seen) for name in ("old", "new")]
+
+    def check():
+        assert seen == ["new", "old", "reset old", "reset new"]
+
+    assert in_child(check)() == 0
+    assert seen == ["new", "old", "undo old", "undo new"]
+    del participants
+
+
+def test_participant_that_is_interrupted_goes_on_after_the_fork(monkeypatch):
+    """Ctrl-C while a fork waits for a writer leaves no writer paused."""
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(unraisable.exc_type))
+    participant = Participant("interrupted", seen, KeyboardInterrupt())
+
+    assert in_child(lambda: None)() == 0
+    assert seen == ["interrupted", KeyboardInterrupt, "undo interrupted"]
+    del participant
+
+
+def test_participants_are_held_weakly():
+    """A database that is forgotten takes part in no more forks."""
+    before = len(forks._participants), len(forks._resets)
+    participant = Participant("forgotten", [])
+    on_child(participant.reset)
+    assert (len(forks._participants), len(forks._resets)) == (before[0] + 1, before[1] + 1)
+
+    del participant
+    gc.collect()
+
+    assert (len(forks._participants), len(forks._resets)) <= before
 
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])

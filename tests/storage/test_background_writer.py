@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from learning_instrument.safety.forks import ForkLock
 from learning_instrument.storage.background_writer import BATCH, BackgroundWriter
 
 
@@ -51,6 +52,7 @@ def start(target):
             write=target.write,
             failed=target.failed,
             housekeep=keywords.pop("housekeep", target.tended.set),
+            write_lock=ForkLock(),
             **keywords,
         )
         writers.append(writer)
@@ -273,7 +275,7 @@ def test_after_a_fork_the_queue_is_the_parents(start, target):
 
     child = start()
     child._queue = writer._queue.copy()
-    child.after_fork()
+    child.reset()
 
     assert child.backlog == 0
     assert child.put("the child's")
