@@ -4,8 +4,10 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 from collector import Sink
 from hypothesis import settings
@@ -74,13 +76,25 @@ def _forget_global_provider() -> None:
 
 
 @pytest.fixture
-def database(unconfigured_learning_database: LearningDatabase) -> LearningDatabase:
-    """A database in a file that does not exist yet."""
+def empty_file(tmp_path: Path) -> Path:
+    """The file of the databases below, which is there already, and has no rows."""
+    return databases.make(tmp_path / "learning.db")
+
+
+@pytest.fixture
+def no_file(empty_file: Path) -> None:
+    """For tests of what makes it."""
+    empty_file.unlink()
+
+
+@pytest.fixture
+def database(empty_file: Path, unconfigured_learning_database: LearningDatabase) -> LearningDatabase:
+    """An empty database."""
     return unconfigured_learning_database
 
 
 @pytest.fixture
-def configured(learning_database: LearningDatabase) -> LearningDatabase:
+def configured(empty_file: Path, learning_database: LearningDatabase) -> LearningDatabase:
     """The same, as the place of all executions."""
     return learning_database
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import databases
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
@@ -60,23 +60,11 @@ class Asked:
         return self.query("SELECT * FROM executions ORDER BY timestamp, rowid")
 
 
-@functools.cache
-def _empty():
-    """Return an empty database: to copy one is faster than to make one."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "learning.db")
-        target = WriteConnection(str(path), 5.0)
-        target.open()
-        target.close()
-        return path.read_bytes()
-
-
 @contextlib.contextmanager
 def new_database():
     """Give a connection for writing to an empty database."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "learning.db")
-        path.write_bytes(_empty())
+        path = databases.make(Path(folder, "learning.db"))
         target = WriteConnection(str(path), 5.0)
         try:
             yield target

@@ -23,6 +23,8 @@ from learning_instrument.errors import ConfigurationError, DatabaseError
 
 ROOT = Path(__file__).parent.parent
 
+pytestmark = pytest.mark.usefixtures("no_file")
+
 
 def record(n=0):
     return ExecutionRecord(task_type="x", task_id=f"t-{n}")

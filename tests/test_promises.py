@@ -28,7 +28,7 @@ def raising(exception):
     return run
 
 
-def test_init_with_learning_database(database):
+def test_init_with_learning_database(no_file, database):
     """A manager keeps the database it is given, and nothing is opened for that."""
     manager = PoolManager(learning_db=database)
 

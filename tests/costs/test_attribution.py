@@ -161,7 +161,7 @@ def test_two_processes_on_one_file(database):
 # What is kept, and for how long.
 
 
-def test_spans_of_others_open_nothing(database, tmp_path):
+def test_spans_of_others_open_nothing(no_file, database, tmp_path):
     """Where a trace has neither an execution nor a model call."""
     SQLiteSpanExporter(database).export([span(n, n - 1 or None, {}) for n in range(1, 50)])
 

@@ -37,14 +37,14 @@ def test_healthy_database_has_no_findings(found):
     assert found() == {}
 
 
-def test_worst_comes_first_and_all_have_a_remedy(database):
+def test_worst_comes_first_and_all_have_a_remedy(no_file, database):
     findings = examine(database.path, {"OTEL_SDK_DISABLED": "true"})
 
     assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
     assert all(finding.what and finding.remedy for finding in findings)
 
 
-def test_examining_makes_no_file(database, tmp_path):
+def test_examining_makes_no_file(no_file, database, tmp_path):
     examine(database.path)
 
     assert list(tmp_path.iterdir()) == []

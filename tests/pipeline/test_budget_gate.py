@@ -676,7 +676,7 @@ def test_nowhere_to_record_means_nothing_to_check(warnings_of):
     assert any("no database is configured" in text for text in warnings_of())
 
 
-def test_reading_makes_no_file(database):
+def test_reading_makes_no_file(no_file, database):
     """The first execution does."""
     execute_task, _ = task_of(database, Budget(usd=1), cost=0)
     meter = admission.meter_of(Budget(usd=1), database)

@@ -121,7 +121,7 @@ def test_exporter_beside_configure_is_one_row(database, rows, provider):
     assert len(rows()) == 1
 
 
-def test_spans_of_others_are_passed_over(database, provider, exporter, tmp_path):
+def test_spans_of_others_are_passed_over(no_file, database, provider, exporter, tmp_path):
     """And nothing is opened for them."""
     with provider.get_tracer("somebody.else").start_as_current_span("execute_task"):
         pass

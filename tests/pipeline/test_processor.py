@@ -47,7 +47,7 @@ def test_on_end_does_nothing(member, rows):
     assert rows() == []
 
 
-def test_flush_and_shutdown_before_anything_was_recorded(member, tmp_path):
+def test_flush_and_shutdown_before_anything_was_recorded(no_file, member, tmp_path):
     """Nothing is opened for them."""
     assert member.force_flush()
     member.shutdown()

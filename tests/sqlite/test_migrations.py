@@ -11,6 +11,8 @@ from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import DatabaseError, SchemaVersionError
 from learning_instrument.sqlite import schema
 
+pytestmark = pytest.mark.usefixtures("no_file")
+
 
 @pytest.fixture
 def connection(tmp_path):

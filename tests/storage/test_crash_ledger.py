@@ -150,7 +150,7 @@ def test_long_execution_stands_in_the_table_until_it_ends(database, held, entrie
     assert (row["task_id"], row["outcome"], row["execution_id"]) == ("long", "succeeded", entry["execution_id"])
 
 
-def test_short_execution_never_stands_in_the_table(database, entries, monkeypatch):
+def test_short_execution_never_stands_in_the_table(no_file, database, entries, monkeypatch):
     """However often the ledger looks while it runs: the file is not even made for it."""
     monkeypatch.undo()
     monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
