@@ -1,4 +1,4 @@
-"""What a result or an exception amounts to: how the execution ended, and why it failed."""
+"""Judges how an execution ended, by its result or its exception."""
 
 import enum
 from typing import Final, NamedTuple
@@ -27,7 +27,7 @@ class ErrorType(str, enum.Enum):
 
 
 class Verdict(NamedTuple):
-    """The judgement on one execution: outcome, and what is known of the failure."""
+    """The outcome of one execution, and its failure."""
 
     outcome: Outcome
     error_type: ErrorType | None = None
@@ -43,7 +43,7 @@ _TIMEOUT_STATUSES: Final = frozenset({"timeout", "timed_out", "timedout", "timed
 _CANCELLED_STATUSES: Final = frozenset({"cancelled", "canceled"})
 _FAILURE_STATUSES: Final = frozenset(
     {"failed", "fail", "failure", "error", "errored", "rejected", "aborted", "crashed", "killed", "invalid", "denied"}
-    # A pool that does not know how its task ended has not said that it went well.
+    # A pool that reports an unknown status does not report a success.
     | {"unknown"}
 )
 
@@ -67,7 +67,7 @@ _CANCELLED_CLASSES: Final = frozenset(
         ("builtins", "GeneratorExit"),
         ("asyncio.exceptions", "CancelledError"),
         ("concurrent.futures._base", "CancelledError"),
-        # The task gave itself up: to be forgotten, or to be run later.
+        # The task gave itself up, or asks to be run again later.
         ("celery.exceptions", "Ignore"),
         *_RETRIES,
         ("dramatiq.middleware.shutdown", "Shutdown"),
@@ -76,7 +76,7 @@ _CANCELLED_CLASSES: Final = frozenset(
 _CRASH_CLASSES: Final = frozenset({"BrokenExecutor", "WorkerLostError"})
 
 
-# Past what a metaclass makes of attribute access.
+# Bypasses the attribute access of a metaclass.
 _module_of: Final = vars(type)["__module__"].__get__
 _name_of: Final = vars(type)["__name__"].__get__
 _qualified_name_of: Final = vars(type)["__qualname__"].__get__
@@ -87,11 +87,11 @@ def qualified_name(exception_class: type[BaseException]) -> str:
     module, name = _module_of(exception_class), _qualified_name_of(exception_class)
     if type(module) is str and module != "builtins":
         name = f"{module}.{name}"
-    return str(name.encode(errors="replace").decode())  # both can be set to what is no UTF-8
+    return str(name.encode(errors="replace").decode())  # both can hold lone surrogates
 
 
 def reason_of(exception: BaseException) -> BaseException:
-    """Return what *exception* was raised for: a retry mostly is one for some failure, which is how this run ended."""
+    """Return the cause of a retry, which is how this run ended; any other *exception* as it is."""
     classes = [(_module_of(cls), _name_of(cls)) for cls in type.mro(type(exception))]
     if not any(retry in classes for retry in _RETRIES):
         return exception
@@ -110,7 +110,7 @@ def judge_exception(exception: BaseException, message: str) -> Verdict:
     if not _CANCELLED_CLASSES.isdisjoint(ancestors):
         return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message, exception_type)
     names = {name for _, name in ancestors}
-    if "ValidationError" in names:  # pydantic's, and everyone else's of that name
+    if "ValidationError" in names:  # pydantic's, and any other of that name
         error_type = ErrorType.VALIDATION
     elif not _CRASH_CLASSES.isdisjoint(names):
         error_type = ErrorType.CRASH
@@ -120,12 +120,12 @@ def judge_exception(exception: BaseException, message: str) -> Verdict:
 
 
 def judge_result(*, success: bool | None, status: str | None, failed: bool, message: str | None) -> Verdict:
-    """Judge a returned result by what it says of itself.
+    """Judge a returned result by its own fields.
 
     Args:
         success: ``result.success``, where it is a bool.
         status: ``result.status``, where it is a string.
-        failed: whether ``result.error`` holds something.
+        failed: whether ``result.error`` is not empty.
         message: the text of ``result.error_message`` or ``result.error``.
     """
     word = status.strip().lower() if status is not None else ""

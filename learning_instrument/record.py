@@ -1,7 +1,7 @@
-"""One execution as a record: span -> row, row <-> record, record -> row.
+"""``ExecutionRecord``, and the conversions between span, row and record.
 
-The row is the tuple that is bound to the INSERT. A span becomes one directly, on the task's thread in
-``commit`` mode; a record is made of it when somebody reads it. Both sides share one table of columns.
+A row is the tuple bound to the INSERT. A span becomes a row directly, in ``commit`` mode on the task's thread; a record
+is made of a row when it is read.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from .semconv import BATCH_SIZE, SCOPE_NAME
 
 
 def is_execution(span: ReadableSpan) -> bool:
-    """Tell whether *span* is that of an execution. A batch's is none: its items are."""
+    """Tell whether *span* is that of an execution. The span of a batch is not: its items are."""
     scope = span.instrumentation_scope
     return scope is not None and scope.name == SCOPE_NAME and BATCH_SIZE not in (span.attributes or ())
 
@@ -42,8 +42,8 @@ _DEFAULT: Final[Any] = None
 class ExecutionRecord:
     """One finished execution of one task: a row of the table ``executions``.
 
-    Costs are US dollars, durations seconds, memory MB (10^6 bytes). Only ``task_type`` is required. What is
-    left out (or None) gets the column's default and is named in ``defaulted``.
+    Costs are US dollars, durations seconds, memory MB (10^6 bytes). Only ``task_type`` is required. A missing
+    value (or None) becomes the column's default and is named in ``defaulted``.
     """
 
     task_type: str
@@ -110,7 +110,7 @@ class ExecutionRecord:
             put("defaulted", tuple(column for column in COLUMNS if column in missing))
 
     def calculate_prediction_error(self) -> dict[str, float]:
-        """Return how far the cost estimate was off.
+        """Return the error of the cost estimate.
 
         Returns:
             ``cost_error_abs`` in US dollars (>= 0), and ``cost_error_pct`` in percent of the estimate (0.0 where
@@ -123,7 +123,7 @@ class ExecutionRecord:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON can hold it: ISO timestamp, enums as their values, ``defaulted`` as a list."""
+        """Return the record in JSON types: ISO timestamp, enums as their values, ``defaulted`` as a list."""
         values = {column: getattr(self, column) for column in COLUMNS}
         values["timestamp"] = self.timestamp.astimezone(timezone.utc).isoformat(timespec="microseconds")
         values["error_type"] = None if self.error_type is None else self.error_type.value
@@ -134,32 +134,34 @@ class ExecutionRecord:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ExecutionRecord":
-        """Return the record of what :meth:`to_dict` gave, or of a row of the table.
+        """Return the record of a dictionary from :meth:`to_dict`, or of a row of the table.
 
         Raises:
-            ConfigurationError: for a missing ``task_type``, an unknown column, or a value of no use.
+            ConfigurationError: for a missing ``task_type``, an unknown column, or an invalid value.
         """
         unknown = values.keys() - set(COLUMNS)
         if unknown or values.get("task_type") is None:
-            what = f"unknown columns {sorted(unknown)}" if unknown else "no task_type"
-            raise ConfigurationError(f"A record cannot be made of {what}; it takes {', '.join(COLUMNS)}.")
+            fault = f"unknown columns {sorted(unknown)}" if unknown else "task_type is missing"
+            raise ConfigurationError(f"Invalid record: {fault}; the columns are {', '.join(COLUMNS)}.")
         try:
             return cls(**{column: _PARSERS.get(column, _same)(value) for column, value in values.items()})
         except (TypeError, ValueError, AttributeError) as error:
-            raise ConfigurationError(f"A record cannot be made of {dict(values)!r:.500}: {error}") from error
+            raise ConfigurationError(f"Invalid record {dict(values)!r:.500}: {error}") from error
 
     @classmethod
     def from_span(cls, span: ReadableSpan) -> "ExecutionRecord":
         """Return the record of a finished execution's span.
 
         Raises:
-            ConfigurationError: if *span* is not one of ours, or lacks its outcome.
+            ConfigurationError: if *span* is not that of a finished execution.
         """
         try:
             row = row_from_span(span)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             name = getattr(span, "name", None)
-            raise ConfigurationError(f"The span {name!r} is not that of a finished execution: {error!r}") from error
+            raise ConfigurationError(
+                f"Invalid span {name!r}: expected that of a finished execution: {error!r}"
+            ) from error
         return cls.from_dict(dict(zip(COLUMNS, row, strict=True)))
 
 
@@ -173,7 +175,7 @@ def row_from_span(span: ReadableSpan) -> Row:
     """Return the row of a finished execution's *span*.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: if the span is none of ours, or was tampered with.
+        KeyError, TypeError, ValueError, AttributeError: if the span is not that of an execution, or was changed.
     """
     # MappingProxyType.copy() reaches the SDK's own copy(): a tenth of the time of dict(span.attributes).
     attributes: dict[str, Any] = span.attributes.copy()  # type: ignore[union-attr]
@@ -231,11 +233,11 @@ def row_from_span(span: ReadableSpan) -> Row:
 
 
 def row_of_unfinished(span: ReadableSpan, attributes: Mapping[str, Any]) -> Row:
-    """Return the row of an execution whose process died, as far as it is known while it runs.
+    """Return the row that a running execution becomes if its process dies.
 
     Args:
-        span: the execution's, which has not ended.
-        attributes: what was captured before the end.
+        span: its span, which has not ended.
+        attributes: those captured so far.
     """
     known = {
         **attributes,
@@ -260,7 +262,7 @@ def row_from_record(record: ExecutionRecord) -> Row:
 
 
 class _LastResource:
-    """The resource of the last span, which is that of nearly all: its attributes are slow to read."""
+    """The resource of the last span, cached: its attributes are slow to read, and nearly all spans share it."""
 
     seen: tuple[Resource | None, Any] = (None, None)
 
@@ -290,7 +292,7 @@ def _json_list(values: tuple[str, ...]) -> str:
 
 
 def _json_ready(value: Any) -> Any:
-    """Return *value* as JSON has it; what JSON has no word for becomes text."""
+    """Return *value* in JSON types; other types become text."""
     if isinstance(value, Mapping):
         return {str(key): _json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -301,7 +303,7 @@ def _json_ready(value: Any) -> Any:
     return value if is_plain else str(value)
 
 
-# What a row, or JSON, holds -> what the record holds.
+# Parsers: the value of a row or of JSON -> the value of the record.
 
 
 def _same(value: Any) -> Any:
@@ -320,7 +322,7 @@ def _parse_bool(value: Any) -> bool | None:
 
 
 def parse_metadata(value: Any) -> dict[str, Any]:
-    """Return what the column ``metadata`` holds; a text that is no JSON object under ``unreadable``."""
+    """Return the object in the column ``metadata``; text that is not a JSON object comes under ``unreadable``."""
     if not isinstance(value, str):
         return dict(value or {})
     try:

@@ -30,8 +30,8 @@ def learning_database(
 ) -> "Iterator[LearningDatabase]":
     """An empty database, ``tmp_path / "learning.db"``, into which the test's executions are recorded.
 
-    It stands in for what ``configure()`` set up before, also in processes that the test starts and that call
-    ``configure()``. The global tracer provider stays as it is.
+    It replaces the configuration for the test, also in processes that the test starts and that call ``configure()``.
+    The global tracer provider stays as it is.
     """
     from .configuration import redirected_to
 
@@ -44,7 +44,7 @@ def learning_database(
 def recorded_executions(
     learning_database: "LearningDatabase",
 ) -> "Callable[[], contextlib.AbstractContextManager[list[ExecutionRecord]]]":
-    """Lists of what is recorded in a block.
+    """Lists of the executions recorded in a block.
 
     ``with recorded_executions() as executions:`` makes a list that is filled when the block ends, also by an
     exception, in the order in which the executions ended.

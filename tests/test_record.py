@@ -255,11 +255,11 @@ def test_prediction_error_is_finite_and_not_negative(record):
         ({"task_type": "x", "colour": "red"}, "colour"),
         ({"task_type": "x", "timestamp": "yesterday"}, "yesterday"),
         ({"task_type": "x", "timestamp": "2026-11-22T10:00:00"}, "time zone"),
-        ({"task_type": "x", "timestamp": 5}, "made of"),
+        ({"task_type": "x", "timestamp": 5}, "Invalid record"),
         ({"task_type": "x", "outcome": "unheard of"}, "unheard of"),
         ({"task_type": "x", "error_type": "unheard of"}, "unheard of"),
-        ({"task_type": "x", "defaulted": "not json"}, "made of"),
-        ({"task_type": "x", "metadata": 5}, "made of"),
+        ({"task_type": "x", "defaulted": "not json"}, "Invalid record"),
+        ({"task_type": "x", "metadata": 5}, "Invalid record"),
     ],
 )
 def test_unusable_dictionary_is_refused(values, named):

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..pipeline.resolver import PipelineResolver
 from ..pipeline.state import NOT_GIVEN
 from ..recording.batches import start_batch
-from ..recording.drivers import Call, Timed, call_for
+from ..recording.drivers import Driver, Timed, driver_for
 from ..recording.execution import start_execution
 from ..recording.fields import Extractor
 from ..recording.types import CallPlan, RequestHook, ResponseHook
@@ -132,11 +132,11 @@ def _recorded(recording: Recording, start: Callable[..., Timed | None], function
     name = utf8(name)
     plan = CallPlan(name, name.rpartition(".")[2], recording.options, recording.request_hook, recording.response_hook)
     location = locate_task(target, recording.task, preferred="tasks" if start is start_batch else "task")
-    return RecordedFunction(function, _wrapper(plan, recording.route, location, call_for(function), start))
+    return RecordedFunction(function, _wrapper(plan, recording.route, location, driver_for(function), start))
 
 
 def _wrapper(
-    plan: CallPlan, route: PipelineResolver, locate: "TaskLocation", call: Call, start: Callable[..., Timed | None]
+    plan: CallPlan, route: PipelineResolver, locate: "TaskLocation", drive: Driver, start: Callable[..., Timed | None]
 ) -> Callable[..., Any]:
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         pool = args[0] if locate.takes_class and instance is None and args else instance
@@ -147,6 +147,6 @@ def _wrapper(
         def begin() -> Timed | None:
             return start(pipeline, plan, pool, locate(instance, args, kwargs))
 
-        return call(begin, wrapped, args, kwargs)
+        return drive(begin, wrapped, args, kwargs)
 
     return wrapper

@@ -23,7 +23,7 @@ from ..pipeline.resolver import resolver_for
 from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.capture import CaptureOptions
 from ..recording.contexts import is_suppressed, with_wait
-from ..recording.drivers import call_for, call_plainly
+from ..recording.drivers import drive_plainly, driver_for
 from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.propagation import pack, unpack
@@ -136,7 +136,7 @@ class SubmittedCall:
         pipeline, function = self._pipeline, self.function
         if pipeline is None or records_itself(function):
             return function(*args, **kwargs)
-        call = guarded(call_for, function) or call_plainly  # a callable that answers no question about itself
+        call = guarded(driver_for, function) or drive_plainly  # a callable that answers no question about itself
         return call(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:

@@ -1,7 +1,7 @@
 """A call with a list of tasks: one span for the batch, and one execution for each task.
 
-Where the pool calls its own ``execute_task`` for each item, those calls are the executions. Where it does
-not, they are built from what the batch returned, when it has.
+Where the pool calls its own ``execute_task`` for each item, those calls are the executions. Otherwise they are made
+from the result of the batch.
 """
 
 import time
@@ -47,17 +47,17 @@ class Batch:
         self._clock = time.perf_counter_ns()
 
     def start_item(self, task: Any) -> Execution | None:
-        """Start one of its tasks, where the pool hands them to workers of its own."""
+        """Start one of its tasks, for pools that hand them to their own workers."""
         return start_execution(self._pipeline, self.plan, self.instance, task)
 
     def measure_resources(self) -> None:
-        """Do nothing: what a batch uses cannot be told apart by its tasks."""
+        """Do nothing: the resources of a batch cannot be attributed to its tasks."""
 
     def forget_resources(self) -> None:
         """Do nothing."""
 
     def returned(self, result: Any) -> None:
-        """End with what the batch returned."""
+        """End with the *result* of the batch."""
         elapsed = time.perf_counter_ns() - self._clock
         try:
             if not self.recorded:
@@ -71,7 +71,7 @@ class Batch:
             self._end(elapsed)
 
     def raised(self, exception: BaseException) -> None:
-        """End with what the batch raised; so did each of its tasks, as far as anybody knows."""
+        """End with the *exception* of the batch, and so, by assumption, did each of its tasks."""
         elapsed = time.perf_counter_ns() - self._clock
         if not self.recorded:
             for task in self._tasks:
@@ -82,7 +82,7 @@ class Batch:
         self._end(elapsed)
 
     def _record(self, task: Any, result: Any, elapsed: int) -> None:
-        """Record one item. A fault of ours takes none of its neighbours with it."""
+        """Record one item; a fault of ours affects this item only."""
         try:
             execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started)
             own = _duration_of(result)
@@ -106,7 +106,7 @@ class Batch:
 
 
 def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -> Batch | None:
-    """Start a batch, or answer None where the call is not to be timed.
+    """Start a batch, or return None where the call is not recorded.
 
     Raises:
         BudgetExceeded: if any of its tasks must not start.
@@ -129,7 +129,7 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
 
 
 def start_item(task: Any) -> Execution | None:
-    """Start *task* as one of the batch that is running here; None where there is none, or its pool starts it itself."""
+    """Start *task* within the running batch; None where there is none, or where its pool starts it itself."""
     batch = batch_of(otel_context.get_current())
     return batch.start_item(task) if isinstance(batch, Batch) else None
 
@@ -137,7 +137,7 @@ def start_item(task: Any) -> Execution | None:
 def match_results(tasks: Iterable[Any], result: Any) -> list[tuple[Any, Any]]:
     """Return each task with its result: by task id, else by worker, else, where there are as many, by position.
 
-    A result that is no collection, such as None, is that of every task. A task without one gets a result that says so.
+    A result that is not a collection, such as None, applies to every task. A task without a result fails.
     """
     tasks = list(tasks)
     found = _results_of(result)
@@ -169,7 +169,7 @@ def _results_of(result: Any) -> list[tuple[Any, Any]] | None:
 
 
 def _key(item: Any, name: str, own: Any = None) -> str | None:
-    """Return what *item* says as its *name*, or the key it was found under."""
+    """Return the *name* of *item*, else the key it was found under."""
     read = reader_of(item)
     value = guarded(read, name) if read is not None else None
     value = own if value is None else value
@@ -177,7 +177,7 @@ def _key(item: Any, name: str, own: Any = None) -> str | None:
 
 
 def _duration_of(result: Any) -> int | None:
-    """Return ``result.duration``, in nanoseconds, where it is one."""
+    """Return ``result.duration`` in nanoseconds, where it is valid."""
     read = reader_of(result)
     seconds: Any = guarded(read, "duration") if read is not None else None
     return round(seconds * 1e9) if type(seconds) in (int, float) and 0 <= seconds < 1e9 else None

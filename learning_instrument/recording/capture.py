@@ -1,8 +1,7 @@
-"""Task, result and pool -> span attributes: which field comes from where, and what counts as a value.
+"""Captures span attributes from task, result and pool.
 
-A :class:`Capture` belongs to one execution. It reads each name of the task and of the result at most
-once, guards every read that can run foreign code, and keeps what is of the wrong type or out of range
-apart, so that it can be stored as invalid and its column marked as defaulted.
+A :class:`Capture` belongs to one execution. It reads each name of task and result at most once, guards every read that
+can run foreign code, and keeps invalid values apart: they are stored as invalid, and their columns marked as defaulted.
 """
 
 import enum
@@ -31,18 +30,18 @@ ITEMS_LIMIT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:
-    """What was decided when the function was wrapped."""
+    """The capture options decided when the function was wrapped."""
 
     pool_type: str | None = None
     capture_content: bool = True
     success_when: Callable[[Any], bool | None] | None = None
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
-    #: Of a task that does not say what it is.
+    #: The type of a task that has none.
     task_type: str | None = None
 
 
 class Capture:
-    """What is known of one execution: its span's attributes, growing from its start to its end."""
+    """The span attributes of one execution, collected from its start to its end."""
 
     __slots__ = (
         "_instance",
@@ -68,7 +67,7 @@ class Capture:
         self._metadata: Any = None
         self._said: dict[str, Any] = {}
         self._read_task = read = reader_of(task)
-        # Only a path in ``fields`` can read a name of the pool again, so only then it is remembered.
+        # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
         self._read_pool = (
             read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
         )
@@ -80,18 +79,18 @@ class Capture:
         self._take_pool_type()
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Note *metadata*, over which the task's own is laid."""
+        """Add *metadata*; the task's own takes precedence."""
         if self._metadata is None or is_mapping(type(self._metadata)):
             self._metadata = _merged(metadata, self._metadata)
 
     def set(self, values: Mapping[str, Any]) -> None:
-        """Note *values* (column -> value); at the end they are laid over what task and result say."""
+        """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
         self._said.update(values)
 
     def attributes_so_far(self) -> dict[str, Any] | None:
-        """Return the attributes captured before the end, with the columns marked that nothing is known of as yet.
+        """Return the attributes captured so far, with the columns marked that have no value yet.
 
-        None where the end is being captured. May be called by any thread.
+        None while the end is being captured. Any thread may call it.
         """
         attributes = self.attributes.copy()
         if semconv.DEFAULTED in attributes:
@@ -106,7 +105,7 @@ class Capture:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             self._take(read, FROM_RESULT[self._options.capture_content])
-        said = self._lay_over(result, read) if self._options.fields or self._said else {}
+        said = self._apply_given(result, read) if self._options.fields or self._said else {}
         verdict = self._judge(result, read, said)
         self._complete(verdict)
         return verdict
@@ -115,7 +114,7 @@ class Capture:
         """Capture *exception*, and judge it."""
         exception = reason_of(exception)
         if self._options.fields or self._said:
-            self._lay_over(None, None)
+            self._apply_given(None, None)
         verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
         self._complete(verdict)
         return verdict
@@ -155,7 +154,7 @@ class Capture:
                 self.attributes[semconv.POOL_TYPE] = type_name(cls)
 
     def _accept(self, column: str, value: Any) -> bool:
-        """Take *value* for *column* where it is one; keep it apart where it is not."""
+        """Store *value* in *column*, or among the invalid values; tell whether it is valid."""
         if value is None:
             return False
         field = FIELD_OF[column]
@@ -167,8 +166,8 @@ class Capture:
             self.attributes[field.key] = cleaned
         return True
 
-    def _lay_over(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
-        """Lay what ``fields`` finds and what ``current_execution().set()`` said over the rest; return both."""
+    def _apply_given(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
+        """Apply the values of ``fields`` and of ``current_execution().set()``, which take precedence; return both."""
         self._readers: dict[int, tuple[Any, Reader | None]] = {}
         found = {
             column: self._extract(column, extractor, result, read_result)
@@ -291,7 +290,7 @@ def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | 
     try:
         opinion = success_when(result)
         return None if opinion is None else bool(opinion)
-    except BaseException as fault:  # the user's function; without its word the result speaks for itself
+    except BaseException as fault:  # the user's function failed: the result decides
         if is_interruption(fault):
             raise
         guarded(_warn_of_success_when, success_when)
@@ -301,11 +300,11 @@ def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | 
 @functools.lru_cache(maxsize=64)
 def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
     """Log, once for each function, that it failed."""
-    log.warning("success_when=%r failed; results are judged without it.", success_when, exc_info=True)
+    log.warning("The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
 
 
 def _status_of(status: Any) -> str | None:
-    """Return a status as text: of an enum the value, or the name where the value is no text."""
+    """Return a status as text: of an enum its value, or its name where the value is not text."""
     text = exact(status)
     if type(text) is not str and issubclass(type(status), enum.Enum):
         text = status._name_
@@ -313,18 +312,18 @@ def _status_of(status: Any) -> str | None:
 
 
 def _is_empty(error: Any) -> bool:
-    """Tell whether ``result.error`` says nothing, without asking a foreign object for its truth."""
+    """Tell whether ``result.error`` is empty, without calling ``bool()`` on a foreign object."""
     error = guarded(exact, error)
     cls = type(error)
     if error is None or cls is bool or cls is int or cls is float or cls is str:
         return not error
     if callable(error) and not issubclass(cls, BaseException):
-        return True  # a method of that name, as loggers have it
+        return True  # a method of that name, as of a logger
     return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
 
 
 def _message(error: Any) -> str | None:
-    """Return the text of what a result gave as its error."""
+    """Return the text of a result's error."""
     error = guarded(exact, error)
     if _is_empty(error) or type(error) is bool:
         return None

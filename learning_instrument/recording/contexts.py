@@ -1,4 +1,4 @@
-"""What a context holds of executions: the innermost one, its batch, and how long what starts next has waited."""
+"""Keys and accessors of our values in a context: execution, batch, and the wait of the next execution."""
 
 from typing import Any, Final, Protocol
 
@@ -11,7 +11,7 @@ EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 # Under which a context holds its current span. The key has no public name; with it one context is built, not two.
 (SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 BATCH_KEY: Final = otel_context.create_key("learning_instrument-batch")
-# How long what is about to start has waited, in seconds. The first execution that starts takes it.
+# The wait of the next execution, in seconds. The first execution that starts takes it.
 QUEUED_KEY: Final = otel_context.create_key("learning_instrument-queued")
 
 
@@ -23,7 +23,7 @@ class RunningBatch(Protocol):
 
 
 class Enclosing(Protocol):
-    """What an execution within it has to know of an execution, of this process or another."""
+    """An execution as those within it see it, of this process or another."""
 
     execution_id: str
     instance: Any
@@ -42,12 +42,12 @@ def with_batch(context: Context, span: Span, batch: RunningBatch) -> Context:
 
 
 def with_wait(context: Context, seconds: float) -> Context:
-    """Return *context* for what has waited so many *seconds* to start."""
+    """Return *context* with a wait of *seconds* for the next execution."""
     return Context({**context, QUEUED_KEY: seconds})
 
 
 def enclosing_of(context: Context) -> Enclosing | None:
-    """Return the innermost execution that *context* is part of."""
+    """Return the innermost execution of *context*."""
     return context.get(EXECUTION_KEY)  # type: ignore[return-value]
 
 
@@ -57,5 +57,5 @@ def batch_of(context: Context) -> RunningBatch | None:
 
 
 def within(context: Context, enclosing: Enclosing | None, batch: RunningBatch | None) -> Context:
-    """Return *context* as part of what runs in another process."""
+    """Return *context* within an execution and a batch of another process."""
     return Context({**context, EXECUTION_KEY: enclosing, BATCH_KEY: batch})

@@ -1,7 +1,7 @@
-"""How each kind of call is timed: plain, coroutine, generator, async generator, and what comes later.
+"""Drives each kind of call within an execution: plain functions, coroutines, generators, futures and awaitables.
 
-A context is attached around each step of a generator and never across a yield, so that nothing of ours
-leaks into the consumer; what the generator itself had attached comes back with its next step.
+The context is attached around each step of a generator and never across a yield, so nothing of ours leaks into the
+consumer; a context that the generator attached itself is restored for its next step.
 """
 
 import functools
@@ -24,51 +24,51 @@ from .execution import Execution
 Timed = Execution | Batch
 
 Begin = Callable[[], Timed | None]
-"""Starts an execution, or answers None where the call is not to be timed. Raises what the caller is to see."""
+"""Starts an execution, or returns None where the call is not recorded. Its exceptions reach the caller."""
 
-Call = Callable[[Begin, Callable[..., Any], Any, Any], Any]
+Driver = Callable[[Begin, Callable[..., Any], Any, Any], Any]
 """``(begin, function, args, kwargs) -> result``: calls the function and times it."""
 
 
-def call_for(function: Any) -> Call:
-    """Return the way to call and time *function*, decided once, when it is wrapped."""
+def driver_for(function: Any) -> Driver:
+    """Return the driver for the kind of *function*; chosen once, when it is wrapped."""
     while isinstance(function, (classmethod, staticmethod, functools.partial)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
     if inspect.iscoroutinefunction(function):
-        return functools.partial(_call_lazily, CoroutineType, drive_coroutine)
+        return functools.partial(_drive_later, CoroutineType, drive_coroutine)
     if inspect.isasyncgenfunction(function):
-        return functools.partial(_call_lazily, AsyncGeneratorType, drive_async_generator)
+        return functools.partial(_drive_later, AsyncGeneratorType, drive_async_generator)
     if inspect.isgeneratorfunction(function):
         is_awaitable = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
         drive = drive_generator_based_coroutine if is_awaitable else drive_generator
-        return functools.partial(_call_lazily, GeneratorType, drive)
-    return call_plainly
+        return functools.partial(_drive_later, GeneratorType, drive)
+    return drive_plainly
 
 
-def _call_lazily(
+def _drive_later(
     kind: type, drive: Callable[..., Any], begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any
 ) -> Any:
-    """Call a *function* that runs later. A wrong argument is an error now, as it is without us."""
+    """Call a *function* whose body runs later. A wrong argument is an error now, as without recording."""
     theirs = function(*args, **kwargs)
     if type(theirs) is kind:
         return _named_like(drive(begin, theirs), theirs)
     try:
-        execution = begin()  # a function that is only marked as one
-    except BaseException:  # the task must not start, so what was made of it is not left behind
+        execution = begin()  # a function that is only marked as a coroutine function
+    except BaseException:  # the task must not start: close its coroutine
         guarded(_abandon, theirs)
         raise
     return theirs if execution is None else _when_done(execution, theirs)
 
 
 def _abandon(theirs: Any) -> None:
-    """Close a coroutine or generator of another make; cancel a future."""
+    """Close a coroutine or generator; cancel a future."""
     end = getattr(theirs, "close", None) or getattr(theirs, "cancel", None)
     if end is not None:
         end()
 
 
-def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call a plain *function*. Where it answers with something still to come, time it until that is done."""
+def drive_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call a plain *function*. A returned future or awaitable is timed until it is done."""
     execution = begin()
     if execution is None:
         return function(*args, **kwargs)
@@ -82,7 +82,7 @@ def call_plainly(begin: Begin, function: Callable[..., Any], args: Any, kwargs: 
         raise
     otel_context.detach(token)
     cls = type(result)
-    # By identity: a class of a user's own may not be hashed or compared.
+    # By identity: hashing or comparing a user's class may run code.
     if result is None or cls is dict or cls is bool or cls is str or cls is list or cls is int or cls is float:
         execution.returned(result)
         return result
@@ -100,7 +100,7 @@ def _when_done(execution: Timed, result: Any) -> Any:
             result.add_done_callback(lambda future: _settle(execution, future))
             return result
         is_awaitable = hasattr(cls, "__await__")
-    except BaseException as fault:  # a class with a metaclass of its own mind
+    except BaseException as fault:  # a metaclass may raise
         if is_interruption(fault):
             raise
         is_awaitable = False
@@ -121,7 +121,7 @@ def _is_future(cls: type) -> bool:
 
 
 def _settle(execution: Timed, future: Any) -> None:
-    """End with what *future* holds, without retrieving it: asyncio warns of exceptions nobody retrieved."""
+    """End with the outcome of *future*. Its exception is not retrieved: asyncio warns if no one retrieves it."""
     if future.cancelled():
         exception: BaseException | None = _cancelled_error(future)
     else:
@@ -140,14 +140,14 @@ def _cancelled_error(future: Any) -> BaseException:
 
 
 class _Pending:
-    """What is to be awaited."""
+    """An awaitable that is not awaited yet."""
 
     __slots__ = ("awaitable",)
     awaitable: Any
 
 
 class _PendingCoroutine(_Pending):
-    """Where a coroutine never is awaited, ours warns of that in its name; it need not do so too."""
+    """A coroutine; if it is never awaited, ours warns under its name, and it must not warn too."""
 
     __slots__ = ()
 
@@ -156,14 +156,14 @@ class _PendingCoroutine(_Pending):
 
 
 class _TimedAwaitable(wrapt.ObjectProxy[Any]):
-    """An awaitable of a user's own class, timed when it is awaited and itself in all other ways."""
+    """A proxy of a user's awaitable that times it when it is awaited."""
 
     def __init__(self, awaitable: Awaitable[Any], execution: Timed) -> None:
         super().__init__(awaitable)
         self._self_execution: Timed | None = execution
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        execution, self._self_execution = self._self_execution, None  # its second time is not timed
+        execution, self._self_execution = self._self_execution, None  # a second await is not timed
         pending = _Pending()
         pending.awaitable = self.__wrapped__
         return _drive(lambda: execution, pending).__await__()
@@ -176,17 +176,17 @@ def _named_like(ours: Any, theirs: Any) -> Any:
 
 
 def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
-    """Be *coroutine*, within the execution that *begin* starts, at the first step."""
+    """Run *coroutine* within an execution that starts at its first step."""
     pending = _PendingCoroutine()
     pending.awaitable = coroutine
     return _drive(begin, pending)
 
 
 async def _drive(begin: Begin, pending: _Pending) -> Any:
-    """Await what is *pending* within the execution that *begin* starts, at the first step."""
+    """Await *pending* within an execution that starts at its first step."""
     try:
         execution = begin()
-    except BaseException:  # the task must not start; Python would warn of a coroutine that never was awaited
+    except BaseException:  # the task must not start; Python would warn of a coroutine never awaited
         guarded(_abandon, pending.awaitable)
         raise
     if execution is None:
@@ -195,7 +195,7 @@ async def _drive(begin: Begin, pending: _Pending) -> Any:
     try:
         result = await pending.awaitable
     except BaseException as exception:
-        _leave(execution.context, token, exception)
+        _detach(execution.context, token, exception)
         execution.raised(exception)
         raise
     otel_context.detach(token)
@@ -204,7 +204,7 @@ async def _drive(begin: Begin, pending: _Pending) -> Any:
 
 
 def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Be *generator*, within the execution that *begin* starts, at the first step."""
+    """Run *generator* within an execution that starts at its first step."""
     execution = begin()
     if execution is None:
         return (yield from generator)
@@ -228,18 +228,18 @@ def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Genera
         context = otel_context.get_current()
         otel_context.detach(token)
         try:
-            value = yield (item, item := None)[0]  # while it waits, this frame holds nothing of the user's
+            value = yield (item, item := None)[0]  # while it waits, this frame holds no object of the user
             step = generator.send
         except BaseException as exception:  # GeneratorExit too: throwing it in is what closing does
             step, value = generator.throw, exception
 
 
-#: The same for what ``types.coroutine`` makes: generators that can be awaited, by a flag of their code.
+#: The same for functions decorated with ``types.coroutine``: generators that can be awaited, by a flag of their code.
 drive_generator_based_coroutine: Final = types.coroutine(types.FunctionType(drive_generator.__code__, globals()))
 
 
 async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-    """Be the asynchronous *generator*, within the execution that *begin* starts, at the first step."""
+    """Run the asynchronous *generator* within an execution that starts at its first step."""
     execution = begin()
     context = otel_context.get_current() if execution is None else execution.context
     step: Callable[[Any], Awaitable[Any]] = generator.asend
@@ -255,7 +255,7 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
                 execution.returned(None)
             return
         except BaseException as exception:
-            _leave(context, token, exception)
+            _detach(context, token, exception)
             if execution is not None:
                 execution.raised(exception)
             value = None  # it may be the exception, whose traceback holds this frame
@@ -264,7 +264,7 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
         context = otel_context.get_current()
         otel_context.detach(token)
         try:
-            value = yield (item, item := None)[0]  # while it waits, this frame holds nothing of the user's
+            value = yield (item, item := None)[0]  # while it waits, this frame holds no object of the user
             step = generator.asend
         except BaseException as exception:  # GeneratorExit too: throwing it in is what closing does
             step, value = generator.athrow, exception
@@ -272,20 +272,20 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
 
 
 def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """Start *generator* unseen by the event loop, which must close ours alone: both at once would collide."""
+    """Start *generator* without the event loop's hooks: the loop must close ours alone, or both closings collide."""
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, _leave_to_ours)
+    sys.set_asyncgen_hooks(None, _do_not_finalize)
     try:
         return generator.asend(None)
     finally:
         sys.set_asyncgen_hooks(*hooks)
 
 
-def _leave_to_ours(generator: AsyncGenerator[Any, Any]) -> None:
-    """Do nothing where the garbage collector finds both at once: ours is closed by its loop, and closes *generator*."""
+def _do_not_finalize(generator: AsyncGenerator[Any, Any]) -> None:
+    """Do nothing: the loop closes our generator, which closes *generator*."""
 
 
-def _leave(context: Context, token: Token[Context], exception: BaseException) -> None:
-    """Detach, unless a closing from elsewhere (by the garbage collector, say) left nothing to detach."""
+def _detach(context: Context, token: Token[Context], exception: BaseException) -> None:
+    """Detach, unless the generator was closed from another context, as by the garbage collector."""
     if not issubclass(type(exception), GeneratorExit) or otel_context.get_current() is context:
         otel_context.detach(token)

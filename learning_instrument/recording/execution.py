@@ -1,9 +1,9 @@
-"""One execution -> one span: the hot path.
+"""One execution becomes one span: the hot path.
 
-The host's tracer starts the span. Where that span records nothing (no SDK, not sampled) or cannot be
-read back (another make of tracer), a private one records the execution instead, under the same ids, and
-the host's span stays the current one: below it nothing changes. The finished span is handed to the
-pipeline directly, so recording depends on no processor list, sampler or shutdown of the host's.
+The host's tracer starts the span. Where that span does not record (no SDK, not sampled) or cannot be read back
+(another implementation), a private span records the execution under the same ids. The host's span stays the current
+one, so nothing changes below it. The finished span goes to the pipeline directly: recording depends on no processor
+list, sampler or shutdown of the host.
 """
 
 import logging
@@ -36,13 +36,13 @@ from .types import CallPlan, Pipeline, lose
 log = logging.getLogger(__name__)
 
 _STACK_FRAMES: Final = 32
-# Past what a class of a user's own makes of attribute access.
+# Bypasses the attribute access of a user's class.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 _ENDED: Final = Context()
 
 
 class _Process:
-    """The id of this process, which costs a system call."""
+    """The id of this process, cached: asking costs a system call."""
 
     id = os.getpid()
 
@@ -86,7 +86,7 @@ class Execution:
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
-        if pipeline.admit is not None and started is None:  # else it has run already
+        if pipeline.admit is not None and started is None:  # otherwise it has run already
             pipeline.admit(attributes)
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
@@ -127,7 +127,7 @@ class Execution:
 
     @property
     def pipeline(self) -> Pipeline:
-        """Where this execution goes, and its model calls with it."""
+        """The pipeline of this execution and its model calls."""
         return self._pipeline
 
     def is_own_span(self, span_id: int) -> bool:
@@ -135,50 +135,55 @@ class Execution:
         return self._span.get_span_context().span_id == span_id
 
     def set(self, **values: Any) -> None:
-        """Say what neither task nor result says: column -> value, as in the table ``executions``.
+        """Set columns that neither task nor result fills: column -> value, as in the table ``executions``.
 
-        A value laid down here wins over those of task and result, and its column is not marked as defaulted.
-        An unknown column is left out with a warning: a task must not fail for its telemetry.
+        Values set here take precedence over the task's and the result's, and their columns are not marked as defaulted.
+        An unknown column is ignored with a warning: a task must not fail for its telemetry.
         """
         unknown = values.keys() - SETTABLE
         if unknown:
-            warn(log, "current_execution().set() knows no %s; it takes %s.", sorted(unknown), sorted(SETTABLE))
-        if self._capture is not None:  # else it has ended
+            warn(
+                log,
+                "Invalid columns %s in current_execution().set(): expected some of %s.",
+                sorted(unknown),
+                sorted(SETTABLE),
+            )
+        if self._capture is not None:  # None after its end
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
     def measure_resources(self) -> None:
-        """Measure what the task uses from here on: until it ends, it has this thread to itself."""
+        """Start measuring resources: from now to its end the task has this thread to itself."""
         if self._pipeline.measures_resources:
             self._processor_mark = resource_usage.processor_mark(self._clock)
 
     def forget_resources(self) -> None:
-        """Measure no longer: the task goes on elsewhere, or later."""
+        """Stop measuring resources: the task continues on another thread, or later."""
         self._processor_mark = None
 
     def set_default(self, key: str, value: Any) -> None:
-        """Take *value* for the attribute *key*, unless the task says otherwise."""
+        """Set the attribute *key* to *value* where the task does not set it."""
         self._capture.attributes.setdefault(key, value)
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Note *metadata* that the pool has of the task, beside what the task itself brings."""
+        """Add *metadata* of the pool; the task's own takes precedence."""
         self._capture.add_metadata(metadata)
 
     def mark_defaulted(self, column: str) -> None:
-        """Name *column* in ``defaulted``: its value is a stand-in."""
+        """Name *column* in ``defaulted``."""
         self._capture.also_defaulted += (column,)
 
     def elapsed_seconds(self) -> float:
-        """Return how long it has been running."""
+        """Return the seconds since its start."""
         return (time.perf_counter_ns() - self._clock) / 1e9
 
     def attributes_so_far(self) -> tuple[Span, dict[str, Any]] | None:
-        """Return its span, and the attributes captured before its end; None where it is ending. For other threads."""
+        """Return its span and the attributes captured so far; None while it ends. For other threads."""
         capture, recorded = self._capture, self._recorded
         attributes = None if capture is None else capture.attributes_so_far()
         return None if attributes is None else (recorded, attributes)
 
     def returned(self, result: Any, elapsed: int | None = None) -> None:
-        """End with what the task returned, after *elapsed* nanoseconds where that is not now."""
+        """End with the *result* that the task returned, *elapsed* nanoseconds after its start (by default now)."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
             used = self._processor_time(elapsed)
@@ -189,7 +194,7 @@ class Execution:
                 raise
 
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
-        """End with what the task raised, after *elapsed* nanoseconds where that is not now."""
+        """End with the *exception* that the task raised, *elapsed* nanoseconds after its start (by default now)."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
         try:
             used = self._processor_time(elapsed)
@@ -216,18 +221,20 @@ class Execution:
     ) -> None:
         attributes = self._capture.attributes
         if used is not None:
-            attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own word goes before it
+            attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own value takes precedence
             memory = None if self._memory_mark is None else resource_usage.memory_peak(self._memory_mark)
             if memory is not None:
                 attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
         pipeline, recorded = self._pipeline, self._recorded
-        # At the end, in one go: cheapest, and a span too full drops its oldest attributes, not these.
+        # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
         is_whole = pipeline.set_attributes(recorded, attributes)
         if self.plan.response_hook is not None:
             call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
-            is_whole = pipeline.set_attributes(recorded, attributes)  # its attributes may have crowded some of ours out
+            is_whole = pipeline.set_attributes(
+                recorded, attributes
+            )  # the hook's attributes may have displaced some of ours
         if recorded is not self._span:
             pipeline.set_attributes(self._span, attributes)
         elif not is_whole and pipeline.private_tracer is not None:
@@ -241,7 +248,7 @@ class Execution:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
-        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up at once
+        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up right then
             pipeline.metrics.ended(attributes, self._span)
         self._release(recorded)
         end_time = self._started + elapsed
@@ -249,7 +256,7 @@ class Execution:
             end_host_span(span, end_time)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
-        if pipeline.running is not None:  # now that it is stored, or waits to be
+        if pipeline.running is not None:  # it is stored or queued now
             pipeline.running.by_id.pop(self.execution_id, None)
 
     def _lose(self, fault: BaseException) -> None:
@@ -258,20 +265,20 @@ class Execution:
             self._pipeline.running.by_id.pop(self.execution_id, None)
 
     def _start_private_span(self, above: Span | None) -> Span:
-        """Start a span of our own in place of the host's, which records nothing, or not all."""
+        """Start a private span in place of the host's, which does not record, or not everything."""
         assert self._pipeline.private_tracer is not None
         name = _span_name(self._task_type)
         return self._pipeline.private_tracer.start_private_span(self._span, name, self._outer, self._started, above)
 
     def _release(self, recorded: Span) -> None:
-        """Hold nothing of the task any longer: a context copied by a task in the background may live on."""
+        """Release the task's objects: a context copied by a background task may live on."""
         self._recorded = NonRecordingSpan(recorded.get_span_context())
         self._capture = self.instance = self.task = None  # type: ignore[assignment]
         self.context = self._outer = _ENDED
 
 
 class NoExecution:
-    """What :func:`current_execution` gives outside of any: it takes everything and does nothing."""
+    """The object that :func:`current_execution` returns outside of an execution; its methods do nothing."""
 
     __slots__ = ()
 
@@ -285,19 +292,19 @@ _NO_EXECUTION: Final = NoExecution()
 
 
 def current_execution() -> Execution | NoExecution:
-    """Return the execution that this code is part of, to ``set()`` what neither its task nor its result says."""
+    """Return the running execution, to ``set()`` columns that neither its task nor its result fills."""
     execution = otel_context.get_value(EXECUTION_KEY)
     return execution if isinstance(execution, Execution) else _NO_EXECUTION
 
 
 def execution_in(context: Context) -> Execution | None:
-    """Return the innermost execution that *context* is part of, though it may have ended since."""
+    """Return the innermost execution of *context*, which may have ended since."""
     execution = context.get(EXECUTION_KEY)
     return execution if isinstance(execution, Execution) else None
 
 
 def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any) -> Execution | None:
-    """Start an execution, or answer None where the call is not to be timed.
+    """Start an execution, or return None where the call is not recorded.
 
     Raises:
         BudgetExceeded: if the task must not start.
@@ -314,7 +321,7 @@ def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any
     except BudgetExceeded:
         batch = batch_of(context)
         if batch is not None:
-            batch.recorded += 1  # a task that never ran: what the batch says of it is no execution
+            batch.recorded += 1  # a task that never ran: the batch's result for it is not an execution
         raise
     except Exception as fault:  # ours, or of the host's tracing: the task goes on
         lose(pipeline, fault)
@@ -324,7 +331,7 @@ def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any
 
 
 def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Execution | None:
-    """Start an execution by code that may fail, then unrecorded. What is thrown in passes, as by Ctrl-C.
+    """Start an execution by code that may fail; the task then runs unrecorded. Interruptions such as Ctrl-C pass.
 
     Raises:
         BudgetExceeded: if the task must not start.
@@ -340,7 +347,7 @@ def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Executi
 
 
 def _is_the_same(enclosing: Enclosing, plan: CallPlan, instance: Any) -> bool:
-    """Tell whether this is ``super().execute_task()``: another function of one name, on a pool that is being timed."""
+    """Tell whether this is ``super().execute_task()``: a function of the same name on the same pool."""
     return (
         instance is not None
         and enclosing.instance is instance
@@ -359,7 +366,7 @@ def _mark_failure(span: Span, verdict: Verdict) -> None:
 
 
 def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
-    """Describe *exception* by what is redacted already; ``record_exception`` would format it anew."""
+    """Describe *exception* with redacted texts; ``record_exception`` would format it again."""
     stack = "".join(traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES))
     return {
         semconv.EXCEPTION_TYPE: verdict.exception_type or "",

@@ -19,7 +19,7 @@ Extractor = Callable[[Any, Any, Any], Any]
 
 
 def _text(value: Any) -> Any:
-    """An identifier-like string. Numbers and UUIDs are common ids, paths common repositories."""
+    """An identifier. Integers and UUIDs are common ids, paths common repositories."""
     if type(value) is str and len(value) <= 64 and value.isascii():
         return value
     value = exact(value)

@@ -1,4 +1,4 @@
-"""The host's own code around an execution: tracing, hooks, log. What fails in them stays out of the task."""
+"""Calls the host's tracing and hooks around an execution; their failures do not reach the task."""
 
 import functools
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def start_host_span(tracer: Tracer, name: str, context: Context, start_time: int) -> Span:
-    """Start a span of the host's, or where its tracing fails one that records nothing."""
+    """Start a span of the host, or a non-recording one where its tracing fails."""
     try:
         return tracer.start_span(name, context, start_time=start_time)
     except Exception as fault:  # a sampler or a span processor of the host's
@@ -26,7 +26,7 @@ def start_host_span(tracer: Tracer, name: str, context: Context, start_time: int
 
 
 def end_host_span(span: Span, end_time: int) -> None:
-    """End *span*, whatever the host's tracing makes of that."""
+    """End *span*; a failure of the host's tracing is logged."""
     try:
         span.end(end_time)
     except Exception as fault:  # a span processor of the host's
@@ -36,7 +36,7 @@ def end_host_span(span: Span, end_time: int) -> None:
 
 
 def call_hook(hook: Callable[..., object], *args: Any) -> None:
-    """Call a *hook* of the user's; what it raises stays here."""
+    """Call a user's *hook*; its exception is logged."""
     try:
         hook(*args)
     except BaseException as fault:  # a hook may raise SystemExit; the task must not see it
@@ -47,7 +47,7 @@ def call_hook(hook: Callable[..., object], *args: Any) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _warn_of_host(fault: str) -> None:
-    """Log, once for each class of *fault*, that the host's tracing failed: not one line for each task."""
+    """Log, once for each class of *fault*, that the host's tracing failed."""
     warn(log, "The application's tracing failed; executions are recorded without it.", exc_info=True)
 
 

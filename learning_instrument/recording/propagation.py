@@ -1,4 +1,4 @@
-"""The context of an execution as headers, for what it sends to another process."""
+"""Packs the context of an execution into headers for another process, and unpacks it there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _BATCH_HEADER: Final = "learning-instrument-batch"
 
 
 class RemoteExecution:
-    """An execution of another process, as those within it see it."""
+    """An execution of another process."""
 
     instance: Final = None
     plan: Final = None
@@ -37,7 +37,7 @@ class RemoteBatch:
 
 
 def pack(context: Context) -> dict[str, str]:
-    """Return headers that take *context* to another process: the host's own, and ours."""
+    """Return *context* as headers: the host's own, and ours."""
     headers: dict[str, str] = {}
     guarded(propagate.inject, headers, context)  # a propagator of the host's
     enclosing = enclosing_of(context)
@@ -45,13 +45,13 @@ def pack(context: Context) -> dict[str, str]:
         headers[_EXECUTION_HEADER] = enclosing.execution_id
     batch = batch_of(context)
     if batch is not None:
-        batch.recorded += 1  # over there, out of its sight
+        batch.recorded += 1  # it runs in the other process
         headers[_BATCH_HEADER] = batch.batch_id
     return headers
 
 
 def unpack(headers: Mapping[str, str]) -> Context:
-    """Return the context that :func:`pack` made *headers* of. It replaces the one of the process it arrives in."""
+    """Return the context of *headers* made by :func:`pack`; it replaces that of the receiving process."""
     context: Context = guarded(propagate.extract, headers, Context()) or Context()
     execution_id, batch_id = headers.get(_EXECUTION_HEADER), headers.get(_BATCH_HEADER)
     enclosing = guarded(RemoteExecution, execution_id) if execution_id else None

@@ -1,8 +1,8 @@
-"""What a synchronous task takes of the machine: the processor time of its thread, and the memory of its process.
+"""Measures the resources of a synchronous task: processor time of its thread, memory of its process.
 
-Both are measured only where they are the task's alone. Processor time is, of a call that begins and ends on one
-thread: nothing else runs there meanwhile. Memory is that of a whole process, so it is measured where that runs one
-task at a time, and only where the task is known to have caused it.
+Both are measured only where they can be attributed. Processor time: of a call that begins and ends on one thread, where
+nothing else runs meanwhile. Memory is that of the process, so it is measured where the process runs one task at a time,
+and only where the task raised the process's peak.
 """
 
 import os
@@ -19,16 +19,16 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 
-#: Processor time is right to within so many nanoseconds. To read a thread's clock is a system call, which with what it
-#: slows down takes a twentieth of what recording does; short tasks in a row share one reading.
+#: The error of processor time, in nanoseconds. Reading a thread's clock is a system call that takes a twentieth of the
+#: time of recording, so short tasks in a row share one reading.
 RESOLUTION: Final = 500_000
 
 _KILOBYTE: Final = 1024
 
 
 class _ThreadClock(threading.local):
-    #: When this thread's processor time was read last, and how far it was ahead of the monotonic clock then; None in
-    #: place of that where green threads share it.
+    #: The time of the last reading, and the difference of this thread's processor time to the monotonic clock; None for
+    #: the difference where green threads share the thread.
     reading: tuple[int, int | None] = (-(2**62), None)
 
 
@@ -36,9 +36,9 @@ _clock = _ThreadClock()
 
 
 def processor_mark(now: int) -> int | None:
-    """Return what :func:`processor_time` needs of a task that begins on this thread at the monotonic time *now*.
+    """Return the mark for :func:`processor_time` of a task that begins on this thread at the monotonic time *now*.
 
-    None where others may run on this thread before the task ends: the green threads of gevent and its like.
+    None where other code may run on this thread before the task ends: green threads, such as gevent's.
     """
     read_at, ahead = _clock.reading
     if now - read_at > RESOLUTION:
@@ -50,12 +50,12 @@ def processor_mark(now: int) -> int | None:
 
 
 def processor_time(mark: int, started: int, elapsed: int) -> int:
-    """Return the processor time, in nanoseconds, of a task that ends on the thread it began on, just now.
+    """Return the processor time, in nanoseconds, of a task that ends now on the thread it began on.
 
     Args:
-        mark: what :func:`processor_mark` said when it began.
-        started: when that was, by the monotonic clock.
-        elapsed: how long ago that is, in nanoseconds. No longer than the resolution, it stands for the answer itself.
+        mark: the result of :func:`processor_mark` at its start.
+        started: its start, by the monotonic clock.
+        elapsed: the nanoseconds since its start. Up to the resolution, this is the answer itself.
     """
     now = started + elapsed
     ahead = time.thread_time_ns() - now
@@ -72,17 +72,16 @@ def _has_green_threads(greenlet: object) -> bool:
 
 
 class Worker:
-    """This process, if it is one of a pool's that runs one task at a time."""
+    """This process, if it is a pool's worker that runs one task at a time."""
 
-    #: Whether it may be one. Looked at by every execution, and false for good in nearly all processes.
+    #: Whether it may be one. Every execution reads it; in nearly all processes it becomes false for good.
     may_be_one: bool = True
-    #: What the system says was the most memory it held before any execution: a spawned process begins with the mark of
-    #: the one that started it.
+    #: The peak memory by the system before any execution: a spawned process begins with that of its parent.
     peak_before: int = 0
 
     @classmethod
     def renew(cls) -> None:
-        """Look again, in a forked child."""
+        """Reset in a forked child."""
         global _clock
         cls.may_be_one = True
         cls.peak_before = _peak_by_the_system()
@@ -90,9 +89,9 @@ class Worker:
 
 
 def memory_mark() -> tuple[int, int] | None:
-    """Return the most memory this process ever held, and what it holds now, in bytes, as an execution begins.
+    """Return the peak and the present memory of this process, in bytes, at the start of an execution.
 
-    None where it cannot be read, or is not that of one task at a time: such tasks all begin on the main thread.
+    None where they cannot be read, or where the process may run several tasks: workers run theirs on the main thread.
     """
     is_main = threading.get_ident() == threading.main_thread().ident
     Worker.may_be_one = _READS_MEMORY and is_main and _is_started_by_multiprocessing()
@@ -103,14 +102,13 @@ def memory_mark() -> tuple[int, int] | None:
 
 
 def memory_peak(mark: tuple[int, int]) -> int | None:
-    """Return by how many bytes memory rose while a task ran, at most, or None where that is not known.
+    """Return by how many bytes memory rose while a task ran, at most, or None where that is unknown.
 
-    The system keeps one mark of high water for the life of a process. Only where a task raised it was that the task's
-    doing. To set it back before each task would tell of them all, and falsify what others read: celery, for one,
-    replaces its children by it.
+    The system keeps one peak for the life of a process, so a rise is known only where the task exceeded it. Resetting
+    the peak before each task would falsify it for others: celery replaces its children by it.
 
     Args:
-        mark: what :func:`memory_mark` said when the task began.
+        mark: the result of :func:`memory_mark` at the start of the task.
     """
     highest, at_start = mark
     peak = _peak_memory()
@@ -127,7 +125,7 @@ def _peak_by_the_system() -> int:
 
 
 def _peak_of_this_program() -> int:
-    """Return the most memory held since the process began to run what it runs now. It takes ten times as long."""
+    """Return the peak memory since the process started its present program. Ten times as slow."""
     with open(_STATUS, "rb", buffering=0) as status:
         _, _, rest = status.read(4096).partition(b"VmHWM:")
     return int(rest.split(maxsplit=1)[0]) * _KILOBYTE

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Writes a file atomically: whole or not at all."""
 
 import contextlib
 import os
@@ -10,9 +10,9 @@ from ..errors import ConfigurationError
 
 @contextlib.contextmanager
 def atomic_write(path: str) -> Iterator[str]:
-    """Yield the path of a file beside *path* that takes its place when all went well, and is on the disk by then.
+    """Yield the path of a temporary file that replaces *path* when the block succeeds, synced to the disk.
 
-    It has the rights of the file whose place it takes; a new one is its owner's alone.
+    It gets the permissions of the file it replaces; a new file is readable by its owner only.
 
     Raises:
         ConfigurationError: if it cannot be written.
@@ -20,15 +20,15 @@ def atomic_write(path: str) -> Iterator[str]:
     try:
         descriptor, unfinished = tempfile.mkstemp(prefix=".", suffix=".unfinished", dir=os.path.dirname(path) or ".")
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(f"Cannot write {path}: {error.strerror}.") from error
     try:
         yield unfinished
-        with contextlib.suppress(OSError):  # there is none, or it is somebody else's
+        with contextlib.suppress(OSError):  # there is none, or it has another owner
             os.chmod(unfinished, os.stat(path).st_mode & 0o777)
         os.fsync(descriptor)
         os.replace(unfinished, path)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise ConfigurationError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         os.close(descriptor)
         with contextlib.suppress(FileNotFoundError):

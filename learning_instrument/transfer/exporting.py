@@ -1,4 +1,4 @@
-"""Database -> file, which appears whole or not at all."""
+"""Exports executions to a file, which is written whole or not at all."""
 
 import contextlib
 import os
@@ -24,10 +24,10 @@ _ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ExportAnswer:
-    """What was exported."""
+    """The numbers of an export."""
 
     executions: int
-    #: Pieces of feedback that went along.
+    #: Pieces of feedback in it.
     feedback: int
     format: str
     output: str
@@ -38,31 +38,31 @@ def export_executions(
     output: str | os.PathLike[str],
     selection: Selection | None = None,
     *,
-    format: str | None = None,  # noqa: A002 - what the command's option is called
+    format: str | None = None,  # noqa: A002 - the name of the command's option
     visibility: str = "team",
     progress: Progress | None = None,
 ) -> ExportAnswer:
-    """Write executions to a file, which takes its place when it is whole.
+    """Write executions to a file, whole or not at all.
 
     Args:
-        database: where from.
-        output: the file; one that is there is written over, unless it is a database. ``-`` is the standard output.
-        selection: which executions; None: all.
-        format: ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"otlp"``; by default what the file's name says.
-        visibility: the most confidential feedback that goes along: ``"public"``, ``"team"`` or ``"private"``.
-            Ratings that are more so are left out, comments and all. Only JSON Lines have comments.
-        progress: told how far it is.
+        database: the source.
+        output: the file; an existing one is replaced, unless it is a database. ``-`` is the standard output.
+        selection: the executions; None: all.
+        format: ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"otlp"``; by default by the file's suffix.
+        visibility: the most confidential feedback to include: ``"public"``, ``"team"`` or ``"private"``. Only JSON
+            Lines have comments.
+        progress: called with a label, the number done and the total.
 
     Raises:
-        ConfigurationError: for a format or a visibility that is none, or a file that cannot be written.
+        ConfigurationError: for an invalid format or visibility, or a file that cannot be written.
         DatabaseError: if the database cannot be read.
     """
     target = os.fsdecode(output)
     chosen = format or _format_of(target)
     if chosen not in WRITERS:
-        raise ConfigurationError(f"format={chosen!r} is none of {', '.join(FORMATS)}.")
+        raise ConfigurationError(f"Invalid format {chosen!r}: expected one of {', '.join(FORMATS)}.")
     if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"visibility={visibility!r} is none of {', '.join(VISIBILITIES)}.")
+        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
     counts = [0, 0]
     try:
         with _opened(database) as source, _writable(target) as file:
@@ -71,7 +71,7 @@ def export_executions(
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise ConfigurationError(f"Cannot write {target}: {error.strerror or error}.") from error
     return ExportAnswer(counts[0], counts[1], chosen, target)
 
 
@@ -102,7 +102,7 @@ def _opened(database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[st
 
 @contextlib.contextmanager
 def _writable(output: str) -> Iterator[IO[bytes]]:
-    """Yield the file that is written to: beside the one that is wanted, or a device or a pipe itself."""
+    """Yield the open file: a temporary one that replaces *output*, or a device or pipe itself."""
     if output == STDOUT:
         yield sys.stdout.buffer
         return
@@ -114,6 +114,6 @@ def _writable(output: str) -> Iterator[IO[bytes]]:
     if os.path.exists(path):
         with open(path, "rb") as file:
             if file.read(15) == b"SQLite format 3":
-                raise ConfigurationError(f"{path} is a database, which is not written over; name another file.")
+                raise ConfigurationError(f"{path} is a database, which export does not overwrite: name another file.")
     with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
         yield file

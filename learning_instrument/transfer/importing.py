@@ -1,8 +1,8 @@
-"""Files -> database. What is there already stays as it is, so that the same files can be imported again and again.
+"""Imports files into a database. Stored executions stay as they are, so the same files can be imported repeatedly.
 
-In slices, each committed on its own: those who record meanwhile wait for one at the most, and what was stored
-before an interruption stays. There is no mark that says how far an import got. The next one passes over what it
-finds stored, without taking the lock; a mark would have it pass over what was deleted since, as well.
+Slices are committed one by one: other writers wait for one slice at most, and an interruption keeps the slices stored
+so far. No mark is kept: the next import skips executions that it finds stored, without taking the lock. A mark would
+also skip those deleted since.
 """
 
 import os
@@ -27,13 +27,13 @@ from .sources import STDIN, SourceBatch, reader_of
 from .validation import row_of, timestamp_of
 
 Progress = Callable[[str, int, int], None]
-"""What is being read, how far it is, and how far it goes (0 where nobody knows)."""
+"""Called with a label, the number done, and the total (0: unknown)."""
 
-#: So many refusals are kept with their reasons; all are counted.
+#: Refusals kept with their reasons; all are counted.
 _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
-#: In one transaction.
+#: Model calls in one transaction.
 _CALLS: Final = 250
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
@@ -41,7 +41,7 @@ _TIMESTAMP: Final = COLUMNS.index("timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Something in a file that is no execution, though it should be one."""
+    """An entry of a file that is not a valid execution."""
 
     file: str
     #: ``line 3``, or ``row 3``.
@@ -51,19 +51,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ImportAnswer:
-    """What became of what the files hold."""
+    """The numbers of an import."""
 
-    #: Executions that were found; of these were stored, there already, left out by a filter, and refused:
+    #: Executions found; of these: stored, stored before, excluded by a filter, and refused.
     read: int = 0
     stored: int = 0
     already_there: int = 0
     left_out: int = 0
     refused: int = 0
-    #: Spans, or other signals, that are none of executions.
+    #: Spans and other signals that are not executions.
     passed_over: int = 0
-    #: Pieces of feedback that were stored.
+    #: Pieces of feedback stored.
     feedback: int = 0
-    #: The first of those that were refused.
+    #: The first refusals.
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -74,19 +74,19 @@ def import_executions(
     *,
     progress: Progress | None = None,
 ) -> ImportAnswer:
-    """Store the executions that files hold: databases, Parquet, JSON Lines of ours, and of OTLP.
+    """Store the executions of files: databases, Parquet, and JSON Lines of this package or of OTLP.
 
-    An execution that is stored already keeps its row; only one that was taken for lost gets its result. What
-    cannot be read is counted, with its place, and the rest goes on.
+    A stored execution keeps its row; only a ``lost`` one is replaced by its result. Invalid entries are counted, with
+    their place, and skipped.
 
     Args:
-        database: where to; its file is made where there is none.
+        database: the target; its file is created if missing.
         files: their paths; ``-`` is the standard input.
-        selection: which executions; None: all.
-        progress: told how far it is.
+        selection: the executions; None: all.
+        progress: called with a label, the number done and the total.
 
     Raises:
-        ConfigurationError: if a file cannot be read, or is nothing that is known here; nothing is stored then.
+        ConfigurationError: if a file cannot be read or has an unknown format; nothing is stored then.
         DatabaseError: if the database cannot be written.
     """
     if isinstance(database, LearningDatabase):
@@ -96,7 +96,7 @@ def import_executions(
     names = [os.fsdecode(file) for file in files]
     readers = [(name, reader_of(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
-        raise ConfigurationError(f"{path} cannot be imported into itself; name another file or another database.")
+        raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")
     tell = progress or (lambda what, done, of: None)
     target = _Target(selection or Selection())
     with open_for_upkeep(path, may_make=True) as connection:
@@ -113,13 +113,13 @@ def import_executions(
 
 
 class _Target:
-    """What takes batches, and counts."""
+    """Stores batches, and counts."""
 
     def __init__(self, selection: Selection) -> None:
         self._values = {COLUMNS.index(name): value for name, value in selection.values.items()}
         self._since = None if selection.since is None else iso(selection.since)
         self._until = None if selection.until is None else iso(selection.until)
-        self._is_everything_meant = selection == Selection()
+        self._takes_all = selection == Selection()
         self._counts = dict.fromkeys(
             ("read", "stored", "already_there", "left_out", "refused", "passed_over", "feedback"), 0
         )
@@ -130,7 +130,7 @@ class _Target:
         return ImportAnswer(**self._counts, refusals=tuple(self._refusals))
 
     def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
-        """Store what is new of a batch."""
+        """Store the new executions of a batch."""
         rows: list[Row] = []
         said: list[Feedback] = []
         here: set[str] = set()
@@ -147,8 +147,8 @@ class _Target:
             identity = values["execution_id"]
             is_known = type(identity) is str and identity in known
             try:
-                row = None if is_known and self._is_everything_meant else row_of(values)
-                if row is not None and not self._is_meant(row):
+                row = None if is_known and self._takes_all else row_of(values)
+                if row is not None and not self._is_selected(row):
                     self._counts["left_out"] += 1
                     continue
                 identity = identity if row is None else row[_EXECUTION_ID]
@@ -177,7 +177,7 @@ class _Target:
             self._since_checkpoint = 0
             connection.checkpoint()
 
-    def _is_meant(self, row: Row) -> bool:
+    def _is_selected(self, row: Row) -> bool:
         started = row[_TIMESTAMP]
         return (
             (self._since is None or started >= self._since)
@@ -192,7 +192,7 @@ class _Target:
 
 
 def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
-    """Return the ids of those executions that have their result here."""
+    """Return the ids of stored executions that are not ``lost``."""
     ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
     ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
     found = connection.execute(
@@ -202,7 +202,7 @@ def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
 
 
 def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
-    """Store those that are not here, some at a time; the sums of them came with their executions."""
+    """Store new calls in slices; their totals are in the rows of their executions."""
     ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
     if not ids:
         return
@@ -218,7 +218,7 @@ def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> Non
 
 
 def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[str, float]]) -> None:
-    """Store what pools reported, for a new price of the calls that tells less than they did."""
+    """Store the costs that pools reported, which a later price change may need."""
     ids = [execution_id for execution_id, _ in reported]
     stored = connection.execute(f"SELECT execution_id FROM reported_costs WHERE execution_id IN ({_marks(ids)})", ids)
     known = {execution_id for (execution_id,) in stored}

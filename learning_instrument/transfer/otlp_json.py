@@ -1,4 +1,4 @@
-"""Executions as spans in OTLP's JSON, and back.
+"""Converts executions to spans in OTLP's JSON, and back.
 
 The spans are those that an application exports live, with the ids that are stored. What a row has beyond its span,
 such as feedback, or an id that was no span's, travels in one more attribute.
@@ -92,7 +92,7 @@ def requests_of(rows: Iterable[Values], version: str) -> Iterator[dict[str, Any]
 
 
 def values_in(request: Any) -> Iterator[dict[str, Any] | ConfigurationError | None]:
-    """Yield, for each span of a request, what its execution's row is made of.
+    """Yield the values of an execution for each span of a request.
 
     None for a span that is none of an execution; an error, which is not raised, for one that cannot be read.
     """
@@ -107,7 +107,7 @@ def values_in(request: Any) -> Iterator[dict[str, Any] | ConfigurationError | No
                 try:
                     yield _values_of(span, resource)
                 except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
-                    yield ConfigurationError(f"the span is not that of a finished execution: {error!r:.200}")
+                    yield ConfigurationError(f"not the span of a finished execution: {error!r:.200}")
 
 
 # Writing.
@@ -139,7 +139,7 @@ def _span_of(row: Values) -> dict[str, Any]:
 
 
 def _ids_of(row: Values) -> tuple[int, int, int]:
-    """Return the start in nanoseconds, the trace id and the span id: those stored, else some made of the row's id."""
+    """Return the start in nanoseconds and the ids of trace and span: stored ones, else derived from the row's id."""
     identity = row["execution_id"]
     start = min(nanoseconds(row["timestamp"]), _LATEST)
     own = [int(digits, 16) for digits in found.groups()] if (found := _IDENTITY.fullmatch(identity)) else [0, 0, 0]
@@ -152,7 +152,7 @@ def _ids_of(row: Values) -> tuple[int, int, int]:
 
 
 def _beyond(row: Values, attributes: Values, start: int, trace_id: int, span_id: int) -> dict[str, Any]:
-    """Return what of *row* the span alone would not give back."""
+    """Return the values of *row* that the span alone does not hold."""
     rebuilt = row_from_span(_readable(attributes, _resource(row["service_name"]), start, trace_id, span_id))
     return {column: row[column] for column, value in zip(COLUMNS, rebuilt, strict=True) if value != row[column]}
 
@@ -221,7 +221,7 @@ def _resource(service_name: str | None) -> Resource:
 
 
 def _read(value: Any) -> Any:
-    """Return what an AnyValue holds. Integers are text in it, as a rule; lists become tuples."""
+    """Return the value of an AnyValue. Its integers are usually text; lists become tuples."""
     ((kind, held),) = value.items() or [("", None)]
     if kind == "intValue":
         return _whole(held)
@@ -242,15 +242,15 @@ def _count(value: Any) -> int:
     if type(value) is int:
         return value
     if not isinstance(value, str) or not _DIGITS.fullmatch(value):
-        raise ValueError(f"{value!r:.60} is no integer")
+        raise ValueError(f"invalid integer {value!r:.60}")
     return int(value)
 
 
 def _number_of(text: Any, digits: int) -> int:
-    """Return what a trace id or a span id is as a number."""
+    """Return a trace id or a span id as a number."""
     number = int(text, 16) if isinstance(text, str) and len(text) == digits and _HEXADECIMAL.fullmatch(text) else 0
     if not number:
-        raise ValueError(f"{text!r:.60} is no id of {digits} hexadecimal digits")
+        raise ValueError(f"invalid id {text!r:.60}: expected {digits} hexadecimal digits")
     return number
 
 

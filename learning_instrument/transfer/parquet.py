@@ -1,4 +1,4 @@
-"""Executions as a Parquet file. Needs pyarrow (the extra ``scale``)."""
+"""Reads and writes executions as Parquet. Needs pyarrow (the extra ``scale``)."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,25 +11,25 @@ from ..errors import ConfigurationError
 from .atomic_file import atomic_write
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
-"""Rows of ``executions`` as the table has them, some at a time."""
+"""Batches of rows of ``executions``."""
 
 
 def check_new(path: str) -> None:
-    """Make sure that a Parquet file can be made at *path*.
+    """Check that a new Parquet file can be written at *path*.
 
     Raises:
         ConfigurationError: if pyarrow is not installed, or the file exists.
     """
     _libraries()
     if os.path.lexists(path):
-        raise ConfigurationError(f"{path} exists already, and nothing is written over it; name a new file.")
+        raise ConfigurationError(f"{path} exists already and is not overwritten: name a new file.")
 
 
 def append_parquet(path: str, batches: Batches) -> int:
-    """Add rows to a file, all or none; return how many they were.
+    """Add rows to a file, all or none; return their number.
 
     Args:
-        path: the file; it is made where there is none.
+        path: the file; it is created if missing.
         batches: the rows.
 
     Raises:
@@ -45,7 +45,7 @@ def append_parquet(path: str, batches: Batches) -> int:
 
 
 def write_parquet(file: IO[bytes], batches: Batches) -> int:
-    """Write rows to an open file, which may be a pipe; return how many they were.
+    """Write rows to an open file, which may be a pipe; return their number.
 
     Raises:
         ConfigurationError: if pyarrow is not installed.
@@ -58,10 +58,10 @@ def write_parquet(file: IO[bytes], batches: Batches) -> int:
 
 
 def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Return an iterator over the rows of a file, so many at a time, each with how many there are in all.
+    """Return an iterator over batches of *rows* rows, each with the total of the file.
 
     Raises:
-        ConfigurationError: if pyarrow is not installed; and, while it is read, if the file cannot be.
+        ConfigurationError: if pyarrow is not installed; while iterating, if the file cannot be read.
     """
     arrow, parquet = _libraries()
 
@@ -71,7 +71,7 @@ def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], i
                 for batch in file.iter_batches(batch_size=rows):
                     yield batch.to_pylist(), file.metadata.num_rows
         except (OSError, arrow.ArrowException) as error:
-            raise ConfigurationError(f"{path} cannot be read as a Parquet file: {error}") from error
+            raise ConfigurationError(f"Cannot read {path} as Parquet: {error}") from error
 
     return batches()
 

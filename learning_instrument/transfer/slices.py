@@ -1,4 +1,4 @@
-"""The rows of a database, some at a time, each with what was said of it and may be told."""
+"""Reads the rows of a database in slices, each with its visible feedback."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -8,7 +8,7 @@ from ..costs.model_calls import ModelCall
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
 
-#: What is told of a piece of feedback, other than which execution it is about.
+#: The exported columns of feedback, besides the execution's id.
 FEEDBACK: Final = ("timestamp", "accepted", "rating", "comment", "source", "visibility")
 
 
@@ -28,7 +28,7 @@ def slices(database: Queryable, selection: Selection, visibility: str, size: int
     Args:
         database: where to look.
         selection: which executions.
-        visibility: the most confidential feedback that may be told. What is said in confidence shows nowhere, and
+        visibility: the most confidential feedback to include. More confidential feedback shows nowhere, and
             in the execution's own columns neither.
         size: how many at a time.
     """
@@ -38,7 +38,7 @@ def slices(database: Queryable, selection: Selection, visibility: str, size: int
     has_feedback = bool(database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'feedback'"))
     row = first - 1
     while row < last:
-        # An index would have to be sorted anew for each slice.
+        # With an index each slice would be sorted again.
         rows = database.query(
             f"SELECT rowid AS row, {','.join(COLUMNS)} FROM executions NOT INDEXED"
             f" WHERE rowid > :row AND rowid <= :last AND {condition} ORDER BY rowid LIMIT {size}",
@@ -48,7 +48,7 @@ def slices(database: Queryable, selection: Selection, visibility: str, size: int
             break
         row = rows[-1]["row"]
         if has_feedback:
-            _tell(database, rows, VISIBILITIES[VISIBILITIES.index(visibility) :])
+            _add_feedback(database, rows, VISIBILITIES[VISIBILITIES.index(visibility) :])
         yield Slice(rows, row - first + 1, last - first + 1)
 
 
@@ -65,7 +65,7 @@ def calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCal
 
 
 def reported_costs_of(database: Queryable, execution_ids: Sequence[str]) -> dict[str, float]:
-    """Return what their pools reported for those of these executions whose model calls say something else."""
+    """Return the costs that pools reported for executions whose cost was computed from model calls."""
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'reported_costs'"):
         return {}  # an older release wrote the file
     found = database.query(
@@ -75,8 +75,8 @@ def reported_costs_of(database: Queryable, execution_ids: Sequence[str]) -> dict
     return {row["execution_id"]: row["cost"] for row in found if isinstance(row["cost"], float)}
 
 
-def _tell(database: Queryable, rows: Sequence[dict[str, Any]], told: Sequence[str]) -> None:
-    """Put feedback beside the executions that it is about; the rest of it is taken out of their columns."""
+def _add_feedback(database: Queryable, rows: Sequence[dict[str, Any]], visible: Sequence[str]) -> None:
+    """Add the visible feedback to its executions, and remove the rest from their columns."""
     by_id = {row["execution_id"]: row for row in rows}
     found = database.query(
         f"SELECT execution_id, {','.join(FEEDBACK)} FROM feedback WHERE execution_id IN ({','.join('?' * len(by_id))})"
@@ -88,7 +88,7 @@ def _tell(database: Queryable, rows: Sequence[dict[str, Any]], told: Sequence[st
         said.setdefault(feedback.pop("execution_id"), []).append(feedback)
     for execution_id, history in said.items():
         row = by_id[execution_id]
-        row["feedback"] = [feedback for feedback in history if feedback["visibility"] in told]
+        row["feedback"] = [feedback for feedback in history if feedback["visibility"] in visible]
         if len(row["feedback"]) < len(history):
             row["user_accepted"] = _latest(row["feedback"], "accepted")
             row["user_rating"] = _latest(row["feedback"], "rating")

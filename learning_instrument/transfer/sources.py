@@ -1,4 +1,4 @@
-"""Files of executions, read in batches: databases, Parquet, our JSON Lines and OTLP's."""
+"""Reads files of executions in batches: databases, Parquet, JSON Lines of this package and of OTLP."""
 
 import json
 import os
@@ -20,22 +20,22 @@ from .validation import identified
 Values = dict[str, Any]
 
 STDIN: Final = "-"
-#: As much is taken in one transaction. Those who record wait for it, and get their turn while the next is read.
+#: Executions in one transaction. Other writers wait for it, and can write while the next batch is read.
 ROWS: Final = 128
 _LONGEST_LINE: Final = 64 * 2**20
 _BATCH_BYTES: Final = 4 * 2**20
-#: So many lines tell what a file is.
+#: Lines that are read to recognise the format.
 _FIRST_LINES: Final = 20
 _KNOWN_KEYS: Final = frozenset({"task_type", "execution_id"})
 _OTLP_KEY: Final = "resourceSpans"
-_TOO_DEEP: Final = "no execution: it is nested too deep"
+_TOO_DEEP: Final = "not an execution: nested too deep"
 _OTHER_SIGNALS: Final = frozenset({"resourceMetrics", "resourceLogs", "resourceProfiles"})
 
 
 class Found(NamedTuple):
-    """Something in a file: where, and the values of an execution; or why they cannot be read.
+    """An entry of a file: its place, and the values of an execution, or the error of reading them.
 
-    None for a span that is none of an execution.
+    None for a span that is not an execution.
     """
 
     place: str
@@ -43,23 +43,23 @@ class Found(NamedTuple):
 
 
 class SourceBatch(NamedTuple):
-    """Some of what a file holds, and how far that is, of how far."""
+    """Some entries of a file, with the progress."""
 
     found: list[Found]
     done: int
     of: int
-    #: Those of the executions among them.
+    #: The model calls of the executions.
     calls: Sequence[ModelCall] = ()
-    #: Execution -> what its pool reported, of those whose model calls say something else.
+    #: Execution -> the cost that its pool reported, where it was computed from model calls.
     reported_costs: Mapping[str, float] = MappingProxyType({})
 
 
 def reader_of(path: str) -> Callable[[], Iterator[SourceBatch]]:
-    """Return what reads the file, or the standard input for ``-``.
+    """Return a reader of the file, or of the standard input for ``-``.
 
     Raises:
-        ConfigurationError: if it cannot be read, or is nothing that is known here.
-        DatabaseError: if it is a database, but none of ours, or of a newer release.
+        ConfigurationError: if it cannot be read or has an unknown format.
+        DatabaseError: if it is a database of another program or of a newer release.
     """
     if path == STDIN:
         return lambda: _lines(sys.stdin.buffer, 0)
@@ -77,8 +77,8 @@ def reader_of(path: str) -> Callable[[], Iterator[SourceBatch]]:
             file.seek(0)
             if not _holds_executions(file):
                 raise ConfigurationError(
-                    f"{path} is neither a database nor JSON Lines of executions, ours or OTLP's, nor Parquet;"
-                    " learning-instrument export writes each of them, and CSV, which cannot be read back."
+                    f"Unknown format of {path}: expected a database, JSON Lines of executions (also OTLP), or Parquet."
+                    " CSV cannot be imported."
                 )
         return lambda: _file(path)
     except OSError as error:
@@ -93,7 +93,7 @@ def _mode(path: str) -> int:
 
 
 def _unreadable(path: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}.")
+    return ConfigurationError(f"Cannot read {path}: {error.strerror or error}.")
 
 
 def _database(path: str) -> Iterator[SourceBatch]:
@@ -134,7 +134,7 @@ def _lines(file: IO[bytes], of: int) -> Iterator[SourceBatch]:
 
 
 def _bounded(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a file; of one that is too long, as much as shows that it is."""
+    """Yield the lines of a file; of a line that is too long, its beginning."""
     while line := file.readline(_LONGEST_LINE + 1):
         yield line
         while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):
@@ -159,10 +159,10 @@ def _values_in(line: bytes) -> Iterator[Values | ConfigurationError | None]:
 
 
 def _document(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in a line; None where there is nothing.
+    """Return the JSON object in a line; None for an empty line.
 
     Raises:
-        ConfigurationError: if there is something else.
+        ConfigurationError: if it is not a JSON object.
     """
     if len(line) > _LONGEST_LINE:
         raise ConfigurationError(f"longer than {_LONGEST_LINE // 2**20} MiB")
@@ -172,20 +172,20 @@ def _document(line: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(line.decode())
     except json.JSONDecodeError as error:
-        raise ConfigurationError(f"no JSON: {error.msg} at character {error.pos + 1}") from None
+        raise ConfigurationError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     except UnicodeDecodeError:
-        raise ConfigurationError("no UTF-8") from None
+        raise ConfigurationError("not UTF-8") from None
     except RecursionError:
         raise ConfigurationError(_TOO_DEEP) from None
     except ValueError as error:  # an integer of thousands of digits
-        raise ConfigurationError(f"no execution: {error}") from None
+        raise ConfigurationError(f"not an execution: {error}") from None
     if not isinstance(document, dict):
-        raise ConfigurationError("no JSON object")
+        raise ConfigurationError("not a JSON object")
     return document
 
 
 def _holds_executions(file: IO[bytes]) -> bool:
-    """Tell whether any of the first lines is one of an execution, or a request of OTLP; or there are none at all."""
+    """Tell whether any of the first lines is an execution or an OTLP request, or whether the file is empty."""
     is_empty = True
     for line, _ in zip(_bounded(file), range(_FIRST_LINES), strict=False):
         try:

@@ -1,7 +1,7 @@
-"""Values that a file holds -> a row that the database can take, and reports can rely on.
+"""Validates the values of a file, and makes rows of them.
 
-What is no number, no moment or no known word is refused, with the column and the reason. Text is made valid
-UTF-8, as it is where tasks are captured. Ranges are not checked: what a pool stored is not ours to throw away.
+A value of the wrong type is refused, with its column and the reason. Text is made valid UTF-8, as at capture. Ranges
+are not checked: values that a pool stored are kept.
 """
 
 import functools
@@ -24,41 +24,41 @@ from ..timestamps import iso
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.ASCII)
-#: Levels of ``metadata``. Deeper ones would exhaust the stack of whoever reads them.
+#: The most levels of ``metadata``: deeper ones exhaust a reader's stack.
 _DEEPEST: Final = 200
 _SHOWN_CHARACTERS: Final = 60
-#: What is not made up for an execution that says nothing of it.
+#: Columns without a default.
 _REQUIRED: Final = ("task_type", "timestamp")
 _NEVER_NULL: Final = tuple(column.name for column in TABLE if column.is_not_null)
 _never_null: Final = operator.itemgetter(*map(COLUMNS.index, _NEVER_NULL))
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-class _UselessError(ValueError):
-    """A value that its column cannot hold."""
+class _InvalidError(ValueError):
+    """A value is invalid for its column."""
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
-    """Return the row that *values* are: what a line of ours holds, or a row of another database.
+    """Return the row of *values*: a line of a file, or a row of another database.
 
     Raises:
-        ConfigurationError: if they are none; the message says which column is wrong, and why.
+        ConfigurationError: for an invalid value; the message names its column and the reason.
     """
     if values.keys() != _ALL:
         values = _completed(values)
     try:
         row = tuple([None if (value := values[column]) is None else check(value) for column, check in _CHECKS.items()])
-    except _UselessError:
-        _refuse_useless(values)
+    except _InvalidError:
+        _refuse_invalid(values)
         raise
     if None in _never_null(row):
         missing = next(column for column in _NEVER_NULL if values[column] is None)
-        raise ConfigurationError(f"there is no {missing}")
+        raise ConfigurationError(f"{missing} is missing")
     return row
 
 
 def identified(values: dict[str, Any]) -> dict[str, Any]:
-    """Return *values* with an execution id, made of the rest where there is none: the same one each time."""
+    """Return *values* with an execution id; a missing one is derived from the rest, always the same."""
     if values.get("execution_id") is not None:
         return values
     text = json.dumps(values, sort_keys=True, default=str)
@@ -67,7 +67,7 @@ def identified(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def nanoseconds(timestamp: Any) -> int:
-    """Return a moment in nanoseconds since the epoch; 0 for one before that, and for what is no moment."""
+    """Return a timestamp in nanoseconds since the epoch; 0 for an earlier or invalid one."""
     try:
         return max(0, (datetime.fromisoformat(timestamp_of(timestamp)) - _EPOCH) // _MICROSECOND * 1000)
     except ValueError:
@@ -75,21 +75,21 @@ def nanoseconds(timestamp: Any) -> int:
 
 
 def derived_bits(text: str, bits: int) -> int:
-    """Return a number of so many *bits*, always the same one for the same *text*, and never 0."""
+    """Return a number of *bits* bits, derived from *text*, never 0."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[: bits // 8], "big") or 1
 
 
 def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return *values* with the defaults of what is left out, and these marked."""
+    """Return *values* with the defaults of missing columns, marked."""
     unknown = ", ".join(sorted(map(str, values.keys() - _ALL)))
     if unknown:
         raise ConfigurationError(f"unknown columns {_shown(unknown)}")
     said = {column: value for column, value in values.items() if value is not None}
     for column in _REQUIRED:
         if column not in said:
-            raise ConfigurationError(f"there is no {column}")
-    _refuse_useless(said)
+            raise ConfigurationError(f"{column} is missing")
+    _refuse_invalid(said)
     checked = {column: _CHECKS[column](value) for column, value in said.items()}
     complete = dict(zip(COLUMNS, row_from_record(ExecutionRecord.from_dict(checked)), strict=True))
     if "duration_seconds" not in said and "defaulted" not in said:
@@ -97,28 +97,28 @@ def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return complete
 
 
-def _refuse_useless(values: Mapping[str, Any]) -> None:
+def _refuse_invalid(values: Mapping[str, Any]) -> None:
     for column, value in values.items():
         try:
             if value is not None:
                 _CHECKS[column](value)
-        except _UselessError as error:
+        except _InvalidError as error:
             raise ConfigurationError(f"{column} {error}") from None
 
 
-# A value -> what is bound for it.
+# Checks: a value of a file -> the value to bind.
 
 
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise _UselessError(f"is {_shown(value)}, which is no text")
+        raise _InvalidError(f"is {_shown(value)}: expected text")
     return value if value.isascii() else utf8(value)
 
 
 def _one_of(words: frozenset[str]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if type(value) is not str or value not in words:
-            raise _UselessError(f"is {_shown(value)}, which is none of {', '.join(sorted(words))}")
+            raise _InvalidError(f"is {_shown(value)}: expected one of {', '.join(sorted(words))}")
         return value
 
     return check
@@ -128,15 +128,15 @@ def _whole(value: Any) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
-        raise _UselessError(f"is {_shown(value)}, which is no whole number")
+        raise _InvalidError(f"is {_shown(value)}: expected an integer")
     if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
-        raise _UselessError("has more than 64 bits")
+        raise _InvalidError("has more than 64 bits")
     return value
 
 
 def _rating(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= 5:
-        raise _UselessError(f"is {_shown(value)}, which is no whole number from 1 to 5")
+        raise _InvalidError(f"is {_shown(value)}: expected an integer from 1 to 5")
     return value
 
 
@@ -144,23 +144,23 @@ def _number(value: Any) -> float:
     if type(value) is float and math.isfinite(value):
         return value
     if type(value) is not int:
-        raise _UselessError(f"is {_shown(value)}, which is no number")
+        raise _InvalidError(f"is {_shown(value)}: expected a number")
     if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
-        raise _UselessError("has more than 64 bits")
+        raise _InvalidError("has more than 64 bits")
     return value
 
 
 def _truth(value: Any) -> int:
     if type(value) not in (bool, int) or value not in (0, 1):
-        raise _UselessError(f"is {_shown(value)}, which is neither true nor false")
+        raise _InvalidError(f"is {_shown(value)}: expected true or false")
     return int(value)
 
 
 def timestamp_of(value: Any) -> str:
-    """Return a moment as the column ``timestamp`` has it.
+    """Return the text of the column ``timestamp`` for *value*.
 
     Raises:
-        ValueError: if *value* is none.
+        ValueError: if *value* is not a time with a time zone.
     """
     try:
         if type(value) is str:
@@ -173,19 +173,19 @@ def timestamp_of(value: Any) -> str:
         if isinstance(moment, datetime) and moment.tzinfo is not None:
             return iso(moment)
     except (ValueError, OverflowError):
-        pass  # no moment, or one before the first year
-    raise _UselessError(f"is {_shown(value)}, which is no date and time with a time zone")
+        pass  # invalid, or before the first year
+    raise _InvalidError(f"is {_shown(value)}: expected a date and time with a time zone")
 
 
 def _metadata(value: Any) -> str:
-    """The JSON text of an object; a text as it is, for reading copes with one that was cut."""
+    """The JSON text of an object; text is kept, since readers accept JSON that was cut."""
     try:
         text = value if type(value) is str else _json_object(value)
         if text.count("{") + text.count("[") > _DEEPEST and _depth(json.loads(text)) > _DEEPEST:
-            raise _UselessError(f"is nested deeper than {_DEEPEST} levels")
+            raise _InvalidError(f"is nested deeper than {_DEEPEST} levels")
     except RecursionError:
-        raise _UselessError(f"is nested deeper than {_DEEPEST} levels") from None
-    except _UselessError:
+        raise _InvalidError(f"is nested deeper than {_DEEPEST} levels") from None
+    except _InvalidError:
         raise
     except ValueError:  # cut, or not JSON at all
         pass
@@ -194,10 +194,10 @@ def _metadata(value: Any) -> str:
 
 def _json_object(value: Any) -> str:
     if type(value) is not dict:
-        raise _UselessError(f"is {_shown(value)}, which is no JSON object")
+        raise _InvalidError(f"is {_shown(value)}: expected a JSON object")
     try:
         text = _compact(value)
-    except ValueError:  # NaN, which is no JSON: as the words that a record has for it
+    except ValueError:  # NaN is not valid JSON: stored as text, as in a record
         text = _compact(_finite(value))
     return text if "\\ud" not in text else utf8(json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False))
 
@@ -211,7 +211,7 @@ def _finite(value: Any) -> Any:
 
 
 def _depth(value: Any) -> int:
-    """Return how many levels of objects and arrays there are, counted level by level: without recursion."""
+    """Return the number of levels of objects and arrays, without recursion."""
     level, depth = [value], 0
     while level := [item for item in level if type(item) in (dict, list)]:
         depth += 1
@@ -223,7 +223,7 @@ def _names(value: Any) -> str:
     if type(value) is str:
         return _names_as_text(value)
     if type(value) not in (list, tuple) or not all(type(name) is str for name in value):
-        raise _UselessError(f"is {_shown(value)}, which is no list of names")
+        raise _InvalidError(f"is {_shown(value)}: expected a list of names")
     return _names_of(tuple(value))
 
 
@@ -239,7 +239,7 @@ def _names_as_text(text: str) -> str:
     except (ValueError, RecursionError):
         names = None
     if type(names) is not list:
-        raise _UselessError(f"is {_shown(text)}, which is no list of names")
+        raise _InvalidError(f"is {_shown(text)}: expected a list of names")
     return _names(names)
 
 

@@ -1,4 +1,4 @@
-"""Slices of executions -> a file: CSV, JSON Lines, Parquet, or OTLP's JSON Lines."""
+"""Writes slices of executions as CSV, JSON Lines, Parquet, or OTLP JSON Lines."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ Rows = list[dict[str, Any]]
 Writer = Callable[[IO[bytes], Iterable[Rows]], object]
 
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
-#: A collector takes some megabytes in one request.
+#: Executions in one OTLP request: a collector accepts a few megabytes.
 _REQUEST_ROWS: Final = 100
 _GROUP_ROWS: Final = 10_000
 
 
 def write_csv(file: IO[bytes], slices: Iterable[Rows]) -> None:
-    """Write a line of names, and a line for each execution, as the table has it (RFC 4180)."""
+    """Write a header, and a line for each execution with the columns of the table (RFC 4180)."""
     sheet = io.StringIO()
     # Before Python 3.13 a lone carriage return is put in quotes only if lines end with one.
     writer = csv.writer(sheet, lineterminator="\r\n")
@@ -36,13 +36,13 @@ def write_csv(file: IO[bytes], slices: Iterable[Rows]) -> None:
 
 
 def write_json_lines(file: IO[bytes], slices: Iterable[Rows]) -> None:
-    """Write what ``ExecutionRecord.to_dict`` gives, and the feedback that may be told where there is any."""
+    """Write ``ExecutionRecord.to_dict`` and the visible feedback of each execution."""
     for rows in slices:
         file.writelines(_dumps(_document(row)).encode() + b"\n" for row in rows)
 
 
 def write_otlp(file: IO[bytes], slices: Iterable[Rows]) -> None:
-    """Write requests that a collector takes as they are, one a line."""
+    """Write OTLP requests that a collector accepts, one on each line."""
     release = version("learning_instrument")
     for rows in slices:
         for start in range(0, len(rows), _REQUEST_ROWS):
@@ -51,7 +51,7 @@ def write_otlp(file: IO[bytes], slices: Iterable[Rows]) -> None:
 
 
 def write_table(file: IO[bytes], slices: Iterable[Rows]) -> None:
-    """Write Parquet, whose readers want groups of many rows."""
+    """Write Parquet, in row groups large enough for its readers."""
     write_parquet(file, _joined(slices))
 
 
@@ -75,7 +75,7 @@ WRITERS: Final[dict[str, Writer]] = {
 
 
 def _cell(value: Any) -> Any:
-    """NUL has no place in CSV: Python 3.10 writes none, and hardly any program reads it."""
+    """Replace NUL, which Python 3.10 cannot write to CSV, and few programs read."""
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if type(value) is str and "\0" in value else value
 
 

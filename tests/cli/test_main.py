@@ -347,7 +347,7 @@ def test_prune_rehearses_archives_and_deletes(ask, tmp_path):
     again = ask("prune", "--keep", "0", "--archive", archive, "--yes")
     assert (again.exit_code, again.stderr) == (
         2,
-        f"Error: {archive} exists already, and nothing is written over it; name a new file.\n",
+        f"Error: {archive} exists already and is not overwritten: name a new file.\n",
     )
 
 

@@ -471,7 +471,7 @@ def test_what_a_refused_call_made_already_is_closed():
 
     async def like(task): ...
 
-    call = calls.call_for(like)
+    call = calls.driver_for(like)
     with pytest.raises(BudgetExceeded):
         call(refuse, lambda task: Made(), ({},), {})
     assert closed == [True]

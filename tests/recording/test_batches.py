@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
 from learning_instrument.recording.batches import match_results, start_item
-from learning_instrument.recording.drivers import call_plainly
+from learning_instrument.recording.drivers import drive_plainly
 
 TASKS = [{"task_id": f"t-{n}", "task_type": "item"} for n in range(3)]
 
@@ -84,7 +84,7 @@ def test_item_that_a_worker_starts_is_an_execution_of_the_batchs_pool(learning_d
     """With the ending that the worker gave it, though the batch tells less; outside of a batch there is none."""
 
     def work(task):
-        return call_plainly(lambda: start_item(task), lambda task: {"error": f"no {task['task_id']}"}, (task,), {})
+        return drive_plainly(lambda: start_item(task), lambda task: {"error": f"no {task['task_id']}"}, (task,), {})
 
     class Pool:
         pool_type = "of_workers"

@@ -247,7 +247,7 @@ def test_what_cannot_be_written_is_one_line(source, tmp_path):
     for output, complaint in (
         (tmp_path, "Is a directory"),
         (tmp_path / "missing" / "out", "No such file or directory"),
-        (source, "is a database, which is not written over"),
+        (source, "is a database, which export does not overwrite"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
             export_executions(source, output)
@@ -257,14 +257,14 @@ def test_what_cannot_be_written_is_one_line(source, tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
 @pytest.mark.parametrize("kind", FORMATS)
 def test_full_disk_is_one_line(source, kind):
-    with pytest.raises(ConfigurationError, match="/dev/full cannot be written: No space left on device"):
+    with pytest.raises(ConfigurationError, match="Cannot write /dev/full: No space left on device"):
         export_executions(source, "/dev/full", format=kind)
 
 
 def test_wrong_words_are_told(source, tmp_path):
-    with pytest.raises(ConfigurationError, match="format='xml' is none of csv, jsonl, parquet, otlp"):
+    with pytest.raises(ConfigurationError, match="Invalid format 'xml': expected one of csv, jsonl, parquet, otlp"):
         export_executions(source, tmp_path / "out", format="xml")
-    with pytest.raises(ConfigurationError, match="visibility='all' is none of private, team, public"):
+    with pytest.raises(ConfigurationError, match="Invalid visibility 'all': expected one of private, team, public"):
         export_executions(source, tmp_path / "out", visibility="all")
     with pytest.raises(DatabaseError, match="There is no database"):
         export_executions(tmp_path / "missing.db", tmp_path / "out")

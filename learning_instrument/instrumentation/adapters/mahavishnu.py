@@ -6,7 +6,7 @@ from typing import Any
 import wrapt
 
 from ...recording.batches import start_item
-from ...recording.drivers import call_for
+from ...recording.drivers import driver_for
 from ..task_argument import locate_task
 from . import Tools
 
@@ -17,7 +17,7 @@ def instrument(tools: Tools) -> None:
 
     def found_workers(module: ModuleType) -> None:
         original = vars(module.WorkerManager)["execute_task"]
-        call, locate = call_for(original), locate_task(original, "task")
+        call, locate = driver_for(original), locate_task(original, "task")
 
         def run_item(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
             return call(lambda: start_item(locate(manager, args, kwargs)), wrapped, args, kwargs)

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from ...recording.contexts import enclosing_of, with_wait, within
-from ...recording.drivers import call_for
+from ...recording.drivers import driver_for
 from ...recording.execution import Execution, start_execution, start_guarded
 from ...recording.fields import IDENTIFIER_LIMIT
 from ...recording.propagation import pack, unpack
@@ -85,7 +85,7 @@ class MessageRecorder:
             args: positional arguments of *function*.
             kwargs: keyword arguments of *function*.
         """
-        pipeline, call = self.recording.route(None), guarded(call_for, function)
+        pipeline, call = self.recording.route(None), guarded(driver_for, function)
         message = None if pipeline is None or call is None else guarded(read)
         if message is None:
             return function(*args, **kwargs)

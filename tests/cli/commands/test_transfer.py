@@ -99,11 +99,11 @@ def test_export_tells_what_may_be_told(ask, options, comments):
         (["export", "--public-only", "--include-private"], "--public-only and --include-private exclude each other"),
         (["export", "--json"], "--json and --csv set the format of the summary"),
         (["export", "--since", "whenever"], "'whenever' is no moment"),
-        (["export", "--output", "/"], "/ cannot be written: Is a directory"),
+        (["export", "--output", "/"], "Cannot write /: Is a directory"),
         (["import"], "Missing argument 'FILE...'"),
-        (["import", "missing.jsonl"], "missing.jsonl cannot be read: No such file or directory"),
-        (["import", "/"], "/ cannot be read: Is a directory"),
-        (["import", __file__], f"{__file__} is neither a database nor JSON Lines"),
+        (["import", "missing.jsonl"], "Cannot read missing.jsonl: No such file or directory"),
+        (["import", "/"], "Cannot read /: Is a directory"),
+        (["import", __file__], f"Unknown format of {__file__}"),
     ],
 )
 def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
@@ -141,7 +141,7 @@ def test_refused_lines_are_named_and_strict_makes_them_a_failure(ask, tmp_path):
         f"Stored 1 of 13 executions in {new}; 12 refused.\nSkipped 1 span of other kinds than executions.\n",
     )
     *named, more = result.stderr.splitlines()
-    assert named[0] == f"{file}, line 2: no JSON: Expecting value at character 1"
+    assert named[0] == f"{file}, line 2: not JSON: Expecting value at character 1"
     assert len(named) == 10
     assert more == "... and 2 more; --json names 12."
     assert ask("import", "--strict", file, database=new).exit_code == 1
