@@ -1,21 +1,22 @@
-"""``@record_execution``: arguments in, wrapper out. What can be decided is decided when wrapping."""
+"""``@record_execution``: checks its arguments and wraps the function."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
-from ..pipeline.resolver import PipelineResolver
-from ..pipeline.state import NOT_GIVEN
+from ..pipeline.host_providers import check_providers
+from ..pipeline.resolver import PipelineResolver, resolver_for
+from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.batches import start_batch
 from ..recording.drivers import Driver, Timed, driver_for
 from ..recording.execution import start_execution
 from ..recording.fields import Extractor
 from ..recording.types import CallPlan, RequestHook, ResponseHook
 from ..safety.sanitize import utf8
-from .options import Recording, recording_for
+from .options import RecordingOptions, budgets_given, capture_options, check_functions
 from .recorded_function import RecordedFunction
 from .task_argument import TaskLocation, locate_task
 
@@ -70,77 +71,89 @@ def record_execution(
 ) -> Any:
     """Record each call of the decorated function as one execution. Bare, or with keywords.
 
-    Works on functions and methods, plain and async, generators and async generators, class and static
-    methods (either order), and functions that return an awaitable or a ``concurrent.futures.Future``,
-    which are timed until it is done. The result, the exception and the signature stay what they are.
+    Decorates functions and methods, plain and async, generators and async generators, class and static methods (either
+    order), and functions that return an awaitable or a ``concurrent.futures.Future``, which are timed until it is done.
+    Result, exception and signature do not change.
 
     Args:
-        function: what is decorated, where the decorator is used bare.
-        task: the name of the argument that holds the task. By default a parameter called ``task``, else the
-            first one after ``self``.
-        pool_type: the column of that name; by default the pool's ``config.pool_type``, ``pool_type`` or class name.
-        batch: the argument is a list of tasks (by default one called ``tasks``): one span for the call, and one
-            execution for each task, from its own decorated call or else from what the batch returned.
-        success_when: ``result -> bool | None``, asked first; None leaves the answer to the result itself.
-        capture_content: whether description and solution summary are kept.
+        function: the function, where the decorator is used bare.
+        task: the name of the argument that holds the task. By default a parameter called ``task``, else the first one
+            after ``self``.
+        pool_type: the pool's type; by default its ``config.pool_type``, ``pool_type`` or class name.
+        batch: whether the argument is a list of tasks (by default one called ``tasks``). The call is one span, and each
+            task one execution, recorded from its own decorated call, else from the result of the batch.
+        success_when: ``result -> bool | None``: whether the execution succeeded. None leaves the decision to the
+            result's own fields.
+        capture_content: whether to keep description and solution summary.
         request_hook: called with ``(span, instance, task)`` before the task.
-        response_hook: called with ``(span, instance, task, result, exception)`` after it.
+        response_hook: called with ``(span, instance, task, result, exception)`` after the task.
         fields: column -> a name or a dotted path in the task or result, or ``(instance, task, result) -> value``.
         learning_db: a LearningDatabase to record into, or ``instance -> LearningDatabase | None``. None records
-            nothing and changes nothing. By default whatever ``configure()`` set up.
-        tracer_provider: the spans' provider; by default the global one.
-        meter_provider: the metrics' provider; by default that of ``configure()``, else the global one.
-        budget: one or several, beside those that ``configure()`` was given. What all executions in the database cost
-            counts; the calls of this function are what is refused.
+            nothing and changes nothing. By default the database of ``configure()``.
+        tracer_provider: the provider of spans; by default the global one.
+        meter_provider: the provider of metrics; by default that of ``configure()``, else the global one.
+        budget: one or several, in addition to those of ``configure()``. All executions in the database count towards
+            it; calls of this function are refused once it is spent.
 
     Raises:
-        ConfigurationError: for an argument that cannot be used.
+        ConfigurationError: for an invalid argument.
     """
-    recording = recording_for(
-        task=task,
-        pool_type=pool_type,
-        success_when=success_when,
-        capture_content=capture_content,
-        request_hook=request_hook,
-        response_hook=response_hook,
-        fields=fields,
-        learning_db=learning_db,
-        tracer_provider=tracer_provider,
-        meter_provider=meter_provider,
-        budget=budget,
-    )
-    decorate = decorator_for(recording, batch=batch)
-    return decorate if function is None else decorate(function)
+    check_functions(success_when=success_when, request_hook=request_hook, response_hook=response_hook)
+    check_providers(tracer_provider, meter_provider)
+    capture = capture_options(pool_type, capture_content, success_when, fields)
+    budgets = budgets_given(budget)
+    resolve = resolver_for(learning_db, PipelineOptions(tracer_provider, meter_provider, budgets))
+    options = RecordingOptions(resolve, capture, task, request_hook, response_hook, learning_db, budgets)
+    decorator = ExecutionDecorator(options, batch)
+    return decorator if function is None else decorator(function)
 
 
-def decorator_for(recording: Recording, *, batch: bool = False) -> Callable[[Any], Any]:
-    """Return the decorator of functions whose calls, or batches of them, are recorded."""
-    return functools.partial(_recorded, recording, start_batch if batch else start_execution)
+@dataclass(frozen=True, slots=True, eq=False)
+class ExecutionDecorator:
+    """Decorates functions with options that were checked; :func:`record_execution` with keywords returns one."""
+
+    options: RecordingOptions
+    batch: bool = False
+
+    def __call__(self, function: Any) -> Any:
+        """Return *function*, recorded.
+
+        Raises:
+            ConfigurationError: if *function* is not a function or method, or lacks the argument of the task.
+        """
+        if isinstance(function, RecordedFunction):
+            return function
+        target = getattr(function, "__func__", function)
+        _check_target(target)
+        name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+        name = utf8(name)
+        options = self.options
+        plan = CallPlan(name, name.rpartition(".")[2], options.capture, options.request_hook, options.response_hook)
+        location = locate_task(target, options.task, preferred="tasks" if self.batch else "task")
+        start = start_batch if self.batch else start_execution
+        return RecordedFunction(function, _wrapper(plan, options.resolve, location, driver_for(function), start))
 
 
-def _recorded(recording: Recording, start: Callable[..., Timed | None], function: Any) -> Any:
-    if isinstance(function, RecordedFunction):
-        return function
-    target = getattr(function, "__func__", function)
+def _check_target(target: Any) -> None:
     if isinstance(target, str):
-        raise ConfigurationError(f"record_execution decorates functions; for a pool type, write pool_type={target!r}.")
-    if isinstance(target, type) and hasattr(target, "execute_task"):  # making a pool is no execution
-        raise ConfigurationError(f"record_execution decorates methods; put it on execute_task, not on {target!r}.")
+        raise ConfigurationError(
+            f"Invalid function {target!r}: expected a function or method."
+            f" For a pool type, write record_execution(pool_type={target!r})."
+        )
+    if isinstance(target, type) and hasattr(target, "execute_task"):  # creating a pool is not an execution
+        raise ConfigurationError(
+            f"Invalid function {target!r}: expected a function or method. Decorate execute_task of the class."
+        )
     if not callable(target):
-        raise ConfigurationError(f"record_execution decorates functions and methods; {function!r} is neither.")
-    name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
-    name = utf8(name)
-    plan = CallPlan(name, name.rpartition(".")[2], recording.options, recording.request_hook, recording.response_hook)
-    location = locate_task(target, recording.task, preferred="tasks" if start is start_batch else "task")
-    return RecordedFunction(function, _wrapper(plan, recording.route, location, driver_for(function), start))
+        raise ConfigurationError(f"Invalid function {target!r}: expected a function or method.")
 
 
 def _wrapper(
-    plan: CallPlan, route: PipelineResolver, locate: "TaskLocation", drive: Driver, start: Callable[..., Timed | None]
+    plan: CallPlan, resolve: PipelineResolver, locate: TaskLocation, drive: Driver, start: Callable[..., Timed | None]
 ) -> Callable[..., Any]:
     def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         pool = args[0] if locate.takes_class and instance is None and args else instance
-        pipeline = route(pool)
+        pipeline = resolve(pool)
         if pipeline is None:
             return wrapped(*args, **kwargs)
 

@@ -1,5 +1,6 @@
-"""``PoolInstrumentor``: finds the pools, wraps them, puts them back."""
+"""``PoolInstrumentor``: finds pools by their targets, wraps their methods, and restores them."""
 
+import dataclasses
 import functools
 import logging
 import sys
@@ -13,9 +14,8 @@ from ..configuration import configure_privately, deconfigure_privately
 from ..errors import ConfigurationError
 from .adapters import Tools
 from .adapters import instrument as instrument_library
-from .decorator import decorator_for
-from .main_script import _MainWatch
-from .options import Recording, recording_for
+from .decorator import ExecutionDecorator, record_execution
+from .main_script import MainScriptWatch
 from .patching import Patches
 from .recorded_function import RecordedFunction
 from .targets import (
@@ -34,34 +34,34 @@ log = logging.getLogger(__name__)
 
 
 _BATCH_METHOD: Final = "execute_batch"
-#: The methods of a pool class that are instrumented where a target names none.
+#: The methods of a pool class to instrument where the target names none.
 _METHODS: Final = ("execute_task", _BATCH_METHOD)
 
 Decorate = Callable[[Any], Any]
 
 
 class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Records the executions of pools that know nothing of it. Instrumenting twice records once.
+    """Records the executions of pools without changes to their code. Instrumenting twice records once.
 
     ``instrument()`` takes:
 
     Args:
         targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of adapters
             (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
-            comma-separated text of these; by default ``$LEARNING_INSTRUMENT_POOLS``, what installed packages declare
-            in the entry-point group ``learning_instrument_pools``, and mahavishnu.
-        database: where to record, as in :func:`configure`, unless that was called before.
-        durability: as in :func:`configure`.
+            comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``, the entry points of installed
+            packages in the group ``learning_instrument_pools``, and mahavishnu.
+        database: as in :func:`configure`; ignored if that was called before.
+        durability: as in :func:`configure`; ignored if that was called before.
         **keywords: those of :func:`record_execution`, but ``task`` and ``batch``.
 
     Raises:
-        ConfigurationError: for a target or an argument that cannot be used.
+        ConfigurationError: for an invalid target or argument.
     """
 
     _patches: Patches | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return no package: what is instrumented is the application's own."""
+        """Return no package: the pools are the application's own."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
@@ -69,20 +69,21 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]
         patches = Patches()
-        recording = _recording(kwargs)
+        decorator = _decorator(kwargs)
         if "learning_db" not in kwargs:
             try:
                 configure_privately(database, durability)
             except ConfigurationError as error:
                 if database is not None or durability is not None:
                     raise
-                # Of the environment: raised, it would keep OpenTelemetry from loading the instrumentors of others.
+                # The environment is invalid: an exception would stop OpenTelemetry from loading other instrumentors.
                 log.warning("%s Nothing is instrumented.", error)
                 return
+        instrumentation = _Instrumentation(patches, decorator)
         try:
             for target in wanted:
-                _Instrumentation(patches, recording).instrument(target)
-        except BaseException:  # raised again: half an instrumentation must not stay
+                instrumentation.instrument(target)
+        except BaseException:  # raised again: a part of an instrumentation must not stay
             patches.undo()
             deconfigure_privately()
             raise
@@ -96,19 +97,24 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 class _Instrumentation:
-    """Wraps what targets name, as it comes into being."""
+    """Wraps the targets, each once it is imported or defined."""
 
-    def __init__(self, patches: Patches, recording: Recording) -> None:
+    def __init__(self, patches: Patches, decorator: ExecutionDecorator) -> None:
         self._patches = patches
-        self._recording = recording
-        self._decorate = _while_active(patches, decorator_for(recording))
-        self._decorate_batch = _while_active(patches, decorator_for(recording, batch=True))
+        self._options = decorator.options
+        self._decorate = _while_active(patches, decorator)
+        self._decorate_batch = _while_active(patches, dataclasses.replace(decorator, batch=True))
 
     def instrument(self, target: Target) -> None:
+        """Instrument *target*, now or later.
+
+        Raises:
+            ConfigurationError: for a function that cannot be replaced.
+        """
         if isinstance(target, NamedTarget):
             self._named(target)
         elif isinstance(target, NamedAdapter):
-            tools = Tools(self._patches, self._recording, lambda text: self.instrument(parse_target(text)))
+            tools = Tools(self._patches, self._options, lambda text: self.instrument(parse_target(text)))
             instrument_library(target.name, tools)
         elif isinstance(target, type):
             self._pool_class(target, _METHODS)
@@ -117,15 +123,17 @@ class _Instrumentation:
 
     def _named(self, target: NamedTarget) -> None:
         if target.module == "__main__":
-            _MainWatch(self._patches, target, self._found).start()
+            MainScriptWatch(self._patches, target, self._found).start()
         else:
             if runs_a_script() and not can_be_imported(target.module):
-                log.warning("The target %s is not instrumented: there is no package %r.", target, target.top_package)
-            # In any case, for the application may yet extend its path.
+                log.warning(
+                    "The target %s is not instrumented: the package %r is not installed.", target, target.top_package
+                )
+            # In any case: the application may still extend sys.path.
             self._patches.when_imported(target.module, functools.partial(self._found, target))
 
     def _found(self, target: NamedTarget, module: ModuleType) -> None:
-        """Instrument what *target* names in *module*, which is there now."""
+        """Instrument *target*, now that *module* is imported."""
         owner: Any = module
         *outer, name = target.path.split(".")
         for part in outer:
@@ -147,16 +155,18 @@ class _Instrumentation:
         for part in outer:
             owner = getattr(owner, part, None)
         if getattr(owner, name, None) != function:
-            raise ConfigurationError(f"{function!r} cannot be found as {module}:{path}; decorate it instead.")
+            raise ConfigurationError(
+                f"Invalid target {function!r}: {module}:{path} is another object. Decorate the function instead."
+            )
         if isinstance(owner, type):
             self._pool_class(owner, (name,))
         else:
             self._wrap(owner, name)
 
     def _pool_class(self, pool: type, methods: Sequence[str]) -> None:
-        """Wrap *methods* where *pool* and its subclasses define them, those of today and those defined later.
+        """Wrap *methods* where *pool* and its present and future subclasses define them.
 
-        One that *pool* inherits is wrapped where it is defined.
+        A method that *pool* inherits is wrapped in the class that defines it.
         """
 
         def wrap_own(cls: type) -> None:
@@ -168,26 +178,27 @@ class _Instrumentation:
         for definer, name in definers:
             self._wrap(definer, name)
         if not definers and not type.__subclasses__(pool):
-            log.warning("%s has no %s; only subclasses that define it are recorded.", pool.__qualname__, methods[0])
+            log.warning("%s has no method %s: only subclasses with one are recorded.", pool.__qualname__, methods[0])
         self._patches.watch_subclasses(pool, wrap_own)
 
     def _wrap(self, owner: type | ModuleType, name: str) -> None:
         original = vars(owner)[name]
         if isinstance(original, RecordedFunction):
-            self._patches.adopt(owner, name)  # ours already, or decorated by hand
-        elif not getattr(original, "__isabstractmethod__", False):  # that has no body of its own
+            self._patches.adopt(owner, name)  # wrapped already, or decorated
+        elif not getattr(original, "__isabstractmethod__", False):  # it never runs
             self._patches.wrap(owner, name, self._decorate_batch if name == _BATCH_METHOD else self._decorate)
 
 
-def _recording(keywords: dict[str, Any]) -> Recording:
+def _decorator(keywords: dict[str, Any]) -> ExecutionDecorator:
     try:
-        return recording_for(**keywords)
+        decorator: Any = record_execution(batch=False, **keywords)
     except TypeError as error:
-        raise ConfigurationError(f"instrument() cannot be called with {sorted(keywords)}: {error}.") from error
+        raise ConfigurationError(f"Invalid arguments {sorted(keywords)} of instrument(): {error}.") from error
+    return decorator  # type: ignore[no-any-return]
 
 
 def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
-    """Return *decorate*, with wrappers that do nothing any more once *patches* are undone."""
+    """Return *decorate* with wrappers that do nothing once *patches* are undone."""
 
     def is_active() -> bool:
         return patches.active
@@ -200,7 +211,7 @@ def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
 
 
 def _defined(owner: Any, name: str) -> Any:
-    """Return what *owner* has as *name*, or None. A module's ``__getattr__``, which imports, is not asked."""
+    """Return attribute *name* of *owner*, or None. A module's ``__getattr__``, which may import, is not called."""
     if isinstance(owner, ModuleType):
         return vars(owner).get(name)
     definer = _definer(owner, name) if isinstance(owner, type) else None
@@ -208,14 +219,14 @@ def _defined(owner: Any, name: str) -> Any:
 
 
 def _definer(cls: type, name: str) -> type | None:
-    """Return the class that *cls* has *name* from."""
+    """Return the class that defines attribute *name* of *cls*."""
     return next((base for base in cls.__mro__ if name in vars(base)), None)
 
 
 def _declared() -> list[Target]:
-    """Return the declared targets, and the adapters that are on by default.
+    """Return the declared targets and the adapters that are on by default.
 
-    A target that means nothing is a warning, for nobody can catch an error here.
+    An invalid target is logged: no caller could catch an exception.
     """
     found: list[Target] = []
     for text in dict.fromkeys([*declared_targets(), *ADAPTERS_BY_DEFAULT]):

@@ -1,4 +1,4 @@
-"""Main script."""
+"""Instruments classes of the main script, which defines them after the instrumentor is loaded."""
 
 import atexit
 import builtins
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from .patching import Patches, call_logged
+from .patching import Patches, attempt
 from .targets import NamedTarget, runs_a_script
 
 log = logging.getLogger(__name__)
 
 
-#: What the script's module is called, and what it is called in a process that multiprocessing spawned.
+#: The names of the script's module: in its own process, and in one that multiprocessing spawned.
 _MAIN: Final = ("__main__", "__mp_main__")
 
 
-class _MainWatch:
-    """Waits for a class of the script itself, which is defined after we are loaded."""
+class MainScriptWatch:
+    """Waits for the script to define the class of *target*, and calls *found*."""
 
     def __init__(self, patches: Patches, target: NamedTarget, found: Callable[[NamedTarget, ModuleType], None]) -> None:
         self._patches = patches
@@ -29,6 +29,7 @@ class _MainWatch:
         self._is_over = False
 
     def start(self) -> None:
+        """Call *found* at once where the class exists; else replace ``__build_class__`` until it does."""
         main = sys.modules["__main__"]
         if hasattr(main, self._name):
             self._found(self._target, main)
@@ -38,7 +39,7 @@ class _MainWatch:
         def build_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
             cls = original(body, name, *bases, **keywords)
             if self._patches.active and not self._is_over:
-                call_logged(self._look_at, cls)
+                attempt(self._look_at, cls)
             if self._is_over:
                 _put_back(ours, original)
             return cls
@@ -46,31 +47,31 @@ class _MainWatch:
         ours: Any = _BuildClass(original, build_class)
         builtins.__build_class__ = ours
         self._patches.on_undo(lambda: _put_back(ours, original))
-        atexit.register(self._tell)
-        self._patches.on_undo(lambda: atexit.unregister(self._tell))
+        atexit.register(self._warn_if_missing)
+        self._patches.on_undo(lambda: atexit.unregister(self._warn_if_missing))
 
     def _look_at(self, cls: Any) -> None:
         if cls.__qualname__ == self._name and cls.__module__ in _MAIN:
             self._is_over = True
-            # The module has not got it yet, so look for it where it will be.
+            # The module does not have the class yet: a stand-in does.
             holder = ModuleType("__main__")
             setattr(holder, self._name, cls)
             self._found(self._target, holder)
 
-    def _tell(self) -> None:
+    def _warn_if_missing(self) -> None:
         if not self._is_over and runs_a_script():
             log.warning(
-                "The target %s was not instrumented: no such class came by. Decorate the function with"
+                "The target %s was not instrumented: the script defined no such class. Decorate the function with"
                 " @record_execution instead.",
                 self._target,
             )
 
 
 class _BuildClass:
-    """Stands in for ``__build_class__``, and calls something else in its place for the script's own classes.
+    """Stands in for ``__build_class__``: class statements of the script itself call *for_script*.
 
-    All others get the original, without a frame of ours in between: pydantic, for one, looks into the frame that
-    holds the class statement for the names it can use. Hence a property, which answers before the call is made.
+    All others call the original, without a frame of ours between: pydantic, for example, reads names from the frame of
+    the class statement. So ``__call__`` is a property, which selects the function before the call.
     """
 
     def __init__(self, original: Any, for_script: Any) -> None:

@@ -1,4 +1,4 @@
-"""Recorded function."""
+"""The wrappers around recorded functions and methods, which pickle and copy as the originals do."""
 
 import copy
 import importlib
@@ -13,7 +13,7 @@ class RecordedMethod(wrapt.BoundFunctionWrapper[..., Any]):
 
     def __reduce__(self) -> Any:
         owner = getattr(self.__wrapped__, "__self__", None)
-        if owner is None:  # a static method, or one got from its class
+        if owner is None:  # a static method, or a function read from its class
             return _resolve, _importable_name(self)
         return getattr, (owner, self.__name__)
 
@@ -47,7 +47,11 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
 
 
 def _importable_name(function: Any) -> tuple[str, str]:
-    """Return the name *function* can be found by, where that leads back to it: here, not in another process."""
+    """Return module and name of *function*.
+
+    Raises:
+        pickle.PicklingError: if another object has that name: better here than in the receiving process.
+    """
     module, name = function.__module__, function.__qualname__
     found = _resolve(module, name)
     if not isinstance(found, (RecordedFunction, RecordedMethod)) or found.__wrapped__ != function.__wrapped__:

@@ -1,6 +1,6 @@
-"""Calls on their way to the thread or process that runs them: with their context, and the time they have waited.
+"""Calls submitted to a thread or process: they keep their context, and their time in the queue is measured.
 
-Neither thread pools nor process pools carry OpenTelemetry's context, and a forked process inherits a stale one.
+Thread pools and process pools do not propagate OpenTelemetry's context, and a forked process inherits a stale one.
 """
 
 import contextvars
@@ -30,7 +30,7 @@ from ..recording.propagation import pack, unpack
 from ..recording.types import CallPlan, Pipeline
 from ..safety.guards import guarded
 from ..safety.sanitize import utf8
-from .options import Recording, content_is_wanted
+from .options import RecordingOptions, content_is_wanted
 from .recorded_function import RecordedFunction, RecordedMethod
 
 if TYPE_CHECKING:
@@ -43,40 +43,40 @@ _RECORDERS: Final = ("learning_instrument.", "opentelemetry.")
 
 
 class CallRecorder:
-    """Records the calls of functions that are sent to the pools of some library. For its adapter.
+    """Records functions that are submitted to the pools of a library. For its adapter.
 
     Args:
         adapter: the adapter's name.
-        recording: what the instrumentor was told.
+        options: those of the instrumentor.
     """
 
-    def __init__(self, adapter: str, recording: Recording) -> None:
+    def __init__(self, adapter: str, options: RecordingOptions) -> None:
         self.adapter = adapter
-        self.recording = recording
+        self.options = options
         self._plans: dict[tuple[str, str], CallPlan] = {}
         _recorders[adapter] = self
 
     def wrap(self, function: Any, pool: Any) -> Any:
-        """Return what to send to *pool* in place of *function*: it takes this context along, and is recorded there.
+        """Return a call to submit to *pool* in place of *function*: it keeps the present context, and is recorded.
 
-        What is recorded by itself, such as a decorated function, is not recorded once more.
+        A function that records itself, such as a decorated one, is not recorded twice.
         """
         kind = type(function)
         if kind is functools.partial and function.args and runs_in_a_context(function.func):
-            # ``asyncio.to_thread`` has the thread enter a context that it made: ours is to be attached within that.
+            # ``asyncio.to_thread`` runs the function in a copied context: attach ours within it.
             rest = function.args[1:]
             return functools.partial(function.func, self.wrap(function.args[0], pool), *rest, **function.keywords)
         context = otel_context.get_current()
         if is_suppressed(context) or kind is SubmittedCall or guarded(_is_telemetry, function):
             return function
-        pipeline = self.recording.route(pool)
+        pipeline = self.options.resolve(pool)
         if pipeline is None:
             return function
-        pool_type = self.recording.options.pool_type or utf8(type(pool).__name__)
+        pool_type = self.options.capture.pool_type or utf8(type(pool).__name__)
         return SubmittedCall(function, self, pool_type, pipeline, context)
 
     def plan(self, pool_type: str, function: Any) -> CallPlan:
-        """Return the plan for *function*, which names the type of tasks that do not say one."""
+        """Return the plan for *function*; its name is the default task type."""
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
         if type(name) is not str:
             module, name = type(function).__module__, type(function).__qualname__
@@ -84,26 +84,25 @@ class CallRecorder:
         plan = self._plans.get(key)
         if plan is None:
             task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
-            options = dataclasses.replace(self.recording.options, pool_type=pool_type, task_type=task_type)
-            hooks = self.recording.request_hook, self.recording.response_hook
-            plan = CallPlan(utf8(key[1]), task_type, options, *hooks)
-            if len(self._plans) < _PLANS_LIMIT:  # functions made by the thousand are not kept
+            capture = dataclasses.replace(self.options.capture, pool_type=pool_type, task_type=task_type)
+            plan = CallPlan(utf8(key[1]), task_type, capture, self.options.request_hook, self.options.response_hook)
+            if len(self._plans) < _PLANS_LIMIT:  # an application may define functions without end
                 self._plans[key] = plan
         return plan
 
     def forget(self) -> None:
-        """Record nothing any more."""
+        """Stop recording calls that arrive pickled."""
         _recorders.pop(self.adapter, None)
 
 
-#: Those of this process, by their adapters' names. A forked process inherits them.
+#: The recorders of this process, by adapter. A forked process inherits them.
 _recorders: Final[dict[str, CallRecorder]] = {}
 
 
 class SubmittedCall:
-    """A function, with the context it was sent off in."""
+    """A function and the context it was submitted in."""
 
-    __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_sent", "function")
+    __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_submitted", "function")
 
     def __init__(
         self,
@@ -112,20 +111,20 @@ class SubmittedCall:
         pool_type: str,
         pipeline: Pipeline | None,
         context: Context,
-        sent: int | None = None,
+        submitted: int | None = None,
     ) -> None:
         self.function = function
         self._recorder = recorder
         self._pool_type = pool_type
         self._pipeline = pipeline
         self._context = context
-        self._is_remote = sent is not None
-        # The monotonic clock is the machine's: another process on it reads the same.
-        self._sent = time.monotonic_ns() if sent is None else sent
+        self._is_remote = submitted is not None
+        # All processes of a machine read the same monotonic clock.
+        self._submitted = time.monotonic_ns() if submitted is None else submitted
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function in the context it was sent off in, and record the call."""
-        waited = max(0, time.monotonic_ns() - self._sent) / 1e9
+        """Call the function in the context it was submitted in, and record the call."""
+        waited = max(0, time.monotonic_ns() - self._submitted) / 1e9
         token = otel_context.attach(with_wait(self._context, waited))
         try:
             return self._call(args, kwargs)
@@ -136,13 +135,13 @@ class SubmittedCall:
         pipeline, function = self._pipeline, self.function
         if pipeline is None or records_itself(function):
             return function(*args, **kwargs)
-        call = guarded(driver_for, function) or drive_plainly  # a callable that answers no question about itself
-        return call(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
+        drive = guarded(driver_for, function) or drive_plainly  # inspecting the callable failed
+        return drive(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
         function, all_args = innermost(self.function, args)
         plan = guarded(self._recorder.plan, self._pool_type, function)
-        if plan is None:  # a callable of an odd class
+        if plan is None:  # its attributes raise
             plan = self._recorder.plan(self._pool_type, type(function))
         execution = start_execution(pipeline, plan, None, guarded(task_of, function, all_args, kwargs))
         if execution is not None:
@@ -150,16 +149,17 @@ class SubmittedCall:
         return execution
 
     def __reduce__(self) -> Any:
-        recording = self._recorder.recording
-        options = recording.options
-        database = database_of(recording)
-        named = None if database is None else (database.path, database.durability)
-        is_explicit = recording.learning_db is not NOT_GIVEN
-        budgets = tuple(map(_portable, _budgets_of(recording)))
-        destination = _RemoteSettings(
-            self._recorder.adapter, self._pool_type, options.capture_content, named, is_explicit, budgets
+        options = self._recorder.options
+        database = database_of(options)
+        settings = _RemoteSettings(
+            self._recorder.adapter,
+            self._pool_type,
+            options.capture.capture_content,
+            None if database is None else (database.path, database.durability),
+            options.learning_db is not NOT_GIVEN,
+            tuple(map(_picklable, _budgets_of(options))),
         )
-        return _unpickle, (self.function, destination, pack(self._context), self._sent)
+        return _unpickle, (self.function, settings, pack(self._context), self._submitted)
 
     def __repr__(self) -> str:
         return repr(self.function)
@@ -167,34 +167,34 @@ class SubmittedCall:
 
 @dataclass(frozen=True, slots=True)
 class _RemoteSettings:
-    """What a process that nobody instrumented has to know to record for an adapter."""
+    """The settings with which a process that is not instrumented records for an adapter."""
 
     adapter: str
     pool_type: str
     capture_content: bool
-    #: The path and the durability of a database; None where there is none to name.
+    #: Path and durability; None where no database is known.
     database: tuple[str, str] | None
-    #: Whether it is one of the adapter's own, and not the one that is configured.
+    #: Whether the database is an option of the instrumentor, and not the configured one.
     is_explicit: bool
     budgets: "tuple[Budget, ...]" = ()
 
 
-def _unpickle(function: Any, destination: _RemoteSettings, headers: dict[str, str], sent: int) -> Any:
-    """Return what was pickled, in the process it was sent to."""
-    recorder: CallRecorder | None = _recorders.get(destination.adapter) or guarded(_recorder_for, destination)
-    if recorder is None:  # of another release of ours, say: the function is run all the same
+def _unpickle(function: Any, settings: _RemoteSettings, headers: dict[str, str], submitted: int) -> Any:
+    """Return the submitted call, in the process that runs it."""
+    recorder: CallRecorder | None = _recorders.get(settings.adapter) or guarded(_recorder_for, settings)
+    if recorder is None:  # such as one of another release: run the function without recording
         return function
-    pipeline = guarded(recorder.recording.route, None)
-    return SubmittedCall(function, recorder, destination.pool_type, pipeline, unpack(headers), sent)
+    pipeline = guarded(recorder.options.resolve, None)
+    return SubmittedCall(function, recorder, settings.pool_type, pipeline, unpack(headers), submitted)
 
 
 @functools.lru_cache(maxsize=64)
-def _recorder_for(destination: _RemoteSettings) -> CallRecorder:
-    """Return the recorder of a process that nobody instrumented, such as a spawned one."""
+def _recorder_for(settings: _RemoteSettings) -> CallRecorder:
+    """Return the recorder of a process that is not instrumented, such as a spawned one."""
     learning_db: Any = None
-    if destination.database is not None:
-        path, durability = destination.database
-        if destination.is_explicit:
+    if settings.database is not None:
+        path, durability = settings.database
+        if settings.is_explicit:
             from ..database import LearningDatabase
 
             learning_db = LearningDatabase(path, durability)
@@ -203,14 +203,14 @@ def _recorder_for(destination: _RemoteSettings) -> CallRecorder:
 
             configure_privately(path, durability)
             learning_db = NOT_GIVEN
-    options = CaptureOptions(destination.pool_type, destination.capture_content and content_is_wanted())
-    route = resolver_for(learning_db, PipelineOptions(budgets=destination.budgets))
-    return CallRecorder(destination.adapter, Recording(route, options))
+    capture = CaptureOptions(settings.pool_type, settings.capture_content and content_is_wanted())
+    resolve = resolver_for(learning_db, PipelineOptions(budgets=settings.budgets))
+    return CallRecorder(settings.adapter, RecordingOptions(resolve, capture))
 
 
-def database_of(recording: Recording) -> Any:
-    """Return the database that *recording* leads to, whatever the pool; None where there is none to name."""
-    database = recording.learning_db
+def database_of(options: RecordingOptions) -> Any:
+    """Return the database of *options*, else the configured one; None where it depends on the pool."""
+    database = options.learning_db
     if database is NOT_GIVEN:
         from ..configuration import configured_database
 
@@ -218,24 +218,24 @@ def database_of(recording: Recording) -> Any:
     return database if hasattr(database, "durability") else None
 
 
-def _budgets_of(recording: Recording) -> "tuple[Budget, ...]":
-    """Return all budgets of what is recorded so: its own, and those of ``configure()``."""
-    if recording.learning_db is not NOT_GIVEN:
-        return recording.budgets
+def _budgets_of(options: RecordingOptions) -> "tuple[Budget, ...]":
+    """Return the budgets of *options*, and those of ``configure()`` where they apply."""
+    if options.learning_db is not NOT_GIVEN:
+        return options.budgets
     from ..configuration import configured_budgets
 
-    return (*configured_budgets(), *recording.budgets)
+    return (*configured_budgets(), *options.budgets)
 
 
-def _portable(budget: "Budget") -> "Budget":
-    """Return *budget* as it can be sent to another process: with a warning where its function cannot go along."""
+def _picklable(budget: "Budget") -> "Budget":
+    """Return *budget*, with a warning in place of a function that cannot be pickled."""
     if isinstance(budget.on_limit, str) or guarded(pickle.dumps, budget.on_limit) is not None:
         return budget
     return dataclasses.replace(budget, on_limit="warn")
 
 
 def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """Return the function that a partial, or ``Context.run`` as ``asyncio.to_thread`` has it, calls, and with what."""
+    """Return the function that a partial or ``Context.run`` (as in ``asyncio.to_thread``) calls, and its arguments."""
     while True:
         if type(function) is functools.partial:
             function, args = function.func, function.args + args
@@ -246,7 +246,7 @@ def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...
 
 
 def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return the argument called ``task``, else the first one, without looking for a signature: that takes long."""
+    """Return the argument called ``task``, else the first one; without ``inspect.signature``, which is slow."""
     if "task" in kwargs:
         return kwargs["task"]
     code = getattr(function, "__code__", None)
@@ -256,7 +256,7 @@ def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 
 def records_itself(function: Any) -> bool:
-    """Tell whether *function* is recorded already: decorated by hand or by us, maybe beneath wrappers of others."""
+    """Tell whether *function* is recorded already: decorated or instrumented, also under foreign wrappers."""
     function = innermost(function, ())[0]
     for _ in range(_WRAPPERS_LIMIT):
         if issubclass(type(function), (RecordedFunction, RecordedMethod)):
@@ -268,12 +268,12 @@ def records_itself(function: Any) -> bool:
 
 
 def runs_in_a_context(function: Any) -> bool:
-    """Tell whether *function* is ``run`` of some :class:`contextvars.Context`."""
+    """Tell whether *function* is ``run`` of a :class:`contextvars.Context`."""
     return type(function) is BuiltinMethodType and type(function.__self__) is contextvars.Context
 
 
 def _is_telemetry(function: Any) -> bool:
-    """Tell whether *function* is part of what records, ours or OpenTelemetry's: its use of threads is nobody's task."""
+    """Tell whether *function* belongs to this package or OpenTelemetry: their use of threads is not a task."""
     return str(getattr(innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
 
 

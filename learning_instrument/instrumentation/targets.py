@@ -1,4 +1,4 @@
-"""Which pools to instrument: what a target says, and where targets come from."""
+"""Targets: parses the names of pools to instrument, and collects them from environment and entry points."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 
 ENTRY_POINT_GROUP: Final = "learning_instrument_pools"
-#: Libraries whose pools need more than a method to be wrapped: the name to opt in by -> its module in ``pools``.
+#: Libraries whose pools need more than a wrapped method: name of the adapter -> its module in ``adapters``.
 ADAPTERS: Final = {
     "celery": "celery",
     "concurrent.futures": "concurrent_futures",
@@ -20,7 +20,7 @@ ADAPTERS: Final = {
     "mahavishnu": "mahavishnu",
     "multiprocessing": "multiprocessing",
 }
-#: Those that are on where nobody names targets: they record pools of tasks and nothing besides.
+#: Adapters that are on without being named: they record pools of tasks and nothing else.
 ADAPTERS_BY_DEFAULT: Final = ("mahavishnu",)
 
 
@@ -36,7 +36,7 @@ class NamedTarget:
 
     @property
     def top_package(self) -> str:
-        """The package that must be there for the module to be."""
+        """The package that contains the module."""
         return self.module.partition(".")[0]
 
 
@@ -51,26 +51,26 @@ Target = NamedTarget | NamedAdapter | type | Callable[..., Any]
 
 
 def parse_target(target: Any) -> Target:
-    """Return what *target* means.
+    """Parse a target.
 
     Args:
-        target: a class or function, a text as :class:`NamedTarget` has it, or the name of an adapter.
+        target: a class, a function, a text of the form of :class:`NamedTarget`, or the name of an adapter.
 
     Raises:
-        ConfigurationError: if it means nothing.
+        ConfigurationError: for any other value.
     """
     if not isinstance(target, str):
         if callable(target):
             return target  # type: ignore[no-any-return]
-        raise ConfigurationError(f"The target {target!r} is neither a class, nor a function, nor a text.")
+        raise ConfigurationError(f"Invalid target {target!r}: expected a class, a function, or a string.")
     if target.strip() in ADAPTERS:
         return NamedAdapter(target.strip())
     module, colon, path = target.strip().partition(":")
     names = [*module.split("."), *path.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(
-            f"The target {target!r} is not of the form 'package.module:Class' or 'package.module:Class.method', and"
-            f" none of {', '.join(ADAPTERS)}."
+            f"Invalid target {target!r}: expected 'package.module:Class', 'package.module:Class.method', or one of"
+            f" {', '.join(ADAPTERS)}."
         )
     return NamedTarget(module, path)
 
@@ -81,15 +81,15 @@ def split_targets(text: str) -> list[str]:
 
 
 def declared_targets() -> list[str]:
-    """Return the targets of the environment variable, and those that installed packages declare, each once."""
+    """Return the targets of the environment variable and of the entry points of installed packages, each once."""
     declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP)]
     return list(dict.fromkeys([*split_targets(os.environ.get("LEARNING_INSTRUMENT_POOLS", "")), *declared]))
 
 
 def can_be_imported(module: str) -> bool:
-    """Tell whether the top package of *module* is there, without importing anything."""
+    """Tell whether the top package of *module* can be found, without importing anything."""
     top = module.partition(".")[0]
-    # Under ``opentelemetry-instrument`` the folder of the script is not on the path yet.
+    # Under ``opentelemetry-instrument`` the folder of the script is not on ``sys.path`` yet.
     script_folder = os.path.dirname(os.path.realpath(sys.argv[0])) if getattr(sys, "argv", None) else ""
     try:
         return importlib.util.find_spec(top) is not None or PathFinder.find_spec(top, [script_folder]) is not None
@@ -98,5 +98,5 @@ def can_be_imported(module: str) -> bool:
 
 
 def runs_a_script() -> bool:
-    """Tell whether this is no helper process of multiprocessing, whose path may lack what the script's has."""
+    """Tell whether this process runs a script: helper processes of multiprocessing may lack its ``sys.path``."""
     return getattr(sys, "argv", [])[:1] != ["-c"]

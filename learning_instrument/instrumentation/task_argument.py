@@ -1,4 +1,4 @@
-"""Task argument."""
+"""Finds the argument of a call that holds the task."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,18 +10,18 @@ from ..errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class TaskLocation:
-    """Where in a call the task is: its index among the positional arguments, its name, and its default."""
+    """The position of the task in a call: its index among the positional arguments, its name, and its default."""
 
     method_index: int
     method_name: str
     function_index: int
     function_name: str
     default: Any = None
-    #: From Python 3.13 on, ``classmethod`` around a recorded function hands its class over as an argument.
+    #: From Python 3.13 on, ``classmethod`` around a recorded function passes its class as an argument.
     takes_class: bool = False
 
     def __call__(self, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Return the task of a call; *args* are without ``self``."""
+        """Return the task of a call; *args* do not include ``self``."""
         if instance is None:
             index, name = self.function_index, self.function_name
         else:
@@ -30,16 +30,17 @@ class TaskLocation:
 
 
 def locate_task(function: Callable[..., Any], name: str, preferred: str = "task") -> TaskLocation:
-    """Find the parameter *name*, or the first after ``self`` where that is the default name and there is none.
+    """Find the parameter *name* of *function*.
 
-    Where *name* is the default, a parameter called *preferred* goes before it.
+    Where *name* is the default, a parameter called *preferred* takes precedence, and without either it is the first
+    one after ``self``.
 
     Raises:
-        ConfigurationError: if *name* was chosen and *function* has no such parameter.
+        ConfigurationError: if *name* is not the default and *function* has no such parameter.
     """
     try:
         parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # no signature: some built-in functions
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return TaskLocation(0, name, 0, name)
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [parameter.name for parameter in positional]
@@ -59,9 +60,11 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
             takes_class,
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        raise ConfigurationError(f"task={name!r} names no parameter of {function!r}; it has {list(parameters)}.")
+        raise ConfigurationError(
+            f"Invalid task {name!r}: expected a parameter of {function!r}, one of {', '.join(parameters)}."
+        )
     if name != "task":
         return TaskLocation(-1, name, -1, name, takes_class=takes_class)  # among the **keywords
-    names += [name, name]  # there may be none: ``*args``
+    names += [name, name]  # the function may have none, or only ``*args``
     first = 1 if takes_class else 0
     return TaskLocation(0, names[1], first, names[first], takes_class=takes_class)

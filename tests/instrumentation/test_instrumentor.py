@@ -257,12 +257,13 @@ def test_class_without_the_method_is_one_warning(instrument, caplog):
 
     instrument(Pool)
 
-    assert ["Pool has no execute_task" in record.message for record in caplog.records] == [True]
+    assert ["Pool has no method execute_task" in record.message for record in caplog.records] == [True]
 
 
-def test_unknown_argument_is_an_error(instrument):
-    with pytest.raises(ConfigurationError, match="nonsense"):
-        instrument(plain_pool(), nonsense=1)
+@pytest.mark.parametrize("argument", ["nonsense", "batch"])
+def test_unknown_argument_is_an_error(instrument, argument):
+    with pytest.raises(ConfigurationError, match=argument):
+        instrument(plain_pool(), **{argument: 1})
 
 
 # Classes of all kinds.

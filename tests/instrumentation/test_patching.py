@@ -251,7 +251,7 @@ def test_finder_that_fails_does_not_fail_the_class_statement(patches, caplog):
         pass
 
     assert issubclass(Later, Pool)
-    assert "application runs on" in caplog.text
+    assert "the application goes on" in caplog.text
 
 
 def test_watching_twice_finds_twice_and_is_undone_twice(patches):

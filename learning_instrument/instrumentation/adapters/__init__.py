@@ -1,6 +1,6 @@
-"""Adapters for libraries whose pools need more than a method to be wrapped. Each is opted into by its name.
+"""Adapters for libraries whose pools need more than a wrapped method. Targets name them.
 
-An adapter is a module with a function ``instrument(tools)``. It imports nothing of the library: it waits until the
+An adapter is a module with a function ``instrument(tools)``. It does not import the library, but waits until the
 application does.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ..options import Recording
+from ..options import RecordingOptions
 from ..patching import Patches
 from ..submitted_calls import CallRecorder
 from ..targets import ADAPTERS
@@ -17,20 +17,20 @@ from ..targets import ADAPTERS
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What an adapter works with."""
+    """The patches and options of the instrumentor, for an adapter."""
 
     patches: Patches
-    recording: Recording
-    #: Instruments a target, as :func:`parse_target` takes it.
+    options: RecordingOptions
+    #: Instruments a target that :func:`parse_target` accepts.
     instrument_target: Callable[[Any], None]
 
     def call_recorder(self, adapter: str) -> CallRecorder:
-        """Return a recorder of the functions that are sent to pools."""
-        recorder = CallRecorder(adapter, self.recording)
+        """Return a recorder of functions that are submitted to pools."""
+        recorder = CallRecorder(adapter, self.options)
         self.patches.on_undo(recorder.forget)
         return recorder
 
 
 def instrument(name: str, tools: Tools) -> None:
-    """Have the adapter called *name* instrument its library."""
+    """Instrument a library with the adapter called *name*."""
     import_module(f".{ADAPTERS[name]}", __name__).instrument(tools)

@@ -1,11 +1,12 @@
-"""``celery``: the tasks that its workers run, and those that run at once (``apply``, ``task_always_eager``).
+"""``celery``: tasks run by its workers, and tasks run at once (``apply``, ``task_always_eager``).
 
-The execution is begun innermost, around the very function that the worker calls: celery's signals do not tell
-how every run ended, and whatever their receivers attach to the context comes before ours.
+The execution starts innermost, around the function that the worker calls: celery's signals do not report the end of
+every run, and the context that their receivers attach must be current before it.
 """
 
 import functools
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -18,18 +19,20 @@ from opentelemetry import context as otel_context
 from ... import semconv
 from ...recording.contexts import enclosing_of
 from ...safety.guards import guarded
-from ..patching import Patches, log
+from ..patching import Patches
 from ..task_argument import TaskLocation, locate_task
 from . import Tools
 from .messages import HEADER, Message, MessageRecorder, stamp
 
-#: The modules that have ``build_tracer``: where it is defined, and where it is imported to.
+log = logging.getLogger(__name__)
+
+#: The modules with ``build_tracer``: the one that defines it, and the one that imports it by name.
 _TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
 
 
 def instrument(tools: Tools) -> None:
-    """Record the runs of celery's tasks, and have their messages take the context along."""
-    recorder = MessageRecorder("celery", tools.recording)
+    """Record the runs of celery's tasks, and send the context in their messages."""
+    recorder = MessageRecorder("celery", tools.options)
     patches = tools.patches
 
     def build(build_tracer: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -40,7 +43,7 @@ def instrument(tools: Tools) -> None:
     def _record_within(tracer: Any, task: Any) -> None:
         cell = _cell_of(tracer)
         if cell is None:
-            log.warning("This release of celery runs its tasks in an unknown way; they are not recorded.")
+            log.warning("This release of celery is not supported; its tasks are not recorded.")
         elif not (type(cell.cell_contents) is _Run and cell.cell_contents.patches is patches):
             cell.cell_contents = _Run(cell.cell_contents, task, recorder, patches)
 
@@ -63,7 +66,7 @@ def instrument(tools: Tools) -> None:
 
 
 class _Run:
-    """What a tracer of celery's calls in place of the task's function."""
+    """Stands in for the function of a task, which celery's tracer calls."""
 
     def __init__(self, function: Callable[..., Any], task: Any, recorder: MessageRecorder, patches: Patches) -> None:
         self.patches = patches
@@ -96,20 +99,20 @@ class _Run:
 
 
 def _cell_of(tracer: Any) -> Any:
-    """Return the cell in which *tracer*, a closure of celery's, has the function it calls."""
-    tracer = inspect.unwrap(tracer)  # others may have wrapped it
+    """Return the closure cell of celery's *tracer* that holds the function it calls."""
+    tracer = inspect.unwrap(tracer)  # it may have foreign wrappers
     names = tracer.__code__.co_freevars
     return tracer.__closure__[names.index("fun")] if "fun" in names else None
 
 
 def _keep_context(headers: Any) -> None:
-    """Have what celery sends at a task's end, as the next link of a chain, take the context of that task's message."""
+    """Put the context of the current task's message into a message sent at its end, such as the next of a chain."""
     task = sys.modules["celery._state"].get_current_worker_task()
     if task is not None and enclosing_of(otel_context.get_current()) is None:
         headers.setdefault(HEADER, task.request.get(HEADER))
 
 
 def _eta_of(headers: Any) -> float:
-    """Return when a message is meant to run; 0.0 for at once."""
+    """Return the earliest time to run a message, in seconds of Unix time; 0.0 without one."""
     eta = headers.get("eta")
     return datetime.fromisoformat(eta).timestamp() if isinstance(eta, str) else 0.0

@@ -1,7 +1,7 @@
-"""``dramatiq``: the messages that its workers work off, on brokers of any kind.
+"""``dramatiq``: messages processed by its workers, on any broker.
 
-A middleware would be told of a message that another one has skipped, and not of every way an actor ends. So the
-execution is begun around the actor's call, for the message that the worker just announced on the same thread.
+A middleware also sees messages that another one skips, and does not see every end of an actor. So the execution starts
+around the actor's call, for the message that the worker announced last on the same thread.
 """
 
 import threading
@@ -18,27 +18,27 @@ from .messages import HEADER, Message, MessageRecorder, stamp
 
 
 def instrument(tools: Tools) -> None:
-    """Record what workers run, and have their messages take the context along."""
-    recorder = MessageRecorder("dramatiq", tools.recording)
+    """Record the messages that workers process, and send the context in messages."""
+    recorder = MessageRecorder("dramatiq", tools.options)
     patches = tools.patches
-    at_hand = threading.local()
+    announced = threading.local()
 
     def emit_before(wrapped: Any, broker: Any, args: Any, kwargs: Any) -> Any:
         signal, message = args[0] if args else None, args[1] if len(args) > 1 else None
         if signal == "enqueue":
             guarded(_stamp, message)
         elif signal == "process_message":
-            at_hand.message = message
+            announced.message = message
         try:
             return wrapped(*args, **kwargs)
         except BaseException:  # raised again: a middleware skipped the message
-            at_hand.message = None
+            announced.message = None
             raise
 
     def call_actor(wrapped: Any, actor: Any, args: Any, kwargs: Any) -> Any:
-        message, at_hand.message = getattr(at_hand, "message", None), None
+        message, announced.message = getattr(announced, "message", None), None
         if message is None or guarded(getattr, message, "actor_name") != actor.actor_name:
-            return wrapped(*args, **kwargs)  # called directly, or within another one
+            return wrapped(*args, **kwargs)  # called directly, or by another actor
         return recorder.run(lambda: _message(message, actor, args, kwargs), actor.fn, wrapped, args, kwargs)
 
     def found_broker(module: ModuleType) -> None:
@@ -60,7 +60,7 @@ def instrument(tools: Tools) -> None:
 
 
 def _stamp(message: Any) -> None:
-    # One that has to wait goes to the worker first, which sends it to the actor's queue when its time has come.
+    # The worker first takes a delayed message, and sends it to the actor's queue when it is due.
     stamp(message.options, (message.options.get("eta") or 0) / 1e3)
 
 

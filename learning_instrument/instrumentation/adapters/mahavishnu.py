@@ -1,4 +1,4 @@
-"""``mahavishnu``: all its pools, by the class they have in common."""
+"""``mahavishnu``: all its pools, by their base class."""
 
 from types import ModuleType
 from typing import Any
@@ -12,15 +12,15 @@ from . import Tools
 
 
 def instrument(tools: Tools) -> None:
-    """Record what mahavishnu's pools execute."""
+    """Record the tasks of mahavishnu's pools."""
     patches = tools.patches
 
     def found_workers(module: ModuleType) -> None:
         original = vars(module.WorkerManager)["execute_task"]
-        call, locate = driver_for(original), locate_task(original, "task")
+        drive, locate = driver_for(original), locate_task(original, "task")
 
         def run_item(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-            return call(lambda: start_item(locate(manager, args, kwargs)), wrapped, args, kwargs)
+            return drive(lambda: start_item(locate(manager, args, kwargs)), wrapped, args, kwargs)
 
         patches.wrap(
             module.WorkerManager,
@@ -29,6 +29,6 @@ def instrument(tools: Tools) -> None:
         )
 
     patches.when_imported("mahavishnu.pools.base", lambda module: tools.instrument_target(module.BasePool))
-    # A batch goes to the workers past the pool's ``execute_task``, and comes back with one result for each worker,
-    # whatever the number of its tasks, and without errors.
+    # A batch is sent to the workers without the pool's ``execute_task``, and returns one result for each worker,
+    # whatever the number of tasks, and without errors.
     patches.when_imported("mahavishnu.workers.manager", found_workers)

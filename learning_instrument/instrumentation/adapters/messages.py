@@ -1,6 +1,6 @@
-"""Tasks that travel as messages of a queue: what a message takes along, and the run of what it asks for.
+"""Tasks sent as messages of a queue: puts context and time into messages, and records their execution.
 
-The clock is the wall's, for the worker may be another machine's.
+Times are of the wall clock: the worker may run on another machine.
 """
 
 import dataclasses
@@ -21,79 +21,79 @@ from ...recording.propagation import pack, unpack
 from ...recording.types import CallPlan, Pipeline
 from ...safety.guards import guarded
 from ...safety.sanitize import utf8
-from ..options import Recording
+from ..options import RecordingOptions
 from ..submitted_calls import records_itself
 
-#: Of a message: what we put there.
+#: The header, or option, of a message that holds context and time.
 HEADER: Final = "learning_instrument"
 _PLANS_LIMIT: Final = 4096
 
 
 def stamp(headers: MutableMapping[str, Any], not_before: float = 0.0) -> None:
-    """Put into *headers* of a message the context it is sent in, and when.
+    """Put the present context and time into *headers* of a message.
 
-    A message that is sent once more, to be retried, keeps the context it was first sent in.
+    A message that is sent again for a retry keeps its first context.
 
     Args:
-        headers: of a message that is about to be sent.
-        not_before: when it is meant to run, in seconds of Unix time: its wait begins then.
+        headers: the headers of a message about to be sent.
+        not_before: the earliest time to run it, in seconds of Unix time: its time in the queue starts then.
     """
     known = headers.get(HEADER)
     context = known.get("context") if isinstance(known, dict) else None
     if context is None:
         current = otel_context.get_current()
-        # Not the batch: whether anybody records the message is not known here, so the batch records its own items.
+        # Without the batch: it records its own items, for the worker may not be instrumented.
         context = pack(within(current, enclosing_of(current), None))
     headers[HEADER] = {"context": context, "sent": max(time.time(), not_before)}
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a worker knows of the message that it works off."""
+    """A message that a worker processes."""
 
     task_type: str
     task: Any
-    #: What was stamped, if it was.
+    #: The value of its header, if it has one.
     stamped: Any
-    #: Attributes of the execution, unless the task says otherwise.
+    #: Default attributes of the execution.
     attributes: Mapping[str, str | None]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class MessageRecorder:
-    """Records what the workers of some library run.
+    """Records the messages that the workers of a library process.
 
     Args:
-        pool_type: of the executions, unless the instrumentor was told one.
-        recording: what the instrumentor was told.
+        pool_type: the default pool type of the executions.
+        options: those of the instrumentor.
     """
 
-    def __init__(self, pool_type: str, recording: Recording) -> None:
-        self.recording = recording
-        self._options = dataclasses.replace(recording.options, pool_type=recording.options.pool_type or pool_type)
+    def __init__(self, pool_type: str, options: RecordingOptions) -> None:
+        self.options = options
+        self._capture = dataclasses.replace(options.capture, pool_type=options.capture.pool_type or pool_type)
         self._plans: dict[tuple[str, str], CallPlan] = {}
 
     def run(
         self, read: Callable[[], Message], original: Any, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        """Call *function* in the context that its message brings, as one execution.
+        """Call *function* in the context of its message, as one execution.
 
         Args:
-            read: answers what is known of the message. Where it fails, nothing is recorded.
-            original: the function that the user wrote, which may be recorded by itself.
-            function: what the worker calls.
+            read: returns the message. Where it fails, nothing is recorded.
+            original: the user's function, which may record itself.
+            function: the function that the worker calls.
             args: positional arguments of *function*.
             kwargs: keyword arguments of *function*.
         """
-        pipeline, call = self.recording.route(None), guarded(driver_for, function)
-        message = None if pipeline is None or call is None else guarded(read)
+        pipeline, drive = self.options.resolve(None), guarded(driver_for, function)
+        message = None if pipeline is None or drive is None else guarded(read)
         if message is None:
             return function(*args, **kwargs)
         token = otel_context.attach(guarded(_context_of, message.stamped) or otel_context.get_current())
         try:
             if records_itself(original):
                 return function(*args, **kwargs)
-            return call(lambda: start_guarded(self._begin, pipeline, message, original), function, args, kwargs)
+            return drive(lambda: start_guarded(self._begin, pipeline, message, original), function, args, kwargs)
         finally:
             otel_context.detach(token)
 
@@ -111,22 +111,22 @@ class MessageRecorder:
         name = f"{getattr(original, '__module__', '')}.{getattr(original, '__qualname__', task_type)}"
         plan = self._plans.get((task_type, name))
         if plan is None:
-            options = dataclasses.replace(self._options, task_type=utf8(task_type[:IDENTIFIER_LIMIT]))
-            plan = CallPlan(utf8(name), task_type, options, self.recording.request_hook, self.recording.response_hook)
+            capture = dataclasses.replace(self._capture, task_type=utf8(task_type[:IDENTIFIER_LIMIT]))
+            plan = CallPlan(utf8(name), task_type, capture, self.options.request_hook, self.options.response_hook)
             if len(self._plans) < _PLANS_LIMIT:
                 self._plans[task_type, name] = plan
         return plan
 
 
 def _context_of(stamped: Any) -> Context | None:
-    """Return the context that a message brings, and None where it brings none."""
+    """Return the context of a message, or None where it has none."""
     if not isinstance(stamped, dict):
         return None
     context = unpack(stamped["context"])
-    # An instrumentation of others may have carried the trace already, and opened a span for the worker.
+    # A foreign instrumentation may have propagated the trace already, and started a span for the worker.
     current = otel_context.get_current()
-    here, brought = _span_of(current), _span_of(context)
-    if here.is_valid and (not brought.is_valid or here.trace_id == brought.trace_id):
+    here, sent = _span_of(current), _span_of(context)
+    if here.is_valid and (not sent.is_valid or here.trace_id == sent.trace_id):
         context = within(current, enclosing_of(context), None)
     return with_wait(context, max(0.0, time.time() - stamped["sent"]))
 

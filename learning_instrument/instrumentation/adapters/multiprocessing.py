@@ -1,4 +1,4 @@
-"""``multiprocessing``: the functions that its pools of processes, and of threads, apply and map."""
+"""``multiprocessing``: functions applied and mapped by its pools of processes or threads."""
 
 from types import ModuleType
 from typing import Any, Final
@@ -7,16 +7,16 @@ import wrapt
 
 from . import Tools
 
-#: ``apply`` goes by ``apply_async``, and ``map``, ``starmap`` and their asynchronous forms by ``_map_async``.
+#: ``apply`` calls ``apply_async``; ``map``, ``starmap`` and their asynchronous forms call ``_map_async``.
 _METHODS: Final = ("apply_async", "_map_async", "imap", "imap_unordered")
 
 
 def instrument(tools: Tools) -> None:
-    """Record what is sent to ``multiprocessing.Pool`` and ``ThreadPool``."""
+    """Record functions submitted to ``multiprocessing.Pool`` and ``ThreadPool``."""
     recorder = tools.call_recorder("multiprocessing")
     patches = tools.patches
 
-    def carry_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if args:
             args = (recorder.wrap(args[0], instance), *args[1:])
         elif "func" in kwargs:
@@ -26,7 +26,7 @@ def instrument(tools: Tools) -> None:
     def found(module: ModuleType) -> None:
         for name in _METHODS:
             patches.wrap(
-                module.Pool, name, lambda original: wrapt.FunctionWrapper(original, carry_first, lambda: patches.active)
+                module.Pool, name, lambda original: wrapt.FunctionWrapper(original, wrap_first, lambda: patches.active)
             )
 
     patches.when_imported("multiprocessing.pool", found)
