@@ -6,13 +6,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from test_architecture import MAY_IMPORT
+from test_architecture import MAY_IMPORT, ONLY_IN
 
 import learning_instrument
-from learning_instrument import analytics, errors, maintenance, semconv, transfer
-from learning_instrument.columns import TABLE, Kind
+from learning_instrument import analytics, errors, maintenance, outcome, semconv, transfer
+from learning_instrument.columns import COLUMN_OF, TABLE, Kind
 from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.pipeline.metrics import BUCKETS, MOST_VALUES
+from learning_instrument.pipeline.pool_gauges import FIGURES
+from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.sqlite.migrations import STEPS
+from learning_instrument.storage.background_writer import CAPACITY, CROWDED
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "learning_instrument"
@@ -54,33 +58,52 @@ def test_columns_are_those_of_the_table():
         assert kind.removesuffix(", unique") == _TYPES[column.kind], column.name
         assert names(attribute) == ([] if column.key is None else [column.key]), column.name
         assert missing.endswith("marked") == (
-            column.default is not None or column.name in ("task_id", "cost_estimate")
+            column.default is not None or column.name in ("task_id", "cost_estimate", "duration_seconds")
         ), column.name
         if column.high in (1.0, 5, 100.0):
             assert range_ == f"{column.low:g} to {column.high:g}", column.name
+
+
+def test_settable_columns_are_named():
+    """Those that ``fields`` and ``set()`` take."""
+    (listed,) = re.findall(
+        r"^`fields` and `current_execution.*?take these columns(.*?)`set\(\)`\s+takes\s+precedence",
+        page("columns"),
+        re.S | re.M,
+    )
+
+    assert [name for name in names(listed) if name in COLUMN_OF] == sorted(SETTABLE)
+
+
+def test_reasons_of_losses_are_those_of_the_code():
+    """Each in the table."""
+    source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    reasons = set(re.findall(r"\.(?:lose|count_lost)\(\s*\"([^\"]+)\"", source))
+
+    assert {name for row in table(page("columns"), "reason") for name in names(row[0])} == reasons
 
 
 @pytest.mark.parametrize("name", ["model_calls", "feedback", "losses", "running", "reported_costs"])
 def test_other_tables_have_the_columns_that_are_named(database, name):
     """All of them, and no others."""
     (section,) = re.findall(rf"^## {name}\n(.*?)(?=^## )", page("columns"), re.S | re.M)
-    cells = [row[0] for row in table(section, "field")] if "| field |" in section else [section]
+    cells = [row[0] for row in table(section, "field")]
     stored = {row["name"] for row in database.query("SELECT name FROM pragma_table_info(?)", [name])}
 
-    found = {found for cell in cells for found in names(cell)} - {"private", "team", "public"}
-    assert found == stored
+    assert {found for cell in cells for found in names(cell)} == stored
 
 
 def test_views_are_those_of_the_file(database):
     """With their figures."""
     described = {names(view)[0]: names(key) for view, key, _ in table(page("columns"), "view")}
+    figures = {name for row in table(page("columns"), "figure") for name in names(row[0])}
     views = {row["name"] for row in database.query("SELECT name FROM sqlite_master WHERE type = 'view'")}
 
     assert set(described) == views
     for view, key in described.items():
         stored = [row["name"] for row in database.query("SELECT name FROM pragma_table_info(?)", [view])]
         assert stored[: len(key)] == key
-        assert all(f"`{column}`" in page("columns") for column in stored)
+        assert set(stored[len(key) :]) <= figures
 
 
 def test_every_table_of_the_file_is_named_or_private(database):
@@ -141,6 +164,8 @@ def test_attribute_keys_are_those_of_semconv():
     assert {key for key in keys if f"`{key}`" not in text and not key.startswith("exception")} == set()
     described = {name for row in table(text, "attribute") for name in names(row[0])}
     assert described <= keys
+    for row in table(text, "metric of"):
+        assert set(names(row[1])) <= keys
     for attribute, _, column in table(text, "attribute"):
         for name in names(column):
             (described_column,) = [each for each in TABLE if each.name == name]
@@ -156,6 +181,27 @@ def test_metrics_are_those_of_semconv():
     } == metrics
 
 
+def test_figures_of_pools_are_those_that_are_read():
+    """By all their names."""
+    described = [names(row[1]) for row in table(page("spans-and-metrics"), "figure")]
+
+    assert described == [list(figures) for figures in FIGURES.values()]
+
+
+def test_boundaries_and_limits_of_metrics_are_those_of_the_code():
+    """Of histograms, and of values."""
+    text = " ".join(page("spans-and-metrics").split())
+
+    assert f"{', '.join(f'{each:g}' for each in BUCKETS[:-1])} and {BUCKETS[-1]:g} seconds" in text
+    assert f"the first {MOST_VALUES} values are kept" in text
+
+
+def test_sizes_of_the_queue_are_those_of_the_writer():
+    """At which a call waits, and a row is lost."""
+    assert f"the queue holds {CROWDED:,} rows" in page("configuration")
+    assert f"the queue holds {CAPACITY:,} rows" in page("configuration")
+
+
 def test_schema_steps_are_those_of_the_migrations():
     """Numbered as the file is."""
     steps = [row[0] for row in table(page("schema"), "step")]
@@ -167,8 +213,21 @@ def test_outcomes_and_error_types_are_those_of_the_code():
     """Each in the table."""
     rows = table(page("outcomes"), "`outcome`")
 
-    assert [names(row[0]) for row in rows] == [[outcome.value] for outcome in Outcome]
+    assert [names(row[0]) for row in rows] == [[each.value] for each in Outcome]
     assert {name for row in rows for name in names(row[2])} == {each.value for each in ErrorType}
+
+
+def test_statuses_are_those_of_the_code():
+    """Each word judged as the page says."""
+    rows = table(page("outcomes").replace("   |", "|"), "status")
+
+    described = {names(outcome)[0]: set(names(words)) for words, outcome in rows}
+    assert described == {
+        "succeeded": outcome._SUCCESS_STATUSES,
+        "timeout": outcome._TIMEOUT_STATUSES,
+        "cancelled": outcome._CANCELLED_STATUSES,
+        "failed": outcome._FAILURE_STATUSES,
+    }
 
 
 def test_the_api_page_has_every_public_name():
@@ -193,6 +252,16 @@ def test_import_table_of_the_page_is_the_one_that_is_held():
 
     assert list(described) == list(MAY_IMPORT)
     assert described == {room: set(imports.split()) for room, imports in MAY_IMPORT.items()}
+
+
+def test_packages_of_others_are_where_the_page_says():
+    """And nowhere else."""
+    described = {names(row[0])[0]: names(row[1]) for row in table(ARCHITECTURE, "package")}
+
+    for package, places in ONLY_IN.items():
+        listed = [place.removesuffix("/") for place in described[package]] if places else []
+        assert listed == places.split(), package
+    assert set(described) == set(ONLY_IN)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "explanation").glob("*.md")), ids=lambda path: path.name)
