@@ -6,12 +6,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from ..errors import ConfigurationError
-from ..rollups.measures import NANO
+from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import totals
 from .intervals import normal_quantile
 
-PERIODS: Final = ("day", "week", "month", "quarter", "year")
+BURN_DOWN_PERIODS: Final = ("day", "week", "month", "quarter", "year")
 _HISTORY_DAYS: Final = 28
 #: A spread says something from so many days on.
 _FEWEST_DAYS: Final = 3
@@ -83,10 +83,10 @@ def burn_down(
     chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
     days = totals(database, ("day",), chosen, ("cost_nano", "unpriced"))
     spend = {datetime.fromisoformat(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
-    spent = sum(of_day.sums["cost_nano"] for day, of_day in spend.items() if day >= start) / NANO
+    spent = sum(of_day.sums["cost_nano"] for day, of_day in spend.items() if day >= start) / NANO_SCALE
     first = max(history, min(spend, default=today))
     daily = [
-        spend[day].sums["cost_nano"] / NANO if day in spend else 0.0
+        spend[day].sums["cost_nano"] / NANO_SCALE if day in spend else 0.0
         for day in (first + timedelta(days=number) for number in range((today - first).days))
     ]
     pace = _Pace.of(daily)
@@ -113,7 +113,7 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
     """Return the first moment of the *period* around *moment*, in UTC, and that of the next.
 
     Raises:
-        ConfigurationError: for a period that is none of :data:`PERIODS`.
+        ConfigurationError: for a period that is none of :data:`BURN_DOWN_PERIODS`.
     """
     today = moment.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     if period == "day":
@@ -123,7 +123,7 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
         return monday, monday + timedelta(days=7)
     months = {"month": 1, "quarter": 3, "year": 12}.get(period)
     if months is None:
-        raise ConfigurationError(f"Invalid period {period!r}: expected one of {', '.join(PERIODS)}.")
+        raise ConfigurationError(f"Invalid period {period!r}: expected one of {', '.join(BURN_DOWN_PERIODS)}.")
     first = today.replace(month=(today.month - 1) // months * months + 1, day=1)
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return first, first.replace(year=year, month=month + 1)

@@ -21,7 +21,7 @@ from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .significance import benjamini_hochberg
 
 Metric = Literal["success", "duration", "cost"]
-Verdict = Literal["better", "worse", "negligible", "no change", "too little data"]
+ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too little data"]
 
 #: How often each may report a change where there is none.
 LEVELS: Final[dict[Metric, float]] = {"success": 0.02, "duration": 0.01, "cost": 0.01}
@@ -56,7 +56,7 @@ class Change:
     """The change of one metric. Figures are None where there is too little data."""
 
     metric: Metric
-    verdict: Verdict
+    verdict: ChangeVerdict
     before_executions: int
     after_executions: int
     #: Success rates, or geometric means in seconds or US dollars, both over the same mix of tasks.
@@ -295,7 +295,7 @@ def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Seq
         size, least, is_better = abs(measured.effect), gate.success, measured.effect > 0
     else:
         size, least, is_better = abs(math.log(measured.effect)), math.log(gate.ratio), measured.effect < 1
-    verdict: Verdict = "no change"
+    verdict: ChangeVerdict = "no change"
     if is_believed:
         verdict = "negligible" if size < least else "better" if is_better else "worse"
     return Change(metric, verdict, before, after, **asdict(measured))

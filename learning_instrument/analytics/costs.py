@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..rollups.measures import IS_SCALED, LOG_SCALE, MICRO, NANO
+from ..rollups.measures import IS_SCALED, LOG_SCALE, MICRO_SCALE, NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from .calibration import Cell, LogRatios, fit, typical_error
 from .group_totals import Group, GroupTotals, totals
@@ -113,8 +113,8 @@ def costs(database: Queryable, selection: Selection | None = None) -> Costs:
         executions=whole.count("executions"),
         priced=whole.count("priced"),
         unpriced=whole.count("unpriced"),
-        cost_usd=whole.total("cost_nano", NANO, "priced"),
-        failures_cost_usd=whole.total("failure_nano", NANO, "priced"),
+        cost_usd=whole.total("cost_nano", NANO_SCALE, "priced"),
+        failures_cost_usd=whole.total("failure_nano", NANO_SCALE, "priced"),
         by_day=_by_day(groups),
         accuracy=_accuracy(whole),
         corrections=_corrections(ratios),
@@ -131,8 +131,8 @@ def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
         DaySpend(
             day=day,
             executions=of_day.count("executions"),
-            cost_usd=of_day.total("cost_nano", NANO, "priced"),
-            failures_cost_usd=of_day.total("failure_nano", NANO, "priced"),
+            cost_usd=of_day.total("cost_nano", NANO_SCALE, "priced"),
+            failures_cost_usd=of_day.total("failure_nano", NANO_SCALE, "priced"),
             unpriced=of_day.count("unpriced"),
         )
         for day, of_day in sums.items()
@@ -143,14 +143,14 @@ def _accuracy(whole: GroupTotals) -> EstimateAccuracy | None:
     within = wilson(whole.count("within_20"), whole.count("compared"))
     if within is None:
         return None
-    estimate, actual, off = (whole.sums[name] / NANO for name in ("estimate_nano", "actual_nano", "off_nano"))
+    estimate, actual, off = (whole.sums[name] / NANO_SCALE for name in ("estimate_nano", "actual_nano", "off_nano"))
     return EstimateAccuracy(
         compared=whole.count("compared"),
         estimate_usd=estimate,
         actual_usd=actual,
         bias=(estimate - actual) / actual if actual else None,
         wape=off / actual if actual else None,
-        mape=whole.mean("off_e6", MICRO, "off_rated"),
+        mape=whole.mean("off_e6", MICRO_SCALE, "off_rated"),
         within_20_percent=within,
     )
 

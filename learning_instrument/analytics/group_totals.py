@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from ..rollups import histograms
 from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube
-from ..rollups.measures import BIN, QUEUE_BIN, source
-from ..rollups.measures import totals as sums
-from ..sqlite.executions import BUCKETS, DIMENSIONS
+from ..rollups.measures import BIN, QUEUE_BIN, source, sum_measures
+from ..sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
 
@@ -135,7 +134,7 @@ class _Question:
 
     def _of_cells(self, cube: Cube) -> str:
         def column(name: str) -> str:
-            return f"substr(bucket, 1, {_LENGTH[name]})" if name in BUCKETS else name
+            return f"substr(bucket, 1, {_LENGTH[name]})" if name in TIME_BUCKETS else name
 
         filters = "".join(f" AND {name} = :{name}" for name in self.selection.values)
         added = ", ".join(f"total({name}) AS {name}" for name in self.names)
@@ -148,7 +147,7 @@ class _Question:
     def _of_rows(self, table: str, sign: int, condition: str) -> str:
         found = f"group_concat({self.bin})" if self.bin else "NULL"
         return (
-            f"SELECT {self._keys(DIMENSIONS.__getitem__)}{sign} AS sign, {sums(self.names)}, NULL AS cells,"
+            f"SELECT {self._keys(DIMENSIONS.__getitem__)}{sign} AS sign, {sum_measures(self.names)}, NULL AS cells,"
             f" {found} AS bins FROM {source(table, condition, self.names)}{self._group_by()}"
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ..rollups.measures import NANO
+from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
 from .group_totals import totals
@@ -73,15 +73,15 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         count = group.count("executions")
         success = wilson(group.count("succeeded"), count)
         assert success is not None, "a group has executions"
-        tiers.append(TierSummary(tier, count, success, group.total("cost_nano", NANO, "priced")))
+        tiers.append(TierSummary(tier, count, success, group.total("cost_nano", NANO_SCALE, "priced")))
     first, last = _span(database, chosen)
     return Summary(
         executions=executions,
         success=wilson(round(whole["succeeded"]), executions),
         outcomes={outcome: round(whole[name]) for outcome, name in _OUTCOMES.items() if whole[name]},
         tiers=tuple(sorted(tiers, key=lambda tier: -tier.executions)),
-        cost_usd=whole["cost_nano"] / NANO if whole["priced"] else None,
-        failures_cost_usd=whole["failure_nano"] / NANO if whole["priced"] else None,
+        cost_usd=whole["cost_nano"] / NANO_SCALE if whole["priced"] else None,
+        failures_cost_usd=whole["failure_nano"] / NANO_SCALE if whole["priced"] else None,
         priced=round(whole["priced"]),
         unpriced=round(whole["unpriced"]),
         losses=_losses(database, chosen),

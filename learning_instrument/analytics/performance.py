@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError
-from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
-from ..sqlite.executions import BUCKETS, DIMENSIONS
+from ..rollups.measures import MICRO_SCALE, NANO_SCALE, QUALITY_SCALE
+from ..sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import Group, GroupTotals, totals
 from .intervals import Proportion, wilson
@@ -79,7 +79,7 @@ def performance(
     dimensions = _dimensions(by)
     groups = totals(database, dimensions, selection or Selection(), _MEASURES, with_durations=True)
     answers = [_performance(group, of_group) for group, of_group in groups.items()]
-    if not set(dimensions) & set(BUCKETS):
+    if not set(dimensions) & set(TIME_BUCKETS):
         answers.sort(key=lambda answer: -answer.executions)
     return answers
 
@@ -110,11 +110,11 @@ def queue_waits(
             of_group.quantile(0.5),
             of_group.quantile(0.95),
             of_group.quantile(0.99),
-            of_group.mean("queue_us", MICRO, "queued"),
+            of_group.mean("queue_us", MICRO_SCALE, "queued"),
         )
         for group, of_group in groups.items()
     ]
-    if not set(dimensions) & set(BUCKETS):
+    if not set(dimensions) & set(TIME_BUCKETS):
         answers.sort(key=lambda answer: -answer.executions)
     return answers
 
@@ -140,11 +140,11 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         p50_seconds=of_group.quantile(0.5),
         p95_seconds=of_group.quantile(0.95),
         p99_seconds=of_group.quantile(0.99),
-        mean_seconds=of_group.mean("duration_us", MICRO, "timed"),
-        mean_queue_seconds=of_group.mean("queue_us", MICRO, "queued"),
+        mean_seconds=of_group.mean("duration_us", MICRO_SCALE, "timed"),
+        mean_queue_seconds=of_group.mean("queue_us", MICRO_SCALE, "queued"),
         mean_quality=of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
-        cost_usd=of_group.total("cost_nano", NANO, "priced"),
-        cost_per_success_usd=of_group.mean("cost_nano", NANO, "priced_succeeded"),
+        cost_usd=of_group.total("cost_nano", NANO_SCALE, "priced"),
+        cost_per_success_usd=of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
         unpriced=of_group.count("unpriced"),
         input_tokens=None if inputs is None else round(inputs),
         output_tokens=None if outputs is None else round(outputs),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..rollups.measures import MICRO, NANO, QUALITY_SCALE
+from ..rollups.measures import MICRO_SCALE, NANO_SCALE, QUALITY_SCALE
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import GroupTotals, totals
 
@@ -54,9 +54,9 @@ def _figures(of_group: GroupTotals, with_queue: bool) -> dict[str, Any]:
         "executions": executions,
         "succeeded": succeeded,
         "success_rate": succeeded / executions,
-        "mean_duration_seconds": of_group.mean("duration_us", MICRO, "timed"),
+        "mean_duration_seconds": of_group.mean("duration_us", MICRO_SCALE, "timed"),
         "mean_quality": of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
-        "cost_usd": of_group.total("cost_nano", NANO, "priced"),
-        "cost_per_success_usd": of_group.mean("cost_nano", NANO, "priced_succeeded"),
+        "cost_usd": of_group.total("cost_nano", NANO_SCALE, "priced"),
+        "cost_per_success_usd": of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
     }
-    return figures | ({"mean_queue_seconds": of_group.mean("queue_us", MICRO, "queued")} if with_queue else {})
+    return figures | ({"mean_queue_seconds": of_group.mean("queue_us", MICRO_SCALE, "queued")} if with_queue else {})

@@ -44,7 +44,7 @@ class Output(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column of a table.
 
     Args:
@@ -75,7 +75,7 @@ class Column:
 
 def render(
     rows: Sequence[Any],
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     output: Output,
     *,
     document: Any = None,
@@ -107,7 +107,7 @@ def print_json(document: Any, indent: int | None = 2) -> None:
     write(json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False))
 
 
-def print_csv(rows: Sequence[Any], columns: Sequence[Column], with_heading: bool = True) -> None:
+def print_csv(rows: Sequence[Any], columns: Sequence[TableColumn], with_heading: bool = True) -> None:
     """Print all that is in *rows*; where there are none, the names of *columns*."""
     values = [plain(_flat(row)) for row in rows]
     names = list(values[0]) if values else [column.name for column in columns]
@@ -142,7 +142,7 @@ def fitted(line: str) -> str:
     return set_cell_size(line, terminal_width() - 1).rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def print_table(rows: Sequence[Any], columns: Sequence[Column], nothing: str) -> None:
+def print_table(rows: Sequence[Any], columns: Sequence[TableColumn], nothing: str) -> None:
     """Print *rows* as a table that fits the terminal, or in full where there is none."""
     if not rows:
         write(nothing)
@@ -152,7 +152,7 @@ def print_table(rows: Sequence[Any], columns: Sequence[Column], nothing: str) ->
         write(_aligned(rows, columns), end="")
 
 
-def print_section(title: str, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+def print_section(title: str, rows: Sequence[Any], columns: Sequence[TableColumn]) -> None:
     """Print *rows* below a title, or nothing where there are none."""
     if rows:
         write(f"\n{title}")
@@ -170,7 +170,7 @@ def print_note(note: str) -> None:
     write(textwrap.fill(note, terminal_width()) if is_terminal() else note)
 
 
-def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int, colour: bool = True) -> str:
+def table_of(rows: Sequence[Any], columns: Sequence[TableColumn], width: int, colour: bool = True) -> str:
     """Return a table of *rows* whose lines are at most *width* characters wide."""
     cells = {column.name: [column.cell(row) for row in rows] for column in columns}
     wanted = {column.name: max(cell_len(text) for text in (column.heading, *cells[column.name])) for column in columns}
@@ -254,7 +254,7 @@ def _writes_unicode() -> bool:
     return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
-def _columns_that_fit(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> list[Column]:
+def _columns_that_fit(columns: Sequence[TableColumn], wanted: Mapping[str, int], width: int) -> list[TableColumn]:
     shown = list(columns)
     while _least_width(shown, wanted) > width:
         last = max(shown, key=lambda column: column.rank)
@@ -264,15 +264,15 @@ def _columns_that_fit(columns: Sequence[Column], wanted: Mapping[str, int], widt
     return shown
 
 
-def _least_width(columns: Sequence[Column], wanted: Mapping[str, int]) -> int:
+def _least_width(columns: Sequence[TableColumn], wanted: Mapping[str, int]) -> int:
     return sum(_least(column, wanted) for column in columns) + _GAP * (len(columns) - 1)
 
 
-def _least(column: Column, wanted: Mapping[str, int]) -> int:
+def _least(column: TableColumn, wanted: Mapping[str, int]) -> int:
     return min(wanted[column.name], column.least) if column.is_text else wanted[column.name]
 
 
-def _widths(columns: Sequence[Column], wanted: Mapping[str, int], width: int) -> dict[str, int]:
+def _widths(columns: Sequence[TableColumn], wanted: Mapping[str, int], width: int) -> dict[str, int]:
     """Share the remaining width equally among the texts; none gets more than it needs."""
     widths = {column.name: _least(column, wanted) for column in columns}
     left = width - _least_width(columns, wanted)
@@ -286,7 +286,7 @@ def _widths(columns: Sequence[Column], wanted: Mapping[str, int], width: int) ->
     return widths
 
 
-def _aligned(rows: Sequence[Any], columns: Sequence[Column]) -> str:
+def _aligned(rows: Sequence[Any], columns: Sequence[TableColumn]) -> str:
     lines = [[column.heading for column in columns], *([column.cell(row) for column in columns] for row in rows)]
     widths = [max(cell_len(line[number]) for line in lines) for number in range(len(columns))]
     return "".join(

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 #: Seconds: from 10 ms to 2 h.
-BUCKETS: Final = (
+DURATION_BUCKETS: Final = (
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
     7200.0,
 )  # fmt: skip
@@ -238,7 +238,7 @@ class ExecutionMetrics:
                 execution = reference()
                 if execution is None and running is self.own_running:
                     running.by_id.pop(execution_id, None)  # it was abandoned, and no one else removes it
-                if execution is None or execution.pipeline.metrics is not self:
+                if execution is None or execution.pipeline.record_metrics != self.ended:
                     continue
                 attributes_so_far = execution.attributes_so_far()
                 if attributes_so_far is not None:  # None while it ends
@@ -394,7 +394,7 @@ def observe_pool(pool: Any, read: Read | None = None, *, meter_provider: MeterPr
 
 
 def _histogram(meter: Meter, metric: tuple[str, str, str]) -> Histogram:
-    return meter.create_histogram(*metric, explicit_bucket_boundaries_advisory=BUCKETS)
+    return meter.create_histogram(*metric, explicit_bucket_boundaries_advisory=DURATION_BUCKETS)
 
 
 def _observable(create: Callable[..., object], metric: tuple[str, str, str], callback: Callable[..., Any]) -> None:

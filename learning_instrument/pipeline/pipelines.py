@@ -93,16 +93,17 @@ def _pipeline(
     if published is not None:
         published.count_running(processor.running)
         processor.add_totals_listener(published.totals_known)
+    private = PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider)
     return Pipeline(
         tracer=tracer,
-        private_tracer=PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider),
+        start_private_span=private.start_private_span,
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
         running=processor.running,
         set_attributes=set_valid_attributes,
         deliver_call=processor.record_call,
-        metrics=published,
+        record_metrics=None if published is None else published.ended,
         measures_resources=Installed.measures_resources,
     )
 

@@ -137,4 +137,6 @@ def _spans_and_metrics(options: PipelineOptions) -> Pipeline:
     from .metrics import metrics_of
 
     metrics = metrics_of(options.meter_provider)
-    return Pipeline(tracer, metrics=metrics, running=None if metrics is None else metrics.own_running)
+    if metrics is None:
+        return Pipeline(tracer)
+    return Pipeline(tracer, record_metrics=metrics.ended, running=metrics.own_running)

@@ -94,7 +94,9 @@ class Execution:
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
         self._started = started = time.time_ns() if started is None else started
         self._span = self._recorded = span = start_host_span(pipeline.tracer, name, context, started)
-        if pipeline.private_tracer is not None and not (span.is_recording() and isinstance(span, pipeline.readable)):
+        if pipeline.start_private_span is not None and not (
+            span.is_recording() and isinstance(span, pipeline.readable)
+        ):
             self._recorded = self._start_private_span(None if enclosing is None else enclosing._recorded)
         ids = self._recorded.get_span_context()
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
@@ -237,7 +239,7 @@ class Execution:
             )  # the hook's attributes may have displaced some of ours
         if recorded is not self._span:
             pipeline.set_attributes(self._span, attributes)
-        elif not is_whole and pipeline.private_tracer is not None:
+        elif not is_whole and pipeline.start_private_span is not None:
             recorded = self._start_private_span(None)
             pipeline.set_attributes(recorded, attributes)
         spans = (recorded,) if recorded is self._span else (recorded, self._span)
@@ -248,8 +250,8 @@ class Execution:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
-        if pipeline.metrics is not None:  # before it is stored: its model calls may be added up right then
-            pipeline.metrics.ended(attributes, self._span)
+        if pipeline.record_metrics is not None:  # before it is stored: its model calls may be added up right then
+            pipeline.record_metrics(attributes, self._span)
         self._release(recorded)
         end_time = self._started + elapsed
         for span in spans:
@@ -266,9 +268,10 @@ class Execution:
 
     def _start_private_span(self, above: Span | None) -> Span:
         """Start a private span in place of the host's, which does not record, or not everything."""
-        assert self._pipeline.private_tracer is not None
+        start = self._pipeline.start_private_span
+        assert start is not None
         name = _span_name(self._task_type)
-        return self._pipeline.private_tracer.start_private_span(self._span, name, self._outer, self._started, above)
+        return start(self._span, name, self._outer, self._started, above)
 
     def _release(self, recorded: Span) -> None:
         """Release the task's objects: a context copied by a background task may live on."""

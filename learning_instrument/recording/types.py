@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
@@ -13,22 +13,6 @@ from .in_flight import InFlight
 
 RequestHook = Callable[[Span, Any, Any], object]
 ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
-
-
-class PrivateTracer(Protocol):
-    """Starts spans for executions that the host's tracing does not record."""
-
-    def start_private_span(
-        self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None
-    ) -> Span:
-        """Start a span that records; it has the ids of *host_span* where that has its own."""
-
-
-class Metrics(Protocol):
-    """Publishes executions as metrics."""
-
-    def ended(self, attributes: Mapping[str, Any], span: Span) -> None:
-        """Take the attributes and the span of an ended execution."""
 
 
 def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
@@ -42,7 +26,8 @@ class Pipeline:
     """Where executions go: the host's tracer, the private one, and the functions that take the finished span."""
 
     tracer: Tracer
-    private_tracer: PrivateTracer | None = None
+    #: ``(host_span, name, context, start_time, enclosing) -> span``: starts a span that records in place of the host's.
+    start_private_span: Callable[[Span, str, Context, int, Span | None], Span] | None = None
     #: Spans of this class can be read back; others need a private span.
     readable: type = Span
     deliver: Callable[[Any], object] | None = None
@@ -52,8 +37,8 @@ class Pipeline:
     lose: Callable[[BaseException], object] | None = None
     #: The executions in flight.
     running: InFlight | None = None
-    #: Publishes executions as metrics.
-    metrics: Metrics | None = None
+    #: Takes the attributes and the span of an ended execution, for metrics.
+    record_metrics: Callable[[Mapping[str, Any], Span], object] | None = None
     #: Whether processor time and memory are measured.
     measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.

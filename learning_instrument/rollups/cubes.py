@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..sqlite.executions import DIMENSIONS
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
-from .measures import BIN, MEASURES, source, totals
+from .measures import BIN, MEASURES, source, sum_measures
 
 #: Raised when measures or bins change their meaning; roll-ups of another version are rebuilt.
 VERSION: Final = 1
@@ -171,7 +171,7 @@ def _collect(
     keys = ", ".join(DIMENSIONS[name] for name in ("hour", *_KEYS))
     numbers = ", ".join(str(number + 1) for number in range(1 + len(_KEYS)))
     found = connection.execute(
-        f"SELECT {keys}, {totals(_NAMES)}, group_concat({BIN}) FROM {source(table, condition, _NAMES)}"
+        f"SELECT {keys}, {sum_measures(_NAMES)}, group_concat({BIN}) FROM {source(table, condition, _NAMES)}"
         f" GROUP BY {numbers}",
         parameters,
     )

@@ -6,8 +6,8 @@ subtracted again exactly.
 
 from typing import Final
 
-NANO: Final = 1e9
-MICRO: Final = 1e6
+NANO_SCALE: Final = 1e9
+MICRO_SCALE: Final = 1e6
 QUALITY_SCALE: Final = 1e4
 LOG_SCALE: Final = 1e5
 
@@ -67,25 +67,25 @@ MEASURES: Final = {
     "cancelled": "outcome = 'cancelled'",
     "lost": "outcome = 'lost'",
     "timed": "is_timed",
-    "duration_us": _where("is_timed", _whole("duration_seconds", MICRO)),
+    "duration_us": _where("is_timed", _whole("duration_seconds", MICRO_SCALE)),
     "queued": "queue_seconds IS NOT NULL",
-    "queue_us": _whole("queue_seconds", MICRO),
+    "queue_us": _whole("queue_seconds", MICRO_SCALE),
     "rated": "quality_score IS NOT NULL",
     "quality_e4": _whole("quality_score", QUALITY_SCALE),
     "priced": "is_priced",
     "priced_succeeded": "is_priced AND success",
-    "cost_nano": _where("is_priced", _whole("actual_cost", NANO)),
-    "failure_nano": _where("is_priced AND NOT success", _whole("actual_cost", NANO)),
+    "cost_nano": _where("is_priced", _whole("actual_cost", NANO_SCALE)),
+    "failure_nano": _where("is_priced AND NOT success", _whole("actual_cost", NANO_SCALE)),
     "unpriced": "cost_source IS 'unpriced'",
     "counted": "input_tokens IS NOT NULL OR output_tokens IS NOT NULL",
     "input_tokens": _whole("input_tokens", 1.0),
     "output_tokens": _whole("output_tokens", 1.0),
     "compared": "is_compared",
-    "estimate_nano": _where("is_compared", _whole("cost_estimate", NANO)),
-    "actual_nano": _where("is_compared", _whole("actual_cost", NANO)),
-    "off_nano": _where("is_compared", _whole(_OFF, NANO)),
+    "estimate_nano": _where("is_compared", _whole("cost_estimate", NANO_SCALE)),
+    "actual_nano": _where("is_compared", _whole("actual_cost", NANO_SCALE)),
+    "off_nano": _where("is_compared", _whole(_OFF, NANO_SCALE)),
     "off_rated": "is_compared AND actual_cost > 0",
-    "off_e6": _where("is_compared AND actual_cost > 0", _whole(f"{_OFF} / actual_cost", MICRO)),
+    "off_e6": _where("is_compared AND actual_cost > 0", _whole(f"{_OFF} / actual_cost", MICRO_SCALE)),
     "within_20": f"is_compared AND {_OFF} <= 0.2 * actual_cost",
     "scaled": "ratio IS NOT NULL",
     "log_e5": "log",
@@ -98,7 +98,7 @@ BIN: Final = _where("is_timed", f"(SELECT bin {_LOW.format('duration_seconds')})
 QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('queue_seconds')})")
 
 #: The columns of an execution that measures and dimensions are made of.
-COLUMNS: Final = (
+SOURCE_COLUMNS: Final = (
     "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
     "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
     "output_tokens", "defaulted",
@@ -106,7 +106,7 @@ COLUMNS: Final = (
 _NEED_RATIO: Final = frozenset(("scaled", "log_e5", "log2_e10"))
 
 
-def totals(names: tuple[str, ...]) -> str:
+def sum_measures(names: tuple[str, ...]) -> str:
     """Return the SQL of the sums of the measures *names* over the rows of :func:`source`, each under its name."""
     # total() does not overflow; a float is exact up to 2^53.
     return ", ".join(f"total({MEASURES[name]}) AS {name}" for name in names)
@@ -116,12 +116,12 @@ def source(table: str, condition: str, names: tuple[str, ...]) -> str:
     """Return the SQL of the rows that measures are summed over: *table*, with the facts that *names* need.
 
     Args:
-        table: ``executions``, or one that has its :data:`COLUMNS`.
+        table: ``executions``, or one that has its :data:`SOURCE_COLUMNS`.
         condition: the SQL after WHERE.
         names: the measures.
     """
     needs_ratio = not _NEED_RATIO.isdisjoint(names)
-    columns = ", ".join((*COLUMNS, "worker_id") if table == "executions" else COLUMNS)
+    columns = ", ".join((*SOURCE_COLUMNS, "worker_id") if table == "executions" else SOURCE_COLUMNS)
     facts = "".join(f", {sql} AS {name}" for name, sql in _FACTS.items() if needs_ratio or name != "ratio")
     # LIMIT -1 keeps SQLite from merging the queries: each fact would be worked out again for every measure.
     rows = f"(SELECT {columns}{facts} FROM {table} WHERE {condition} LIMIT -1)"

@@ -48,4 +48,4 @@ DIMENSIONS: Final = {
     "hour": "substr(timestamp, 1, 13)",
 }
 #: Those that are parts of the time.
-BUCKETS: Final = ("day", "hour")
+TIME_BUCKETS: Final = ("day", "hour")

@@ -23,7 +23,7 @@ from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
 from ..timestamps import iso
 from .slices import FEEDBACK
-from .sources import STDIN, SourceBatch, reader_of
+from .sources import STDIN, SourceBatch, source_reader
 from .validation import row_of, timestamp_of
 
 Progress = Callable[[str, int, int], None]
@@ -94,7 +94,7 @@ def import_executions(
         database = database.path
     path = os.path.abspath(os.path.expanduser(os.fsdecode(database)))
     names = [os.fsdecode(file) for file in files]
-    readers = [(name, reader_of(name)) for name in names]
+    readers = [(name, source_reader(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
         raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")
     tell = progress or (lambda what, done, of: None)

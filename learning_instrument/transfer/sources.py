@@ -54,7 +54,7 @@ class SourceBatch(NamedTuple):
     reported_costs: Mapping[str, float] = MappingProxyType({})
 
 
-def reader_of(path: str) -> Callable[[], Iterator[SourceBatch]]:
+def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
     """Return a reader of the file, or of the standard input for ``-``.
 
     Raises:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, burn_down
-from learning_instrument.analytics.burndown import PERIODS, period_around
+from learning_instrument.analytics.burndown import BURN_DOWN_PERIODS, period_around
 from learning_instrument.errors import ConfigurationError
 
 NOW = datetime(2026, 11, 15, 12, tzinfo=timezone.utc)
@@ -134,7 +134,7 @@ def test_unknown_period_is_refused(database):
 
 @given(
     moment=st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)),
-    period=st.sampled_from(PERIODS),
+    period=st.sampled_from(BURN_DOWN_PERIODS),
 )
 def test_periods_follow_each_other(moment, period):
     """Each moment is in one, which ends where the next begins."""

@@ -29,7 +29,7 @@ from learning_instrument import (
 )
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.pipeline import metrics as metrics_module
-from learning_instrument.pipeline.metrics import BUCKETS, MOST_VALUES, OTHER, metrics_of
+from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES, OTHER, metrics_of
 
 DURATION = "learning_instrument.execution.duration"
 EXECUTIONS = "learning_instrument.executions"
@@ -102,8 +102,8 @@ def test_duration_is_a_histogram_in_seconds(measured, host):
     metric = host.metrics()[DURATION]
     (point,) = metric.data.data_points
     assert metric.unit == "s"
-    assert point.explicit_bounds == BUCKETS
-    assert (BUCKETS[0], BUCKETS[-1]) == (0.01, 7200.0)
+    assert point.explicit_bounds == DURATION_BUCKETS
+    assert (DURATION_BUCKETS[0], DURATION_BUCKETS[-1]) == (0.01, 7200.0)
     assert point.count == 1
     assert 0 < point.sum < 60
     assert point.attributes == {POOL: "SyncPool", TIER: "small", TYPE: "review", OUTCOME: "succeeded"}

@@ -21,7 +21,7 @@ from learning_instrument.database import store_of
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import cubes
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
-from learning_instrument.rollups.measures import COLUMNS, MEASURES
+from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.executions import DIMENSIONS
 from learning_instrument.sqlite.migrations import CHANGE_COLUMNS
@@ -381,7 +381,7 @@ def test_tables_have_what_measures_and_cubes_say(target):
     for cube in CUBES:
         names = [name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")]
         assert names == ["bucket", *cube.keys, *MEASURES, "histogram"]
-    assert CHANGE_COLUMNS == COLUMNS
+    assert CHANGE_COLUMNS == SOURCE_COLUMNS
 
 
 def test_retention_is_seen(target, asked):

@@ -11,26 +11,36 @@ from ...errors import ConfigurationError
 from ...sqlite.selection import Selection
 from .. import formatting
 from ..options import Question, reporting_command
-from ..rendering import Column, Output, fields_of, plain, print_csv, print_fields, print_json, print_note, print_section
+from ..rendering import (
+    Output,
+    TableColumn,
+    fields_of,
+    plain,
+    print_csv,
+    print_fields,
+    print_json,
+    print_note,
+    print_section,
+)
 
 _CHANGE_COLUMNS: Final = (
-    Column("metric", "metric"),
-    Column("verdict", "verdict", style=formatting.verdict_style),
-    Column("before", "before", is_number=True, rank=4),
-    Column("after", "after", is_number=True, rank=4),
-    Column("effect", "change", is_number=True),
-    Column("interval", "95% interval", rank=2),
-    Column("p_value", "p", formatting.p_value, is_number=True, rank=3),
-    Column("detectable", "detectable change", is_number=True, rank=1),
+    TableColumn("metric", "metric"),
+    TableColumn("verdict", "verdict", style=formatting.verdict_style),
+    TableColumn("before", "before", is_number=True, rank=4),
+    TableColumn("after", "after", is_number=True, rank=4),
+    TableColumn("effect", "change", is_number=True),
+    TableColumn("interval", "95% interval", rank=2),
+    TableColumn("p_value", "p", formatting.p_value, is_number=True, rank=3),
+    TableColumn("detectable", "detectable change", is_number=True, rank=1),
 )
 _CELL_COLUMNS: Final = (
-    Column("task_type", "task type", is_text=True),
-    Column("model_tier", "tier", is_text=True),
-    Column("before_executions", "before", "{:,}".format, is_number=True, rank=3),
-    Column("after_executions", "after", "{:,}".format, is_number=True, rank=3),
-    Column("success", "success", style=formatting.verdict_style),
-    Column("duration", "duration", style=formatting.verdict_style, rank=1),
-    Column("cost", "cost", style=formatting.verdict_style, rank=2),
+    TableColumn("task_type", "task type", is_text=True),
+    TableColumn("model_tier", "tier", is_text=True),
+    TableColumn("before_executions", "before", "{:,}".format, is_number=True, rank=3),
+    TableColumn("after_executions", "after", "{:,}".format, is_number=True, rank=3),
+    TableColumn("success", "success", style=formatting.verdict_style),
+    TableColumn("duration", "duration", style=formatting.verdict_style, rank=1),
+    TableColumn("cost", "cost", style=formatting.verdict_style, rank=2),
 )
 #: Metric -> how its values, and how a change of it, are written.
 _WRITTEN: Final = {
@@ -85,7 +95,9 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
         named = {"before": before, "after": after, "regression": found.regression, "price_tables": tables}
         print_json({**named, **plain(found)})
     elif question.output is Output.CSV:
-        print_csv(list(_csv_rows(found)), (Column("task_type", ""), Column("model_tier", ""), *_CHANGE_COLUMNS))
+        print_csv(
+            list(_csv_rows(found)), (TableColumn("task_type", ""), TableColumn("model_tier", ""), *_CHANGE_COLUMNS)
+        )
     else:
         _print(found, before, after, tables)
     if found.regression:

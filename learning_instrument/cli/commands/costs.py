@@ -6,12 +6,12 @@ from typing import Final
 import click
 
 from ...analytics import BurnDown, Costs, EstimateAccuracy, burn_down, costs, price_tables
-from ...analytics.burndown import PERIODS
+from ...analytics.burndown import BURN_DOWN_PERIODS
 from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import (
-    Column,
     Output,
+    TableColumn,
     bar,
     fields_of,
     plain,
@@ -24,20 +24,20 @@ from ..rendering import (
 )
 
 _DAY_COLUMNS: Final = (
-    Column("day", "day"),
-    Column("executions", "executions", "{:,}".format, is_number=True, rank=3),
-    Column("cost_usd", "cost", formatting.dollars, is_number=True),
-    Column("failures_cost_usd", "on failures", formatting.dollars, is_number=True, rank=2),
+    TableColumn("day", "day"),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=3),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True),
+    TableColumn("failures_cost_usd", "on failures", formatting.dollars, is_number=True, rank=2),
 )
-_UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1)
-_BAR: Final = Column("bar", "", is_text=True, rank=4)
+_UNPRICED: Final = TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1)
+_BAR: Final = TableColumn("bar", "", is_text=True, rank=4)
 _CORRECTION_COLUMNS: Final = (
-    Column("task_type", "task type", is_text=True),
-    Column("model_tier", "tier", is_text=True),
-    Column("factor", "multiply by", formatting.times, is_number=True),
-    Column("compared", "learned from", "{:,}".format, is_number=True, rank=1),
-    Column("raw_factor", "own factor", formatting.times, is_number=True, rank=2),
-    Column("weight", "own weight", formatting.share, is_number=True, rank=3),
+    TableColumn("task_type", "task type", is_text=True),
+    TableColumn("model_tier", "tier", is_text=True),
+    TableColumn("factor", "multiply by", formatting.times, is_number=True),
+    TableColumn("compared", "learned from", "{:,}".format, is_number=True, rank=1),
+    TableColumn("raw_factor", "own factor", formatting.times, is_number=True, rank=2),
+    TableColumn("weight", "own weight", formatting.share, is_number=True, rank=3),
 )
 #: How many corrections are listed.
 _LISTED: Final = 20
@@ -45,7 +45,9 @@ _LISTED: Final = 20
 
 @reporting_command("costs")
 @click.option("--budget", metavar="USD", type=float, help="Forecast how long this amount lasts.")
-@click.option("--period", default="month", type=click.Choice(PERIODS), show_default=True, help="Of the budget, in UTC.")
+@click.option(
+    "--period", default="month", type=click.Choice(BURN_DOWN_PERIODS), show_default=True, help="Of the budget, in UTC."
+)
 @click.option(
     "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
 )

@@ -7,13 +7,13 @@ import click
 from ...maintenance.doctor import Finding, Severity, examine
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
-from ..rendering import Column, Output, print_note, render
+from ..rendering import Output, TableColumn, print_note, render
 
 _COLUMNS = (
-    Column("severity", "severity", lambda severity: severity.value),
-    Column("check", "check"),
-    Column("what", "what", is_text=True),
-    Column("remedy", "remedy", is_text=True),
+    TableColumn("severity", "severity", lambda severity: severity.value),
+    TableColumn("check", "check"),
+    TableColumn("what", "what", is_text=True),
+    TableColumn("remedy", "remedy", is_text=True),
 )
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 

@@ -9,19 +9,19 @@ from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
 from ...timestamps import moment
 from .. import formatting
 from ..options import Question, reporting_command
-from ..rendering import Column, Output, fields_of, print_fields, print_note, render, write
+from ..rendering import Output, TableColumn, fields_of, print_fields, print_note, render, write
 
 _COLUMNS: Final = (
-    Column("executions", "count", "{:,}".format, is_number=True),
-    Column("template", "message", is_text=True, least=30),
-    Column("error_type", "kind", rank=3),
-    Column("exception_type", "exception", is_text=True, rank=4),
-    Column("first_seen", "first seen", formatting.when, rank=6),
-    Column("last_seen", "last seen", formatting.when, rank=2),
-    Column("where", "mostly in", is_text=True, rank=5),
-    Column("example", "example", formatting.short_id, rank=7),
+    TableColumn("executions", "count", "{:,}".format, is_number=True),
+    TableColumn("template", "message", is_text=True, least=30),
+    TableColumn("error_type", "kind", rank=3),
+    TableColumn("exception_type", "exception", is_text=True, rank=4),
+    TableColumn("first_seen", "first seen", formatting.when, rank=6),
+    TableColumn("last_seen", "last seen", formatting.when, rank=2),
+    TableColumn("where", "mostly in", is_text=True, rank=5),
+    TableColumn("example", "example", formatting.short_id, rank=7),
 )
-_NEWS: Final = Column("news", "news", rank=1, style=lambda news: "red" if news == "new" else "yellow")
+_NEWS: Final = TableColumn("news", "news", rank=1, style=lambda news: "red" if news == "new" else "yellow")
 
 
 @reporting_command("errors")

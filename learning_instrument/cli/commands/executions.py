@@ -14,8 +14,8 @@ from ...storage.feedback import history
 from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import (
-    Column,
     Output,
+    TableColumn,
     fitted,
     plain,
     print_csv,
@@ -28,15 +28,15 @@ from ..rendering import (
 )
 
 _COLUMNS: Final = (
-    Column("timestamp", "started", formatting.when, rank=3),
-    Column("execution_id", "id", formatting.short_id),
-    Column("task_type", "task type", is_text=True, rank=1),
-    Column("pool_type", "pool", is_text=True, rank=5),
-    Column("model_tier", "tier", is_text=True, rank=6),
-    Column("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
-    Column("duration_seconds", "duration", formatting.seconds, is_number=True, rank=2),
-    Column("reported_cost", "cost", formatting.dollars, is_number=True, rank=4),
-    Column("about", "about", is_text=True, rank=7),
+    TableColumn("timestamp", "started", formatting.when, rank=3),
+    TableColumn("execution_id", "id", formatting.short_id),
+    TableColumn("task_type", "task type", is_text=True, rank=1),
+    TableColumn("pool_type", "pool", is_text=True, rank=5),
+    TableColumn("model_tier", "tier", is_text=True, rank=6),
+    TableColumn("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
+    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=2),
+    TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=4),
+    TableColumn("about", "about", is_text=True, rank=7),
 )
 
 _failed_option = click.option("--failed", is_flag=True, help="Only executions that did not succeed.")
@@ -134,12 +134,12 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
 
 
 _FEEDBACK_COLUMNS: Final = (
-    Column("timestamp", "when", formatting.when),
-    Column("accepted", "accepted", formatting.yes_or_no),
-    Column("rating", "rating", is_number=True),
-    Column("source", "source", is_text=True, rank=2),
-    Column("visibility", "visibility", rank=1),
-    Column("comment", "comment", is_text=True),
+    TableColumn("timestamp", "when", formatting.when),
+    TableColumn("accepted", "accepted", formatting.yes_or_no),
+    TableColumn("rating", "rating", is_number=True),
+    TableColumn("source", "source", is_text=True, rank=2),
+    TableColumn("visibility", "visibility", rank=1),
+    TableColumn("comment", "comment", is_text=True),
 )
 
 #: Fields that say it in a unit, or in short, that people read.
@@ -171,9 +171,9 @@ def _print_fields(found: Relatives) -> None:
         print_note(f"Not reported: {', '.join(missing)}.")
 
 
-def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[Column]:
+def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[TableColumn]:
     """Return the columns of model calls that any of them has a value in."""
     named = dict.fromkeys(name for call in calls for name, value in call.items() if value is not None)
     hidden = {"execution_id", "trace_id", "span_id", "parent_span_id"}
     shown = [name for name in named if name not in hidden]
-    return [Column(name, name.replace("_", " "), is_text=True, rank=rank) for rank, name in enumerate(shown)]
+    return [TableColumn(name, name.replace("_", " "), is_text=True, rank=rank) for rank, name in enumerate(shown)]

@@ -15,7 +15,7 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
-from ..rendering import Column, Output, is_confirmed, progress_bar, render
+from ..rendering import Output, TableColumn, is_confirmed, progress_bar, render
 
 
 @click.command("prune")
@@ -111,11 +111,11 @@ def reprice_command(database: str | None, prices: str | None, as_json: bool, as_
 
 
 _REPRICED_COLUMNS: Final = (
-    Column("calls", "calls"),
-    Column("changed", "changed"),
-    Column("executions", "executions"),
-    Column("difference", "difference"),
-    Column("price_table", "price table"),
+    TableColumn("calls", "calls"),
+    TableColumn("changed", "changed"),
+    TableColumn("executions", "executions"),
+    TableColumn("difference", "difference"),
+    TableColumn("price_table", "price table"),
 )
 
 

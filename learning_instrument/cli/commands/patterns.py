@@ -7,18 +7,18 @@ import click
 from ...analytics import SolutionPattern, price_tables, similar_executions, solution_patterns
 from .. import formatting
 from ..options import Question, reporting_command
-from ..rendering import Column, Output, fields_of, render
+from ..rendering import Output, TableColumn, fields_of, render
 
 _PATTERN_COLUMNS: Final = (
-    Column("summary", "solution", is_text=True, least=30),
-    Column("support", "worked", "{:,}".format, is_number=True),
-    Column("task_type", "task type", is_text=True, rank=2),
-    Column("success", "success of such tasks", formatting.interval, rank=1),
-    Column("executions", "of", "{:,}".format, is_number=True, rank=6),
-    Column("lift", "lift", formatting.times, is_number=True, rank=3),
-    Column("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4),
-    Column("best_tier", "best tier", rank=5),
-    Column("example", "example", formatting.short_id, rank=7),
+    TableColumn("summary", "solution", is_text=True, least=30),
+    TableColumn("support", "worked", "{:,}".format, is_number=True),
+    TableColumn("task_type", "task type", is_text=True, rank=2),
+    TableColumn("success", "success of such tasks", formatting.interval, rank=1),
+    TableColumn("executions", "of", "{:,}".format, is_number=True, rank=6),
+    TableColumn("lift", "lift", formatting.times, is_number=True, rank=3),
+    TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4),
+    TableColumn("best_tier", "best tier", rank=5),
+    TableColumn("example", "example", formatting.short_id, rank=7),
 )
 
 
@@ -48,15 +48,15 @@ def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
 
 
 _SIMILAR_COLUMNS: Final = (
-    Column("score", "score", "{:.2f}".format, is_number=True),
-    Column("task_description", "description", is_text=True, least=22),
-    Column("outcome", "outcome", style=formatting.outcome_style),
-    Column("execution_id", "id", formatting.short_id, rank=1),
-    Column("timestamp", "started", formatting.when, rank=6),
-    Column("model_tier", "tier", is_text=True, rank=3),
-    Column("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
-    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=5),
-    Column("solution_summary", "solution", is_text=True, least=22, rank=2),
+    TableColumn("score", "score", "{:.2f}".format, is_number=True),
+    TableColumn("task_description", "description", is_text=True, least=22),
+    TableColumn("outcome", "outcome", style=formatting.outcome_style),
+    TableColumn("execution_id", "id", formatting.short_id, rank=1),
+    TableColumn("timestamp", "started", formatting.when, rank=6),
+    TableColumn("model_tier", "tier", is_text=True, rank=3),
+    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=5),
+    TableColumn("solution_summary", "solution", is_text=True, least=22, rank=2),
 )
 
 

@@ -6,16 +6,16 @@ from typing import Any, Final
 import click
 
 from ...analytics import Performance, Summary, performance, price_tables, summary
-from ...sqlite.executions import BUCKETS, DIMENSIONS
+from ...sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from .. import formatting
 from ..options import Question, reporting_command
-from ..rendering import Column, Output, fields_of, plain, print_fields, print_json, print_section, render, write
+from ..rendering import Output, TableColumn, fields_of, plain, print_fields, print_json, print_section, render, write
 
 _TIER_COLUMNS: Final = (
-    Column("model_tier", "tier", is_text=True),
-    Column("executions", "executions", "{:,}".format, is_number=True),
-    Column("success", "succeeded", formatting.interval),
-    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=1),
+    TableColumn("model_tier", "tier", is_text=True),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True),
+    TableColumn("success", "succeeded", formatting.interval),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=1),
 )
 
 
@@ -65,19 +65,19 @@ def _left_out(found: Summary) -> Iterator[str]:
 
 _HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
 _COLUMNS: Final = (
-    Column("executions", "executions", "{:,}".format, is_number=True, rank=1),
-    Column("success", "succeeded", formatting.interval, rank=2),
-    Column("p50_seconds", "p50", formatting.seconds, is_number=True, rank=3),
-    Column("p95_seconds", "p95", formatting.seconds, is_number=True, rank=4),
-    Column("p99_seconds", "p99", formatting.seconds, is_number=True, rank=7),
-    Column("mean_queue_seconds", "queued", formatting.seconds, is_number=True, rank=9),
-    Column("mean_quality", "quality", "{:.1f}".format, is_number=True, rank=8),
-    Column("cost_usd", "cost", formatting.dollars, is_number=True, rank=6),
-    Column("cost_per_success_usd", "per success", formatting.dollars, is_number=True, rank=5),
-    Column("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
-    Column("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=1),
+    TableColumn("success", "succeeded", formatting.interval, rank=2),
+    TableColumn("p50_seconds", "p50", formatting.seconds, is_number=True, rank=3),
+    TableColumn("p95_seconds", "p95", formatting.seconds, is_number=True, rank=4),
+    TableColumn("p99_seconds", "p99", formatting.seconds, is_number=True, rank=7),
+    TableColumn("mean_queue_seconds", "queued", formatting.seconds, is_number=True, rank=9),
+    TableColumn("mean_quality", "quality", "{:.1f}".format, is_number=True, rank=8),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=6),
+    TableColumn("cost_per_success_usd", "per success", formatting.dollars, is_number=True, rank=5),
+    TableColumn("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
+    TableColumn("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
 )
-_UNPRICED: Final = Column("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5)
+_UNPRICED: Final = TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5)
 #: With fewer executions an interval is too wide to be of use.
 _FEW: Final = 20
 
@@ -102,7 +102,8 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
         tables = price_tables(database)
     rows = [_row(answer, by) for answer in found]
     groups = [
-        Column(name, _HEADINGS.get(name, name), is_text=name not in BUCKETS, rank=rank) for rank, name in enumerate(by)
+        TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
+        for rank, name in enumerate(by)
     ]
     unpriced = [_UNPRICED] if any(answer.unpriced for answer in found) else []
     render(

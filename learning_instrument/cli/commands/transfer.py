@@ -9,11 +9,11 @@ from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
 from .. import formatting
 from ..options import Question, reporting_command
-from ..rendering import Column, Output, is_terminal, print_csv, print_json, print_note, progress_bar
+from ..rendering import Output, TableColumn, is_terminal, print_csv, print_json, print_note, progress_bar
 
 _SHOWN_REFUSALS: Final = 10
-_EXPORT_COLUMNS: Final = tuple(Column(name, name) for name in ExportAnswer.__dataclass_fields__)
-_IMPORT_COLUMNS: Final = tuple(Column(name, name) for name in ImportAnswer.__dataclass_fields__)
+_EXPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ExportAnswer.__dataclass_fields__)
+_IMPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ImportAnswer.__dataclass_fields__)
 
 
 @reporting_command("export")
@@ -98,7 +98,7 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
     return lines
 
 
-def _tell(question: Question, answer: Any, columns: Sequence[Column], lines: Sequence[str]) -> None:
+def _tell(question: Question, answer: Any, columns: Sequence[TableColumn], lines: Sequence[str]) -> None:
     if question.output is Output.JSON:
         print_json(answer)
     elif question.output is Output.CSV:
