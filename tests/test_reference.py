@@ -12,7 +12,7 @@ import learning_instrument
 from learning_instrument import analytics, errors, maintenance, outcome, semconv, transfer
 from learning_instrument.columns import COLUMN_OF, TABLE, Kind
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.pipeline.metrics import BUCKETS, MOST_VALUES
+from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
 from learning_instrument.pipeline.pool_gauges import FIGURES
 from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.sqlite.migrations import STEPS
@@ -192,7 +192,7 @@ def test_boundaries_and_limits_of_metrics_are_those_of_the_code():
     """Of histograms, and of values."""
     text = " ".join(page("spans-and-metrics").split())
 
-    assert f"{', '.join(f'{each:g}' for each in BUCKETS[:-1])} and {BUCKETS[-1]:g} seconds" in text
+    assert f"{', '.join(f'{each:g}' for each in DURATION_BUCKETS[:-1])} and {DURATION_BUCKETS[-1]:g} seconds" in text
     assert f"the first {MOST_VALUES} values are kept" in text
 
 
