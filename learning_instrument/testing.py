@@ -1,4 +1,4 @@
-"""Pytest fixtures for tests of recorded pools. They are installed as a plugin: pytest finds them by itself."""
+"""Pytest fixtures for tests of recorded pools, installed as a plugin."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from .record import ExecutionRecord
 
 
-# Nothing else is imported at the top: pytest loads this file in every project where we are installed.
+# The fixtures import the rest: pytest loads this file in every project of the environment.
 
 
 @pytest.fixture
 def unconfigured_learning_database(tmp_path: Path) -> "Iterator[LearningDatabase]":
-    """An empty database, ``tmp_path / "learning.db"``, for code that is handed one, or calls ``configure()`` itself."""
+    """An empty database, ``tmp_path / "learning.db"``, for code that takes one or calls ``configure()`` itself."""
     from .database import LearningDatabase
 
     with contextlib.closing(LearningDatabase(tmp_path / "learning.db")) as database:

@@ -1,4 +1,4 @@
-"""The installed release."""
+"""The installed version of this package."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -11,5 +11,6 @@ def _installed_version() -> str:
         return "0"
 
 
-# Not by the first execution: asking imports, and a child forked while another thread imports waits for it for ever.
+# Read at import, not in the first execution: the call imports modules, and a child forked while another thread imports
+# would wait for that import forever.
 __version__: Final = _installed_version()

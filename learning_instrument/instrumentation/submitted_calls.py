@@ -139,7 +139,7 @@ class SubmittedCall:
         return drive(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
-        function, all_args = innermost(self.function, args)
+        function, all_args = _innermost(self.function, args)
         plan = guarded(self._recorder.plan, self._pool_type, function)
         if plan is None:  # its attributes raise
             plan = self._recorder.plan(self._pool_type, type(function))
@@ -150,7 +150,7 @@ class SubmittedCall:
 
     def __reduce__(self) -> Any:
         options = self._recorder.options
-        database = database_of(options)
+        database = _database_of(options)
         settings = _RemoteSettings(
             self._recorder.adapter,
             self._pool_type,
@@ -208,7 +208,7 @@ def _recorder_for(settings: _RemoteSettings) -> CallRecorder:
     return CallRecorder(settings.adapter, RecordingOptions(resolve, capture))
 
 
-def database_of(options: RecordingOptions) -> Any:
+def _database_of(options: RecordingOptions) -> Any:
     """Return the database of *options*, else the configured one; None where it depends on the pool."""
     database = options.learning_db
     if database is NOT_GIVEN:
@@ -234,7 +234,7 @@ def _picklable(budget: "Budget") -> "Budget":
     return dataclasses.replace(budget, on_limit="warn")
 
 
-def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+def _innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Return the function that a partial or ``Context.run`` (as in ``asyncio.to_thread``) calls, and its arguments."""
     while True:
         if type(function) is functools.partial:
@@ -257,7 +257,7 @@ def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 def records_itself(function: Any) -> bool:
     """Tell whether *function* is recorded already: decorated or instrumented, also under foreign wrappers."""
-    function = innermost(function, ())[0]
+    function = _innermost(function, ())[0]
     for _ in range(_WRAPPERS_LIMIT):
         if issubclass(type(function), (RecordedFunction, RecordedMethod)):
             return True
@@ -274,7 +274,7 @@ def runs_in_a_context(function: Any) -> bool:
 
 def _is_telemetry(function: Any) -> bool:
     """Tell whether *function* belongs to this package or OpenTelemetry: their use of threads is not a task."""
-    return str(getattr(innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
+    return str(getattr(_innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
 
 
 def _worker_name(is_remote: bool) -> str:

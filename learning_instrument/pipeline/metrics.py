@@ -237,7 +237,7 @@ class ExecutionMetrics:
             for execution_id, reference in copy_of(running.by_id.items()):
                 execution = reference()
                 if execution is None and running is self.own_running:
-                    running.by_id.pop(execution_id, None)  # it was abandoned, and no one else removes it
+                    running.by_id.pop(execution_id, None)  # it was abandoned, and nothing else removes it
                 if execution is None or execution.pipeline.record_metrics != self.ended:
                     continue
                 attributes_so_far = execution.attributes_so_far()
@@ -256,7 +256,7 @@ class ExecutionMetrics:
             self._warned.add(message)
             try:
                 log.warning(message, exc_info=exc_info)
-            except Exception:  # a log handler of the host's
+            except Exception:  # the application's log handler failed
                 return
 
     def reset(self) -> None:
@@ -299,7 +299,7 @@ class _Bounded:
 
 
 class _Sums:
-    """Additions to counters: one sum for many executions, and the last by itself, as the exemplar."""
+    """Additions to counters: one sum for many executions, and the last one separately, for its exemplar."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[Any, ...], tuple[Counter, Attributes, float, float, Context]] = {}

@@ -119,12 +119,12 @@ class ObservedPool:
                 self._has_warned = True
                 log.warning("Cannot read the figures of the pool %s.", dict(self._attributes), exc_info=True)
 
-    def _awaited(self, said: Awaitable[Any]) -> Any:
+    def _awaited(self, answer: Awaitable[Any]) -> Any:
         loop = self._loop
         if loop is None or loop.is_closed():
-            return asyncio.run(_result_of(said))
-        # A task of the pool's own loop: its locks belong there.
-        return asyncio.run_coroutine_threadsafe(_result_of(said), loop).result(10 * READ_SECONDS)
+            return asyncio.run(_result_of(answer))
+        # On the pool's own loop: its locks belong there.
+        return asyncio.run_coroutine_threadsafe(_result_of(answer), loop).result(10 * READ_SECONDS)
 
 
 @dataclass
@@ -166,12 +166,12 @@ def _get_metrics(pool: Any) -> Any:
     return pool.get_metrics()
 
 
-async def _result_of(said: Awaitable[Any]) -> Any:
-    return await said
+async def _result_of(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
-def _figures_of(said: Any) -> Figures:
-    read = reader_of(said)
+def _figures_of(answer: Any) -> Figures:
+    read = reader_of(answer)
     if read is None:
         return {}
     found: Figures = {}
