@@ -1,4 +1,4 @@
-"""Joining provider, processor, exporter and database, and taking them apart."""
+"""``configure()`` joins provider, processor, exporter and database; ``shutdown()`` takes them apart."""
 
 import contextlib
 import sqlite3
@@ -29,15 +29,15 @@ def wait_until(condition, seconds=10.0):
 # The database.
 
 
-def test_path_or_database_will_do(tmp_path, database):
-    """A path is made a database, and a database is taken as it is."""
+def test_path_or_database_is_accepted(tmp_path, database):
+    """A path is opened; a database is used as it is."""
     assert configure(database) is database
     shutdown()
     assert configure(tmp_path / "other.db").path == str(tmp_path / "other.db")
 
 
 def test_default_is_in_the_working_directory(tmp_path, monkeypatch):
-    """``learning.db``, made by the first execution."""
+    """``learning.db``, created by the first execution."""
     monkeypatch.chdir(tmp_path)
 
     database = configure()
@@ -47,7 +47,7 @@ def test_default_is_in_the_working_directory(tmp_path, monkeypatch):
 
 
 def test_environment_names_database_and_durability(tmp_path, monkeypatch):
-    """Where the arguments do not say."""
+    """Where the arguments do not."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "env.db"))
     monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "batch")
 
@@ -56,8 +56,8 @@ def test_environment_names_database_and_durability(tmp_path, monkeypatch):
     assert (database.path, database.durability) == (str(tmp_path / "env.db"), "batch")
 
 
-def test_arguments_go_before_the_environment(tmp_path, monkeypatch):
-    """What the code says is meant."""
+def test_arguments_take_precedence_over_the_environment(tmp_path, monkeypatch):
+    """The code is more specific."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "env.db"))
     monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "batch")
 
@@ -67,7 +67,7 @@ def test_arguments_go_before_the_environment(tmp_path, monkeypatch):
 
 
 def test_twice_with_the_same_database_does_nothing_more(database, rows):
-    """Same object, one row for each execution."""
+    """The same object, and one row for each execution."""
     first = configure(database.path)
 
     assert configure(database.path) is first
@@ -77,7 +77,7 @@ def test_twice_with_the_same_database_does_nothing_more(database, rows):
 
 
 def test_another_database_is_refused_until_shutdown(tmp_path):
-    """Nobody's rows change their place unnoticed."""
+    """Rows must not change their database unnoticed."""
     configure(tmp_path / "first.db")
 
     with pytest.raises(ConfigurationError, match=r"first\.db.*shutdown\(\)"):
@@ -103,16 +103,16 @@ def test_another_database_is_refused_until_shutdown(tmp_path):
         ({"meter_provider": "prometheus"}, "Invalid meter_provider 'prometheus'"),
     ],
 )
-def test_unusable_argument_is_refused(keywords, named):
-    """And nothing is set up."""
+def test_invalid_argument_is_refused(keywords, named):
+    """Nothing is set up."""
     with pytest.raises(ConfigurationError, match=named):
         configure(**keywords)
 
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def test_unusable_environment_is_refused(monkeypatch):
-    """A typing error in a variable shows where somebody can act on it."""
+def test_invalid_environment_is_refused(monkeypatch):
+    """A typing error in a variable is an error of ``configure()``."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "sometimes")
 
     with pytest.raises(ConfigurationError, match="sometimes"):
@@ -123,14 +123,14 @@ def test_unusable_environment_is_refused(monkeypatch):
 
 
 def test_global_provider_is_set_where_there_is_none(database):
-    """The application's other instrumentations get an SDK with it."""
+    """Other instrumentations of the application get an SDK, too."""
     configure(database)
 
     assert isinstance(trace.get_tracer_provider(), TracerProvider)
 
 
-def test_global_provider_of_the_application_is_added_to(database, provider, exporter, rows):
-    """It stays the application's, and gets our spans as well."""
+def test_applications_global_provider_gets_our_processor(database, provider, exporter, rows):
+    """It stays the application's."""
     trace.set_tracer_provider(provider)
 
     configure(database)
@@ -140,8 +140,8 @@ def test_global_provider_of_the_application_is_added_to(database, provider, expo
     assert len(exporter.get_finished_spans()) == len(rows()) == 1
 
 
-def test_given_provider_leaves_the_global_one_alone(database, provider, exporter):
-    """``tracer_provider=`` is where the spans go."""
+def test_explicit_provider_leaves_the_global_one_alone(database, provider, exporter):
+    """Spans go to ``tracer_provider``."""
     configure(database, tracer_provider=provider)
     SyncPool().execute_task({})
 
@@ -150,7 +150,7 @@ def test_given_provider_leaves_the_global_one_alone(database, provider, exporter
 
 
 def test_hosts_flush_flushes_the_database(tmp_path, provider):
-    """``provider.force_flush()`` means all of it."""
+    """``provider.force_flush()`` includes our rows."""
     database = configure(tmp_path / "learning.db", durability="batch", tracer_provider=provider)
     SyncPool().execute_task({})
 
@@ -160,7 +160,7 @@ def test_hosts_flush_flushes_the_database(tmp_path, provider):
 
 
 def test_resource_of_the_provider_is_in_the_row(database, rows):
-    """The service's name, though the sampler drops its spans."""
+    """The row has the service name, even if the sampler drops the spans."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -175,8 +175,8 @@ def test_resource_of_the_provider_is_in_the_row(database, rows):
 # Shutdown.
 
 
-def test_shutdown_writes_what_is_queued(tmp_path):
-    """Nothing waits for a background thread that is no more."""
+def test_shutdown_writes_the_queue(tmp_path):
+    """Rows do not wait for a background thread that has ended."""
     configure(tmp_path / "learning.db", durability="batch")
     for _ in range(100):
         SyncPool().execute_task({})
@@ -188,7 +188,7 @@ def test_shutdown_writes_what_is_queued(tmp_path):
 
 
 def test_shutdown_closes_and_detaches(tmp_path):
-    """One file is left, and later executions go nowhere."""
+    """One file is left, and later executions are not recorded."""
     configure(tmp_path / "learning.db")
     SyncPool().execute_task({})
 
@@ -200,13 +200,13 @@ def test_shutdown_closes_and_detaches(tmp_path):
 
 
 def test_shutdown_without_configure_does_nothing():
-    """Nor does a second one."""
+    """Nor does a second shutdown."""
     shutdown()
     shutdown()
 
 
 def test_configure_after_shutdown_records_once(tmp_path):
-    """The processors of before are still in the provider, and idle."""
+    """The earlier processors are still in the provider, but idle."""
     for _ in range(3):
         configure(tmp_path / "learning.db")
         SyncPool().execute_task({})
@@ -223,7 +223,7 @@ def days_ago(days):
 
 
 def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
-    """Those of before this process as well, though it records next to nothing."""
+    """Also those of earlier processes, and even if this one records little."""
     database.append([days_ago(days) for days in (0, 1, 8, 9, 400)])
 
     configure(database, retention_days=7)
@@ -234,8 +234,8 @@ def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
     assert datetime.fromisoformat(oldest) > datetime.now(timezone.utc) - timedelta(days=7)
 
 
-def test_all_that_is_beyond_the_limit_goes(database):
-    """However much it is: one round of upkeep deletes only so many."""
+def test_all_rows_beyond_the_limit_are_deleted(database):
+    """Though one round of housekeeping deletes a limited number."""
     database.append([days_ago(8)] + [days_ago(8) for _ in range(12_000)])
 
     configure(database, retention_days=7)
@@ -244,8 +244,8 @@ def test_all_that_is_beyond_the_limit_goes(database):
     wait_until(lambda: count(database) == 1)
 
 
-def test_oldest_rows_go_when_the_database_is_too_large(database):
-    """Down to the size, the newest rows stay."""
+def test_oldest_rows_are_deleted_when_the_database_is_too_large(database):
+    """Until it fits; the newest rows stay."""
     records = [
         ExecutionRecord(
             task_type=f"{n}",
@@ -272,7 +272,7 @@ def _used_bytes(database):
 
 
 def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch):
-    """Housekeeping that is due when the database is closed waits for the next record."""
+    """Housekeeping that is due when the database is closed runs after the next record."""
     monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.2)
     database = configure(tmp_path / "learning.db", retention_days=7)
     database.append([days_ago(8) for _ in range(12_000)])
@@ -285,7 +285,7 @@ def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch):
 
 
 def test_explicit_database_is_not_trimmed_by_configure(tmp_path, database):
-    """Limits belong to the database they were given for."""
+    """Limits apply to the configured database only."""
     configure(tmp_path / "configured.db", retention_days=1)
     database.append([days_ago(30)])
 
@@ -295,7 +295,7 @@ def test_explicit_database_is_not_trimmed_by_configure(tmp_path, database):
 
 
 def test_durability_that_contradicts_the_databases_own_is_an_error(tmp_path):
-    """Silently it would be the other one."""
+    """It would be ignored otherwise."""
     database = LearningDatabase(tmp_path / "learning.db", durability="commit")
 
     with pytest.raises(ConfigurationError, match="batch"):

@@ -1,4 +1,4 @@
-"""``SQLiteSpanExporter`` as an ordinary exporter in somebody's OpenTelemetry."""
+"""``SQLiteSpanExporter`` as an ordinary exporter in a user's OpenTelemetry."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def spans(provider, exporter):
 
 
 def tampered(span, **changes):
-    """Return *span* with other attributes; None takes one away."""
+    """Return *span* with other attributes; None removes one."""
     attributes = {**span.attributes, **changes}
     return ReadableSpan(
         span.name,
@@ -50,7 +50,7 @@ def tampered(span, **changes):
 
 @pytest.mark.parametrize("database", [None, "learning.db", "/proc/no/such.db", "", ":memory:", 5, object()])
 def test_constructor_never_raises_and_opens_nothing(database, tmp_path, monkeypatch):
-    """One that raises makes OpenTelemetry's loader drop all instrumentation."""
+    """An exception would make OpenTelemetry's loader drop all instrumentation."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "nonsense")
 
@@ -61,8 +61,8 @@ def test_constructor_never_raises_and_opens_nothing(database, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unusable_path_is_a_failure_and_one_warning(spans, caplog):
-    """The first export says so; the processor goes on."""
+def test_invalid_path_is_a_failure_and_one_warning(spans, caplog):
+    """The first export logs it; the span processor goes on."""
     exporter = SQLiteSpanExporter(":memory:")
 
     assert [exporter.export([span]) for span in spans(3)] == [SpanExportResult.FAILURE] * 3
@@ -98,8 +98,8 @@ def test_it_works_under_the_sdks_processors(database, rows, processor):
     assert [row["task_id"] for row in rows()] == [f"{n}" for n in range(10)]
 
 
-def test_span_that_comes_twice_is_one_row(database, rows, spans):
-    """Two pipelines into one database, or a retry."""
+def test_span_exported_twice_is_one_row(database, rows, spans):
+    """Two pipelines may export into one database, or one may retry."""
     exporter = SQLiteSpanExporter(database)
     (span,) = spans(1)
 
@@ -111,7 +111,7 @@ def test_span_that_comes_twice_is_one_row(database, rows, spans):
 
 
 def test_exporter_beside_configure_is_one_row(database, rows, provider):
-    """``OTEL_TRACES_EXPORTER=learning_sqlite`` and ``configure()`` do not count twice."""
+    """``OTEL_TRACES_EXPORTER=learning_sqlite`` and ``configure()`` do not count an execution twice."""
     provider.add_span_processor(BatchSpanProcessor(SQLiteSpanExporter(database)))
     configure(database, tracer_provider=provider)
 
@@ -121,8 +121,8 @@ def test_exporter_beside_configure_is_one_row(database, rows, provider):
     assert len(rows()) == 1
 
 
-def test_spans_of_others_are_passed_over(no_file, database, provider, exporter, tmp_path):
-    """And nothing is opened for them."""
+def test_foreign_spans_are_ignored(no_file, database, provider, exporter, tmp_path):
+    """No database is opened for them."""
     with provider.get_tracer("somebody.else").start_as_current_span("execute_task"):
         pass
 
@@ -131,8 +131,8 @@ def test_spans_of_others_are_passed_over(no_file, database, provider, exporter, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_span_without_a_scope_is_passed_over(database):
-    """Made by hand, or by an old release."""
+def test_span_without_a_scope_is_ignored(database):
+    """It may be made by hand, or by an old release."""
     assert SQLiteSpanExporter(database).export([ReadableSpan("bare")]) is SpanExportResult.SUCCESS
 
 
@@ -159,7 +159,7 @@ def test_tampered_span_is_skipped_and_counted_without_its_batch(database, rows, 
 
 
 def test_several_threads_export_at_once(database, rows, spans):
-    """The SDK's simple processor does, and ``force_flush`` comes from the caller's thread."""
+    """The SDK's simple processor does so, and ``force_flush`` calls from the caller's thread."""
     exporter = SQLiteSpanExporter(database)
     batches = [spans(25) for _ in range(8)]
     threads = [threading.Thread(target=exporter.export, args=(batch,)) for batch in batches]
@@ -174,8 +174,8 @@ def test_several_threads_export_at_once(database, rows, spans):
     assert database.statistics().stored == 200
 
 
-def test_flush_commits_what_is_queued(tmp_path, spans):
-    """In batch mode ``export`` has only queued it."""
+def test_flush_commits_the_queue(tmp_path, spans):
+    """In batch mode ``export`` only queues the rows."""
     database = LearningDatabase(tmp_path / "learning.db", durability="batch")
     exporter = SQLiteSpanExporter(database)
     exporter.export(spans(100))
@@ -185,8 +185,8 @@ def test_flush_commits_what_is_queued(tmp_path, spans):
     assert database.statistics().stored == 100
 
 
-def test_shutdown_closes_a_database_of_its_own_making_only(tmp_path, database, rows, spans):
-    """One that was handed over is the user's to close."""
+def test_shutdown_closes_only_a_database_that_the_exporter_opened(tmp_path, database, rows, spans):
+    """The user closes one that was passed in."""
     own, handed_over = SQLiteSpanExporter(tmp_path / "own.db"), SQLiteSpanExporter(database)
     for exporter in (own, handed_over):
         exporter.export(spans(1))
@@ -202,7 +202,7 @@ def test_shutdown_closes_a_database_of_its_own_making_only(tmp_path, database, r
 
 @pytest.fixture
 def installed(tmp_path):
-    """Return the environment of a process that finds this source tree installed."""
+    """Return the environment of a process in which this source tree is installed."""
     declared = (ROOT / "pyproject.toml").read_text()
     (group,) = re.findall(r"\[project\.entry-points\.(opentelemetry_traces_exporter)\]\n(.*)", declared)
     metadata = tmp_path / "learning_instrument-0.dist-info"
@@ -227,7 +227,7 @@ for n in range(3):
 
 
 def test_opentelemetry_loads_it_by_its_name(installed, database, rows):
-    """``OTEL_TRACES_EXPORTER=learning_sqlite`` is all it takes."""
+    """``OTEL_TRACES_EXPORTER=learning_sqlite`` is enough."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=installed, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Executions as metrics: what is counted, once and by whom, and what never holds anybody up."""
+"""Executions as metrics: each is counted once, and no task waits for it."""
 
 import asyncio
 import gc
@@ -47,7 +47,7 @@ POOL, TIER, TYPE, OUTCOME = (
 
 
 class Host:
-    """A meter provider whose metrics are looked at in memory."""
+    """A meter provider whose metrics are read in memory."""
 
     def __init__(self):
         self.reader = InMemoryMetricReader()
@@ -96,7 +96,7 @@ def eventually(condition):
 
 
 def test_duration_is_a_histogram_in_seconds(measured, host):
-    """From 10 ms to 2 h, told apart by pool, tier, type and outcome."""
+    """From 10 ms to 2 h, by pool, tier, type and outcome."""
     SyncPool().execute_task({"task_type": "review", "model_tier": "small"})
 
     metric = host.metrics()[DURATION]
@@ -110,7 +110,7 @@ def test_duration_is_a_histogram_in_seconds(measured, host):
 
 
 def test_executions_are_counted_by_outcome(measured, host):
-    """With OpenTelemetry's word for what went wrong."""
+    """With OpenTelemetry's ``error.type``."""
     SyncPool().execute_task({})
     SyncPool(lambda task: {"success": False, "error": "validation of it"}).execute_task({})
     for error in (TimeoutError, KeyError):
@@ -126,7 +126,7 @@ def test_executions_are_counted_by_outcome(measured, host):
 
 
 def test_counts_agree_with_the_rows(measured, host, rows):
-    """However many executions wait, each is counted once."""
+    """Each execution is counted once, however long the queue is."""
     pool = SyncPool(lambda task: {"success": task["number"] % 3 > 0})
     for number in range(2500):
         pool.execute_task({"number": number, "task_type": f"type-{number % 2}"})
@@ -139,8 +139,8 @@ def test_counts_agree_with_the_rows(measured, host, rows):
     assert host.values(DURATION, TYPE, OUTCOME) == by_row
 
 
-def test_waiting_executions_are_taken_before_anybody_collects(measured, host):
-    """A thread takes them once they are many, so that a host that rarely collects holds no more."""
+def test_long_queue_is_recorded_before_a_collection(measured, host):
+    """A thread records it, so a host that rarely collects keeps memory bounded."""
     pool = SyncPool()
     for _ in range(metrics_module._MANY):
         pool.execute_task({})
@@ -150,7 +150,7 @@ def test_waiting_executions_are_taken_before_anybody_collects(measured, host):
 
 
 def test_known_costs_are_added_up(measured, host):
-    """What nobody reported is not counted as 0, and a free execution is."""
+    """An unreported cost is not counted as 0, and a free execution is."""
     SyncPool().execute_task({"task_type": "unpriced"})
     for cost in (0.25, 0.5):
         SyncPool(lambda task, cost=cost: {"success": True, "cost": cost}).execute_task({"task_type": "priced"})
@@ -160,8 +160,8 @@ def test_known_costs_are_added_up(measured, host):
     assert host.values(COST, TYPE) == {("priced",): 0.75, ("free",): 0}
 
 
-def test_tokens_are_told_apart_by_type(measured, host):
-    """In the words of the conventions for generative AI."""
+def test_tokens_are_counted_by_type(measured, host):
+    """With the attribute of the conventions for generative AI."""
 
     def run(task):
         current_execution().set(input_tokens=task["in"], output_tokens=task["out"])
@@ -174,7 +174,7 @@ def test_tokens_are_told_apart_by_type(measured, host):
     assert host.values(TOKENS, "gen_ai.token.type") == {("input",): 1100, ("output",): 10}
 
 
-def test_wait_for_a_worker_is_a_histogram(measured, host):
+def test_queue_time_is_a_histogram(measured, host):
     """Where it is known."""
     SyncPool(lambda task: current_execution().set(queue_seconds=42.0)).execute_task({})
     SyncPool().execute_task({})
@@ -184,8 +184,8 @@ def test_wait_for_a_worker_is_a_histogram(measured, host):
     assert (metric.unit, point.count, point.sum) == ("s", 1, 42.0)
 
 
-def test_stand_in_for_a_duration_is_not_measured(measured, host):
-    """The tasks of a batch whose results do not say how long each took."""
+def test_defaulted_duration_is_not_recorded(measured, host):
+    """The results of a batch may not report how long each task took."""
 
     @record_execution(batch=True)
     def execute_batch(tasks):
@@ -199,7 +199,7 @@ def test_stand_in_for_a_duration_is_not_measured(measured, host):
 
 
 def test_running_executions_are_counted(measured, host):
-    """While they run, and as none when they have ended."""
+    """While they run; the number is 0 once they have ended."""
     go, started = threading.Event(), threading.Semaphore(0)
 
     def run(task):
@@ -228,7 +228,7 @@ async def test_running_coroutines_are_counted(measured, host):
 
 
 def test_exemplars_lead_to_the_trace(measured, host, exporter):
-    """Of a sampled execution: its own span."""
+    """The exemplar of a sampled execution has its span."""
     SyncPool(lambda task: {"success": True, "cost": 0.5}).execute_task({})
 
     (span,) = exporter.get_finished_spans()
@@ -240,7 +240,7 @@ def test_exemplars_lead_to_the_trace(measured, host, exporter):
 
 
 def test_exemplars_are_of_no_other_span(host, database):
-    """An execution that is not sampled has none, though who collects is within a trace."""
+    """An unsampled execution has none, even if the collecting thread is within a trace."""
     unsampled = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     configure(database, tracer_provider=unsampled, meter_provider=host.provider)
     SyncPool().execute_task({})
@@ -252,7 +252,7 @@ def test_exemplars_are_of_no_other_span(host, database):
     assert list(point.exemplars) == []
 
 
-def test_task_types_without_end_become_one(measured, host):
+def test_number_of_task_types_is_bounded(measured, host):
     """A type made of an id must not make a time series for each task."""
     pool = SyncPool()
     for number in range(MOST_VALUES + 50):
@@ -264,7 +264,7 @@ def test_task_types_without_end_become_one(measured, host):
 
 
 def test_metrics_without_a_database(host):
-    """Nothing is configured: the executions are published all the same."""
+    """Executions are published even if nothing is configured."""
     during = []
 
     @record_execution(meter_provider=host.provider, pool_type="bare")
@@ -278,8 +278,8 @@ def test_metrics_without_a_database(host):
     assert host.values(ACTIVE, POOL) == {("bare",): 0}
 
 
-def test_database_of_the_decorators_own(host, database):
-    """It has its metrics where the decorator says."""
+def test_explicit_database_publishes_to_the_decorators_provider(host, database):
+    """Its metrics go to the decorator's ``meter_provider``."""
 
     @record_execution(learning_db=database, meter_provider=host.provider)
     def execute_task(task):
@@ -307,8 +307,8 @@ def test_instrumentor_takes_a_meter_provider(host, database):
     assert host.values(EXECUTIONS, POOL) == {("Pool",): 1}
 
 
-def test_decorators_provider_goes_before_the_configured_one(measured, host):
-    """Each execution is counted in one of them."""
+def test_decorators_provider_takes_precedence(measured, host):
+    """Each execution is counted in one provider only."""
     other = Host()
 
     @record_execution(meter_provider=other.provider)
@@ -324,7 +324,7 @@ def test_decorators_provider_goes_before_the_configured_one(measured, host):
 
 
 def test_configuring_again_publishes_once(host, tmp_path):
-    """A provider keeps its instruments, however many databases come and go."""
+    """A provider keeps its instruments across several databases."""
     import learning_instrument
 
     for number in range(3):
@@ -337,8 +337,8 @@ def test_configuring_again_publishes_once(host, tmp_path):
     assert host.values(ACTIVE, POOL) == {("SyncPool",): 0}
 
 
-def test_provider_that_takes_nothing_costs_nothing(database):
-    """No execution is put aside for it."""
+def test_noop_provider_queues_nothing(database):
+    """No execution is kept for it."""
     configure(database, meter_provider=NoOpMeterProvider())
 
     SyncPool().execute_task({})
@@ -347,15 +347,15 @@ def test_provider_that_takes_nothing_costs_nothing(database):
     assert metrics_module.metrics_of() is None
 
 
-def test_without_a_provider_nothing_is_put_aside(configured):
-    """There is no global one."""
+def test_without_a_provider_nothing_is_queued(configured):
+    """There is no global provider."""
     SyncPool().execute_task({})
 
     assert not metrics_of()._pending
 
 
-def test_global_provider_is_used_once_it_is_there(tmp_path):
-    """It may be set up after us; what ended before is not counted."""
+def test_global_provider_is_used_once_it_is_set(tmp_path):
+    """It may be set up later; executions that ended before are not counted."""
     program = """
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
@@ -382,7 +382,7 @@ shutdown()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_forked_child_counts_its_own(measured, host):
-    """What waited for its parent's collection is the parent's."""
+    """The parent's queue stays with the parent."""
     SyncPool().execute_task({})
     metrics = metrics_of(host.provider)
 
@@ -400,8 +400,8 @@ def test_forked_child_counts_its_own(measured, host):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_fork_waits_for_what_is_being_recorded(measured, host, monkeypatch):
-    """A lock of the SDK's that another thread holds would stay locked in the child."""
+def test_fork_waits_for_a_recording_in_progress(measured, host, monkeypatch):
+    """A lock of the SDK that another thread holds would stay locked in the child."""
     monkeypatch.setattr("learning_instrument.safety.forks._FORK_SECONDS", 60.0)
     recording, happened = threading.Event(), []
     duration = metrics_of(host.provider)._duration
@@ -430,7 +430,7 @@ def test_fork_waits_for_what_is_being_recorded(measured, host, monkeypatch):
 
 
 def test_abandoned_execution_is_forgotten(host):
-    """A coroutine that nobody awaits to its end runs no more."""
+    """A coroutine that is never awaited to its end does not count as running."""
 
     @record_execution(meter_provider=host.provider)
     async def execute_task(task):
@@ -461,7 +461,7 @@ def call_model(provider, cost, input_tokens=100):
 
 
 def test_sums_of_model_calls_are_counted(measured, host, provider, rows):
-    """Once, whenever they come."""
+    """Once, whenever they are known."""
 
     def run(task):
         call_model(provider, 0.125)
@@ -477,7 +477,7 @@ def test_sums_of_model_calls_are_counted(measured, host, provider, rows):
 
 
 def test_reported_cost_and_its_model_calls_count_once(measured, host, provider):
-    """What the calls add to what the pool reported is counted, and not both."""
+    """Only the excess of the model calls over the reported cost is added."""
 
     def run(task):
         call_model(provider, 0.75)
@@ -491,8 +491,8 @@ def test_reported_cost_and_its_model_calls_count_once(measured, host, provider):
     assert host.values(COST, TYPE) == {("too low",): 0.75, ("too high",): 1.0}
 
 
-def test_sums_count_once_however_often_they_are_told(measured, host, rows):
-    """A transaction that is tried again tells them again."""
+def test_repeated_sums_count_once(measured, host, rows):
+    """A retried transaction reports them again."""
     SyncPool(lambda task: {"success": True, "cost": 0.5}).execute_task({})
     (row,) = rows()
     metrics = metrics_of(host.provider)
@@ -537,7 +537,7 @@ NAMED = {POOL: "agents", "learning_instrument.pool.id": "pool-7"}
     ],
 )
 def test_pool_is_read_at_each_collection(host, figures):
-    """By the names that pools have for these figures."""
+    """By the known names of these figures."""
     pool = Pool(lambda: figures)
     observe_pool(pool, meter_provider=host.provider)
 
@@ -573,7 +573,7 @@ def test_asynchronous_pool_is_read_without_a_loop(host):
 
 
 async def test_asynchronous_pool_is_read_on_its_own_loop(host):
-    """Its locks belong to the loop that it was observed on."""
+    """Its locks belong to the loop it was observed on."""
     seen = []
 
     async def get_metrics():
@@ -587,8 +587,8 @@ async def test_asynchronous_pool_is_read_on_its_own_loop(host):
     assert seen == [asyncio.get_running_loop()]
 
 
-async def test_collection_on_the_pools_own_loop_waits_for_nobody(measured, host):
-    """Who collects there holds the loop up: the pool cannot answer, and the rest is collected."""
+async def test_collection_on_the_pools_own_loop_does_not_wait(measured, host):
+    """The collection blocks the loop, so the pool cannot answer; the other metrics are collected."""
 
     async def get_metrics():
         return {"active_workers": 3}
@@ -602,7 +602,7 @@ async def test_collection_on_the_pools_own_loop_waits_for_nobody(measured, host)
 
 
 def test_pool_that_hangs_breaks_no_collection(measured, host):
-    """It is missing, and so is nothing else; it is not asked again before it has answered."""
+    """Only its figures are missing, and it is not read again before it has answered."""
     asked, go = [], threading.Event()
 
     def hang():
@@ -629,7 +629,7 @@ def test_pool_that_hangs_breaks_no_collection(measured, host):
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_pool_that_fails_breaks_no_collection(measured, host, caplog, error):
-    """It is said once."""
+    """The failure is logged once."""
 
     def fail():
         raise error("no figures today")
@@ -648,8 +648,8 @@ def test_pool_that_fails_breaks_no_collection(measured, host, caplog, error):
 
 
 @pytest.mark.parametrize("figures", [None, 5, "x", {"active_workers": -1}, {"active_workers": "2"}, {"queued": True}])
-def test_what_is_no_figure_is_left_out(host, figures):
-    """No pool's oddity becomes a number."""
+def test_invalid_figures_are_left_out(host, figures):
+    """Only finite numbers from 0 on become values."""
     pool = Pool(lambda: figures)
     observe_pool(pool, meter_provider=host.provider)
 
@@ -657,7 +657,7 @@ def test_what_is_no_figure_is_left_out(host, figures):
 
 
 def test_observed_pool_is_not_kept_alive(host):
-    """When it is gone, so are its gauges."""
+    """Its gauges end with it."""
     pool = Pool(lambda: {"active_workers": 1})
     observe_pool(pool, meter_provider=host.provider)
     assert gauges(host) != {}
@@ -678,19 +678,19 @@ def test_observed_pool_is_not_kept_alive(host):
     ],
 )
 def test_pool_that_cannot_be_observed_is_an_error(pool, read, message):
-    """Where the user called it, and with the remedy."""
+    """Raised where the user calls it, with the remedy."""
     with pytest.raises(ConfigurationError, match=message):
         observe_pool(pool, read)
 
 
-def test_meter_provider_that_is_none_is_an_error():
-    """It is named, with what it lacks."""
+def test_invalid_meter_provider_is_an_error():
+    """The message names the value and the missing method."""
     with pytest.raises(ConfigurationError, match="Invalid meter_provider 5"):
         observe_pool(Host(), dict, meter_provider=5)
 
 
 def test_current_span_of_the_host_stays(measured, host):
-    """Metrics make nothing current."""
+    """Metrics make no span current."""
     SyncPool().execute_task({})
     host.metrics()
 

@@ -1,4 +1,4 @@
-"""The private tracer: the twin of a span that records nothing."""
+"""The private tracer, for executions whose host span does not record."""
 
 import threading
 from types import SimpleNamespace
@@ -22,28 +22,28 @@ def host_span(trace_id=0xA, span_id=0xB, flags=TraceFlags.DEFAULT):
 
 @pytest.fixture
 def tracer():
-    """A private tracer without a resource of the host's."""
+    """A private tracer without a resource of the host."""
     return PrivateTracer(lambda: None)
 
 
-def test_twin_records_under_the_host_spans_ids(tracer):
-    """So that row and traces can be joined."""
-    twin = tracer.start_private_span(host_span(), "execute_task x", ROOT, 1, None)
+def test_private_span_has_the_host_spans_ids(tracer):
+    """So that row and trace can be joined."""
+    span = tracer.start_private_span(host_span(), "execute_task x", ROOT, 1, None)
 
-    ids = twin.get_span_context()
+    ids = span.get_span_context()
     assert (ids.trace_id, ids.span_id) == (0xA, 0xB)
-    assert twin.is_recording()
-    assert isinstance(twin, ReadableSpan)
+    assert span.is_recording()
+    assert isinstance(span, ReadableSpan)
 
 
-def test_twin_is_never_sampled(tracer):
-    """No exporter of anybody's takes it."""
-    twin = tracer.start_private_span(host_span(flags=TraceFlags.SAMPLED), "execute_task", ROOT, 1, None)
+def test_private_span_is_never_sampled(tracer):
+    """No exporter receives it."""
+    span = tracer.start_private_span(host_span(flags=TraceFlags.SAMPLED), "execute_task", ROOT, 1, None)
 
-    assert not twin.get_span_context().trace_flags.sampled
+    assert not span.get_span_context().trace_flags.sampled
 
 
-def test_twin_of_a_span_without_ids_has_its_own(tracer):
+def test_private_span_has_its_own_ids_where_the_host_span_has_none(tracer):
     """A no-op tracer gives an invalid span, or the parent's own."""
     parent = host_span(0xA, 0xC)
     context = trace.set_span_in_context(parent)
@@ -56,8 +56,8 @@ def test_twin_of_a_span_without_ids_has_its_own(tracer):
     assert below.span_id != 0xC
 
 
-def test_twin_without_a_trace_joins_the_enclosing_executions(tracer):
-    """Executions within executions share a trace though no SDK made one."""
+def test_private_span_without_a_trace_joins_the_enclosing_executions(tracer):
+    """Nested executions share a trace even without an SDK."""
     outer = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
 
     inner = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer)
@@ -66,8 +66,8 @@ def test_twin_without_a_trace_joins_the_enclosing_executions(tracer):
     assert inner.get_span_context().span_id != outer.get_span_context().span_id
 
 
-def test_ids_are_laid_down_for_one_span(tracer):
-    """The next one gets its own."""
+def test_ids_are_given_to_one_span(tracer):
+    """The next span gets its own."""
     tracer.start_private_span(host_span(), "execute_task", ROOT, 1, None)
 
     following = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
@@ -76,7 +76,7 @@ def test_ids_are_laid_down_for_one_span(tracer):
 
 
 def test_threads_do_not_get_each_others_ids(tracer):
-    """Twins started at the same time keep to their own host span."""
+    """Private spans that start at the same time have the ids of their own host span."""
     wrong = []
 
     def start(number):
@@ -94,30 +94,30 @@ def test_threads_do_not_get_each_others_ids(tracer):
     assert wrong == []
 
 
-def test_hosts_attribute_limits_are_not_the_twins(monkeypatch):
-    """Nothing is cut or dropped on its way to the database."""
+def test_hosts_attribute_limits_do_not_apply(monkeypatch):
+    """No attribute is cut or dropped on its way to the database."""
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4")
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
-    twin = PrivateTracer(lambda: None).start_private_span(host_span(), "execute_task", ROOT, 1, None)
+    span = PrivateTracer(lambda: None).start_private_span(host_span(), "execute_task", ROOT, 1, None)
 
-    set_valid_attributes(twin, {"a": "x" * 100, "b": "y"})
+    set_valid_attributes(span, {"a": "x" * 100, "b": "y"})
 
-    assert dict(twin.attributes) == {"a": "x" * 100, "b": "y"}
+    assert dict(span.attributes) == {"a": "x" * 100, "b": "y"}
 
 
-def test_twin_has_the_hosts_resource():
-    """The service's name is on it."""
+def test_private_span_has_the_hosts_resource():
+    """It holds the service name."""
     resource = Resource({"service.name": "checkout"})
 
-    twin = PrivateTracer(lambda: SimpleNamespace(resource=resource)).start_private_span(
+    span = PrivateTracer(lambda: SimpleNamespace(resource=resource)).start_private_span(
         host_span(), "execute_task", ROOT, 1, None
     )
 
-    assert twin.resource.attributes["service.name"] == "checkout"
+    assert span.resource.attributes["service.name"] == "checkout"
 
 
 def test_ids_are_valid_and_differ():
-    """Zero is no id."""
+    """Zero is not a valid id."""
     ids = OwnIds()
 
     spans, traces = {ids.generate_span_id() for _ in range(100)}, {ids.generate_trace_id() for _ in range(100)}
@@ -128,7 +128,7 @@ def test_ids_are_valid_and_differ():
 
 @pytest.mark.parametrize("limit", ["3", "128"])
 def test_attributes_set_at_once_are_those_set_one_by_one(monkeypatch, limit):
-    """Whatever the host's limits are."""
+    """Whatever the limits of the host are."""
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", limit)
     tracer = TracerProvider().get_tracer("host")
     at_once, one_by_one = tracer.start_span("a"), tracer.start_span("b")

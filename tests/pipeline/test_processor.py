@@ -1,4 +1,4 @@
-"""The way from a finished execution to the exporter, and its part in the host's provider."""
+"""Finished executions go from the span processors to the exporter."""
 
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -9,12 +9,12 @@ from learning_instrument.pipeline.processor import ExecutionProcessor, ModelCall
 
 @pytest.fixture
 def processor(database):
-    """A processor with ``database`` behind it."""
+    """A processor that records into ``database``."""
     return ExecutionProcessor(SQLiteSpanExporter(database))
 
 
 def finished_span(provider=None, **keywords):
-    """Return the span of an execution that nobody has stored."""
+    """Return the span of an execution that was not stored."""
     spans = []
     provider = provider or TracerProvider()
     record = type("Keep", (SpanProcessor,), {"on_end": lambda self, span: spans.append(span)})()
@@ -31,53 +31,53 @@ def test_recorded_span_is_a_row(processor, rows):
 
 
 @pytest.fixture
-def member(processor):
-    """Our member of a host's provider."""
-    member = ModelCallProcessor()
-    member.processor = processor
-    return member
+def model_calls(processor):
+    """Our span processor in a provider of the host."""
+    model_calls = ModelCallProcessor()
+    model_calls.processor = processor
+    return model_calls
 
 
-def test_on_end_does_nothing(member, rows):
-    """A span comes by ``record()``; in the host's provider it must not come again, nor slow down others."""
+def test_execution_is_not_recorded_on_end(model_calls, rows):
+    """It is recorded by ``record()``; the host's provider must not record it again, nor slow other spans down."""
     span = finished_span()
-    member.on_start(span)
-    member.on_end(span)
+    model_calls.on_start(span)
+    model_calls.on_end(span)
 
     assert rows() == []
 
 
-def test_flush_and_shutdown_before_anything_was_recorded(no_file, member, tmp_path):
-    """Nothing is opened for them."""
-    assert member.force_flush()
-    member.shutdown()
+def test_flush_and_shutdown_before_any_execution(no_file, model_calls, tmp_path):
+    """No database is opened for them."""
+    assert model_calls.force_flush()
+    model_calls.shutdown()
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_execution_after_shutdown_is_recorded(member, processor, rows):
-    """The host's provider may go before its pools do."""
-    member.shutdown()
+def test_execution_after_shutdown_is_recorded(model_calls, processor, rows):
+    """The host's provider may be shut down before its pools."""
+    model_calls.shutdown()
 
     processor.record(finished_span())
 
     assert len(rows()) == 1
 
 
-def test_provider_gets_one_member_however_often_it_is_configured(tmp_path, provider):
+def test_provider_gets_one_span_processor_however_often_it_is_configured(tmp_path, provider):
     """A provider gives no processor back."""
     for n in range(5):
         configure(tmp_path / f"{n}.db", tracer_provider=provider)
         shutdown()
 
-    members = [
+    processors = [
         item for item in provider._active_span_processor._span_processors if isinstance(item, ModelCallProcessor)
     ]
-    assert len(members) == 1
-    assert members[0].processor is None
+    assert len(processors) == 1
+    assert processors[0].processor is None
 
 
-def test_hosts_shutdown_writes_what_is_queued(tmp_path, provider):
+def test_hosts_shutdown_writes_the_queue(tmp_path, provider):
     """In batch mode as well."""
     database = configure(tmp_path / "learning.db", durability="batch", tracer_provider=provider)
     record_execution(lambda task: None)({})
@@ -88,7 +88,7 @@ def test_hosts_shutdown_writes_what_is_queued(tmp_path, provider):
 
 
 def test_losses_are_counted_and_logged_once(processor, database, caplog):
-    """With the fault, so that it can be reported to us."""
+    """With the traceback, for a bug report."""
     for _ in range(3):
         processor.lose(ValueError("ours"))
 

@@ -1,4 +1,4 @@
-"""Which database an execution goes to, if to any."""
+"""The database that an execution is recorded into, if any."""
 
 import pytest
 from opentelemetry import trace
@@ -21,7 +21,7 @@ def task_ids(database):
 
 
 def test_explicit_database_needs_no_configure(database, other):
-    """It is recorded into, and nothing else is."""
+    """Executions are recorded into it, and no global provider is set."""
     record_execution(learning_db=database)(lambda task: None)({"task_id": "t-1"})
 
     assert task_ids(database) == ["t-1"]
@@ -38,7 +38,7 @@ def test_explicit_database_replaces_the_configured_one(database, other):
 
 
 def test_explicit_databases_spans_go_to_the_hosts_exporters(other, provider, exporter):
-    """The row is in the database, the span where all spans go."""
+    """The row is in the database, the span in the host's exporters."""
     execute_task = record_execution(learning_db=other, tracer_provider=provider)(lambda task: None)
 
     execute_task({"task_id": "t-1"})
@@ -48,7 +48,7 @@ def test_explicit_databases_spans_go_to_the_hosts_exporters(other, provider, exp
 
 
 def test_none_records_nothing_and_changes_nothing(database, provider, exporter, rows):
-    """Not even where something is configured."""
+    """Even where a database is configured."""
     configure(database, tracer_provider=provider)
     execute_task = record_execution(learning_db=None)(lambda task: task)
     task = object()
@@ -60,7 +60,7 @@ def test_none_records_nothing_and_changes_nothing(database, provider, exporter, 
 
 
 def test_callable_finds_the_pools_database(database, other):
-    """Each instance has its own, or none; it is asked at each call."""
+    """Each instance has its own, or None; the callable runs at each call."""
 
     class Pool:
         def __init__(self, learning_db):
@@ -85,7 +85,7 @@ def test_callable_finds_the_pools_database(database, other):
     "learning_db", [lambda pool: 1 / 0, lambda pool: "learning.db", lambda: None], ids=["raises", "path", "signature"]
 )
 def test_failing_callable_is_a_warning_and_no_row(learning_db, caplog):
-    """The task goes on, and one line says why there is no row."""
+    """The task goes on, and one warning gives the reason."""
     execute_task = record_execution(learning_db=learning_db)(lambda task: task)
 
     assert [execute_task(n) for n in range(3)] == [0, 1, 2]
@@ -95,8 +95,8 @@ def test_failing_callable_is_a_warning_and_no_row(learning_db, caplog):
 
 
 @pytest.mark.parametrize("explicit", [True, False], ids=["with a database", "without"])
-def test_failing_provider_costs_the_task_nothing(database, caplog, explicit):
-    """A provider that gives no tracer means no recording, and one line in the log."""
+def test_failing_provider_does_not_affect_the_task(database, caplog, explicit):
+    """Without a tracer nothing is recorded, and one warning is logged."""
 
     class Broken(trace.TracerProvider):
         def get_tracer(self, *args, **kwargs):
@@ -111,7 +111,7 @@ def test_failing_provider_costs_the_task_nothing(database, caplog, explicit):
 
 
 def test_unconfigured_span_goes_to_the_given_provider(provider, exporter, caplog, tmp_path, monkeypatch):
-    """Without ``configure()`` there is a span, no row, and nothing to warn of."""
+    """Without ``configure()`` there is a span, but no row and no warning."""
     monkeypatch.chdir(tmp_path)
 
     record_execution(tracer_provider=provider)(lambda task: {"success": True})({"task_type": "x"})
@@ -131,8 +131,8 @@ def test_unconfigured_span_goes_to_the_global_provider(provider, exporter, caplo
     assert caplog.records == []
 
 
-def test_nothing_at_all_is_one_warning_that_names_configure(caplog):
-    """However many functions are decorated and called."""
+def test_without_provider_and_database_there_is_one_warning(caplog):
+    """It names ``configure()``, however many functions are decorated and called."""
     for _ in range(3):
         execute_task = record_execution(lambda task: task)
         assert [execute_task(n) for n in range(2)] == [0, 1]
@@ -141,8 +141,8 @@ def test_nothing_at_all_is_one_warning_that_names_configure(caplog):
     assert "configure()" in warning.getMessage()
 
 
-def test_sdk_that_comes_later_gets_the_spans(provider, exporter):
-    """The application may set its provider up after the first task."""
+def test_provider_set_later_gets_the_spans(provider, exporter):
+    """The application may set it up after the first task."""
     pool = SyncPool()
     pool.execute_task({})
     trace.set_tracer_provider(provider)
@@ -153,7 +153,7 @@ def test_sdk_that_comes_later_gets_the_spans(provider, exporter):
 
 
 def test_configure_and_shutdown_apply_to_functions_in_use(database, other, caplog):
-    """A decorated function takes the way that is open at each call."""
+    """A decorated function uses the present configuration at each call."""
     pool = SyncPool()
     pool.execute_task({"task_id": "before"})
     configure(database)
@@ -182,8 +182,8 @@ def test_disabled_sdk_turns_recording_off(database, monkeypatch, caplog, configu
     assert caplog.records == []
 
 
-def test_one_provider_serves_functions_of_several(database, provider, exporter):
-    """A decorator's ``tracer_provider`` goes before the configured one; the row is in the same database."""
+def test_decorators_tracer_provider_takes_precedence(database, provider, exporter):
+    """The row is in the configured database."""
     configure(database, tracer_provider=TracerProvider())
 
     record_execution(tracer_provider=provider)(lambda task: None)({"task_id": "t-1"})
