@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.costs.execution_totals import apply_totals
 from learning_instrument.costs.model_calls import ModelCall
-from learning_instrument.maintenance.pruning import Limits, prune
+from learning_instrument.maintenance import Limits, prune
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups.cubes import advance

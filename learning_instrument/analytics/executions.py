@@ -7,7 +7,7 @@ from typing import Any, Final
 from ..columns import COLUMNS
 from ..errors import UnknownExecutionError
 from ..record import ExecutionRecord
-from ..sqlite.executions import EXACTLY
+from ..sqlite.executions import EXACTLY, placeholders
 from ..sqlite.selection import Queryable, Selection
 
 _AT_ONCE = 500
@@ -19,7 +19,7 @@ def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
     for start in range(0, len(rowids), _AT_ONCE):
         some = rowids[start : start + _AT_ONCE]
         rows = database.query(
-            f"SELECT rowid AS id, execution_id FROM executions WHERE rowid IN ({','.join('?' * len(some))})", some
+            f"SELECT rowid AS id, execution_id FROM executions WHERE rowid IN {placeholders(some)}", some
         )
         found |= {row["id"]: row["execution_id"] for row in rows}
     return found

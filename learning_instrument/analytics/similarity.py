@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from ..rollups.measures import IS_PRICED, IS_TIMED
 from ..rollups.search_index import IS_SOUND
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
@@ -156,7 +157,7 @@ class _Weights:
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
             rows = self._database.query(
-                f"SELECT term, doc FROM execution_search_words WHERE term IN ({','.join('?' * len(chunk))})", chunk
+                f"SELECT term, doc FROM execution_search_words WHERE term IN {placeholders(chunk)}", chunk
             )
             counts = {row["term"]: row["doc"] for row in rows}
             for word in chunk:
@@ -226,7 +227,7 @@ def _executions(database: Queryable, scores: Mapping[int, float]) -> list[Simila
         "SELECT rowid AS id, execution_id, timestamp, task_type, task_description, repo, model_tier, pool_type,"
         f" success, outcome, solution_summary, CASE WHEN {IS_TIMED} THEN duration_seconds END AS duration_seconds,"
         f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost_usd"
-        f" FROM executions WHERE rowid IN ({','.join('?' * len(scores))})",
+        f" FROM executions WHERE rowid IN {placeholders(scores)}",
         list(scores),
     )
     of_rowid: dict[int, dict[str, Any]] = {row.pop("id"): row for row in rows}

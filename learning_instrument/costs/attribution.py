@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ..sqlite.connection import Connection
+from ..sqlite.executions import placeholders
 from .model_calls import ModelCall
 
 #: Links kept: the newest, and for how long.
@@ -20,7 +21,7 @@ _WAITING_CALLS: Final = 100_000
 _LONGEST_CHAIN: Final = 1000
 
 _INSERT: Final = (
-    f"INSERT INTO model_calls ({','.join(ModelCall._fields)}) VALUES ({','.join('?' * len(ModelCall._fields))})"
+    f"INSERT INTO model_calls ({','.join(ModelCall._fields)}) VALUES {placeholders(ModelCall._fields)}"
     " ON CONFLICT (trace_id, span_id) DO UPDATE SET execution_id = excluded.execution_id, path = excluded.path,"
     " awaited_span_id = NULL WHERE execution_id IS NULL AND excluded.execution_id IS NOT NULL"
 )

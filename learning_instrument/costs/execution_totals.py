@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ..columns import COLUMNS
 from ..sqlite.connection import Connection
+from ..sqlite.executions import placeholders
 from .model_calls import ESTIMATED, PRICED, REPORTED, UNPRICED
 
 _CHUNK: Final = 500
@@ -220,5 +221,6 @@ def _reported_of(connection: Connection, ids: Sequence[str]) -> dict[str, float]
 
 
 def _select(connection: Connection, columns: str, table: str, ids: Sequence[str]) -> list[Any]:
-    marks = ",".join("?" * len(ids))
-    return connection.execute(f"SELECT {columns} FROM {table} WHERE execution_id IN ({marks})", ids).fetchall()
+    return connection.execute(
+        f"SELECT {columns} FROM {table} WHERE execution_id IN {placeholders(ids)}", ids
+    ).fetchall()

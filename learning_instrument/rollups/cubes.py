@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..sqlite.executions import DIMENSIONS
+from ..sqlite.executions import DIMENSIONS, placeholders
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
 from .measures import BIN, MEASURES, source, sum_measures
@@ -243,12 +243,12 @@ def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
 
 def _write(connection: Statements, cube: Cube, rows: _Rows) -> None:
     columns = ("bucket", *cube.keys, *_NAMES, "histogram")
-    places = f"({', '.join('?' * len(columns))})"
     # Several at a time: each statement gives the interpreter lock away, and waits for it again behind busy tasks.
     for start in range(0, len(rows.stored), _CELLS_AT_ONCE):
         some = rows.stored[start : start + _CELLS_AT_ONCE]
         connection.execute(
-            f"INSERT OR REPLACE INTO {cube.table} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}",
+            f"INSERT OR REPLACE INTO {cube.table} ({', '.join(columns)})"
+            f" VALUES {', '.join([placeholders(columns)] * len(some))}",
             [value for row in some for value in row],
         )
     for key in rows.deleted:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from ..errors import DatabaseError
 from ..record import Row
 from . import schema
-from .executions import _INSERT_ONE, _INSERTS, _chunks
+from .executions import INSERT_ONE, INSERTS, chunks
 from .read_only import open_read_only, query
 
 T = TypeVar("T")
@@ -66,11 +66,11 @@ class WriteConnection:
         """
         connection = self._open()
         if len(rows) == 1 and not losses and then is None:
-            return connection.execute(_INSERT_ONE, rows[0]).rowcount  # commits by itself
+            return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
         with _transaction(connection):
             stored = sum(
-                connection.execute(_INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
-                for chunk in _chunks(rows)
+                connection.execute(INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
+                for chunk in chunks(rows)
             )
             if losses:
                 now = datetime.now(timezone.utc).isoformat(timespec="microseconds")

@@ -1,29 +1,35 @@
-"""Executions."""
+"""The table ``executions`` in SQL: how rows are inserted, found and grouped."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from ..columns import COLUMNS
 from ..record import Row
 
+
+def placeholders(values: Collection[Any]) -> str:
+    """Return ``(?,?,?)``, one mark for each of *values*: what follows IN or VALUES."""
+    return f"({','.join('?' * len(values))})"
+
+
 #: Rows in one INSERT, largest first. Each statement frees the interpreter lock once, where ``executemany`` would
 #: do so for every row, and wait for it again behind the threads that produce them.
 _CHUNKS: Final = (256, 32, 8, 1)
-_ONE_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
-#: What a result that takes a lost row's place leaves as it is.
+#: The columns that a result keeps of the ``lost`` row it replaces.
 _KEPT: Final = ("execution_id", "user_accepted", "user_rating")
 _INSERT: Final = f"INSERT INTO executions ({','.join(COLUMNS)}) VALUES "
-# Storing one execution twice keeps one row. Only a result takes the place of what was taken for lost.
+# Storing one execution twice keeps one row. Only a result replaces a ``lost`` row.
 _ONCE: Final = (
     " ON CONFLICT (execution_id) DO UPDATE SET "
     + ",".join(f"{column}=excluded.{column}" for column in COLUMNS if column not in _KEPT)
     + " WHERE outcome='lost' AND excluded.outcome<>'lost'"
 )
-_INSERTS: Final = {size: _INSERT + ",".join([_ONE_ROW] * size) + _ONCE for size in _CHUNKS}
-_INSERT_ONE: Final = _INSERTS[1]
+INSERTS: Final = {size: _INSERT + ",".join([placeholders(COLUMNS)] * size) + _ONCE for size in _CHUNKS}
+INSERT_ONE: Final = INSERTS[1]
 
 
-def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+def chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    """Yield *rows* in the sizes of :data:`INSERTS`."""
     start = 0
     for size in _CHUNKS:
         while len(rows) - start >= size:
@@ -37,7 +43,7 @@ EXACTLY: Final = (
     " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1"
 )
 
-#: What executions are grouped and filtered by.
+#: The expressions that executions are grouped and filtered by.
 DIMENSIONS: Final = {
     "task_type": "task_type",
     "model_tier": "coalesce(model_tier, 'unknown')",
@@ -47,5 +53,5 @@ DIMENSIONS: Final = {
     "day": "substr(timestamp, 1, 10)",
     "hour": "substr(timestamp, 1, 13)",
 }
-#: Those that are parts of the time.
+#: The dimensions of time.
 TIME_BUCKETS: Final = ("day", "hour")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..columns import COLUMNS
 from ..record import Row, iso_timestamp
 from ..sqlite.connection import WriteConnection
+from ..sqlite.executions import placeholders
 from .liveness import Process, has_died, this_process
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class CrashLedger:
         now = iso_timestamp(time.time_ns())
         process = this_process()
         for chunk in _chunks([_entry(row, process, now) for row in rows]):
-            places = ",".join([f"({','.join('?' * len(_ENTRY))})"] * len(chunk))
+            places = ",".join([placeholders(_ENTRY)] * len(chunk))
             self._write(f"{_INSERT}{places}{_AGAIN}", [value for entry in chunk for value in entry])
             self.standing.update(entry[0] for entry in chunk)
 
@@ -81,7 +82,7 @@ class CrashLedger:
             self.standing.difference_update(execution_ids)
             return
         for chunk in _chunks(list(execution_ids)):
-            these = f"execution_id IN ({','.join('?' * len(chunk))})"
+            these = f"execution_id IN {placeholders(chunk)}"
             if is_stored:
                 self._write(f"DELETE FROM running WHERE {these}", chunk)
                 self.standing.difference_update(chunk)
@@ -103,7 +104,7 @@ class CrashLedger:
             # Stored first: should this process die in between, the next one finds the row, and keeps one.
             self._connection.insert([row for row in map(_lost_row, chunk) if row is not None])
             ids = [entry[0] for entry in chunk]
-            self._write(f"DELETE FROM running WHERE execution_id IN ({','.join('?' * len(ids))})", ids)
+            self._write(f"DELETE FROM running WHERE execution_id IN {placeholders(ids)}", ids)
         return len(dead) < len(others)
 
     def close(self) -> None:

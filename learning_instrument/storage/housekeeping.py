@@ -7,7 +7,7 @@ from typing import Final
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
-from .retention import Retention, trim
+from .retention import Limits, trim
 
 #: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
@@ -19,14 +19,14 @@ class Housekeeping:
     """What is due, and when."""
 
     def __init__(self) -> None:
-        self.limit(Retention())
+        self.limit(Limits())
         self._pace = SliceSizer()
         self.reset()
 
-    def limit(self, retention: Retention) -> None:
-        """Delete what is beyond *retention* from now on."""
-        self._retention = retention
-        self._limits_apply = retention != Retention()
+    def limit(self, limits: Limits) -> None:
+        """Delete the oldest executions beyond *limits* from now on."""
+        self._limits = limits
+        self._has_limits = limits != Limits()
         self._trimmed = float("-inf")
 
     def reset(self) -> None:
@@ -37,7 +37,7 @@ class Housekeeping:
         """Count *rows* that were written; tell whether something is due."""
         self._since_checkpoint += rows
         return self._since_checkpoint >= _CHECKPOINT_ROWS or (
-            self._limits_apply and time.monotonic() - self._trimmed > _RETENTION_SECONDS
+            self._has_limits and time.monotonic() - self._trimmed > _RETENTION_SECONDS
         )
 
     def run(
@@ -62,7 +62,7 @@ class Housekeeping:
         return has_more or has_trimmed
 
     def _trim(self, target: WriteConnection) -> bool:
-        if not self._limits_apply:
+        if not self._has_limits:
             return False
         self._trimmed = time.monotonic()
-        return trim(target, self._retention)
+        return trim(target, self._limits)

@@ -1,80 +1,176 @@
-"""Automatic retention: old rows out, in slices short enough that no writer waits for them."""
+"""Limits of age, number and size: finds the oldest executions beyond them, deletes these, and gives the space back.
+
+Automatic retention trims in the background; ``prune`` uses the same parts, with an archive and progress. Rows are
+deleted in slices so short that no writer waits for them.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Final
 
 from ..errors import ConfigurationError
 from ..sqlite.connection import WriteConnection
+from ..sqlite.executions import placeholders
+from ..timestamps import iso
 
-_SLICE_ROWS: Final = 500
+SLICE_ROWS: Final = 500
+#: The most slices of one trim, and the most pages given back after each.
 _SLICES: Final = 20
-_PAGES: Final = 500
-_UNITS: Final = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_TRIM_PAGES: Final = 500
+#: The most pages given back in one transaction when the caller waits for the end.
+_PAGES: Final = 2000
+_UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """How long rows are kept, in days, and how large the database may grow, in bytes. None: without limit."""
+class Limits:
+    """The executions to keep. None: without limit.
 
-    days: float | None = None
+    Args:
+        older_than: the age beyond which executions are deleted.
+        keep: the number of the newest executions to keep.
+        max_bytes: the size of the database beyond which the oldest executions are deleted.
+    """
+
+    older_than: timedelta | None = None
+    keep: int | None = None
     max_bytes: int | None = None
 
 
-def retention(days: float | None, max_size: int | str | None) -> Retention:
-    """Return the checked limits. *max_size* is a number of bytes, or a text such as ``"500MB"``.
+def retention(days: float | None, max_size: int | str | None) -> Limits:
+    """Return the limits of automatic retention. *max_size* is a number of bytes, or a text such as ``"500MB"``.
 
     Raises:
-        ConfigurationError: for a limit that is none.
+        ConfigurationError: for an invalid limit.
     """
     if days is not None and not (isinstance(days, (int, float)) and days > 0):
-        raise ConfigurationError(f"retention_days={days!r} is not a number of days above 0.")
-    return Retention(days, None if max_size is None else size_in_bytes(max_size))
-
-
-def trim(connection: WriteConnection, limits: Retention) -> bool:
-    """Delete a bounded number of the oldest rows beyond *limits*; tell whether there is more to do."""
-    for _ in range(_SLICES):
-        condition = _excess(connection.execute, limits)
-        if condition is None:
-            return False
-        where, parameters, rows = condition
-        oldest = f"SELECT rowid FROM executions {where} ORDER BY timestamp LIMIT {rows}"
-        connection.execute(f"DELETE FROM executions WHERE rowid IN ({oldest})", parameters)
-        connection.vacuum(_PAGES)
-    return True
-
-
-def _excess(
-    execute: Callable[[str, tuple[Any, ...]], list[Any]], limits: Retention
-) -> tuple[str, tuple[Any, ...], int] | None:
-    """Return the condition of the rows to delete next, and how many; None where nothing is beyond the limits."""
-    if limits.days is not None:
-        oldest = (datetime.now(timezone.utc) - timedelta(days=limits.days)).isoformat(timespec="microseconds")
-        if execute("SELECT 1 FROM executions WHERE timestamp < ? LIMIT 1", (oldest,)):
-            return "WHERE timestamp < ?", (oldest,), _SLICE_ROWS
-    if limits.max_bytes is not None:
-        (pages,), (free,), (size,) = (
-            execute(f"PRAGMA {name}", ())[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        excess = pages - free - limits.max_bytes // size
-        if excess > 0 and execute("SELECT 1 FROM executions LIMIT 1", ()):
-            # A row is smaller than a page, as a rule, so that this deletes no more than it must.
-            return "", (), min(excess, _SLICE_ROWS)
-    return None
+        raise ConfigurationError(f"Invalid retention_days {days!r}: expected a number of days above 0.")
+    return Limits(
+        None if days is None else _days(days), max_bytes=None if max_size is None else size_in_bytes(max_size)
+    )
 
 
 def size_in_bytes(size: int | str) -> int:
-    """Return the bytes that *size* means: a number, or a text such as ``"500MB"``.
+    """Return *size* in bytes. It is a number of bytes, or a text such as ``"500MB"``.
 
     Raises:
-        ConfigurationError: if it means none.
+        ConfigurationError: for an invalid size.
     """
     if isinstance(size, int) and not isinstance(size, bool) and size > 0:
         return size
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", size, re.I) if isinstance(size, str) else None
     if match is None or float(match[1]) <= 0:
-        raise ConfigurationError(f"max_size={size!r} is no size; give bytes, or a text such as '500MB' or '2GB'.")
-    return int(float(match[1]) * (_UNITS | {"B": 1})[(match[2] or "").upper()])
+        raise ConfigurationError(f"Invalid max_size {size!r}: expected bytes or a size such as '500MB'.")
+    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+
+
+def trim(connection: WriteConnection, limits: Limits) -> bool:
+    """Delete the oldest executions beyond *limits*, a bounded number of them; tell whether more may be left."""
+    for _ in range(_SLICES):
+        rows = excess(connection, limits, most=SLICE_ROWS)
+        if not rows:
+            return False
+        delete_slice(connection, oldest_rows(connection, rows))
+        connection.vacuum(_TRIM_PAGES)
+    return True
+
+
+def excess(connection: WriteConnection, limits: Limits, *, total: int | None = None, most: int | None = None) -> int:
+    """Return the number of the oldest executions that are beyond any of the limits.
+
+    Args:
+        connection: the connection to read with.
+        limits: the limits.
+        total: the number of all executions, where the caller has counted them.
+        most: the number at which to stop counting.
+    """
+    beyond = [0]
+    if limits.older_than is not None:
+        ((old,),) = connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM executions WHERE timestamp < ? LIMIT ?)",
+            (iso(_ago(limits.older_than)), -1 if most is None else most),
+        )
+        beyond.append(old)
+    if limits.keep is not None:
+        beyond.append((count(connection) if total is None else total) - limits.keep)
+    if limits.max_bytes is not None:
+        used = used_bytes(connection)
+        if used > limits.max_bytes:
+            # As if all rows had the same size. The next slice or round corrects the error.
+            rows = _about(connection) if total is None else total
+            beyond.append(-(-rows * (used - limits.max_bytes) // used))
+    return max(beyond) if most is None else min(max(beyond), most)
+
+
+def count(connection: WriteConnection) -> int:
+    """Return the number of executions."""
+    ((rows,),) = connection.execute("SELECT count(*) FROM executions")
+    return int(rows)
+
+
+def _about(connection: WriteConnection) -> int:
+    """Return at least the number of executions, without a scan: what retention deletes is at one end."""
+    ((rows,),) = connection.execute("SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM executions")
+    return int(rows)
+
+
+def oldest_rows(connection: WriteConnection, number: int) -> list[int]:
+    """Return the rowids of the oldest executions, the oldest first."""
+    found = connection.execute("SELECT rowid FROM executions ORDER BY timestamp, rowid LIMIT ?", (number,))
+    return [row for (row,) in found]
+
+
+def delete_slice(connection: WriteConnection, rows: Sequence[int]) -> None:
+    """Delete the executions with these rowids, :data:`SLICE_ROWS` of them at most, in one short transaction."""
+    connection.execute(f"DELETE FROM executions WHERE rowid IN {placeholders(rows)}", rows)
+
+
+def used_bytes(connection: WriteConnection) -> int:
+    """Return the size of the database without its free pages."""
+    pages, free, size = _pages(connection)
+    return (pages - free) * size
+
+
+def _pages(connection: WriteConnection) -> tuple[int, int, int]:
+    """Return the number of pages, of free pages, and the size of a page."""
+    (pages,), (free,), (size,) = (
+        connection.execute(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return pages, free, size
+
+
+def give_space_back(connection: WriteConnection, progress: Callable[[int, int], object]) -> None:
+    """Make the file smaller by its free pages.
+
+    In parts: VACUUM locks out all writers, needs the space twice, and may renumber rows, whose numbers are used.
+
+    Args:
+        connection: the connection to write with.
+        progress: called with the pages given back so far, and all free pages.
+    """
+    _, free, _ = _pages(connection)
+    left = free
+    while left:
+        connection.vacuum(_PAGES)
+        _, now, _ = _pages(connection)
+        if now >= left:  # another program made the file, without incremental vacuum
+            break
+        left = now
+        progress(free - left, free)
+    connection.checkpoint()
+
+
+def _days(days: float) -> timedelta:
+    try:
+        return timedelta(days=days)
+    except OverflowError:
+        return timedelta.max
+
+
+def _ago(age: timedelta) -> datetime:
+    try:
+        return datetime.now(timezone.utc) - age
+    except OverflowError:  # before the first year
+        return datetime.min.replace(tzinfo=timezone.utc)

@@ -26,7 +26,7 @@ from ..sqlite.connection import Connection, Execute, WriteConnection, executing,
 from .background_writer import GATHER_SECONDS, BackgroundWriter
 from .housekeeping import Housekeeping
 from .insertion import Insertion
-from .retention import Retention
+from .retention import Limits
 from .statistics import Counters, Statistics
 from .watchdog import Watchdog
 
@@ -226,9 +226,9 @@ class Store:
         """Count *count* executions as lost for *reason*; the next write that succeeds stores the count."""
         self._counts.count_lost(reason, count)
 
-    def limit(self, retention: Retention) -> None:
-        """Delete what is beyond *retention*, in the background, from the next record on."""
-        self._housekeeping.limit(retention)
+    def limit(self, limits: Limits) -> None:
+        """Delete the oldest executions beyond *limits*, in the background, from the next record on."""
+        self._housekeeping.limit(limits)
 
     def close(self) -> Awaitable[None]:
         """Write what is queued, and close. What is stored later opens the database again.

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 from ..record import Row
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_upkeep
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
 from ..timestamps import iso
@@ -196,7 +197,7 @@ def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
     ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
     ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
     found = connection.execute(
-        f"SELECT execution_id FROM executions WHERE execution_id IN ({_marks(ids)}) AND outcome <> 'lost'", ids
+        f"SELECT execution_id FROM executions WHERE execution_id IN {placeholders(ids)} AND outcome <> 'lost'", ids
     )
     return {identity for (identity,) in found}
 
@@ -207,7 +208,7 @@ def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> Non
     if not ids:
         return
     found = connection.execute(
-        f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN ({_marks(ids)})",
+        f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN {placeholders(ids)}",
         ids,
     )
     stored = set(found)
@@ -220,16 +221,14 @@ def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> Non
 def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[str, float]]) -> None:
     """Store the costs that pools reported, which a later price change may need."""
     ids = [execution_id for execution_id, _ in reported]
-    stored = connection.execute(f"SELECT execution_id FROM reported_costs WHERE execution_id IN ({_marks(ids)})", ids)
+    stored = connection.execute(
+        f"SELECT execution_id FROM reported_costs WHERE execution_id IN {placeholders(ids)}", ids
+    )
     known = {execution_id for (execution_id,) in stored}
     new = [found for found in reported if found[0] not in known]
     if new:
         with connection.transaction() as opened:
             opened.executemany("INSERT OR IGNORE INTO reported_costs VALUES (?, ?)", new)
-
-
-def _marks(values: Sequence[Any]) -> str:
-    return ",".join("?" * len(values))
 
 
 def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:

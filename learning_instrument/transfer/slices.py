@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from ..columns import COLUMNS
 from ..costs.model_calls import ModelCall
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
 
@@ -58,7 +59,7 @@ def calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCal
         return []  # an older release wrote the file
     found = database.query(
         f"SELECT {','.join(ModelCall._fields)} FROM model_calls"
-        f" WHERE execution_id IN ({','.join('?' * len(execution_ids))}) ORDER BY rowid",
+        f" WHERE execution_id IN {placeholders(execution_ids)} ORDER BY rowid",
         list(execution_ids),
     )
     return [ModelCall(**call) for call in found if not any(isinstance(value, bytes) for value in call.values())]
@@ -69,7 +70,7 @@ def reported_costs_of(database: Queryable, execution_ids: Sequence[str]) -> dict
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'reported_costs'"):
         return {}  # an older release wrote the file
     found = database.query(
-        f"SELECT execution_id, cost FROM reported_costs WHERE execution_id IN ({','.join('?' * len(execution_ids))})",
+        f"SELECT execution_id, cost FROM reported_costs WHERE execution_id IN {placeholders(execution_ids)}",
         list(execution_ids),
     )
     return {row["execution_id"]: row["cost"] for row in found if isinstance(row["cost"], float)}
@@ -79,7 +80,7 @@ def _add_feedback(database: Queryable, rows: Sequence[dict[str, Any]], visible: 
     """Add the visible feedback to its executions, and remove the rest from their columns."""
     by_id = {row["execution_id"]: row for row in rows}
     found = database.query(
-        f"SELECT execution_id, {','.join(FEEDBACK)} FROM feedback WHERE execution_id IN ({','.join('?' * len(by_id))})"
+        f"SELECT execution_id, {','.join(FEEDBACK)} FROM feedback WHERE execution_id IN {placeholders(by_id)}"
         " ORDER BY timestamp, feedback_id",
         list(by_id),
     )

@@ -200,9 +200,9 @@ def test_no_failures_is_said_once(ask):
         (["feedback", "parent", "--rating", "6"], "Invalid value for '--rating'"),
         (["feedback", "parent", "--rating", "3.5"], "Invalid value for '--rating'"),
         (["feedback", "--clear"], "Delete all feedback in "),
-        (["prune"], "Nothing is beyond no limit"),
+        (["prune"], "Missing limit"),
         (["prune", "--older-than", "old"], "'old' is no age"),
-        (["prune", "--max-size", "huge"], "max_size='huge' is no size"),
+        (["prune", "--max-size", "huge"], "Invalid max_size 'huge'"),
         (["prune", "--keep", "1"], "Delete 2 of 3 executions in "),
     ],
 )

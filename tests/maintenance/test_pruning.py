@@ -8,7 +8,7 @@ import pytest
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
-from learning_instrument.maintenance.pruning import Limits, limits, prune
+from learning_instrument.maintenance import Limits, limits, prune
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.executions import DIMENSIONS
 from learning_instrument.sqlite.migrations import CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
-from learning_instrument.storage.retention import Retention, trim
+from learning_instrument.storage.retention import Limits, trim
 
 QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
 RATIOS = ("scaled", "log_e5", "log2_e10")
@@ -237,7 +237,7 @@ def run(target, operation, number):
         give_way_while_advancing(target, *arguments)
     elif name == "trim":
         age = datetime.now(timezone.utc) - START - timedelta(days=1)
-        trim(target, Retention(days=age / timedelta(days=1)))
+        trim(target, Limits(older_than=age))
     elif name == "reset":
         reset(target)
     elif name == "vacuum":
@@ -390,7 +390,7 @@ def test_retention_is_seen(target, asked):
     advance_all(target)
     insert(target, [ExecutionRecord(task_type="today")])
 
-    trim(target, Retention(days=1))
+    trim(target, Limits(older_than=timedelta(days=1)))
 
     assert executions_of(asked) == 1
     advance_all(target)

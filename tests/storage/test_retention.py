@@ -8,7 +8,7 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.storage.retention import Retention, retention, trim
+from learning_instrument.storage.retention import Limits, retention, trim
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def kept(connection):
 )
 def test_sizes_are_bytes_or_text(size, expected):
     """With the units people write."""
-    assert retention(None, size) == Retention(None, expected)
+    assert retention(None, size) == Limits(max_bytes=expected)
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "MB", "-1MB", "0GB", "1 PB", "many", b"1MB"])
@@ -69,11 +69,31 @@ def test_days_that_are_none_are_refused(days):
         retention(days, None)
 
 
+@pytest.mark.parametrize("days", [10**9, float("inf")])
+def test_days_before_the_first_year_delete_nothing(connection, days):
+    """An age beyond the calendar is a limit that nothing reaches."""
+    fill(connection, [0, 9000])
+
+    assert trim(connection, retention(days, None)) is False
+
+    assert kept(connection) == ["0", "9000"]
+
+
+def test_newest_rows_stay_by_number(connection):
+    """Wherever rows in between are missing."""
+    fill(connection, [5, 0, 9, 1, 3])
+    connection.execute("DELETE FROM executions WHERE task_type = '9'")
+
+    assert trim(connection, Limits(keep=2)) is False
+
+    assert kept(connection) == ["0", "1"]
+
+
 def test_rows_within_the_limits_stay(connection):
     """And there is no more to do."""
     fill(connection, [0, 1, 2])
 
-    assert trim(connection, Retention(3, 10**9)) is False
+    assert trim(connection, Limits(timedelta(days=3), max_bytes=10**9)) is False
 
     assert kept(connection) == ["0", "1", "2"]
 
@@ -82,7 +102,7 @@ def test_older_rows_go(connection):
     """Whatever order they were written in."""
     fill(connection, [5, 0, 9, 1, 3])
 
-    assert trim(connection, Retention(2.5)) is False
+    assert trim(connection, Limits(timedelta(days=2.5))) is False
 
     assert kept(connection) == ["0", "1"]
 
@@ -91,9 +111,9 @@ def test_a_slice_is_bounded(connection):
     """More than one round may be needed, and the answer says so."""
     fill(connection, [10] * 11_000)
 
-    assert trim(connection, Retention(1)) is True
+    assert trim(connection, Limits(timedelta(days=1))) is True
     assert 0 < len(kept(connection)) < 11_000
-    assert trim(connection, Retention(1)) is False
+    assert trim(connection, Limits(timedelta(days=1))) is False
     assert kept(connection) == []
 
 
@@ -101,7 +121,7 @@ def test_oldest_rows_go_first_and_no_more_than_must(connection):
     """By size, from the oldest on."""
     fill(connection, range(200), "x" * 3000)
 
-    while trim(connection, Retention(None, 700_000)):
+    while trim(connection, Limits(max_bytes=700_000)):
         pass
 
     days = kept(connection)
@@ -115,7 +135,7 @@ def test_freed_pages_leave_the_file(connection, tmp_path):
     connection.checkpoint()
     before = (tmp_path / "learning.db").stat().st_size
 
-    while trim(connection, Retention(10)):
+    while trim(connection, Limits(timedelta(days=10))):
         pass
     connection.checkpoint()
 
@@ -126,7 +146,7 @@ def test_limit_below_the_empty_database_ends(connection):
     """A size nothing fits into deletes all rows, and stops there."""
     fill(connection, range(10))
 
-    while trim(connection, Retention(None, 1)):
+    while trim(connection, Limits(max_bytes=1)):
         pass
 
     assert kept(connection) == []
