@@ -1,6 +1,7 @@
 """``learning-instrument``: questions, answers, exit codes."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,9 +34,8 @@ def interrupted(*arguments, **keywords):
     raise KeyboardInterrupt
 
 
-@pytest.fixture
-def path(tmp_path):
-    """The path of a database: a task with a sub-task, and a failure."""
+@functools.cache
+def _file():
     parent = ExecutionRecord(
         task_type="review", task_id="parent", repo="shop", pool_type="agents", duration_seconds=2.5, actual_cost=0.5
     )
@@ -50,10 +51,20 @@ def path(tmp_path):
             repo="site",
         ),
     ]
-    with LearningDatabase(tmp_path / "learning.db") as database:
-        database.append(records)
-        database.add_feedback("parent", accepted=True, rating=5, comment="fine")
-    return str(tmp_path / "learning.db")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "learning.db")
+        with LearningDatabase(path) as database:
+            database.append(records)
+            database.add_feedback("parent", accepted=True, rating=5, comment="fine")
+        return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a database: a task with a sub-task, and a failure."""
+    path = tmp_path / "learning.db"
+    path.write_bytes(_file())
+    return str(path)
 
 
 @pytest.fixture
@@ -88,9 +99,8 @@ def test_list_shows_the_newest_first(ask):
     assert "\x1b" not in "".join(lines)
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
+def test_filters_leave_what_is_meant(ask, subtests):
+    for options, expected in [
         (["--failed"], ["broken"]),
         (["--limit", "1"], ["broken"]),
         (["--repo", "shop"], ["parent"]),
@@ -100,10 +110,9 @@ def test_list_shows_the_newest_first(ask):
         (["--since", "2999-01-01"], []),
         (["--until", "1h"], []),
         (["--until", "2999-01-01", "--limit", "1"], ["broken"]),
-    ],
-)
-def test_filters_leave_what_is_meant(ask, options, expected):
-    assert [row["task_id"] for row in json.loads(answer(ask("list", "--json", *options)))] == expected
+    ]:
+        with subtests.test(" ".join(options)):
+            assert [row["task_id"] for row in json.loads(answer(ask("list", "--json", *options)))] == expected
 
 
 def test_csv_has_every_column(ask):
@@ -183,9 +192,9 @@ def test_no_failures_is_said_once(ask):
 # Exit codes, and errors in one line.
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
+def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
+    """With exit code 2."""
+    for arguments, complaint in [
         (["show", "nobody"], "Unknown execution 'nobody'"),
         (["show", ""], "Invalid execution id ''"),
         (["show"], "Missing argument 'ID'. See learning-instrument show --help."),
@@ -204,20 +213,33 @@ def test_no_failures_is_said_once(ask):
         (["prune", "--older-than", "old"], "'old' is no age"),
         (["prune", "--max-size", "huge"], "Invalid max_size 'huge'"),
         (["prune", "--keep", "1"], "Delete 2 of 3 executions in "),
-    ],
-)
-def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
-    """With exit code 2."""
-    result = ask(*arguments)
+    ]:
+        with subtests.test(" ".join(arguments)):
+            result = ask(*arguments)
 
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"Error: {complaint}")
-    assert result.stderr.count("\n") == 1
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith(f"Error: {complaint}")
+            assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "foreign", "newer"])
+def test_wrong_file_is_one_line(ask, path, tmp_path, kind, subtests):
+    """And is left as it is."""
+    other = tmp_path / "other.db"
+    if kind == "folder":
+        other.mkdir()
+    elif kind == "text":
+        other.write_text("no database\n" * 1000)
+    elif kind != "missing":
+        if kind == "newer":
+            other.write_bytes(Path(path).read_bytes())
+        connection = sqlite3.connect(other)
+        connection.execute("PRAGMA user_version = 999" if kind == "newer" else "CREATE TABLE mine (x)")
+        connection.close()
+    before = other.read_bytes() if other.is_file() else None
+    files = sorted({"learning.db"} | ({"other.db"} if kind != "missing" else set()))
+
+    for arguments in [
         ["list"],
         ["show", "x"],
         ["tail", "--for", "0"],
@@ -235,34 +257,15 @@ def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
         ["compare", "--before", "14d..7d", "--after", "7d.."],
         ["patterns"],
         ["similar", "x"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-@pytest.mark.parametrize("kind", ["missing", "folder", "text", "foreign", "newer"])
-def test_wrong_file_is_one_line(ask, path, tmp_path, kind, arguments):
-    """And is left as it is."""
-    other = tmp_path / "other.db"
-    if kind == "folder":
-        other.mkdir()
-    elif kind == "text":
-        other.write_text("no database\n" * 1000)
-    elif kind != "missing":
-        if kind == "newer":
-            other.write_bytes(Path(path).read_bytes())
-        connection = sqlite3.connect(other)
-        connection.execute("PRAGMA user_version = 999" if kind == "newer" else "CREATE TABLE mine (x)")
-        connection.close()
-    before = other.read_bytes() if other.is_file() else None
+    ]:
+        with subtests.test(" ".join(arguments)):
+            result = ask(*arguments, database=str(other))
 
-    result = ask(*arguments, database=str(other))
-
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    assert (other.read_bytes() if other.is_file() else None) == before
-    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(
-        {"learning.db"} | ({"other.db"} if kind != "missing" else set())
-    )
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith("Error: ")
+            assert result.stderr.count("\n") == 1
+            assert (other.read_bytes() if other.is_file() else None) == before
+            assert sorted(file.name for file in tmp_path.iterdir()) == files
 
 
 def test_database_of_an_older_release_is_shown_and_not_migrated(ask, path):
@@ -293,27 +296,20 @@ def test_help_cuts_no_line_short_on_a_terminal_of_80_columns(ask):
     assert "..." not in answer(ask("--help", terminal_width=80)).partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(ask, command):
-    assert answer(ask(command, "--help")).startswith(f"Usage: learning-instrument {command} ")
+def test_every_command_explains_itself(ask, subtests):
+    for command in COMMANDS:
+        with subtests.test(command):
+            assert answer(ask(command, "--help")).startswith(f"Usage: learning-instrument {command} ")
 
 
-@pytest.mark.parametrize("command", REPORTS)
-def test_every_report_has_the_same_options(ask, command):
-    text = answer(ask(command, "--help"))
-
-    for option in [
-        "--since",
-        "--until",
-        "--repo",
-        "--pool-type",
-        "--model-tier",
-        "--task-type",
-        "--json",
-        "--csv",
-        "--database",
-    ]:
-        assert f"  {option} " in text
+def test_every_report_has_the_same_options(ask, subtests):
+    options = (
+        "--since", "--until", "--repo", "--pool-type", "--model-tier", "--task-type", "--json", "--csv", "--database"
+    )  # fmt: skip
+    for command in REPORTS:
+        with subtests.test(command):
+            text = answer(ask(command, "--help"))
+            assert [option for option in options if f"  {option} " not in text] == []
 
 
 # Feedback, and upkeep.
@@ -419,7 +415,14 @@ def test_installed_command_answers(path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["list", "--json"], ["list", "--csv"], ["doctor"], ["show", "parent"], ["costs"]]
+    "arguments",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["list", "--csv"],
+        *(pytest.param(command, marks=pytest.mark.slow) for command in (["doctor"], ["show", "parent"], ["costs"])),
+    ],
+    ids=" ".join,
 )
 def test_reader_that_goes_away_is_no_error(path, arguments):
     """As ``head`` does: nothing is said, and the exit code is that of a program which SIGPIPE ended."""
@@ -434,7 +437,7 @@ def test_reader_that_goes_away_is_no_error(path, arguments):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", pytest.param("latin-1", marks=pytest.mark.slow)])
 def test_any_encoding_of_the_terminal_will_do(path, encoding):
     """What it lacks is replaced, or escaped in JSON."""
     with LearningDatabase(path) as database:
@@ -451,7 +454,9 @@ def test_any_encoding_of_the_terminal_will_do(path, encoding):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize("columns", [40, 80, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "columns", [40, pytest.param(80, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.slow)]
+)
 def test_lines_fit_the_terminal(path, columns):
     """Whatever its width; what is left out is said."""
     import fcntl

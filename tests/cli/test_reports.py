@@ -220,14 +220,15 @@ def test_little_data_is_said(path):
     assert answer(path, "similar", "bake") == "No execution has a score of 0.5 or more.\n"
 
 
-@pytest.mark.parametrize("report", REPORTS)
-def test_database_without_executions_says_so(path, report):
+def test_database_without_executions_says_so(path, subtests):
     """That is no failure."""
     store(path)
 
-    assert answer(path, *REPORTS[report])
-    document(path, *REPORTS[report])
-    assert rows(path, *REPORTS[report]) == [] or report == "compare"
+    for report, arguments in REPORTS.items():
+        with subtests.test(report):
+            assert answer(path, *arguments)
+            document(path, *arguments)
+            assert rows(path, *arguments) == [] or report == "compare"
 
 
 def test_date_of_the_prices_stands_beside_the_figures(path):
@@ -335,9 +336,9 @@ def test_new_errors_and_those_that_are_back_are_told(path):
 # Exit codes.
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
+def test_nonsense_is_one_line(demo, subtests):
+    """With exit code 2."""
+    for arguments, complaint in [
         (["compare", "--after", "7d.."], "Missing option '--before'."),
         (["compare", "--before", "7d.."], "Missing option '--after'."),
         (["compare", "--before", "then", "--after", "7d.."], "Invalid side 'then': expected a window such as "),
@@ -365,23 +366,20 @@ def test_new_errors_and_those_that_are_back_are_told(path):
         (["similar"], "Missing argument 'DESCRIPTION'."),
         (["similar", "x", "--threshold", "2"], "Invalid value for '--threshold'"),
         (["reprice", "--prices", "missing.toml"], "Cannot read the prices in 'missing.toml'"),
-    ],
-)
-def test_nonsense_is_one_line(demo, arguments, complaint):
-    """With exit code 2."""
-    result = ask(demo, *arguments)
+    ]:
+        with subtests.test(" ".join(arguments)):
+            result = ask(demo, *arguments)
 
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: ")
-    assert complaint in result.stderr
-    assert result.stderr.count("\n") == 1
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith("Error: ")
+            assert complaint in result.stderr
+            assert result.stderr.count("\n") == 1
 
 
 # Files of an older release, and what questions do to files.
 
 
-@pytest.mark.parametrize("report", REPORTS)
-def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, report):
+def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, subtests):
     """And stays as it is."""
     old = tmp_path / "old.db"
     old.write_bytes(Path(demo).read_bytes())
@@ -397,15 +395,17 @@ def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, report):
     connection.close()
     before = old.read_bytes()
 
-    result = ask(str(old), *REPORTS[report])
+    for report, arguments in REPORTS.items():
+        with subtests.test(report):
+            result = ask(str(old), *arguments)
 
-    assert old.read_bytes() == before
-    if report in ("compare", "patterns"):  # these are always read from the executions
-        assert (result.exit_code, result.stderr) in ((0, ""), (1, ""))
-    else:
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert "learning-instrument rebuild brings it up to date." in result.stderr
-        assert result.stderr.count("\n") == 1
+            assert old.read_bytes() == before
+            if report in ("compare", "patterns"):  # these are always read from the executions
+                assert (result.exit_code, result.stderr) in ((0, ""), (1, ""))
+            else:
+                assert (result.exit_code, result.stdout) == (2, "")
+                assert "learning-instrument rebuild brings it up to date." in result.stderr
+                assert result.stderr.count("\n") == 1
 
 
 # Terminals and pipes.
@@ -416,16 +416,17 @@ def widest(text):
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
-@pytest.mark.parametrize("report", REPORTS)
-def test_reports_fit_the_terminal(demo, monkeypatch, report, columns):
+def test_reports_fit_the_terminal(demo, monkeypatch, columns, subtests):
     """Whatever its width."""
     monkeypatch.setattr("learning_instrument.cli.rendering.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
 
-    result = ask(demo, *REPORTS[report])
+    for report, arguments in REPORTS.items():
+        with subtests.test(report):
+            result = ask(demo, *arguments)
 
-    assert result.exit_code in (0, 1), result.stderr
-    assert widest(result.stdout) <= columns
+            assert result.exit_code in (0, 1), result.stderr
+            assert widest(result.stdout) <= columns
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
