@@ -1,8 +1,10 @@
 """The reference names what the code has: no column, variable, key, metric, step or argument is missing or invented."""
 
+import ast
 import inspect
 import re
 from importlib import import_module
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -240,7 +242,23 @@ def test_the_api_page_has_every_public_name():
     assert [name for name in exceptions if name not in text] == []
 
 
-# The architecture's page.
+def test_entry_points_are_those_of_the_package():
+    """Those that it provides."""
+    rows = [names(group) + names(name) for group, name, _ in table(page("api"), "group") if names(name)]
+    declared = [[each.group, each.name] for each in distribution("learning_instrument").entry_points]
+
+    assert sorted(rows) == sorted(declared)
+
+
+def test_fixtures_are_those_of_the_plugin():
+    """Each in the table."""
+    described = {name for row in table(page("api"), "fixture") for name in names(row[0])}
+    assert described == set(
+        re.findall(r"^@pytest\.fixture\ndef (\w+)", (PACKAGE / "testing.py").read_text("utf-8"), re.M)
+    )
+
+
+# The architecture's page, and what else is explained.
 
 
 ARCHITECTURE = (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
@@ -278,9 +296,13 @@ def test_files_that_are_named_exist(path):
     [
         ("judge_result", "outcome"),
         ("Store.append", "storage.store"),
+        ("Insertion.insert", "storage.insertion"),
         ("WriteConnection.insert", "sqlite.connection"),
+        ("BackgroundWriter.put", "storage.background_writer"),
         ("Prices.priced", "costs.prices"),
         ("ADAPTERS", "instrumentation.targets"),
+        ("CrashLedger.enter", "storage.crash_ledger"),
+        ("CrashLedger.settle_dead", "storage.crash_ledger"),
     ],
 )
 def test_answers_to_where_is_name_what_exists(name, where):
@@ -291,6 +313,14 @@ def test_answers_to_where_is_name_what_exists(name, where):
 
     assert f"`{name}`" in ARCHITECTURE
     assert f"`{where.replace('.', '/')}.py`" in ARCHITECTURE
+
+
+def test_parts_of_the_benchmarks_are_those_that_can_be_measured():
+    """In the order in which they are."""
+    text = (ROOT / "docs" / "explanation" / "performance.md").read_text("utf-8")
+    usage = ast.get_docstring(ast.parse((ROOT / "tests" / "benchmarks" / "__main__.py").read_text("utf-8")))
+
+    assert [name for row in table(text, "part") for name in names(row[0])] == re.findall(r"\[(\w+)\]", usage)
 
 
 def test_picture_shows_the_rooms():
