@@ -1,6 +1,7 @@
 """The reference names what the code has: no column, variable, key, metric, step or argument is missing or invented."""
 
 import ast
+import dataclasses
 import inspect
 import re
 from importlib import import_module
@@ -19,6 +20,8 @@ from learning_instrument.pipeline.pool_gauges import FIGURES
 from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.sqlite.migrations import STEPS
 from learning_instrument.storage.background_writer import CAPACITY, CROWDED
+from learning_instrument.storage.feedback import Feedback
+from learning_instrument.storage.statistics import Statistics
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "learning_instrument"
@@ -240,6 +243,14 @@ def test_the_api_page_has_every_public_name():
     assert all(f"automodule:: {room.__name__}" in text for room in (analytics, errors, maintenance, transfer))
     exceptions = [name for name, value in vars(errors).items() if isinstance(value, type) and name != "datetime"]
     assert [name for name in exceptions if name not in text] == []
+
+
+def test_fields_of_what_the_database_returns_are_named():
+    """Of statistics and feedback."""
+    statistics, feedback = (set(names(row[1])) for row in table(page("api"), "object")[:2])
+
+    assert {field.name for field in dataclasses.fields(Statistics)} <= statistics
+    assert {field.name for field in dataclasses.fields(Feedback)} == feedback
 
 
 def test_entry_points_are_those_of_the_package():
