@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from learning_instrument import LearningDatabase
+
 HERE = Path(__file__).parent
 ENVIRONMENT = {
     name: value
@@ -140,6 +142,8 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
     """Run the program of *way* in *folder*, which is empty, until it has ended."""
     folder.mkdir(parents=True)
     database, report = folder / "learning.db", folder / "returned.txt"
+    with LearningDatabase(database) as made:  # here, for it takes each program as long as all that it does
+        made.open()
     environment = ENVIRONMENT | {
         "LEARNING_INSTRUMENT_DATABASE": str(database),
         "LEARNING_INSTRUMENT_DURABILITY": durability,
@@ -158,8 +162,7 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
         said = errors.read()
     returned = [Returned(line[0], int(line[1]), float(line[2]), int(line[3])) for line in _lines(report)]
     with closing(sqlite3.connect(database)) as connection:
-        has_table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'executions'").fetchone()
-        stored = [row[0] for row in connection.execute("SELECT task_id FROM executions")] if has_table else []
+        stored = [row[0] for row in connection.execute("SELECT task_id FROM executions")]
         ((verdict,),) = connection.execute("PRAGMA integrity_check")
     return Ended(status, said, returned, stored, verdict == "ok")
 

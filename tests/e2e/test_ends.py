@@ -10,25 +10,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "lossless.md"
 HEADING = "## How a process ends"
 
 
-@pytest.fixture(scope="module")
-def programs(request, tmp_path_factory):
-    """Run the programs of all tests that were asked for, some at a time."""
-    asked_for = [
-        item.callspec.params for item in request.session.items if item.originalname == "test_what_returned_is_kept"
-    ]
-    with ending(
-        [(params["way"], params["durability"]) for params in asked_for], tmp_path_factory.mktemp("ends")
-    ) as programs:
-        yield programs
-
-
-@pytest.mark.parametrize("durability", DURABILITIES)
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.program)
-def test_what_returned_is_kept(programs, way, durability):
+@pytest.mark.timeout(600)  # some programs run at a time; on a busy machine they take their time
+def test_what_returned_is_kept(tmp_path, subtests):
     """In ``commit`` all of it; in ``batch`` all but the last 100 ms, and that only where no code could run."""
-    ended = programs[way.name, durability].result()
+    every = [(way, durability) for way in WAYS for durability in DURABILITIES]
+    with ending(every, tmp_path) as programs:
+        for way, durability in every:
+            with subtests.test(f"{way.program}, {durability}"):
+                ended = programs[way.name, durability].result()
 
-    assert faults_of(way, durability, ended) == [], ended.errors
+                assert faults_of(way, durability, ended) == [], ended.errors
 
 
 def test_table_of_the_documentation_is_what_is_tested():
