@@ -12,23 +12,7 @@ from pathlib import Path
 import pytest
 from fresh import ROOT, install, variables
 
-POOLS = """
-    class Pool:
-        def execute_task(self, task):
-            return {"success": True}
-"""
-APP = """
-    from some_pools import Pool
-    for n in range(3):
-        Pool().execute_task({"task_id": f"t-{n}"})
-    print("done")
-"""
 IDS = ["t-0", "t-1", "t-2"]
-
-
-def write(path, source):
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(textwrap.dedent(source))
 
 
 @pytest.fixture
@@ -45,18 +29,6 @@ def metadata(tmp_path):
         "".join(f"[{group}]\n{text}\n" for group, text in sections).replace('"', "")
     )
     return [str(folder.parent), str(ROOT)]
-
-
-@pytest.fixture
-def app(tmp_path):
-    """Write an application and its pools, in a folder that is not the current one."""
-    write(tmp_path / "app" / "some_pools.py", POOLS)
-
-    def app(source=APP):
-        write(tmp_path / "app" / "app.py", source)
-
-    app()
-    return app
 
 
 @pytest.fixture
@@ -86,16 +58,11 @@ def run(tmp_path, metadata, app):
     return run
 
 
-@pytest.fixture
-def task_ids(rows):
-    return lambda: [row["task_id"] for row in rows()]
-
-
 # Our package alone, and nobody who sets up an SDK.
 
 
-def test_one_command_records_into_the_named_database(run, task_ids):
-    """And the application runs as ever."""
+def test_one_command_records_into_the_named_database(no_file, run, task_ids):
+    """Which it makes; and the application runs as ever."""
     done = run()
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -1,47 +1,15 @@
 """``learning-instrument run``: the installed command, applications that know nothing of us, and a collector."""
 
 import signal
-import sqlite3
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 from fresh import install, variables
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
-POOLS = """
-    class Pool:
-        def execute_task(self, task):
-            return {"success": True}
-"""
-APP = """
-    import sys
-    from some_pools import Pool
-    for n in range(3):
-        Pool().execute_task({"task_id": f"t-{n}"})
-    print("done", *sys.argv[1:])
-"""
 IDS = ["t-0", "t-1", "t-2"]
-
-
-def write(path, source):
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(textwrap.dedent(source))
-
-
-@pytest.fixture
-def app(tmp_path):
-    """Write an application and its pools."""
-    write(tmp_path / "app" / "some_pools.py", POOLS)
-
-    def app(source=APP):
-        write(tmp_path / "app" / "app.py", source)
-        return str(tmp_path / "app" / "app.py")
-
-    app()
-    return app
 
 
 @pytest.fixture
@@ -61,19 +29,6 @@ def run(tmp_path, app):
     return run
 
 
-@pytest.fixture
-def task_ids(tmp_path):
-    """Return the task ids in the database."""
-
-    def task_ids():
-        connection = sqlite3.connect(tmp_path / "learning.db")
-        found = [task_id for (task_id,) in connection.execute("SELECT task_id FROM executions ORDER BY rowid")]
-        connection.close()
-        return found
-
-    return task_ids
-
-
 def received(sink):
     """Return the spans that arrived, as (service, task id)."""
     return [
@@ -86,8 +41,8 @@ def received(sink):
 
 
 @pytest.mark.parametrize("command", [["python", "app.py", "a", "--b"], ["app.py", "a", "--b"]])
-def test_one_line_records_an_application(run, task_ids, command):
-    """With or without the name of the interpreter, though no environment is active."""
+def test_one_line_records_an_application(no_file, run, task_ids, command):
+    """With or without the name of the interpreter, though no environment is active; it makes the database."""
     done = run(*command)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done a --b\n", "")
@@ -181,27 +136,6 @@ def test_collector_gets_what_the_database_gets(run, sink, task_ids):
     assert task_ids() == IDS
     assert received(sink) == [("shop", task_id) for task_id in IDS]
     assert {request.path for request in sink.requests} == {"/v1/traces"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environment", "complaint"),
-    [
-        (["no-such-command"], {}, "Error: Command 'no-such-command' not found: check its spelling and your PATH.\n"),
-        (["no_such.py"], {}, "Error: No script 'no_such.py' in "),
-        (["--otlp", "localhost", "app.py"], {}, "Error: Invalid --otlp 'localhost': expected the URL of a collector"),
-        (["--otlp", "http://x:1", "app.py"], {"OTEL_CONFIG_FILE": "otel.yaml"}, "Error: --otlp has no effect beside"),
-        (["--otlp", "http://x:1", "app.py"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "odd"}, "Error: --otlp needs an OTLP exp"),
-        ([], {}, "Error: Missing argument 'COMMAND...'. See learning-instrument run --help.\n"),
-        (["--poools", "x", "app.py"], {}, "Error: No such option"),
-    ],
-)
-def test_what_cannot_run_is_one_line(run, arguments, environment, complaint):
-    """With the remedy, and exit code 2."""
-    done = run(*arguments, **environment)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(complaint)
-    assert done.stderr.count("\n") == 1
 
 
 # With the distribution of OpenTelemetry.
