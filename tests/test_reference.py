@@ -302,6 +302,21 @@ def test_files_that_are_named_exist(path):
     assert [name for name in named if not (PACKAGE / name).exists() and not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("name", ["harmless", "lossless", "honest"])
+def test_proofs_are_tests_of_the_files_that_are_named(name):
+    """Each in the file before it."""
+    text = (ROOT / "docs" / "explanation" / f"{name}.md").read_text("utf-8").partition("## How it is proved")[2]
+    missing = [
+        (file, test)
+        for file, tests in re.findall(r"`(tests/[\w/]+\.py)`((?:[:,] `test_\w+`)*)", text)
+        for test in names(tests)
+        if f"def {test}(" not in (ROOT / file).read_text("utf-8")
+    ]
+
+    assert len(table(text, "what")) > 5
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     ("name", "where"),
     [
