@@ -96,7 +96,7 @@ def is_compared(row):
 
 
 def spent(rows):
-    """Return what *rows* are known to have cost; None where nobody knows of any."""
+    """Return the known cost of *rows*; None where none is known."""
     priced = [row["actual_cost"] for row in rows if is_priced(row)]
     return sum(priced) if priced else None
 

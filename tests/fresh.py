@@ -1,4 +1,4 @@
-"""What a newcomer has: variables that nobody set for us, and an environment with what was just installed."""
+"""The environment of a new user: no variables of ours, and a virtual environment with a fresh installation."""
 
 import os
 import subprocess

@@ -35,7 +35,7 @@ class Refusal(Exception):
 
 
 def refusing(error: type[BaseException] = Refusal) -> Callable[..., Any]:
-    """Return a function that raises *error*, whatever it is called with."""
+    """Return a function that raises *error* for any arguments."""
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise error("this object does not take part")

@@ -73,7 +73,7 @@ def test_folders_are_made(tmp_path):
 
 
 def test_new_files_are_the_owners_alone(tmp_path):
-    """Prompts and errors are nobody else's business."""
+    """Prompts and errors are private."""
     database = LearningDatabase(tmp_path / "learning.db")
     database.append([record()])
 
@@ -84,7 +84,7 @@ def test_new_files_are_the_owners_alone(tmp_path):
 
 
 def test_existing_file_keeps_its_mode(tmp_path):
-    """Somebody chose it."""
+    """The user chose it."""
     path = tmp_path / "learning.db"
     path.touch(0o644)
     path.chmod(0o644)
@@ -155,7 +155,7 @@ def test_new_file_that_another_process_is_making_is_waited_for(tmp_path):
 
 
 def test_processes_that_make_the_file_at_once_all_open_it(tmp_path):
-    """One of them makes it; nobody gets an error."""
+    """One of them makes it; none gets an error."""
     program = (
         "import sys; from learning_instrument import LearningDatabase, ExecutionRecord\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
@@ -252,7 +252,7 @@ def test_question_takes_parameters(database):
 
 
 def test_question_cannot_write(database):
-    """Whatever it says."""
+    """For any text."""
     database.append([record()])
 
     with pytest.raises(DatabaseError, match="readonly"):
@@ -461,7 +461,7 @@ def test_after_the_backlog_rows_are_committed_at_once_again(database):
 
 
 def test_lock_of_another_writer_is_no_fault(database, caplog):
-    """It passes; nobody needs to read of it."""
+    """It passes without a log line."""
     database.append([record(0)])
     with locked_by_another_process(database.path):
         database.append([record(1)])
@@ -544,7 +544,7 @@ def test_what_does_not_fit_into_the_queue_is_lost_and_counted(tmp_path, caplog):
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
     store_of(database)._writer._capacity = 5
     for n in range(3):
-        database.append([record(n)])  # the first to fail says so, so that nobody waits for room any more
+        database.append([record(n)])  # the first failure ends the waiting for room
 
     results = [database.append([record(n)]) for n in range(3, 20)]
 
@@ -636,7 +636,7 @@ def test_flush_waits_for_what_was_queued_when_it_began(tmp_path):
 
 @pytest.mark.parametrize(("sql", "parameters"), [("SELECT ?", (2**70,)), ("SELECT 1; SELECT 2", ()), ("SELEC", ())])
 def test_question_that_cannot_be_asked_is_our_error(database, sql, parameters):
-    """Whatever SQLite's module makes of it."""
+    """Whichever exception SQLite's module raises."""
     with pytest.raises(DatabaseError):
         database.query(sql, parameters)
 
@@ -678,7 +678,7 @@ for _ in range(2000):
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
 def test_file_alone_has_everything_when_the_process_has_ended(tmp_path, durability):
-    """Whoever copies it need not know of a write-ahead log."""
+    """It can be copied without a write-ahead log."""
     path = tmp_path / "learning.db"
     subprocess.run([sys.executable, "-c", _TWO_THOUSAND, path, durability], check=True, timeout=60)
 

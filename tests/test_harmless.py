@@ -405,7 +405,7 @@ def raising(error):
 
 @pytest.mark.parametrize("name", ODDITIES)
 def test_odd_objects_make_no_difference(archive, name):
-    """Whatever task and result are or hold, the result is the same object, and it is one row."""
+    """For any task and result, the result is the same object, and one row is stored."""
     thing = ODDITIES[name]()
     fields = dict.fromkeys(NAMES, thing)
 
@@ -417,7 +417,7 @@ def test_odd_objects_make_no_difference(archive, name):
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
 def test_exceptions_make_no_difference(archive, name):
-    """Whatever is raised, it is the same object with the same traceback, and it is one row."""
+    """Any exception is the same object with the same traceback, and one row is stored."""
     error = EXCEPTIONS[name]()
 
     for kind in KINDS:
@@ -667,7 +667,7 @@ async def test_an_asyncio_task_is_returned_as_it_is(archive):
 
 
 def test_a_future_of_an_executor_is_recorded_when_it_is_done(archive):
-    """Nobody needs to ask for the result."""
+    """Without a call of ``result()``."""
     before = archive.count()
     with ThreadPoolExecutor(2) as executor:
         execute_task = record_execution(learning_db=archive)(lambda task: executor.submit(abs, task))
@@ -678,7 +678,7 @@ def test_a_future_of_an_executor_is_recorded_when_it_is_done(archive):
 
 
 def test_a_cancelled_future_is_recorded_as_cancelled(archive):
-    """A future can be cancelled before anybody runs it."""
+    """A future can be cancelled before it runs."""
     future = Future()
     record_execution(learning_db=archive)(lambda task: future)("task")
 
@@ -959,7 +959,7 @@ def echo(log):
 
 
 def stubborn(log):
-    """Yield on, whatever is thrown in."""
+    """Go on yielding for any exception thrown in."""
     for number in range(3):
         try:
             yield number
@@ -1252,7 +1252,7 @@ def test_context_variables_that_a_task_sets_reach_its_caller(archive):
 
 
 def test_two_interleaved_generators_do_not_mix(archive):
-    """Each step runs within its own execution, whatever ran in between."""
+    """Each step runs within its own execution, with other steps in between."""
 
     @record_execution(learning_db=archive)
     def stream(task):
@@ -1406,7 +1406,7 @@ def garbage(path):
 
 @contextlib.contextmanager
 def read_only(path):
-    """A file that SQLite may read and not write, whoever we are: permissions do not stop root."""
+    """A file that SQLite can read but not write, also as root, whom permissions do not stop."""
     LearningDatabase(path).open()
     gc.collect()
     with open(path, "r+b") as file:

@@ -162,7 +162,7 @@ def test_error_type_is_inferred_from_words(spell, words, expected):
 
 @given(texts, texts)
 def test_the_words_count_wherever_they_stand(before, after):
-    """Whatever is around them."""
+    """Within any other text."""
     assert error_type_of(f"{before}Timed Out{after}") is ErrorType.TIMEOUT
     assert error_type_of(f"{before}VALIDATION{after}") is not ErrorType.UNKNOWN
 

@@ -172,7 +172,7 @@ async def test_duration_is_calculated(database, rows):
 
 
 async def test_learning_db_none_degrades_gracefully(caplog):
-    """With learning_db=None exceptions pass too, and nobody is warned of anything."""
+    """With learning_db=None exceptions pass too, and nothing is logged."""
     error = ValueError("no")
     manager, _ = await spawn(None, raising(error))
 
@@ -226,7 +226,7 @@ def test_record_from_an_error():
 
 @pytest.mark.parametrize("message", ["Request timeout", "the model timed out", "TIMED OUT after 3 s"])
 async def test_timeout_is_inferred_from_the_message(database, rows, message):
-    """ "timeout" and "timed out" in a message make it one, whatever the case."""
+    """ "timeout" and "timed out" in a message make it one, in any case."""
     manager, _ = await spawn(database, raising(RuntimeError(message)))
 
     with pytest.raises(RuntimeError):

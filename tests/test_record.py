@@ -236,7 +236,7 @@ def test_prediction_error(estimate, actual, absolute, percent):
 
 @given(records)
 def test_prediction_error_is_finite_and_not_negative(record):
-    """Whatever the costs."""
+    """For any costs."""
     error = record.calculate_prediction_error()
 
     assert error["cost_error_abs"] >= 0

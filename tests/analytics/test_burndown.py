@@ -83,7 +83,7 @@ def test_today_is_spent_and_no_day_to_learn_from(database):
 
 
 def test_first_day_tells_no_pace(database):
-    """Nine of ten dollars are spent this morning: that it lasts until December is nothing that anybody knows."""
+    """Nine of ten dollars are spent this morning: whether the rest lasts until December is unknown."""
     database.append([spend(9.0, 0)])
 
     answer = burn_down(database, 10.0, now=NOW)

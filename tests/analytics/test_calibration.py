@@ -85,7 +85,7 @@ def test_typical_error_is_a_factor():
 
 @given(values=st.dictionaries(st.sampled_from("ABCDE"), VALUES, min_size=1))
 def test_shrunken_factor_is_between_its_own_and_the_common(values):
-    """Whatever the numbers; and all are finite."""
+    """For any numbers; and all are finite."""
     ratios = cells(values)
     fitted = fit(ratios)
 

@@ -134,7 +134,7 @@ def test_change_too_small_to_matter_is_negligible(database):
 
 
 def test_stand_ins_are_no_data(database):
-    """A duration or a cost that nobody reported is in no mean."""
+    """Defaults of duration and cost are in no mean."""
     old = executions("1", 50)
     new = [
         ExecutionRecord.from_dict({**record.to_dict(), "defaulted": ["actual_cost", "duration_seconds"]})

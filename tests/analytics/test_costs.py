@@ -105,7 +105,7 @@ def test_call_without_a_price_is_counted_apart(database):
 
 
 def test_spend_is_told_by_day(database):
-    """In UTC; a day of which nobody reported a cost is no day without cost."""
+    """In UTC; a day without reported costs is not a day without cost."""
     database.append([paid(1.0, 2.0), paid(1.0, 3.0, 2, success=False), ExecutionRecord(task_type="x", timestamp=START)])
     database.append([ExecutionRecord(task_type="x", timestamp=START + 3 * DAY)])
 
@@ -151,7 +151,7 @@ def test_correction_that_does_not_help_says_so(database):
 
 @pytest.mark.parametrize(("count", "is_tested"), [(4, False), (5, True)])
 def test_too_few_to_learn_from_and_try_on_are_not_tested(database, count, is_tested):
-    """A fifth of four is nobody."""
+    """A fifth of four is none."""
     database.append([paid(1.0, 2.0, hours) for hours in range(count)])
 
     assert (costs(database).correction_test is not None) == is_tested

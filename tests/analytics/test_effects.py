@@ -82,7 +82,7 @@ logs = st.lists(st.floats(-10, 10), min_size=2, max_size=30)
 
 @given(strata=st.lists(st.tuples(logs, logs), min_size=1, max_size=4))
 def test_ratio_effects_are_within_their_intervals(strata):
-    """Whatever the logarithms."""
+    """For any logarithms."""
     effect = ratio_effect(strata, 0.05)
 
     assert effect.low <= effect.effect * (1 + 1e-9)
@@ -101,6 +101,6 @@ def test_quantile_of_the_mix():
 
 
 def test_quantile_of_few_values_has_no_upper_bound():
-    """Nobody knows how far up the 95th percentile may be."""
+    """The 95th percentile may be anywhere above."""
     assert weighted_quantile([([1.0, 2.0, 3.0], 1.0)], 0.95) == (3.0, 3.0, None)
     assert weighted_quantile([], 0.95) is None

@@ -49,7 +49,7 @@ def only_group(database, *arguments, **keywords):
 
 
 def test_messages_of_one_statement_are_one_group(database):
-    """Whatever numbers, paths and names they have."""
+    """With any numbers, paths and names."""
     database.append([failure(f"worker {n} lost /tmp/{n}.log after {n}.5 s: 'x{n}'") for n in range(5)])
 
     group = only_group(database)
@@ -267,7 +267,7 @@ CHANGES = {
 @given(steps=steps, selection=selections)
 @settings(max_examples=60)
 def test_counts_say_what_the_executions_say(steps, selection):
-    """Whatever was appended, deleted, changed, lost and found, and however far the counting has come."""
+    """After any appends, deletes, changes and replaced lost rows, with any part counted."""
     with new_database() as store:
         for name, value in steps:
             if name == "append":

@@ -24,7 +24,7 @@ def lose(database, *losses):
 
 
 def test_summary_of_nothing_says_so(database):
-    """No rate of no executions, and no cost that nobody reported."""
+    """No rate of no executions, and no unreported cost."""
     nothing = summary(database)
 
     assert (nothing.executions, nothing.success, nothing.cost_usd, nothing.failures_cost_usd) == (0, None, None, None)

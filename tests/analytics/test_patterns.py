@@ -20,7 +20,7 @@ def failed(description="parse file 2", **values):
 
 
 def test_summaries_that_say_the_same_are_one_pattern(database):
-    """Whatever numbers and paths they name; called by the most frequent."""
+    """With any numbers and paths; named by the most frequent."""
     database.append(
         [solved("Added retry with backoff in client.py") for _ in range(2)]
         + [solved("Added a retry with backoff in server.py"), solved("Rewrote the cache")]

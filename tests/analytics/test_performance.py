@@ -116,7 +116,7 @@ def test_hostile_values_are_groups_as_any_other(database):
     filters=st.sampled_from([{}, {"repo": "a"}, {"model_tier": "unknown"}]),
 )
 def test_performance_is_what_the_rows_say(records, rolled_up, by, filters):
-    """By whatever one or two dimensions, however much is rolled up."""
+    """By any one or two dimensions, with any part rolled up."""
     with database_of(records, rolled_up) as asked:
         rows = asked.executions()
         answers = performance(asked, by, Selection(**filters))

@@ -102,7 +102,7 @@ def test_no_more_than_the_limit(database):
 
 
 def test_stand_ins_are_none(database):
-    """Nobody reported a cost, so it was not 0."""
+    """No cost was reported, so it was not 0."""
     database.append([task("fix it"), task("fix it", actual_cost=0.5)])
 
     assert {one.cost_usd for one in similar_executions(database, "fix it")} == {None, 0.5}
@@ -145,7 +145,7 @@ descriptions = words.map(" ".join) | st.text(st.characters(max_codepoint=0x24F),
 )
 @settings(max_examples=60)
 def test_rarest_words_find_all_that_are_alike_enough(known, fresh, asked, threshold, gone, lives):
-    """As many as with all words, whatever was deleted, changed, lost and found meanwhile."""
+    """As many as with all words, after any deletes, changes and replaced lost rows."""
     with new_database() as store:
         outcomes = itertools.cycle((Outcome.SUCCEEDED, Outcome.LOST, Outcome.FAILED))
         store.insert([row_from_record(task(text, outcome=next(outcomes))) for text in known])

@@ -1,7 +1,7 @@
 """Labelled failures of agents and workers: what libraries say, with the statement that says it as the label.
 
 Each template is one statement in some program: the wording is that of the library named beside it, the slots are
-what it puts in. Two messages belong together where the same statement made them, whatever the numbers in it.
+what it puts in. Two messages belong together where the same statement made them, with any numbers in it.
 """
 
 import random

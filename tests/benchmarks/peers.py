@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from .timing import Variant
 from .workload import pool_of
 
-#: Where nobody listens.
+#: An address without a server.
 NOWHERE: Final = "http://127.0.0.1:9"
 
 

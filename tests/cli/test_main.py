@@ -387,7 +387,7 @@ def test_rebuild_brings_an_old_file_up_to_date(ask, path):
 
 
 def test_doctor_exits_with_1_only_if_strict(ask, path, tmp_path):
-    """Whatever it finds."""
+    """For any findings."""
     assert answer(ask("doctor")).startswith(f"{path}: ")
     missing = str(tmp_path / "missing.db")
     assert ask("doctor", database=missing).exit_code == 0
@@ -458,7 +458,7 @@ def test_any_encoding_of_the_terminal_will_do(path, encoding):
     "columns", [40, pytest.param(80, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.slow)]
 )
 def test_lines_fit_the_terminal(path, columns):
-    """Whatever its width; what is left out is said."""
+    """At any width; columns left out are named."""
     import fcntl
     import pty
     import struct

@@ -175,11 +175,11 @@ def test_until_and_the_filters_narrow_every_report(demo):
     )
 
 
-# What nobody knows.
+# Unknown values.
 
 
 def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
-    """Unpriced ones apart from those that nobody reported; and executions that could not be recorded."""
+    """Unpriced ones apart from unreported ones; and executions that could not be recorded."""
     with LearningDatabase(path) as database:
         store_of(database).count_lost("queue full", 2)
         database.append([record(actual_cost=0.5), record(cost_source="unpriced"), record(), record()])
@@ -417,7 +417,7 @@ def widest(text):
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_reports_fit_the_terminal(demo, monkeypatch, columns, subtests):
-    """Whatever its width."""
+    """At any width."""
     monkeypatch.setattr("learning_instrument.cli.rendering.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
 
@@ -466,7 +466,7 @@ def on_a_terminal(columns, *arguments):
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_pipe_gets_plain_text(demo, encoding):
-    """The chart too, whatever the encoding."""
+    """The chart too, in any encoding."""
     done = subprocess.run(
         [COMMAND, "--database", demo, "costs"],
         env={**os.environ, "PYTHONIOENCODING": encoding},

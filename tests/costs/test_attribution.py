@@ -193,7 +193,7 @@ def test_call_outside_of_any_execution_is_no_row(database):
 
 
 def test_way_up_that_is_a_circle_ends(database):
-    """Ids that somebody made up."""
+    """Invented ids."""
     SQLiteSpanExporter(database).export([chat(3, 2), span(2, 1, {}), span(1, 2, {})])
 
     assert calls(database) == []

@@ -1,4 +1,4 @@
-"""Model calls in the background: in order with their executions, out of the tasks' way, and none in anybody's."""
+"""Model calls are stored in the background: in order with their executions, without delaying a task."""
 
 import sqlite3
 import threading
@@ -79,7 +79,7 @@ def test_sums_that_are_due_are_made_in_parts():
 
 
 def test_sums_that_another_process_left_are_all_made(tmp_path):
-    """Though they are more than one part: by upkeep, which nobody has to ask for."""
+    """More than one part of them: housekeeping adds them up without a request."""
     executions = [execution(number) for number in range(1, 601)]
     with LearningDatabase(tmp_path / "learning.db") as child:
         store_of(child).append_model_calls(
@@ -105,7 +105,7 @@ def test_sums_that_another_process_left_are_all_made(tmp_path):
 
 
 def test_calls_of_another_process_are_added_up_when_the_database_is_closed(tmp_path):
-    """By whoever closes it."""
+    """When the database is closed."""
     with LearningDatabase(tmp_path / "learning.db") as child:
         store_of(child).append_model_calls(batch(2))
     with LearningDatabase(tmp_path / "learning.db") as parent:

@@ -67,7 +67,7 @@ def test_calls_within_an_execution_are_added_up(recorded, call, tracer):
             call()
 
     execute_task({})
-    call()  # of nobody
+    call()  # outside of any execution
 
     assert totals(recorded) == [(20, 0.5, "reported")]
     assert len(calls(recorded)) == 2

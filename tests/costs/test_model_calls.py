@@ -101,7 +101,7 @@ def test_older_words_are_read_where_there_are_no_newer_ones():
 
 @pytest.mark.parametrize("key", ["gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.cost", "llm.cost.total"])
 def test_cost_on_the_span_is_reported(key):
-    """Whoever reports it knows more than a table."""
+    """A reported cost takes precedence over a table."""
     call = model_call(span(1, None, {**usage(), key: 0.125}))
 
     assert (call.cost, call.cost_source) == (0.125, "reported")

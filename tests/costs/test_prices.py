@@ -61,7 +61,7 @@ def test_own_price_goes_before_the_listed_one():
 
 
 def test_own_price_of_cached_tokens_is_that_of_the_input_by_default():
-    """Nobody said that they are cheaper."""
+    """No price for them is given."""
     cached = {"gen_ai.usage.cache_read.input_tokens": 400_000}
 
     assert prices_of({"m": {"input": 1}}).priced(call("m", (1_000_000, 0), **cached)).cost == 1.0
@@ -137,7 +137,7 @@ def test_environment_names_the_file(file, monkeypatch):
 
 
 def test_unusable_file_of_the_environment_is_a_warning(database, monkeypatch, caplog):
-    """Nobody can catch an error in the background."""
+    """No caller can catch an error in the background."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_PRICES", "/no/such.toml")
 
     assert store_of(database).model_calls.prices == Prices()

@@ -58,7 +58,7 @@ def run(tmp_path, metadata, app):
     return run
 
 
-# Our package alone, and nobody who sets up an SDK.
+# This package alone, without a configured SDK.
 
 
 def test_one_command_records_into_the_named_database(no_file, run, task_ids):
@@ -156,7 +156,7 @@ def test_applications_own_configure_wins(run, app, tmp_path, task_ids):
 
 
 def test_child_processes_are_instrumented_too(run, app, task_ids):
-    """They inherit the command's environment, whatever starts them."""
+    """They inherit the command's environment, started in any way."""
     app("""
         import multiprocessing
         from some_pools import Pool

@@ -100,14 +100,14 @@ def test_process_pool_executor_children_record(run, database, task_ids, method, 
 
 
 def test_forking_while_others_record_loses_nothing(run, database, rows):
-    """No child inherits a lock that nobody will release."""
+    """No child inherits a held lock."""
     parents = int(run("fork_under_load", database.path, 3, 15, 10))
 
     assert Counter(row["task_type"] for row in rows()) == {"parent": parents, "child": 150}
 
 
 def test_batch_mode_is_flushed_at_exit(run, database, rows):
-    """Without a call, in order, for a database that nobody configured."""
+    """Without a call, in order, for a database that was not configured."""
     run("exit_without_flush", database.path, 1000)
 
     assert [row["task_id"] for row in rows()] == [f"{n}" for n in range(1000)]

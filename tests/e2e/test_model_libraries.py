@@ -90,7 +90,7 @@ async def test_pydantic_ai(database, provider, collector):
     assert len(rows) == len(spans) == used[0].requests == 2
     assert row["input_tokens"] == used[0].input_tokens == summed(spans, "gen_ai.usage.input_tokens")
     assert row["output_tokens"] == used[0].output_tokens == summed(spans, "gen_ai.usage.output_tokens")
-    assert (row["model"], row["cost_source"]) == ("test", "unpriced")  # a model that nobody sells
+    assert (row["model"], row["cost_source"]) == ("test", "unpriced")  # a model without a price
     assert {call["provider"] for call in rows} == {"test"}
     stored = "".join(str(value) for call in rows for value in call.values())
     assert "twice two" not in stored

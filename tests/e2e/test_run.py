@@ -129,7 +129,7 @@ def test_what_the_user_set_stays(run, app, task_ids):
 
 
 def test_collector_gets_what_the_database_gets(run, sink, task_ids):
-    """Though nobody sets up an SDK."""
+    """Without a configured SDK."""
     done = run("--otlp", sink.url, "--service-name", "shop", "app.py")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
@@ -157,7 +157,7 @@ def distro_and_exporter(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("exporter", [None, "learning_sqlite", "console"])
 def test_distro_is_one_row_for_each_execution(run, distro, task_ids, exporter):
-    """Whatever exporter the user names, or none."""
+    """With any exporter, or none."""
     done = run("python", "app.py", command=distro, **({"OTEL_TRACES_EXPORTER": exporter} if exporter else {}))
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -81,7 +81,7 @@ def interrupted(kinds):
 
 @pytest.mark.parametrize(("kind", "number"), interrupted(["csv", "otlp", "parquet"]))
 def test_interrupted_export_leaves_the_file_as_it_was(source, tmp_path, kind, number):
-    """What a killed one leaves beside it is in nobody's way; Ctrl-C leaves nothing."""
+    """The remains of a killed export disturb no other; Ctrl-C leaves none."""
     out = tmp_path / "folder" / f"out.{kind}"
     out.parent.mkdir()
     out.write_text("before")

@@ -112,7 +112,7 @@ class Outer:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, rows, form):
-    """From a task and a result that say everything, whatever they are made of."""
+    """From a task and a result with every field, of any type."""
     task, result = FORMS[form]
     before = datetime.now(timezone.utc)
 
@@ -264,7 +264,7 @@ def test_failed_execution_says_what_failed(hosted, exporter, rows):
 
 
 def test_missing_estimate_is_the_cost_and_marked(hosted, rows):
-    """The row has both; reports know which one nobody made."""
+    """The row has both; reports know which one is a default."""
     record_execution(lambda task: {"cost": 0.25})({})
 
     (row,) = rows()

@@ -93,7 +93,7 @@ KINDS = (coroutine_function, generator_function, async_generator_function, plain
     ],
 )
 def test_kind_of_function_stays(function, question):
-    """Whatever inspect says of a function, it says of the decorated one."""
+    """``inspect`` says of a decorated function what it says of the function."""
     assert question(record_execution(function)) == question(function)
 
 

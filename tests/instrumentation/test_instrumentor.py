@@ -46,7 +46,7 @@ def task_ids(rows):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Write a package that nobody has imported, and return its name."""
+    """Write a package that is not imported yet, and return its name."""
     name = f"pools_of_{tmp_path.name.replace('-', '_')}"
     source = """
         class Pool:

@@ -1,4 +1,4 @@
-"""What is wrapped is put back: the same object, whoever wrapped it since."""
+"""Wrapped objects are restored, also where others wrapped them since."""
 
 import functools
 import sys
@@ -304,7 +304,7 @@ def test_metaclass_itself_is_no_trouble():
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Return the name of a module that nobody has imported."""
+    """Return the name of a module that is not imported yet."""
     name = f"later_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text("value = 1\n")
     monkeypatch.syspath_prepend(tmp_path)

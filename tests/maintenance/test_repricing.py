@@ -11,7 +11,7 @@ from learning_instrument.maintenance.repricing import Repriced, reprice
 
 @pytest.fixture
 def stored(database):
-    """A database with a reported call, a priced one, and one that nobody could price."""
+    """A database with a reported call, a priced one, and an unpriced one."""
     store_of(database).model_calls.price_with(prices_of({"ours": {"input": 1.0}}))
     SQLiteSpanExporter(database).export(
         [

@@ -496,7 +496,7 @@ def test_batch_is_refused_whole(database, rows):
 
 
 def test_task_refused_within_a_batch_is_no_execution(database, rows):
-    """Whatever the batch makes of it."""
+    """For any result of the batch."""
     spend(database, 2)
 
     class Pool:
@@ -646,7 +646,7 @@ def test_broken_database_stops_nothing(broken, warnings_of):
 
 
 def test_broken_database_refuses_where_that_is_wanted(broken):
-    """Whatever happens at the limit."""
+    """For each action at the limit."""
     execute_task, began = task_of(broken, Budget(usd=1, on_limit="warn", fail_closed=True))
 
     with pytest.raises(BudgetExceeded, match="fail_closed=True") as refused:

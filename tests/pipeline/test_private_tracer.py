@@ -128,7 +128,7 @@ def test_ids_are_valid_and_differ():
 
 @pytest.mark.parametrize("limit", ["3", "128"])
 def test_attributes_set_at_once_are_those_set_one_by_one(monkeypatch, limit):
-    """Whatever the limits of the host are."""
+    """For any limits of the host."""
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", limit)
     tracer = TracerProvider().get_tracer("host")
     at_once, one_by_one = tracer.start_span("a"), tracer.start_span("b")

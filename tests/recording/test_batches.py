@@ -129,7 +129,7 @@ def test_execution_within_an_item_is_not_an_item(learning_db, decorate):
 
 
 def test_duration_is_the_items_own_or_marked_as_the_batchs(learning_db, decorate):
-    """What nobody reported is named in ``defaulted``."""
+    """Missing values are named in ``defaulted``."""
 
     @decorate(batch=True)
     def execute_batch(tasks):

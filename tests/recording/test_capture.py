@@ -359,7 +359,7 @@ def test_result_speaks_for_itself(result, outcome, message):
 )
 @pytest.mark.parametrize("result", [{"success": True}, {"success": False}, None], ids=repr)
 def test_success_when_is_asked_first(opinion, verdict, result):
-    """Whatever the result says."""
+    """For any result."""
     assert Captured(result=result, success_when=lambda result: opinion).verdict is verdict
 
 
@@ -407,7 +407,7 @@ def test_message_of_a_result_is_cut():
 
 @given(tasks, results, st.none() | exceptions, st.booleans())
 def test_attributes_are_always_plain(task, result, raised, capture_content):
-    """Whatever task and result are: a verdict, an id, valid JSON of 8 KB, and values that a span can hold."""
+    """For any task and result: a verdict, an id, valid JSON of 8 KB, and values that a span can hold."""
     captured = Captured(
         made(task),
         made(result),

@@ -276,7 +276,7 @@ def test_another_pool_of_the_same_class_is_recorded(configured, rows):
 
 
 async def test_suppressed_calls_go_straight_through(hosted, exporter, rows):
-    """Neither span nor row, whatever the kind of function."""
+    """Neither span nor row, for any kind of function."""
     with suppress_instrumentation():
         assert SyncPool().execute_task({}) == {"success": True}
         assert await AsyncPool().execute_task({}) == {"success": True}

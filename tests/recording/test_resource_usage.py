@@ -229,7 +229,7 @@ def test_green_threads_are_not_told_apart(configured, rows, monkeypatch):
     """Another greenlet may run while a call waits, on the same thread's clock."""
     for name in ("greenlet", "gevent"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    with ThreadPoolExecutor(1) as thread:  # whose clock nobody has read
+    with ThreadPoolExecutor(1) as thread:  # whose clock was not read yet
         thread.submit(SyncPool().execute_task, {}).result()
 
     (row,) = rows()
@@ -264,7 +264,7 @@ def test_batch_is_not_told_apart_by_its_tasks(configured, rows):
 
 
 def test_memory_of_an_ordinary_process_is_not_a_tasks(configured, rows):
-    """Whatever else runs in it shares its memory."""
+    """Other tasks in it share its memory."""
     SyncPool(allocate).execute_task({"megabytes": 20})
 
     (row,) = rows()

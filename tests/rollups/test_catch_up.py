@@ -75,7 +75,7 @@ def test_little_time_leaves_the_rest_for_later(database, store, monkeypatch):
 
 
 def test_recording_is_enough(tmp_path):
-    """Nobody has to call anything for the background to catch up."""
+    """The background catches up without a call."""
     with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
         database.append(records(20))
         deadline = time.monotonic() + 60
@@ -155,7 +155,7 @@ def test_killed_in_the_middle_loses_nothing(database, store):
     for round_ in range(3):
         with start(program, database.path) as process:
             process.stdout.readline()
-            time.sleep(0.05 + 0.05 * round_)  # whatever it is doing then
+            time.sleep(0.05 + 0.05 * round_)  # at any point of its work
             os.kill(process.pid, signal.SIGKILL)
 
         assert answers() == truth

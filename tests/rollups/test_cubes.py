@@ -1,4 +1,4 @@
-"""Roll-ups: whatever happened to the executions, an answer is what they say."""
+"""Roll-ups: after any change of the executions, an answer equals what the rows say."""
 
 import contextlib
 import json
@@ -270,7 +270,7 @@ def crash_while_advancing(target, rows, statements):
 
 
 def give_way_while_advancing(target, rows, statements):
-    """Advance until somebody waits, some statements later."""
+    """Advance until a caller waits, some statements later."""
     looks = []
     with contextlib.suppress(YieldedError):
         advance(YieldingTransactions(target, lambda: looks.append(1) or len(looks) > statements), rows)
@@ -284,7 +284,7 @@ def give_way_while_advancing(target, rows, statements):
     ways=st.lists(st.sampled_from(QUESTIONS), min_size=2, max_size=2, unique=True),
 )
 def test_answers_are_what_the_executions_say(beginning, operations, selection, ways):
-    """After inserts, late calls, feedback, lost rows that came back, deletes, crashes, whatever part was rolled up."""
+    """After inserts, late calls, feedback, replaced lost rows, deletes and crashes, with any part rolled up."""
     with new_database() as target:
         asked = Asked(target._path)
         for number, operation in enumerate([*beginning, *operations]):
@@ -487,7 +487,7 @@ def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
 
 
 def test_rebuilding_makes_them_anew(database):
-    """Whatever was in them, and says how far it is."""
+    """Any content is replaced, and progress is reported."""
     database.append(records(600))
     database.rebuild_rollups()
     with contextlib.closing(sqlite3.connect(database.path)) as other, other:

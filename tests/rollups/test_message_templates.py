@@ -48,7 +48,7 @@ def test_what_varies_is_masked(message, template):
 
 
 def test_long_messages_are_cut():
-    """The rest is somebody's data."""
+    """The rest is usually data."""
     assert mask("word " * 200) == mask("word " * 300)
     assert len(mask("word " * 200).split()) == 50
 

@@ -1,4 +1,4 @@
-"""A fork: nobody is inside SQLite, no connection is inherited, and both sides go on."""
+"""A fork: no thread is inside SQLite, no connection is inherited, and both sides go on."""
 
 import gc
 import os
@@ -254,7 +254,7 @@ def test_child_forked_while_another_thread_configures_can_configure(tmp_path):
 
 
 def test_databases_made_while_another_thread_forks_can_be_written(tmp_path):
-    """What is held for the fork is let go, whatever came into being meanwhile."""
+    """Locks held for the fork are released, also with new databases made meanwhile."""
     database = LearningDatabase(tmp_path / "fork.db")
     stop = threading.Event()
     made = []

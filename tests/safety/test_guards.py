@@ -74,7 +74,7 @@ def handle():
 
 @pytest.mark.parametrize("make", HANDLERS.values(), ids=HANDLERS)
 def test_handler_of_a_signal_ends_the_task(configured, handle, make):
-    """Whatever it is made of: ``SystemExit`` goes on, though it comes out of a property of the task's."""
+    """For any handler: ``SystemExit`` passes, although it is raised within a property of the task."""
     handle(make(SystemExit(6)))
 
     @record_execution

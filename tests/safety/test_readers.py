@@ -141,7 +141,7 @@ def test_each_name_is_read_once(source):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_raising_properties_are_none(error):
-    """Whatever they raise."""
+    """For any exception."""
     source = refusing_properties(error)
 
     assert {reader_of(source)(name) for name in NAMES} == {None}
@@ -150,7 +150,7 @@ def test_raising_properties_are_none(error):
 
 @pytest.mark.parametrize("source", [RefusingMapping(), RefusingDict(repo=1)], ids=lambda source: type(source).__name__)
 def test_raising_mappings_have_nothing(source):
-    """Whatever their methods raise."""
+    """For any exception of their methods."""
     assert reader_of(source)("repo") is None
 
 

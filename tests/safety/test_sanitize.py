@@ -108,7 +108,7 @@ def test_utf8_can_always_be_encoded(text):
 
 @given(st.text())
 def test_utf8_leaves_valid_text_as_it_is(text):
-    """Whatever the script."""
+    """In any script."""
     assert utf8(text) is text
 
 
@@ -187,7 +187,7 @@ def test_what_json_has_not_is_said_in_text(value, expected):
 
 
 def test_long_strings_are_cut_with_a_mark():
-    """So that nobody takes them for whole."""
+    """So that they do not look complete."""
     found = parsed("ab " * 1000)
 
     assert found.startswith("ab ab ")
@@ -226,7 +226,7 @@ def test_head_comes_first():
 @pytest.mark.parametrize("name", ["password", "apiKey", "OPENAI_API_KEY", "access-token", "Authorization", "a.pwd"])
 @pytest.mark.parametrize("value", ["hunter2", 7, ["a"], {"a": 1}, None], ids=repr)
 def test_value_under_a_secret_name_is_left_out(name, value):
-    """Whatever it looks like, and however deep."""
+    """Of any shape and depth."""
     assert parsed({"deep": [{name: value, "other": 1}]}) == {"deep": [{name: MARKER, "other": 1}]}
 
 

@@ -53,7 +53,7 @@ def test_insert_answers_how_many_rows_were_new(connection):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
 def test_signal_handler_that_raises_leaves_no_transaction_open(path):
-    """It strikes while the lock is waited for, and so raises once that is ours; nobody may be locked out by it."""
+    """It arrives while the lock is waited for, so it raises once the lock is held, and the lock is released."""
 
     def stop(*_):
         raise SystemExit
@@ -175,7 +175,7 @@ def test_checkpoint_empties_the_log(connection, path):
 
 
 def test_query_connection_cannot_write(connection, path):
-    """Whatever the question says."""
+    """For any question."""
     connection.open()
 
     with pytest.raises(sqlite3.OperationalError, match="readonly"):

@@ -19,7 +19,7 @@ COUNT = "SELECT count(*) AS executions FROM executions"
 
 @pytest.fixture
 def path(tmp_path):
-    """The path of a database with one execution, which nobody has open."""
+    """The path of a closed database with one execution."""
     with LearningDatabase(tmp_path / "folder" / "learning.db") as database:
         database.append([ExecutionRecord(task_type="t")])
     return tmp_path / "folder" / "learning.db"
@@ -72,7 +72,7 @@ def test_nothing_can_be_written(path):
         database.query("DELETE FROM executions")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="needs root, to change the user")
 @pytest.mark.parametrize("has_log", [False, True])
 def test_somebody_who_may_only_read(path, has_log):
     """Gets an answer, or the reason why there is none: never an old answer."""

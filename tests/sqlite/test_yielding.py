@@ -1,4 +1,4 @@
-"""Background transactions make no task wait: they are short, at quiet times, and given up where somebody comes."""
+"""Background transactions yield to tasks: short, started when the database is idle, rolled back for a task."""
 
 import sqlite3
 
@@ -24,7 +24,7 @@ def background(tmp_path):
 
 @pytest.fixture
 def task(background, tmp_path):
-    """A connection on which a task commits; it waits for nobody."""
+    """A connection on which a task commits without waiting."""
     connection = WriteConnection(str(tmp_path / "learning.db"), 0.0)
     connection.open()
     yield connection
@@ -124,7 +124,7 @@ def test_it_is_not_quiet_where_another_commits_meanwhile(background, task):
 
 
 def test_it_is_not_quiet_where_somebody_waits(background):
-    """Whoever waits is not kept waiting for that answer."""
+    """The waiting caller is not delayed by the check."""
     looks = []
 
     assert not is_idle(background, lambda: looks.append(1) or len(looks) > 1)

@@ -66,7 +66,7 @@ def start(target):
 
 
 def test_nothing_runs_before_the_first_item(start, target):
-    """A database that nobody uses costs no thread."""
+    """An unused database costs no thread."""
     before = threading.active_count()
 
     writer = start()
@@ -135,7 +135,7 @@ def test_items_that_are_being_prepared_count_as_backlog(start, target):
 
 
 def test_many_threads_lose_nothing(start, target):
-    """Whatever is put is written once."""
+    """Each item is written once."""
     writer = start()
 
     def put(number):
@@ -168,7 +168,7 @@ def test_failed_batch_is_tried_again(start, target):
 
 
 def test_full_queue_of_a_failing_target_refuses_at_once(start, target):
-    """Nobody waits for what may never come."""
+    """The caller does not wait for a database that may stay unwritable."""
     target.fault = OSError("disk full")
     writer = start(capacity=3)
     writer.put("a")

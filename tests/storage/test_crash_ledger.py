@@ -108,7 +108,7 @@ def left_behind(database, held, entries):
         wait_until(lambda: len(entries()) == len(task_ids))
         with contextlib.closing(sqlite3.connect(database.path, timeout=5)) as connection:
             copied = connection.execute("SELECT * FROM running").fetchall()
-        database.close()  # from now on nobody renews or deletes them
+        database.close()  # from now on they are neither renewed nor deleted
         held.release()
         wait_until(lambda: not entries())
         database.flush()
@@ -206,7 +206,7 @@ async def test_concurrent_coroutines_each_have_an_entry(database, entries):
 
 
 def test_generator_runs_until_it_is_finished(database, entries):
-    """And one that nobody finishes leaves the ledger when it is gone."""
+    """And an abandoned one leaves the ledger when it is freed."""
 
     @record_execution(learning_db=database)
     def execute_task(task):

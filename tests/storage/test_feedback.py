@@ -142,7 +142,7 @@ def test_clearing_takes_it_from_all(database, record):
 
 
 def test_it_goes_with_its_execution(database, record):
-    """Whoever deletes that: retention, prune, or a hand."""
+    """Deleted by retention, by prune or by hand."""
     database.add_feedback(record.execution_id, rating=4)
 
     store_of(database).transact(lambda execute: execute("DELETE FROM executions"))

@@ -99,7 +99,7 @@ def test_rows_within_the_limits_stay(connection):
 
 
 def test_older_rows_go(connection):
-    """Whatever order they were written in."""
+    """In any order of writing."""
     fill(connection, [5, 0, 9, 1, 3])
 
     assert trim(connection, Limits(timedelta(days=2.5))) is False

@@ -49,7 +49,7 @@ def lines_of(path):
 
 
 def test_json_lines_are_records(source, tmp_path):
-    """Each takes one line, whatever it says."""
+    """Each takes one line, with any text."""
     answer = export_executions(source, tmp_path / "out.jsonl")
 
     assert (answer.executions, answer.feedback, answer.format) == (3, 0, "jsonl")
@@ -194,7 +194,7 @@ def test_rating_that_nobody_said_as_feedback_is_part_of_the_record(tmp_path):
 
 
 def test_file_takes_the_place_of_the_one_before_and_is_its_owners(source, tmp_path):
-    """Its rights stay, and a link still leads to it; a new one is nobody else's to read."""
+    """Its permissions stay, and a link still leads to it; a new one is private."""
     out, link = tmp_path / "out", tmp_path / "link"
     out.write_text("before")
     out.chmod(0o644)

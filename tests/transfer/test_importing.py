@@ -507,7 +507,7 @@ def test_span_that_cannot_be_read_is_refused_without_its_neighbours(write, targe
     assert [record.span_id for record in stored_in(target)] == ["c7ad6b7169203331"]
 
 
-# Whatever it is.
+# Any kind of file.
 
 _anything = st.recursive(
     st.one_of(

@@ -21,7 +21,7 @@ from .records import make, records, stored_in
 @settings(max_examples=25, deadline=None)
 @given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id))
 def test_execution_survives_every_format(kind, found):
-    """Every column of it, whatever is in it; and a second import changes nothing."""
+    """Every column with any value; and a second import changes nothing."""
     with tempfile.TemporaryDirectory() as folder:
         source, file, target = (str(Path(folder, name)) for name in ("source.db", "exported", "target.db"))
         make(source, found)

@@ -46,7 +46,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
 
 @pytest.fixture
 def priced(path):
-    """A database with a model call of one million tokens, for which nobody had a price."""
+    """A database with a model call of one million tokens, without a price."""
     with LearningDatabase(path) as database:
         SQLiteSpanExporter(database).export([execution(1), chat(2, 1, model="ours", tokens=(1_000_000, 0))])
     return path

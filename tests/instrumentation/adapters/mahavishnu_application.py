@@ -74,7 +74,7 @@ async def cancelled(manager, tasks):
 
 
 async def batches(manager):
-    """More tasks than workers, each worker's going another way; and a batch that nobody can take."""
+    """More tasks than workers, each with another result; and a batch without workers."""
     prompts = {"good": SUCCEEDS, "bad": FAILS, "slow": HANGS}  # round robin: a worker for each
     tasks = [task(f"{name}-{n}", prompt, timeout=0.3) for n in range(3) for name, prompt in prompts.items()]
     pool = manager._pools[await local_pool(manager, workers=3)]

@@ -160,7 +160,7 @@ NAMES = [
 
 
 class Hostile:
-    """Fails whatever it is asked."""
+    """Fails for any task."""
 
     def __getattribute__(self, name):
         raise SystemExit(f"asked for {name}")
@@ -178,7 +178,11 @@ class Worker:
     def __init__(self, folder, *options, command=(), **more):
         self.log = folder / "worker.log"
         arguments = [*command, sys.executable, "-m", "celery", "-A", "shop", "worker", "-c1", "--loglevel=INFO"]
-        alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # which take seconds to find nobody
+        alone = [
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]  # which take seconds to find no other worker
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*arguments, *alone, *options],
@@ -227,7 +231,7 @@ def rows_in(folder):
 
 
 def wait_for_rows(folder, count):
-    """Of tasks whose result celery stores nowhere, nobody can be told when they are done."""
+    """Celery stores no result for these tasks, so their end cannot be awaited."""
     end = time.monotonic() + 20
     while len(rows_in(folder)) < count and time.monotonic() < end:
         time.sleep(0.05)

@@ -15,7 +15,7 @@ from learning_instrument import PoolInstrumentor, current_execution, record_exec
 
 
 class Hostile:
-    """Fails whatever it is asked."""
+    """Fails for any task."""
 
     def __getattribute__(self, name):
         raise SystemExit(f"asked for {name}")
