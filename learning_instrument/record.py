@@ -23,6 +23,7 @@ from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome
 from .semconv import BATCH_SIZE, SCOPE_NAME
+from .timestamps import from_iso, iso, iso_of_nanoseconds
 
 
 def is_execution(span: ReadableSpan) -> bool:
@@ -125,7 +126,7 @@ class ExecutionRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return the record in JSON types: ISO timestamp, enums as their values, ``defaulted`` as a list."""
         values = {column: getattr(self, column) for column in COLUMNS}
-        values["timestamp"] = self.timestamp.astimezone(timezone.utc).isoformat(timespec="microseconds")
+        values["timestamp"] = iso(self.timestamp)
         values["error_type"] = None if self.error_type is None else self.error_type.value
         values["outcome"] = self.outcome.value
         values["metadata"] = _json_ready(self.metadata)
@@ -188,7 +189,7 @@ def row_from_span(span: ReadableSpan) -> Row:
     identity = execution_id(start, ids.trace_id, ids.span_id)
     return (
         get(semconv.TASK_ID, identity),
-        iso_timestamp(start),
+        iso_of_nanoseconds(start),
         get(semconv.TASK_TYPE, UNKNOWN),
         get(semconv.TASK_DESCRIPTION, ""),
         get(semconv.TASK_REPO, UNKNOWN),
@@ -275,17 +276,6 @@ def _service_name(resource: Resource) -> Any:
     return name
 
 
-def iso_timestamp(nanoseconds: int) -> str:
-    """Return a time since the epoch as the column has it: ``2026-11-22T10:00:00.123456+00:00``."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{_iso_second(seconds)}.{rest // 1000:06d}+00:00"
-
-
-@functools.lru_cache(maxsize=64)
-def _iso_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 @functools.lru_cache(maxsize=512)
 def _json_list(values: tuple[str, ...]) -> str:
     return json.dumps(values, separators=(",", ":"))
@@ -311,7 +301,7 @@ def _same(value: Any) -> Any:
 
 
 def _parse_timestamp(value: Any) -> datetime | None:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    moment = from_iso(value) if isinstance(value, str) else value
     if moment is not None and moment.tzinfo is None:
         raise ValueError(f"the timestamp {value!r} has no time zone; add one, such as +00:00")
     return moment

@@ -22,13 +22,13 @@ MAY_IMPORT = {
     "budgets": "errors",
     "columns": "outcome semconv",
     "ids": "safety",
-    "record": "errors ids outcome semconv columns",
     "timestamps": "errors",
+    "record": "errors ids outcome semconv columns timestamps",
     # Runs inside other people's tasks.
     "recording": "errors ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
     "sqlite": "errors columns record timestamps",
-    "costs": "errors semconv columns budgets record sqlite",
+    "costs": "errors semconv columns budgets record timestamps sqlite",
     "rollups": "sqlite",
     "analytics": "errors columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",

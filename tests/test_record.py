@@ -15,7 +15,7 @@ from learning_instrument import ErrorType, ExecutionRecord, configure
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
-from learning_instrument.record import iso_timestamp, row_from_record, row_from_span
+from learning_instrument.record import row_from_record, row_from_span
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 count = st.integers(0, 2**63 - 1)
@@ -302,15 +302,3 @@ def test_row_from_span_has_a_value_for_each_column(provider, exporter):
 
     row = dict(zip(COLUMNS, row_from_span(exporter.get_finished_spans()[0]), strict=True))
     assert (row["task_id"], row["task_type"], row["outcome"]) == ("t-1", "x", "succeeded")
-
-
-@given(st.integers(0, 2**62))
-def test_timestamps_sort_as_text(nanoseconds):
-    """Microseconds, UTC, always 32 characters."""
-    stamp = iso_timestamp(nanoseconds)
-
-    assert len(stamp) == 32
-    assert stamp.endswith("+00:00")
-    moment = datetime.fromisoformat(stamp)
-    since = (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
-    assert since == nanoseconds // 1000

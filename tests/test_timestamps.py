@@ -1,4 +1,4 @@
-"""Ages and moments as people write them."""
+"""Text to time and time to text."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -7,9 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.timestamps import age, moment
+from learning_instrument.timestamps import age, from_iso, iso, iso_of_nanoseconds, moment
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
+
+
+@given(st.integers(0, 2**62))
+def test_timestamps_sort_as_text(nanoseconds):
+    """Microseconds, UTC, always 32 characters; and they lead back to the time."""
+    stamp = iso_of_nanoseconds(nanoseconds)
+
+    assert len(stamp) == 32
+    assert stamp.endswith("+00:00")
+    moment = from_iso(stamp)
+    since = (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+    assert since == nanoseconds // 1000
+    assert iso(moment) == stamp
+
+
+@pytest.mark.parametrize("zone", ["Z", "z", "+00:00"])
+def test_iso_text_is_read_with_its_time_zone(zone):
+    assert from_iso(f"2026-11-22T12:00:00{zone}") == NOW
 
 
 @pytest.mark.parametrize(
@@ -29,7 +47,7 @@ def test_ages_have_a_unit(text, expected):
 
 @pytest.mark.parametrize("text", ["", "d", "90", "-1d", "1y", "9" * 30 + "d", "\N{ARABIC-INDIC DIGIT ONE}d", "7 days"])
 def test_ages_that_are_none_are_refused(text):
-    with pytest.raises(ConfigurationError, match="no age"):
+    with pytest.raises(ConfigurationError, match="Invalid age"):
         age(text)
 
 
@@ -49,7 +67,7 @@ def test_moments_are_ages_or_dates(text, expected):
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "999999d", "0001-01-01T00:00+05:00"])
 def test_moments_that_are_none_are_refused(text):
-    with pytest.raises(ConfigurationError, match="no moment"):
+    with pytest.raises(ConfigurationError, match="Invalid time"):
         moment(text, NOW)
 
 

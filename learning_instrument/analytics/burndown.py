@@ -8,6 +8,7 @@ from typing import Final
 from ..errors import ConfigurationError
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
+from ..timestamps import from_iso
 from .group_totals import totals
 from .intervals import normal_quantile
 
@@ -82,7 +83,7 @@ def burn_down(
     history = today - timedelta(days=_HISTORY_DAYS)
     chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
     days = totals(database, ("day",), chosen, ("cost_nano", "unpriced"))
-    spend = {datetime.fromisoformat(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
+    spend = {from_iso(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
     spent = sum(of_day.sums["cost_nano"] for day, of_day in spend.items() if day >= start) / NANO_SCALE
     first = max(history, min(spend, default=today))
     daily = [

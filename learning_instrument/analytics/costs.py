@@ -8,6 +8,7 @@ from typing import Final
 
 from ..rollups.measures import IS_SCALED, LOG_SCALE, MICRO_SCALE, NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
+from ..timestamps import from_iso
 from .calibration import Cell, LogRatios, fit, typical_error
 from .group_totals import Group, GroupTotals, totals
 from .intervals import Proportion, wilson
@@ -199,7 +200,7 @@ def _start_of_last_fifth(
     if position == total:
         return None
     day, before = _day_of(counts, position)
-    start = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    start = from_iso(f"{day}T00:00:00+00:00")
     # Of that day, and within the selection.
     since = max(start, selection.since or start)
     until = min(start + timedelta(days=1), selection.until or start + timedelta(days=1))
@@ -208,7 +209,7 @@ def _start_of_last_fifth(
         f"SELECT timestamp FROM executions WHERE {condition} AND {IS_SCALED} ORDER BY timestamp LIMIT 1 OFFSET :offset",
         parameters | {"offset": position - before},
     )
-    return datetime.fromisoformat(rows[0]["timestamp"]) if rows else None
+    return from_iso(rows[0]["timestamp"]) if rows else None
 
 
 def _day_of(counts: Mapping[str, int], position: int) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from ..rollups import message_templates
 from ..sqlite.selection import Queryable, Selection
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 from .executions import execution_ids
 from .group_totals import totals
 
@@ -149,7 +149,7 @@ class _Group:
         everywhere: Mapping[str, Mapping[str, int]],
         ids: Mapping[int, str],
     ) -> ErrorGroup:
-        first_seen = datetime.fromisoformat(min(first for first, _ in self.days.values()))
+        first_seen = from_iso(min(first for first, _ in self.days.values()))
         back_since, silence = self._return(since)
         touched = {name: _touched(counts, everywhere[name]) for name, counts in zip(_PLACES, self.places, strict=True)}
         return ErrorGroup(
@@ -158,7 +158,7 @@ class _Group:
             exception_type=self.kind[1] or None,
             executions=self.executions,
             first_seen=first_seen,
-            last_seen=datetime.fromisoformat(max(last for _, last in self.days.values())),
+            last_seen=from_iso(max(last for _, last in self.days.values())),
             is_new=new_since is not None and first_seen >= new_since,
             back_since=back_since,
             silence_seconds=silence,
@@ -174,9 +174,9 @@ class _Group:
         for (back, _), (_, gone) in pairwise(days):
             if since is not None and back < iso(since):
                 break
-            silence = datetime.fromisoformat(back) - datetime.fromisoformat(gone)
+            silence = from_iso(back) - from_iso(gone)
             if silence >= SILENCE:
-                return datetime.fromisoformat(back), silence.total_seconds()
+                return from_iso(back), silence.total_seconds()
         return None, None
 
 

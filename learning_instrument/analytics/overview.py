@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 from .group_totals import totals
 from .intervals import Proportion, wilson
 
@@ -98,7 +98,7 @@ def _span(database: Queryable, selection: Selection) -> tuple[datetime | None, d
         f" (SELECT max(timestamp) FROM executions WHERE {condition}) AS last",
         parameters,
     )
-    first, last = (None if row[name] is None else datetime.fromisoformat(row[name]) for name in ("first", "last"))
+    first, last = (None if row[name] is None else from_iso(row[name]) for name in ("first", "last"))
     return first, last
 
 

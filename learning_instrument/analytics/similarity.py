@@ -17,6 +17,7 @@ from ..rollups.measures import IS_PRICED, IS_TIMED
 from ..rollups.search_index import IS_SOUND
 from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
+from ..timestamps import from_iso
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Texts -> a vector for each, all of one length."""
@@ -236,7 +237,7 @@ def _executions(database: Queryable, scores: Mapping[int, float]) -> list[Simila
             score=score,
             **{
                 **of_rowid[rowid],
-                "timestamp": datetime.fromisoformat(of_rowid[rowid]["timestamp"]),
+                "timestamp": from_iso(of_rowid[rowid]["timestamp"]),
                 "success": bool(of_rowid[rowid]["success"]),
             },
         )

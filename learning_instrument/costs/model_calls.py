@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from .. import semconv
-from ..record import iso_timestamp
+from ..timestamps import iso_of_nanoseconds
 
 REPORTED: Final = "reported"
 PRICED: Final = "priced"
@@ -110,7 +110,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         parent_span_id=parent_span_id,
         path=" ".join([f"{span_id:016x}" for span_id in path][:_LONGEST_PATH]),
         awaited_span_id=parent_span_id if execution_id is None else None,
-        timestamp=iso_timestamp(start),
+        timestamp=iso_of_nanoseconds(start),
         model=_first(attributes, _MODEL, _text),
         response_model=_first(attributes, (semconv.RESPONSE_MODEL,), _text),
         provider=_first(attributes, _PROVIDER, _text),

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
+from ..timestamps import from_iso
 from .model_calls import PRICED, REPORTED, UNPRICED, ModelCall
 
 _MILLION: Final = Decimal(1_000_000)
@@ -154,7 +155,7 @@ def _listed_cost(call: ModelCall) -> float | None:
         "cache_read_tokens": call.cached_tokens,
         "cache_write_tokens": call.cache_write_tokens,
     }
-    moment = datetime.fromisoformat(call.timestamp)
+    moment = from_iso(call.timestamp)
     for model, provider in _references(call):
         try:
             usage = package.Usage(**{name: count for name, count in counts.items() if count is not None})

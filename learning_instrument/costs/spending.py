@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_around
 from ..sqlite.read_only import read_briefly
+from ..timestamps import iso
 
 #: In rows, and for tasks that do not say.
 UNKNOWN_GROUP: Final = "unknown"
@@ -182,7 +183,7 @@ def _parameters(window: Window, mark: int) -> dict[str, Any]:
     missed = datetime.now(timezone.utc) - timedelta(seconds=_LATE_SECONDS)
     moments = {"start": window.start, "end": window.end, "missed": missed}
     # As the column has it: of one length, so that the text is in the order of time.
-    return {"mark": mark} | {name: moment.isoformat(timespec="microseconds") for name, moment in moments.items()}
+    return {"mark": mark} | {name: iso(moment) for name, moment in moments.items()}
 
 
 def _by_group(rows: Iterable[Sequence[Any]]) -> dict[str, Spent]:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from ..record import Row
+from ..timestamps import iso
 from . import schema
 from .executions import INSERT_ONE, INSERTS, chunks
 from .read_only import open_read_only, query
@@ -73,7 +74,7 @@ class WriteConnection:
                 for chunk in chunks(rows)
             )
             if losses:
-                now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+                now = iso(datetime.now(timezone.utc))
                 connection.executemany(
                     "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES (?, ?, ?, ?)",
                     [(now, os.getpid(), reason, count) for reason, count in losses.items()],

@@ -9,13 +9,13 @@ import logging
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from ..columns import COLUMNS
-from ..record import Row, iso_timestamp
+from ..record import Row
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders
+from ..timestamps import from_iso, iso_of_nanoseconds
 from .liveness import Process, has_died, this_process
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class CrashLedger:
 
     def enter(self, rows: Sequence[Row]) -> None:
         """Enter executions, each by the row that is to be stored should this process die."""
-        now = iso_timestamp(time.time_ns())
+        now = iso_of_nanoseconds(time.time_ns())
         process = this_process()
         for chunk in _chunks([_entry(row, process, now) for row in rows]):
             places = ",".join([placeholders(_ENTRY)] * len(chunk))
@@ -66,7 +66,7 @@ class CrashLedger:
     def renew(self) -> None:
         """Give a sign of life. An entry that is gone (the file was replaced, say) is entered anew by who asks next."""
         identity = this_process().identity
-        now = iso_timestamp(time.time_ns())
+        now = iso_of_nanoseconds(time.time_ns())
         self._write("UPDATE running SET heartbeat = ? WHERE process = ?", (now, identity))
         found = self._connection.execute("SELECT execution_id FROM running WHERE process = ?", (identity,))
         self.standing.intersection_update(execution_id for (execution_id,) in found)
@@ -148,7 +148,7 @@ def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
         _, process_id, host, identity, _, heartbeat, _ = entry
         process = Process(process_id, host, identity)
         if process not in verdicts:  # one heartbeat is that of all
-            verdicts[process] = has_died(process, now - _moment(heartbeat))
+            verdicts[process] = has_died(process, now - _seconds(heartbeat))
         if verdicts[process]:
             dead.append(entry)
     return dead
@@ -161,13 +161,13 @@ def _lost_row(entry: Row) -> Row | None:
     except ValueError:
         log.warning("The entry %s of the table running cannot be read; it is left out.", execution_id)
         return None
-    values["duration_seconds"] = max(0.0, _moment(heartbeat) - _moment(started))
+    values["duration_seconds"] = max(0.0, _seconds(heartbeat) - _seconds(started))
     values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."
     return tuple(values.get(column) for column in COLUMNS)
 
 
-def _moment(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
+def _seconds(timestamp: str) -> float:
+    return from_iso(timestamp).timestamp()
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

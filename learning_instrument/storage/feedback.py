@@ -13,7 +13,7 @@ from ..safety.redaction import redact
 from ..sqlite.connection import Execute
 from ..sqlite.executions import EXACTLY
 from ..sqlite.selection import Queryable
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 
 VISIBILITIES: Final = ("private", "team", "public")
 _RATINGS: Final = range(1, 6)
@@ -168,7 +168,7 @@ def history(database: Queryable, execution_id: str) -> list[Feedback]:
         Feedback(
             **{
                 **row,
-                "timestamp": datetime.fromisoformat(row["timestamp"]),
+                "timestamp": from_iso(row["timestamp"]),
                 "accepted": None if row["accepted"] is None else bool(row["accepted"]),
             }
         )

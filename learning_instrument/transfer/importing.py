@@ -8,7 +8,6 @@ also skip those deleted since.
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 from ..columns import COLUMNS, UNKNOWN
@@ -22,7 +21,7 @@ from ..sqlite.connection import WriteConnection, open_for_upkeep
 from ..sqlite.executions import placeholders
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 from .slices import FEEDBACK
 from .sources import STDIN, SourceBatch, source_reader
 from .validation import row_of, timestamp_of
@@ -257,6 +256,6 @@ def _said(execution_id: str, values: Any) -> Feedback:
         values.get("visibility", "private"),
     )
     try:
-        return replace(said, timestamp=datetime.fromisoformat(timestamp_of(values.get("timestamp"))))
+        return replace(said, timestamp=from_iso(timestamp_of(values.get("timestamp"))))
     except ValueError as error:
         raise ConfigurationError(f"the timestamp of its feedback {error}") from None

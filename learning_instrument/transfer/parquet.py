@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from importlib import import_module
 from typing import IO, Any, Final
 
 from ..columns import TABLE, Column, Kind
 from ..errors import ConfigurationError
+from ..timestamps import from_iso
 from .atomic_file import atomic_write
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
@@ -103,7 +103,7 @@ def _schema(arrow: Any) -> Any:
 
 
 _CONVERTERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
-    Kind.TIMESTAMP: datetime.fromisoformat,
+    Kind.TIMESTAMP: from_iso,
     Kind.REAL: float,
     Kind.BOOLEAN: bool,
 }

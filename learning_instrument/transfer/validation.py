@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..ids import execution_id
 from ..record import ExecutionRecord, Row, row_from_record
 from ..safety.sanitize import INTEGER_LIMIT, utf8
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -69,7 +69,7 @@ def identified(values: dict[str, Any]) -> dict[str, Any]:
 def nanoseconds(timestamp: Any) -> int:
     """Return a timestamp in nanoseconds since the epoch; 0 for an earlier or invalid one."""
     try:
-        return max(0, (datetime.fromisoformat(timestamp_of(timestamp)) - _EPOCH) // _MICROSECOND * 1000)
+        return max(0, (from_iso(timestamp_of(timestamp)) - _EPOCH) // _MICROSECOND * 1000)
     except ValueError:
         return 0
 
@@ -164,8 +164,7 @@ def timestamp_of(value: Any) -> str:
     """
     try:
         if type(value) is str:
-            # Python 3.10 does not know the Z.
-            moment = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
+            moment = from_iso(value)
             if _CANONICAL.fullmatch(value):
                 return value
         else:

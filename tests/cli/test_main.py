@@ -198,7 +198,7 @@ def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
         (["show", "nobody"], "Unknown execution 'nobody'"),
         (["show", ""], "Invalid execution id ''"),
         (["show"], "Missing argument 'ID'. See learning-instrument show --help."),
-        (["list", "--since", "whenever"], "'whenever' is no moment"),
+        (["list", "--since", "whenever"], "Invalid time 'whenever'"),
         (["list", "--json", "--csv"], "--json and --csv exclude each other"),
         (["list", "--limit", "none"], "Invalid value for '--limit'"),
         (["lisst"], "No such command 'lisst'."),
@@ -210,7 +210,7 @@ def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
         (["feedback", "parent", "--rating", "3.5"], "Invalid value for '--rating'"),
         (["feedback", "--clear"], "Delete all feedback in "),
         (["prune"], "Missing limit"),
-        (["prune", "--older-than", "old"], "'old' is no age"),
+        (["prune", "--older-than", "old"], "Invalid age 'old'"),
         (["prune", "--max-size", "huge"], "Invalid max_size 'huge'"),
         (["prune", "--keep", "1"], "Delete 2 of 3 executions in "),
     ]:

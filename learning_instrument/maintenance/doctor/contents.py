@@ -8,7 +8,7 @@ from typing import Final
 from ...sqlite import schema
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.liveness import Process, has_died, this_process
-from ...timestamps import iso
+from ...timestamps import from_iso, iso
 from .finding import Finding, Severity
 
 #: Reading larger files through takes more than a moment.
@@ -66,7 +66,7 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
     now, here = datetime.now(timezone.utc), this_process().host
     alive = dead = elsewhere = 0
     for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
-        silent_seconds = (now - datetime.fromisoformat(row["heartbeat"])).total_seconds()
+        silent_seconds = (now - from_iso(row["heartbeat"])).total_seconds()
         if has_died(Process(row["process_id"], row["host"], row["process"]), silent_seconds):
             dead += 1
         elif row["host"] != here:

@@ -98,7 +98,7 @@ def test_export_tells_what_may_be_told(ask, options, comments):
         (["export", "--format", "xml"], "Invalid value for '--format'"),
         (["export", "--public-only", "--include-private"], "--public-only and --include-private exclude each other"),
         (["export", "--json"], "--json and --csv set the format of the summary"),
-        (["export", "--since", "whenever"], "'whenever' is no moment"),
+        (["export", "--since", "whenever"], "Invalid time 'whenever'"),
         (["export", "--output", "/"], "Cannot write /: Is a directory"),
         (["import"], "Missing argument 'FILE...'"),
         (["import", "missing.jsonl"], "Cannot read missing.jsonl: No such file or directory"),
