@@ -81,7 +81,7 @@ class Prices:
         return float(total / _MILLION)
 
 
-def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str] | None") -> Prices:
+def prices_of(given: "Prices | Mapping[str, Any] | str | os.PathLike[str] | None") -> Prices:
     """Return the prices given to ``configure(prices=...)``.
 
     Args:
@@ -93,6 +93,8 @@ def prices_of(given: "Mapping[str, Mapping[str, float]] | str | os.PathLike[str]
     Raises:
         ConfigurationError: if it cannot be read, or holds an invalid price.
     """
+    if isinstance(given, Prices):
+        return given
     if given is None:
         given = os.environ.get("LEARNING_INSTRUMENT_PRICES") or {}
     table = dict(given if isinstance(given, Mapping) else _read(given))

@@ -2,13 +2,14 @@
 
 import functools
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..costs.execution_totals import TotalsChange, apply_totals
 from ..costs.model_calls import REPORTED, ModelCall
-from ..costs.prices import Prices, price_table
+from ..costs.prices import Prices, price_table, prices_of
 from ..database import LearningDatabase, store_of
 from ..sqlite.connection import Connection
 
@@ -33,19 +34,22 @@ class Repriced:
 
 
 def reprice(
-    database: LearningDatabase, prices: Prices | None = None, progress: Callable[[int, int], object] | None = None
+    database: LearningDatabase,
+    prices: "Prices | Mapping[str, Any] | str | os.PathLike[str] | None" = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Repriced:
     """Recompute the cost of all model calls of *database*, and of their executions. Interrupted work stays.
 
     Args:
         database: the database of the calls.
-        prices: the prices; by default those in use for new calls.
+        prices: as in :func:`learning_instrument.configure`; by default those in use for new calls.
         progress: called between slices with the calls done, and about their total.
 
     Raises:
+        ConfigurationError: for invalid prices.
         DatabaseError: if the database cannot be read or written.
     """
-    prices = store_of(database).model_calls.prices if prices is None else prices
+    prices = store_of(database).model_calls.prices if prices is None else prices_of(prices)
     last = calls = changed = 0
     of = 0 if progress is None else _count(database)
     changes: dict[str, TotalsChange] = {}

@@ -19,7 +19,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 
 from learning_instrument import configure, current_execution, record_execution
-from learning_instrument.pipeline.metrics import BUCKETS
+from learning_instrument.pipeline.metrics import DURATION_BUCKETS
 
 pytestmark = [
     pytest.mark.slow,
@@ -136,8 +136,8 @@ def prometheus(tmp_path, database, provider):
 
 def bucket_of(seconds):
     """Return the bounds of the bucket that a duration falls into."""
-    upper = next((bound for bound in BUCKETS if seconds <= bound), math.inf)
-    return max([0.0, *[bound for bound in BUCKETS if bound < seconds]]), upper
+    upper = next((bound for bound in DURATION_BUCKETS if seconds <= bound), math.inf)
+    return max([0.0, *[bound for bound in DURATION_BUCKETS if bound < seconds]]), upper
 
 
 def duration_quantile(prometheus, quantile, window, at):

@@ -6,7 +6,7 @@ from calls import calls, chat, costs, execution
 from learning_instrument import SQLiteSpanExporter
 from learning_instrument.costs.prices import price_table, prices_of
 from learning_instrument.database import store_of
-from learning_instrument.maintenance.repricing import Repriced, reprice
+from learning_instrument.maintenance import Repriced, reprice
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def stored(database):
 
 def test_new_prices_change_what_was_priced_and_what_was_not(stored):
     """And not what was reported."""
-    answer = reprice(stored, prices_of({"ours": {"input": 3.0}, "theirs": {"input": 0.25}}))
+    answer = reprice(stored, {"ours": {"input": 3.0}, "theirs": {"input": 0.25}})
 
     assert answer == Repriced(calls=2, changed=2, executions=2, difference=2.25, price_table=str(price_table()))
     assert [row["actual_cost"] for row in costs(stored)] == [3.5, 0.25]
