@@ -2,13 +2,13 @@
 
 import contextlib
 import sqlite3
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pools import SyncPool
+from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
 from learning_instrument.database import store_of
@@ -17,13 +17,6 @@ from learning_instrument.errors import ConfigurationError
 
 def count(database):
     return database.query("SELECT count(*) AS n FROM executions")[0]["n"]
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 # The database.

@@ -5,15 +5,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from learning_instrument import LearningDatabase
 
 HERE = Path(__file__).parent
+HASTE = """
+from learning_instrument.storage import watchdog
+watchdog.LONG_SECONDS, watchdog._TURN_SECONDS = 0.1, 0.01
+"""
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these processes are ended by POSIX signals")
 
 
@@ -28,13 +32,6 @@ def entries(path):
             return []
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.02)
-
-
 def stored(path):
     """Return the records, as one who opens the database next."""
     with LearningDatabase(path) as database:
@@ -43,15 +40,23 @@ def stored(path):
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Start a program that runs tasks; they wait for a line of its input."""
+    """Start a program that runs tasks; they wait for a line of its input.
+
+    A long execution is one of 0.1 seconds there, unless *is_patient*.
+    """
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, [HERE, HERE.parent, HERE.parent.parent])))
     started = []
 
-    def start(name, *args):
-        program = f"import programs; programs.{name}({str(tmp_path / f'{len(started)}.db')!r}, *{args!r})"
-        process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def start(name, *args, is_patient=False):
+        path = tmp_path / f"{len(started)}.db"
+        program = f"import programs; programs.{name}({str(path)!r}, *{args!r})"
+        process = subprocess.Popen(
+            [sys.executable, "-c", program if is_patient else HASTE + program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         started.append(process)
-        return process, tmp_path / f"{len(started) - 1}.db"
+        return process, path
 
     yield start
     for process in started:
@@ -62,7 +67,9 @@ def start(tmp_path, monkeypatch):
 def test_killed_process_is_one_record_for_each_of_its_tasks(start):
     """In both durabilities, with threads and with coroutines, however often the database is opened later."""
     cases = [
-        (start("run_until_told", durability, kind, 5), kind) for durability in ("commit", "batch") for kind in KINDS
+        (start("run_until_told", durability, kind, 5, is_patient=True), kind)
+        for durability in ("commit", "batch")
+        for kind in KINDS
     ]
     for (_, path), _ in cases:
         wait_until(lambda path=path: len(entries(path)) == 5)
@@ -130,7 +137,7 @@ def test_process_that_was_taken_for_dead_replaces_its_record(start):
 
 def test_process_that_ends_by_itself_leaves_no_entry(start):
     """Its long task ended a moment before."""
-    process, path = start("run_until_told", "commit", "thread", 1)
+    process, path = start("run_until_told", "commit", "thread", 1, is_patient=True)
     wait_until(lambda: entries(path))
 
     process.communicate(b"\n")

@@ -5,7 +5,6 @@ import json
 import math
 import sqlite3
 import sys
-import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 
@@ -13,6 +12,7 @@ import pytest
 from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance
@@ -453,13 +453,6 @@ def test_absurd_numbers_do_not_spoil_their_neighbours(target, asked):
 
     advance_all(target)
     assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 0.75e9
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
 
 
 def test_database_advances_its_rollups_by_itself(database, monkeypatch):

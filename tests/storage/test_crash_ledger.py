@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, record_execution
 from learning_instrument.database import store_of
@@ -26,11 +27,11 @@ LONG = 0.1
 
 
 @pytest.fixture(params=["commit", "batch"])
-def database(request, tmp_path, monkeypatch):
+def database(request, empty_file, monkeypatch):
     """A database whose ledger is quick: it enters what runs for 0.1 seconds, and looks every 10 ms."""
     monkeypatch.setattr(watchdog, "LONG_SECONDS", LONG)
     monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
-    database = LearningDatabase(tmp_path / "learning.db", request.param)
+    database = LearningDatabase(empty_file, request.param)
     yield database
     database.close()
 
@@ -55,14 +56,6 @@ def read(path, sql, *parameters):
 def write(path, sql, *parameters):
     with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
         connection.execute(sql, parameters)
-
-
-def wait_until(condition, seconds=20):
-    """Wait until *condition* holds; fail where it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.01)
 
 
 class Held:
