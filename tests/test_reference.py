@@ -14,11 +14,18 @@ from test_architecture import MAY_IMPORT, ONLY_IN
 import learning_instrument
 from learning_instrument import analytics, errors, maintenance, outcome, semconv, transfer
 from learning_instrument.columns import COLUMN_OF, TABLE, Kind
+from learning_instrument.costs import model_calls
+from learning_instrument.instrumentation import options
+from learning_instrument.instrumentation.targets import ADAPTERS
 from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.pipeline import metrics as pipeline_metrics
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
 from learning_instrument.pipeline.pool_gauges import FIGURES
+from learning_instrument.recording import capture, execution
 from learning_instrument.recording.fields import SETTABLE
+from learning_instrument.safety import sanitize
 from learning_instrument.sqlite.migrations import STEPS
+from learning_instrument.storage import feedback, watchdog
 from learning_instrument.storage.background_writer import CAPACITY, CROWDED
 from learning_instrument.storage.feedback import Feedback
 from learning_instrument.storage.statistics import Statistics
@@ -65,8 +72,43 @@ def test_columns_are_those_of_the_table():
         assert missing.endswith("marked") == (
             column.default is not None or column.name in ("task_id", "cost_estimate", "duration_seconds")
         ), column.name
+        if column.default is not None:
+            assert missing == f"{_shown(column.default)}, marked", column.name
         if column.high in (1.0, 5, 100.0):
             assert range_ == f"{column.low:g} to {column.high:g}", column.name
+
+
+def _shown(default):
+    if isinstance(default, str):
+        return f"`{default}`" if default else "empty"
+    return str(default)
+
+
+def test_lengths_and_times_are_those_of_the_code():
+    """Those of texts, of metadata, of feedback and of the crash ledger."""
+    text = " ".join(page("columns").split())
+
+    for column in TABLE:
+        if column.name in ("task_description", "error_message", "solution_summary"):
+            assert re.search(rf"\| `{column.name}` \|[^|]*\|[^|]*cut to {column.limit:,} characters", text), column.name
+    longest, items, depth = sanitize._BUDGETS[0]
+    assert f"a text is cut to {longest:,} characters, a list or mapping to {items} items" in text
+    assert f"deeper nesting than {depth} levels" in text
+    assert text.count(f"{capture.METADATA_LIMIT:,} bytes") == 2
+    assert f"text, redacted, then cut to {feedback._COMMENT_CHARACTERS:,} characters" in text
+    assert f"the author or tool, cut to {feedback._SOURCE_CHARACTERS} characters" in text
+    assert f"as its span has them, cut to {model_calls._TEXT_LIMIT} characters" in text
+    assert f"the heartbeat is renewed every {watchdog._HEARTBEAT_SECONDS:g} seconds" in text
+
+
+def test_a_missing_value_has_no_attribute(provider, exporter):
+    """Whether the column is NULL or holds a default; only the id of the task is made."""
+    learning_instrument.record_execution(lambda task: None, tracer_provider=provider)({})
+
+    (span,) = exporter.get_finished_spans()
+    marked = set(span.attributes[semconv.DEFAULTED])
+    with_attribute = {column.name for column in TABLE if column.key in span.attributes}
+    assert marked & with_attribute == {"task_id"}
 
 
 def test_settable_columns_are_named():
@@ -199,6 +241,21 @@ def test_boundaries_and_limits_of_metrics_are_those_of_the_code():
 
     assert f"{', '.join(f'{each:g}' for each in DURATION_BUCKETS[:-1])} and {DURATION_BUCKETS[-1]:g} seconds" in text
     assert f"the first {MOST_VALUES} values are kept" in text
+    assert f"where {pipeline_metrics._MOST_WAITING:,} wait" in text
+    assert f"the innermost {execution._STACK_FRAMES} frames" in text
+    assert f"at most {4 * capture.MESSAGE_LIMIT:,} characters" in text
+
+
+def test_words_that_keep_contents_are_those_of_the_code():
+    """Beside an empty variable, which is as good as none."""
+    (row,) = [row for row in table(page("configuration"), "variable") if "CAPTURE_CONTENT" in row[0]]
+
+    assert {*names(row[2])[1:], ""} == set(options._TRUE_WORDS)
+
+
+def test_adapters_are_named():
+    """In the docstring of the instrumentor, which the page shows."""
+    assert [name for name in ADAPTERS if f'``"{name}"``' not in learning_instrument.PoolInstrumentor.__doc__] == []
 
 
 def test_sizes_of_the_queue_are_those_of_the_writer():
