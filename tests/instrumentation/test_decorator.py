@@ -1,4 +1,4 @@
-"""What a decorated function still is, where its task is found, and which arguments are refused."""
+"""Decorated functions: what does not change, how the task is found, and which arguments are refused."""
 
 import asyncio
 import copy
@@ -33,7 +33,7 @@ def module_function(task: dict[str, int], *, retries: int = 3) -> list[str]:
 
 
 class Owner:
-    """Every kind of method."""
+    """A class with every kind of method."""
 
     label = "owner"
 
@@ -77,7 +77,7 @@ def plain_function(task):
 KINDS = (coroutine_function, generator_function, async_generator_function, plain_function)
 
 
-# What it still is.
+# What does not change.
 
 
 @pytest.mark.parametrize("function", KINDS)
@@ -98,7 +98,7 @@ def test_kind_of_function_stays(function, question):
 
 
 def test_signature_names_and_type_hints_stay():
-    """Frameworks that look at a function see the same one."""
+    """Frameworks that inspect a function see the original."""
     bare = module_function.__wrapped__
 
     assert inspect.signature(module_function) == inspect.signature(bare)
@@ -118,7 +118,7 @@ def test_signature_names_and_type_hints_stay():
 
 
 def test_signature_of_a_bound_method_stays():
-    """A bound method takes no self."""
+    """A bound method has no ``self`` in its signature."""
     assert str(inspect.signature(Owner().method)) == "(task: Any) -> Any"
     assert inspect.ismethod(Owner().method)
 
@@ -138,14 +138,14 @@ def test_every_kind_of_method_is_recorded(configured, rows, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_class_name_is_the_pool_type_of_its_methods(configured, rows, name):
-    """A method's pool is its instance, or its class; a static one has none."""
+    """The pool of a method is its instance or class; a static method has none."""
     getattr(Owner(), name)({})
 
     assert rows()[0]["pool_type"] == ("unknown" if "static" in name else "Owner")
 
 
 def test_decorating_twice_records_once(configured, rows):
-    """A decorated function is left as it is."""
+    """A decorated function is returned unchanged."""
     twice = record_execution(pool_type="other")(module_function)
 
     twice({})
@@ -155,7 +155,7 @@ def test_decorating_twice_records_once(configured, rows):
 
 
 def test_other_decorators_stack(configured, rows):
-    """A wrapt decorator above or below ours changes nothing."""
+    """With a wrapt decorator above or below ours."""
 
     @wrapt.decorator
     def add_one(wrapped, instance, args, kwargs):
@@ -183,7 +183,7 @@ def test_callable_object_is_recorded(configured, rows):
 
 
 def test_async_generator_and_generator_give_their_items(configured, rows):
-    """Consumed to the end, each is one execution."""
+    """Each is one execution once it is exhausted."""
 
     async def consume():
         return [item async for item in record_execution(async_generator_function)("a")]
@@ -194,7 +194,7 @@ def test_async_generator_and_generator_give_their_items(configured, rows):
 
 
 def test_future_is_returned_as_it_is_and_timed_until_done(configured, rows):
-    """The caller gets the executor's own future; its row says how it ended."""
+    """The caller gets the executor's own future; the row has its outcome."""
     future: Future[Any] = Future()
 
     @record_execution
@@ -208,7 +208,7 @@ def test_future_is_returned_as_it_is_and_timed_until_done(configured, rows):
 
 
 def test_thread_pool_records_each_task(configured, rows):
-    """A pool that answers with futures has a row for each of them."""
+    """A pool that returns futures has a row for each."""
     pool = ThreadPool()
     with pool.executor:
         results = [pool.execute_task({"task_id": f"{n}"}) for n in range(20)]
@@ -222,7 +222,7 @@ def test_thread_pool_records_each_task(configured, rows):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_function_pickles_by_its_name(protocol):
-    """The function that comes back is the very same."""
+    """Unpickled it is the same object."""
     assert pickle.loads(pickle.dumps(module_function, protocol)) is module_function
 
 
@@ -237,12 +237,12 @@ def test_methods_pickle(name, of):
 
 
 def test_method_of_a_nested_class_pickles():
-    """The qualified name is followed."""
+    """By its qualified name."""
     assert pickle.loads(pickle.dumps(Owner.Inner.method))(None, 4) == 4
 
 
 def test_pools_pickle_and_copy():
-    """Being decorated keeps no pool from being copied."""
+    """As undecorated ones do."""
     pool = AsyncPool(succeed)
 
     for copied in (pickle.loads(pickle.dumps(pool)), copy.copy(pool), copy.deepcopy(pool)):
@@ -260,8 +260,8 @@ def test_local_function_does_not_pickle():
         pickle.dumps(local)
 
 
-def test_function_pickles_only_where_its_name_leads_back_to_it():
-    """Instead of another function, the caller gets an error."""
+def test_function_pickles_only_under_its_own_name():
+    """Where another object has the name, pickling raises an error."""
     impostor = record_execution(plain_function)
     with pytest.raises(pickle.PicklingError, match="plain_function"):
         pickle.dumps(impostor)
@@ -269,11 +269,11 @@ def test_function_pickles_only_where_its_name_leads_back_to_it():
 
 @pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
 def test_function_copies_to_itself(copier):
-    """Functions are atoms to the copy module, and stay so."""
+    """``copy`` treats functions as atoms."""
     assert copier(module_function) is module_function
 
 
-def test_deep_copy_of_a_bound_method_has_an_owner_of_its_own():
+def test_deep_copy_of_a_bound_method_copies_its_owner():
     """As with an undecorated one."""
     owner = Owner()
     owner.label = "copied"
@@ -345,7 +345,7 @@ def test_task_is_found(configured, rows, function, args, kwargs):
         lambda pool: type(pool).execute(pool, 1, job=TASK),
     ],
 )
-def test_task_is_found_under_the_name_it_was_given(configured, rows, call):
+def test_task_is_found_by_the_given_name(configured, rows, call):
     """``task=`` names the argument, wherever it stands, bound or not."""
 
     class Pool:
@@ -359,7 +359,7 @@ def test_task_is_found_under_the_name_it_was_given(configured, rows, call):
 
 
 def test_first_argument_after_self_is_the_task(configured, rows):
-    """A method's own instance is never its task."""
+    """The instance of a method is never its task."""
 
     class Pool:
         task_id = "the pool's"
@@ -374,7 +374,7 @@ def test_first_argument_after_self_is_the_task(configured, rows):
 
 
 def test_first_argument_after_cls_is_the_task(configured, rows):
-    """However many decorators hand the class on."""
+    """However many decorators pass the class on."""
 
     class Pool:
         @classmethod
@@ -394,8 +394,8 @@ def test_first_argument_after_cls_is_the_task(configured, rows):
     assert [row["task_id"] for row in rows()] == ["t-1"] * 3
 
 
-def test_missing_argument_is_the_error_it_was(configured):
-    """A wrong call fails as it did before."""
+def test_missing_argument_raises_the_same_error(configured):
+    """A wrong call fails as it does undecorated."""
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'task'"):
         SyncPool().execute_task()
 
@@ -403,8 +403,8 @@ def test_missing_argument_is_the_error_it_was(configured):
 # Keywords.
 
 
-def test_pool_type_is_the_decorators(configured, rows):
-    """What the decorator says goes before what the pool says."""
+def test_pool_type_of_the_decorator_takes_precedence(configured, rows):
+    """Over the pool's own."""
 
     class Pool:
         pool_type = "the pool's"
@@ -420,7 +420,7 @@ def test_pool_type_is_the_decorators(configured, rows):
 
 
 def test_hooks_see_span_pool_task_and_result(configured):
-    """Before the task, and after it, whether it returned or raised."""
+    """Before and after the task, whether it returned or raised."""
     seen: list[tuple[Any, ...]] = []
 
     class Pool:
@@ -446,7 +446,7 @@ def test_hooks_see_span_pool_task_and_result(configured):
 
 
 def test_hooks_may_write_to_the_span(database, provider, exporter):
-    """Both get the span while it can still be written to."""
+    """The span records until both have run."""
 
     @record_execution(
         request_hook=lambda span, *_: span.set_attribute("before", 1),
@@ -464,7 +464,7 @@ def test_hooks_may_write_to_the_span(database, provider, exporter):
 
 
 def test_fields_fill_columns_from_other_names(configured, rows):
-    """A name, a dotted path, or a function, for pools that use other words."""
+    """By a name, a dotted path, or a function."""
 
     class Pool:
         site = "berlin"
@@ -490,8 +490,8 @@ def test_fields_fill_columns_from_other_names(configured, rows):
     assert "actual_cost" not in row["defaulted"]
 
 
-def test_what_the_task_says_of_itself_wins(configured, rows):
-    """current_execution().set() goes before ``fields``, which go before task and result."""
+def test_values_set_by_the_task_take_precedence(configured, rows):
+    """Over ``fields``, which take precedence over task and result."""
 
     @record_execution(fields={"model_tier": lambda *_: "from fields", "repo": lambda *_: "from fields"})
     def execute_task(task):
@@ -504,7 +504,7 @@ def test_what_the_task_says_of_itself_wins(configured, rows):
 
 
 def test_success_when_decides(configured, rows):
-    """True and False are the verdict; None leaves it to the result."""
+    """True and False are the outcome; None leaves it to the result."""
     verdicts: dict[str, bool | None] = {"yes": True, "no": False, "none": None}
     execute_task = record_execution(success_when=lambda result: verdicts[result["word"]])(lambda task: task)
 
@@ -517,7 +517,7 @@ def test_success_when_decides(configured, rows):
 
 @pytest.mark.parametrize("by", ["keyword", "environment"])
 def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
-    """Neither description nor summary is stored; the estimate of tokens stays."""
+    """Description and summary are not stored; the token estimate is."""
     if by == "environment":
         monkeypatch.setenv("LEARNING_INSTRUMENT_CAPTURE_CONTENT", "false")
     decorate: Callable[..., Any] = record_execution(capture_content=by != "keyword")
@@ -544,32 +544,32 @@ def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
         ({"meter_provider": MeterProvider}, r"get_meter\(\)"),
     ],
 )
-def test_unusable_argument_is_refused_when_decorating(keywords, named):
-    """The message names what was given, where it was given."""
+def test_invalid_argument_is_refused_when_decorating(keywords, named):
+    """The message names the argument and its value."""
     with pytest.raises(ConfigurationError, match=named):
         record_execution(**keywords)(plain_function)
 
 
-def test_what_cannot_be_called_is_refused():
-    """A decorator on something else is a mistake that shows at once."""
+def test_object_that_is_not_callable_is_refused():
+    """When decorating, not when calling."""
     with pytest.raises(ConfigurationError, match="Invalid function 5: expected a function"):
         record_execution(5)
 
 
 def test_pool_class_is_refused():
-    """Making a pool would be the execution, and the class no class any more."""
+    """Decorated, the class would be a function, and each pool an execution."""
     with pytest.raises(ConfigurationError, match=r"Invalid function .*SyncPool.*Decorate execute_task"):
         record_execution(SyncPool)
 
 
 def test_pool_type_in_place_of_the_function_is_refused():
-    """With the keyword that was meant."""
+    """The message names the keyword."""
     with pytest.raises(ConfigurationError, match="pool_type='threads'"):
         record_execution("threads")
 
 
-def test_unknown_column_said_by_a_task_is_a_warning(configured, rows, caplog):
-    """A task must not fail for its telemetry; the other columns count."""
+def test_unknown_column_set_by_a_task_is_a_warning(configured, rows, caplog):
+    """The task goes on, and the other columns are set."""
 
     @record_execution
     def execute_task(task):
@@ -581,8 +581,8 @@ def test_unknown_column_said_by_a_task_is_a_warning(configured, rows, caplog):
     assert "no_column" in caplog.text
 
 
-def test_outside_an_execution_there_is_nothing_to_set():
-    """And nothing happens."""
+def test_set_outside_an_execution_does_nothing():
+    """It raises nothing."""
     current_execution().set(quality_score=80)
 
     assert current_execution().execution_id is None
@@ -603,7 +603,7 @@ def test_bound_methods_copy_to_themselves():
 
 
 def test_named_task_among_keywords_is_found_there(database, rows):
-    """Not in the first argument."""
+    """And not in the first argument."""
 
     @record_execution(task="job", learning_db=database)
     def run(hint, **keywords):

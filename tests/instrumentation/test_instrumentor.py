@@ -1,4 +1,4 @@
-"""``PoolInstrumentor``: pools that know nothing of us are recorded, and left as they were."""
+"""``PoolInstrumentor``: records pools without changes to their code, and restores them."""
 
 import abc
 import asyncio
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def instrument(database):
-    """Instrument targets into ``database``; afterwards, no more."""
+    """Instrument targets into ``database``, and uninstrument them afterwards."""
 
     def instrument(*targets, **options):
         options = {"database": database, **options}
@@ -83,7 +83,7 @@ def plain_pool():
 
 
 def work(task):
-    """A function that is found by its name."""
+    """A function that can be found by its name."""
     return task
 
 
@@ -91,7 +91,7 @@ def work(task):
 
 
 def test_class_is_found_when_it_is_imported(instrument, package, task_ids):
-    """And not by importing it ourselves."""
+    """The instrumentor does not import it."""
     instrument(f"{package}.local:Pool")
     assert f"{package}.local" not in sys.modules
 
@@ -112,7 +112,7 @@ def test_class_that_was_imported_before_is_found(instrument, package, task_ids):
 
 
 def test_method_is_named(instrument, package, rows):
-    """It alone is recorded then."""
+    """Only that method is recorded."""
     instrument(f"{package}.local:Pool.run")
     pool = importlib.import_module(f"{package}.local").Pool()
 
@@ -131,7 +131,7 @@ def test_function_is_named(instrument, package, task_ids):
 
 
 def test_nested_class_is_named_and_records_what_it_inherits(instrument, package, task_ids):
-    """Where that is defined."""
+    """In the class that defines the method."""
     instrument(f"{package}.local:Outer.Inner")
 
     importlib.import_module(f"{package}.local").Outer.Inner().execute_task({"task_id": "t"})
@@ -157,8 +157,8 @@ def test_class_and_function_objects(instrument, task_ids):
     assert task_ids() == ["class", "function"]
 
 
-def test_list_in_one_text(database, package, task_ids):
-    """As a configuration file has it."""
+def test_list_in_one_string(database, package, task_ids):
+    """As in a configuration file."""
     PoolInstrumentor().instrument(targets=f"{package}.local:Pool.run, {package}.local:work", database=database.path)
     local = importlib.import_module(f"{package}.local")
     local.Pool().run({"task_id": "method"})
@@ -191,8 +191,8 @@ def test_installed_package_declares_targets(instrument, package, task_ids, tmp_p
 
 
 @pytest.mark.parametrize("target", ["nonsense", 5, "a:", lambda task: task])
-def test_bad_target_is_an_error_where_it_is_passed(instrument, target, tmp_path):
-    """Nothing is instrumented then."""
+def test_invalid_target_is_an_error_where_it_is_passed(instrument, target, tmp_path):
+    """Nothing is instrumented."""
     pool = plain_pool()
     original = vars(pool)["execute_task"]
 
@@ -204,7 +204,7 @@ def test_bad_target_is_an_error_where_it_is_passed(instrument, target, tmp_path)
     configure(tmp_path / "other.db")
 
 
-def test_bad_target_of_the_environment_is_one_warning(instrument, package, task_ids, monkeypatch, caplog):
+def test_invalid_target_of_the_environment_is_one_warning(instrument, package, task_ids, monkeypatch, caplog):
     """The others are instrumented."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", f"nonsense, {package}.local:Pool")
     instrument()
@@ -215,8 +215,8 @@ def test_bad_target_of_the_environment_is_one_warning(instrument, package, task_
     assert ["'nonsense'" in record.message for record in caplog.records] == [True]
 
 
-def test_bad_durability_of_the_environment_is_one_warning(instrument, monkeypatch, caplog):
-    """An exception would keep OpenTelemetry from loading the instrumentors of others."""
+def test_invalid_durability_of_the_environment_is_one_warning(instrument, monkeypatch, caplog):
+    """An exception would stop OpenTelemetry from loading other instrumentors."""
     monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "nonsense")
     pool = plain_pool()
 
@@ -226,8 +226,8 @@ def test_bad_durability_of_the_environment_is_one_warning(instrument, monkeypatc
     assert ["'nonsense'" in record.message for record in caplog.records] == [True]
 
 
-def test_package_that_is_not_there_is_one_warning(instrument, caplog, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["application.py"])  # in a process for tests it is "-c", as in helper processes
+def test_missing_package_is_one_warning(instrument, caplog, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["application.py"])  # "-c" in a worker of xdist, as in helper processes
     instrument("no_such_package_of_anybodys.module:Pool")
 
     assert ["no_such_package_of_anybodys" in record.message for record in caplog.records] == [True]
@@ -236,15 +236,15 @@ def test_package_that_is_not_there_is_one_warning(instrument, caplog, monkeypatc
 @pytest.mark.parametrize(
     "path", ["Nobody", "Nobody.execute_task", "Nobody.at.all", "Pool.nothing", "nothing", "value.x"]
 )
-def test_class_or_method_that_is_not_there_is_one_warning(instrument, package, caplog, path):
-    """When its module is imported, which goes on."""
+def test_missing_class_or_method_is_one_warning(instrument, package, caplog, path):
+    """When its module is imported; the import goes on."""
     instrument(f"{package}.local:{path}")
 
     assert importlib.import_module(f"{package}.local").value == 5
     assert [f"has no {path}" in record.message for record in caplog.records] == [True]
 
 
-def test_value_that_is_no_function_is_one_warning(instrument, package, caplog):
+def test_target_that_is_not_a_function_is_one_warning(instrument, package, caplog):
     instrument(f"{package}.local:value")
 
     assert importlib.import_module(f"{package}.local").value == 5
@@ -269,8 +269,8 @@ def test_unknown_argument_is_an_error(instrument, argument):
 # Classes of all kinds.
 
 
-def test_subclasses_of_today_and_later_are_recorded_once(instrument, task_ids):
-    """``super().execute_task()`` included, and an inherited method."""
+def test_present_and_future_subclasses_are_recorded_once(instrument, task_ids):
+    """With ``super().execute_task()``, and an inherited method."""
     pool = plain_pool()
 
     class Today(pool):
@@ -383,8 +383,8 @@ def test_generic_protocol_and_keyword_classes(instrument, task_ids):
     assert task_ids() == ["t-0", "t-1", "t-2", "t-3"]
 
 
-def test_dataclass_with_slots_is_recorded_and_put_back(instrument, task_ids):
-    """Its decorator makes a second class out of what is in the first."""
+def test_dataclass_with_slots_is_recorded_and_restored(instrument, task_ids):
+    """Its decorator copies the attributes of the class into a second one."""
 
     @dataclass
     class Pool:
@@ -433,7 +433,7 @@ def test_decorated_pool_is_recorded_once_and_stays_decorated(instrument, configu
     assert task_ids() == ["t", "after"]
 
 
-def test_class_named_twice_is_recorded_once_and_put_back(instrument, package, task_ids):
+def test_class_named_twice_is_recorded_once_and_restored(instrument, package, task_ids):
     """With its subclass, and by its method."""
     local = importlib.import_module(f"{package}.local")
     before = vars(local.Pool)["execute_task"], vars(local.Remote)["execute_task"]
@@ -486,7 +486,7 @@ def test_options_are_those_of_the_decorator(instrument, rows):
 
 
 def test_database_of_each_pool(instrument, tmp_path, database, rows):
-    """``learning_db`` replaces what is configured, and nothing is set up besides."""
+    """``learning_db`` replaces the configured database, and configures nothing."""
     with LearningDatabase(tmp_path / "other.db") as other:
         pool = plain_pool()
         instrument(pool, learning_db=lambda pool: other)
@@ -496,10 +496,10 @@ def test_database_of_each_pool(instrument, tmp_path, database, rows):
     assert rows() == []
 
 
-# Undoing.
+# Uninstrumenting.
 
 
-def test_uninstrumented_pool_records_nothing_and_is_what_it_was(instrument, task_ids):
+def test_uninstrumented_pool_is_restored_and_records_nothing(instrument, task_ids):
     pool = plain_pool()
     original = dict(vars(pool))
     instrument(pool)
@@ -513,7 +513,7 @@ def test_uninstrumented_pool_records_nothing_and_is_what_it_was(instrument, task
     assert task_ids() == []
 
 
-def test_twice_is_once(instrument, task_ids):
+def test_instrumenting_twice_records_once(instrument, task_ids):
     pool = plain_pool()
     original = vars(pool)["execute_task"]
     instrument(pool)
@@ -538,7 +538,7 @@ def test_instrumented_again_it_records_again(instrument, task_ids):
     assert task_ids() == ["t-0", "t-1", "t-2"]
 
 
-def test_instrumented_again_it_records_where_it_is_told(instrument, task_ids, tmp_path):
+def test_instrumented_again_it_records_into_the_new_database(instrument, task_ids, tmp_path):
     pool = plain_pool()
     instrument(pool)
     PoolInstrumentor().uninstrument()
@@ -550,7 +550,7 @@ def test_instrumented_again_it_records_where_it_is_told(instrument, task_ids, tm
     assert task_ids() == []
 
 
-def test_module_imported_after_the_undoing_is_left_alone(instrument, package, task_ids):
+def test_module_imported_after_uninstrument_is_not_changed(instrument, package, task_ids):
     instrument(f"{package}.local:Pool")
     PoolInstrumentor().uninstrument()
 
@@ -561,7 +561,7 @@ def test_module_imported_after_the_undoing_is_left_alone(instrument, package, ta
     assert task_ids() == []
 
 
-def test_wrapper_of_others_around_ours_stays_and_works(instrument, task_ids):
+def test_foreign_wrapper_around_ours_stays_and_works(instrument, task_ids):
     pool, theirs = plain_pool(), []
     instrument(pool)
 
@@ -579,7 +579,7 @@ def test_wrapper_of_others_around_ours_stays_and_works(instrument, task_ids):
     assert (len(theirs), task_ids()) == (2, ["t"])
 
 
-def test_plain_wrapper_of_others_around_ours_stays_and_records_nothing(instrument, task_ids, caplog):
+def test_foreign_plain_wrapper_around_ours_stays_and_records_nothing(instrument, task_ids, caplog):
     pool = plain_pool()
     instrument(pool)
     ours = pool.execute_task
@@ -602,11 +602,11 @@ def test_plain_wrapper_of_others_around_ours_stays_and_records_nothing(instrumen
     assert task_ids() == ["t", "again"]
 
 
-# Where it records.
+# The database and the provider.
 
 
 def test_no_global_provider_is_set(instrument):
-    """The application's own would be refused."""
+    """OpenTelemetry would refuse the application's own."""
     pool = plain_pool()
     instrument(pool)
     pool().execute_task({})
@@ -627,7 +627,7 @@ def test_applications_own_provider_gets_the_spans(instrument, provider, exporter
     assert task_ids() == ["before", "after"]
 
 
-def test_applications_own_configure_wins(instrument, tmp_path, task_ids):
+def test_applications_own_configure_takes_precedence(instrument, tmp_path, task_ids):
     pool = plain_pool()
     instrument(pool)
     pool().execute_task({"task_id": "before"})
@@ -641,7 +641,7 @@ def test_applications_own_configure_wins(instrument, tmp_path, task_ids):
     assert [row["task_id"] for row in mine.query("SELECT task_id FROM executions")] == ["after"]
 
 
-def test_configure_before_wins_too(instrument, configured, task_ids, tmp_path):
+def test_earlier_configure_takes_precedence(instrument, configured, task_ids, tmp_path):
     pool = plain_pool()
     instrument(pool, database=tmp_path / "not.db")
 
@@ -651,11 +651,11 @@ def test_configure_before_wins_too(instrument, configured, task_ids, tmp_path):
     assert not (tmp_path / "not.db").exists()
 
 
-# The script itself.
+# The main script.
 
 
 def script(tmp_path, source, *, targets):
-    """Run *source* as ``__main__``, instrumented before it begins; answer with the process."""
+    """Run *source* as ``__main__``, instrumented before it starts; return the process."""
     (tmp_path / "app.py").write_text(textwrap.dedent(source))
     (tmp_path / "sitecustomize.py").write_text(
         f"from learning_instrument import PoolInstrumentor\nPoolInstrumentor().instrument(targets={targets!r})\n"
@@ -675,7 +675,7 @@ def script(tmp_path, source, *, targets):
 
 
 def test_class_of_the_script_is_recorded(tmp_path, task_ids):
-    """With its subclasses; and what looks for the class statement is gone by then."""
+    """With its subclasses; ``__build_class__`` is restored by then."""
     done = script(
         tmp_path,
         """
@@ -715,7 +715,7 @@ def test_class_of_the_script_is_recorded(tmp_path, task_ids):
 
 
 def test_class_of_the_script_is_recorded_in_spawned_processes(tmp_path, task_ids):
-    """Where the script is ``__mp_main__``, and the helper processes say nothing."""
+    """Where the script is ``__mp_main__``; helper processes log nothing."""
     done = script(
         tmp_path,
         """
@@ -738,8 +738,8 @@ def test_class_of_the_script_is_recorded_in_spawned_processes(tmp_path, task_ids
     assert task_ids() == ["t"]
 
 
-def test_function_of_the_script_is_to_be_decorated(tmp_path):
-    """One line says so."""
+def test_function_of_the_script_cannot_be_a_target(tmp_path):
+    """One warning asks to decorate it."""
     done = script(tmp_path, "def work(task):\n    return task\nwork({})\nprint('done')\n", targets=["__main__:work"])
 
     assert (done.returncode, done.stdout) == (0, "done\n")
@@ -748,8 +748,8 @@ def test_function_of_the_script_is_to_be_decorated(tmp_path):
     assert "@record_execution" in done.stderr
 
 
-def test_classes_of_others_are_made_as_ever(tmp_path):
-    """Pydantic looks into the frame of the class statement, and must find the one it expects."""
+def test_class_statements_of_other_modules_do_not_change(tmp_path):
+    """Pydantic reads the frame of the class statement, and must find the right one."""
     pytest.importorskip("pydantic")
     done = script(
         tmp_path,

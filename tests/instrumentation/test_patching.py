@@ -54,8 +54,8 @@ NAMES = ["method", "of_class", "static", "alias"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_there_is_put_back(patches, calls, name):
-    """The very object that the class had."""
+def test_original_is_restored(patches, calls, name):
+    """The same object, in the class's own attributes."""
     pool = pool_class()
     original = vars(pool)[name]
 
@@ -68,8 +68,8 @@ def test_what_was_there_is_put_back(patches, calls, name):
     assert len(calls) == 1
 
 
-def test_alias_of_an_inherited_method_is_put_back_too(patches, calls):
-    """It is what the class itself defines, though its base has the same."""
+def test_alias_of_an_inherited_method_is_restored(patches, calls):
+    """The class itself defines it, though its base has the same object."""
     base = pool_class()
 
     class Pool(base):
@@ -81,7 +81,7 @@ def test_alias_of_an_inherited_method_is_put_back_too(patches, calls):
     assert vars(Pool)["method"] is vars(base)["method"]
 
 
-def test_undoing_twice_is_undoing_once(patches, calls):
+def test_undo_is_idempotent(patches, calls):
     pool = pool_class()
     patches.wrap(pool, "method", counting(calls))
     patches.undo()
@@ -92,7 +92,7 @@ def test_undoing_twice_is_undoing_once(patches, calls):
     assert vars(pool)["method"] is replaced
 
 
-def test_what_others_put_there_since_stays(patches, calls):
+def test_later_replacement_of_others_stays(patches, calls):
     pool = pool_class()
     patches.wrap(pool, "method", counting(calls))
     pool.method = replaced = lambda self: None
@@ -103,8 +103,8 @@ def test_what_others_put_there_since_stays(patches, calls):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_wrapper_of_others_around_ours_stays_and_works(patches, calls, name):
-    """Ours is taken out from beneath it."""
+def test_foreign_wrapper_around_ours_stays_and_works(patches, calls, name):
+    """Ours is removed from under it."""
     pool, theirs = pool_class(), []
     before = getattr(pool(), name)()
     original = vars(pool)[name]
@@ -120,8 +120,8 @@ def test_wrapper_of_others_around_ours_stays_and_works(patches, calls, name):
     assert (len(calls), len(theirs)) == (0, 1)
 
 
-def test_plain_wrapper_of_others_around_ours_stays_in_silence(patches, calls, caplog):
-    """It cannot be taken apart, and nothing is the matter with that."""
+def test_foreign_plain_wrapper_around_ours_stays_without_a_warning(patches, calls, caplog):
+    """Ours cannot be removed from under it, and does nothing."""
     pool = pool_class()
     patches.wrap(pool, "method", counting(calls))
     ours = pool.method
@@ -138,7 +138,7 @@ def test_plain_wrapper_of_others_around_ours_stays_in_silence(patches, calls, ca
     assert caplog.records == []
 
 
-def test_class_that_refuses_does_not_keep_the_others_from_being_put_back(patches, calls, caplog):
+def test_failing_undo_does_not_stop_the_others(patches, calls, caplog):
     class Refusing(type):
         def __setattr__(cls, name, value):
             if getattr(cls, "is_closed", False):
@@ -164,7 +164,7 @@ def test_class_that_refuses_does_not_keep_the_others_from_being_put_back(patches
 # Subclasses.
 
 
-def test_subclasses_of_today_and_later_are_found_once(patches):
+def test_present_and_future_subclasses_are_found_once(patches):
     class Pool:
         pass
 
@@ -188,7 +188,7 @@ def test_subclasses_of_today_and_later_are_found_once(patches):
     assert found == [*today, Later]
 
 
-def test_after_undo_nothing_is_found_and_nothing_is_left(patches):
+def test_undo_stops_watching_subclasses_and_leaves_nothing(patches):
     class Pool:
         pass
 
@@ -203,7 +203,7 @@ def test_after_undo_nothing_is_found_and_nothing_is_left(patches):
     assert "__init_subclass__" not in vars(Pool)
 
 
-def test_own_init_subclass_gets_its_keywords_and_comes_back(patches):
+def test_own_init_subclass_gets_its_keywords_and_is_restored(patches):
     class Pool:
         def __init_subclass__(cls, *, kind, **kwargs):
             super().__init_subclass__(**kwargs)
@@ -271,7 +271,7 @@ def test_watching_twice_finds_twice_and_is_undone_twice(patches):
 
 
 def test_copy_of_the_class_can_be_subclassed(patches):
-    """``dataclass(slots=True)`` makes one, with what we put there in it."""
+    """``dataclass(slots=True)`` makes a copy, including our ``__init_subclass__``."""
 
     class Pool:
         pass
@@ -287,7 +287,7 @@ def test_copy_of_the_class_can_be_subclassed(patches):
     assert found == [Later]
 
 
-def test_metaclass_itself_is_no_trouble():
+def test_metaclass_can_be_watched():
     """``type.__subclasses__`` takes an argument there."""
 
     class Meta(type):
@@ -323,7 +323,7 @@ def test_module_is_found_when_it_is_imported(patches, module):
     assert isinstance(imported, types.ModuleType)
 
 
-def test_module_that_is_there_is_found_now(patches):
+def test_imported_module_is_found_at_once(patches):
     found = []
     patches.when_imported("json", found.append)
     assert [module.__name__ for module in found] == ["json"]
@@ -336,7 +336,7 @@ def test_finder_that_fails_does_not_fail_the_import(patches, module, caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_after_undo_imports_are_nobodys_business(patches, module):
+def test_undo_stops_watching_imports(patches, module):
     found = []
     patches.when_imported(module, found.append)
     patches.undo()

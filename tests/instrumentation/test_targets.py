@@ -1,4 +1,4 @@
-"""What a target says, and where targets come from."""
+"""Targets: their texts, and where they come from."""
 
 import sys
 
@@ -28,7 +28,7 @@ class Pool:
     ],
 )
 def test_text_names_module_and_path(text, module, path):
-    """And is written the same way again."""
+    """``str()`` gives the same text."""
     target = parse_target(text)
 
     assert target == NamedTarget(module, path)
@@ -44,7 +44,7 @@ def test_class_or_function_is_itself(target):
     "target",
     ["", "package", "package.module", ":Class", "package:", "a b:C", "a..b:C", "a:C:d", "a:C.", "a-b:C", 5, None],
 )
-def test_anything_else_is_an_error_that_names_it(target):
+def test_invalid_target_is_an_error_that_names_it(target):
     with pytest.raises(ConfigurationError) as error:
         parse_target(target)
 
@@ -72,14 +72,14 @@ def declaring(tmp_path, monkeypatch):
 
 
 def test_environment_and_installed_packages_declare_targets(declaring, monkeypatch):
-    """The user's own first, and each once."""
+    """The environment first, and each target once."""
     declaring("some_pools.local:Pool", "some_pools.remote:Pool.run")
     monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", "mine:Pool, some_pools.local:Pool,mine:Pool")
 
     assert declared_targets() == ["mine:Pool", "some_pools.local:Pool", "some_pools.remote:Pool.run"]
 
 
-def test_nothing_declared_is_no_target():
+def test_no_declaration_is_no_target():
     assert declared_targets() == []
 
 
@@ -93,19 +93,19 @@ def test_package_is_found_without_importing_it(tmp_path, monkeypatch):
 
 
 def test_package_beside_the_script_is_found(tmp_path, monkeypatch):
-    """Under ``opentelemetry-instrument`` we look before Python puts the script's folder on the path."""
+    """Under ``opentelemetry-instrument`` the script's folder is not on ``sys.path`` yet."""
     (tmp_path / "beside.py").touch()
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "app.py")])
 
     assert can_be_imported("beside")
 
 
-def test_package_that_is_not_there_is_not_found():
+def test_missing_package_is_not_found():
     assert not can_be_imported("no_such_package_of_anybodys.module")
 
 
-def test_odd_module_is_no_fault_of_the_applications(monkeypatch):
-    """``find_spec`` raises for one without a spec."""
+def test_module_without_a_spec_is_not_found(monkeypatch):
+    """``find_spec`` raises for it."""
     monkeypatch.setitem(sys.modules, "odd", type(sys)("odd"))
     sys.modules["odd"].__spec__ = None
 

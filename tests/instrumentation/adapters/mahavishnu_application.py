@@ -1,4 +1,4 @@
-"""An application of mahavishnu's that knows nothing of us. It prints what it saw, as JSON on its last line.
+"""An application that uses mahavishnu and is not instrumented by itself. Prints what it saw, as JSON on its last line.
 
 Needs mahavishnu 0.14.0, whose wheel lacks a module (``monitoring.metrics``) that the test puts on the path.
 """
@@ -38,7 +38,7 @@ async def local_pool(manager, workers=1):
 
 
 async def single_tasks(manager):
-    """One task each way: completed, failed, out of time, raised, cancelled."""
+    """Run one task for each outcome: completed, failed, timeout, raised, cancelled."""
     shells = await local_pool(manager)
     seen = {"succeeds": await manager.execute_on_pool(shells, task("succeeds"))}
     seen["out-of-time"] = await manager.execute_on_pool(shells, task("out-of-time", HANGS, timeout=0.1))
@@ -58,7 +58,7 @@ async def raised(awaitable):
 
 
 async def cancelled(manager, tasks):
-    """Cancel a task, or a batch, when its workers have got it."""
+    """Cancel a task, or a batch, while its workers run it."""
     pool = manager._pools[await local_pool(manager, workers=len(tasks))]
     alone = len(tasks) == 1
     running = asyncio.ensure_future(
@@ -87,7 +87,7 @@ async def batches(manager):
 
 
 async def concurrent_tasks(manager):
-    """Twenty at once over two pools."""
+    """Run twenty tasks at once over two pools."""
     pools = [await local_pool(manager) for _ in range(2)]
     results = await asyncio.gather(
         *(
@@ -99,7 +99,7 @@ async def concurrent_tasks(manager):
 
 
 class GpuPool(GpuHandlerPool):
-    """With the handler of one's own that mahavishnu asks for."""
+    """A pool with its own handler, which mahavishnu asks for."""
 
     def _build_endpoint(self):
         async def handle(task):
@@ -113,7 +113,7 @@ class GpuPool(GpuHandlerPool):
 
 
 async def gpu(manager):
-    """A pool whose ``execute_task`` calls that of its parent, and whose batch calls its ``execute_task``."""
+    """Run a pool whose ``execute_task`` calls that of its parent, and whose batch calls its ``execute_task``."""
     pool = GpuPool(PoolConfig(name="gpu", pool_type="runpod"))
     await pool.start()
     manager._pools[pool.pool_id] = pool
@@ -125,7 +125,7 @@ async def gpu(manager):
 
 
 class Fallback(BasePool):
-    """A pool of the application's own, which hands its tasks on to another."""
+    """A pool of the application, which delegates its tasks to another."""
 
     inner = None
 
@@ -143,14 +143,14 @@ class Fallback(BasePool):
 
 
 async def delegated(manager):
-    """A pool over a pool."""
+    """Run a pool over a pool."""
     pool = Fallback(PoolConfig(name="fallback", pool_type="fallback"))
     pool.inner = manager._pools[await local_pool(manager)]
     return {"outer": await pool.execute_task(task("outer"))}
 
 
 class SessionBuddy(http.server.BaseHTTPRequestHandler):
-    """The server of a pool that has its tasks run elsewhere. It knows what to do by the prompt."""
+    """The server of a remote pool. The prompt decides the answer."""
 
     def do_POST(self):
         call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -182,7 +182,7 @@ class SessionBuddy(http.server.BaseHTTPRequestHandler):
 
 
 async def remote(manager):
-    """A pool that asks a server over HTTP."""
+    """Run a pool that calls a server over HTTP."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), SessionBuddy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"

@@ -173,7 +173,7 @@ def environment(folder, **more):
 
 
 class Worker:
-    """A worker of celery's, in processes of its own, which are gone afterwards in any case."""
+    """A celery worker in processes of its own, which are ended afterwards in any case."""
 
     def __init__(self, folder, *options, command=(), **more):
         self.log = folder / "worker.log"
@@ -204,7 +204,7 @@ class Worker:
             self.kill()
 
     def kill(self):
-        """End it at once: its own end takes seconds."""
+        """Kill the worker at once: a regular end takes seconds."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -247,7 +247,7 @@ def shop(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def worked(shop):
-    """What a worker did whose child is replaced after each task: (results by name, rows, log)."""
+    """The results by name, the rows and the log of a worker whose child is replaced after each task."""
     with Worker(shop, "--max-tasks-per-child=1", INSTRUMENT="1") as worker:
         results = publish(shop, NAMES, late=True)
         rows = wait_for_rows(shop, len(NAMES) + 7)
@@ -265,7 +265,7 @@ def row_of(worked):
 
 @pytest.mark.slow
 def test_each_run_is_one_execution(worked):
-    """Those that are retried are two; none is missing, though the child that ran it is gone."""
+    """Retried tasks have two; none is missing, though the child that ran it has ended."""
     counts = dict.fromkeys(NAMES, 0)
     for row in worked[1]:
         name = row["task_type"].removeprefix("shop.")
@@ -289,7 +289,7 @@ def test_each_run_is_one_execution(worked):
 
 @pytest.mark.slow
 def test_tasks_results_are_those_of_celery(worked):
-    """As without us."""
+    """As without instrumentation."""
     results = {name: state for name, (_, state, _) in worked[0].items()}
 
     # What is rejected fails when the worker's child is replaced, if that comes before the question.
@@ -304,8 +304,8 @@ def test_tasks_results_are_those_of_celery(worked):
 
 
 @pytest.mark.slow
-def test_run_says_what_ran_where(worked, row_of):
-    """A task's own id goes before celery's, which is in the metadata."""
+def test_execution_has_ids_of_task_queue_and_worker(worked, row_of):
+    """A task's own id takes precedence over celery's, which is in the metadata."""
     fail, answer = row_of("fail"), row_of("answer")
 
     assert fail["task_id"] == worked[0]["fail"][0]
@@ -333,7 +333,7 @@ def test_run_says_what_ran_where(worked, row_of):
     ],
 )
 def test_outcome_is_what_happened_in_the_run(row_of, name, number, outcome, exception_type):
-    """A retry is the failure it was raised for, and where there was none the run gave itself up."""
+    """A retry has the outcome of the failure it was raised for; without one, it is cancelled."""
     row = row_of(name, number)
 
     assert (row["outcome"], row["exception_type"]) == (outcome, exception_type)
@@ -341,7 +341,7 @@ def test_outcome_is_what_happened_in_the_run(row_of, name, number, outcome, exce
 
 @pytest.mark.slow
 def test_publisher_is_the_parent(worked, row_of):
-    """Across processes, of retries and of the later links of a chain too; and all are in its trace."""
+    """In its trace, across processes, also of retries and of later links of a chain."""
     (publisher,) = [row for row in worked[1] if row["task_id"] == "publisher"]
 
     for row in [row_of("answer"), row_of("flaky"), row_of("flaky", 1), row_of("head"), row_of("tail")]:
@@ -351,8 +351,8 @@ def test_publisher_is_the_parent(worked, row_of):
 
 
 @pytest.mark.slow
-def test_run_is_current_while_it_runs(worked, row_of):
-    """What runs within it is its child, and it can be added to."""
+def test_execution_is_current_while_it_runs(worked, row_of):
+    """Inner executions are its children, and ``set()`` applies to it."""
     (inside,) = [row for row in worked[1] if row["task_type"] == "inside"]
 
     assert inside["parent_execution_id"] == row_of("nested")["execution_id"]
@@ -370,12 +370,12 @@ def test_wait_is_from_publishing_to_start(worked, row_of):
 
 @pytest.mark.slow
 def test_worker_logs_no_fault_of_ours(worked):
-    """Of ours there are the frames that lead to a task, and nothing besides."""
+    """Our name is in the log only in the frames that lead to a task."""
     assert [line for line in worked[2].splitlines() if "learning_instrument" in line and " File " not in line] == []
 
 
 def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
-    """The application knows nothing of us, and the producer is not instrumented: no parent, and no wait is known."""
+    """Neither application nor producer is instrumented: there is no parent and no queue time."""
     (tmp_path / "shop.py").write_text((shop / "shop.py").read_text())
     command = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 
@@ -395,7 +395,7 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
-    """OpenTelemetry's own instrumentation of celery, in a folder of its own: installed, all tests would use it."""
+    """OpenTelemetry's instrumentation of celery, in a folder of its own: installed, it would affect all tests."""
     folder = tmp_path_factory.mktemp("theirs")
     package = f"opentelemetry-instrumentation-celery=={version('opentelemetry-instrumentation')}"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -404,7 +404,7 @@ def theirs(tmp_path_factory):
 
 
 def run_beside(theirs, shop, folder, *, ours):
-    """Return the spans and the rows of a publisher and a worker that OpenTelemetry's instrumentation traces as well."""
+    """Return spans and rows of a publisher and a worker that OpenTelemetry's instrumentation traces as well."""
     folder.mkdir()
     (folder / "shop.py").write_text((shop / "shop.py").read_text())
     spans = folder / "spans.jsonl"
@@ -417,7 +417,7 @@ def run_beside(theirs, shop, folder, *, ours):
 
 @pytest.mark.slow
 def test_beside_opentelemetrys_own_instrumentation(theirs, shop, tmp_path):
-    """One record for each run, in the trace and below the span of theirs; and their spans are what they are alone."""
+    """Each run has one record, below the foreign span and in its trace; the foreign spans do not change."""
     alone, _ = run_beside(theirs, shop, tmp_path / "alone", ours=False)
     spans, rows = run_beside(theirs, shop, tmp_path / "both", ours=True)
 
@@ -442,13 +442,13 @@ def is_theirs(span):
 
 
 def told_by(span):
-    """Return what a span of theirs says that is the same in each run."""
+    """Return the attributes of a foreign span that are the same in each run."""
     return span["name"], span["kind"], str(span["status"]), str(sorted(span["attributes"])), len(span["events"])
 
 
 @pytest.fixture
 def eager(database, tmp_path):
-    """An application whose tasks run at once, where they are called."""
+    """An application whose tasks run at once, in the caller."""
     PoolInstrumentor().instrument(targets="celery", database=database)
     app = celery.Celery("eager", broker="memory://", backend="cache+memory://", set_as_current=False)
     app.conf.task_always_eager = True
@@ -457,7 +457,7 @@ def eager(database, tmp_path):
 
 
 def test_eager_tasks_are_executions_too(eager, rows):
-    """By ``delay`` and by ``apply``; a plain call is none, for it goes through no pool."""
+    """By ``delay`` and ``apply``; a plain call is not, for it uses no pool."""
 
     @eager.task(name="double")
     def double(number):
@@ -472,7 +472,7 @@ def test_eager_tasks_are_executions_too(eager, rows):
 
 
 def test_eager_exception_is_the_tasks_own(eager, rows):
-    """Whether celery lets it through or keeps it."""
+    """Whether celery propagates or stores it."""
     error = LookupError("mine")
 
     @eager.task(name="fail")
@@ -489,7 +489,7 @@ def test_eager_exception_is_the_tasks_own(eager, rows):
 
 
 def test_decorated_task_is_recorded_once(eager, rows):
-    """By its decorator, beneath what celery wraps around it to retry it."""
+    """By its decorator, under celery's own wrappers."""
 
     @eager.task(name="decorated", autoretry_for=(KeyError,), shared=False)
     @record_execution
@@ -501,8 +501,8 @@ def test_decorated_task_is_recorded_once(eager, rows):
     assert [row["task_type"] for row in rows()] == ["own"]
 
 
-def test_telemetry_that_fails_does_not_reach_the_task(eager, rows):
-    """Nor does an argument of an odd class."""
+def test_failing_telemetry_does_not_affect_the_task(eager, rows):
+    """Nor does a hostile argument."""
 
     @eager.task(name="odd")
     def odd(task):
@@ -513,7 +513,7 @@ def test_telemetry_that_fails_does_not_reach_the_task(eager, rows):
 
 
 def test_nothing_of_ours_stays_after_uninstrument(eager, rows):
-    """Tracers that celery keeps call the task directly again, and messages are not stamped."""
+    """Tracers that celery keeps call the task directly, and messages have no header."""
     before = celery.app.trace.build_tracer
     PoolInstrumentor().uninstrument()
 

@@ -28,7 +28,7 @@ def broker(database):
 
 @pytest.fixture
 def work(broker):
-    """Work off the queue with one worker thread."""
+    """Process the queue with one worker thread."""
 
     def work():
         worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=1)
@@ -43,7 +43,7 @@ def work(broker):
 
 
 def test_message_is_one_execution(broker, work, rows):
-    """With the actor's name, the message's id, its queue and the time it has waited."""
+    """With the actor's name, the message's id, its queue and its queue time."""
 
     @dramatiq.actor
     def answer(task):
@@ -64,7 +64,7 @@ def test_message_is_one_execution(broker, work, rows):
 
 
 def test_each_try_is_an_execution(broker, work, rows):
-    """The one that failed, and the one that went well."""
+    """The failed one and the successful one."""
     tries = []
 
     @dramatiq.actor(max_retries=3, min_backoff=1, max_backoff=1)
@@ -81,7 +81,7 @@ def test_each_try_is_an_execution(broker, work, rows):
 
 
 def test_sender_is_the_parent(broker, work, rows):
-    """In one trace, over the message."""
+    """In one trace, across the message."""
 
     @dramatiq.actor
     def answer(number):
@@ -95,7 +95,7 @@ def test_sender_is_the_parent(broker, work, rows):
     assert receiver["trace_id"] == sender["trace_id"]
 
 
-def test_direct_call_is_no_message(broker, rows):
+def test_direct_call_is_not_recorded(broker, rows):
     """An actor can be called as a function."""
 
     @dramatiq.actor

@@ -1,4 +1,4 @@
-"""How runs of dramatiq's actors begin and end: tries, skips, time limits, loops, brokers and senders of all kinds."""
+"""Runs of dramatiq's actors: retries, skips, time limits, loops, brokers and senders."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ class Hostile:
 
 @pytest.fixture
 def existing():
-    """A broker that is there before we are."""
+    """A broker created before it is instrumented."""
     broker = StubBroker()
     broker.add_middleware(Results(backend=StubBackend()))
     broker.add_middleware(AsyncIO())
@@ -46,7 +46,7 @@ def broker(existing, instrumented):
 
 @pytest.fixture
 def work(broker):
-    """Work off all messages of the broker."""
+    """Process all messages of the broker."""
 
     def work(threads=2, broker=broker):
         worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=threads)
@@ -61,8 +61,8 @@ def work(broker):
     return work
 
 
-def test_broker_that_is_made_later(broker, work, rows):
-    """And one without any middleware."""
+def test_broker_created_later(broker, work, rows):
+    """Also one without middleware."""
     later = StubBroker(middleware=[])
 
     @dramatiq.actor(broker=later)
@@ -76,7 +76,7 @@ def test_broker_that_is_made_later(broker, work, rows):
 
 
 def test_sender_is_the_parent(broker, work, rows):
-    """Of the run, and of what runs within it."""
+    """Of the execution, whose inner executions are its children."""
 
     @dramatiq.actor(broker=broker)
     def act(task):
@@ -98,7 +98,7 @@ def test_sender_is_the_parent(broker, work, rows):
 
 
 def test_each_try_is_one_execution(broker, work, rows):
-    """They are all of the first sender's, and the delay before them is no waiting."""
+    """All have the first sender as parent; the delay before a retry is not queue time."""
 
     @dramatiq.actor(broker=broker, max_retries=2, min_backoff=400, max_backoff=400)
     def fail(task):
@@ -120,7 +120,7 @@ def test_each_try_is_one_execution(broker, work, rows):
 
 
 def test_retry_without_a_failure_is_no_failure(broker, work, rows):
-    """The actor gave itself up, to be run later."""
+    """The actor asked to run again later."""
     seen = []
 
     @dramatiq.actor(broker=broker, max_retries=1)
@@ -151,8 +151,8 @@ def test_retry_for_a_failure_is_that_failure(broker, work, rows):
     assert [(row["outcome"], row["exception_type"]) for row in rows()] == [("error", "ConnectionError")]
 
 
-def test_message_that_is_skipped_is_no_execution(broker, work, rows):
-    """For its age, or by a middleware that was added after us."""
+def test_skipped_message_is_not_an_execution(broker, work, rows):
+    """Skipped for its age, or by a middleware added later."""
 
     class Skipper(Middleware):
         def before_process_message(self, broker, message):
@@ -195,7 +195,7 @@ def test_time_limit_is_a_timeout(broker, work, rows):
 
 
 def test_asynchronous_actor(broker, work, rows):
-    """It counts until it is done, and the execution is current on the loop that runs it."""
+    """It ends when its coroutine ends, and is current on the event loop."""
 
     @dramatiq.actor(broker=broker)
     async def act(task):
@@ -224,8 +224,8 @@ def test_wait_is_from_sending_to_start(broker, work, rows):
     assert second["queue_seconds"] >= first["queue_seconds"] + 0.25
 
 
-def test_message_of_a_sender_who_is_not_instrumented(existing, database, rows, request):
-    """It has no parent; it has waited since it was made."""
+def test_message_of_a_sender_that_is_not_instrumented(existing, database, rows, request):
+    """It has no parent; its queue time starts with the message's own time."""
 
     @dramatiq.actor(broker=existing)
     def act():
@@ -241,8 +241,8 @@ def test_message_of_a_sender_who_is_not_instrumented(existing, database, rows, r
     assert row["queue_seconds"] >= 0
 
 
-def test_direct_call_is_no_execution(broker, work, rows):
-    """Neither on its own nor within another actor."""
+def test_direct_call_is_not_an_execution(broker, work, rows):
+    """Neither by itself nor within another actor."""
 
     @dramatiq.actor(broker=broker)
     def inner(number):
@@ -279,8 +279,8 @@ def test_decorated_actor_is_recorded_once(broker, work, rows):
     assert sorted(row["task_type"] for row in rows()) == ["own", "own too"]
 
 
-def test_argument_of_an_odd_class(broker, work, rows, monkeypatch):
-    """Its fields are missing, and the actor sees it as it is."""
+def test_hostile_argument(broker, work, rows, monkeypatch):
+    """Its fields are missing, and the actor gets it unchanged."""
     seen = []
 
     @dramatiq.actor(broker=broker, max_retries=0)

@@ -39,7 +39,7 @@ def calls(task):
 
 
 class Hostile:
-    """A callable that answers no question about itself."""
+    """A callable whose attributes raise."""
 
     def __call__(self, number):
         return -number
@@ -50,7 +50,7 @@ class Hostile:
 
 @pytest.fixture
 def instrumented(database):
-    """The executors, instrumented; the database may be another process's to open."""
+    """The executors, instrumented; another process may open the database first."""
     PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
     yield
     PoolInstrumentor().uninstrument()
@@ -58,7 +58,7 @@ def instrumented(database):
 
 @pytest.mark.usefixtures("instrumented")
 def test_submitted_function_is_one_execution(rows):
-    """It is named by the function where the task does not say what it is."""
+    """The function's name is the default task type."""
     with ThreadPoolExecutor(2, thread_name_prefix="crew") as pool:
         assert list(pool.map(square, range(3))) == [0, 1, 4]
         assert pool.submit(work, {"task_type": "job", "status": "failed"}).result()["status"] == "failed"
@@ -76,7 +76,7 @@ def test_submitted_function_is_one_execution(rows):
 @pytest.mark.usefixtures("instrumented")
 @pytest.mark.parametrize("method", METHODS)
 def test_process_pools_record_in_their_processes(rows, method):
-    """Item by item, however they were sent, into the database of the parent."""
+    """Each item, by whichever method it was submitted, into the database of the parent."""
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         assert list(pool.map(square, range(5), chunksize=2)) == [0, 1, 4, 9, 16]
@@ -105,8 +105,8 @@ def test_process_pools_record_in_their_processes(rows, method):
 
 
 @pytest.mark.usefixtures("instrumented")
-def test_wait_is_from_submit_to_start(rows):
-    """A worker that is busy makes the next one wait."""
+def test_queue_time_is_from_submit_to_start(rows):
+    """A busy worker makes the next one wait."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(time.sleep, 0.3)
         pool.submit(square, 1)
@@ -117,8 +117,8 @@ def test_wait_is_from_submit_to_start(rows):
 
 @pytest.mark.usefixtures("instrumented")
 @pytest.mark.parametrize("method", METHODS)
-def test_execution_that_sends_is_the_parent(rows, method):
-    """In a process of a thread's pool, all in one trace."""
+def test_submitting_execution_is_the_parent(rows, method):
+    """Also in a process of a thread's pool, all in one trace."""
 
     def sends():
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as processes:
@@ -134,7 +134,7 @@ def test_execution_that_sends_is_the_parent(rows, method):
 
 
 @pytest.mark.usefixtures("instrumented")
-def test_hosts_trace_goes_along(rows, provider):
+def test_hosts_trace_is_propagated(rows, provider):
     """Into threads and processes."""
     tracer = provider.get_tracer("host")
     with tracer.start_as_current_span("request") as span, ThreadPoolExecutor(1) as pool, ProcessPoolExecutor(1) as more:
@@ -146,7 +146,7 @@ def test_hosts_trace_goes_along(rows, provider):
 
 @pytest.mark.usefixtures("instrumented")
 def test_decorated_function_is_recorded_once(rows):
-    """By its decorator, with the wait that the pool knows."""
+    """By its decorator, with the queue time that the pool measured."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(decorated, {"task_type": "mine"}).result()
 
@@ -156,8 +156,8 @@ def test_decorated_function_is_recorded_once(rows):
 
 
 @pytest.mark.usefixtures("instrumented")
-def test_callables_of_all_kinds_do_what_they_did(rows):
-    """Partials, bound methods, built-in functions, and one that answers nothing."""
+def test_callables_of_all_kinds_do_not_change(rows):
+    """Partials, bound methods, built-in functions, and a hostile one."""
     with ThreadPoolExecutor(1) as pool:
         calls = [functools.partial(square, 4), [3, 1, 2].index, len, Hostile()]
         arguments = [(), (1,), ("abc",), (5,)]
@@ -168,7 +168,7 @@ def test_callables_of_all_kinds_do_what_they_did(rows):
 
 
 @pytest.mark.usefixtures("instrumented")
-async def test_asyncio_sends_to_threads(rows):
+async def test_asyncio_submits_to_threads(rows):
     """``to_thread`` and ``run_in_executor``."""
     assert await asyncio.to_thread(square, 5) == 25
     assert await asyncio.get_running_loop().run_in_executor(None, square, 6) == 36
@@ -177,7 +177,7 @@ async def test_asyncio_sends_to_threads(rows):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_does_not_pickle_fails_as_it_did(database, method):
+def test_function_that_does_not_pickle_fails_as_before(database, method):
     """With the same exception."""
 
     def outcome():
@@ -193,8 +193,8 @@ def test_what_does_not_pickle_fails_as_it_did(database, method):
 
 
 @pytest.mark.usefixtures("instrumented")
-def test_cancelled_future_never_ran(rows):
-    """And is no execution."""
+def test_cancelled_future_is_not_an_execution(rows):
+    """It never ran."""
     started, go_on = threading.Event(), threading.Event()
 
     def block():
@@ -222,7 +222,7 @@ def test_thread_pool_of_multiprocessing_is_recorded(rows):
 
 
 def test_explicit_database_is_that_of_spawned_processes_too(tmp_path):
-    """Which know nothing of the instrumentor."""
+    """They are not instrumented themselves."""
     with LearningDatabase(tmp_path / "own.db") as own:
         PoolInstrumentor().instrument(targets="concurrent.futures", learning_db=own)
         try:
@@ -234,8 +234,8 @@ def test_explicit_database_is_that_of_spawned_processes_too(tmp_path):
         assert len(own.query("SELECT * FROM executions")) == 1
 
 
-def test_uninstrument_puts_back_what_was_there(database):
-    """The very same functions."""
+def test_uninstrument_restores_the_originals(database):
+    """The same functions."""
     before = vars(ThreadPoolExecutor)["submit"], vars(ProcessPoolExecutor)["map"]
     PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
     assert vars(ThreadPoolExecutor)["submit"] is not before[0]
@@ -247,8 +247,8 @@ def test_uninstrument_puts_back_what_was_there(database):
 
 
 @pytest.mark.parametrize(("kind", "submits"), [(ThreadPoolExecutor, 10_000), (ProcessPoolExecutor, 2_000)])
-def test_nothing_is_missing_of_a_full_pool(tmp_path, kind, submits):
-    """In ``batch``, which pools of this size use."""
+def test_full_pool_loses_nothing(tmp_path, kind, submits):
+    """In ``batch`` mode, which large pools use."""
     database = LearningDatabase(tmp_path / "full.db", durability="batch")
     PoolInstrumentor().instrument(targets=ADAPTERS, database=database)
     try:

@@ -1,4 +1,4 @@
-"""The real mahavishnu: its manager and its own pools, instrumented from outside, in an environment of their own."""
+"""The real mahavishnu: its manager and pools, instrumented, in an environment of their own."""
 
 import collections
 import json
@@ -38,7 +38,7 @@ INSTRUMENTED = """
 
 
 def python_3_13():
-    """Return an interpreter of this machine's, or None."""
+    """Return a Python 3.13 of this machine, or None."""
     if sys.version_info[:2] == (3, 13):
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -80,7 +80,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["opentelemetry-instrument", "PoolInstrumentor"])
 def ran(request, python, environment, tmp_path_factory):
-    """What the application saw, and its rows by their task ids; in one run."""
+    """What the application saw, and its rows by task id, of one run."""
     folder = tmp_path_factory.mktemp("ran")
     commands = {
         "opentelemetry-instrument": [python.with_name("opentelemetry-instrument"), python, APPLICATION],
@@ -127,13 +127,13 @@ def without_numbers(seen):
     return re.sub(r"\b[0-9a-f]{8}\b|\d+(\.\d+)?(e-\d+)?", "#", json.dumps(seen))
 
 
-def test_application_sees_what_it_sees_without_us(ran, python, environment):
+def test_application_sees_the_same_without_instrumentation(ran, python, environment):
     """Results and exceptions are mahavishnu's own."""
     assert without_numbers(ran[0]) == without_numbers(run([python, APPLICATION], environment))
 
 
 def test_every_task_has_one_record(ran):
-    """Though a task goes by the manager, a pool and the workers, all of which have an ``execute_task``."""
+    """Though manager, pool and workers all have an ``execute_task``."""
     _, by_task = ran
     tasks = [
         *("succeeds", "out-of-time", "routed", "fails", "raises", "cancelled"),
@@ -166,7 +166,7 @@ def test_every_task_has_one_record(ran):
     ],
 )
 def test_single_task(row_of, task_id, outcome, error_type, message):
-    """Its record says how it ended, and why."""
+    """Its record has the outcome and the error."""
     row = row_of(task_id)
 
     assert (row["outcome"], row["error_type"], row["error_message"]) == (outcome, error_type, message)
@@ -189,8 +189,8 @@ def test_exception_has_its_class(row_of):
     assert row_of("cancelled")["exception_type"] == "asyncio.exceptions.CancelledError"
 
 
-def test_what_task_and_result_say_is_in_the_record(row_of, seen):
-    """Pool and worker, type and prompt; and the time that the pool measured is within ours."""
+def test_record_has_the_fields_of_task_and_result(row_of, seen):
+    """Pool and worker, type and prompt; the pool's own duration is within ours."""
     row, result = row_of("succeeds"), seen["succeeds"]
 
     assert (row["pool_id"], row["worker_id"]) == (result["pool_id"], result["worker_id"])
@@ -200,7 +200,7 @@ def test_what_task_and_result_say_is_in_the_record(row_of, seen):
 
 
 def test_batch_of_more_tasks_than_workers(row_of, seen):
-    """Each of nine tasks has its own ending, worker and time, though there are three results, without errors."""
+    """Each of nine tasks has its own outcome, worker and time, though there are three results without errors."""
     results = seen["batch"]
     endings = {
         "good": ("succeeded", None, results["0"]["worker_id"]),
@@ -224,7 +224,7 @@ def test_batch_of_more_tasks_than_workers(row_of, seen):
     [("nobody", "error", "No workers available in pool"), ("abandoned", "cancelled", "CancelledError")],
 )
 def test_batch_that_raises(row_of, name, outcome, message):
-    """So did each of its tasks."""
+    """Each of its tasks raised."""
     rows = [row_of(f"{name}-{n}") for n in range(2)]
 
     assert [(row["outcome"], row["error_message"]) for row in rows] == [(outcome, message)] * 2
@@ -233,7 +233,7 @@ def test_batch_that_raises(row_of, name, outcome, message):
 
 
 def test_twenty_tasks_at_once(row_of, seen):
-    """Each has its own record, of the pool that ran it."""
+    """Each has its own record, with the pool that ran it."""
     rows = [row_of(f"concurrent-{n}") for n in range(20)]
 
     assert {row["outcome"] for row in rows} == {"succeeded"}
@@ -243,7 +243,7 @@ def test_twenty_tasks_at_once(row_of, seen):
 
 
 def test_batch_whose_pool_calls_its_own_execute_task(row_of, seen):
-    """That call is the record, and the one of its parent class within it is not."""
+    """Each call is one record; the nested call of the parent class is not."""
     rows = {name: row_of(f"gpu-{name}") for name in ("good", "slow", "bad", "rejected")}
 
     assert {name: (row["outcome"], row["error_message"]) for name, row in rows.items()} == {
@@ -257,7 +257,7 @@ def test_batch_whose_pool_calls_its_own_execute_task(row_of, seen):
 
 
 def test_pool_over_a_pool_is_two_records(row_of):
-    """The inner one's parent is the outer one."""
+    """The outer execution is the parent."""
     outer, inner = row_of("outer"), row_of("outer-inner")
 
     assert (outer["pool_type"], inner["pool_type"]) == ("fallback", "mahavishnu")
@@ -265,8 +265,8 @@ def test_pool_over_a_pool_is_two_records(row_of):
     assert inner["trace_id"] == outer["trace_id"]
 
 
-def test_batch_that_runs_elsewhere(row_of):
-    """Its results are matched by their tasks' ids; a task without one is failed."""
+def test_batch_of_a_remote_pool(row_of):
+    """Results are matched by task id; a task without a result failed."""
     assert {
         name: (row_of(name)["outcome"], row_of(name)["error_message"])
         for name in ("buddies-good", "buddies-slow", "buddies-unknown")
@@ -278,7 +278,7 @@ def test_batch_that_runs_elsewhere(row_of):
 
 
 def test_batch_whose_request_fails(row_of, seen):
-    """Each of its tasks is failed, with the error that the pool returned for it."""
+    """Each of its tasks failed, with the error that the pool returned for it."""
     rows = [row_of(f"broken-{n}") for n in range(5)]
 
     assert {row["outcome"] for row in rows} == {"failed"}
