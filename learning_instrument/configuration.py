@@ -19,8 +19,8 @@ from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
 from .pipeline import metrics, otlp, pipelines
 from .pipeline.host_providers import check_providers, is_disabled
+from .pipeline.installed import Installed, install
 from .pipeline.private_tracer import OwnIds
-from .pipeline.state import Installed, install
 from .safety.forks import on_child
 from .storage.retention import retention
 

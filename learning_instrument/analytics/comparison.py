@@ -1,8 +1,8 @@
 """Before and after: two windows of time, or two values of a metadata key, over the same mix of tasks.
 
-Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both
-sides. Four tests in all may report a change where there is none in 5% of comparisons: success gets 2% of that,
-duration and cost 1% each, and 1% goes to the cells, of which those are believed that Benjamini and Hochberg let by.
+Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both sides.
+The false-alarm rate of 5% is shared out: 2% for success, 1% each for duration and cost, 1% for all cells together, by
+the procedure of Benjamini and Hochberg.
 """
 
 import math
@@ -44,7 +44,7 @@ class Version:
     def __post_init__(self) -> None:
         """Check the values."""
         if not self.key or '"' in self.key:
-            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected letters, and no quotes.")
+            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected a name without double quotes.")
 
     def __str__(self) -> str:
         """Return it as :func:`side` reads it."""

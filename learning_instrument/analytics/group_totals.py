@@ -1,8 +1,8 @@
-"""GroupTotals of groups of executions: from roll-ups where there are some, and from the executions for the rest.
+"""Totals of groups of executions: from roll-ups where possible, from the executions for the rest.
 
-One SQL statement reads both, so that it sees one state of the database: the cells of whole buckets, minus what
-was rolled up of executions that have changed, plus these as they are now, plus those above the mark, plus
-those of the buckets that the asked time cuts through.
+One SQL statement reads both, so it sees one state of the database: the cells of whole buckets, minus the rolled-up
+values of executions that changed, plus their present values, plus the executions above the mark and those in buckets
+that the selected time divides.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

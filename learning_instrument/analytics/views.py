@@ -1,4 +1,4 @@
-"""The rows of the promised views; those of the last days without reading all executions as a view itself does."""
+"""Answers from the public views; reads only the last days instead of all executions."""
 
 import math
 from datetime import datetime, timedelta, timezone

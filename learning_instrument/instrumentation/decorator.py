@@ -8,8 +8,8 @@ from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
 from ..pipeline.host_providers import check_providers
+from ..pipeline.installed import NOT_GIVEN, PipelineOptions
 from ..pipeline.resolver import PipelineResolver, resolver_for
-from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.batches import start_batch
 from ..recording.drivers import Driver, Timed, driver_for
 from ..recording.execution import start_execution

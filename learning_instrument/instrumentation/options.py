@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError
+from ..pipeline.installed import NOT_GIVEN
 from ..pipeline.resolver import PipelineResolver
-from ..pipeline.state import NOT_GIVEN
 from ..recording.capture import CaptureOptions
 from ..recording.fields import IDENTIFIER_LIMIT, SETTABLE
 from ..recording.types import RequestHook, ResponseHook

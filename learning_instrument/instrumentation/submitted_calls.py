@@ -19,8 +19,8 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .. import semconv
+from ..pipeline.installed import NOT_GIVEN, PipelineOptions
 from ..pipeline.resolver import resolver_for
-from ..pipeline.state import NOT_GIVEN, PipelineOptions
 from ..recording.capture import CaptureOptions
 from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import drive_plainly, driver_for

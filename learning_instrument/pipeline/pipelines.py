@@ -17,10 +17,10 @@ from ..safety.guards import guarded
 from . import host_providers, metrics
 from .budget_gate import within_budgets
 from .exporter import SQLiteSpanExporter
+from .installed import Installed, PipelineBuilder, PipelineOptions
 from .private_tracer import AwaitedTracer, PrivateTracer
 from .processor import ExecutionProcessor, ModelCallProcessor
 from .sdk_fast_path import set_valid_attributes
-from .state import Installed, PipelineBuilder, PipelineOptions
 
 
 def pipeline_for(database: LearningDatabase, options: PipelineOptions) -> Pipeline | None:

@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
 from .host_providers import is_disabled, tracer_of
-from .state import NOT_GIVEN, Installed, PipelineOptions
+from .installed import NOT_GIVEN, Installed, PipelineOptions
 
 log = logging.getLogger(__name__)
 

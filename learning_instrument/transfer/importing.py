@@ -239,13 +239,13 @@ def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:
     if history is None:
         return []
     if not isinstance(history, list):
-        raise ConfigurationError("its feedback is no list")
+        raise ConfigurationError("feedback is invalid: expected a list")
     return [_said(execution_id, values) for values in history]
 
 
 def _said(execution_id: str, values: Any) -> Feedback:
     if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
-        raise ConfigurationError(f"its feedback is no object of {', '.join(FEEDBACK)}")
+        raise ConfigurationError(f"feedback is invalid: expected objects with only the keys {', '.join(FEEDBACK)}")
     accepted = values.get("accepted")
     said = checked(
         execution_id,

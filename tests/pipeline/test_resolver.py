@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pools import SyncPool
 
 from learning_instrument import LearningDatabase, configure, record_execution, shutdown
-from learning_instrument.pipeline.state import NOT_GIVEN
+from learning_instrument.pipeline.installed import NOT_GIVEN
 
 
 @pytest.fixture
