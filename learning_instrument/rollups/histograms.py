@@ -6,7 +6,7 @@ A histogram is bytes: pairs of bin and count, 16 bits each. Histograms are added
 import math
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 #: The upper edge of a bin is so many times its lower one; its middle is within 1.5% of all that is in it.
@@ -15,14 +15,6 @@ RATIO: Final = 1.03
 LOWEST: Final = 1e-6
 LAST: Final = 1013
 _LARGEST_COUNT: Final = 0xFFFF
-
-
-def edges() -> Iterator[tuple[float, int, float]]:
-    """Yield the lower edge of each bin, its number, and the edge's natural logarithm: the rows of ``rollup_bins``."""
-    yield -1.7e308, 0, math.log(LOWEST)
-    for number in range(1, LAST + 1):
-        edge = LOWEST * RATIO ** (number - 1)
-        yield edge, number, math.log(edge)
 
 
 def middle(number: int) -> float:

@@ -1,14 +1,10 @@
-"""The schema: append-only, named steps. A released step is never edited."""
+"""The version of a file's schema, and its migration to the newest."""
 
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import DatabaseError, SchemaVersionError
 from .migrations import STEPS
-
-if TYPE_CHECKING:
-    pass
-
 
 MIGRATION_SET: Final = "learning_instrument"
 VERSION: Final = len(STEPS)

@@ -19,12 +19,12 @@ from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.group_totals import totals
 from learning_instrument.database import store_of
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import cubes
+from learning_instrument.rollups import cubes, histograms
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.executions import DIMENSIONS
-from learning_instrument.sqlite.migrations import CHANGE_COLUMNS
+from learning_instrument.sqlite.migrations import M005_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
 
@@ -377,11 +377,23 @@ def test_there_is_no_trigger_on_insert(target):
 
 
 def test_tables_have_what_measures_and_cubes_say(target):
-    """The steps of the schema are frozen, so they repeat it."""
+    """The steps of the schema are frozen and call no live code, so they repeat it."""
     for cube in CUBES:
         names = [name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")]
         assert names == ["bucket", *cube.keys, *MEASURES, "histogram"]
-    assert CHANGE_COLUMNS == SOURCE_COLUMNS
+    assert M005_CHANGE_COLUMNS == SOURCE_COLUMNS
+
+
+def test_stored_bins_are_those_of_histograms(target):
+    """The values that SQL puts in a bin are those that quantiles take it for."""
+    bins = target.execute("SELECT bin, low, log FROM rollup_bins ORDER BY low")
+
+    assert [number for number, _, _ in bins] == list(range(histograms.LAST + 1))
+    assert [low for _, low, _ in bins[1:]] == pytest.approx(
+        [histograms.LOWEST * histograms.RATIO**number for number in range(histograms.LAST)]
+    )
+    assert [log for _, low, log in bins[1:]] == pytest.approx([math.log(low) for _, low, _ in bins[1:]])
+    assert bins[0][2] == pytest.approx(math.log(histograms.LOWEST))
 
 
 def test_retention_is_seen(target, asked):

@@ -1,15 +1,21 @@
 """The schema: migrations in one transaction, and files of other releases."""
 
+import ast
 import contextlib
+import dataclasses
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
+from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.errors import DatabaseError, SchemaVersionError
-from learning_instrument.sqlite import schema
+from learning_instrument.sqlite import migrations, schema
+from learning_instrument.storage import crash_ledger
+from learning_instrument.storage.feedback import Feedback
 
 pytestmark = pytest.mark.usefixtures("no_file")
 
@@ -59,6 +65,18 @@ def test_columns_are_the_promised_ones(connection):
 
     assert tuple(name for (name,) in columns) == COLUMNS
     assert connection.execute("SELECT count(rowid) FROM executions").fetchone() == (0,)
+
+
+def test_other_tables_have_the_columns_of_their_code(connection):
+    """The steps are frozen, so they repeat them."""
+    schema.migrate(connection)
+
+    def columns(table):
+        return [name for (name,) in connection.execute(f"SELECT name FROM pragma_table_info('{table}')")]
+
+    assert columns("model_calls") == list(ModelCall._fields)
+    assert columns("running") == list(crash_ledger._ENTRY)
+    assert columns("feedback") == [field.name for field in dataclasses.fields(Feedback)]
 
 
 def test_migrating_twice_is_migrating_once(connection):
@@ -132,6 +150,15 @@ def test_file_of_somebody_else_gets_our_tables_beside_theirs(connection, tmp_pat
         database.append([ExecutionRecord(task_type="x")])
 
     assert {"theirs", "executions"} <= tables(connection)
+
+
+def test_steps_call_no_live_code():
+    """A change of today's code must not change a released step; tests of the rooms compare the two."""
+    tree = ast.parse(Path(migrations.__file__).read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+    assert imported == {"collections.abc", "typing", "sqlite_utils"}
 
 
 def test_steps_have_ordered_names():
