@@ -9,6 +9,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 from test_architecture import MAY_IMPORT, ONLY_IN
 
 import learning_instrument
@@ -269,6 +270,23 @@ def test_schema_steps_are_those_of_the_migrations():
     steps = [row[0] for row in table(page("schema"), "step")]
 
     assert steps == [f"{number} `{step.__name__}`" for number, step in enumerate(STEPS, 1)]
+
+
+def test_schema_steps_add_what_is_described():
+    """Each table and view that is named is new in its step; public ones are all named."""
+    database = Database(memory=True)
+    described = set(re.findall(r"^## (\w+)$", page("columns"), re.M)) | {
+        names(row[0])[0] for row in table(page("columns"), "view")
+    }
+    before = set()
+    for step, (_, adds) in zip(STEPS, table(page("schema"), "step"), strict=True):
+        step(database)
+        after = {*database.table_names(), *database.view_names()}
+        named = set(names(adds)) - COLUMN_OF.keys()
+
+        assert named <= after - before, step.__name__
+        assert (after - before) & described <= named, step.__name__
+        before = after
 
 
 def test_outcomes_and_error_types_are_those_of_the_code():
