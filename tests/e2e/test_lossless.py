@@ -14,7 +14,6 @@ from learning_instrument import record_execution
 
 HERE = Path(__file__).parent
 SEARCHED = os.pathsep.join(map(str, [HERE, HERE.parent, HERE.parent.parent]))
-METHODS = ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)]
 
 
 def command(name, *args):
@@ -74,8 +73,17 @@ async def test_a_thousand_asyncio_tasks_have_the_right_parents(configured, rows)
     assert all(parents[row["parent_execution_id"]] == row["task_id"].split(".")[0] for row in inner)
 
 
-@pytest.mark.parametrize("durability", ["commit", "batch"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "durability"),
+    [
+        ("fork", "commit"),
+        ("fork", "batch"),
+        ("spawn", "commit"),
+        pytest.param("spawn", "batch", marks=pytest.mark.slow),
+        pytest.param("forkserver", "commit", marks=pytest.mark.slow),
+        pytest.param("forkserver", "batch", marks=pytest.mark.slow),
+    ],
+)
 def test_multiprocessing_children_record(run, database, task_ids, method, durability):
     """Bound methods and functions are pickled, and what they do is stored before the child is gone."""
     run("multiprocessing_children", database.path, method, durability)
@@ -88,7 +96,7 @@ def test_multiprocessing_children_record(run, database, task_ids, method, durabi
     [
         ("fork", "commit"),
         ("fork", "batch"),
-        ("spawn", "commit"),
+        pytest.param("spawn", "commit", marks=pytest.mark.slow),
         pytest.param("forkserver", "commit", marks=pytest.mark.slow),
     ],
 )
@@ -99,11 +107,12 @@ def test_process_pool_executor_children_record(run, database, task_ids, method, 
     assert task_ids() == sorted(f"{kind}-{n}" for kind in ("method", "function") for n in range(20))
 
 
-def test_forking_while_others_record_loses_nothing(run, database, rows):
+@pytest.mark.parametrize("children", [5, pytest.param(15, marks=pytest.mark.slow)])
+def test_forking_while_others_record_loses_nothing(run, database, rows, children):
     """No child inherits a held lock."""
-    parents = int(run("fork_under_load", database.path, 3, 15, 10))
+    parents = int(run("fork_under_load", database.path, 3, children, 10))
 
-    assert Counter(row["task_type"] for row in rows()) == {"parent": parents, "child": 150}
+    assert Counter(row["task_type"] for row in rows()) == {"parent": parents, "child": 10 * children}
 
 
 def test_batch_mode_is_flushed_at_exit(run, database, rows):

@@ -72,7 +72,10 @@ class WorkerPool:
         self.execute_task(task)
 
 
-@pytest.fixture(params=multiprocessing.get_all_start_methods())
+METHODS = multiprocessing.get_all_start_methods()
+
+
+@pytest.fixture(params=[METHODS[0], *(pytest.param(method, marks=pytest.mark.slow) for method in METHODS[1:])])
 def worker(request):
     """One process, which runs one task after another."""
     with ProcessPoolExecutor(1, multiprocessing.get_context(request.param)) as executor:
@@ -286,6 +289,7 @@ def test_memory_is_that_of_the_task_that_took_it(database, rows, worker):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
+@pytest.mark.parametrize("worker", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)], indirect=True)
 def test_memory_of_who_started_the_process_is_not_its_own(database, rows, worker):
     """A spawned process begins with the high-water mark of its parent, which its tasks do not reach."""
     held = bytearray(400_000_000)

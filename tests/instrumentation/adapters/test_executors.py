@@ -13,7 +13,8 @@ import pytest
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
 
-METHODS = ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)]
+FORKSERVER = pytest.param("forkserver", marks=pytest.mark.slow)
+METHODS = ["fork", pytest.param("spawn", marks=pytest.mark.slow), FORKSERVER]
 ADAPTERS = "concurrent.futures,multiprocessing"
 
 
@@ -74,7 +75,7 @@ def test_submitted_function_is_one_execution(rows):
 
 
 @pytest.mark.usefixtures("instrumented")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["fork", "spawn", FORKSERVER])
 def test_process_pools_record_in_their_processes(rows, method):
     """Each item, by whichever method it was submitted, into the database of the parent."""
     context = multiprocessing.get_context(method)
@@ -246,7 +247,15 @@ def test_uninstrument_restores_the_originals(database):
         assert pool.submit(lambda: current_execution().execution_id).result() is None
 
 
-@pytest.mark.parametrize(("kind", "submits"), [(ThreadPoolExecutor, 10_000), (ProcessPoolExecutor, 2_000)])
+@pytest.mark.parametrize(
+    ("kind", "submits"),
+    [
+        (ThreadPoolExecutor, 2_000),
+        (ProcessPoolExecutor, 500),
+        pytest.param(ThreadPoolExecutor, 10_000, marks=pytest.mark.slow),
+        pytest.param(ProcessPoolExecutor, 2_000, marks=pytest.mark.slow),
+    ],
+)
 def test_full_pool_loses_nothing(tmp_path, kind, submits):
     """In ``batch`` mode, which large pools use."""
     database = LearningDatabase(tmp_path / "full.db", durability="batch")
