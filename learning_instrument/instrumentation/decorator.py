@@ -1,7 +1,6 @@
 """``@record_execution``: checks its arguments and wraps the function."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from opentelemetry.trace import TracerProvider
@@ -108,12 +107,12 @@ def record_execution(
     return decorator if function is None else decorator(function)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ExecutionDecorator:
     """Decorates functions with options that were checked; :func:`record_execution` with keywords returns one."""
 
-    options: RecordingOptions
-    batch: bool = False
+    def __init__(self, options: RecordingOptions, batch: bool = False) -> None:
+        self.options = options
+        self._batch = batch
 
     def __call__(self, function: Any) -> Any:
         """Return *function*, recorded.
@@ -129,8 +128,8 @@ class ExecutionDecorator:
         name = utf8(name)
         options = self.options
         plan = CallPlan(name, name.rpartition(".")[2], options.capture, options.request_hook, options.response_hook)
-        location = locate_task(target, options.task, preferred="tasks" if self.batch else "task")
-        start = start_batch if self.batch else start_execution
+        location = locate_task(target, options.task, preferred="tasks" if self._batch else "task")
+        start = start_batch if self._batch else start_execution
         return RecordedFunction(function, _wrapper(plan, options.resolve, location, driver_for(function), start))
 
 

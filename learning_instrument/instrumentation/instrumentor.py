@@ -1,6 +1,5 @@
 """``PoolInstrumentor``: finds pools by their targets, wraps their methods, and restores them."""
 
-import dataclasses
 import functools
 import logging
 import sys
@@ -103,7 +102,7 @@ class _Instrumentation:
         self._patches = patches
         self._options = decorator.options
         self._decorate = _while_active(patches, decorator)
-        self._decorate_batch = _while_active(patches, dataclasses.replace(decorator, batch=True))
+        self._decorate_batch = _while_active(patches, ExecutionDecorator(decorator.options, batch=True))
 
     def instrument(self, target: Target) -> None:
         """Instrument *target*, now or later.

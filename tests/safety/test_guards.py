@@ -1,8 +1,9 @@
-"""What a handler of a signal raises, or another thread throws in, while a guard of ours is at work."""
+"""Signal handlers and other threads that raise while a guard of ours runs."""
 
 import contextvars
 import ctypes
 import functools
+import logging
 import os
 import signal
 import sys
@@ -13,11 +14,11 @@ import pytest
 import learning_instrument
 from learning_instrument import record_execution
 from learning_instrument.database import store_of
-from learning_instrument.safety.guards import guarded, is_interruption
+from learning_instrument.safety.guards import guarded, is_interruption, warn
 
 
 class Stop(BaseException):
-    """Thrown in from elsewhere."""
+    """An exception thrown in by another thread or a signal handler."""
 
 
 class Handlers:
@@ -60,7 +61,7 @@ HANDLERS = {
 
 
 class Interrupted:
-    """A task or result that is being read when the signal comes."""
+    """A task or result whose fields raise the signal while they are read."""
 
     prompt = cost = property(lambda self: signal.raise_signal(signal.SIGINT))
 
@@ -87,7 +88,7 @@ def test_handler_of_a_signal_ends_the_task(configured, handle, make):
 
 @pytest.mark.parametrize("error", [TimeoutError("alarm"), Stop()])
 def test_handler_may_raise_anything(configured, handle, error):
-    """An error too, as a time limit by ``SIGALRM`` does."""
+    """Also an error, as a time limit by ``SIGALRM`` does."""
     handle(HANDLERS["function"](error))
 
     @record_execution
@@ -100,7 +101,7 @@ def test_handler_may_raise_anything(configured, handle, error):
     assert caught.value is error
 
 
-#: What runs on the task's thread, and does not hold a lock: one is not given back if it is interrupted as it is taken.
+#: Code that runs on the task's thread and holds no lock: a lock interrupted as it is taken is not released.
 PACKAGE = os.path.dirname(learning_instrument.__file__)
 FILES = {
     os.path.join(PACKAGE, *name.split("/"))
@@ -118,7 +119,7 @@ FILES = {
 
 
 def called_with_a_signal_at(line, function):
-    """Call *function*; raise the signal at the *line*-th line of ours. Answer whether there were so many lines."""
+    """Call *function*, and raise the signal at the *line*-th line of ours. Return whether there were so many."""
     seen = 0
 
     def count(frame, event, argument):
@@ -143,7 +144,7 @@ def called_with_a_signal_at(line, function):
 
 
 def test_time_limit_is_kept_wherever_it_comes(configured, provider, handle):
-    """Also where a model call or the execution is read: the guards there are for faults, and a time limit is none."""
+    """Also while a model call or the execution is read: guards catch faults, not time limits."""
     handle(HANDLERS["function"](TimeoutError("alarm")))
 
     @record_execution(tracer_provider=provider)
@@ -172,15 +173,15 @@ def test_time_limit_is_kept_wherever_it_comes(configured, provider, handle):
 
 
 def test_time_limit_while_a_row_is_made_is_kept(database, handle):
-    """It is an ``OSError``, as the troubles of a disk are."""
+    """It is an ``OSError``, as errors of a disk are."""
     handle(HANDLERS["function"](TimeoutError("alarm")))
 
     with pytest.raises(TimeoutError):
         store_of(database).append([object()], lambda record: signal.raise_signal(signal.SIGINT))
 
 
-def test_what_the_object_itself_raises_stays(configured, handle):
-    """Though there is a handler, and though what it raises is no error."""
+def test_exception_of_the_object_itself_is_caught(configured, handle):
+    """Though a handler is installed, and even if it is not an error."""
     handle(HANDLERS["function"](SystemExit(6)))
     task = type("Task", (), {"prompt": property(lambda self: sys.exit(6)), "task_type": property(lambda self: 1 / 0)})()
 
@@ -191,7 +192,7 @@ def test_what_the_object_itself_raises_stays(configured, handle):
     assert execute_task(task) == "done"
 
 
-def test_other_thread_may_throw_in_what_is_no_error():
+def test_exception_thrown_in_by_another_thread_passes():
     """As time limits of threads do."""
     throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
@@ -200,8 +201,8 @@ def test_other_thread_may_throw_in_what_is_no_error():
 
 
 @pytest.mark.parametrize("failing", [lambda: int("x"), lambda: {}["x"], lambda: sys.exit(1)])
-def test_failure_of_what_we_call_is_no_interruption(failing):
-    """Python's own errors among them."""
+def test_failure_of_guarded_code_is_not_an_interruption(failing):
+    """Also where Python itself raises it."""
     with pytest.raises((ValueError, KeyError, SystemExit)) as caught:
         failing()
 
@@ -209,7 +210,28 @@ def test_failure_of_what_we_call_is_no_interruption(failing):
 
 
 def test_exception_without_a_traceback_is_judged_by_its_class():
-    """There is no object that it could come from."""
+    """No code raised it."""
     assert is_interruption(KeyboardInterrupt())
     assert is_interruption(SystemExit())
     assert not is_interruption(ValueError())
+
+
+def test_warning_has_the_logger_of_its_caller(caplog):
+    """So that one module of ours can be silenced."""
+    warn(logging.getLogger("learning_instrument.some.module"), "Hook %r failed.", "h", exc_info=True)
+
+    (record,) = caplog.records
+    assert (record.name, record.getMessage()) == ("learning_instrument.some.module", "Hook 'h' failed.")
+
+
+def test_log_handler_that_fails_does_not_affect_the_task():
+    """For any exception of its own."""
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            raise SystemExit(3)
+
+    log = logging.Logger("learning_instrument.some.module")
+    log.addHandler(Handler())
+
+    warn(log, "A warning.")

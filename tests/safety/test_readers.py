@@ -1,4 +1,4 @@
-"""Reading names from anything."""
+"""Reads names from any object."""
 
 import collections
 import dataclasses
@@ -106,7 +106,7 @@ ERRORS = [Exception, AttributeError, SystemExit, GeneratorExit, StopIteration, R
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_names_are_read_from_any_kind_of_object(source):
-    """What is there is found, what is not is None."""
+    """A missing name is None."""
     read = reader_of(source)
 
     assert read("repo") == "here"
@@ -114,7 +114,7 @@ def test_names_are_read_from_any_kind_of_object(source):
 
 
 def test_class_is_read_by_its_attributes():
-    """A class method's pool is a class."""
+    """The pool of a class method is a class."""
     assert reader_of(Data)("repo") == "here"
     assert attribute_reader_of(Data)("repo") == "here"
 
@@ -129,7 +129,7 @@ def test_plain_values_have_no_fields(source):
 
 @pytest.mark.parametrize("source", [Counting(), CountingMapping()], ids=["attributes", "mapping"])
 def test_each_name_is_read_once(source):
-    """Found or not: a property may do work."""
+    """Also a missing one: a property may do work."""
     read = reader_of(source)
 
     for _ in range(3):
@@ -165,7 +165,7 @@ def test_interrupt_passes():
 
 @given(values, st.sampled_from(NAMES))
 def test_reading_never_fails(value, name):
-    """Of any object, any name."""
+    """For any object and any name."""
     value = made(value)
     read, read_attribute = reader_of(value), attribute_reader_of(value)
 
@@ -177,14 +177,14 @@ def test_reading_never_fails(value, name):
 
 @pytest.mark.parametrize("name", ODDITIES)
 def test_odd_objects_are_read(name):
-    """Again, for each of them, the expensive ones too."""
+    """Each of them, expensive ones included."""
     read = reader_of(ODDITIES[name]())
 
     assert read is None or callable(read)
 
 
-def test_attribute_reader_forgets():
-    """It reads anew each time, so that it holds nothing."""
+def test_attribute_reader_remembers_no_values():
+    """It reads again each time."""
     source = Counting()
     read = attribute_reader_of(source)
 
@@ -207,12 +207,12 @@ def test_attribute_reader_forgets():
     ],
 )
 def test_is_mapping(cls, expected):
-    """Dicts, and what is registered as a mapping."""
+    """Dicts and registered mappings."""
     assert is_mapping(cls) is expected
 
 
-def test_class_that_cannot_be_asked_is_no_mapping():
-    """A metaclass may raise anything."""
+def test_class_whose_metaclass_raises_is_not_a_mapping():
+    """For any exception."""
     assert is_mapping(refusing_class("__hash__", "__getattribute__", error=SystemExit)) is False
 
 
@@ -221,18 +221,18 @@ def test_class_that_cannot_be_asked_is_no_mapping():
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_path_leads_through_any_kind_of_object(source):
-    """Names may be items and attributes in turn."""
+    """Each name may be an item or an attribute."""
     assert read_path(reader_of({"a": types.SimpleNamespace(b=source)}), "a.b.repo", {}) == "here"
 
 
 @pytest.mark.parametrize("path", ["x", "a.x", "a.b.x", "a.b.c.x", "", ".", "a..b", "a."])
 def test_path_to_nowhere_is_none(path):
-    """Wherever it ends."""
+    """Wherever it breaks off."""
     assert read_path(reader_of({"a": {"b": {"c": 1}}}), path, {}) is None
 
 
-def test_paths_read_what_they_share_once():
-    """The reader of an object on the way serves the next path too."""
+def test_paths_read_a_shared_object_once():
+    """The next path uses the same reader."""
     shared, readers = Counting(), {}
     read = reader_of({"a": shared})
 
@@ -240,8 +240,8 @@ def test_paths_read_what_they_share_once():
     assert shared.reads["repo"] == 1
 
 
-def test_path_asks_no_object_for_its_truth():
-    """Nor whether it equals another."""
+def test_path_does_not_call_bool_or_eq():
+    """Nor ``__hash__`` and ``__len__``."""
     methods = dict.fromkeys(("__bool__", "__eq__", "__hash__", "__len__"), refusing())
     source = type("Refusing", (), {**methods, "repo": "here"})()
 

@@ -1,4 +1,4 @@
-"""Secrets out of text: each kind goes, and ordinary text stays."""
+"""Redaction: each kind of secret is replaced, and ordinary text is not."""
 
 import argparse
 import ast
@@ -95,14 +95,14 @@ words = st.lists(
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("around", ["{}", "use {} now", "({})", '"{}"', "key\n{}\n"])
 def test_each_kind_of_secret_is_replaced(kind, around):
-    """Wherever it stands, and nothing else."""
+    """At any position, and nothing else."""
     if kind != "private key, cut" or around.endswith("{}"):
         assert redact(around.format(SECRETS[kind])) == around.format(MARKER)
 
 
 @pytest.mark.parametrize("text", IN_CONTEXT)
-def test_values_beside_a_telling_name_are_replaced(text):
-    """The name stays, the value goes."""
+def test_values_assigned_to_a_secret_name_are_replaced(text):
+    """The name stays."""
     found = redact(text)
 
     assert IN_CONTEXT[text] not in found
@@ -111,19 +111,19 @@ def test_values_beside_a_telling_name_are_replaced(text):
 
 
 def test_url_keeps_user_and_host():
-    """Only the password goes."""
+    """Only the password is replaced."""
     assert redact("postgres://me:s3cr3t@db.example/x") == f"postgres://me:{MARKER}@db.example/x"
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_is_left_as_it_is(text):
-    """Prose that speaks of keys and tokens is no secret."""
+    """Prose about keys and tokens is not a secret."""
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_ordinary_code_is_left_as_it_is(module):
-    """Nothing in the standard library's code is a secret."""
+    """The standard library's code contains no secret."""
     code = inspect.getsource(module)
 
     for start in range(0, len(code), SEARCHED_CHARACTERS):
@@ -141,7 +141,7 @@ def test_plain_words_are_left_as_they_are(words):
 
 @given(st.text(max_size=SHORTEST_SECRET - 1))
 def test_short_text_is_left_as_it_is(text):
-    """No secret is that short."""
+    """No pattern matches so short a text."""
     assert redact(text) is text
 
 
@@ -149,14 +149,14 @@ fragments = st.sampled_from([*SECRETS.values(), *IN_CONTEXT, *ORDINARY, " ", "\n
 
 
 @given(st.lists(fragments, max_size=6).map(" ".join))
-def test_redacting_twice_is_redacting_once(text):
-    """The marker is no secret, nor does it make one of its neighbours."""
+def test_redaction_is_idempotent(text):
+    """The marker is not a secret, and makes no secret of its neighbours."""
     assert redact(redact(text)) == redact(text)
 
 
 @given(texts, st.sampled_from(list(SECRETS)), texts)
-def test_secret_goes_whatever_is_around_it(before, kind, after):
-    """As long as it is a word of its own."""
+def test_secret_is_replaced_in_any_text(before, kind, after):
+    """If it is a word of its own."""
     assert SECRETS[kind] not in redact(f"{before} {SECRETS[kind]} {after}")
 
 
@@ -171,7 +171,7 @@ def test_only_the_first_characters_are_kept(shift, secret):
     assert not any(secret[start : start + 12] in found for start in range(len(secret) - 11))
 
 
-def test_last_word_of_long_text_goes_too():
+def test_last_word_of_long_text_is_removed():
     """It may be half a secret."""
     assert redact("x" * 4089 + " abcdefgh") == "x" * 4089
     assert 3000 < len(redact("x" * 5000)) < SEARCHED_CHARACTERS
@@ -187,7 +187,7 @@ def test_last_word_of_long_text_goes_too():
     ],
 )  # fmt: skip
 def test_secret_names(name):
-    """In the spellings that people use."""
+    """In common spellings."""
     assert names_a_secret(name)
 
 
@@ -196,12 +196,12 @@ def test_secret_names(name):
     ["", "tokens", "max_tokens", "input_tokens", "token_count", "key", "monkey", "primary_key", "keyboard", "author",
      "passwords_checked", "secretary", "cookies_eaten", "name", "x" * 200],
 )  # fmt: skip
-def test_names_that_are_no_secrets(name):
-    """They only sound alike."""
+def test_names_that_are_not_secret(name):
+    """They only look similar."""
     assert not names_a_secret(name)
 
 
 @given(texts)
-def test_names_of_any_text_are_judged(name):
-    """Never an error."""
+def test_any_text_is_accepted_as_a_name(name):
+    """It never raises."""
     assert type(names_a_secret(name)) is bool

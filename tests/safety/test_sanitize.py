@@ -1,4 +1,4 @@
-"""Anything at all as small JSON, exact values, and valid UTF-8."""
+"""Any object as small JSON, exact values, and valid UTF-8."""
 
 import decimal
 import enum
@@ -73,7 +73,7 @@ def parsed(value, limit=LIMIT):
     ids=lambda value: type(value).__name__,
 )
 def test_exact_value_has_no_subclass(value, expected):
-    """Enum members are their values, Decimals are floats, and no method of a subclass runs."""
+    """Enum members become values, Decimals floats, and no method of a subclass runs."""
     value = exact(value)
 
     assert type(value) is type(expected)
@@ -82,12 +82,12 @@ def test_exact_value_has_no_subclass(value, expected):
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, object(), b"a"], ids=lambda value: type(value).__name__)
 def test_other_values_are_left_as_they_are(value):
-    """They are the same object."""
+    """The same object is returned."""
     assert exact(value) is value
 
 
 def test_numpy_like_scalar_is_a_number():
-    """numpy need not be imported to be recognised."""
+    """numpy need not be imported."""
     scalar = type("float64", (), {"__module__": "numpy", "item": lambda self: 2.5})()
 
     assert exact(scalar) == 2.5
@@ -98,7 +98,7 @@ def test_numpy_like_scalar_is_a_number():
 
 @given(texts)
 def test_utf8_can_always_be_encoded(text):
-    """Only lone surrogates are replaced, and twice is once."""
+    """Only lone surrogates are replaced, and the function is idempotent."""
     clean = utf8(text)
 
     assert clean.encode().decode() == clean
@@ -114,7 +114,7 @@ def test_utf8_leaves_valid_text_as_it_is(text):
 
 @pytest.mark.parametrize(("text", "expected"), [("a\ud800b", "a\ufffdb"), ("\udfff", "\ufffd"), ("\ud83d\ude00", "😀")])
 def test_surrogates_are_replaced_and_pairs_are_joined(text, expected):
-    """A pair that was taken apart is the character it stands for."""
+    """A split pair becomes its character."""
     assert utf8(text) == expected
 
 
@@ -125,7 +125,7 @@ def test_text_fits_its_limit(text, limit):
 
 
 def test_text_is_redacted_before_it_is_cut():
-    """Half a secret would be no pattern's."""
+    """No pattern matches half a secret."""
     assert text_of(f"the key {SECRET}", 8 + 10) == f"the key {MARKER}"
 
 
@@ -134,13 +134,13 @@ def test_text_is_redacted_before_it_is_cut():
 
 @given(json_values)
 def test_small_json_values_come_back_as_they_were(value):
-    """Numbers, texts, lists and dicts of ordinary depth."""
+    """Numbers, strings, lists and dicts of ordinary depth."""
     assert parsed(value) == value
 
 
 @given(anything, st.sampled_from([20, 50, 200, LIMIT]))
 def test_json_is_valid_and_fits(value, limit):
-    """Of any value, for any limit."""
+    """For any value and limit."""
     value = made(value)
     text = json_of({"value": value, "other": [value]}, limit)
 
@@ -179,8 +179,8 @@ def test_json_of_odd_objects_is_valid_and_fits(name):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_json_has_not_is_said_in_text(value, expected):
-    """Each kind in its way; of a foreign object only its class."""
+def test_values_unknown_to_json_become_text(value, expected):
+    """Of a foreign object only the class name."""
     found = parsed(value)
 
     assert found == expected if type(expected) is not dict else expected.items() <= found.items()
@@ -195,7 +195,7 @@ def test_long_strings_are_cut_with_a_mark():
     assert len(found) < 2100
 
 
-def test_much_is_cut_until_it_fits():
+def test_large_value_is_cut_until_it_fits():
     """The beginning is kept."""
     found = parsed({f"key{number}": "x" * 50 for number in range(1000)})
 
@@ -203,13 +203,13 @@ def test_much_is_cut_until_it_fits():
     assert len(found) < 200
 
 
-def test_what_cannot_be_made_to_fit_is_said():
-    """Where even the smallest does not fit."""
+def test_value_that_cannot_fit_is_marked():
+    """Where even the shortest form is too long."""
     assert json_of({"value": ["x" * 30] * 4}, 40) == '{"truncated":true}'
 
 
 def test_depth_ends_in_a_mark():
-    """A cycle is as deep as we look."""
+    """A cycle is cut at the greatest depth."""
     cycle = []
     cycle.append(cycle)
 
@@ -217,7 +217,7 @@ def test_depth_ends_in_a_mark():
 
 
 def test_head_comes_first():
-    """It is JSON already."""
+    """It is encoded already."""
     assert json_of({"a": 1}, LIMIT, head='"id":"x"') == '{"id":"x","a":1}'
     assert json_of({}, LIMIT, head='"id":"x"') == '{"id":"x"}'
     assert json_of({}, LIMIT) == "{}"
@@ -231,13 +231,13 @@ def test_value_under_a_secret_name_is_left_out(name, value):
 
 
 def test_secrets_in_strings_are_redacted():
-    """In values anywhere."""
+    """At any depth."""
     assert SECRET not in json_of({"value": {"note": [f"use {SECRET}"]}}, LIMIT)
 
 
 @pytest.mark.parametrize("before", ["", "x" * 90 + " "], ids=["short", "cut within it"])
 def test_secrets_in_names_are_redacted(before):
-    """A mapping's keys are text as well."""
+    """Keys of a mapping are text as well."""
     text = json_of({"value": {f"{before}{SECRET}": 1}}, LIMIT)
 
     assert SECRET[:16] not in text
@@ -245,7 +245,7 @@ def test_secrets_in_names_are_redacted(before):
 
 
 def test_no_method_of_a_foreign_object_runs():
-    """Neither repr nor truth nor comparison; only a mapping is iterated."""
+    """Not ``repr``, ``bool`` or ``==``; only mappings and lists are iterated."""
     calls = ("__repr__", "__str__", "__bool__", "__eq__", "__hash__", "__len__", "__iter__", "__getattr__")
     thing = type("Silent", (), dict.fromkeys(calls, refusing(AssertionError)))()
 
@@ -263,8 +263,8 @@ def test_interrupt_passes():
 # type_name(), message_of()
 
 
-def test_type_name_asks_no_metaclass():
-    """It is read past what a metaclass says."""
+def test_type_name_runs_no_code_of_a_metaclass():
+    """It is read from ``type`` itself."""
     meta = type("Meta", (type,), {"__name__": property(refusing()), "__getattribute__": refusing()})
 
     assert type_name(meta("Own", (), {})) == "Own"
@@ -276,7 +276,7 @@ def test_message_of_every_exception_is_text(name):
     assert type(message_of(EXCEPTIONS[name]())) is str
 
 
-def test_message_is_what_str_says():
+def test_message_is_the_str_of_an_exception():
     """Of an ordinary exception."""
     assert message_of(ValueError("wrong", 1)) == "('wrong', 1)"
     assert message_of(EXCEPTIONS["__str__ raises SystemExit"]()) == ""
