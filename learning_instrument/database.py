@@ -105,18 +105,18 @@ class LearningDatabase:
         source: str | None = None,
         visibility: str = "private",
     ) -> feedback.Feedback:
-        """Store what somebody says of an execution. The history is kept, and the record shows the latest.
+        """Store feedback on an execution. The history is kept; the columns of the execution have the latest.
 
         Args:
-            execution: the id of an execution, or of a task, of which the last execution is meant.
-            accepted: whether the result was taken.
+            execution: the id of an execution, or of a task for its last execution.
+            accepted: whether the result was accepted.
             rating: 1 to 5.
-            comment: any text; secrets are taken out of it.
-            source: who says it, or by which tool.
+            comment: any text; secrets are removed.
+            source: the person or tool that gives the feedback.
             visibility: ``"private"``, ``"team"`` or ``"public"``.
 
         Raises:
-            ConfigurationError: for a value that is none of these, or if nothing is said.
+            ConfigurationError: for an invalid value, or without accepted, rating and comment.
             UnknownExecutionError: if there is no such execution.
             DatabaseError: if the database cannot be written.
         """
@@ -124,7 +124,7 @@ class LearningDatabase:
         return self._store.transact(lambda execute: feedback.add(execute, said))
 
     def delete_feedback(self, execution: str) -> int:
-        """Delete what was said of one execution; return how many times that was.
+        """Delete the feedback on one execution; return the number deleted.
 
         Raises:
             UnknownExecutionError: if there is no such execution.
@@ -133,7 +133,7 @@ class LearningDatabase:
         return self._store.transact(lambda execute: feedback.delete(execute, execution))
 
     def clear_feedback(self) -> int:
-        """Delete what was said of all executions; return how many times that was.
+        """Delete the feedback on all executions; return the number deleted.
 
         Raises:
             DatabaseError: if the database cannot be written.
@@ -141,13 +141,13 @@ class LearningDatabase:
         return self._store.transact(feedback.clear)
 
     def rebuild_rollups(self, progress: Callable[[int], object] | None = None) -> None:
-        """Make roll-ups, error counts and search index anew: some seconds for each 100,000 executions.
+        """Rebuild roll-ups, error counts and search index: some seconds for each 100,000 executions.
 
-        Answers are the same before, after and meanwhile, and others may go on recording. One that was interrupted
-        goes on where it was.
+        Answers are the same before, during and after it, and recording goes on. An interrupted rebuild continues
+        with the next one.
 
         Args:
-            progress: called between slices with about how many executions are left.
+            progress: called between slices with the approximate number of executions left.
 
         Raises:
             DatabaseError: if the database cannot be opened or written.
@@ -161,14 +161,14 @@ class LearningDatabase:
         self._store.between_batches(catch_up.end_rebuild)
 
     def get_tier_performance(self, repo: str | None = None, days_back: float = 30) -> list[dict[str, Any]]:
-        """Return the rows of the view ``tier_performance`` of the last days: each day, repository and model tier.
+        """Return the last days of the view ``tier_performance``: a row per day, repository and model tier.
 
         Args:
-            repo: only that of this repository.
-            days_back: how many days.
+            repo: only this repository.
+            days_back: the number of days.
 
         Raises:
-            ConfigurationError: for days that are no positive number.
+            ConfigurationError: for an invalid number of days.
             DatabaseError: if the database cannot be opened or read.
         """
         from .analytics import views
@@ -176,14 +176,14 @@ class LearningDatabase:
         return views.tier_performance(self, repo, days_back)
 
     def get_pool_performance(self, repo: str | None = None, days_back: float = 7) -> list[dict[str, Any]]:
-        """Return the rows of the view ``pool_performance`` of the last days: each hour, repository and pool type.
+        """Return the last days of the view ``pool_performance``: a row per hour, repository and pool type.
 
         Args:
-            repo: only that of this repository.
-            days_back: how many days.
+            repo: only this repository.
+            days_back: the number of days.
 
         Raises:
-            ConfigurationError: for days that are no positive number.
+            ConfigurationError: for an invalid number of days.
             DatabaseError: if the database cannot be opened or read.
         """
         from .analytics import views
@@ -193,15 +193,15 @@ class LearningDatabase:
     def get_solution_patterns(
         self, repo: str | None = None, min_usage: int = 5, limit: int = 10
     ) -> list[dict[str, Any]]:
-        """Return the rows of the view ``solution_patterns`` that were used most.
+        """Return the rows of the view ``solution_patterns`` with the most executions.
 
         Args:
-            repo: only those of this repository.
-            min_usage: how many executions have the same summary, at least.
+            repo: only this repository.
+            min_usage: the least number of executions with the same summary.
             limit: the most rows.
 
         Raises:
-            ConfigurationError: for a usage or a limit that is no number above 0.
+            ConfigurationError: for a usage or limit below 1.
             DatabaseError: if the database cannot be opened or read.
         """
         from .analytics import views
@@ -216,17 +216,17 @@ class LearningDatabase:
         days_back: float = 90,
         threshold: float = 0.7,
     ) -> list[dict[str, Any]]:
-        """Return the executions whose descriptions are most like *task_description*, each with its ``score``.
+        """Return the executions whose descriptions are most similar to *task_description*, each with its ``score``.
 
         Args:
             task_description: any text.
-            repo: only executions in this repository.
-            limit: the most to return.
-            days_back: how many days.
+            repo: only this repository.
+            limit: the most executions.
+            days_back: the number of days.
             threshold: the least score, from 0 (nothing in common) to 1 (the same words).
 
         Raises:
-            ConfigurationError: for a limit, days or a threshold of no use.
+            ConfigurationError: for an invalid limit, number of days or threshold.
             DatabaseError: if the database cannot be opened or read.
         """
         from .analytics import similarity

@@ -9,10 +9,11 @@ unknown.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_around
 from ..sqlite.read_only import read_briefly
+from ..sqlite.selection import Queryable
 from ..timestamps import iso
 
 #: In rows, and for tasks that do not say.
@@ -46,13 +47,6 @@ _QUESTION: Final = f"""
         max(number) AS newest
     FROM chosen GROUP BY 1, 2
 """
-
-
-class Queryable(Protocol):
-    """A database that answers questions in SQL."""
-
-    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answer a question, column name -> value for each row."""
 
 
 class Spent(NamedTuple):

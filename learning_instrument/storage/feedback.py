@@ -1,14 +1,11 @@
-"""What users say of executions: a history, of which the execution itself shows the latest."""
+"""Users' feedback on executions: a history, of which the columns of the execution have the latest."""
 
-import os
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Final
 
 from ..errors import ConfigurationError, UnknownExecutionError
-from ..record import ExecutionRecord
 from ..safety.redaction import redact
 from ..sqlite.connection import Execute
 from ..sqlite.executions import EXACTLY
@@ -20,28 +17,10 @@ _RATINGS: Final = range(1, 6)
 _COMMENT_CHARACTERS: Final = 1000
 _SOURCE_CHARACTERS: Final = 100
 
-# The rules of should_ask_for_feedback().
-_TOO_SHORT_SECONDS: Final = 10.0
-_LONG_SECONDS: Final = 120.0
-_MOST_RATINGS: Final = 5
-_RATINGS_WINDOW: Final = timedelta(hours=1)
-_CI: Final = (
-    "CI",
-    "BUILD_NUMBER",
-    "BUILDKITE",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "TEAMCITY_VERSION",
-    "TF_BUILD",
-)
-#: What a task may call it in its metadata that nobody chose the model by hand.
-_AUTO_SELECTED: Final = ("model_auto_selected", "auto_selected")
-
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What somebody said of one execution, once. None: not said."""
+    """One feedback on one execution. None: not given."""
 
     feedback_id: int | None
     execution_id: str
@@ -61,33 +40,33 @@ def checked(
     source: str | None,
     visibility: str,
 ) -> Feedback:
-    """Return the feedback that these values are, with secrets taken out of the comment.
+    """Return the feedback of these values, with secrets removed from the comment.
 
     Raises:
-        ConfigurationError: for a value that is none, or if nothing is said at all.
+        ConfigurationError: for an invalid value, or without accepted, rating and comment.
     """
     if accepted is not None and not isinstance(accepted, bool):
-        raise ConfigurationError(f"accepted={accepted!r} is neither True nor False.")
+        raise ConfigurationError(f"Invalid accepted {accepted!r}: expected True or False.")
     if rating is not None and (type(rating) is not int or rating not in _RATINGS):
-        raise ConfigurationError(f"rating={rating!r} is not a whole number from 1 to 5.")
+        raise ConfigurationError(f"Invalid rating {rating!r}: expected a whole number from 1 to 5.")
     for name, text in (("comment", comment), ("source", source)):
         if text is not None and not isinstance(text, str):
-            raise ConfigurationError(f"{name}={text!r} is not a text.")
+            raise ConfigurationError(f"Invalid {name} {text!r}: expected text.")
     if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"visibility={visibility!r} is none of {', '.join(VISIBILITIES)}.")
+        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected {', '.join(VISIBILITIES)}.")
     comment = _stored(comment, _COMMENT_CHARACTERS)
     if accepted is None and rating is None and comment is None:
-        raise ConfigurationError("The feedback says nothing; give accepted, a rating, or a comment.")
+        raise ConfigurationError("Empty feedback: expected accepted, a rating or a comment.")
     now = datetime.now(timezone.utc)
     return Feedback(None, execution_id, now, accepted, rating, comment, _stored(source, _SOURCE_CHARACTERS), visibility)
 
 
 def add(execute: Execute, feedback: Feedback) -> Feedback:
-    """Store *feedback* of the execution, or of the last execution of the task, that it names.
+    """Store *feedback* on the execution, or on the last execution of the task, that it names.
 
     Args:
         execute: runs a statement within a transaction.
-        feedback: what :func:`checked` gave.
+        feedback: the result of :func:`checked`.
 
     Raises:
         UnknownExecutionError: if there is no such execution.
@@ -105,11 +84,11 @@ def add(execute: Execute, feedback: Feedback) -> Feedback:
 
 
 def restore(execute: Execute, said: Iterable[Feedback]) -> int:
-    """Store what was said elsewhere, each piece once, of executions that are here; return how many pieces were new.
+    """Store imported feedback on executions of this database, each once; return the number of new ones.
 
     Args:
         execute: runs a statement within a transaction.
-        said: what :func:`checked` gave, with the moment at which it was said.
+        said: results of :func:`checked`, with the original timestamps.
     """
     columns = "execution_id, timestamp, accepted, rating, comment, source, visibility"
     is_the_same = " AND ".join(f"{column} IS ?" for column in columns.split(", "))
@@ -134,7 +113,7 @@ def restore(execute: Execute, said: Iterable[Feedback]) -> int:
 
 
 def delete(execute: Execute, identifier: str) -> int:
-    """Delete what was said of one execution, or of the last execution of a task; return how much it was.
+    """Delete the feedback on one execution, or on the last execution of a task; return the number deleted.
 
     Raises:
         UnknownExecutionError: if there is no such execution.
@@ -147,7 +126,7 @@ def delete(execute: Execute, identifier: str) -> int:
 
 
 def clear(execute: Execute) -> int:
-    """Delete what was said of any execution; return how much it was."""
+    """Delete the feedback on all executions; return the number deleted."""
     ((count,),) = execute("SELECT count(*) FROM feedback")
     execute(
         "UPDATE executions SET user_accepted = NULL, user_rating = NULL"
@@ -158,7 +137,7 @@ def clear(execute: Execute) -> int:
 
 
 def history(database: Queryable, execution_id: str) -> list[Feedback]:
-    """Return what was said of one execution, the oldest first."""
+    """Return the feedback on one execution, the oldest first."""
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'feedback'"):
         return []  # an older release wrote the file
     rows = database.query(
@@ -176,72 +155,15 @@ def history(database: Queryable, execution_id: str) -> list[Feedback]:
     ]
 
 
-def ratings_within_an_hour(database: Queryable) -> int:
-    """Return how often an execution was rated within the last hour."""
-    since = iso(datetime.now(timezone.utc) - _RATINGS_WINDOW)
-    rows = database.query(
-        "SELECT count(*) AS ratings FROM feedback WHERE timestamp >= ? AND rating IS NOT NULL", [since]
-    )
-    return int(rows[0]["ratings"])
-
-
-def should_ask_for_feedback(
-    record: ExecutionRecord,
-    database: Queryable | None = None,
-    *,
-    environment: Mapping[str, str] | None = None,
-    is_interactive: bool | None = None,
-) -> bool:
-    """Tell whether it is worth asking the user what they think of an execution.
-
-    Never under 10 s, nor after 5 ratings within an hour, nor in CI, nor without a terminal. Else where it took more
-    than 2 minutes, failed, used a swarm, or ran on a model that was chosen automatically: one with a routing
-    confidence, or ``model_auto_selected`` in the task's metadata.
-
-    Args:
-        record: the execution.
-        database: where the ratings of the last hour are counted; without, they are not.
-        environment: by default ``os.environ``.
-        is_interactive: whether somebody is there to answer; by default whether input and output are a terminal.
-    """
-    if record.duration_seconds < _TOO_SHORT_SECONDS or _is_ci(os.environ if environment is None else environment):
-        return False
-    if not (_is_terminal() if is_interactive is None else is_interactive):
-        return False
-    if database is not None and ratings_within_an_hour(database) >= _MOST_RATINGS:
-        return False
-    return (
-        record.duration_seconds > _LONG_SECONDS
-        or not record.success
-        or bool(record.swarm_topology)
-        or _is_auto_selected(record)
-    )
-
-
-def _is_auto_selected(record: ExecutionRecord) -> bool:
-    if "routing_confidence" not in record.defaulted:
-        return True
-    task = record.metadata.get("task")
-    return isinstance(task, Mapping) and any(task.get(name) is True for name in _AUTO_SELECTED)
-
-
-def _is_ci(environment: Mapping[str, str]) -> bool:
-    return any(environment.get(name, "").strip().lower() not in ("", "0", "false", "no") for name in _CI)
-
-
-def _is_terminal() -> bool:
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
-
-
 def _known(execute: Execute, identifier: str) -> str:
     found = execute(EXACTLY, [identifier] * 3)
     if not found:
-        raise UnknownExecutionError(f"There is no execution or task {identifier!r} to say anything of.")
+        raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")
     return str(found[0][0])
 
 
 def _show_latest(execute: Execute, execution_id: str) -> None:
-    """Have the execution's own columns show what was said last: of each, for a comment takes no rating back."""
+    """Set the columns of the execution to its latest acceptance and latest rating; a comment resets neither."""
     latest = {
         column: f"(SELECT {column} FROM feedback WHERE execution_id = ? AND {column} IS NOT NULL"
         " ORDER BY timestamp DESC, feedback_id DESC LIMIT 1)"
@@ -255,7 +177,7 @@ def _show_latest(execute: Execute, execution_id: str) -> None:
 
 
 def _stored(text: str | None, characters: int) -> str | None:
-    """Return *text* as it is stored: without secrets, valid UTF-8, and not longer than that. None for an empty one."""
+    """Return *text* as stored: without secrets, valid UTF-8, cut to *characters*. None for an empty one."""
     if text is None or not text.strip():
         return None
     return redact(text.encode("utf-8", "replace").decode("utf-8"))[:characters]

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError, UnknownExecutionError
-from learning_instrument.outcome import Outcome
-from learning_instrument.storage.feedback import checked, history, ratings_within_an_hour, should_ask_for_feedback
+from learning_instrument.storage.feedback import checked, history
 
 
 @pytest.fixture
@@ -172,66 +171,3 @@ def test_feedback_from_an_event_loop(database, record):
     asyncio.run(rate())
 
     assert shown(database, record) == (None, 3)
-
-
-# Whether it is worth asking.
-
-QUIET = {"environment": {}, "is_interactive": True}
-
-
-def execution(**values):
-    return ExecutionRecord(**{"task_type": "t", "duration_seconds": 30.0, **values})
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, False),
-        ({"duration_seconds": 120.0}, False),
-        ({"duration_seconds": 120.1}, True),
-        ({"outcome": Outcome.FAILED}, True),
-        ({"outcome": Outcome.TIMEOUT}, True),
-        ({"swarm_topology": "mesh"}, True),
-        ({"routing_confidence": 0.7}, True),
-        ({"metadata": {"task": {"model_auto_selected": True}}}, True),
-        ({"metadata": {"task": {"model_auto_selected": False}}}, False),
-        ({"metadata": {"task": ["model_auto_selected"]}}, False),
-        ({"duration_seconds": 9.9, "outcome": Outcome.FAILED, "swarm_topology": "mesh"}, False),
-        ({"duration_seconds": 10.0, "outcome": Outcome.FAILED}, True),
-    ],
-)
-def test_rules_of_what_is_worth_a_question(values, expected):
-    assert should_ask_for_feedback(execution(**values), **QUIET) is expected
-
-
-@pytest.mark.parametrize("variable", ["CI", "GITHUB_ACTIONS", "JENKINS_URL"])
-def test_nobody_is_asked_in_ci(variable):
-    record = execution(duration_seconds=1000.0)
-
-    assert should_ask_for_feedback(record, environment={variable: "true"}, is_interactive=True) is False
-    assert should_ask_for_feedback(record, environment={variable: "false"}, is_interactive=True) is True
-
-
-def test_nobody_is_asked_without_a_terminal(monkeypatch):
-    """As here: the output is captured."""
-    monkeypatch.delenv("CI", raising=False)
-
-    assert should_ask_for_feedback(execution(duration_seconds=1000.0), environment={}) is False
-
-
-def test_five_ratings_within_an_hour_are_enough(database, record):
-    """Those of an hour ago do not count, nor does what was said without a rating."""
-    worth_it = execution(duration_seconds=1000.0)
-    database.add_feedback("the task", accepted=True)
-    for rating in (1, 2, 3, 4):
-        database.add_feedback("the task", rating=rating)
-    assert ratings_within_an_hour(database) == 4
-    assert should_ask_for_feedback(worth_it, database, **QUIET) is True
-
-    database.add_feedback("the task", rating=5)
-    assert should_ask_for_feedback(worth_it, database, **QUIET) is False
-
-    store_of(database).transact(
-        lambda execute: execute("UPDATE feedback SET timestamp = '2020-01-01T00:00:00.000000+00:00'")
-    )
-    assert should_ask_for_feedback(worth_it, database, **QUIET) is True

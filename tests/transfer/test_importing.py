@@ -285,8 +285,8 @@ BAD_LINES = [
      "metadata is nested deeper than 200 levels"),
     ('{"task_type": ' + "[" * 100_000 + "]" * 100_000 + "}", "not an execution: nested too deep"),
     (line(defaulted="everything"), "defaulted is 'everything': expected a list of names"),
-    (line(feedback=5), "its feedback is no list"),
-    (line(feedback=[{"rating": 9, "timestamp": MOMENT}]), "rating=9 is not a whole number from 1 to 5."),
+    (line(feedback=5), "feedback is invalid: expected a list"),
+    (line(feedback=[{"rating": 9, "timestamp": MOMENT}]), "Invalid rating 9: expected a whole number from 1 to 5."),
     (line(feedback=[{"rating": 4}]), "the timestamp of its feedback is None"),
 ]  # fmt: skip
 
