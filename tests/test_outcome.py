@@ -36,7 +36,7 @@ CANCELLED_WORDS = ["cancelled", "canceled"]
 STATUS_WORDS = SUCCESS_WORDS + FAILURE_WORDS + TIMEOUT_WORDS + CANCELLED_WORDS
 
 optional_texts = st.none() | texts
-spellings = pytest.mark.parametrize("spell", [str.lower, str.upper, str.title, "  {}\n".format])
+SPELLINGS = [str.lower, str.upper, str.title, "  {}\n".format]
 
 
 def judged(success=None, status=None, failed=False, message=None):
@@ -71,18 +71,20 @@ def test_cancellations_are_cancelled(cls):
     assert verdict[:3] == (Outcome.CANCELLED, ErrorType.CANCELLED, cls.__name__)
 
 
-@pytest.mark.parametrize("cls", TIMEOUTS + CANCELLATIONS)
-def test_subclasses_are_judged_as_their_base(cls):
+def test_subclasses_are_judged_as_their_base(subtests):
     """A user's own subclass, under a name that says nothing, is what its base is."""
-    own = type("Own", (cls,), {})
+    for cls in TIMEOUTS + CANCELLATIONS:
+        with subtests.test(cls=cls):
+            own = type("Own", (cls,), {})
 
-    assert judge_exception(own(), "x").outcome is judge_exception(cls(), "x").outcome
+            assert judge_exception(own(), "x").outcome is judge_exception(cls(), "x").outcome
 
 
-@pytest.mark.parametrize("cls", [ValueError, KeyboardInterrupt, SystemExit, StopIteration, MemoryError])
-def test_every_other_exception_is_an_error(cls):
+def test_every_other_exception_is_an_error(subtests):
     """``KeyboardInterrupt`` and ``SystemExit`` included."""
-    assert judge_exception(cls(), "") == Verdict(Outcome.ERROR, ErrorType.UNKNOWN, cls.__name__, cls.__name__)
+    for cls in [ValueError, KeyboardInterrupt, SystemExit, StopIteration, MemoryError]:
+        with subtests.test(cls=cls):
+            assert judge_exception(cls(), "") == Verdict(Outcome.ERROR, ErrorType.UNKNOWN, cls.__name__, cls.__name__)
 
 
 def test_pydantic_validation_error_is_a_validation_error():
@@ -119,16 +121,17 @@ def test_a_class_that_only_has_the_name_is_no_timeout():
     assert judge_exception(own(), "") == Verdict(Outcome.ERROR, ErrorType.TIMEOUT, "TimeoutError", "mine.TimeoutError")
 
 
-@pytest.mark.parametrize("name", EXCEPTIONS)
-@pytest.mark.parametrize("message", ["", "told"])
-def test_every_exception_has_a_verdict(name, message):
+def test_every_exception_has_a_verdict(subtests):
     """However odd it is: never a success, always with a type, a message and a class that UTF-8 can hold."""
-    verdict = judge_exception(EXCEPTIONS[name](), message)
+    for name in EXCEPTIONS:
+        for message in ["", "told"]:
+            with subtests.test(name=name, message=message):
+                verdict = judge_exception(EXCEPTIONS[name](), message)
 
-    assert verdict.outcome in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
-    assert isinstance(verdict.error_type, ErrorType)
-    assert verdict.error_message
-    assert verdict.exception_type.encode()
+                assert verdict.outcome in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
+                assert isinstance(verdict.error_type, ErrorType)
+                assert verdict.error_message
+                assert verdict.exception_type.encode()
 
 
 def test_qualified_name_leaves_builtins_out():
@@ -143,21 +146,19 @@ def test_qualified_name_leaves_builtins_out():
 # Messages.
 
 
-@spellings
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("gateway timeout after 3 s", ErrorType.TIMEOUT),
-        ("the call timed out", ErrorType.TIMEOUT),
-        ("validation of the timeout", ErrorType.TIMEOUT),
-        ("schema validation failed", ErrorType.VALIDATION),
-        ("something broke", ErrorType.UNKNOWN),
-        ("", ErrorType.UNKNOWN),
-    ],
-)
-def test_error_type_is_inferred_from_words(spell, words, expected):
+def test_error_type_is_inferred_from_words(subtests):
     """ "timeout" or "timed out", then "validation", else unknown; upper and lower case are one."""
-    assert error_type_of(spell(words)) is expected
+    for spell in SPELLINGS:
+        for words, expected in [
+            ("gateway timeout after 3 s", ErrorType.TIMEOUT),
+            ("the call timed out", ErrorType.TIMEOUT),
+            ("validation of the timeout", ErrorType.TIMEOUT),
+            ("schema validation failed", ErrorType.VALIDATION),
+            ("something broke", ErrorType.UNKNOWN),
+            ("", ErrorType.UNKNOWN),
+        ]:
+            with subtests.test(spell=spell, words=words, expected=expected):
+                assert error_type_of(spell(words)) is expected
 
 
 @given(texts, texts)
@@ -177,33 +178,37 @@ def test_success_is_the_last_word(status, failed, message):
     assert judged(False, status, failed, message).outcome is Outcome.FAILED
 
 
-@spellings
-@pytest.mark.parametrize("word", SUCCESS_WORDS)
-def test_status_words_of_success(word, spell):
+def test_status_words_of_success(subtests):
     """They go before a non-empty error."""
-    assert judged(status=spell(word), failed=True, message="a warning") is SUCCEEDED
+    for spell in SPELLINGS:
+        for word in SUCCESS_WORDS:
+            with subtests.test(spell=spell, word=word):
+                assert judged(status=spell(word), failed=True, message="a warning") is SUCCEEDED
 
 
-@spellings
-@pytest.mark.parametrize("word", FAILURE_WORDS)
-def test_status_words_of_failure(word, spell):
+def test_status_words_of_failure(subtests):
     """Without a message, the status is one."""
-    assert judged(status=spell(word)) == Verdict(Outcome.FAILED, ErrorType.UNKNOWN, spell(word))
+    for spell in SPELLINGS:
+        for word in FAILURE_WORDS:
+            with subtests.test(spell=spell, word=word):
+                assert judged(status=spell(word)) == Verdict(Outcome.FAILED, ErrorType.UNKNOWN, spell(word))
 
 
-@spellings
-@pytest.mark.parametrize("word", TIMEOUT_WORDS)
-def test_status_words_of_a_timeout(word, spell):
+def test_status_words_of_a_timeout(subtests):
     """The message does not change the type."""
-    assert judged(status=spell(word)) == Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, spell(word))
-    assert judged(status=spell(word), message="validation").error_type is ErrorType.TIMEOUT
+    for spell in SPELLINGS:
+        for word in TIMEOUT_WORDS:
+            with subtests.test(spell=spell, word=word):
+                assert judged(status=spell(word)) == Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, spell(word))
+                assert judged(status=spell(word), message="validation").error_type is ErrorType.TIMEOUT
 
 
-@spellings
-@pytest.mark.parametrize("word", CANCELLED_WORDS)
-def test_status_words_of_a_cancellation(word, spell):
+def test_status_words_of_a_cancellation(subtests):
     """Either spelling."""
-    assert judged(status=spell(word)) == Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, spell(word))
+    for spell in SPELLINGS:
+        for word in CANCELLED_WORDS:
+            with subtests.test(spell=spell, word=word):
+                assert judged(status=spell(word)) == Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, spell(word))
 
 
 @given(optional_texts.filter(lambda status: status is None or status.strip().lower() not in STATUS_WORDS))

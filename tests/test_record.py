@@ -247,9 +247,9 @@ def test_prediction_error_is_finite_and_not_negative(record):
 # From dictionaries.
 
 
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
+def test_unusable_dictionary_is_refused(subtests):
+    """The message names what is wrong."""
+    for values, named in [
         ({}, "task_type"),
         ({"task_type": None}, "task_type"),
         ({"task_type": "x", "colour": "red"}, "colour"),
@@ -260,12 +260,9 @@ def test_prediction_error_is_finite_and_not_negative(record):
         ({"task_type": "x", "error_type": "unheard of"}, "unheard of"),
         ({"task_type": "x", "defaulted": "not json"}, "Invalid record"),
         ({"task_type": "x", "metadata": 5}, "Invalid record"),
-    ],
-)
-def test_unusable_dictionary_is_refused(values, named):
-    """The message names what is wrong."""
-    with pytest.raises(ConfigurationError, match=named):
-        ExecutionRecord.from_dict(values)
+    ]:
+        with subtests.test(values=values, named=named), pytest.raises(ConfigurationError, match=named):
+            ExecutionRecord.from_dict(values)
 
 
 @pytest.mark.parametrize("metadata", ['{"task": {"cut', "[1]", '"text"'])

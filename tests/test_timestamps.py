@@ -30,45 +30,41 @@ def test_iso_text_is_read_with_its_time_zone(zone):
     assert from_iso(f"2026-11-22T12:00:00{zone}") == NOW
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_ages_have_a_unit(subtests):
+    for text, expected in [
         ("90d", timedelta(days=90)),
         ("24h", timedelta(hours=24)),
         ("1.5 h", timedelta(minutes=90)),
         ("30m", timedelta(minutes=30)),
         ("2w", timedelta(days=14)),
         (" 10s ", timedelta(seconds=10)),
-    ],
-)
-def test_ages_have_a_unit(text, expected):
-    assert age(text) == expected
+    ]:
+        with subtests.test(text=text, expected=expected):
+            assert age(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "d", "90", "-1d", "1y", "9" * 30 + "d", "\N{ARABIC-INDIC DIGIT ONE}d", "7 days"])
-def test_ages_that_are_none_are_refused(text):
-    with pytest.raises(ConfigurationError, match="Invalid age"):
-        age(text)
+def test_ages_that_are_none_are_refused(subtests):
+    for text in ["", "d", "90", "-1d", "1y", "9" * 30 + "d", "\N{ARABIC-INDIC DIGIT ONE}d", "7 days"]:
+        with subtests.test(text=text), pytest.raises(ConfigurationError, match="Invalid age"):
+            age(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_moments_are_ages_or_dates(subtests):
+    for text, expected in [
         ("24h", NOW - timedelta(days=1)),
         ("2026-11-20", datetime(2026, 11, 20, tzinfo=timezone.utc)),
         ("2026-11-20T10:30", datetime(2026, 11, 20, 10, 30, tzinfo=timezone.utc)),
         ("2026-11-20T10:30:00Z", datetime(2026, 11, 20, 10, 30, tzinfo=timezone.utc)),
         ("2026-11-20 10:30+02:00", datetime(2026, 11, 20, 8, 30, tzinfo=timezone.utc)),
-    ],
-)
-def test_moments_are_ages_or_dates(text, expected):
-    assert moment(text, NOW) == expected
+    ]:
+        with subtests.test(text=text, expected=expected):
+            assert moment(text, NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "999999d", "0001-01-01T00:00+05:00"])
-def test_moments_that_are_none_are_refused(text):
-    with pytest.raises(ConfigurationError, match="Invalid time"):
-        moment(text, NOW)
+def test_moments_that_are_none_are_refused(subtests):
+    for text in ["", "yesterday", "2026-13-01", "2026-02-30", "999999d", "0001-01-01T00:00+05:00"]:
+        with subtests.test(text=text), pytest.raises(ConfigurationError, match="Invalid time"):
+            moment(text, NOW)
 
 
 @given(st.text(max_size=30))

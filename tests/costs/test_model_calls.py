@@ -11,9 +11,9 @@ from learning_instrument import semconv
 from learning_instrument.costs.model_calls import is_model_call, model_call
 
 
-@pytest.mark.parametrize(
-    ("attributes", "expected"),
-    [
+def test_model_calls_are_told_from_all_else(subtests):
+    """An agent's run repeats the tokens of its calls, and is none."""
+    for attributes, expected in [
         ({"gen_ai.operation.name": "chat"}, True),
         ({"gen_ai.operation.name": "text_completion"}, True),
         ({"gen_ai.operation.name": "generate_content"}, True),
@@ -28,11 +28,9 @@ from learning_instrument.costs.model_calls import is_model_call, model_call
         ({"gen_ai.operation.name": ("chat",)}, False),
         ({"openinference.span.kind": 5}, False),
         ({}, False),
-    ],
-)
-def test_model_calls_are_told_from_all_else(attributes, expected):
-    """An agent's run repeats the tokens of its calls, and is none."""
-    assert is_model_call(attributes) is expected
+    ]:
+        with subtests.test(attributes=attributes, expected=expected):
+            assert is_model_call(attributes) is expected
 
 
 def test_opentelemetrys_words_are_read():
@@ -107,20 +105,24 @@ def test_cost_on_the_span_is_reported(key):
     assert (call.cost, call.cost_source) == (0.125, "reported")
 
 
-@pytest.mark.parametrize("tokens", [-1, 1.5, True, "10", float("nan"), float("inf"), 10**18, (1,)])
-def test_counts_that_are_none_are_missing(tokens):
+def test_counts_that_are_none_are_missing(subtests):
     """An odd value takes nothing with it."""
-    call = model_call(span(1, None, {**usage(tokens=None), semconv.INPUT_TOKENS: tokens, semconv.OUTPUT_TOKENS: 5}))
+    for tokens in [-1, 1.5, True, "10", float("nan"), float("inf"), 10**18, (1,)]:
+        with subtests.test(tokens=tokens):
+            call = model_call(
+                span(1, None, {**usage(tokens=None), semconv.INPUT_TOKENS: tokens, semconv.OUTPUT_TOKENS: 5})
+            )
 
-    assert (call.input_tokens, call.output_tokens) == (None, 5)
+            assert (call.input_tokens, call.output_tokens) == (None, 5)
 
 
-@pytest.mark.parametrize("cost", [-0.1, True, "1", float("nan"), float("inf"), 1e12])
-def test_costs_that_are_none_are_missing(cost):
+def test_costs_that_are_none_are_missing(subtests):
     """Not 0, which would be a price."""
-    call = model_call(span(1, None, {**usage(), semconv.TOTAL_COST: cost}))
+    for cost in [-0.1, True, "1", float("nan"), float("inf"), 1e12]:
+        with subtests.test(cost=cost):
+            call = model_call(span(1, None, {**usage(), semconv.TOTAL_COST: cost}))
 
-    assert (call.cost, call.cost_source) == (None, "unpriced")
+            assert (call.cost, call.cost_source) == (None, "unpriced")
 
 
 def test_failed_call_has_the_class_of_its_error():

@@ -144,9 +144,9 @@ def test_unusable_file_of_the_environment_is_a_warning(database, monkeypatch, ca
     assert "/no/such.toml" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
+def test_prices_that_are_none_are_refused(tmp_path, subtests):
+    """Where the user gave them."""
+    for table in [
         {"m": 1},
         {"m": {}},
         {"m": {"input": -1}},
@@ -157,12 +157,9 @@ def test_unusable_file_of_the_environment_is_a_warning(database, monkeypatch, ca
         {"m": {"input": 1}, "date": "tomorrow"},
         {"m": {"input": 1}, "date": 5},
         "/no/such/file.toml",
-    ],
-)
-def test_prices_that_are_none_are_refused(table, tmp_path):
-    """Where the user gave them."""
-    with pytest.raises(ConfigurationError):
-        configure(tmp_path / "learning.db", prices=table)
+    ]:
+        with subtests.test(table=table), pytest.raises(ConfigurationError):
+            configure(tmp_path / "learning.db", prices=table)
 
 
 @given(

@@ -40,15 +40,26 @@ def test_class_or_function_is_itself(target):
     assert parse_target(target) is target
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["", "package", "package.module", ":Class", "package:", "a b:C", "a..b:C", "a:C:d", "a:C.", "a-b:C", 5, None],
-)
-def test_invalid_target_is_an_error_that_names_it(target):
-    with pytest.raises(ConfigurationError) as error:
-        parse_target(target)
+def test_invalid_target_is_an_error_that_names_it(subtests):
+    for target in [
+        "",
+        "package",
+        "package.module",
+        ":Class",
+        "package:",
+        "a b:C",
+        "a..b:C",
+        "a:C:d",
+        "a:C.",
+        "a-b:C",
+        5,
+        None,
+    ]:
+        with subtests.test(target=target):
+            with pytest.raises(ConfigurationError) as error:
+                parse_target(target)
 
-    assert repr(target) in str(error.value)
+            assert repr(target) in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["a:B,c:D", " a:B , c:D,", ",a:B,,c:D"])

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from learning_instrument.rollups.message_templates import mask, merge
 
 
-@pytest.mark.parametrize(
-    ("message", "template"),
-    [
+def test_what_varies_is_masked(subtests):
+    """And nothing else."""
+    for message, template in [
         ("took 12 ms, 3.5s, -1 and 1,234.56", "took <N> ms, <N>s, <N> and <N>"),
         ("worker-12 lost", "worker-<N> lost"),
         ("no such table: users", "no such table: users"),
@@ -40,11 +40,9 @@ from learning_instrument.rollups.message_templates import mask, merge
         ("ファイル /a/b.txt が見つかりません", "ファイル <PATH> が見つかりません"),
         ("", ""),
         (" \n ", ""),
-    ],
-)
-def test_what_varies_is_masked(message, template):
-    """And nothing else."""
-    assert mask(message) == template
+    ]:
+        with subtests.test(message=message, template=template):
+            assert mask(message) == template
 
 
 def test_long_messages_are_cut():
@@ -62,13 +60,12 @@ def test_any_text_has_a_template(message):
     assert mask(message) == template
 
 
-@pytest.mark.parametrize(
-    "piece", ["a-", "'a", "{'", "/a", "1,", "a.", "a@", '"\\', "-1", "x://", "0a", "{{'", "..", "“"]
-)
-def test_no_message_takes_long(piece):
+def test_no_message_takes_long(subtests):
     """A message has at most 1000 characters; none of these is a trap."""
-    for text in (piece * 500, "x" + piece * 499 + " ", piece * 400 + "\n"):
-        mask(text[:1000])  # the test's time-out is the assertion
+    for piece in ["a-", "'a", "{'", "/a", "1,", "a.", "a@", '"\\', "-1", "x://", "0a", "{{'", "..", "“"]:
+        with subtests.test(piece=piece):
+            for text in (piece * 500, "x" + piece * 499 + " ", piece * 400 + "\n"):
+                mask(text[:1000])  # the test's time-out is the assertion
 
 
 def test_alike_templates_become_one():

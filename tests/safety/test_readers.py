@@ -104,13 +104,14 @@ SOURCES = [
 ERRORS = [Exception, AttributeError, SystemExit, GeneratorExit, StopIteration, RecursionError]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_names_are_read_from_any_kind_of_object(source):
+def test_names_are_read_from_any_kind_of_object(subtests):
     """A missing name is None."""
-    read = reader_of(source)
+    for source in SOURCES:
+        with subtests.test(source=source):
+            read = reader_of(source)
 
-    assert read("repo") == "here"
-    assert read("no_such_name") is None
+            assert read("repo") == "here"
+            assert read("no_such_name") is None
 
 
 def test_class_is_read_by_its_attributes():
@@ -119,12 +120,11 @@ def test_class_is_read_by_its_attributes():
     assert attribute_reader_of(Data)("repo") == "here"
 
 
-@pytest.mark.parametrize(
-    "source", [None, "a", b"a", bytearray(), 1, 1.5, 1j, True, [], (), set(), frozenset(), object()]
-)
-def test_plain_values_have_no_fields(source):
+def test_plain_values_have_no_fields(subtests):
     """There is nothing to read from them."""
-    assert reader_of(source) is None
+    for source in [None, "a", b"a", bytearray(), 1, 1.5, 1j, True, [], (), set(), frozenset(), object()]:
+        with subtests.test(source=source):
+            assert reader_of(source) is None
 
 
 @pytest.mark.parametrize("source", [Counting(), CountingMapping()], ids=["attributes", "mapping"])
@@ -139,13 +139,14 @@ def test_each_name_is_read_once(source):
     assert source.reads == {"repo": 1, "absent": 1}
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_raising_properties_are_none(error):
+def test_raising_properties_are_none(subtests):
     """For any exception."""
-    source = refusing_properties(error)
+    for error in ERRORS:
+        with subtests.test(error=error):
+            source = refusing_properties(error)
 
-    assert {reader_of(source)(name) for name in NAMES} == {None}
-    assert {attribute_reader_of(source)(name) for name in NAMES} == {None}
+            assert {reader_of(source)(name) for name in NAMES} == {None}
+            assert {attribute_reader_of(source)(name) for name in NAMES} == {None}
 
 
 @pytest.mark.parametrize("source", [RefusingMapping(), RefusingDict(repo=1)], ids=lambda source: type(source).__name__)
@@ -175,12 +176,13 @@ def test_reading_never_fails(value, name):
         read_attribute(name)
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-def test_odd_objects_are_read(name):
+def test_odd_objects_are_read(subtests):
     """Each of them, expensive ones included."""
-    read = reader_of(ODDITIES[name]())
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            read = reader_of(ODDITIES[name]())
 
-    assert read is None or callable(read)
+            assert read is None or callable(read)
 
 
 def test_attribute_reader_remembers_no_values():
@@ -194,9 +196,9 @@ def test_attribute_reader_remembers_no_values():
     assert attribute_reader_of(None) is None
 
 
-@pytest.mark.parametrize(
-    ("cls", "expected"),
-    [
+def test_is_mapping(subtests):
+    """Dicts and registered mappings."""
+    for cls, expected in [
         (dict, True),
         (collections.OrderedDict, True),
         (collections.UserDict, True),
@@ -204,11 +206,9 @@ def test_attribute_reader_remembers_no_values():
         (EndlessMapping, True),
         (list, False),
         (Data, False),
-    ],
-)
-def test_is_mapping(cls, expected):
-    """Dicts and registered mappings."""
-    assert is_mapping(cls) is expected
+    ]:
+        with subtests.test(cls=cls, expected=expected):
+            assert is_mapping(cls) is expected
 
 
 def test_class_whose_metaclass_raises_is_not_a_mapping():
@@ -219,16 +219,18 @@ def test_class_whose_metaclass_raises_is_not_a_mapping():
 # Paths.
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_path_leads_through_any_kind_of_object(source):
+def test_path_leads_through_any_kind_of_object(subtests):
     """Each name may be an item or an attribute."""
-    assert read_path(reader_of({"a": types.SimpleNamespace(b=source)}), "a.b.repo", {}) == "here"
+    for source in SOURCES:
+        with subtests.test(source=source):
+            assert read_path(reader_of({"a": types.SimpleNamespace(b=source)}), "a.b.repo", {}) == "here"
 
 
-@pytest.mark.parametrize("path", ["x", "a.x", "a.b.x", "a.b.c.x", "", ".", "a..b", "a."])
-def test_path_to_nowhere_is_none(path):
+def test_path_to_nowhere_is_none(subtests):
     """Wherever it breaks off."""
-    assert read_path(reader_of({"a": {"b": {"c": 1}}}), path, {}) is None
+    for path in ["x", "a.x", "a.b.x", "a.b.c.x", "", ".", "a..b", "a."]:
+        with subtests.test(path=path):
+            assert read_path(reader_of({"a": {"b": {"c": 1}}}), path, {}) is None
 
 
 def test_paths_read_a_shared_object_once():

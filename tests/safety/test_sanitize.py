@@ -55,9 +55,9 @@ def parsed(value, limit=LIMIT):
 # exact()
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
+def test_exact_value_has_no_subclass(subtests):
+    """Enum members become values, Decimals floats, and no method of a subclass runs."""
+    for value, expected in [
         (Level.HIGH, "high"),
         (Level.TEN, 10),
         (Word.HELLO, "hello"),
@@ -69,15 +69,12 @@ def parsed(value, limit=LIMIT):
         (decimal.Decimal("1.5"), 1.5),
         (True, True),
         (None, None),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_exact_value_has_no_subclass(value, expected):
-    """Enum members become values, Decimals floats, and no method of a subclass runs."""
-    value = exact(value)
+    ]:
+        with subtests.test(value=value, expected=expected):
+            value = exact(value)
 
-    assert type(value) is type(expected)
-    assert value == expected
+            assert type(value) is type(expected)
+            assert value == expected
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, object(), b"a"], ids=lambda value: type(value).__name__)
@@ -148,20 +145,21 @@ def test_json_is_valid_and_fits(value, limit):
     assert type(json.loads(text, parse_constant=pytest.fail)) is dict
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-def test_json_of_odd_objects_is_valid_and_fits(name):
+def test_json_of_odd_objects_is_valid_and_fits(subtests):
     """Cyclic, deep, endless, huge and hostile ones."""
-    thing = ODDITIES[name]()
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
 
-    for value in (thing, [thing], {"key": thing}):
-        text = json_of({"value": value}, LIMIT)
-        assert len(text.encode()) <= LIMIT
-        json.loads(text, parse_constant=pytest.fail)
+            for value in (thing, [thing], {"key": thing}):
+                text = json_of({"value": value}, LIMIT)
+                assert len(text.encode()) <= LIMIT
+                json.loads(text, parse_constant=pytest.fail)
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
+def test_values_unknown_to_json_become_text(subtests):
+    """Of a foreign object only the class name."""
+    for value, expected in [
         (math.inf, "inf"),
         (math.nan, "nan"),
         (2**64, "an integer of 65 bits"),
@@ -176,14 +174,11 @@ def test_json_of_odd_objects_is_valid_and_fits(name):
         (types.MappingProxyType({"a": 1}), {"a": 1}),
         ("a\ud800", "a\ufffd"),
         ({1: "a", None: "b", (1,): "c"}, {"1": "a", "null": "b"}),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_values_unknown_to_json_become_text(value, expected):
-    """Of a foreign object only the class name."""
-    found = parsed(value)
+    ]:
+        with subtests.test(value=value, expected=expected):
+            found = parsed(value)
 
-    assert found == expected if type(expected) is not dict else expected.items() <= found.items()
+            assert found == expected if type(expected) is not dict else expected.items() <= found.items()
 
 
 def test_long_strings_are_cut_with_a_mark():
@@ -223,11 +218,12 @@ def test_head_comes_first():
     assert json_of({}, LIMIT) == "{}"
 
 
-@pytest.mark.parametrize("name", ["password", "apiKey", "OPENAI_API_KEY", "access-token", "Authorization", "a.pwd"])
-@pytest.mark.parametrize("value", ["hunter2", 7, ["a"], {"a": 1}, None], ids=repr)
-def test_value_under_a_secret_name_is_left_out(name, value):
+def test_value_under_a_secret_name_is_left_out(subtests):
     """Of any shape and depth."""
-    assert parsed({"deep": [{name: value, "other": 1}]}) == {"deep": [{name: MARKER, "other": 1}]}
+    for name in ["password", "apiKey", "OPENAI_API_KEY", "access-token", "Authorization", "a.pwd"]:
+        for value in ["hunter2", 7, ["a"], {"a": 1}, None]:
+            with subtests.test(name=name, value=value):
+                assert parsed({"deep": [{name: value, "other": 1}]}) == {"deep": [{name: MARKER, "other": 1}]}
 
 
 def test_secrets_in_strings_are_redacted():
@@ -270,10 +266,11 @@ def test_type_name_runs_no_code_of_a_metaclass():
     assert type_name(meta("Own", (), {})) == "Own"
 
 
-@pytest.mark.parametrize("name", EXCEPTIONS)
-def test_message_of_every_exception_is_text(name):
+def test_message_of_every_exception_is_text(subtests):
     """An exact string, empty where ``__str__`` fails."""
-    assert type(message_of(EXCEPTIONS[name]())) is str
+    for name in EXCEPTIONS:
+        with subtests.test(name=name):
+            assert type(message_of(EXCEPTIONS[name]())) is str
 
 
 def test_message_is_the_str_of_an_exception():

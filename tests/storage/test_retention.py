@@ -37,9 +37,9 @@ def kept(connection):
     ]
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
+def test_sizes_are_bytes_or_text(subtests):
+    """With the units people write."""
+    for size, expected in [
         (1, 1),
         (4096, 4096),
         ("10", 10),
@@ -48,18 +48,16 @@ def kept(connection):
         ("2kb", 2000),
         ("1TB", 10**12),
         ("7B", 7),
-    ],
-)
-def test_sizes_are_bytes_or_text(size, expected):
-    """With the units people write."""
-    assert retention(None, size) == Limits(max_bytes=expected)
+    ]:
+        with subtests.test(size=size, expected=expected):
+            assert retention(None, size) == Limits(max_bytes=expected)
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 1.5, "", "MB", "-1MB", "0GB", "1 PB", "many", b"1MB"])
-def test_sizes_that_are_none_are_refused(size):
+def test_sizes_that_are_none_are_refused(subtests):
     """The message has the value."""
-    with pytest.raises(ConfigurationError, match="max_size"):
-        retention(None, size)
+    for size in [0, -1, True, 1.5, "", "MB", "-1MB", "0GB", "1 PB", "many", b"1MB"]:
+        with subtests.test(size=size), pytest.raises(ConfigurationError, match="max_size"):
+            retention(None, size)
 
 
 @pytest.mark.parametrize("days", [0, -1, "7", float("nan")])
