@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import gc
 import inspect
+import itertools
 import logging
 import os
 import random
@@ -403,26 +404,30 @@ def raising(error):
 # Odd objects.
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-def test_odd_objects_make_no_difference(archive, name):
+def test_odd_objects_make_no_difference(archive, subtests):
     """For any task and result, the result is the same object, and one row is stored."""
-    thing = ODDITIES[name]()
-    fields = dict.fromkeys(NAMES, thing)
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
+            fields = dict.fromkeys(NAMES, thing)
 
-    for kind in KINDS:
-        assert_no_difference(archive, kind, returning(thing), (thing,))
-        assert_no_difference(archive, kind, returning(types.SimpleNamespace(**fields)), (fields,))
-        assert_no_difference(archive, kind, returning({"error": {"k": [thing]}}), ({"metadata": {"k": [thing]}},))
+            for kind in KINDS:
+                assert_no_difference(archive, kind, returning(thing), (thing,))
+                assert_no_difference(archive, kind, returning(types.SimpleNamespace(**fields)), (fields,))
+                assert_no_difference(
+                    archive, kind, returning({"error": {"k": [thing]}}), ({"metadata": {"k": [thing]}},)
+                )
 
 
-@pytest.mark.parametrize("name", EXCEPTIONS)
-def test_exceptions_make_no_difference(archive, name):
+def test_exceptions_make_no_difference(archive, subtests):
     """Any exception is the same object with the same traceback, and one row is stored."""
-    error = EXCEPTIONS[name]()
+    for name in EXCEPTIONS:
+        with subtests.test(name=name):
+            error = EXCEPTIONS[name]()
 
-    for kind in KINDS:
-        if kind is not returns_asyncio_task or name not in NOT_FOR_ASYNCIO:
-            assert_no_difference(archive, kind, raising(error), own=error)
+            for kind in KINDS:
+                if kind is not returns_asyncio_task or name not in NOT_FOR_ASYNCIO:
+                    assert_no_difference(archive, kind, raising(error), own=error)
 
 
 # Arguments.
@@ -470,42 +475,46 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-def test_callables_that_raise_make_no_difference(archive, refusal):
+def test_callables_that_raise_make_no_difference(archive, subtests):
     """Hooks, ``success_when`` and ``fields`` may raise what they like: the execution is recorded without them."""
-    refuse = REFUSALS[refusal]
-    fields = {"fields": dict.fromkeys(["task_type", "metadata", "success", "error_message"], refuse)}
+    for refusal in REFUSALS:
+        with subtests.test(refusal=refusal):
+            refuse = REFUSALS[refusal]
+            fields = {"fields": dict.fromkeys(["task_type", "metadata", "success", "error_message"], refuse)}
 
-    for kind in KINDS:
-        for options in ({"request_hook": refuse}, {"response_hook": refuse}, {"success_when": refuse}, fields):
-            assert_no_difference(archive, kind, returning({"status": "ok"}), **options)
-            assert_no_difference(archive, kind, raising(error := ValueError()), own=error, **options)
+            for kind in KINDS:
+                for options in ({"request_hook": refuse}, {"response_hook": refuse}, {"success_when": refuse}, fields):
+                    assert_no_difference(archive, kind, returning({"status": "ok"}), **options)
+                    assert_no_difference(archive, kind, raising(error := ValueError()), own=error, **options)
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-def test_callables_that_answer_odd_objects_make_no_difference(archive, name):
+def test_callables_that_answer_odd_objects_make_no_difference(archive, subtests):
     """``success_when`` and ``fields`` may answer anything at all, and a path may lead to it."""
-    thing = ODDITIES[name]()
     columns = ["task_type", "task_description", "actual_cost", "metadata", "success", "error_message", "pool_type"]
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
+            for options in (
+                {"success_when": returning(thing)},
+                {"fields": dict.fromkeys(columns, lambda *_, thing=thing: thing)},
+                {"fields": dict.fromkeys(columns, "a.b")},
+            ):
+                assert_no_difference(archive, method, returning({"a": {"b": thing}}), ({"a": thing},), **options)
 
-    for options in (
-        {"success_when": lambda result: thing},
-        {"fields": dict.fromkeys(columns, lambda instance, task, result: thing)},
-        {"fields": dict.fromkeys(columns, "a.b")},
-    ):
-        assert_no_difference(archive, method, returning({"a": {"b": thing}}), ({"a": thing},), **options)
 
-
-@pytest.mark.parametrize("name", ODDITIES)
-def test_odd_objects_said_by_the_task_itself_make_no_difference(archive, name):
+def test_odd_objects_said_by_the_task_itself_make_no_difference(archive, subtests):
     """``current_execution().set()`` takes anything."""
-    thing = ODDITIES[name]()
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
 
-    def act(task):
-        current_execution().set(task_type=thing, metadata=thing, success=thing, error_message=thing, no_column=thing)
-        return thing
+            def act(task, thing=thing):
+                current_execution().set(
+                    task_type=thing, metadata=thing, success=thing, error_message=thing, no_column=thing
+                )
+                return thing
 
-    assert_no_difference(archive, function, act)
+            assert_no_difference(archive, function, act)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -520,29 +529,33 @@ def test_a_database_callable_that_raises_leaves_the_call_alone(caplog, refusal):
     assert len(caplog.records) <= 1
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-def test_a_database_callable_that_answers_no_database_leaves_the_call_alone(name):
+def test_a_database_callable_that_answers_no_database_leaves_the_call_alone(subtests):
     """What is no LearningDatabase is not recorded into."""
-    thing = ODDITIES[name]()
+    for name in ODDITIES:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
 
-    for kind in KINDS:
-        decorate = record_execution(learning_db=lambda instance: thing)
-        assert observe(kind, returning(thing), decorate, (thing,)) == observe(kind, returning(thing), args=(thing,))
+            for kind in KINDS:
+                decorate = record_execution(learning_db=returning(thing))
+                assert observe(kind, returning(thing), decorate, (thing,)) == observe(
+                    kind, returning(thing), args=(thing,)
+                )
 
 
-@pytest.mark.parametrize("name", [name for name in ODDITIES if "raise" in name or "class" in name])
-def test_odd_pools_make_no_difference(archive, name):
+def test_odd_pools_make_no_difference(archive, subtests):
     """The pool itself may be of a class that misbehaves."""
-    thing = ODDITIES[name]()
-    if issubclass(type(thing), type):
-        return
-    execute_task = record_execution(learning_db=archive)(lambda self, task: task).__get__(thing, type(thing))
-    before = archive.count()
+    for name in [name for name in ODDITIES if "raise" in name or "class" in name]:
+        with subtests.test(name=name):
+            thing = ODDITIES[name]()
+            if issubclass(type(thing), type):
+                continue
+            execute_task = record_execution(learning_db=archive)(lambda self, task: task).__get__(thing, type(thing))
+            before = archive.count()
 
-    result = execute_task("task")
+            result = execute_task("task")
 
-    assert result == "task"
-    assert archive.count() == before + 1
+            assert result == "task"
+            assert archive.count() == before + 1
 
 
 def test_a_log_handler_that_fails_makes_no_difference(archive):
@@ -1304,17 +1317,16 @@ class Thing:
     """An object that can be watched."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("fails", [False, True])
-def test_task_and_result_are_freed_as_they_are_without_us(archive, kind, fails):
+def test_task_and_result_are_freed_as_they_are_without_us(archive, subtests):
     """Nothing of ours keeps them, not even until the next garbage collection."""
 
-    def act(task):
-        if fails:
-            raise ValueError
+    def succeed(task):
         return Thing()
 
-    def survivors(decorate):
+    def fail(task):
+        raise ValueError
+
+    def survivors(kind, act, decorate):
         task = Thing()
         watched = [weakref.ref(task)]
         execute_task = kind(act, decorate)
@@ -1323,11 +1335,16 @@ def test_task_and_result_are_freed_as_they_are_without_us(archive, kind, fails):
         task = None
         return sum(ref() is not None for ref in watched)
 
-    survivors(record_execution(learning_db=archive))
+    cases = list(itertools.product(KINDS, [succeed, fail]))
+    for kind, act in cases:
+        survivors(kind, act, record_execution(learning_db=archive))
     gc.collect()
     gc.disable()
     try:
-        assert survivors(record_execution(learning_db=archive)) == survivors(as_it_is)
+        for kind, act in cases:
+            with subtests.test(f"{kind.__name__}, {act.__name__}"):
+                ours = survivors(kind, act, record_execution(learning_db=archive))
+                assert ours == survivors(kind, act, as_it_is)
     finally:
         gc.enable()
 
