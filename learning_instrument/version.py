@@ -1,16 +1,6 @@
-"""The installed version of this package."""
+"""The version of this package; the build reads it from here.
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+A literal: ``importlib.metadata`` takes 2 ms, a tenth of the whole import of ``record_execution``.
+"""
 
-
-def _installed_version() -> str:
-    try:
-        return version("learning_instrument")
-    except PackageNotFoundError:  # run from a source tree
-        return "0"
-
-
-# Read at import, not in the first execution: the call imports modules, and a child forked while another thread imports
-# would wait for that import forever.
-__version__: Final = _installed_version()
+__version__ = "0.1.0"
