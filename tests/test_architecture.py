@@ -110,13 +110,14 @@ def test_every_room_is_in_the_table():
     assert len([entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]) <= 30
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_imports_are_those_of_the_table(room):
+def test_imports_are_those_of_the_table(subtests):
     """No more, none left over in the table, and none of a room below."""
-    above = list(MAY_IMPORT)[: list(MAY_IMPORT).index(room)]
+    for room in MAY_IMPORT:
+        with subtests.test(room=room):
+            above = list(MAY_IMPORT)[: list(MAY_IMPORT).index(room)]
 
-    assert rooms_imported_by(room) == set(MAY_IMPORT[room].split())
-    assert rooms_imported_by(room) <= set(above)
+            assert rooms_imported_by(room) == set(MAY_IMPORT[room].split())
+            assert rooms_imported_by(room) <= set(above)
 
 
 def test_there_is_no_circle_among_files():
@@ -128,18 +129,21 @@ def test_there_is_no_circle_among_files():
         waiting = {file: imported for file, imported in waiting.items() if file not in ready}
 
 
-@pytest.mark.parametrize("package", ONLY_IN)
-def test_packages_of_others_stay_in_their_rooms(package):
+def test_packages_of_others_stay_in_their_rooms(subtests):
     """What runs inside tasks knows neither SDK nor SQLite."""
-    users = {
-        file.as_posix()
-        for file in FILES
-        if any(name == package or name.startswith(f"{package}.") for name in others(file))
-    }
-    allowed = ONLY_IN[package].split()
+    for package in ONLY_IN:
+        with subtests.test(package=package):
+            users = {
+                file.as_posix()
+                for file in FILES
+                if any(name == package or name.startswith(f"{package}.") for name in others(file))
+            }
+            allowed = ONLY_IN[package].split()
 
-    assert {user for user in users if user not in allowed and user.split("/")[0] not in allowed} == set()
-    assert {place for place in allowed if not any(f"{user}/".startswith(f"{place}/") for user in users)} == set()
+            assert {user for user in users if user not in allowed and user.split("/")[0] not in allowed} == set()
+            assert {
+                place for place in allowed if not any(f"{user}/".startswith(f"{place}/") for user in users)
+            } == set()
 
 
 def test_two_files_open_sqlite():

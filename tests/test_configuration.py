@@ -80,9 +80,9 @@ def test_another_database_is_refused_until_shutdown(tmp_path):
     assert configure(tmp_path / "second.db").path == str(tmp_path / "second.db")
 
 
-@pytest.mark.parametrize(
-    ("keywords", "named"),
-    [
+def test_invalid_argument_is_refused(subtests):
+    """Nothing is set up."""
+    for keywords, named in [
         ({"database": 5}, "5"),
         ({"database": ""}, "expected the path of a file"),
         ({"database": ":memory:"}, "memory"),
@@ -94,14 +94,12 @@ def test_another_database_is_refused_until_shutdown(tmp_path):
         ({"max_size": True}, "max_size"),
         ({"tracer_provider": object()}, r"Invalid tracer_provider .*get_tracer\(\)"),
         ({"meter_provider": "prometheus"}, "Invalid meter_provider 'prometheus'"),
-    ],
-)
-def test_invalid_argument_is_refused(keywords, named):
-    """Nothing is set up."""
-    with pytest.raises(ConfigurationError, match=named):
-        configure(**keywords)
+    ]:
+        with subtests.test(keywords=keywords, named=named):
+            with pytest.raises(ConfigurationError, match=named):
+                configure(**keywords)
 
-    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+            assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def test_invalid_environment_is_refused(monkeypatch):

@@ -113,11 +113,11 @@ def test_home_is_found(monkeypatch, tmp_path):
     assert LearningDatabase("~/learning.db").path == str(tmp_path / "learning.db")
 
 
-@pytest.mark.parametrize("path", ["", ":memory:", ":memory:?x", None, 5, object()])
-def test_path_that_is_none_is_refused(path):
+def test_path_that_is_none_is_refused(subtests):
     """Where it is given."""
-    with pytest.raises(ConfigurationError, match="database_path"):
-        LearningDatabase(path)
+    for path in ["", ":memory:", ":memory:?x", None, 5, object()]:
+        with subtests.test(path=path), pytest.raises(ConfigurationError, match="database_path"):
+            LearningDatabase(path)
 
 
 @pytest.mark.parametrize("ask", ["open", "query", "enter"])

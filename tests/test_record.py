@@ -194,21 +194,19 @@ def test_given_marks_are_kept():
     assert ExecutionRecord(task_type="x", defaulted=("repo",)).defaulted == ("repo",)
 
 
-@pytest.mark.parametrize(
-    ("given_values", "success", "outcome"),
-    [
+def test_success_and_outcome_imply_each_other(subtests):
+    """One of them is enough."""
+    for given_values, success, outcome in [
         ({}, True, Outcome.SUCCEEDED),
         ({"success": False}, False, Outcome.FAILED),
         ({"success": True}, True, Outcome.SUCCEEDED),
         ({"outcome": Outcome.TIMEOUT}, False, Outcome.TIMEOUT),
         ({"outcome": Outcome.SUCCEEDED}, True, Outcome.SUCCEEDED),
-    ],
-)
-def test_success_and_outcome_imply_each_other(given_values, success, outcome):
-    """One of them is enough."""
-    record = ExecutionRecord(task_type="x", **given_values)
+    ]:
+        with subtests.test(given_values=given_values, success=success, outcome=outcome):
+            record = ExecutionRecord(task_type="x", **given_values)
 
-    assert (record.success, record.outcome) == (success, outcome)
+            assert (record.success, record.outcome) == (success, outcome)
 
 
 def test_each_record_is_an_execution_of_its_own():
@@ -223,15 +221,21 @@ def test_each_record_is_an_execution_of_its_own():
 # Prediction error.
 
 
-@pytest.mark.parametrize(
-    ("estimate", "actual", "absolute", "percent"),
-    [(0.2, 0.3, 0.1, 50.0), (0.3, 0.2, 0.1, 100 / 3), (0.2, 0.2, 0.0, 0.0), (0.0, 0.2, 0.2, 0.0), (0.0, 0.0, 0.0, 0.0)],
-)
-def test_prediction_error(estimate, actual, absolute, percent):
+def test_prediction_error(subtests):
     """In dollars, and in percent of the estimate; 0.0 where that is 0."""
-    error = ExecutionRecord(task_type="x", cost_estimate=estimate, actual_cost=actual).calculate_prediction_error()
+    for estimate, actual, absolute, percent in [
+        (0.2, 0.3, 0.1, 50.0),
+        (0.3, 0.2, 0.1, 100 / 3),
+        (0.2, 0.2, 0.0, 0.0),
+        (0.0, 0.2, 0.2, 0.0),
+        (0.0, 0.0, 0.0, 0.0),
+    ]:
+        with subtests.test(estimate=estimate, actual=actual, absolute=absolute, percent=percent):
+            error = ExecutionRecord(
+                task_type="x", cost_estimate=estimate, actual_cost=actual
+            ).calculate_prediction_error()
 
-    assert error == {"cost_error_abs": pytest.approx(absolute), "cost_error_pct": pytest.approx(percent)}
+            assert error == {"cost_error_abs": pytest.approx(absolute), "cost_error_pct": pytest.approx(percent)}
 
 
 @given(records)

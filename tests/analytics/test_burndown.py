@@ -119,11 +119,11 @@ def test_selection_says_whose_budget_it_is(database):
     assert answer.spent_usd == 5.0
 
 
-@pytest.mark.parametrize("amount", [0, -1.0, math.nan, math.inf, "10", None])
-def test_amount_that_is_none_is_refused(database, amount):
+def test_amount_that_is_none_is_refused(database, subtests):
     """In words."""
-    with pytest.raises(ConfigurationError, match="amount_usd"):
-        burn_down(database, amount)
+    for amount in [0, -1.0, math.nan, math.inf, "10", None]:
+        with subtests.test(amount=amount), pytest.raises(ConfigurationError, match="amount_usd"):
+            burn_down(database, amount)
 
 
 def test_unknown_period_is_refused(database):

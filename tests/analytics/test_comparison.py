@@ -244,18 +244,18 @@ def test_versions_can_be_written():
     assert side("model.version=a=b..c") == Version("model.version", "a=b..c")
 
 
-@pytest.mark.parametrize("text", ["", "..", "yesterday", "=1", "2026-13-01..", "2026-11-08..2026-11-01"])
-def test_texts_that_name_no_side_are_refused(text):
+def test_texts_that_name_no_side_are_refused(subtests):
     """In one line."""
-    with pytest.raises(ConfigurationError):
-        side(text)
+    for text in ["", "..", "yesterday", "=1", "2026-13-01..", "2026-11-08..2026-11-01"]:
+        with subtests.test(text=text), pytest.raises(ConfigurationError):
+            side(text)
 
 
-@pytest.mark.parametrize(("success", "ratio"), [(-0.1, 1.1), (2, 1.1), (0.1, 0.9), (0.1, float("nan"))])
-def test_gates_that_are_none_are_refused(success, ratio):
+def test_gates_that_are_none_are_refused(subtests):
     """The ratio is at least 1."""
-    with pytest.raises(ConfigurationError, match="Gate"):
-        Gate(success, ratio)
+    for success, ratio in [(-0.1, 1.1), (2, 1.1), (0.1, 0.9), (0.1, float("nan"))]:
+        with subtests.test(success=success, ratio=ratio), pytest.raises(ConfigurationError, match="Gate"):
+            Gate(success, ratio)
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])

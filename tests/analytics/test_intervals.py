@@ -62,8 +62,8 @@ def test_impossible_counts_are_refused(successes, trials):
         wilson(successes, trials)
 
 
-@pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, float("nan")])
-def test_confidence_is_between_0_and_1(confidence):
+def test_confidence_is_between_0_and_1(subtests):
     """95 is not 0.95."""
-    with pytest.raises(ConfigurationError, match=r"such as 0\.95"):
-        wilson(1, 2, confidence)
+    for confidence in [0, 1, 95, -0.5, float("nan")]:
+        with subtests.test(confidence=confidence), pytest.raises(ConfigurationError, match=r"such as 0\.95"):
+            wilson(1, 2, confidence)

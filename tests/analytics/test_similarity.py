@@ -115,16 +115,18 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("description", HOSTILE)
-def test_hostile_descriptions_break_nothing(database, store, description):
+def test_hostile_descriptions_break_nothing(database, store, subtests):
     """Operators, quotes, what is no text in any language."""
-    database.append([task("fix the login page"), task(description.encode(errors="replace").decode())])
+    stored = [description.encode(errors="replace").decode() for description in HOSTILE]
+    database.append([task("fix the login page"), *map(task, stored)])
     index_all(store)
     database.append([task("above the mark")])
 
-    similar_executions(database, description, threshold=0.0)
+    for description in HOSTILE:
+        with subtests.test(description=description):
+            similar_executions(database, description, threshold=0.0)
 
-    assert len(database.query("SELECT * FROM executions")) == 3
+            assert len(database.query("SELECT * FROM executions")) == len(HOSTILE) + 2
 
 
 WORDS = (
@@ -198,14 +200,18 @@ def test_vectors_that_do_not_fit_are_refused(database, embed):
         similar_executions(database, "fix it", embed=embed)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"limit": 0}, {"limit": True}, {"limit": 1.5}, {"threshold": 1.1}, {"threshold": math.nan}, {"threshold": "0.5"}],
-)
-def test_arguments_of_no_use_are_refused(database, wrong):
+def test_arguments_of_no_use_are_refused(database, subtests):
     """With the value."""
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        similar_executions(database, "fix it", **wrong)
+    for wrong in [
+        {"limit": 0},
+        {"limit": True},
+        {"limit": 1.5},
+        {"threshold": 1.1},
+        {"threshold": math.nan},
+        {"threshold": "0.5"},
+    ]:
+        with subtests.test(wrong=wrong), pytest.raises(ConfigurationError, match=next(iter(wrong))):
+            similar_executions(database, "fix it", **wrong)
 
 
 def test_description_is_text(database):

@@ -83,12 +83,13 @@ def test_what_nobody_reported_is_in_no_figure(database):
         assert (row["cost_usd"], row["cost_per_success_usd"]) == (2.0, 2.0)
 
 
-@pytest.mark.parametrize("days_back", [0, -1, math.nan, math.inf, "7"])
-def test_days_that_are_none_are_refused(database, days_back):
+def test_days_that_are_none_are_refused(database, subtests):
     """In words."""
-    for ask in (database.get_tier_performance, database.get_pool_performance):
-        with pytest.raises(ConfigurationError, match="days_back"):
-            ask(days_back=days_back)
+    for days_back in [0, -1, math.nan, math.inf, "7"]:
+        with subtests.test(days_back=days_back):
+            for ask in (database.get_tier_performance, database.get_pool_performance):
+                with pytest.raises(ConfigurationError, match="days_back"):
+                    ask(days_back=days_back)
 
 
 @settings(max_examples=25)
@@ -141,13 +142,11 @@ def test_ten_patterns_are_enough(database):
     assert len(database.get_solution_patterns(limit=50)) == 12
 
 
-@pytest.mark.parametrize(
-    "options", [{"min_usage": 0}, {"limit": 0}, {"limit": True}, {"min_usage": 2.5}, {"limit": "1"}]
-)
-def test_numbers_that_are_none_are_refused(database, options):
+def test_numbers_that_are_none_are_refused(database, subtests):
     """In words."""
-    with pytest.raises(ConfigurationError, match=next(iter(options))):
-        database.get_solution_patterns(**options)
+    for options in [{"min_usage": 0}, {"limit": 0}, {"limit": True}, {"min_usage": 2.5}, {"limit": "1"}]:
+        with subtests.test(options=options), pytest.raises(ConfigurationError, match=next(iter(options))):
+            database.get_solution_patterns(**options)
 
 
 def test_similar_executions_come_as_rows(database):

@@ -80,21 +80,19 @@ KINDS = (coroutine_function, generator_function, async_generator_function, plain
 # What does not change.
 
 
-@pytest.mark.parametrize("function", KINDS)
-@pytest.mark.parametrize(
-    "question",
-    [
-        inspect.iscoroutinefunction,
-        inspect.isgeneratorfunction,
-        inspect.isasyncgenfunction,
-        inspect.isfunction,
-        inspect.isroutine,
-        callable,
-    ],
-)
-def test_kind_of_function_stays(function, question):
+def test_kind_of_function_stays(subtests):
     """``inspect`` says of a decorated function what it says of the function."""
-    assert question(record_execution(function)) == question(function)
+    for function in KINDS:
+        for question in [
+            inspect.iscoroutinefunction,
+            inspect.isgeneratorfunction,
+            inspect.isasyncgenfunction,
+            inspect.isfunction,
+            inspect.isroutine,
+            callable,
+        ]:
+            with subtests.test(function=function, question=question):
+                assert question(record_execution(function)) == question(function)
 
 
 def test_signature_names_and_type_hints_stay():
@@ -226,14 +224,15 @@ def test_function_pickles_by_its_name(protocol):
     assert pickle.loads(pickle.dumps(module_function, protocol)) is module_function
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("of", [Owner, Owner()], ids=["class", "instance"])
-def test_methods_pickle(name, of):
+def test_methods_pickle(subtests):
     """Bound methods pickle with their instance, as undecorated ones do."""
-    restored = pickle.loads(pickle.dumps(getattr(of, name)))
+    for name in METHODS:
+        for of in [Owner, Owner()]:
+            with subtests.test(name=name, of=of):
+                restored = pickle.loads(pickle.dumps(getattr(of, name)))
 
-    args = (Owner(), "t") if name == "method" and of is Owner else ("t",)
-    assert restored(*args) == getattr(of, name)(*args)
+                args = (Owner(), "t") if name == "method" and of is Owner else ("t",)
+                assert restored(*args) == getattr(of, name)(*args)
 
 
 def test_method_of_a_nested_class_pickles():
@@ -528,9 +527,9 @@ def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
     assert (row["task_description"], row["solution_summary"], row["estimated_tokens"]) == ("", None, 3)
 
 
-@pytest.mark.parametrize(
-    ("keywords", "named"),
-    [
+def test_invalid_argument_is_refused_when_decorating(subtests):
+    """The message names the argument and its value."""
+    for keywords, named in [
         ({"task": "job"}, "job"),
         ({"pool_type": 5}, "pool_type"),
         ({"success_when": "yes"}, "yes"),
@@ -542,12 +541,9 @@ def test_content_can_be_kept_out(configured, rows, monkeypatch, by):
         ({"learning_db": "learning.db"}, "learning_db"),
         ({"tracer_provider": "otlp"}, "Invalid tracer_provider 'otlp'"),
         ({"meter_provider": MeterProvider}, r"get_meter\(\)"),
-    ],
-)
-def test_invalid_argument_is_refused_when_decorating(keywords, named):
-    """The message names the argument and its value."""
-    with pytest.raises(ConfigurationError, match=named):
-        record_execution(**keywords)(plain_function)
+    ]:
+        with subtests.test(keywords=keywords, named=named), pytest.raises(ConfigurationError, match=named):
+            record_execution(**keywords)(plain_function)
 
 
 def test_object_that_is_not_callable_is_refused():

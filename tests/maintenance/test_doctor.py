@@ -63,9 +63,9 @@ def test_environment_that_keeps_things_out(found, environment, check, severity):
     assert found(environment)[check].severity is severity
 
 
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
+def test_exporter_that_ends_all_instrumentation(monkeypatch, subtests):
+    """Where a distribution reads the variables."""
+    for chosen, expected in [
         ({}, []),
         ({"OTEL_TRACES_EXPORTER": "learning_sqlite"}, []),
         ({"OTEL_TRACES_EXPORTER": "none"}, []),
@@ -74,16 +74,14 @@ def test_environment_that_keeps_things_out(found, environment, check, severity):
         ({"OTEL_TRACES_EXPORTER": "learning_sqlite,"}, ["''"]),
         ({"OTEL_METRICS_EXPORTER": "nope", "OTEL_LOGS_EXPORTER": "nope"}, ["'nope'", "'nope'"]),
         ({"OTEL_TRACES_EXPORTER": "nope", "OTEL_CONFIG_FILE": "otel.yaml"}, []),
-    ],
-)
-def test_exporter_that_ends_all_instrumentation(monkeypatch, chosen, expected):
-    """Where a distribution reads the variables."""
-    monkeypatch.setattr(environment, "_has_configurator", lambda: True)
+    ]:
+        with subtests.test(chosen=chosen, expected=expected):
+            monkeypatch.setattr(environment, "_has_configurator", lambda: True)
 
-    findings = [finding for finding in environment.examine_environment(chosen) if finding.check == "exporters"]
+            findings = [finding for finding in environment.examine_environment(chosen) if finding.check == "exporters"]
 
-    assert [finding.severity for finding in findings] == [Severity.ERROR] * len(expected)
-    assert all(name in finding.what for name, finding in zip(expected, findings, strict=True))
+            assert [finding.severity for finding in findings] == [Severity.ERROR] * len(expected)
+            assert all(name in finding.what for name, finding in zip(expected, findings, strict=True))
 
 
 def test_source_tree_that_is_not_installed(tmp_path):
@@ -216,14 +214,18 @@ def test_empty_and_silent_databases(database):
     assert "more than 7 days ago" in {f.check: f for f in examine(database.path, {})}["no executions"].what
 
 
-@pytest.mark.parametrize(
-    ("folder", "expected"),
-    [("/data/x", "nfs4"), ("/data", "nfs4"), ("/database", "ext4"), ("/data/local/y", "xfs"), ("/", "ext4")],
-)
-def test_file_system_is_that_of_the_innermost_mount(folder, expected):
-    mounts = [("/", "rootfs"), ("/", "ext4"), ("/data", "nfs4"), ("/data/local", "xfs")]
+def test_file_system_is_that_of_the_innermost_mount(subtests):
+    for folder, expected in [
+        ("/data/x", "nfs4"),
+        ("/data", "nfs4"),
+        ("/database", "ext4"),
+        ("/data/local/y", "xfs"),
+        ("/", "ext4"),
+    ]:
+        with subtests.test(folder=folder, expected=expected):
+            mounts = [("/", "rootfs"), ("/", "ext4"), ("/data", "nfs4"), ("/data/local", "xfs")]
 
-    assert location.file_system_of(folder, mounts) == expected
+            assert location.file_system_of(folder, mounts) == expected
 
 
 def test_network_file_system_is_an_error(found, database, monkeypatch):

@@ -181,9 +181,9 @@ def test_iterator_of_tasks_is_left_to_the_pool(learning_db, decorate):
     assert execute_batch(iter(TASKS)) == 3
 
 
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
+def test_results_find_their_tasks(subtests):
+    """By id, else by position where there are as many; a result that is no collection is everybody's."""
+    for result, expected in [
         ([1, 2, 3], [1, 2, 3]),
         ([{"task_id": "t-2"}, {"task_id": "t-0"}], ["t-0", None, "t-2"]),
         ({"t-2": {"a": 1}, "t-0": {"a": 2}}, [{"a": 2}, None, {"a": 1}]),
@@ -191,20 +191,18 @@ def test_iterator_of_tasks_is_left_to_the_pool(learning_db, decorate):
         ([{"renumbered": 1}], [None, None, None]),
         (None, ["all", "all", "all"]),
         ({"status": "completed"}, ["all", "all", "all"]),
-    ],
-)
-def test_results_find_their_tasks(result, expected):
-    """By id, else by position where there are as many; a result that is no collection is everybody's."""
-    matched = match_results(TASKS, result)
+    ]:
+        with subtests.test(result=result, expected=expected):
+            matched = match_results(TASKS, result)
 
-    assert [task for task, _ in matched] == TASKS
-    for (_, item), want in zip(matched, expected, strict=True):
-        if want is None:
-            assert item["error"] == "no result returned"
-        elif want == "all":
-            assert item is result
-        else:
-            assert item == want or item["task_id"] == want
+            assert [task for task, _ in matched] == TASKS
+            for (_, item), want in zip(matched, expected, strict=True):
+                if want is None:
+                    assert item["error"] == "no result returned"
+                elif want == "all":
+                    assert item is result
+                else:
+                    assert item == want or item["task_id"] == want
 
 
 def test_results_find_their_tasks_by_worker():

@@ -12,7 +12,6 @@ import uuid
 from typing import NamedTuple
 
 import pydantic
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import exceptions, made, refusing, refusing_properties, results, tasks, texts
@@ -95,27 +94,31 @@ TASKS = [FIELDS, collections.UserDict(FIELDS), types.MappingProxyType(FIELDS), t
 # The field mapping.
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
-def test_fields_are_found_in_any_kind_of_object(task):
+def test_fields_are_found_in_any_kind_of_object(subtests):
     """Items of mappings, attributes of everything else."""
-    captured = Captured(task)
+    for task in TASKS:
+        with subtests.test(task=task):
+            captured = Captured(task)
 
-    assert captured["task_type"] == "review"
-    assert captured["task_description"] == "abc"
-    assert captured["estimated_tokens"] == 2
-    assert captured["repo"] == "here"
-    assert captured["complexity_score"] == 7
-    assert not {"task_type", "task_description", "estimated_tokens", "repo", "complexity_score"} & {*captured.defaulted}
+            assert captured["task_type"] == "review"
+            assert captured["task_description"] == "abc"
+            assert captured["estimated_tokens"] == 2
+            assert captured["repo"] == "here"
+            assert captured["complexity_score"] == 7
+            assert not {"task_type", "task_description", "estimated_tokens", "repo", "complexity_score"} & {
+                *captured.defaulted
+            }
 
 
-@pytest.mark.parametrize("task", [None, "text", 5, [], object()], ids=lambda task: type(task).__name__)
-def test_task_without_fields_leaves_stand_ins(task):
+def test_task_without_fields_leaves_stand_ins(subtests):
     """All of them marked, and a new id."""
-    captured = Captured(task)
+    for task in [None, "text", 5, [], object()]:
+        with subtests.test(task=task):
+            captured = Captured(task)
 
-    assert captured.defaulted == tuple(column for _, column in MARKED)
-    assert uuid.UUID(captured["task_id"]).version == 4
-    assert captured.metadata == {}
+            assert captured.defaulted == tuple(column for _, column in MARKED)
+            assert uuid.UUID(captured["task_id"]).version == 4
+            assert captured.metadata == {}
 
 
 def test_values_of_other_kinds_become_plain():
@@ -133,9 +136,9 @@ def test_values_of_other_kinds_become_plain():
     assert captured["file_count"] == 2
 
 
-@pytest.mark.parametrize(
-    ("column", "task", "result", "expected"),
-    [
+def test_the_first_that_is_not_none_is_taken(subtests):
+    """0, 0.0 and an empty list are values, and no stand-ins."""
+    for column, task, result, expected in [
         ("task_description", {"prompt": "", "description": "b"}, {}, ""),
         ("task_description", {"prompt": None, "description": "b"}, {}, "b"),
         ("repo", {"repo": "a", "repo_path": "b"}, {}, "a"),
@@ -148,19 +151,17 @@ def test_values_of_other_kinds_become_plain():
         ("complexity_score", {}, {"complexity": 5}, 5),
         ("actual_cost", {}, {"cost": 0.0}, 0.0),
         ("routing_confidence", {"routing_confidence": 0}, {}, 0),
-    ],
-)
-def test_the_first_that_is_not_none_is_taken(column, task, result, expected):
-    """0, 0.0 and an empty list are values, and no stand-ins."""
-    captured = Captured(task, result)
+    ]:
+        with subtests.test(column=column, task=task, result=result, expected=expected):
+            captured = Captured(task, result)
 
-    assert captured[column] == expected
-    assert column not in captured.defaulted
+            assert captured[column] == expected
+            assert column not in captured.defaulted
 
 
-@pytest.mark.parametrize(
-    ("column", "task", "result", "stored"),
-    [
+def test_invalid_values_are_missing_and_kept_apart(subtests):
+    """Named in ``defaulted``, and what came stays in the metadata."""
+    for column, task, result, stored in [
         ("task_type", {"task_type": 1.5}, {}, 1.5),
         ("routing_confidence", {"routing_confidence": 1.1}, {}, 1.1),
         ("complexity_score", {"complexity_score": "high"}, {}, "high"),
@@ -169,15 +170,13 @@ def test_the_first_that_is_not_none_is_taken(column, task, result, expected):
         ("file_count", {}, {"files_changed": "all"}, "all"),
         ("file_count", {}, {"files_changed": 2**64}, "an integer of 65 bits"),
         ("cost_estimate", {"cost_estimate": True}, {}, True),
-    ],
-)
-def test_invalid_values_are_missing_and_kept_apart(column, task, result, stored):
-    """Named in ``defaulted``, and what came stays in the metadata."""
-    captured = Captured(task, result)
+    ]:
+        with subtests.test(column=column, task=task, result=result, stored=stored):
+            captured = Captured(task, result)
 
-    assert captured[column] is None
-    assert column in captured.defaulted
-    assert captured.metadata["invalid"] == {column: stored}
+            assert captured[column] is None
+            assert column in captured.defaulted
+            assert captured.metadata["invalid"] == {column: stored}
 
 
 def test_description_is_cut_and_its_tokens_are_estimated_before():
@@ -204,9 +203,9 @@ def test_without_content_no_text_is_kept():
 # The pool.
 
 
-@pytest.mark.parametrize(
-    ("pool", "options", "expected"),
-    [
+def test_pool_type_comes_from_the_nearest(subtests):
+    """The decorator, the pool's config, the pool, its class."""
+    for pool, options, expected in [
         (types.SimpleNamespace(config=types.SimpleNamespace(pool_type="a"), pool_type="b"), {"pool_type": "c"}, "c"),
         (types.SimpleNamespace(config=types.SimpleNamespace(pool_type="a"), pool_type="b"), {}, "a"),
         (types.SimpleNamespace(config={"pool_type": "a"}), {}, "a"),
@@ -215,12 +214,9 @@ def test_without_content_no_text_is_kept():
         (Pool, {}, "Pool"),
         (refusing_properties(), {}, "Refusing"),
         (None, {}, None),
-    ],
-    ids=["option", "config", "config dict", "pool", "instance", "class", "refusing", "none"],
-)
-def test_pool_type_comes_from_the_nearest(pool, options, expected):
-    """The decorator, the pool's config, the pool, its class."""
-    assert Captured(pool=pool, **options)["pool_type"] == expected
+    ]:
+        with subtests.test(pool=pool, options=options, expected=expected):
+            assert Captured(pool=pool, **options)["pool_type"] == expected
 
 
 def test_pool_id_of_the_result_wins():
@@ -257,18 +253,15 @@ def test_metadata_said_is_added():
 # ``fields`` and ``set()``.
 
 
-@pytest.mark.parametrize(
-    "extractor",
-    ["kind", "inner.kind", "inner.deep.kind", lambda pool, task, result: task["kind"]],
-    ids=["name", "path", "longer path", "callable"],
-)
-def test_fields_say_where_a_column_is_found(extractor):
+def test_fields_say_where_a_column_is_found(subtests):
     """By name, by dotted path, by a function; it wins over what is there."""
-    inner = types.SimpleNamespace(kind="mine", deep={"kind": "mine"})
+    for extractor in ["kind", "inner.kind", "inner.deep.kind", lambda pool, task, result: task["kind"]]:
+        with subtests.test(extractor=extractor):
+            inner = types.SimpleNamespace(kind="mine", deep={"kind": "mine"})
 
-    captured = Captured({"kind": "mine", "inner": inner, "task_type": "x"}, fields={"task_type": extractor})
+            captured = Captured({"kind": "mine", "inner": inner, "task_type": "x"}, fields={"task_type": extractor})
 
-    assert captured["task_type"] == "mine"
+            assert captured["task_type"] == "mine"
 
 
 def test_fields_are_found_in_task_result_and_pool():
@@ -281,10 +274,11 @@ def test_fields_are_found_in_task_result_and_pool():
     assert [captured[column] for column in fields] == ["task", 2, "pool"]
 
 
-@pytest.mark.parametrize("extractor", ["no.such.path", refusing(), refusing(SystemExit), lambda *args: None])
-def test_fields_that_find_nothing_change_nothing(extractor):
+def test_fields_that_find_nothing_change_nothing(subtests):
     """What the task says stands."""
-    assert Captured({"task_type": "x"}, fields={"task_type": extractor})["task_type"] == "x"
+    for extractor in ["no.such.path", refusing(), refusing(SystemExit), lambda *args: None]:
+        with subtests.test(extractor=extractor):
+            assert Captured({"task_type": "x"}, fields={"task_type": extractor})["task_type"] == "x"
 
 
 def test_fields_see_the_task_when_it_raised():
@@ -322,9 +316,9 @@ def test_description_said_is_estimated_too():
 # The verdict.
 
 
-@pytest.mark.parametrize(
-    ("result", "outcome", "message"),
-    [
+def test_result_speaks_for_itself(subtests):
+    """Success, else status, else error."""
+    for result, outcome, message in [
         (None, Outcome.SUCCEEDED, None),
         ("text", Outcome.SUCCEEDED, None),
         ({"success": True, "error": "x"}, Outcome.SUCCEEDED, None),
@@ -343,24 +337,21 @@ def test_description_said_is_estimated_too():
         ({"error": 0}, Outcome.SUCCEEDED, None),
         ({"error": False}, Outcome.SUCCEEDED, None),
         (logging.getLogger("result"), Outcome.SUCCEEDED, None),
-    ],
-)
-def test_result_speaks_for_itself(result, outcome, message):
-    """Success, else status, else error."""
-    captured = Captured(result=result)
+    ]:
+        with subtests.test(result=result, outcome=outcome, message=message):
+            captured = Captured(result=result)
 
-    assert captured.verdict[0] is outcome
-    assert captured.attributes[TASK_OUTCOME] == outcome.value
-    assert captured.attributes.get(ERROR_MESSAGE) == message
+            assert captured.verdict[0] is outcome
+            assert captured.attributes[TASK_OUTCOME] == outcome.value
+            assert captured.attributes.get(ERROR_MESSAGE) == message
 
 
-@pytest.mark.parametrize(
-    ("opinion", "verdict"), [(False, QUALITY_GATE), (0, QUALITY_GATE), (True, SUCCEEDED), ("yes", SUCCEEDED)]
-)
-@pytest.mark.parametrize("result", [{"success": True}, {"success": False}, None], ids=repr)
-def test_success_when_is_asked_first(opinion, verdict, result):
+def test_success_when_is_asked_first(subtests):
     """For any result."""
-    assert Captured(result=result, success_when=lambda result: opinion).verdict is verdict
+    for opinion, verdict in [(False, QUALITY_GATE), (0, QUALITY_GATE), (True, SUCCEEDED), ("yes", SUCCEEDED)]:
+        for result in [{"success": True}, {"success": False}, None]:
+            with subtests.test(opinion=opinion, verdict=verdict, result=result):
+                assert Captured(result=result, success_when=lambda _, opinion=opinion: opinion).verdict is verdict
 
 
 def test_success_when_may_leave_it_to_the_result():

@@ -1,7 +1,10 @@
 """Background transactions yield to tasks: short, started when the database is idle, rolled back for a task."""
 
+import contextlib
+import itertools
 import sqlite3
 
+import databases
 import pytest
 
 from learning_instrument.record import ExecutionRecord, row_from_record
@@ -13,13 +16,19 @@ from learning_instrument.sqlite.yielding import SliceSizer, YieldedError, Yieldi
 LOSS = "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES ('', 1, 'x', 1)"
 
 
-@pytest.fixture
-def background(tmp_path):
-    """A connection of the background."""
-    connection = WriteConnection(str(tmp_path / "learning.db"), 0.0)
+@contextlib.contextmanager
+def written_by_the_background(path):
+    connection = WriteConnection(str(databases.make(path)), 0.0)
     connection.open()
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def background(tmp_path):
+    """A connection of the background."""
+    with written_by_the_background(tmp_path / "learning.db") as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -151,19 +160,20 @@ def test_slices_become_as_long_as_the_machine_allows():
     assert pace.rows("y") == first
 
 
-@pytest.mark.parametrize("statement", range(40))
-def test_slice_of_rollups_that_gave_way_left_nothing(background, task, statement):
+def test_slice_of_rollups_that_gave_way_left_nothing(tmp_path, subtests):
     """Whichever of its statements it came to; the next one does the work."""
-    background.insert([record(number) for number in range(5)])
-    looks = []
+    for statement in range(40):
+        with subtests.test(statement=statement), written_by_the_background(tmp_path / f"{statement}.db") as background:
+            background.insert([record(number) for number in range(5)])
+            is_wanted = itertools.chain([False] * statement, itertools.repeat(True)).__next__
 
-    try:
-        cubes.advance(YieldingTransactions(background, lambda: looks.append(1) or len(looks) > statement), 5)
-    except YieldedError:
-        assert background.execute("SELECT mark, executions FROM rollup_state") == [(0, 0)]
-        assert count(background, "rollup_days_wide") == 0
-    while cubes.advance(background, 5):
-        pass
+            try:
+                cubes.advance(YieldingTransactions(background, is_wanted), 5)
+            except YieldedError:
+                assert background.execute("SELECT mark, executions FROM rollup_state") == [(0, 0)]
+                assert count(background, "rollup_days_wide") == 0
+            while cubes.advance(background, 5):
+                pass
 
-    assert background.execute("SELECT mark, executions FROM rollup_state") == [(5, 5)]
-    assert background.execute("SELECT sum(executions) FROM rollup_days_wide") == [(5,)]
+            assert background.execute("SELECT mark, executions FROM rollup_state") == [(5, 5)]
+            assert background.execute("SELECT sum(executions) FROM rollup_days_wide") == [(5,)]

@@ -68,13 +68,14 @@ def test_execution_that_is_still_queued_can_be_rated(tmp_path):
         assert database.query("SELECT user_rating FROM executions") == [{"user_rating": 1}]
 
 
-@pytest.mark.parametrize("rating", [0, 6, -1, 3.5, 3.0, "5", True, False, float("nan")])
-def test_ratings_are_whole_numbers_from_1_to_5(database, record, rating):
+def test_ratings_are_whole_numbers_from_1_to_5(database, record, subtests):
     """Nothing is stored of what is said with another."""
-    with pytest.raises(ConfigurationError, match="rating"):
-        database.add_feedback(record.execution_id, accepted=True, rating=rating)
+    for rating in [0, 6, -1, 3.5, 3.0, "5", True, False, float("nan")]:
+        with subtests.test(rating=rating):
+            with pytest.raises(ConfigurationError, match="rating"):
+                database.add_feedback(record.execution_id, accepted=True, rating=rating)
 
-    assert history(database, record.execution_id) == []
+            assert history(database, record.execution_id) == []
 
 
 @given(st.one_of(st.integers(), st.floats(), st.text(), st.booleans(), st.binary()))
@@ -86,9 +87,8 @@ def test_any_rating_is_one_of_five_or_refused(rating):
             checked("id", None, rating, None, None, "private")
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
+def test_what_says_nothing_or_nonsense_is_refused(database, record, subtests):
+    for said in [
         {},
         {"comment": "  "},
         {"accepted": 1},
@@ -97,11 +97,9 @@ def test_any_rating_is_one_of_five_or_refused(rating):
         {"rating": 3, "visibility": None},
         {"rating": 3, "comment": 7},
         {"rating": 3, "source": b"cli"},
-    ],
-)
-def test_what_says_nothing_or_nonsense_is_refused(database, record, said):
-    with pytest.raises(ConfigurationError):
-        database.add_feedback(record.execution_id, **said)
+    ]:
+        with subtests.test(said=said), pytest.raises(ConfigurationError):
+            database.add_feedback(record.execution_id, **said)
 
 
 def test_unknown_id_is_an_error(database, record):

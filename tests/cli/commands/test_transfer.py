@@ -92,9 +92,9 @@ def test_export_tells_what_may_be_told(ask, options, comments):
     assert [said["comment"] for line in lines for said in line.get("feedback", ())] == comments
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
+def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
+    """With exit code 2."""
+    for arguments, complaint in [
         (["export", "--format", "xml"], "Invalid value for '--format'"),
         (["export", "--public-only", "--include-private"], "--public-only and --include-private exclude each other"),
         (["export", "--json"], "--json and --csv set the format of the summary"),
@@ -104,15 +104,13 @@ def test_export_tells_what_may_be_told(ask, options, comments):
         (["import", "missing.jsonl"], "Cannot read missing.jsonl: No such file or directory"),
         (["import", "/"], "Cannot read /: Is a directory"),
         (["import", __file__], f"Unknown format of {__file__}"),
-    ],
-)
-def test_what_the_user_has_to_mend_is_one_line(ask, arguments, complaint):
-    """With exit code 2."""
-    result = ask(*arguments)
+    ]:
+        with subtests.test(arguments=arguments, complaint=complaint):
+            result = ask(*arguments)
 
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"Error: {complaint}")
-    assert result.stderr.count("\n") == 1
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith(f"Error: {complaint}")
+            assert result.stderr.count("\n") == 1
 
 
 def test_import_says_what_it_stored(ask, path, tmp_path):
