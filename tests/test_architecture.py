@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "database": "errors record rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "transfer": "errors ids safety semconv columns record timestamps sqlite costs rollups storage database",
+    "transfer": "errors ids safety semconv version columns record timestamps sqlite costs rollups storage database",
     "configuration": "errors safety budgets costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database transfer",

@@ -4,11 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import version
 from typing import IO, Any, Final
 
 from ..columns import COLUMNS
 from ..record import parse_metadata
+from ..version import __version__
 from .otlp_json import requests_of
 from .parquet import write_parquet
 
@@ -43,10 +43,9 @@ def write_json_lines(file: IO[bytes], slices: Iterable[Rows]) -> None:
 
 def write_otlp(file: IO[bytes], slices: Iterable[Rows]) -> None:
     """Write OTLP requests that a collector accepts, one on each line."""
-    release = version("learning_instrument")
     for rows in slices:
         for start in range(0, len(rows), _REQUEST_ROWS):
-            requests = requests_of(rows[start : start + _REQUEST_ROWS], release)
+            requests = requests_of(rows[start : start + _REQUEST_ROWS], __version__)
             file.writelines(_dumps(request).encode() + b"\n" for request in requests)
 
 
