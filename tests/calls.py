@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanContext, Status, TraceFlags
 
 from learning_instrument import LearningDatabase, semconv
 
+AGENT: Mapping[str, Any] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
 START = 1_790_000_000_000_000_000
 _OURS = InstrumentationScope(semconv.SCOPE_NAME)
 _THEIRS = InstrumentationScope("somebody.else")
@@ -92,3 +93,17 @@ def exports_of(spans: Sequence[ReadableSpan], seed: int, count: int = 2) -> list
     random.Random(seed).shuffle(shuffled)
     size = -(-len(shuffled) // count)
     return [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
+
+
+def executions_with_calls(count: int) -> list[ReadableSpan]:
+    """Return *count* executions with three calls each, one of them two spans down."""
+    spans = []
+    for n in range(1, count + 1):
+        spans += [
+            execution(1, trace_id=n),
+            span(2, 1, AGENT, trace_id=n),
+            chat(3, 2, trace_id=n, tokens=(n, 1), cost=0.1),
+            chat(4, 1, trace_id=n, tokens=(2 * n, 10), cost=0.2),
+            chat(5, 1, trace_id=n, tokens=(4 * n, 100), cost=0.3),
+        ]
+    return spans

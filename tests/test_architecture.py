@@ -1,6 +1,7 @@
 """Who may import whom, what an import costs, and which names are promised."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,7 @@ def room_of(file):
     return file.parts[0].removesuffix(".py")
 
 
+@functools.cache
 def imports_of(file):
     tree = ast.parse((PACKAGE / file).read_text())
     return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]

@@ -7,15 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from calls import calls, chat, costs, execution, exports_of, span
+from calls import AGENT, calls, chat, costs, execution, executions_with_calls, exports_of, span
+from databases import make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs.attribution import SpanLink, delete_old, store_calls
 from learning_instrument.database import store_of
-
-AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
 
 #: An execution, an agent in it, a call in that, a request between, and the same call as a second library has it;
 #: a nested execution with a call of its own; a model call in another trace and outside of any execution.
@@ -76,7 +75,7 @@ def test_any_order_and_repetition_gives_the_same_rows(shuffler, size, is_new_exp
     """In exports of any size, by one exporter or by several."""
     spans = [*TREE, *shuffler.sample(TREE, shuffler.randint(0, len(TREE)))]
     shuffler.shuffle(spans)
-    with tempfile.TemporaryDirectory() as folder, LearningDatabase(Path(folder, "learning.db")) as database:
+    with tempfile.TemporaryDirectory() as folder, LearningDatabase(make(Path(folder, "learning.db"))) as database:
         exporter = SQLiteSpanExporter(database)
         for start in range(0, len(spans), size):
             exporter.export(spans[start : start + size])
@@ -100,20 +99,6 @@ def test_both_durabilities_add_up(tmp_path, durability):
         assert database.statistics().deferred == 0
 
 
-def many(count):
-    """Return *count* executions with three calls each, one of them two spans down."""
-    spans = []
-    for n in range(1, count + 1):
-        spans += [
-            execution(1, trace_id=n),
-            span(2, 1, AGENT, trace_id=n),
-            chat(3, 2, trace_id=n, tokens=(n, 1), cost=0.1),
-            chat(4, 1, trace_id=n, tokens=(2 * n, 10), cost=0.2),
-            chat(5, 1, trace_id=n, tokens=(4 * n, 100), cost=0.3),
-        ]
-    return spans
-
-
 def check_many(database, count):
     rows = database.query("SELECT trace_id, input_tokens, output_tokens, actual_cost, cost_source FROM executions")
     assert len(rows) == count
@@ -127,7 +112,7 @@ def test_thousands_in_random_order_in_two_exports_twice(database, count):
     """The sums are exact, and the same after the second time."""
     exporter = SQLiteSpanExporter(database)
     for seed in (1, 2):
-        for export in exports_of(many(count), seed):
+        for export in exports_of(executions_with_calls(count), seed):
             exporter.export(export)
         assert database.flush(60)
         check_many(database, count)
@@ -136,12 +121,11 @@ def test_thousands_in_random_order_in_two_exports_twice(database, count):
 PROGRAM = """
 import sys
 sys.path[:0] = [{folder!r}]
-from calls import exports_of
-from costs.test_attribution import many
+from calls import executions_with_calls, exports_of
 from learning_instrument import SQLiteSpanExporter
 part = int(sys.argv[2])
 exporter = SQLiteSpanExporter(sys.argv[1])
-spans = exports_of(many(300), 3)[part]
+spans = exports_of(executions_with_calls(300), 3)[part]
 for start in range(0, len(spans), 50):
     exporter.export(spans[start : start + 50])
 exporter.shutdown()

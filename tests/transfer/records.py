@@ -1,13 +1,12 @@
 """Executions of every kind: hypothesis strategies, and databases made of them."""
 
-import functools
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+import databases
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument import ErrorType, ExecutionRecord
 from learning_instrument.columns import COLUMNS
 from learning_instrument.ids import execution_id
 from learning_instrument.outcome import Outcome
@@ -84,16 +83,7 @@ def stored_in(path):
 
 def make(path, records):
     """Make a database of *records*, and return its path."""
-    Path(path).write_bytes(_empty_database())
+    databases.make(Path(path))
     with connection.open_for_upkeep(str(path)) as opened:
         opened.insert([row_from_record(record) for record in records])
     return str(path)
-
-
-@functools.cache
-def _empty_database():
-    """Return the bytes of a new database: to make it takes a hundred times as long as to copy it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "empty.db")
-        LearningDatabase(path).__enter__().close()
-        return path.read_bytes()
