@@ -1,4 +1,4 @@
-"""``Budget``: how much may be spent in which time, and what happens then. Values only; nothing is measured here."""
+"""``Budget``: a limit for what is spent in a time, and what happens at the limit."""
 
 import inspect
 import math
@@ -11,7 +11,7 @@ from .errors import ConfigurationError
 
 PERIODS: Final = ("hour", "day", "month")
 GROUPS: Final = ("pool_type", "model_tier", "repo")
-#: US dollars are counted in whole billionths, so that a sum does not depend on its order.
+#: Costs are added up in whole billionths of a US dollar, so that a sum does not depend on its order.
 NANO: Final = 1_000_000_000
 #: Beyond a million dollars, sums of billionths would no longer be exact.
 MOST_USD: Final = 1_000_000.0
@@ -19,26 +19,26 @@ MOST_USD: Final = 1_000_000.0
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be spent on executions, in US dollars for each hour, day or month (of the calendar, in UTC).
+    """A limit for the cost of executions, in US dollars for each hour, day or month (of the calendar, in UTC).
 
-    What counts is the known cost of all executions in the database that began in the present window, whichever process
-    ran them; see :func:`learning_instrument.analytics.budget_status`.
+    It limits the known cost of all executions in the database that began in the present window, of all processes; see
+    :func:`learning_instrument.analytics.budget_status`.
 
     Args:
         usd: the limit, in US dollars.
         per: ``"hour"``, ``"day"`` or ``"month"``.
         by: None for one limit over all, or ``"pool_type"``, ``"model_tier"`` or ``"repo"`` for a limit of that size for
-            each. A task that does not say its model tier before it starts is measured against the tier ``"unknown"``.
-        warn_at: the share of the limit that is announced before it is reached: above 0, at most 1.
+            each. A task whose model tier is unknown before it starts is checked against the tier ``"unknown"``.
+        warn_at: the share of the limit at which to warn: above 0, at most 1.
         on_limit: ``"warn"`` logs a warning at *warn_at* and at the limit, and tasks go on. ``"raise"`` does so too,
             and raises :class:`BudgetExceeded` in place of each task that would start beyond the limit. A callable
             is called with a :class:`BudgetStatus` at *warn_at* and at the limit, and tasks go on. Each process
-            announces each share once in a window and group, on the thread of the task that is about to start.
-        fail_closed: refuse tasks, by :class:`BudgetExceeded`, while it cannot be told what is spent. By default a
-            budget that cannot be checked stops nothing.
+            warns once for each window and group at either, on the thread of the task that is about to start.
+        fail_closed: refuse tasks, by :class:`BudgetExceeded`, while spending is unknown. By default a budget that
+            cannot be checked stops nothing.
 
     Raises:
-        ConfigurationError: for an argument that cannot be used.
+        ConfigurationError: for an invalid argument.
     """
 
     usd: float
@@ -52,50 +52,54 @@ class Budget:
     def __post_init__(self) -> None:
         """Check the arguments."""
         if not _is_number(self.usd) or not 1 / NANO <= self.usd <= MOST_USD:
-            raise ConfigurationError(f"usd={self.usd!r} is not an amount above 0, of at most ${MOST_USD:,.0f}.")
+            raise ConfigurationError(f"Invalid usd {self.usd!r}: expected a number above 0, at most {MOST_USD:,.0f}.")
         if self.per not in PERIODS:
-            raise ConfigurationError(f"per={self.per!r} is none of {', '.join(PERIODS)}.")
+            raise ConfigurationError(f"Invalid per {self.per!r}: expected one of {', '.join(PERIODS)}.")
         if self.by is not None and self.by not in GROUPS:
-            raise ConfigurationError(f"by={self.by!r} is none of {', '.join(GROUPS)}; None is one limit over all.")
+            raise ConfigurationError(f"Invalid by {self.by!r}: expected one of {', '.join(GROUPS)}, or None.")
         if not _is_number(self.warn_at) or not 0 < self.warn_at <= 1:
-            raise ConfigurationError(f"warn_at={self.warn_at!r} is not a share above 0, of at most 1.")
+            raise ConfigurationError(f"Invalid warn_at {self.warn_at!r}: expected a share above 0, at most 1.")
         if not (self.on_limit in ("warn", "raise") if isinstance(self.on_limit, str) else callable(self.on_limit)):
-            raise ConfigurationError(f"on_limit={self.on_limit!r} is neither 'warn', nor 'raise', nor a function.")
+            raise ConfigurationError(f"Invalid on_limit {self.on_limit!r}: expected 'warn', 'raise' or a function.")
         if inspect.iscoroutinefunction(self.on_limit):
-            raise ConfigurationError(f"on_limit={self.on_limit!r} is a coroutine function, which nobody would await.")
+            raise ConfigurationError(
+                f"Invalid on_limit {self.on_limit!r}: expected a plain function, for a coroutine is not awaited."
+            )
         if not isinstance(self.fail_closed, bool):
-            raise ConfigurationError(f"fail_closed={self.fail_closed!r} is neither True nor False.")
+            raise ConfigurationError(f"Invalid fail_closed {self.fail_closed!r}: expected True or False.")
 
     def describe(self, group: str | None = None) -> str:
-        """Return the budget as a sentence names it, for one *group* of it."""
+        """Return the budget in words, for one *group* where it has groups."""
         whom = f" for {self.by} {group!r}" if self.by is not None and group is not None else ""
-        return f"The budget of {dollars(self.usd)} a {self.per}{whom}"
+        return f"The budget of {format_usd(self.usd)} a {self.per}{whom}"
 
 
 def budgets_of(given: Any) -> tuple[Budget, ...]:
-    """Return the budgets that an argument ``budget=`` means: None, one, or several.
+    """Return the budgets of an argument ``budget=``: None, one, or several.
 
     Raises:
-        ConfigurationError: if it is none of these.
+        ConfigurationError: for another value.
     """
     if given is None:
         return ()
     budgets = (given,) if isinstance(given, Budget) else tuple(given) if isinstance(given, Iterable) else None
     if budgets is None or not all(isinstance(budget, Budget) for budget in budgets):
-        raise ConfigurationError(f"budget={given!r} is neither a Budget nor a sequence of them; pass Budget(usd=5.0).")
+        raise ConfigurationError(
+            f"Invalid budget {given!r}: expected a Budget such as Budget(usd=5.0), or a sequence of them."
+        )
     return tuple(dict.fromkeys(budgets))
 
 
 class Window(NamedTuple):
-    """The hour, day or month that a budget is for: from its start until the start of the next."""
+    """An hour, day or month of a budget: from its start until the start of the next."""
 
     start: datetime
     end: datetime
 
 
-def window_around(moment: datetime, per: str) -> Window:
-    """Return the hour, day or month around *moment*, in UTC."""
-    hour = moment.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
+def window_around(time: datetime, per: str) -> Window:
+    """Return the hour, day or month around *time*, in UTC."""
+    hour = time.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
     if per == "hour":
         return Window(hour, hour + timedelta(hours=1))
     day = hour.replace(hour=0)
@@ -107,7 +111,7 @@ def window_around(moment: datetime, per: str) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """What is spent of a budget in its present window."""
+    """What was spent of a budget in its present window."""
 
     budget: Budget
     #: The pool type, model tier or repo; None for a budget over all.
@@ -115,23 +119,23 @@ class BudgetStatus:
     spent_usd: float
     window_start: datetime
     window_end: datetime
-    #: Executions that count, and those among them whose cost nobody knows: what they cost comes on top.
+    #: The executions of the window, and those of them whose cost is unknown: it is not in ``spent_usd``.
     executions: int
     unpriced: int
 
     @property
     def share(self) -> float:
-        """What is spent, as a share of the limit."""
+        """What was spent, as a share of the limit."""
         return self.spent_usd / self.budget.usd
 
     @property
     def left_usd(self) -> float:
-        """What is left, in US dollars; below 0 where more was spent than the limit."""
+        """What is left, in US dollars; negative beyond the limit."""
         return self.budget.usd - self.spent_usd
 
 
-def dollars(amount: float) -> str:
-    """Return *amount* as a sentence has it."""
+def format_usd(amount: float) -> str:
+    """Return an amount of US dollars as text for a message: in cents, or in four digits where it is smaller."""
     return f"${amount:,.2f}" if amount >= 1 or amount == round(amount, 2) else f"${amount:.4g}"
 
 

@@ -1,9 +1,8 @@
-"""What was spent in a window: one question, asked as a whole or for what came last.
+"""What was spent in a window, from one query: of all rows, or of the newest ones added to an earlier result.
 
-What an execution cost counts once, however executions are nested. A cost that was added up from model calls is the
-execution's own, without those within it, and counts whole. One that the pool itself reported may be the sum of what
-the executions directly within it cost, so it counts as far as it exceeds that. A cost that nobody knows counts as
-unknown.
+Nested executions count once. A cost added up from model calls is the execution's own, without those of the executions
+within it, and counts in full. A cost that the pool reported may include the costs of the executions directly within it,
+so only what exceeds these counts. An unknown cost counts as unknown.
 """
 
 import time
@@ -12,25 +11,26 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
 from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_around
+from ..columns import UNKNOWN
 from ..sqlite.read_only import read_briefly
 from ..sqlite.selection import Queryable
 from ..timestamps import iso
 
-#: In rows, and for tasks that do not say.
-UNKNOWN_GROUP: Final = "unknown"
-#: A model call's cost may come after its execution. Only what began before that is missed.
+#: The group of rows and tasks without a value.
+UNKNOWN_GROUP: Final = UNKNOWN
+#: A model call's cost may be stored after its execution. A cost unknown for longer is reported as missing.
 _LATE_SECONDS: Final = 60.0
 
 _KNOWN: Final = "(instr(defaulted, '\"actual_cost\"') = 0 AND actual_cost >= 0 AND cost_source IS NOT 'unpriced')"
 #: In billionths of a US dollar; NULL where it is unknown.
 _COST: Final = f"CASE WHEN {_KNOWN} THEN round(min({MOST_USD}, actual_cost) * {NANO}) END"
 _IN_WINDOW: Final = "timestamp >= :start AND timestamp < :end"
-#: Those within others. One that began before the window is within one that did.
+#: Executions within others. One that began before the window is within one that began before it too.
 _WITHIN_WINDOW: Final = "timestamp >= :start AND parent_execution_id IS NOT NULL"
-# The plus keeps SQLite from going by the time: by the row is the shorter way.
+# The plus keeps SQLite from using the index on timestamp: by rowid there are fewer rows.
 _LAST: Final = "executions.rowid > :mark AND +timestamp >= :start AND +timestamp < :end"
 _WITHIN_LAST: Final = f"parent_execution_id IN (SELECT execution_id FROM executions WHERE {_LAST})"
-# LIMIT -1 keeps SQLite from working a cost out anew wherever it is named. A sum as total() does not overflow.
+# LIMIT -1 keeps SQLite from computing a cost again for each use. total() does not overflow, as sum() does.
 _QUESTION: Final = f"""
     WITH within AS (
         SELECT parent_execution_id AS id, total({_COST}) AS cost FROM executions WHERE {{within}} GROUP BY 1
@@ -50,13 +50,13 @@ _QUESTION: Final = f"""
 
 
 class Spent(NamedTuple):
-    """What the executions of one group add up to."""
+    """The totals of the executions of one group."""
 
     #: Billionths of a US dollar.
     nano: int = 0
     executions: int = 0
     unpriced: int = 0
-    #: Those of the unpriced whose cost is no longer to be expected.
+    #: The unpriced executions whose cost is no longer expected.
     missed: int = 0
 
     def plus(self, other: "Spent") -> "Spent":
@@ -65,11 +65,11 @@ class Spent(NamedTuple):
 
 
 Spending = Mapping[str, Spent]
-"""What was spent, by group; a budget over all has one, called ``""``."""
+"""What was spent, by group; a budget without groups has one, named ``""``."""
 
 
 class _Settled(NamedTuple):
-    """A sum up to a row, the newest row that was there, and when all of it was read."""
+    """The totals of a window up to row *mark*, and the newest row of that reading."""
 
     window: Window
     spending: Spending
@@ -78,26 +78,26 @@ class _Settled(NamedTuple):
 
 
 class SpendReader:
-    """Reads what was spent, from the file at *path*.
+    """Reads what was spent from the file at *path*.
 
-    A whole reading goes through all rows of the window. Costs can change after their rows were stored, so a reading of
-    what came last begins some time back: at the newest row that the whole reading before the last one saw.
+    A whole reading takes all rows of the window. Costs can change after their rows were stored, so a reading of the
+    last rows starts some time back: after the newest row of the whole reading before the last.
 
     Args:
         path: the absolute path of the database.
-        by: the column that groups are told apart by, or None.
+        by: the column to group by, or None.
     """
 
     def __init__(self, path: str, by: str | None) -> None:
         self._path = path
         self._by = by
         self._settled: _Settled | None = None
-        #: How long the last whole reading took, and when it began, by the monotonic clock.
+        #: The duration of the last whole reading, and its start by the monotonic clock.
         self.whole_seconds = float("inf")
         self.whole_began = float("-inf")
 
     def read_whole(self, window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
-        """Return what was spent in *window*, or None where that took too long.
+        """Return what was spent in *window*, or None where *is_over* ended the reading or the file was locked.
 
         Raises:
             DatabaseError: if the database cannot be read.
@@ -117,7 +117,7 @@ class SpendReader:
         return _by_group(rows)
 
     def read_last(self, window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
-        """Return the same from what the last whole reading found and the rows that came since.
+        """Return the same from the last whole reading and the rows stored since.
 
         Raises:
             DatabaseError: if the database cannot be read.
@@ -135,25 +135,25 @@ class SpendReader:
     ) -> list[Any] | None:
         try:
             return read_briefly(self._path, sql, parameters, busy_seconds, is_over)
-        except FileNotFoundError:  # the first execution makes it
+        except FileNotFoundError:  # the first execution creates it
             return []
 
 
 def question(by: str | None, chosen: str = _IN_WINDOW, within: str = _WITHIN_WINDOW) -> str:
-    """Return the SQL of what was spent in a window, by default all of it."""
+    """Return the SQL for what was spent in a window, by default of all its rows."""
     group = "''" if by is None else f"coalesce({by}, '{UNKNOWN_GROUP}')"
     return _QUESTION.format(group=group, chosen=chosen, within=within)
 
 
 def budget_status(database: Queryable, budget: Budget, now: datetime | None = None) -> tuple[BudgetStatus, ...]:
-    """Return what is spent of *budget*: of each group that has executions in the present window, the costliest first.
+    """Return what was spent of *budget* by each group with executions in the present window, the costliest first.
 
-    A budget over all has exactly one. Nothing is refused or announced by asking.
+    A budget without groups has exactly one status. The call neither warns nor refuses tasks.
 
     Args:
-        database: the one to ask.
-        budget: any, whether it is in force or not.
-        now: the moment whose window is meant, with a time zone; None: the present.
+        database: the database to query.
+        budget: a budget; it need not be in force.
+        now: a time in the window, with a time zone; None for the present.
 
     Raises:
         DatabaseError: if the database cannot be read.
@@ -168,16 +168,16 @@ def budget_status(database: Queryable, budget: Budget, now: datetime | None = No
 
 
 def status(budget: Budget, group: str, spent: Spent, window: Window) -> BudgetStatus:
-    """Return what one *group* has *spent* of *budget*."""
+    """Return the status of one *group* that has *spent* so much of *budget*."""
     name = None if budget.by is None else group
     return BudgetStatus(budget, name, spent.nano / NANO, *window, spent.executions, spent.unpriced)
 
 
 def _parameters(window: Window, mark: int) -> dict[str, Any]:
     missed = datetime.now(timezone.utc) - timedelta(seconds=_LATE_SECONDS)
-    moments = {"start": window.start, "end": window.end, "missed": missed}
+    times = {"start": window.start, "end": window.end, "missed": missed}
     # As the column has it: of one length, so that the text is in the order of time.
-    return {"mark": mark} | {name: iso(moment) for name, moment in moments.items()}
+    return {"mark": mark} | {name: iso(value) for name, value in times.items()}
 
 
 def _by_group(rows: Iterable[Sequence[Any]]) -> dict[str, Spent]:

@@ -115,9 +115,9 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
     if is_suppressed(context):
         return None
     try:
-        if pipeline.admit is not None:
+        if pipeline.check_budgets is not None:
             for task in tasks if issubclass(type(tasks), _LISTS) else (None,):
-                pipeline.admit(Capture(plan.options, instance, task).attributes)
+                pipeline.check_budgets(Capture(plan.options, instance, task).attributes)
         return Batch(pipeline, plan, instance, tasks, context)
     except BudgetExceeded:
         raise

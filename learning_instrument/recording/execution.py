@@ -86,8 +86,8 @@ class Execution:
         self._pipeline = pipeline
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
-        if pipeline.admit is not None and started is None:  # otherwise it has run already
-            pipeline.admit(attributes)
+        if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
+            pipeline.check_budgets(attributes)
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         name = _span_name(task_type)
         self._outer = context

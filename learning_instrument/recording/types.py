@@ -44,7 +44,7 @@ class Pipeline:
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
     #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` to refuse it.
-    admit: Callable[[Mapping[str, Any]], object] | None = None
+    check_budgets: Callable[[Mapping[str, Any]], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

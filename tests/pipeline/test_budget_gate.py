@@ -1,4 +1,4 @@
-"""Budgets: which tasks start, what is said, and what is spent."""
+"""Budgets: which tasks start, when it warns, and what counts as spent."""
 
 import asyncio
 import contextlib
@@ -28,8 +28,8 @@ from learning_instrument import (
 from learning_instrument.budgets import window_around
 from learning_instrument.costs.spending import SpendReader, budget_status
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.pipeline import budget_gate as admission
-from learning_instrument.recording import drivers as calls
+from learning_instrument.pipeline import budget_gate
+from learning_instrument.recording import drivers
 
 UTC = timezone.utc
 NOON = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -37,15 +37,15 @@ NOON = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """Readings may take as long as a slow machine wants."""
-    monkeypatch.setattr(admission, "_TASK_SECONDS", 20.0)
-    monkeypatch.setattr(admission, "_FIRST_SECONDS", 20.0)
-    monkeypatch.setattr(admission, "_FIRST_SECONDS_CLOSED", 20.0)
+    """Let readings take as long as a slow machine needs."""
+    monkeypatch.setattr(budget_gate, "_TASK_SECONDS", 20.0)
+    monkeypatch.setattr(budget_gate, "_FIRST_SECONDS", 20.0)
+    monkeypatch.setattr(budget_gate, "_FIRST_SECONDS_CLOSED", 20.0)
 
 
 @pytest.fixture
 def warnings_of(caplog):
-    """Return what was logged as a warning."""
+    """Return a function that lists the warnings logged."""
     caplog.set_level(logging.WARNING, "learning_instrument")
     return lambda: [record.getMessage() for record in caplog.records]
 
@@ -57,7 +57,7 @@ def spend(database, *costs, **columns):
 
 
 def task_of(database, budget, cost=0.01, **keywords):
-    """Return a function whose calls cost something, and the list of those that began."""
+    """Return a function whose calls cost *cost*, and the list of its tasks that started."""
     began = []
 
     @record_execution(learning_db=database, budget=budget, **keywords)
@@ -99,20 +99,20 @@ def run_until_refused(execute_task, most=1000):
         {"usd": 1, "fail_closed": 1},
     ],
 )
-def test_argument_of_no_use_is_refused(arguments):
-    """Where the budget is written down."""
+def test_invalid_argument_is_refused(arguments):
+    """Where the budget is created."""
     with pytest.raises(ConfigurationError):
         Budget(**arguments)
 
 
 @pytest.mark.parametrize("budget", [5.0, "5", [5.0], {"usd": 5.0}])
-def test_what_is_no_budget_is_refused(budget, tmp_path):
+def test_invalid_budget_is_refused(budget, tmp_path):
     """By the decorator, ``configure()`` and the instrumentor."""
-    with pytest.raises(ConfigurationError, match="neither a Budget"):
+    with pytest.raises(ConfigurationError, match="expected a Budget"):
         record_execution(budget=budget)
-    with pytest.raises(ConfigurationError, match="neither a Budget"):
+    with pytest.raises(ConfigurationError, match="expected a Budget"):
         configure(tmp_path / "learning.db", budget=budget)
-    with pytest.raises(ConfigurationError, match="neither a Budget"):
+    with pytest.raises(ConfigurationError, match="expected a Budget"):
         PoolInstrumentor().instrument(targets=[], budget=budget)
 
 
@@ -124,8 +124,8 @@ def test_what_is_no_budget_is_refused(budget, tmp_path):
         ("month", "2026-11-01T00:00", "2026-12-01T00:00"),
     ],
 )
-def test_window_is_that_of_the_calendar(per, start, end):
-    """In UTC, wherever the moment was read."""
+def test_window_is_a_calendar_period(per, start, end):
+    """In UTC, for a time of any zone."""
     moment = NOON.astimezone(timezone(timedelta(hours=-8)))
 
     window = window_around(moment, per)
@@ -140,7 +140,7 @@ def test_december_ends_with_the_year():
 
 
 def test_refusal_can_be_pickled():
-    """A process pool sends it to who waits for the result."""
+    """A process pool sends it to the caller."""
     error = BudgetExceeded("spent", spent_usd=1.5, limit_usd=1.0, opens=NOON)
 
     copy = pickle.loads(pickle.dumps(error))
@@ -157,7 +157,7 @@ def status_of(database, **keywords):
 
 
 def test_status_is_of_the_window(database):
-    """What began before it, or after, is another's."""
+    """Executions that began before it, or after, belong to another."""
     for cost, moment in [(1, NOON - timedelta(days=1)), (2, NOON), (4, NOON + timedelta(days=1))]:
         spend(database, cost, timestamp=moment)
 
@@ -168,8 +168,8 @@ def test_status_is_of_the_window(database):
     assert status_of(database, per="month").spent_usd == 7
 
 
-def test_nothing_is_spent_of_an_unused_budget(database):
-    """A budget over all has a status all the same."""
+def test_unused_budget_has_a_status(database):
+    """Where it has groups, it has none."""
     assert status_of(database).spent_usd == 0
     assert budget_status(database, Budget(usd=1, by="repo"), NOON) == ()
 
@@ -185,7 +185,7 @@ def test_status_by_group_has_the_costliest_first(database):
 
 
 def test_unknown_cost_is_not_zero(database):
-    """It is counted apart."""
+    """It is counted separately."""
     spend(database, 1.0, None, timestamp=NOON)
     spend(database, 2.0, timestamp=NOON, cost_source="unpriced")
 
@@ -224,7 +224,7 @@ def nested(database, *executions):
     ],
 )
 def test_nested_costs_count_once(database, executions, spent):
-    """A pool's own figure as far as it exceeds what is within; that of model calls whole."""
+    """A cost that the pool reported counts where it exceeds those within; a cost of model calls counts in full."""
     nested(database, *executions)
 
     found = status_of(database)
@@ -273,7 +273,7 @@ def test_task_beyond_the_limit_does_not_start(database, rows):
 
 
 def test_refusal_says_why_and_until_when(database):
-    """In words, and for programs."""
+    """In words, and in attributes."""
     spend(database, 7)
     execute_task, _ = task_of(database, Budget(usd=5, per="month", by="repo", on_limit="raise"))
 
@@ -298,7 +298,7 @@ def test_own_spending_counts_at_once(tmp_path, durability):
 
 
 def test_others_spending_counts_within_a_second(database):
-    """What another process stored is read when the last reading is too old."""
+    """Another process's rows are read when the last reading is too old."""
     execute_task, _ = task_of(database, Budget(usd=1, on_limit="raise"), cost=0)
     execute_task({})
     with LearningDatabase(database.path) as other:
@@ -309,7 +309,7 @@ def test_others_spending_counts_within_a_second(database):
 
 @pytest.mark.parametrize("by", ["pool_type", "model_tier", "repo"])
 def test_groups_have_limits_of_their_own(database, by):
-    """One that is spent stops no other."""
+    """A spent group stops no other."""
     spend(database, 2, **{by: "full"})
     of_task = {"repo": "full", "model_tier": "full"}
 
@@ -324,15 +324,15 @@ def test_groups_have_limits_of_their_own(database, by):
 
 
 def test_next_window_opens_again(database, monkeypatch):
-    """What was spent before it is another window's."""
+    """Earlier spending belongs to the window before."""
     execute_task, _ = task_of(database, Budget(usd=0.02, per="hour", on_limit="raise"))
     run_until_refused(execute_task)
-    (meter,) = admission._meters[database].values()
+    (gate,) = budget_gate._gates[database].values()
 
     later = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr(admission.time, "time", later.timestamp)
-    monkeypatch.setattr(admission, "datetime", _Clock(later))
-    meter._view = meter._view._replace(expires=float("-inf"))
+    monkeypatch.setattr(budget_gate.time, "time", later.timestamp)
+    monkeypatch.setattr(budget_gate, "datetime", _Clock(later))
+    gate._view = gate._view._replace(expires=float("-inf"))
 
     execute_task({})
 
@@ -354,7 +354,7 @@ def test_several_budgets_apply_together(database):
 
 
 def test_configured_budget_is_for_all(tmp_path):
-    """Beside that of the decorator, for which all that is spent counts."""
+    """In addition to the decorator's, to which all spending counts."""
     database = configure(tmp_path / "learning.db", budget=Budget(usd=1, on_limit="raise"))
     limited = record_execution(budget=Budget(usd=0.5, on_limit="raise"))(lambda task: {"cost": 0.1})
     free = record_execution(lambda task: {"cost": 0.1})
@@ -365,7 +365,7 @@ def test_configured_budget_is_for_all(tmp_path):
 
 
 def test_configuring_twice_keeps_the_budget(tmp_path):
-    """The same once more is nothing more; another one is an error until ``shutdown()``; a first one may come later."""
+    """The same budget again is accepted; another is an error until ``shutdown()``; a first one may come later."""
     path = tmp_path / "learning.db"
     execute_task = record_execution(lambda task: {"cost": 1})
     configure(path)
@@ -407,7 +407,7 @@ def spent(database):
 
 
 def test_coroutine_is_refused_when_awaited(spent):
-    """Without a word of one that never was awaited."""
+    """Without a warning of a coroutine that was never awaited."""
 
     @record_execution(**spent)
     async def execute_task(task):
@@ -458,8 +458,8 @@ def test_methods_are_refused(spent):
             call({})
 
 
-def test_what_a_refused_call_made_already_is_closed():
-    """As by a coroutine function that is none of Python's own."""
+def test_object_that_a_refused_call_returned_is_closed():
+    """As by a coroutine function that is not Python's own."""
     closed = []
 
     class Made:
@@ -471,7 +471,7 @@ def test_what_a_refused_call_made_already_is_closed():
 
     async def like(task): ...
 
-    call = calls.driver_for(like)
+    call = drivers.driver_for(like)
     with pytest.raises(BudgetExceeded):
         call(refuse, lambda task: Made(), ({},), {})
     assert closed == [True]
@@ -520,7 +520,7 @@ def test_task_refused_within_a_batch_is_no_execution(database, rows):
 
 
 def test_task_within_a_task_is_refused_alone(database, rows):
-    """The one around it has begun, and fails or goes on as it likes."""
+    """The task around it has started, and fails or goes on."""
     inner, _ = task_of(database, Budget(usd=1, on_limit="raise"))
 
     @record_execution(learning_db=database)
@@ -556,7 +556,7 @@ def test_calls_sent_to_an_executor_are_refused_there(database, kind):
         PoolInstrumentor().uninstrument()
 
 
-# What is said.
+# Warnings.
 
 
 def test_warning_comes_once_for_each_share(database, warnings_of):
@@ -573,17 +573,17 @@ def test_warning_comes_once_for_each_share(database, warnings_of):
     assert "Tasks go on" in all_of_it
 
 
-def test_function_is_told_instead(database, warnings_of):
-    """At both shares, with what is known."""
-    told = []
-    budget = Budget(usd=0.1, by="pool_type", warn_at=0.5, on_limit=told.append)
+def test_function_is_called_instead(database, warnings_of):
+    """At both shares, with the status."""
+    statuses = []
+    budget = Budget(usd=0.1, by="pool_type", warn_at=0.5, on_limit=statuses.append)
     execute_task, began = task_of(database, budget, pool_type="local")
 
     for _ in range(15):
         execute_task({})
 
     assert len(began) == 15
-    assert [(status.budget, status.group, round(status.spent_usd, 9)) for status in told] == [
+    assert [(status.budget, status.group, round(status.spent_usd, 9)) for status in statuses] == [
         (budget, "local", 0.05),
         (budget, "local", 0.1),
     ]
@@ -591,7 +591,7 @@ def test_function_is_told_instead(database, warnings_of):
 
 
 def test_function_that_fails_stops_nothing(database, warnings_of):
-    """It is said once."""
+    """It is logged once."""
 
     def on_limit(status):
         raise SystemExit(status)
@@ -606,7 +606,7 @@ def test_function_that_fails_stops_nothing(database, warnings_of):
     assert "failed; the task goes on" in text
 
 
-def test_unknown_costs_are_told_of_once(database, warnings_of):
+def test_unknown_costs_are_logged_once(database, warnings_of):
     """A budget cannot see them."""
     spend(database, None, None, 0.0, timestamp=datetime.now(UTC) - timedelta(minutes=5))
     execute_task, _ = task_of(database, Budget(usd=1, per="month"))
@@ -624,7 +624,7 @@ def test_unknown_costs_are_told_of_once(database, warnings_of):
 
 @pytest.fixture
 def broken(tmp_path):
-    """A database whose file is none; afterwards it is taken away, so that what waits can be written."""
+    """A database with an invalid file; it is deleted afterwards, so that the queue can be written."""
     file = tmp_path / "broken.db"
     file.write_bytes(b"no database at all" * 1000)
     with contextlib.closing(LearningDatabase(file)) as database:
@@ -634,7 +634,7 @@ def broken(tmp_path):
 
 
 def test_broken_database_stops_nothing(broken, warnings_of):
-    """It is said once; what this process spent still counts."""
+    """It is logged once; what this process spent still counts."""
     execute_task, began = task_of(broken, Budget(usd=0.1, on_limit="raise"))
 
     execute_task({})
@@ -645,7 +645,7 @@ def test_broken_database_stops_nothing(broken, warnings_of):
     assert run_until_refused(execute_task) == 8
 
 
-def test_broken_database_refuses_where_that_is_wanted(broken):
+def test_broken_database_refuses_where_the_budget_fails_closed(broken):
     """For each action at the limit."""
     execute_task, began = task_of(broken, Budget(usd=1, on_limit="warn", fail_closed=True))
 
@@ -657,7 +657,7 @@ def test_broken_database_refuses_where_that_is_wanted(broken):
 
 
 def test_closed_budget_opens_with_a_database_that_works(database):
-    """Also before there is a file."""
+    """Even before there is a file."""
     execute_task, _ = task_of(database, Budget(usd=0.05, on_limit="raise", fail_closed=True))
 
     assert run_until_refused(execute_task) == 5
@@ -679,17 +679,17 @@ def test_nowhere_to_record_means_nothing_to_check(warnings_of):
 def test_reading_makes_no_file(no_file, database):
     """The first execution does."""
     execute_task, _ = task_of(database, Budget(usd=1), cost=0)
-    meter = admission.meter_of(Budget(usd=1), database)
+    gate = budget_gate.gate_of(Budget(usd=1), database)
 
-    meter.admit({})
+    gate.check({})
 
     assert not os.path.exists(database.path)
     execute_task({})
     assert os.path.exists(database.path)
 
 
-def test_older_file_is_read_as_it_is(database):
-    """The index that makes it quick comes with the first row that is written."""
+def test_older_file_is_read_unchanged(database):
+    """The index that makes it fast is created with the first row."""
     spend(database, 2, timestamp=NOON)
     with contextlib.closing(sqlite3.connect(database.path)) as connection:
         connection.execute("DROP INDEX idx_executions_parent")
@@ -703,8 +703,8 @@ def test_older_file_is_read_as_it_is(database):
 SPENDER = """
 import sys
 from learning_instrument import Budget, BudgetExceeded, configure, record_execution
-from learning_instrument.pipeline import budget_gate as admission
-admission._TASK_SECONDS = admission._FIRST_SECONDS = 60.0  # a slow machine must not let tasks by unchecked
+from learning_instrument.pipeline import budget_gate
+budget_gate._TASK_SECONDS = budget_gate._FIRST_SECONDS = 60.0  # on a slow machine too, each task waits for its reading
 path, durability = sys.argv[1:]
 configure(path, durability=durability, budget=Budget(usd=1.0, per="month", on_limit="raise", fail_closed=True))
 execute_task = record_execution(lambda task: {"cost": 0.01})
@@ -722,7 +722,7 @@ except BudgetExceeded:
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
 def test_two_processes_stop_together(database, durability):
-    """A hundred tasks of a cent for a dollar, give or take those running and a twentieth read late."""
+    """After a hundred tasks of a cent for a dollar, and at most a tenth more: those running, and one late reading."""
     database.open()
     command = [sys.executable, "-c", SPENDER, database.path, durability]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
