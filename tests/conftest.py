@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("explore", deadline=None)
 settings.register_profile("same", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files in memory, where there is room: SQLite syncs a file that is closed, and disks take long.
+
+    A ``TMPDIR`` that is set goes first; the workers have one from here.
+    """
+    memory = "/dev/shm"
+    if "TMPDIR" in os.environ or not os.path.isdir(memory):
+        return
+    found = os.statvfs(memory)
+    if found.f_bavail * found.f_frsize > 2_000_000_000 and not found.f_flag & os.ST_NOEXEC:
+        folder = tempfile.TemporaryDirectory(prefix="li-", dir=memory, ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["TMPDIR"] = tempfile.tempdir = folder.name
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -76,25 +78,19 @@ def test_nothing_can_be_written(path):
 @pytest.mark.parametrize("has_log", [False, True])
 def test_somebody_who_may_only_read(path, has_log):
     """Gets an answer, or the reason why there is none: never an old answer."""
-    os.chmod(path, 0o644)
-    if has_log:
-        (path.parent / "learning.db-wal").write_bytes(b"\0" * 64)
-        os.chmod(path.parent / "learning.db-wal", 0o644)
-    folder = path.parent
-    modes = {}
-    while folder != folder.parent:
-        modes[folder] = stat.S_IMODE(folder.stat().st_mode)
-        os.chmod(folder, 0o1777 if str(folder) == "/tmp" else 0o755)
-        folder = folder.parent
     program = (
         "import os, sys; from learning_instrument.sqlite.read_only import ReadOnlyDatabase;"
         f"os.setgid(65534); os.setuid(65534); print(ReadOnlyDatabase(sys.argv[1]).query({COUNT!r}))"
     )
-    try:
-        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
-    finally:
-        for folder, mode in modes.items():
-            os.chmod(folder, mode)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # the folders of pytest are root's alone
+        os.chmod(folder, 0o755)
+        there = Path(shutil.copy(path, folder))
+        os.chmod(there, 0o644)
+        if has_log:
+            log = there.with_name("learning.db-wal")
+            log.write_bytes(b"\0" * 64)
+            os.chmod(log, 0o644)
+        done = subprocess.run([sys.executable, "-c", program, there], capture_output=True, text=True, check=False)
 
     if has_log:
         assert "copy both files" in done.stderr.splitlines()[-1]
