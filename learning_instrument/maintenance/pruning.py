@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..columns import COLUMNS
 from ..errors import ConfigurationError
 from ..rollups import catch_up
-from ..sqlite.connection import WriteConnection, open_for_upkeep
+from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..storage.retention import (
     SLICE_ROWS,
@@ -76,10 +76,10 @@ def prune(
         ConfigurationError: if the archive cannot be written; then nothing is deleted.
         DatabaseError: if the database cannot be written.
     """
-    tell = progress or (lambda what, done, of: None)
+    tell = progress or (lambda label, done, of: None)
     if archive is not None:
         check_new(archive)
-    with open_for_upkeep(path) as connection:
+    with open_for_maintenance(path) as connection:
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
         archived = deleted = rounds = 0

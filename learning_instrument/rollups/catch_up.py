@@ -35,7 +35,7 @@ def advance(target: WriteConnection) -> bool:
 def catch_up(
     target: WriteConnection,
     sizer: SliceSizer,
-    is_waited_for: Callable[[], object] = bool,
+    is_contended: Callable[[], object] = bool,
     is_locked: Callable[[], object] = bool,
     *,
     is_urgent: bool = False,
@@ -45,7 +45,7 @@ def catch_up(
     Args:
         target: the connection to write with.
         sizer: sizes slices by how long they take.
-        is_waited_for: tells whether this process has other work for the writer; the function then returns.
+        is_contended: tells whether this process has other work for the writer; the function then returns.
         is_locked: tells whether a task of this process is committing; the running slice is then rolled back.
         is_urgent: advance although other processes write.
 
@@ -53,9 +53,9 @@ def catch_up(
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     is_urgent = is_urgent or lag(target) > _LARGE_LAG_ROWS
-    if not is_urgent and not yielding.is_idle(target, is_waited_for):
+    if not is_urgent and not yielding.is_idle(target, is_contended):
         return False
-    transactions = YieldingTransactions(target, lambda: is_waited_for() or is_locked(), is_urgent)
+    transactions = YieldingTransactions(target, lambda: is_contended() or is_locked(), is_urgent)
     before = yielding.commits_of_others(target)
     deadline = time.monotonic() + _SECONDS
     have_more = list(_ALL)
@@ -73,7 +73,7 @@ def catch_up(
                 have_more.remove(rollup)
             pause = 0.0 if is_alone else _PAUSE * transactions.held_seconds
             time.sleep(max(_LEAST_PAUSE_SECONDS, pause))
-            is_disturbed = is_waited_for() or (not is_urgent and before != seen)
+            is_disturbed = is_contended() or (not is_urgent and before != seen)
             if have_more and (is_disturbed or time.monotonic() > deadline):
                 return True
     return False

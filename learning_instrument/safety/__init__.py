@@ -1,4 +1,4 @@
-"""Keeps recording harmless: guards, foreign objects, redaction, forks and process exit.
+"""Keeps foreign objects, secrets, forks and the end of the process from doing harm.
 
-Runs inside tasks; imports nothing else of this package.
+Imports nothing of this package, and touches neither the SDK nor SQLite.
 """

@@ -1,4 +1,4 @@
-"""The only file that opens SQLite: permissions, pragmas, schema, and a file that is deleted while in use."""
+"""Connections for writing: permissions, pragmas, schema, transactions, and files deleted while in use."""
 
 import contextlib
 import ctypes
@@ -21,12 +21,12 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 
 Execute = Callable[..., list[Any]]
-"""A statement and its parameters -> the rows it answers."""
-#: 64 MB: see checkpoint().
+"""A statement and its parameters -> its rows."""
+#: The length of the write-ahead log, 64 MB, from which a checkpoint makes writers wait.
 _LONG_LOG_PAGES: Final = 16000
-#: How long upkeep, for which a person waits, waits for another writer's lock.
-_UPKEEP_BUSY_SECONDS: Final = 30.0
-#: How long a person waits for what another process does meanwhile.
+#: How long maintenance waits for another writer's lock.
+_MAINTENANCE_BUSY_SECONDS: Final = 30.0
+#: How long a direct call, such as a question, waits for another process.
 _PATIENCE_SECONDS: Final = 5.0
 
 
@@ -36,7 +36,7 @@ class WriteConnection:
     Args:
         path: the absolute path of the database.
         busy_seconds: how long a write waits for another writer's lock.
-        opened: called whenever it was opened.
+        opened: called each time it has been opened.
     """
 
     def __init__(self, path: str, busy_seconds: float, opened: Callable[[], object] | None = None) -> None:
@@ -57,10 +57,9 @@ class WriteConnection:
         losses: Mapping[str, int] | None = None,
         then: Callable[[Connection], object] | None = None,
     ) -> int:
-        """Commit *rows*, and the counts of executions that were lost; return how many of the rows were new.
+        """Commit *rows* and the counts of *losses*; return the number of new rows.
 
-        A result that takes the place of a row with the outcome ``lost`` is new. *then* is called within the same
-        transaction.
+        A result that replaces a ``lost`` row counts as new. *then* is called within the same transaction.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
@@ -84,10 +83,10 @@ class WriteConnection:
         return stored
 
     def open(self) -> None:
-        """Open the database, make it where there is none, and bring it to the newest schema.
+        """Open the database; make it if missing, and migrate it to the newest schema.
 
         Raises:
-            sqlite3.Error, OSError, DatabaseError: if that cannot be done.
+            sqlite3.Error, OSError, DatabaseError: if it cannot be opened.
         """
         self._open()
 
@@ -97,11 +96,11 @@ class WriteConnection:
 
     @contextlib.contextmanager
     def transaction(self, is_immediate: bool = True) -> Iterator[sqlite3.Connection]:
-        """Give the connection, in a transaction that is committed in the end, or rolled back where something raises.
+        """Yield the connection in a transaction, which is committed at the end and rolled back after an exception.
 
         Args:
-            is_immediate: whether to take the lock at once; else with the first statement that writes, which fails
-                where somebody else has written since the first that read.
+            is_immediate: whether to take the lock at once. Otherwise the first statement that writes takes it, and
+                fails if another connection has written since the first statement that read.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
@@ -111,7 +110,7 @@ class WriteConnection:
             yield connection
 
     def transact(self, work: Callable[[Execute], T]) -> T:
-        """Return what *work* does with a function that executes statements, all of them or none.
+        """Call *work* with a function that executes statements in one transaction; return its result.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
@@ -120,17 +119,17 @@ class WriteConnection:
             return work(executing(connection))
 
     def checkpoint(self) -> None:
-        """Move what the write-ahead log holds into the database, as far as no reader is in the way.
+        """Move the write-ahead log into the database, as far as readers allow.
 
-        Without holding anybody up, unless writers that never pause have kept the log from starting over.
+        Other connections do not wait for it, unless writers that never pause have kept the log from starting over.
         """
         connection = self._open()
         _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if pages > _LONG_LOG_PAGES:  # what is left by now is little, so its writers wait a moment only
+        if pages > _LONG_LOG_PAGES:  # little is left by now, so writers wait briefly
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     def vacuum(self, pages: int) -> None:
-        """Give at most so many free *pages* back to the file system."""
+        """Give at most *pages* free pages back to the file system."""
         # As a script: Python 3.11 takes only the first step of a pragma without columns, which frees one page.
         self._open().executescript(f"PRAGMA incremental_vacuum({pages})")
 
@@ -153,12 +152,12 @@ class WriteConnection:
         if self._connection is not None:
             if self._is_in_place():
                 return self._connection
-            self.abandon()  # deleted or replaced: what we wrote there would be gone
+            self.abandon()  # deleted or replaced: rows written to it would be lost
         connection = connect(self._path, self._busy_seconds)
         try:
             prepare(connection)
             status = os.stat(self._path)
-        except BaseException:  # raised again: only the connection must not stay open
+        except BaseException:  # raised again, with the connection closed
             connection.close()
             raise
         self._file_id = (status.st_dev, status.st_ino)
@@ -176,26 +175,26 @@ class WriteConnection:
 
 
 def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
-    """Return a connection to the database at *path*; make the file, and its folder, where there is none.
+    """Return a connection to the database at *path*; make a missing file and its folder.
 
     Raises:
-        sqlite3.Error, OSError: if that cannot be done.
+        sqlite3.Error, OSError: if it cannot be opened.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        # Prompts and errors are nobody else's business. SQLite gives its other files the same mode.
+        # Prompts and errors are private to the user. SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    # No implicit transactions; used by several threads, one at a time.
+    # No implicit transactions; several threads use it, one at a time.
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
 
 def is_busy(error: BaseException) -> bool:
-    """Tell whether another writer holds the lock, which is no fault and passes."""
+    """Tell whether *error* means that another writer holds the lock, which is no fault."""
     return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
 def patiently(action: Callable[[], T]) -> T:
-    """Do what another process may be in the way of just now: a person can wait longer than a task."""
+    """Return the result of *action*, repeated while another process holds the lock: a direct call can wait."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -207,22 +206,22 @@ def patiently(action: Callable[[], T]) -> T:
 
 
 def executing(connection: Connection) -> Execute:
-    """Return what executes statements on *connection*."""
+    """Return a function that executes statements on *connection*."""
     return lambda sql, parameters=(): connection.execute(sql, parameters).fetchall()
 
 
 @contextlib.contextmanager
-def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnection]:
+def open_for_maintenance(path: str, may_make: bool = False) -> Iterator[WriteConnection]:
     """Yield a connection for writing to the database at *path*.
 
     Args:
         path: the absolute path of the database.
-        may_make: whether it may be made, where there is none.
+        may_make: whether a missing one may be made.
 
     Raises:
-        DatabaseError: if there is none, or it is none of ours, or it cannot be written.
+        DatabaseError: if it is missing, not a database of this package, or cannot be written.
     """
-    connection = WriteConnection(path, _UPKEEP_BUSY_SECONDS)
+    connection = WriteConnection(path, _MAINTENANCE_BUSY_SECONDS)
     try:
         if not (may_make and _is_blank(path)):
             open_read_only(path).close()
@@ -235,7 +234,7 @@ def open_for_upkeep(path: str, may_make: bool = False) -> Iterator[WriteConnecti
 
 
 def _is_blank(path: str) -> bool:
-    """Tell whether there is no database at *path*: no file, or one without a table, such as one that is being made."""
+    """Tell whether *path* has no file, or one without tables, such as one that another process is making."""
     try:
         return not os.path.lexists(path) or not query(path, "SELECT 1 FROM sqlite_master LIMIT 1", ())
     except sqlite3.Error:
@@ -243,18 +242,18 @@ def _is_blank(path: str) -> bool:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Set up *connection* for writing, and its file where that is new or old.
+    """Set up *connection* for writing, and migrate a new or old file.
 
     Raises:
-        sqlite3.Error, DatabaseError: if that cannot be done.
+        sqlite3.Error, DatabaseError: if it cannot be written.
     """
-    # A checkpoint syncs the disk: that is for the background thread.
+    # A checkpoint syncs the disk, so the background writer does it.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA synchronous = NORMAL")
-    # A row that INSERT OR REPLACE puts in another's place is then deleted for the roll-ups' triggers too.
+    # So that the triggers on deletes see the rows that INSERT OR REPLACE replaces.
     connection.execute("PRAGMA recursive_triggers = ON")
     if not schema.is_current(connection):
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of use before the first table only
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table only
         connection.execute("PRAGMA journal_mode = WAL")
         schema.migrate(connection)
 
@@ -262,8 +261,8 @@ def prepare(connection: sqlite3.Connection) -> None:
 def abandon(connection: sqlite3.Connection) -> None:
     """Keep *connection* open until the process ends.
 
-    Closing it would delete the write-ahead log by its name: another file's by now, or one the parent of a
-    fork is using. A reference that nobody gives back keeps the interpreter from closing it at exit.
+    Closing it would delete the write-ahead log by name: that of another file by now, or one in use by the parent of
+    a fork. An extra reference, never released, keeps the interpreter from closing it at exit.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
@@ -271,11 +270,11 @@ def abandon(connection: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     try:
-        connection.execute(begin)  # in here: a signal's handler may raise once it has begun
+        connection.execute(begin)  # within the try: a signal handler may raise right after it
         yield
         connection.execute("COMMIT")
-    except BaseException:  # raised again, once the transaction is over
-        # A full disk may have ended the transaction already; what rolling back raises must not hide that.
+    except BaseException:  # raised again, after the rollback
+        # A full disk may have ended the transaction already; the error of the rollback must not hide that.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise

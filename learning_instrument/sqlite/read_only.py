@@ -1,4 +1,4 @@
-"""``ReadOnlyDatabase``: questions to a file that must stay as it is."""
+"""Connections for reading: questions to a database, and ``ReadOnlyDatabase`` for a file that must not change."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from urllib.parse import quote
 from ..errors import DatabaseError
 from . import schema
 
-#: SQLite's own small steps: some tenths of a millisecond.
-_STEPS_BETWEEN_LOOKS: Final = 10_000
+#: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
+_STEPS_BETWEEN_CHECKS: Final = 10_000
 
 
 def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
@@ -34,17 +34,17 @@ def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
 def read_briefly(
     path: str, sql: str, parameters: Mapping[str, Any], busy_seconds: float, is_over: Callable[[], bool]
 ) -> list[Any] | None:
-    """Return the rows of a question, or None where that took too long. Never makes or changes the file.
+    """Return the rows of a question, or None if it took too long. Never makes or changes the file.
 
     Args:
-        path: of the database.
+        path: the path of the database.
         sql: the question.
-        parameters: by their names in it.
-        busy_seconds: how long another's lock is waited for, as there is one while a file is being made.
-        is_over: asked now and then whether to stop.
+        parameters: its named parameters.
+        busy_seconds: how long to wait for another process's lock, such as that of a process that makes the file.
+        is_over: called repeatedly, tells whether to stop.
 
     Raises:
-        FileNotFoundError: if there is no file, or one that is only just being made.
+        FileNotFoundError: if there is no file, or another process is still making it.
         DatabaseError: if it cannot be read.
     """
     if not os.path.exists(path):
@@ -56,7 +56,7 @@ def read_briefly(
             connection.execute("PRAGMA query_only = ON")
             if "executions" not in schema.tables(connection):
                 raise FileNotFoundError(path)
-            connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+            connection.set_progress_handler(is_over, _STEPS_BETWEEN_CHECKS)
             return connection.execute(sql, parameters).fetchall()
     except (sqlite3.Error, sqlite3.Warning) as error:
         if is_over() or "locked" in str(error):
@@ -65,10 +65,10 @@ def read_briefly(
 
 
 def open_read_only(path: str) -> sqlite3.Connection:
-    """Return a connection to the database at *path* that changes nothing, and leaves no file beside it.
+    """Return a connection to the database at *path* that changes nothing and leaves no file beside it.
 
     Raises:
-        DatabaseError: if there is none, or it cannot be read, or is none of ours.
+        DatabaseError: if it is missing, unreadable, or not a database of this package.
     """
     try:
         return _open_read_only(path)
@@ -82,44 +82,44 @@ def open_read_only(path: str) -> sqlite3.Connection:
 
 
 def _open_read_only(path: str) -> sqlite3.Connection:
-    with open(path, "rb"):  # for an error that says why
+    with open(path, "rb"):  # raises an error with the reason
         pass
     has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
-    # One who may only read leaves the files of an empty log behind. One who may write takes them away, and with an
-    # empty log there is nothing it could move into the database.
+    # A read-only connection leaves the files of an empty log behind. A writable one deletes them, and with an empty
+    # log it has nothing to move into the database.
     mode = "ro" if has_log or not os.access(path, os.W_OK) else "rw"
     try:
-        return _first_question(path, f"mode={mode}")
+        return _connected(path, f"mode={mode}")
     except sqlite3.OperationalError as error:
         if "unable to open" not in str(error) and "readonly" not in str(error):
             raise
         if has_log:
             raise DatabaseError(
-                f"{path}-wal cannot be read along in a folder that cannot be written;"
-                " copy both files to one that can, and ask there."
+                f"{path}-wal cannot be read in a folder without write permission;"
+                " copy both files to a writable folder and ask there."
             ) from error
-        # Nobody can be writing: without a log in a folder of which nobody makes one.
-        return _first_question(path, "mode=ro&immutable=1")
+        # There is no writer: a folder without write permission has no log.
+        return _connected(path, "mode=ro&immutable=1")
 
 
-def _first_question(path: str, how: str) -> sqlite3.Connection:
+def _connected(path: str, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(path)}?{how}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        f"file:{quote(path)}?{options}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA query_only = ON")
         schema.check(connection, path)
-    except BaseException:  # raised again: only the connection must not stay open
+    except BaseException:  # raised again, with the connection closed
         connection.close()
         raise
     return connection
 
 
 class ReadOnlyDatabase:
-    """A database to ask, never made, never migrated, never written. Opened by the first question.
+    """A database that is only read: never made, migrated or written. Opened by the first question.
 
     Args:
-        path: the file.
+        path: the path of the file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -131,7 +131,7 @@ class ReadOnlyDatabase:
         """Answer a question in SQL, column name -> value for each row.
 
         Raises:
-            DatabaseError: if the file cannot be read, is none of ours, or the question cannot be answered.
+            DatabaseError: if the file cannot be read, is not a database of this package, or cannot answer.
         """
         with self._lock:
             connection = self._open()
@@ -143,7 +143,7 @@ class ReadOnlyDatabase:
                 raise DatabaseError(self._reason(connection, error)) from error
 
     def has_table(self, name: str) -> bool:
-        """Tell whether the file has a table of that name: one that an older release wrote may lack it."""
+        """Tell whether the file has the table *name*: that of an older release may lack it."""
         with self._lock:
             return name in schema.tables(self._open())
 
@@ -171,7 +171,7 @@ class ReadOnlyDatabase:
     def _reason(self, connection: sqlite3.Connection, error: Exception) -> str:
         if str(error).startswith("no such") and not schema.is_current(connection):
             return (
-                f"{self.path} is of an older release and lacks what this question needs ({error});"
-                " learning-instrument rebuild brings it up to date."
+                f"{self.path} has an older schema, which cannot answer this question ({error});"
+                " learning-instrument rebuild migrates it."
             )
         return f"{self.path} cannot answer: {error}."

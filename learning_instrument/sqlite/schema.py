@@ -28,14 +28,14 @@ def is_current(connection: sqlite3.Connection) -> bool:
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
-    """Make sure that the file behind *connection* is a database of ours, of this release or an older one.
+    """Check that the file behind *connection* is a database of this package, of this release or an older one.
 
     Raises:
-        DatabaseError: if it has no table of executions.
+        DatabaseError: if it has no table ``executions``.
         SchemaVersionError: if a newer release wrote it.
     """
     if "executions" not in tables(connection):
-        raise DatabaseError(f"{path} has no table of executions: it is not a database of learning_instrument.")
+        raise DatabaseError(f"{path} is not a database of learning_instrument: it has no table executions.")
     is_current(connection)
 
 
@@ -45,13 +45,13 @@ def tables(connection: sqlite3.Connection) -> set[str]:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file behind *connection* to this schema, in one transaction.
+    """Migrate the file behind *connection* to this schema, in one transaction.
 
     Raises:
         SchemaVersionError: if a newer release wrote it.
         sqlite3.Error: if it cannot be written.
     """
-    from sqlite_utils import Database, Migrations  # here, for most openings need no migration
+    from sqlite_utils import Database, Migrations  # imported here: most files need no migration
 
     migrations = Migrations(MIGRATION_SET)
     for step in STEPS:
@@ -62,7 +62,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             migrations.apply(Database(connection))
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
-    except BaseException:  # raised again: half a schema must not stay
+    except BaseException:  # raised again, with all steps rolled back
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

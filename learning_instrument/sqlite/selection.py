@@ -1,4 +1,4 @@
-"""What every question takes: a database, and which executions it is about."""
+"""The arguments of every question: a database, and a selection of executions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FILTERS: Final = ("repo", "pool_type", "model_tier", "task_type")
 
 
 class Queryable(Protocol):
-    """A database that can be asked: a :class:`LearningDatabase`, or anything with its ``query``."""
+    """Answers questions in SQL: a :class:`LearningDatabase`, or any object with its ``query``."""
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ..., /) -> list[dict[str, Any]]:
         """Return the rows, column name -> value."""
@@ -23,12 +23,12 @@ class Queryable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which executions a question is about. None: all.
+    """The executions that a question is about. None: all.
 
     Args:
-        since: the first moment, with a time zone.
-        until: the moment after the last.
-        repo: only executions in it; so for the others.
+        since: the start of the window, with a time zone.
+        until: its end, which is not in it.
+        repo: the repository.
         pool_type: the pool that ran the task.
         model_tier: the tier of its model.
         task_type: the type of the task.
@@ -45,34 +45,34 @@ class Selection:
     task_type: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the values."""
         for name in ("since", "until"):
             moment = getattr(self, name)
             if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
                 raise ConfigurationError(
-                    f"{name}={moment!r} is not a datetime with a time zone; add one, such as timezone.utc."
+                    f"Invalid {name} {moment!r}: expected a datetime with a time zone, such as timezone.utc."
                 )
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ConfigurationError(
-                f"since={_readable(self.since)} is not before until={_readable(self.until)}; swap them."
+                f"Invalid window: since={_readable(self.since)} is not before until={_readable(self.until)}."
             )
         for name in FILTERS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise ConfigurationError(f"{name}={value!r} is not text.")
+                raise ConfigurationError(f"Invalid {name} {value!r}: expected text.")
 
     def __str__(self) -> str:
-        """Return its window of time, and its filters."""
+        """Return the window and the filters."""
         window = "..".join("" if moment is None else _readable(moment) for moment in (self.since, self.until))
         return ", ".join([window, *(f"{name}={value}" for name, value in self.values.items())])
 
     @property
     def values(self) -> dict[str, str]:
-        """The filters that are set, by their dimension."""
+        """The filters that are set: dimension -> value."""
         return {name: getattr(self, name) for name in FILTERS if getattr(self, name) is not None}
 
     def condition(self) -> tuple[str, dict[str, Any]]:
-        """Return what comes after WHERE in a question to ``executions``, and its named parameters."""
+        """Return the condition after WHERE in a question to ``executions``, and its named parameters."""
         terms = [f"{DIMENSIONS[name]} = :{name}" for name in self.values]
         parameters: dict[str, Any] = dict(self.values)
         if self.since is not None:

@@ -1,7 +1,7 @@
-"""Background transactions that no task waits for: short, at quiet times, and given up where somebody comes.
+"""Background transactions that yield to tasks: short, started when the database is idle, rolled back for a task.
 
-What reads first and writes last holds the lock for the writing alone. Should others have written meanwhile, SQLite
-refuses the first write, for what was read is old news by then; that is no fault, and it comes round again.
+A transaction reads first and writes last, so it holds the lock for the writes alone. If another connection wrote
+meanwhile, SQLite refuses the first write, since the snapshot is stale; this is expected, and the slice is retried.
 """
 
 import contextlib
@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 
 from .connection import WriteConnection, is_busy
 
-#: How long nobody may have committed before anything begins.
+#: How long no other connection must have committed before a transaction starts.
 _QUIET_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.005
-#: How long a slice should hold the lock; and where nobody else has been writing. A task waits for longer than either.
+#: How long a slice should hold the lock, with and without other writers. A task waits longer than either.
 _HELD_SECONDS: Final = 0.002
 _HELD_ALONE_SECONDS: Final = 0.02
 _FIRST_ROWS: Final = 100
@@ -24,7 +24,7 @@ _MOST_ROWS: Final = 1000
 
 
 class Statements(Protocol):
-    """What executes statements within a transaction."""
+    """Executes statements within a transaction."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Execute one statement; return its cursor."""
@@ -32,35 +32,36 @@ class Statements(Protocol):
 
 
 class TransactionTarget(Protocol):
-    """What is written with: a :class:`WriteConnection`, or one that gives way."""
+    """Writes in transactions: a :class:`WriteConnection`, or :class:`YieldingTransactions` on one."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run one statement that commits by itself; return its rows."""
         ...
 
     def transaction(self) -> AbstractContextManager[Statements]:
-        """Give what executes statements, in a transaction."""
+        """Yield an object that executes statements, in a transaction."""
         ...
 
 
 class YieldedError(Exception):
-    """Somebody came; nothing of the transaction was kept."""
+    """Another writer needed the lock; the transaction was rolled back."""
 
 
 class YieldingTransactions:
-    """Transactions on *target* that are given up, with a :class:`YieldedError`, as soon as somebody waits.
+    """Transactions on *target* that are rolled back, with a :class:`YieldedError`, as soon as a thread waits.
 
     Args:
-        target: what to write with.
-        is_waited_for: tells whether somebody in this process waits for the lock.
-        is_urgent: do it all the same; the lock is then taken first, so that others cannot be faster every time.
+        target: the connection to write with.
+        is_contended: tells whether a thread of this process waits for the lock.
+        is_urgent: whether to yield to no writer. Then the lock is taken first, so that other writers cannot make
+            the transaction fail every time.
     """
 
-    def __init__(self, target: WriteConnection, is_waited_for: Callable[[], object], is_urgent: bool = False) -> None:
+    def __init__(self, target: WriteConnection, is_contended: Callable[[], object], is_urgent: bool = False) -> None:
         self._target = target
-        self._is_waited_for = (lambda: False) if is_urgent else is_waited_for
-        self._insists = is_urgent
-        #: For how long the last transaction held the lock.
+        self._is_contended = (lambda: False) if is_urgent else is_contended
+        self._is_urgent = is_urgent
+        #: How long the last transaction held the lock.
         self.held_seconds = 0.0
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -69,19 +70,19 @@ class YieldingTransactions:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Statements]:
-        """Give what executes statements, in a transaction.
+        """Yield an object that executes statements, in a transaction.
 
         Raises:
-            YieldedError: if somebody was faster, or waits.
+            YieldedError: if another connection has written, or a thread waits.
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
-        watched = _Watched(self._is_waited_for)
+        watched = _Watched(self._is_contended)
         try:
-            with self._target.transaction(is_immediate=self._insists) as connection:
-                watched.begin(connection, is_locked=self._insists)
+            with self._target.transaction(is_immediate=self._is_urgent) as connection:
+                watched.begin(connection, is_locked=self._is_urgent)
                 yield watched
         except Exception as error:
-            if not self._insists and is_busy(error):
+            if not self._is_urgent and is_busy(error):
                 raise YieldedError from error
             raise
         finally:
@@ -89,10 +90,10 @@ class YieldingTransactions:
 
 
 class _Watched:
-    """A transaction that looks around before each statement."""
+    """A transaction that checks for waiting threads before each statement."""
 
-    def __init__(self, is_waited_for: Callable[[], object]) -> None:
-        self._is_waited_for = is_waited_for
+    def __init__(self, is_contended: Callable[[], object]) -> None:
+        self._is_contended = is_contended
         self._locked_at: float | None = None
 
     def begin(self, connection: Statements, is_locked: bool) -> None:
@@ -100,7 +101,7 @@ class _Watched:
         self._locked_at = time.monotonic() if is_locked else None
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        if self._is_waited_for():
+        if self._is_contended():
             raise YieldedError
         if self._locked_at is None and not sql.startswith("SELECT"):
             self._locked_at = time.monotonic()
@@ -112,23 +113,23 @@ class _Watched:
 
 
 class SliceSizer:
-    """How many rows a slice has, so that it holds the lock for a few milliseconds on this machine, just now."""
+    """Adapts the number of rows of a slice, so that it holds the lock for a few milliseconds."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
 
     def rows(self, work: str) -> int:
-        """Return how many rows the next slice of this *work* should have."""
+        """Return the number of rows for the next slice of *work*."""
         return self._rows.get(work, _FIRST_ROWS)
 
     def measured(self, work: str, held_seconds: float, is_whole: bool, is_alone: bool = False) -> None:
-        """Take note of how long a slice held the lock.
+        """Note how long a slice held the lock.
 
         Args:
-            work: what the slice was of.
-            held_seconds: how long.
-            is_whole: whether it had all the rows it was allowed.
-            is_alone: whether nobody else has been writing.
+            work: the name of the work.
+            held_seconds: how long it held the lock.
+            is_whole: whether it had as many rows as it was allowed.
+            is_alone: whether no other connection has been writing.
         """
         wanted = _HELD_ALONE_SECONDS if is_alone else _HELD_SECONDS
         factor = max(0.25, min(1.5, wanted / max(held_seconds, 1e-6)))
@@ -142,8 +143,8 @@ def commits_of_others(target: TransactionTarget) -> int:
     return int(version)
 
 
-def is_idle(target: TransactionTarget, is_waited_for: Callable[[], object]) -> bool:
-    """Wait a moment; tell whether nobody committed meanwhile, and nobody waits.
+def is_idle(target: TransactionTarget, is_contended: Callable[[], object]) -> bool:
+    """Wait briefly; tell whether no other connection committed meanwhile, and no thread waits.
 
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be read.
@@ -151,7 +152,7 @@ def is_idle(target: TransactionTarget, is_waited_for: Callable[[], object]) -> b
     before = commits_of_others(target)
     deadline = time.monotonic() + _QUIET_SECONDS
     while time.monotonic() < deadline:
-        if is_waited_for():
+        if is_contended():
             return False
         time.sleep(_LOOK_SECONDS)
-    return not is_waited_for() and commits_of_others(target) == before
+    return not is_contended() and commits_of_others(target) == before

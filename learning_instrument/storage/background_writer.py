@@ -1,7 +1,7 @@
-"""The background writer: a bounded queue, one thread, and what happens to what cannot be written.
+"""The background writer: a bounded queue, one thread, and retries.
 
-The thread starts with the first item and ends after some idle seconds, so a database that nobody
-uses costs nothing, and neither does a forked child that records nothing.
+The thread starts with the first item and ends after some idle seconds, so an unused database costs nothing, and
+neither does a forked child that records nothing.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..safety.exit import at_exit, forget, has_begun
+from ..safety.exit import WRITERS, at_exit, is_exiting, remove
 from ..safety.forks import ForkLock
 
 log = logging.getLogger(__name__)
@@ -21,14 +21,14 @@ Item = Any
 Row = Any
 
 CAPACITY: Final = 8192
-#: Where so many wait, those who add more are slowed down: a span waits in some 3 kB of memory.
+#: The length of the queue from which callers of ``put`` are slowed down: a span takes some 3 kB of memory.
 CROWDED: Final = 2048
 BATCH: Final = 512
 GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
-#: How long one caller at the most is slowed down.
+#: How long a caller is slowed down at most, while no batch is written.
 _PATIENCE_SECONDS: Final = 0.05
 #: How long a fork waits for the thread to end.
 _PAUSE_SECONDS: Final = 2.0
@@ -36,7 +36,7 @@ _EXIT_SECONDS: Final = 5.0
 
 
 class _Mark:
-    """Stands in the queue behind what a flush waits for."""
+    """Stands in the queue behind the items that a flush waits for."""
 
     __slots__ = ("is_written",)
 
@@ -45,16 +45,16 @@ class _Mark:
 
 
 class BackgroundWriter:
-    """Hands items to *write* from a thread of its own, in order, again where it raises.
+    """Passes items to *write* on a thread of its own, in order, and again after an exception.
 
     Args:
         prepare: turns items into rows; called once for each item.
-        write: stores rows; what it raises is passed to *failed*, and the rows are tried again.
-        failed: called with each exception of *write*; answers whether it passes by itself, as a lock does.
-        housekeep: called about once a second while there is work, and before the thread ends.
-        capacity: the most items in the queue, those that wait for a retry left out.
+        write: stores rows; its exceptions are passed to *failed*, and the rows are retried.
+        failed: called with each exception of *write*; tells whether it ends by itself, as another's lock does.
+        housekeeping: called about once a second while there is work, and before the thread ends.
+        capacity: the most items in the queue, beside the batch that is written or retried.
         gather_seconds: how long items gather before they are written.
-        write_lock: held while a batch is written or *housekeep* runs.
+        write_lock: held while a batch is written and during housekeeping.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class BackgroundWriter:
         prepare: Callable[[Sequence[Any]], Sequence[Row]],
         write: Callable[[Sequence[Row]], object],
         failed: Callable[[Exception], bool],
-        housekeep: Callable[[], object],
+        housekeeping: Callable[[], object],
         capacity: int = CAPACITY,
         gather_seconds: float = GATHER_SECONDS,
         *,
@@ -71,7 +71,7 @@ class BackgroundWriter:
         self._prepare = prepare
         self._write = write
         self._failed = failed
-        self._run_housekeeping = housekeep
+        self._housekeeping = housekeeping
         self._capacity = capacity
         self._gather_seconds = gather_seconds
         self._write_lock = write_lock
@@ -80,15 +80,15 @@ class BackgroundWriter:
     def reset(self) -> None:
         """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
-        self._taken: Sequence[Row] = ()  # the batch that is being written, or waits for its retry
+        self._taken: Sequence[Row] = ()  # the batch that is written or retried
         self._wake = threading.Event()
         self._is_waiting = False
         self._hurry = False
         self._is_housekeeping_due = False
         self._is_paused = False
-        self._marks: list[_Mark] = []  # those behind the batch that is being written
+        self._marks: list[_Mark] = []  # those of this batch
         self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-        self._waiting: list[None] = []  # those who wait for it
+        self._waiting: list[None] = []  # one entry for each thread that waits for the write lock
         self._thread: threading.Thread | None = None
         self._is_failing = False
         self._failures = 0
@@ -101,16 +101,16 @@ class BackgroundWriter:
 
     @property
     def unwritten(self) -> int:
-        """The number of items not written yet, without what flushes have left in the queue."""
+        """The number of items not written yet, without the marks of flushes."""
         return sum(type(item) is not _Mark for item in self._queue.copy()) + len(self._taken)
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether *housekeep* is in anybody's way."""
+    def is_contended(self) -> bool:
+        """Whether items, a waiting thread or a fork need the writer, so that housekeeping should end early."""
         return bool(self.backlog or self._waiting or self._is_paused)
 
     def put(self, item: Item) -> bool:
-        """Queue *item*, after a moment's wait where the queue is crowded. Where it is full, answer False."""
+        """Queue *item*, after a short wait if the queue is crowded. Return False if it is full."""
         if self._is_crowded():
             self._wait_for_room()
             if len(self._queue) >= self._capacity:
@@ -120,28 +120,28 @@ class BackgroundWriter:
             self._wake.set()
         elif self._thread is None:
             self._start()
-        if has_begun() and not self._is_failing:
-            self.flush(_EXIT_SECONDS)  # nobody will after us
+        if is_exiting() and not self._is_failing:
+            self.flush(_EXIT_SECONDS)  # the exit hooks have run already
         return True
 
     def end(self) -> None:
-        """Write what is queued: the process ends."""
+        """Write the queue: the process ends."""
         if self.backlog and not self.flush(_EXIT_SECONDS):
             if unwritten := self.unwritten:
                 log.warning("%d executions were never written: the process ended first.", unwritten)
-            forget(self)
+            remove(self)
 
     def request_housekeeping(self) -> None:
-        """Have the thread call *housekeep* soon, though there may be nothing to write."""
+        """Make the thread do housekeeping soon, even if the queue is empty."""
         self._is_housekeeping_due = True
         self._wake.set()
         if self._thread is None:
             self._start()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that is queued by now is written, at most *timeout* seconds. Answer whether it is.
+        """Wait until the queue as it is now is written, at most *timeout* seconds. Tell whether it is.
 
-        Two failures of a kind that does not pass by itself end the wait: the exit of a process must not hang on them.
+        Two failures that do not end by themselves end the wait: the exit of a process must not hang on them.
         """
         if not self.backlog:
             return True
@@ -155,7 +155,7 @@ class BackgroundWriter:
                 self._wake.set()
                 if self._thread is None:
                     self._start()
-                if self._thread is None and not self._is_paused:  # the interpreter ends, and starts no threads
+                if self._thread is None and not self._is_paused:  # the interpreter is shutting down
                     self._write_batch()
                 if time.monotonic() >= deadline or self._failures >= most:
                     return mark.is_written
@@ -165,7 +165,7 @@ class BackgroundWriter:
             self._hurry = False
 
     def pause(self) -> None:
-        """Have the thread end after its batch, and start no other, until :meth:`unpause`."""
+        """End the thread after its batch, and start no other until :meth:`unpause`."""
         self._is_paused = True
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -179,7 +179,7 @@ class BackgroundWriter:
             self._start()
 
     def between_batches(self, action: Callable[[], object]) -> None:
-        """Call *action* while no batch is being written."""
+        """Call *action* between two batches."""
         self.hold()
         try:
             action()
@@ -187,22 +187,22 @@ class BackgroundWriter:
             self.release()
 
     def hold(self, timeout: float = -1) -> bool:
-        """Keep batches from being written until :meth:`release`; answer whether that came about in time."""
-        self._waiting.append(None)  # one step, other than counting up
+        """Write no batches until :meth:`release`; tell whether the writer stopped in time."""
+        self._waiting.append(None)  # atomic, unlike `+= 1`
         try:
             return self._write_lock.acquire(timeout=timeout)
         finally:
             self._waiting.pop()
 
     def release(self) -> None:
-        """Let batches be written again."""
+        """Write batches again."""
         self._write_lock.release()
 
     def _is_crowded(self) -> bool:
         return len(self._queue) >= CROWDED or len(self._queue) >= self._capacity
 
     def _wait_for_room(self) -> None:
-        """Wait for the writer, but not for one that fails, and not for long while another's lock holds it up."""
+        """Wait until the queue is less crowded, while the writer makes progress."""
         seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
         while self._is_crowded() and not self._is_failing and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -214,10 +214,10 @@ class BackgroundWriter:
             if self._thread is None and not self._is_paused:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
                 self._thread = thread
-                at_exit(self, phase=0)
+                at_exit(self, phase=WRITERS)
                 try:
                     thread.start()
-                except RuntimeError:  # the interpreter is on its way out, and starts no threads: here and now, then
+                except RuntimeError:  # the interpreter is shutting down and starts no threads: write synchronously
                     self._thread = None
                     self._write_batch()
 
@@ -233,12 +233,12 @@ class BackgroundWriter:
         retry_seconds = 0.05
         while not self._is_paused:
             if self._is_housekeeping_due or time.monotonic() - last > _HOUSEKEEPING_SECONDS:
-                self._run_housekeeping_guarded()
+                self._run_housekeeping()
                 last = time.monotonic()
             if not self.backlog and not self._is_paused and not self._wait_for_work():
-                self._run_housekeeping_guarded()
+                self._run_housekeeping()
                 with self._start_lock:
-                    # None first: who appends after the check sees it, and starts another thread.
+                    # None first: a caller that appends after the check sees it, and starts another thread.
                     self._thread = None
                     if not self._queue and not self._is_housekeeping_due:
                         return
@@ -254,7 +254,7 @@ class BackgroundWriter:
                 retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
 
     def _wait_for_work(self) -> bool:
-        """Wait for something to do; answer False when nothing came for some seconds."""
+        """Wait for work; return False after some idle seconds."""
         self._is_waiting = True
         try:
             if not self._queue and not self._is_housekeeping_due:
@@ -267,8 +267,8 @@ class BackgroundWriter:
     def _write_batch(self) -> bool:
         with self._write_lock:
             if not self._taken:
-                # By index: other threads go on appending. Taken first and removed then, so that whoever looks at the
-                # backlog meanwhile sees an item twice rather than not at all.
+                # By index, since other threads append meanwhile. Taken first and removed later, so that the backlog
+                # counts an item twice rather than not at all.
                 items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
                 self._marks = [item for item in items if type(item) is _Mark]
                 self._taken = self._prepare([item for item in items if type(item) is not _Mark])
@@ -279,7 +279,7 @@ class BackgroundWriter:
                 return True
             try:
                 self._write(self._taken)
-            except Exception as error:  # a full disk, a lock, a file that is no database: it may pass
+            except Exception as error:  # a full disk, a lock, or an invalid file: retried
                 self._is_failing = True
                 if not self._failed(error):
                     self._failures += 1
@@ -295,10 +295,10 @@ class BackgroundWriter:
             mark.is_written = True
         self._marks = []
 
-    def _run_housekeeping_guarded(self) -> None:
+    def _run_housekeeping(self) -> None:
         self._is_housekeeping_due = False
         try:
             with self._write_lock:
-                self._run_housekeeping()
-        except Exception as error:  # upkeep; it comes round again
+                self._housekeeping()
+        except Exception as error:  # the next round retries it
             self._failed(error)

@@ -1,7 +1,7 @@
-"""The table ``running``: executions that have run for a while, so that those of a dead process are not forgotten.
+"""The table ``running``: long executions in flight, which become ``lost`` rows when their process dies.
 
-An entry holds the row that is stored should its process die. What a process of another host or container does
-cannot be asked; :mod:`processes` says when it is taken for dead.
+An entry holds the row to store then. Whether a process is dead, on other hosts and in containers too, is decided in
+``liveness``.
 """
 
 import json
@@ -29,14 +29,15 @@ _INSERT: Final = f"INSERT INTO running ({','.join(_ENTRY)}) VALUES "
 _AGAIN: Final = " ON CONFLICT (execution_id) DO UPDATE SET heartbeat = excluded.heartbeat"
 _CHUNK: Final = 100
 _BUSY_SECONDS: Final = 0.5
-#: Statements after which the write-ahead log is moved into the database: heartbeats alone would make it grow for ever.
+#: Statements after which the write-ahead log is moved into the database: heartbeats alone would let it grow forever.
 _CHECKPOINT_WRITES: Final = 200
 
 
 class CrashLedger:
-    """The entries of this process in the table ``running``, and what became of others'. Used by one thread at a time.
+    """Writes the entries of this process, and settles those of dead ones. Used by one thread at a time.
 
-    Each statement commits by itself: a transaction would hold the lock while this thread waits for the interpreter's.
+    Each statement commits by itself: a transaction would hold the database's lock while this thread waits for the
+    interpreter's.
 
     Args:
         path: the absolute path of the database.
@@ -46,16 +47,16 @@ class CrashLedger:
         self._path = path
         self._connection = WriteConnection(path, _BUSY_SECONDS)
         self._writes = 0
-        #: The ids of our entries.
+        #: The execution ids of this process's entries.
         self.standing: set[str] = set()
 
     @property
     def has_file(self) -> bool:
-        """Whether the database is there. Only an execution makes it: what was deleted must not come back for upkeep."""
+        """Whether the file exists. Only an execution makes it: a deleted file must not come back for housekeeping."""
         return os.path.exists(self._path)
 
     def enter(self, rows: Sequence[Row]) -> None:
-        """Enter executions, each by the row that is to be stored should this process die."""
+        """Enter executions, each by the row to store if this process dies."""
         now = iso_of_nanoseconds(time.time_ns())
         process = this_process()
         for chunk in _chunks([_entry(row, process, now) for row in rows]):
@@ -64,7 +65,7 @@ class CrashLedger:
             self.standing.update(entry[0] for entry in chunk)
 
     def renew(self) -> None:
-        """Give a sign of life. An entry that is gone (the file was replaced, say) is entered anew by who asks next."""
+        """Write a heartbeat. Entries that are gone, since the file was replaced, are entered again by the watchdog."""
         identity = this_process().identity
         now = iso_of_nanoseconds(time.time_ns())
         self._write("UPDATE running SET heartbeat = ? WHERE process = ?", (now, identity))
@@ -72,11 +73,11 @@ class CrashLedger:
         self.standing.intersection_update(execution_id for (execution_id,) in found)
 
     def leave(self, execution_ids: Collection[str], is_stored: bool) -> None:
-        """Delete the entries of executions that ended.
+        """Delete the entries of ended executions.
 
         Args:
-            execution_ids: which.
-            is_stored: whether all their rows are stored that ever will be. Else an entry waits for its row.
+            execution_ids: the ids of the ended executions.
+            is_stored: whether all their rows are stored. Otherwise an entry stays until its row is.
         """
         if not self.has_file:
             self.standing.difference_update(execution_ids)
@@ -92,7 +93,7 @@ class CrashLedger:
                     self.leave([execution_id for (execution_id,) in found], is_stored=True)
 
     def settle_dead(self) -> bool:
-        """Store the executions of dead processes as lost; tell whether living ones of others remain."""
+        """Store the executions of dead processes as lost; tell whether other processes still have entries."""
         identity = this_process().identity
         others = self._connection.execute(
             "SELECT execution_id, process_id, host, process, started, heartbeat, record FROM running"
@@ -101,7 +102,7 @@ class CrashLedger:
         )
         dead = _of_dead_processes(others)
         for chunk in _chunks(dead):
-            # Stored first: should this process die in between, the next one finds the row, and keeps one.
+            # Stored first: if this process dies in between, the next one stores the same row again, which keeps one.
             self._connection.insert([row for row in map(_lost_row, chunk) if row is not None])
             ids = [entry[0] for entry in chunk]
             self._write(f"DELETE FROM running WHERE execution_id IN {placeholders(ids)}", ids)
@@ -147,7 +148,7 @@ def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
     for entry in entries:
         _, process_id, host, identity, _, heartbeat, _ = entry
         process = Process(process_id, host, identity)
-        if process not in verdicts:  # one heartbeat is that of all
+        if process not in verdicts:  # all its entries have one heartbeat
             verdicts[process] = has_died(process, now - _seconds(heartbeat))
         if verdicts[process]:
             dead.append(entry)
@@ -159,7 +160,7 @@ def _lost_row(entry: Row) -> Row | None:
     try:
         values = json.loads(record)
     except ValueError:
-        log.warning("The entry %s of the table running cannot be read; it is left out.", execution_id)
+        log.warning("Entry %s of the table running is unreadable; skipped.", execution_id)
         return None
     values["duration_seconds"] = max(0.0, _seconds(heartbeat) - _seconds(started))
     values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."

@@ -1,4 +1,4 @@
-"""What a database needs from time to time and no task may wait for: checkpoints, retention, roll-ups."""
+"""Housekeeping of one database in the background: checkpoints, retention, derived tables."""
 
 import time
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
 from .retention import Limits, trim
 
-#: Rows after which the write-ahead log is moved into the database. A log that grows makes each commit slower.
+#: Rows after which the write-ahead log is moved into the database: a long log makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
-#: How often retention is looked after while executions come in.
+#: The interval of retention while executions are stored.
 _RETENTION_SECONDS: Final = 30.0
 
 
 class Housekeeping:
-    """What is due, and when."""
+    """Knows which work is due, and does it."""
 
     def __init__(self) -> None:
         self.limit(Limits())
-        self._pace = SliceSizer()
+        self._slices = SliceSizer()
         self.reset()
 
     def limit(self, limits: Limits) -> None:
@@ -30,25 +30,23 @@ class Housekeeping:
         self._trimmed = float("-inf")
 
     def reset(self) -> None:
-        """Forget what is the parent's, after a fork."""
+        """Start over in a forked child: the rows counted are the parent's."""
         self._since_checkpoint = 0
 
     def count(self, rows: int) -> bool:
-        """Count *rows* that were written; tell whether something is due."""
+        """Count *rows* as written; tell whether work is due."""
         self._since_checkpoint += rows
         return self._since_checkpoint >= _CHECKPOINT_ROWS or (
             self._has_limits and time.monotonic() - self._trimmed > _RETENTION_SECONDS
         )
 
-    def run(
-        self, target: WriteConnection, is_waited_for: Callable[[], object], is_locked: Callable[[], object]
-    ) -> bool:
-        """Do what is due; tell whether there is more to do.
+    def run(self, target: WriteConnection, is_contended: Callable[[], object], is_locked: Callable[[], object]) -> bool:
+        """Do the work that is due; tell whether more is left.
 
         Args:
-            target: what to write with.
-            is_waited_for: tells whether somebody waits for this to end, which it then does.
-            is_locked: tells whether a task of this process commits just now.
+            target: the connection to write with.
+            is_contended: tells whether a thread waits for this to end; then it ends early.
+            is_locked: tells whether a task of this process is committing.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -57,8 +55,8 @@ class Housekeeping:
             self._since_checkpoint = 0
             target.checkpoint()
         has_trimmed = self._trim(target)
-        # What was deleted takes room until it is counted out.
-        has_more = catch_up.catch_up(target, self._pace, is_waited_for, is_locked, is_urgent=has_trimmed)
+        # Deleted executions take space in the roll-ups until these are advanced.
+        has_more = catch_up.catch_up(target, self._slices, is_contended, is_locked, is_urgent=has_trimmed)
         return has_more or has_trimmed
 
     def _trim(self, target: WriteConnection) -> bool:

@@ -1,7 +1,7 @@
-"""Which process is which, and whether it still lives.
+"""Identifies processes, and tells whether one has died.
 
-A process id alone says little: it is used again, and means nothing on another host, in another container, or
-after a reboot. On Linux the boot, the pid namespace and the start of the process belong to it.
+A process id alone is not enough: it is reused, and differs between hosts, containers and boots. On Linux the boot,
+the pid namespace and the start time of the process identify it.
 """
 
 import os
@@ -14,16 +14,16 @@ from typing import Final
 from ..ids import random_bits
 
 _UNKNOWN: Final = "-"
-#: A process that cannot be asked, or not be identified, is taken for dead after so many seconds of silence.
+#: A process that cannot be reached or identified counts as dead after so many seconds without a heartbeat.
 SILENCE_SECONDS: Final = 3600.0
-#: The states of a process that has ended, and of which only its id is left.
+#: The states of a process that has ended and was not waited for.
 _DEAD: Final = ("Z", "X")
 _CAN_ASK: Final = os.name == "posix"  # on Windows os.kill(pid, 0) would end the process
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process on a host. Its *identity* holds what tells it from others with its id."""
+    """A process on a host. Its *identity* distinguishes it from others with the same id."""
 
     process_id: int
     host: str
@@ -32,7 +32,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """Where and when a process began; *token* tells the programs apart that one process runs by ``exec``."""
+    """Where and when a process began; *token* distinguishes the programs that one process runs by ``exec``."""
 
     boot: str
     namespace: str
@@ -44,7 +44,7 @@ class _Identity:
 
 
 class _This:
-    """This process, found out once; a forked child is another."""
+    """This process, identified once; a forked child is another."""
 
     known: Process | None = None
 
@@ -60,11 +60,11 @@ def this_process() -> Process:
 
 
 def has_died(process: Process, silent_seconds: float) -> bool:
-    """Tell whether *process* has ended, for all that can be known here. A suspended one has not.
+    """Tell whether *process* has ended, as far as this host can know. A stopped one has not.
 
     Args:
-        process: what :func:`this_process` was in that process.
-        silent_seconds: for how long it has given no sign of life.
+        process: the result of :func:`this_process` in that process.
+        silent_seconds: the age of its last heartbeat.
     """
     ours = this_process()
     here, there = _identity_of(ours), _identity_of(process)
@@ -81,10 +81,10 @@ def has_died(process: Process, silent_seconds: float) -> bool:
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
-        pass  # it exists, and belongs to somebody else
+        pass  # it exists, and belongs to another user
     state, start = _state_and_start(process.process_id)
     if _UNKNOWN in (start, there.start):
-        return silent_seconds > SILENCE_SECONDS  # it may be another by now
+        return silent_seconds > SILENCE_SECONDS  # another process may have its id now
     return start != there.start or state in _DEAD
 
 
@@ -94,18 +94,18 @@ def _identity_of(process: Process) -> _Identity:
 
 
 def _state_and_start(process_id: int) -> tuple[str, str]:
-    """Return the state of a process, and when it began, in clock ticks since the boot."""
-    # The name of the program, in parentheses, may hold anything.
+    """Return the state of a process, and its start in clock ticks since the boot."""
+    # The name of the program, in parentheses, may contain spaces and parentheses.
     fields = _read(f"/proc/{process_id}/stat").rpartition(")")[2].split()
     if len(fields) <= 19:
         return "", _UNKNOWN
     state, threads, start = fields[0], fields[17], fields[19]
-    # The main thread can end first; the process lives as long as any other does.
+    # The main thread can end first: the process lives as long as any of its threads.
     return ("" if int(threads) > 1 else state), start
 
 
 def _proc_is_ours() -> bool:
-    """Tell whether ``/proc`` shows the process ids of this namespace, and not those of another."""
+    """Tell whether ``/proc`` shows the process ids of this namespace."""
     try:
         return os.readlink("/proc/self") == str(os.getpid())
     except OSError:

@@ -96,11 +96,14 @@ def excess(connection: WriteConnection, limits: Limits, *, total: int | None = N
     if limits.keep is not None:
         beyond.append((count(connection) if total is None else total) - limits.keep)
     if limits.max_bytes is not None:
-        used = used_bytes(connection)
-        if used > limits.max_bytes:
-            # As if all rows had the same size. The next slice or round corrects the error.
+        pages, free, size = _pages(connection)
+        used = pages - free
+        excess_pages = used - limits.max_bytes // size
+        if excess_pages > 0:
+            # As if all rows had the same size, and one page more, since deleted rows leave pages partly empty. The next
+            # slice or round corrects the error.
             rows = _about(connection) if total is None else total
-            beyond.append(-(-rows * (used - limits.max_bytes) // used))
+            beyond.append(min(rows, -(-rows * (excess_pages + 1) // used)))
     return max(beyond) if most is None else min(max(beyond), most)
 
 
@@ -111,7 +114,7 @@ def count(connection: WriteConnection) -> int:
 
 
 def _about(connection: WriteConnection) -> int:
-    """Return at least the number of executions, without a scan: what retention deletes is at one end."""
+    """Return at least the number of executions, without a scan: retention deletes rows at one end."""
     ((rows,),) = connection.execute("SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM executions")
     return int(rows)
 

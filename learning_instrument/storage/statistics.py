@@ -1,4 +1,4 @@
-"""What became of the executions of one process: stored, deferred, lost; and a warning for each kind of fault."""
+"""Counts what one process stored, deferred and lost, and warns once of each kind of fault."""
 
 import logging
 import threading
@@ -11,17 +11,17 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 
-#: After a warning, how long a fault that came and went is not worth another.
+#: How long after a warning the same kind of fault is not logged again.
 _STALE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What became of the records given to one LearningDatabase, in this process."""
+    """The fate of the records given to one LearningDatabase, in this process."""
 
     #: Rows committed.
     stored: int = 0
-    #: Rows that took the way through the background writer though ``commit`` was asked for.
+    #: Rows that the background writer committed in ``commit`` mode, because the database was locked or failed.
     deferred: int = 0
     #: Executions that could not be recorded, by reason.
     lost: Mapping[str, int] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Counters:
     """The counts of one database in this process.
 
     Args:
-        path: the database, for the warnings.
+        path: the path of the database, for the warnings.
     """
 
     def __init__(self, path: str) -> None:
@@ -39,39 +39,39 @@ class Counters:
         self.reset()
 
     def reset(self) -> None:
-        """Count from nothing: after a fork, what was counted is the parent's."""
+        """Start from zero; in a forked child, for the counts are the parent's."""
         self._lock = threading.RLock()  # a signal handler may record in the thread that holds it
         #: Rows committed on the threads of tasks, and in the background.
         self.stored = 0
-        self.stored_behind = 0
-        #: Rows that were deferred and are not written yet.
-        self.rows_behind = 0
+        self.stored_in_background = 0
+        #: Rows deferred and not yet written.
+        self.rows_deferred = 0
         self._deferred = 0
         self._lost: Counter[str] = Counter()
-        self._untold: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
-        self._warned: dict[str, float] = {}  # what was warned of, and when
+        self._unreported: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
+        self._warned: dict[str, float] = {}  # kind of fault -> time of its warning
 
     def statistics(self) -> Statistics:
         """Return the counts as they are now."""
         with self._lock:
-            return Statistics(self.stored + self.stored_behind, self._deferred, dict(self._lost))
+            return Statistics(self.stored + self.stored_in_background, self._deferred, dict(self._lost))
 
     def defer(self, rows: int) -> None:
-        """Count *rows* that take the way through the background writer."""
+        """Count *rows* as deferred to the background writer."""
         with self._lock:
             self._deferred += rows
-            self.rows_behind += rows
+            self.rows_deferred += rows
 
     def settle(self, rows: int) -> None:
-        """Count *rows* as behind no more: they were written, or refused."""
+        """Count *rows* as no longer deferred: they were written, or refused."""
         with self._lock:
-            self.rows_behind = max(0, self.rows_behind - rows)
+            self.rows_deferred = max(0, self.rows_deferred - rows)
 
     def count_lost(self, reason: str, count: int) -> None:
         """Count *count* executions as lost for *reason*."""
         with self._lock:
             self._lost[reason] += count
-            self._untold[reason] += count
+            self._unreported[reason] += count
 
     def lose(self, reason: str, error: BaseException | None, count: int = 1) -> None:
         """Count *count* executions as lost for *reason*, and warn of it."""
@@ -81,29 +81,29 @@ class Counters:
         )
 
     def take_unreported(self) -> dict[str, int] | None:
-        """Return the losses that the table ``losses`` does not have yet, for whoever stores them now."""
-        if not self._untold:
+        """Return and clear the losses not yet written to the table ``losses``."""
+        if not self._unreported:
             return None
         with self._lock:
-            unreported, self._untold = dict(self._untold), Counter()
+            unreported, self._unreported = dict(self._unreported), Counter()
         return unreported
 
     def give_back(self, unreported: Mapping[str, int]) -> None:
-        """Take back losses that could not be stored."""
+        """Take back losses that could not be written."""
         with self._lock:
-            self._untold.update(unreported)
+            self._unreported.update(unreported)
 
     def warn_of_failure(self, error: BaseException) -> None:
-        """Say that the database cannot be written."""
+        """Warn that the database cannot be written."""
         self._warn_once(
             "failed",
-            "%s cannot be written (%s)%s. Executions are kept in memory and tried again.",
+            "%s cannot be written (%s)%s. Executions are kept in memory and retried.",
             type(error).__name__,
             error,
         )
 
     def rearm_warnings(self) -> None:
-        """Make the next fault news. Not at once: on a disk that is nearly full every other write works."""
+        """Allow faults to be logged again, but not at once: on a nearly full disk every other write succeeds."""
         now = time.monotonic()
         self._warned = {kind: at for kind, at in self._warned.items() if now - at < _STALE_SECONDS}
 

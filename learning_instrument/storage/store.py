@@ -1,7 +1,7 @@
-"""Records in, rows stored: on the task's thread or behind it, in one process or after a fork.
+"""The write path of one database: commits rows on the task's thread, or queues them for the background writer.
 
-In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode, and where the database is
-locked or cannot be written, rows go to the background writer, which does as well what would hold up a task.
+In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode, and where the database is locked or
+cannot be written, rows go to the background writer, which also does the housekeeping.
 """
 
 import functools
@@ -18,7 +18,7 @@ from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
-from ..safety.exit import at_exit
+from ..safety.exit import DATABASES, at_exit
 from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
@@ -34,19 +34,19 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-#: How long a task waits for another writer's lock, and the background writer, in seconds.
-_TASK_BUSY_SECONDS: Final = 0.03
-#: And before that for another thread of its own process: 50 ms together.
+#: How long a task waits for another thread of its process, and then for another writer's lock: 50 ms together.
 _TASK_LOCK_SECONDS: Final = 0.02
+_TASK_BUSY_SECONDS: Final = 0.03
+#: How long the background writer waits for another writer's lock.
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 5.0
 
 
 class Store:
-    """What takes records, and puts them into one SQLite file.
+    """Stores records and model calls in one SQLite file.
 
-    Opening is lazy: a path that cannot be used is an error where a person asked (:meth:`open`, :meth:`query`),
-    and a counted, logged loss where a task did.
+    Opening is lazy: an invalid path is an error for :meth:`open` and :meth:`query`, and a logged, counted loss for
+    :meth:`append`.
 
     Args:
         path: the absolute path of the database; it and its folder are made where there are none.
@@ -56,7 +56,7 @@ class Store:
     def __init__(self, path: str, durability: str) -> None:
         self.path = path
         self.durability = durability
-        #: Of executions that name this database, by their providers. Kept as long as the database.
+        #: Providers -> the pipeline of executions that name this database. Kept as long as the database.
         self.pipelines: dict[Any, Any] = {}
         #: Prices model calls and stores them.
         self.model_calls = ModelCallStore()
@@ -64,20 +64,20 @@ class Store:
         self._insertion = Insertion(self._counts, self.model_calls)
         self._housekeeping = Housekeeping()
         self._pid = os.getpid()
-        this = weakref.ref(self)  # the watcher's thread must not keep a database that nobody has any more
-        self._watchdog = Watchdog(path, lambda: (storage := this()) is not None and storage._has_backlog())
-        #: The executions that run now, for the pipelines.
+        this = weakref.ref(self)  # the watchdog's thread must not keep a database alive
+        self._watchdog = Watchdog(path, lambda: (store := this()) is not None and store._has_backlog())
+        #: The executions in flight.
         self.running = self._watchdog.running
         self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watchdog.opened)
         self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watchdog.opened)
         self._lock = ForkLock(self._front.close)
         self._back_lock = ForkLock(self._back.close)
         self._read_lock = ForkLock()
-        # In ``commit`` mode a backlog is an exception that should pass: no gathering then.
+        # In ``commit`` mode a backlog is an exception that should end soon, so batches are not gathered.
         gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
         self._writer = BackgroundWriter(
             self._insertion.rows,
-            self._write_behind,
+            self._write,
             self._failed,
             self._run_housekeeping,
             gather_seconds=gather_seconds,
@@ -85,14 +85,14 @@ class Store:
         )
         self._has_tried = False
         register(self)
-        at_exit(self, phase=2)
+        at_exit(self, phase=DATABASES)
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
-        """Store *records*, as the durability says. Never raises for the database's sake.
+        """Store *records*, as the durability says. A database that cannot be written raises nothing.
 
         Args:
-            records: :class:`ExecutionRecord` objects, or what *to_row* takes.
-            to_row: makes the row of a record. In ``batch`` mode it is called by the background writer.
+            records: :class:`ExecutionRecord` objects, or the arguments of *to_row*.
+            to_row: makes the row of a record. In ``batch`` mode the background writer calls it.
 
         Returns:
             False if any of them was lost.
@@ -108,18 +108,18 @@ class Store:
         return (not rows or self._commit(rows)) and len(rows) == len(items)
 
     def _try_to_open(self) -> None:
-        """Make a file that is not there yet: to do it in the background would keep the first rows waiting for long."""
+        """Make a missing file at once: made in the background, it would delay the first rows for too long."""
         self._has_tried = True
         if not os.path.exists(self.path) and self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             try:
                 self._front.open()
             except (sqlite3.Error, OSError, DatabaseError):
-                pass  # the writer will say so, when it fails as well
+                pass  # the writer logs it when it fails as well
             finally:
                 self._lock.release()
 
     def append_model_calls(self, batch: ModelCallBatch) -> bool:
-        """Store model calls in the background, and add them up. Never raises for the database's sake.
+        """Store model calls in the background, and add them up. A database that cannot be written raises nothing.
 
         Returns:
             False if they were lost.
@@ -132,15 +132,15 @@ class Store:
         return False
 
     def _commit(self, rows: Sequence[Row]) -> bool:
-        """Commit *rows* here and now, or leave them to the background writer; answer False if any was lost."""
-        # Those that wait go first. And whoever holds the lock holds it for a moment.
-        if self._counts.rows_behind > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+        """Commit *rows* at once, or queue them for the background writer; return False if any was lost."""
+        # Deferred rows keep their order, and the lock holder has it for a moment only.
+        if self._counts.rows_deferred > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             return self._defer(rows)
         try:
             stored, refused = self._insertion.insert(self._front, rows)
             self._counts.stored += stored
         except (sqlite3.Error, OSError, DatabaseError) as error:
-            if is_interruption(error):  # as a time limit's TimeoutError, which is an OSError
+            if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
             self._failed(error)
             return self._defer(rows)
@@ -153,7 +153,7 @@ class Store:
         return not refused
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
-        """Answer a question in SQL, column name -> value for each row. What is queued is written first.
+        """Answer a question in SQL, column name -> value for each row. The queue is written first.
 
         Raises:
             DatabaseError: if the database cannot be opened, or the question not answered.
@@ -169,10 +169,10 @@ class Store:
             raise DatabaseError(f"{self.path}: {error}. The question was: {sql:.500}") from error
 
     def open(self) -> None:
-        """Open the database, and make or migrate its file.
+        """Open the database; make or migrate its file.
 
         Raises:
-            DatabaseError: if that cannot be done; :class:`SchemaVersionError` if a newer release wrote it.
+            DatabaseError: if it cannot be opened; :class:`SchemaVersionError` if a newer release wrote it.
         """
         if self._pid != os.getpid():
             self.reset()
@@ -181,14 +181,14 @@ class Store:
                 patiently(self._front.open)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
-                f"The database {self.path} cannot be opened: {error}. Check the path and its rights."
+                f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
             ) from error
         self._watchdog.settle_dead()
 
     def transact(self, work: Callable[[Execute], T]) -> T:
-        """Return what *work* does with a function that executes statements: all of them, or none. Not for tasks.
+        """Call *work* with a function that executes statements in one transaction; return its result. Not for tasks.
 
-        What is queued is written first.
+        The queue is written first.
 
         Raises:
             DatabaseError: if the database cannot be opened or written.
@@ -196,7 +196,7 @@ class Store:
         return self.within_transaction(lambda opened: work(executing(opened)))
 
     def within_transaction(self, action: Callable[[Connection], T]) -> T:
-        """Return what *action* does with a connection, in one transaction. Like :meth:`transact`, for what needs more.
+        """Call *action* with a connection in one transaction; return its result. Otherwise like :meth:`transact`.
 
         Raises:
             DatabaseError: if the database cannot be opened or written.
@@ -210,16 +210,16 @@ class Store:
         return self.between_batches(act)
 
     def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
-        """Wait, at most *timeout* seconds, until what is queued by now is committed. Answer whether it is.
+        """Wait, at most *timeout* seconds, until the queue as it is now is committed. Tell whether it is.
 
-        A database that cannot be written at all is not waited for; its executions are kept, and tried again.
+        A database that cannot be written at all is not waited for; its executions are kept and retried.
         """
         if self._pid != os.getpid():
             self.reset()
         return self._writer.flush(timeout)
 
     def statistics(self) -> Statistics:
-        """Return how many records were stored, deferred and lost since this object was made, in this process."""
+        """Return how many records were stored, deferred and lost through this object, in this process."""
         return self._counts.statistics()
 
     def count_lost(self, reason: str, count: int = 1) -> None:
@@ -231,7 +231,7 @@ class Store:
         self._housekeeping.limit(limits)
 
     def close(self) -> Awaitable[None]:
-        """Write what is queued, and close. What is stored later opens the database again.
+        """Write the queue and close. A later record opens the database again.
 
         Returns:
             An awaitable that is done already, so that ``await database.close()`` works as well.
@@ -249,9 +249,10 @@ class Store:
         return _Done()
 
     def end(self) -> None:
-        """Close: the process ends. Nobody else does while the writer's thread runs, and what the log holds stays there.
+        """Close at the end of the process, so that the write-ahead log is moved into the file.
 
-        Then whoever copies the file alone has all of it. What is stored later opens the database again.
+        The writer's thread keeps this object alive, so that ``__del__`` may not run. A later record opens the
+        database again.
         """
         if self._pid != os.getpid() or self._writer.backlog:
             return
@@ -267,14 +268,14 @@ class Store:
                 self._writer.release()
 
     def __del__(self) -> None:
-        """Close the connections of a database that nobody closed."""
+        """Close the connections of a database that was not closed."""
         if getattr(self, "_pid", None) == os.getpid():
             self._front.close()
             self._back.close()
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))
-        return self._queue([(_as_it_is, row) for row in rows])
+        return self._queue([(_unchanged, row) for row in rows])
 
     def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
         refused = 0
@@ -286,17 +287,17 @@ class Store:
             self._counts.lose("queue full", None, refused)
         return not refused
 
-    def _write_behind(self, items: Sequence[Row | ModelCallBatch]) -> None:
-        """Commit rows and model calls, in the background. What raises is tried again."""
+    def _write(self, items: Sequence[Row | ModelCallBatch]) -> None:
+        """Commit rows and model calls, in the background. The writer retries it after an exception."""
         rows = [item for item in items if not isinstance(item, ModelCallBatch)]
         parts = self.model_calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
         first = functools.partial(self._insertion.store_calls, parts[0]) if parts else None
         began = time.monotonic()
         stored, _ = self._insertion.insert(self._back, rows, first)
-        self._counts.stored_behind += stored
+        self._counts.stored_in_background += stored
         self._counts.settle(len(rows))
         for part in parts[1:]:
-            if part.due:  # thousands that another process left: as long as one part holds the lock, others can have it
+            if part.due:  # another process may have left thousands: give the lock to others as long as each part takes
                 time.sleep(time.monotonic() - began)
                 began = time.monotonic()
             self._insertion.insert(self._back, (), functools.partial(self._insertion.store_calls, part))
@@ -304,27 +305,31 @@ class Store:
         self._counts.rearm_warnings()
 
     def _failed(self, error: BaseException) -> bool:
-        """Say that the database cannot be written; answer whether that passes by itself, as another's lock does."""
+        """Warn that the database cannot be written, unless it is another writer's lock; tell whether it is."""
         if is_busy(error):
             return True
         self._counts.warn_of_failure(error)
         return False
 
     def _has_backlog(self) -> bool:
-        return self._counts.rows_behind > 0 or self._writer.backlog > 0
+        return self._counts.rows_deferred > 0 or self._writer.backlog > 0
 
     def _request_totals(self) -> None:
-        """Have executions added up whose row came after their calls, by another process's hand."""
+        """Add up executions whose row was stored by another process, after their model calls."""
         try:
             with self._lock:
                 awaited = due(self._front.execute)
-        except (sqlite3.Error, OSError, DatabaseError):  # what is asked next tells, or it comes round again
+        except (sqlite3.Error, OSError, DatabaseError):  # the question raises it, or the next one retries it
             return
         if awaited:
             self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
 
     def between_batches(self, step: Callable[[WriteConnection], T]) -> T:
-        """Take one *step* on the background connection, patiently."""
+        """Take one *step* on the background connection, between two batches; wait for other processes.
+
+        Raises:
+            DatabaseError: if the database cannot be opened or written.
+        """
         self.open()
         done: list[T] = []
         try:
@@ -334,11 +339,11 @@ class Store:
         return done[0]
 
     def _run_housekeeping(self) -> None:
-        """Do what would hold up a task. In the background."""
+        """Do the work that would delay a task, in the background."""
         if not (self._front.is_open or self._back.is_open):
-            return  # closed since; this must not open it again
+            return  # closed by now; housekeeping must not open it again
         has_more = self.model_calls.run_housekeeping(self._back)
-        if self._housekeeping.run(self._back, lambda: self._writer.is_waited_for, self._lock.locked) or has_more:
+        if self._housekeeping.run(self._back, lambda: self._writer.is_contended, self._lock.locked) or has_more:
             self._writer.request_housekeeping()
 
     def before_fork(self, undo: ExitStack) -> None:
@@ -367,5 +372,5 @@ class _Done:
         yield
 
 
-def _as_it_is(row: Row) -> Row:
+def _unchanged(row: Row) -> Row:
     return row

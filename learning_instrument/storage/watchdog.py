@@ -1,7 +1,7 @@
-"""Watches over the executions of a database while they run, and enters those that take long in its ledger.
+"""Watches the executions in flight of one database, and enters long ones in its crash ledger.
 
-Its thread starts with the first execution and ends when nothing has run for some seconds. Until an execution
-has run for a second nothing happens; what happens then, happens on this thread.
+The thread starts with the first execution and ends after some idle seconds. An execution shorter than a second costs
+nothing; all work on longer ones happens on this thread.
 """
 
 import logging
@@ -14,40 +14,40 @@ from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
-from ..safety.exit import at_exit
+from ..safety.exit import WATCHDOGS, at_exit
 from ..safety.forks import ForkLock, copy_of
 from .crash_ledger import CrashLedger
 
 log = logging.getLogger(__name__)
 
 
-#: How long an execution must have run to be entered, in seconds.
+#: How long an execution must have run to be entered.
 LONG_SECONDS: Final = 1.0
-#: How often the thread looks.
+#: The interval of the thread.
 _TURN_SECONDS: Final = 0.5
 _HEARTBEAT_SECONDS: Final = 5.0
-#: How often dead processes are looked for: in the background, and by somebody who asks.
+#: The interval of looking for dead processes: in the background, and before questions.
 _SETTLE_SECONDS: Final = 60.0
-_SETTLE_FOR_ASKER_SECONDS: Final = 1.0
-#: How many times in a row there is nothing to see before the thread ends.
+_SETTLE_FOR_QUESTION_SECONDS: Final = 1.0
+#: The number of idle turns in a row after which the thread ends.
 _IDLE_TURNS: Final = 10
-#: How long a fork, or the end of the process, waits for the thread.
+#: How long a fork or the end of the process waits for the thread, and a caller for the ledger.
 _PAUSE_SECONDS: Final = 2.0
 
 
 class Watchdog:
-    """Keeps the ledger of one database.
+    """Keeps the crash ledger of one database up to date.
 
     Args:
         path: the absolute path of the database.
-        has_backlog: tells whether rows of executions that ended wait to be stored.
+        has_backlog: tells whether rows of ended executions are not stored yet.
     """
 
     def __init__(self, path: str, has_backlog: Callable[[], bool]) -> None:
         self.running = InFlight(self.watch)
         self._has_backlog = has_backlog
         self._ledger = CrashLedger(path)
-        self._lock = ForkLock(self._ledger.close)  # around all that uses the ledger
+        self._lock = ForkLock(self._ledger.close)  # around each use of the ledger
         self._reset()
 
     def _reset(self) -> None:
@@ -56,16 +56,16 @@ class Watchdog:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_paused = False
-        #: Whether the database is in use: what was closed is not opened again for a heartbeat.
+        #: Whether the database is in use: a closed one is not opened again for a heartbeat.
         self._is_in_use = False
-        #: What was running when it was closed.
+        #: The executions in flight when it was closed.
         self._left: frozenset[str] = frozenset()
         self._renewed = self._settled = float("-inf")
         self._others_run = False
         self._has_failed = self._has_warned = False
 
     def watch(self) -> None:
-        """Have the thread look every second, until nothing runs."""
+        """Run the thread until no execution is in flight."""
         with self._start_lock:
             if self._is_paused:
                 return
@@ -73,27 +73,27 @@ class Watchdog:
             if self._thread is not None:
                 self._wake.set()
                 return
-            self._thread = threading.Thread(target=self._run, name="learning-instrument-watcher", daemon=True)
-            at_exit(self, phase=1)
+            self._thread = threading.Thread(target=self._run, name="learning-instrument-watchdog", daemon=True)
+            at_exit(self, phase=WATCHDOGS)
             try:
                 self._thread.start()
-            except RuntimeError:  # no more threads: without one there is no ledger
+            except RuntimeError:  # the interpreter is shutting down: without a thread there is no ledger
                 self._thread = None
 
     def opened(self) -> None:
-        """Take note that the database is in use (again)."""
+        """Note that the database is in use (again)."""
         self._left = frozenset()
         if not self._is_in_use:
             self._is_in_use = True
             self.watch()
 
     def settle_dead(self) -> None:
-        """Store the executions of dead processes as lost, for somebody who is about to ask."""
-        if time.monotonic() - self._settled > _SETTLE_FOR_ASKER_SECONDS:
+        """Store the executions of dead processes as lost, before a question."""
+        if time.monotonic() - self._settled > _SETTLE_FOR_QUESTION_SECONDS:
             self._when_free(self._settle)
 
     def close(self) -> None:
-        """Bring the ledger up to date, and close. What runs on stays in it, until it ends or its process dies."""
+        """Bring the ledger up to date and close it. Executions in flight stay in it."""
         self._when_free(self._look)
         self._is_in_use = False
         self._left = frozenset(copy_of(self.running.by_id))
@@ -101,7 +101,7 @@ class Watchdog:
         if not self.running.by_id:
             self._pause()
             self._is_paused = False
-            if self.running.by_id:  # begun meanwhile
+            if self.running.by_id:  # an execution began meanwhile
                 self.watch()
 
     def end(self) -> None:
@@ -111,7 +111,7 @@ class Watchdog:
         self._when_free(self._ledger.close)
 
     def __del__(self) -> None:
-        """Close the connection of a database that nobody closed."""
+        """Close the connection of a database that was not closed."""
         if getattr(self, "_pid", None) == os.getpid():
             self._ledger.close()
 
@@ -126,7 +126,7 @@ class Watchdog:
             self.watch()
 
     def reset(self) -> None:
-        """Start over in a forked child: what runs, runs in the parent."""
+        """Start over in a forked child: the executions in flight are the parent's."""
         self._lock.reset()
         self._ledger.reset()
         self.running.by_id.clear()
@@ -159,9 +159,9 @@ class Watchdog:
         self._thread = None
 
     def _go_on(self) -> bool:
-        """Answer whether to go on though nothing of this process runs; before that, wait as long as that is so."""
+        """Tell whether to continue without executions in flight, to look for dead processes; if so, wait first."""
         with self._start_lock:
-            # First this: who begins after the check sees it, and calls watch().
+            # False first: an execution that begins after the check sees it, and calls watch().
             self.running.is_watched = False
             if self.running.by_id:
                 self.running.is_watched = True
@@ -198,7 +198,7 @@ class Watchdog:
             self._ledger.close()
 
     def _long_ones(self) -> list[Row]:
-        """Return the rows of executions that are to be entered, and forget those that nobody will ever end."""
+        """Return the rows of executions to enter, and drop those that were garbage-collected without an end."""
         by_id = self.running.by_id
         rows = []
         for execution_id in copy_of(by_id):  # the oldest come first
@@ -215,7 +215,7 @@ class Watchdog:
         return rows
 
     def _when_free(self, action: Callable[[], object]) -> None:
-        """Call *action* while nobody else uses the ledger; not at all where a signal handler interrupted who does."""
+        """Call *action* with the lock; not at all in a signal handler that interrupted its holder."""
         if self._lock.acquire(timeout=_PAUSE_SECONDS):
             try:
                 self._guarded(action)
@@ -223,14 +223,14 @@ class Watchdog:
                 self._lock.release()
 
     def _guarded(self, action: Callable[[], object]) -> None:
-        """Call *action*; a full disk, a lock, or a file that is no database may pass, and it comes round again."""
+        """Call *action*; after a full disk, a lock or an invalid file the next turn retries it."""
         try:
             action()
             self._has_failed = False
-        except Exception as error:  # what runs, runs on
+        except Exception as error:  # executions go on
             self._ledger.close()
-            # Once is no trouble: a file may be deleted just now, and is made anew.
+            # Not after one failure: a file that was just deleted is made again.
             has_failed, self._has_failed = self._has_failed, True
             if has_failed and not self._has_warned and "locked" not in str(error):
                 self._has_warned = True
-                log.warning("The ledger of running executions cannot be written: %s. It is tried again.", error)
+                log.warning("The ledger of running executions cannot be written: %s. Retrying.", error)

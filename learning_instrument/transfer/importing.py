@@ -17,7 +17,7 @@ from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..record import Row
 from ..rollups import catch_up
-from ..sqlite.connection import WriteConnection, open_for_upkeep
+from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
@@ -99,7 +99,7 @@ def import_executions(
         raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")
     tell = progress or (lambda what, done, of: None)
     target = _Target(selection or Selection())
-    with open_for_upkeep(path, may_make=True) as connection:
+    with open_for_maintenance(path, may_make=True) as connection:
         with LearningDatabase(path):
             pass  # makes the file, patiently: another process may be making it just now
         for name, read in readers:

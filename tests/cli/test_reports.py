@@ -404,7 +404,7 @@ def test_file_of_an_older_release_is_answered_or_named(demo, tmp_path, subtests)
                 assert (result.exit_code, result.stderr) in ((0, ""), (1, ""))
             else:
                 assert (result.exit_code, result.stdout) == (2, "")
-                assert "learning-instrument rebuild brings it up to date." in result.stderr
+                assert "learning-instrument rebuild migrates it." in result.stderr
                 assert result.stderr.count("\n") == 1
 
 

@@ -19,8 +19,8 @@ class Broken:
 
 kept = [Broken(), Writer(), Broken(), Writer()]
 for each in kept:
-    ending.at_exit(each, phase=0)
-ending.at_exit(last := Writer(), phase=1)
+    ending.at_exit(each, phase=ending.WRITERS)
+ending.at_exit(last := Writer(), phase=ending.WATCHDOGS)
 """
 
 
@@ -39,7 +39,7 @@ from learning_instrument.safety import exit as ending
 class ExitHook:
     def __init__(self, word):
         self.word = word
-        ending.at_exit(self, phase=0)
+        ending.at_exit(self, phase=ending.WRITERS)
 
     def __reduce__(self):
         return ExitHook, (self.word,)

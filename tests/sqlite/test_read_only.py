@@ -76,8 +76,8 @@ def test_nothing_can_be_written(path):
 
 @pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="needs root, to change the user")
 @pytest.mark.parametrize("has_log", [False, True])
-def test_somebody_who_may_only_read(path, has_log):
-    """Gets an answer, or the reason why there is none: never an old answer."""
+def test_user_without_write_permission_gets_an_answer_or_the_reason(path, has_log):
+    """Never an old answer."""
     program = (
         "import os, sys; from learning_instrument.sqlite.read_only import ReadOnlyDatabase;"
         f"os.setgid(65534); os.setuid(65534); print(ReadOnlyDatabase(sys.argv[1]).query({COUNT!r}))"
@@ -104,8 +104,8 @@ def test_somebody_who_may_only_read(path, has_log):
         (lambda path: None, "There is no database "),
         (lambda path: path.mkdir(), "cannot be read as a database: Is a directory"),
         (lambda path: path.write_text("a text, and a long one\n" * 500), "file is not a database"),
-        (lambda path: path.write_bytes(b""), "has no table of executions"),
-        (lambda path: sqlite3.connect(path).execute("CREATE TABLE mine (x)").connection.close(), "has no table of"),
+        (lambda path: path.write_bytes(b""), "it has no table executions"),
+        (lambda path: sqlite3.connect(path).execute("CREATE TABLE mine (x)").connection.close(), "no table executions"),
     ],
     ids=["missing", "folder", "text", "empty", "of another program"],
 )
@@ -141,7 +141,7 @@ def test_older_schema_answers_what_it_can(path):
     with ReadOnlyDatabase(path) as database:
         assert database.query(COUNT) == [{"executions": 1}]
 
-        with pytest.raises(DatabaseError, match=r"older release.*rebuild"):
+        with pytest.raises(DatabaseError, match=r"older schema.*rebuild"):
             database.query("SELECT * FROM feedback")
 
 

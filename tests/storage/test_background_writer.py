@@ -51,7 +51,7 @@ def start(target):
             prepare=keywords.pop("prepare", list),
             write=target.write,
             failed=target.failed,
-            housekeep=keywords.pop("housekeep", target.tended.set),
+            housekeeping=keywords.pop("housekeeping", target.tended.set),
             write_lock=ForkLock(),
             **keywords,
         )
@@ -213,7 +213,7 @@ def test_upkeep_comes_when_asked_for(start, target):
 
 def test_failing_upkeep_is_reported_and_harmless(start, target):
     """It comes round again; items are written all the same."""
-    writer = start(housekeep=lambda: 1 / 0)
+    writer = start(housekeeping=lambda: 1 / 0)
     writer.request_housekeeping()
     assert target.has_failed.wait(10)
 
@@ -235,7 +235,7 @@ def test_upkeep_that_asks_for_more_gets_it(start, target):
         else:
             done.set()
 
-    writer = start(housekeep=housekeep)
+    writer = start(housekeeping=housekeep)
     writer.request_housekeeping()
 
     assert done.wait(10)

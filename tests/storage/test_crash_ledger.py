@@ -528,7 +528,7 @@ class TestLeftBehind:
 
         assert [row["task_id"] for row in stored(database.path)] == ["b"]
         assert entries() == []
-        assert "cannot be read" in caplog.text
+        assert "is unreadable" in caplog.text
 
     def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries):
         """Its ledger has its own alone, and the parent's entries stay."""

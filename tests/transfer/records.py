@@ -84,6 +84,6 @@ def stored_in(path):
 def make(path, records):
     """Make a database of *records*, and return its path."""
     databases.make(Path(path))
-    with connection.open_for_upkeep(str(path)) as opened:
+    with connection.open_for_maintenance(str(path)) as opened:
         opened.insert([row_from_record(record) for record in records])
     return str(path)

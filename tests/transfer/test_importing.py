@@ -212,7 +212,7 @@ def test_model_calls_of_a_database_come_along_once(target, tmp_path):
         for name in "ab"
         for number in range(2)
     ]  # fmt: skip
-    with connection.open_for_upkeep(source) as opened, opened.transaction() as writing:
+    with connection.open_for_maintenance(source) as opened, opened.transaction() as writing:
         store_calls(writing, calls, ())
 
     for _ in range(2):
