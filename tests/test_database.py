@@ -1,4 +1,4 @@
-"""``LearningDatabase``: opening, storing, asking, closing, and what happens when the file is not to be had."""
+"""``LearningDatabase``: opening, storing, asking, closing, and files that are locked, deleted or invalid."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ def test_existing_file_keeps_its_mode(tmp_path):
 
 
 def test_path_stays_though_the_directory_changes(tmp_path, monkeypatch):
-    """A relative path is that of the moment it was given."""
+    """A relative path is resolved by the constructor."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     database = LearningDatabase("learning.db")
@@ -107,21 +107,21 @@ def test_path_stays_though_the_directory_changes(tmp_path, monkeypatch):
 
 
 def test_home_is_found(monkeypatch, tmp_path):
-    """``~`` is."""
+    """A path may begin with ``~``."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert LearningDatabase("~/learning.db").path == str(tmp_path / "learning.db")
 
 
-def test_path_that_is_none_is_refused(subtests):
-    """Where it is given."""
+def test_invalid_path_is_refused(subtests):
+    """By the constructor."""
     for path in ["", ":memory:", ":memory:?x", None, 5, object()]:
         with subtests.test(path=path), pytest.raises(ConfigurationError, match="database_path"):
             LearningDatabase(path)
 
 
 @pytest.mark.parametrize("ask", ["open", "query", "enter"])
-def test_unusable_path_is_an_error_where_a_person_asked(tmp_path, ask):
+def test_unusable_path_is_an_error_for_a_direct_call(tmp_path, ask):
     """The message has the path."""
     (tmp_path / "file").touch()
     database = LearningDatabase(tmp_path / "file" / "learning.db")
@@ -132,7 +132,7 @@ def test_unusable_path_is_an_error_where_a_person_asked(tmp_path, ask):
 
 
 async def test_unusable_path_is_an_error_for_initialize(tmp_path):
-    """The promised usage says at once that its path is no good."""
+    """The promised usage fails at once."""
     (tmp_path / "learning.db").write_bytes(b"no database " * 1000)
 
     with pytest.raises(DatabaseError, match="not a database"):
@@ -140,7 +140,7 @@ async def test_unusable_path_is_an_error_for_initialize(tmp_path):
 
 
 def test_new_file_that_another_process_is_making_is_waited_for(tmp_path):
-    """A person's call does not fail because another process holds the lock for a moment."""
+    """A direct call does not fail because another process holds the lock briefly."""
     path = str(tmp_path / "learning.db")
     with locked_by_another_process(path):
         database = LearningDatabase(path)
@@ -220,7 +220,7 @@ def test_appending_twice_is_appending_once(database):
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 297, 600])
 def test_any_number_of_records_is_stored_in_order(database, count):
-    """However the inserts are cut."""
+    """In any number of inserts."""
     database.append([record(n) for n in range(count)])
 
     assert task_ids(database) == [f"t-{n}" for n in range(count)]
@@ -262,13 +262,13 @@ def test_question_cannot_write(database):
 
 
 def test_wrong_question_is_named_in_the_error(database):
-    """With what SQLite says of it."""
+    """With the message of SQLite."""
     with pytest.raises(DatabaseError, match=r"no such column: colour.*SELECT colour"):
         database.query("SELECT colour FROM executions")
 
 
-def test_question_writes_what_is_queued_first(tmp_path):
-    """In batch mode as well the answer has all executions so far."""
+def test_question_writes_the_queue_first(tmp_path):
+    """In batch mode, too, the answer has all executions so far."""
     with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
         database.append([record(n) for n in range(100)])
 
@@ -327,7 +327,7 @@ def test_several_event_loops_share_a_database(database):
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
 def test_closed_database_opens_again(tmp_path, durability):
-    """What ends after the closing is stored, too."""
+    """Executions that end later are stored."""
     database = LearningDatabase(tmp_path / "learning.db", durability=durability)
     for n in range(3):
         database.append([record(n)])
@@ -338,7 +338,7 @@ def test_closed_database_opens_again(tmp_path, durability):
     database.close()
 
 
-def test_with_writes_what_is_queued(tmp_path):
+def test_with_writes_the_queue(tmp_path):
     """A script's last lines are in the database."""
     with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
         database.append([record(n) for n in range(1000)])
@@ -397,14 +397,14 @@ def test_durability_is_the_arguments_or_the_environments(monkeypatch, given, var
 
 
 @pytest.mark.parametrize("durability", ["Commit", "always", "sync"])
-def test_durability_that_is_none_is_refused(durability):
-    """The message has the two there are."""
+def test_invalid_durability_is_refused(durability):
+    """The message has the valid ones."""
     with pytest.raises(ConfigurationError, match="expected 'commit' or 'batch'"):
         LearningDatabase("learning.db", durability)
 
 
 def test_batch_mode_commits_without_a_flush(tmp_path):
-    """The background writer does it by itself, soon."""
+    """The background writer does it."""
     database = LearningDatabase(tmp_path / "learning.db", durability="batch")
     database.append([record()])
 
@@ -471,7 +471,7 @@ def test_lock_of_another_writer_is_no_fault(database, caplog):
 
 
 def test_flush_gives_up_in_time(database):
-    """And says that it did."""
+    """It returns False."""
     database.append([record(0)])
     with locked_by_another_process(database.path):
         database.append([record(1)])
@@ -483,7 +483,7 @@ def test_flush_gives_up_in_time(database):
 
 
 def test_deleted_file_is_made_again(database, tmp_path):
-    """Rows that come later are stored; those that were there are gone with the file."""
+    """Later rows are stored; earlier ones are gone with the file."""
     database.append([record(0)])
     for path in tmp_path.iterdir():
         path.unlink()
@@ -508,7 +508,7 @@ def test_deleted_file_is_made_again_in_the_background(tmp_path):
 
 
 def test_replaced_file_is_left_whole(database, tmp_path):
-    """A backup that was put in its place is not mixed with what was open before."""
+    """A backup put in its place is not mixed with the file that was open before."""
     database.append([record(0)])
     other = LearningDatabase(tmp_path / "backup.db")
     other.append([record(7)])
@@ -523,8 +523,8 @@ def test_replaced_file_is_left_whole(database, tmp_path):
     assert database.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
-def test_database_that_cannot_be_written_is_tried_again(tmp_path, caplog):
-    """Rows are kept meanwhile; one line in the log says so."""
+def test_database_that_cannot_be_written_is_retried(tmp_path, caplog):
+    """Rows are kept meanwhile; one warning is logged."""
     (tmp_path / "folder").touch()
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
 
@@ -538,8 +538,8 @@ def test_database_that_cannot_be_written_is_tried_again(tmp_path, caplog):
     database.close()
 
 
-def test_what_does_not_fit_into_the_queue_is_lost_and_counted(tmp_path, caplog):
-    """And the next write that succeeds stores the count."""
+def test_records_beyond_the_queue_are_lost_and_counted(tmp_path, caplog):
+    """The next write that succeeds stores the count."""
     (tmp_path / "folder").touch()
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
     store_of(database)._writer._capacity = 5
@@ -561,8 +561,8 @@ def test_what_does_not_fit_into_the_queue_is_lost_and_counted(tmp_path, caplog):
     database.close()
 
 
-def test_losses_are_told_once(database):
-    """Counts that are stored are not stored again."""
+def test_losses_are_reported_once(database):
+    """Stored counts are not stored again."""
     store_of(database).count_lost("fault", 2)
     for n in range(3):
         database.append([record(n)])
@@ -573,8 +573,8 @@ def test_losses_are_told_once(database):
     assert database.statistics().lost == {"fault": 3}
 
 
-def test_counts_are_not_forgotten_when_they_cannot_be_stored(tmp_path):
-    """They wait for the next write, like rows."""
+def test_counts_that_cannot_be_stored_wait_for_the_next_write(tmp_path):
+    """As rows do."""
     (tmp_path / "folder").touch()
     database = LearningDatabase(tmp_path / "folder" / "learning.db")
     store_of(database).count_lost("fault")
@@ -598,8 +598,8 @@ def test_log_is_moved_into_the_database_in_the_background(database, tmp_path):
     assert (tmp_path / "learning.db").stat().st_size > 50_000
 
 
-def test_database_that_nobody_closed_closes_itself(tmp_path):
-    """When it is forgotten."""
+def test_database_that_is_garbage_collected_closes_itself(tmp_path):
+    """No connection stays open."""
     database = LearningDatabase(tmp_path / "learning.db")
     database.append([record()])
 
@@ -611,8 +611,8 @@ def test_database_that_nobody_closed_closes_itself(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["learning.db"]
 
 
-def test_flush_waits_for_what_was_queued_when_it_began(tmp_path):
-    """Not for what others go on adding."""
+def test_flush_waits_for_the_queue_as_it_was_when_it_began(tmp_path):
+    """Not for items that other threads add."""
     database = LearningDatabase(tmp_path / "busy.db", "batch")
     stop = threading.Event()
 
@@ -635,14 +635,14 @@ def test_flush_waits_for_what_was_queued_when_it_began(tmp_path):
 
 
 @pytest.mark.parametrize(("sql", "parameters"), [("SELECT ?", (2**70,)), ("SELECT 1; SELECT 2", ()), ("SELEC", ())])
-def test_question_that_cannot_be_asked_is_our_error(database, sql, parameters):
+def test_invalid_question_is_our_error(database, sql, parameters):
     """Whichever exception SQLite's module raises."""
     with pytest.raises(DatabaseError):
         database.query(sql, parameters)
 
 
 def test_log_handler_that_fails_does_not_end_the_writer(tmp_path, caplog):
-    """What is queued is written once it can be."""
+    """The queue is written once it can be."""
 
     class Broken(logging.Handler):
         def emit(self, record):

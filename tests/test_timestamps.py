@@ -43,13 +43,13 @@ def test_ages_have_a_unit(subtests):
             assert age(text) == expected
 
 
-def test_ages_that_are_none_are_refused(subtests):
+def test_invalid_ages_are_refused(subtests):
     for text in ["", "d", "90", "-1d", "1y", "9" * 30 + "d", "\N{ARABIC-INDIC DIGIT ONE}d", "7 days"]:
         with subtests.test(text=text), pytest.raises(ConfigurationError, match="Invalid age"):
             age(text)
 
 
-def test_moments_are_ages_or_dates(subtests):
+def test_times_are_ages_or_dates(subtests):
     for text, expected in [
         ("24h", NOW - timedelta(days=1)),
         ("2026-11-20", datetime(2026, 11, 20, tzinfo=timezone.utc)),
@@ -61,14 +61,14 @@ def test_moments_are_ages_or_dates(subtests):
             assert moment(text, NOW) == expected
 
 
-def test_moments_that_are_none_are_refused(subtests):
+def test_invalid_times_are_refused(subtests):
     for text in ["", "yesterday", "2026-13-01", "2026-02-30", "999999d", "0001-01-01T00:00+05:00"]:
         with subtests.test(text=text), pytest.raises(ConfigurationError, match="Invalid time"):
             moment(text, NOW)
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_a_moment_or_is_refused(text):
+def test_any_text_is_a_time_or_is_refused(text):
     """Nothing else is raised."""
     try:
         found = moment(text, NOW)

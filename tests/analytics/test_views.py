@@ -83,7 +83,7 @@ def test_what_nobody_reported_is_in_no_figure(database):
         assert (row["cost_usd"], row["cost_per_success_usd"]) == (2.0, 2.0)
 
 
-def test_days_that_are_none_are_refused(database, subtests):
+def test_invalid_days_are_refused(database, subtests):
     """In words."""
     for days_back in [0, -1, math.nan, math.inf, "7"]:
         with subtests.test(days_back=days_back):

@@ -1,4 +1,4 @@
-"""Old executions out, into an archive first."""
+"""Deletes executions beyond limits, after archiving them."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -13,7 +13,7 @@ from learning_instrument.maintenance import Limits, limits, prune
 
 @pytest.fixture
 def path(tmp_path):
-    """The path of a database with an execution for each of the last 2,000 days, those of long ago the larger."""
+    """The path of a database with an execution for each of the last 2,000 days, the older the larger."""
     now = datetime.now(timezone.utc)
     with LearningDatabase(tmp_path / "learning.db") as database:
         database.append(
@@ -53,15 +53,15 @@ def days(path):
         (Limits(older_than=timedelta(days=999_999)), 2000),
     ],
 )
-def test_oldest_go_and_any_limit_counts(path, days, beyond, left):
+def test_oldest_executions_beyond_any_limit_are_deleted(path, days, beyond, left):
     done = prune(path, beyond)
 
     assert days() == list(range(left))
     assert (done.executions, done.of, done.archived) == (2000 - left, 2000, 0)
 
 
-def test_size_is_what_was_asked_for(path, days, tmp_path):
-    """Though the rows that go are not like those that stay; and the file is no larger either."""
+def test_size_is_within_its_limit(path, days, tmp_path):
+    """Though deleted rows are larger than kept ones; the file is no larger either."""
     archive = str(tmp_path / "old.parquet")
 
     done = prune(path, Limits(max_bytes=400_000), archive)
@@ -96,7 +96,7 @@ def test_rehearsal_changes_nothing(path, days):
 
 @pytest.mark.parametrize("stage", ["Archiving", "Deleting"])
 def test_interruption_loses_nothing(path, days, tmp_path, stage):
-    """What was not archived whole is not deleted; what was deleted by then stays deleted."""
+    """Nothing is deleted before the archive is complete; rows deleted before the interruption stay deleted."""
     archive = tmp_path / "old.parquet"
 
     def interrupt(what, done, of):
@@ -115,8 +115,8 @@ def test_interruption_loses_nothing(path, days, tmp_path, stage):
     assert [file.name for file in tmp_path.iterdir() if "unfinished" in file.name] == []
 
 
-def test_what_comes_in_meanwhile_is_not_deleted_without_being_archived(path, days, tmp_path):
-    """Though it is older than all that was found."""
+def test_execution_stored_meanwhile_is_not_deleted_unarchived(path, days, tmp_path):
+    """Though it is older than all others."""
     late = ExecutionRecord(task_type="t", task_id="9999", timestamp=datetime(2000, 1, 1, tzinfo=timezone.utc))
     archive = tmp_path / "old.parquet"
 
@@ -139,7 +139,7 @@ def test_archive_that_cannot_be_made_deletes_nothing(path, days, tmp_path, archi
     assert len(days()) == 2000
 
 
-def test_database_that_is_not_there_is_not_made(tmp_path):
+def test_missing_database_is_not_made(tmp_path):
     with pytest.raises(DatabaseError, match="There is no database"):
         prune(str(tmp_path / "missing.db"), Limits(keep=0))
 
@@ -147,6 +147,6 @@ def test_database_that_is_not_there_is_not_made(tmp_path):
 
 
 @pytest.mark.parametrize("given", [(None, None, None), (None, -1, None), (None, None, "huge"), (None, None, 0)])
-def test_limits_that_are_none_are_refused(given):
+def test_invalid_limits_are_refused(given):
     with pytest.raises(ConfigurationError):
         limits(*given)

@@ -1,4 +1,4 @@
-"""The end of the process: everybody who has something to do gets to do it."""
+"""Hooks for the end of the process: each runs."""
 
 import multiprocessing
 import subprocess
@@ -24,8 +24,8 @@ ending.at_exit(last := Writer(), phase=ending.WATCHDOGS)
 """
 
 
-def test_one_that_fails_keeps_none_from_ending():
-    """What it raised is shown, once the others are done."""
+def test_hook_that_fails_does_not_stop_the_others():
+    """Its exception is raised after the others have run."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
 
     assert done.stdout.split() == ["written"] * 3
@@ -59,8 +59,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", [each for each in multiprocessing.get_all_start_methods() if each != "fork"])
-def test_child_ends_whatever_it_was_sent(tmp_path, method):
-    """Multiprocessing drops the finalizers that a child made while it read what it was sent, such as a database."""
+def test_child_runs_its_hooks_though_it_was_sent_one(tmp_path, method):
+    """Multiprocessing drops finalizers that a child made while it read its arguments, such as a database."""
     script = tmp_path / "script.py"
     script.write_text(SENT.replace("METHOD", repr(method)))
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import warnings
+import weakref
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
 from learning_instrument.pipeline import pipelines
 from learning_instrument.safety import forks
-from learning_instrument.safety.forks import ForkLock, on_child, register
+from learning_instrument.safety.forks import ForkLock, copy_of, on_child, register
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -296,3 +297,29 @@ def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
     database.append([record("later")])
     assert task_ids(database) == ["later", "parent"]
     database.close()
+
+
+class Thing:
+    """An object that takes weak references."""
+
+
+def test_copy_is_complete_while_other_threads_add():
+    """Python refuses to iterate over a set that changes its size: here once in a hundred times."""
+    things = weakref.WeakSet(first := [Thing() for _ in range(100)])
+    is_over = threading.Event()
+
+    def add():
+        while not is_over.is_set():
+            things.update([Thing() for _ in range(10)])
+
+    threads = [threading.Thread(target=add) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        looks = [set(copy_of(things)) for _ in range(2000)]
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+    assert all(look.issuperset(first) for look in looks)

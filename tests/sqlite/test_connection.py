@@ -1,4 +1,4 @@
-"""The one file that opens SQLite: pragmas, transactions, and files that go away."""
+"""Connections for writing: pragmas, transactions, and files deleted while in use."""
 
 import os
 import signal
@@ -44,8 +44,8 @@ def test_writing_is_durable_against_a_killed_process_and_cheap(connection):
     assert pragma(connection, "busy_timeout") == 50
 
 
-def test_insert_answers_how_many_rows_were_new(connection):
-    """A row that is there already is not counted again."""
+def test_insert_returns_the_number_of_new_rows(connection):
+    """A row stored before is not counted."""
     assert connection.insert([row(0)]) == 1
     assert connection.insert([row(0)]) == 0
     assert connection.insert([row(n) for n in range(300)]) == 299
@@ -53,7 +53,7 @@ def test_insert_answers_how_many_rows_were_new(connection):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
 def test_signal_handler_that_raises_leaves_no_transaction_open(path):
-    """It arrives while the lock is waited for, so it raises once the lock is held, and the lock is released."""
+    """It arrives while the connection waits for the lock, and raises once it has it; the lock is released."""
 
     def stop(*_):
         raise SystemExit
@@ -97,8 +97,8 @@ def test_losses_are_stored_with_rows(connection, path):
     ]
 
 
-def test_lock_is_waited_for_no_longer_than_said(connection, path):
-    """Then it is the caller's to decide."""
+def test_write_waits_for_a_lock_as_long_as_its_limit(connection, path):
+    """Then it raises."""
     connection.insert([row(0)])
     other = connect(path, 0.0)
     other.execute("BEGIN IMMEDIATE")
@@ -111,7 +111,7 @@ def test_lock_is_waited_for_no_longer_than_said(connection, path):
     other.close()
 
 
-def test_connection_is_opened_when_it_is_needed(path):
+def test_connection_opens_on_first_use(path):
     """And again after it was closed."""
     connection = WriteConnection(path, 0.05)
     assert not connection.is_open
@@ -150,7 +150,7 @@ def test_closing_moves_the_log_into_the_file(connection, path):
 
 
 def test_closing_after_the_file_was_replaced_leaves_the_new_ones_log(connection, path):
-    """SQLite deletes the log by its name, and by that name there is another's now."""
+    """SQLite deletes the log by its name, which is that of the new file's log now."""
     connection.insert([row(0)])
     for suffix in ("", "-wal", "-shm"):
         os.unlink(path + suffix)
@@ -165,7 +165,7 @@ def test_closing_after_the_file_was_replaced_leaves_the_new_ones_log(connection,
 
 
 def test_checkpoint_empties_the_log(connection, path):
-    """What it holds is in the file then."""
+    """Its rows are in the file then."""
     connection.insert([row(n) for n in range(500)])
     before = os.path.getsize(path)
 
@@ -182,7 +182,7 @@ def test_query_connection_cannot_write(connection, path):
         query(path, "DROP TABLE executions", ())
 
 
-def test_statement_without_rows_answers_with_none(connection, path):
+def test_statement_without_rows_returns_none(connection, path):
     """Not every question has columns."""
     connection.open()
 

@@ -108,7 +108,7 @@ def test_failing_step_leaves_the_file_as_it_was(connection, monkeypatch):
 
 
 def test_older_file_is_migrated_with_its_rows(database, monkeypatch, tmp_path):
-    """A step of a later release is applied to what is there."""
+    """A step of a later release is applied to the rows there are."""
 
     def m999_notes(db):
         db.table("notes").create({"text": str})
@@ -125,7 +125,7 @@ def test_older_file_is_migrated_with_its_rows(database, monkeypatch, tmp_path):
 
 
 def test_newer_file_is_refused(database, caplog):
-    """With what to do about it; and its rows are left alone."""
+    """With the remedy; its rows stay as they are."""
     database.append([ExecutionRecord(task_type="x")])
     database.close()
     with contextlib.closing(sqlite3.connect(database.path)) as connection:
@@ -142,7 +142,7 @@ def test_newer_file_is_refused(database, caplog):
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")  # for the fixture's close()
 
 
-def test_file_of_somebody_else_gets_our_tables_beside_theirs(connection, tmp_path):
+def test_file_of_another_program_keeps_its_tables_beside_ours(connection, tmp_path):
     """A database that an application shares with us keeps what it has."""
     connection.execute("CREATE TABLE theirs (a)")
 

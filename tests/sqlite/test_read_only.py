@@ -1,4 +1,4 @@
-"""Questions to files that must stay as they are."""
+"""Questions to files that must not change."""
 
 import hashlib
 import os
@@ -43,8 +43,8 @@ def test_question_is_answered_and_leaves_no_trace(path):
     assert content(path.parent) == before
 
 
-def test_what_is_still_in_the_log_is_seen(path):
-    """A writer that goes on has not moved it into the database."""
+def test_rows_in_the_log_are_seen(path):
+    """A writer has not moved them into the database yet."""
     with LearningDatabase(path) as writer:
         writer.append([ExecutionRecord(task_type="t")])
 
@@ -53,7 +53,7 @@ def test_what_is_still_in_the_log_is_seen(path):
 
 
 def test_log_of_a_killed_process_is_read_and_kept(path):
-    """Moving it into the database is for those who write."""
+    """Only a writer moves it into the database."""
     program = (
         "import os, sys; from learning_instrument import *; database = LearningDatabase(sys.argv[1]);"
         "database.append([ExecutionRecord(task_type='t')]); os._exit(1)"
@@ -109,8 +109,8 @@ def test_user_without_write_permission_gets_an_answer_or_the_reason(path, has_lo
     ],
     ids=["missing", "folder", "text", "empty", "of another program"],
 )
-def test_what_is_no_database_of_ours_is_said(tmp_path, make, complaint):
-    """And is left as it is."""
+def test_file_that_is_not_our_database_is_an_error(tmp_path, make, complaint):
+    """It is left unchanged."""
     path = tmp_path / "other.db"
     make(path)
     before = path.read_bytes() if path.is_file() else path.exists()
@@ -135,7 +135,7 @@ def test_newer_schema_is_refused(path):
 
 
 def test_older_schema_answers_what_it_can(path):
-    """And what it lacks is said, with the remedy."""
+    """For the rest the error has the remedy."""
     change(path, "DROP TABLE feedback")
     change(path, f"PRAGMA user_version = {schema.VERSION - 1}")
     with ReadOnlyDatabase(path) as database:
@@ -145,7 +145,7 @@ def test_older_schema_answers_what_it_can(path):
             database.query("SELECT * FROM feedback")
 
 
-def test_names_with_characters_that_mean_something_in_a_uri(tmp_path):
+def test_file_names_with_special_characters_of_a_uri_open(tmp_path):
     path = tmp_path / "odd ?#%20 name.db"
     with LearningDatabase(path):
         pass

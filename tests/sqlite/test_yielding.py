@@ -45,7 +45,7 @@ def record(number):
 
 
 def transact(giving_way, *steps):
-    """Execute statements, and call what lies between them, in one transaction."""
+    """Execute statements, and call the functions between them, in one transaction."""
     with giving_way.transaction() as connection:
         for step in steps:
             if callable(step):
@@ -58,8 +58,8 @@ def count(connection, table):
     return connection.execute(f"SELECT count(*) FROM {table}")[0][0]
 
 
-def test_transaction_is_given_up_when_somebody_waits(background):
-    """Before its next statement, and nothing of it is kept."""
+def test_transaction_is_rolled_back_when_a_thread_waits(background):
+    """Before its next statement; nothing of it is kept."""
     waits = []
     giving_way = YieldingTransactions(background, lambda: waits)
 
@@ -69,8 +69,8 @@ def test_transaction_is_given_up_when_somebody_waits(background):
     assert count(background, "losses") == 0
 
 
-def test_transaction_that_nobody_waits_for_is_committed(background):
-    """And tells for how long it held the lock."""
+def test_transaction_without_waiting_threads_is_committed(background):
+    """It knows how long it held the lock."""
     giving_way = YieldingTransactions(background, bool)
 
     transact(giving_way, "SELECT 1", LOSS)
@@ -79,8 +79,8 @@ def test_transaction_that_nobody_waits_for_is_committed(background):
     assert giving_way.held_seconds > 0
 
 
-def test_reading_holds_nobody_up(background, task):
-    """A task commits meanwhile, and what was read is then not written."""
+def test_reading_does_not_hold_the_lock(background, task):
+    """A task commits meanwhile, and the stale transaction is rolled back."""
     giving_way = YieldingTransactions(background, bool)
 
     with pytest.raises(YieldedError):
@@ -89,8 +89,8 @@ def test_reading_holds_nobody_up(background, task):
     assert (count(background, "losses"), count(background, "executions")) == (0, 1)
 
 
-def test_writer_that_is_at_it_is_not_waited_for(background, task):
-    """However patient the background's connection is."""
+def test_transaction_does_not_wait_for_another_writer(background, task):
+    """It yields at once, though its connection would wait."""
     with task.transaction() as busy:
         busy.execute(LOSS)
         with pytest.raises(YieldedError):
@@ -99,8 +99,8 @@ def test_writer_that_is_at_it_is_not_waited_for(background, task):
     assert count(background, "losses") == 1
 
 
-def test_insisting_takes_the_lock_first_and_gives_way_to_nobody(background, task):
-    """Else it would never get anywhere beside those who always write."""
+def test_urgent_transaction_takes_the_lock_first_and_does_not_yield(background, task):
+    """Otherwise writers that never pause would make it fail every time."""
 
     def interrupt():
         with pytest.raises(sqlite3.OperationalError) as caught:
@@ -112,27 +112,27 @@ def test_insisting_takes_the_lock_first_and_gives_way_to_nobody(background, task
     assert count(background, "losses") == 1
 
 
-def test_other_errors_are_what_they_are(background):
-    """Only a lock is no fault."""
+def test_other_errors_are_raised_unchanged(background):
+    """Only a lock means to yield."""
     with pytest.raises(ZeroDivisionError):
         transact(YieldingTransactions(background, bool), lambda: 1 / 0)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         transact(YieldingTransactions(background, bool), "DELETE FROM nowhere")
 
 
-def test_it_is_quiet_where_nobody_commits(background):
-    """What this connection itself commits does not count."""
+def test_database_without_other_commits_is_idle(background):
+    """Its own commits do not count."""
     background.execute(LOSS)
 
     assert is_idle(background, bool)
 
 
-def test_it_is_not_quiet_where_another_commits_meanwhile(background, task):
-    """Each look at who waits comes between two others."""
+def test_database_with_other_commits_is_not_idle(background, task):
+    """It commits between two checks."""
     assert not is_idle(background, lambda: task.insert([record(1)]) and None)
 
 
-def test_it_is_not_quiet_where_somebody_waits(background):
+def test_database_with_a_waiting_thread_is_not_idle(background):
     """The waiting caller is not delayed by the check."""
     looks = []
 
@@ -140,8 +140,8 @@ def test_it_is_not_quiet_where_somebody_waits(background):
     assert len(looks) == 2
 
 
-def test_slices_become_as_long_as_the_machine_allows():
-    """Fewer rows at once where a slice was slow, more where one that had all its rows was quick."""
+def test_slices_adapt_to_the_speed_of_the_machine():
+    """Fewer rows after a slow slice, more after a quick full one."""
     pace = SliceSizer()
     first = pace.rows("x")
 
@@ -160,8 +160,8 @@ def test_slices_become_as_long_as_the_machine_allows():
     assert pace.rows("y") == first
 
 
-def test_slice_of_rollups_that_gave_way_left_nothing(tmp_path, subtests):
-    """Whichever of its statements it came to; the next one does the work."""
+def test_slice_of_rollups_that_yielded_left_nothing(tmp_path, subtests):
+    """At any of its statements; the next slice does the work."""
     for statement in range(40):
         with subtests.test(statement=statement), written_by_the_background(tmp_path / f"{statement}.db") as background:
             background.insert([record(number) for number in range(5)])

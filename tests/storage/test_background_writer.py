@@ -1,4 +1,4 @@
-"""The background writer: order, batches, retries, and what does not fit."""
+"""The background writer: order, batches, retries, a full queue."""
 
 import threading
 
@@ -9,7 +9,7 @@ from learning_instrument.storage.background_writer import BATCH, BackgroundWrite
 
 
 class Target:
-    """What a writer writes to; it can be closed, and made to fail."""
+    """The target of a writer; it can be closed, and made to fail."""
 
     def __init__(self):
         self.batches = []
@@ -43,7 +43,7 @@ def target():
 
 @pytest.fixture
 def start(target):
-    """Make writers; what they still hold is written in the end."""
+    """Make writers; their queues are written in the end."""
     writers = []
 
     def start(**keywords):
@@ -76,7 +76,7 @@ def test_nothing_runs_before_the_first_item(start, target):
 
 
 def test_items_are_written_in_order(start, target):
-    """Over as many batches as it takes."""
+    """Over several batches."""
     writer = start()
     for n in range(3 * BATCH):
         assert writer.put(n)
@@ -88,7 +88,7 @@ def test_items_are_written_in_order(start, target):
     assert writer.backlog == 0
 
 
-def test_flush_waits_for_the_batch_that_is_being_written(start, target):
+def test_flush_waits_for_the_batch_in_progress(start, target):
     """Not only for the queue."""
     target.is_open.clear()
     writer = start()
@@ -101,8 +101,8 @@ def test_flush_waits_for_the_batch_that_is_being_written(start, target):
     assert target.items == ["a"]
 
 
-def test_flushes_in_vain_do_not_count_as_items(start, target, caplog):
-    """However often one waited, the end of the process names what was handed over."""
+def test_failed_flushes_do_not_count_as_items(start, target, caplog):
+    """The warning at the end of the process counts the items alone."""
     target.fault = OSError("no space left on device")
     writer = start()
     writer.put("a")
@@ -115,8 +115,8 @@ def test_flushes_in_vain_do_not_count_as_items(start, target, caplog):
     assert "1 executions were never written" in caplog.text
 
 
-def test_items_that_are_being_prepared_count_as_backlog(start, target):
-    """From the queue into the batch, none is out of sight for a moment."""
+def test_items_in_preparation_count_as_backlog(start, target):
+    """Between queue and batch they are counted at any time."""
     preparing, go_on = threading.Event(), threading.Event()
 
     def prepare(items):
@@ -152,8 +152,8 @@ def test_many_threads_lose_nothing(start, target):
     assert sorted(target.items) == [(number, n) for number in range(4) for n in range(1000)]
 
 
-def test_failed_batch_is_tried_again(start, target):
-    """In its place, before those that came later."""
+def test_failed_batch_is_retried(start, target):
+    """Before later items."""
     target.fault = OSError("disk full")
     writer = start()
     writer.put("a")
@@ -191,7 +191,7 @@ def test_full_queue_waits_while_there_is_progress(start, target):
     assert target.items == list(range(2000))
 
 
-def test_full_queue_without_progress_refuses_after_a_moment(start, target):
+def test_full_queue_without_progress_refuses_after_a_short_wait(start, target):
     """A target that hangs must not hang the tasks."""
     target.is_open.clear()
     writer = start(capacity=3)
@@ -202,8 +202,8 @@ def test_full_queue_without_progress_refuses_after_a_moment(start, target):
     assert results[-1] is False
 
 
-def test_upkeep_comes_when_asked_for(start, target):
-    """Though there is nothing to write."""
+def test_housekeeping_runs_on_request(start, target):
+    """Though the queue is empty."""
     writer = start()
 
     writer.request_housekeeping()
@@ -211,8 +211,8 @@ def test_upkeep_comes_when_asked_for(start, target):
     assert target.tended.wait(10)
 
 
-def test_failing_upkeep_is_reported_and_harmless(start, target):
-    """It comes round again; items are written all the same."""
+def test_failing_housekeeping_is_reported_and_harmless(start, target):
+    """The next round retries it, and items are written."""
     writer = start(housekeeping=lambda: 1 / 0)
     writer.request_housekeeping()
     assert target.has_failed.wait(10)
@@ -224,7 +224,7 @@ def test_failing_upkeep_is_reported_and_harmless(start, target):
     assert isinstance(target.failures[0], ZeroDivisionError)
 
 
-def test_upkeep_that_asks_for_more_gets_it(start, target):
+def test_housekeeping_that_requests_more_runs_again(start, target):
     """Until it is done."""
     rounds, done = [], threading.Event()
 
@@ -242,7 +242,7 @@ def test_upkeep_that_asks_for_more_gets_it(start, target):
 
 
 def test_flush_writes_nothing_while_the_process_forks(start, target):
-    """Neither does who waits for it: a child would inherit what SQLite holds just then."""
+    """Neither does the flushing thread: a child would inherit a connection in use."""
     writer = start()
     writer.pause()
     writer.put("a")
@@ -256,7 +256,7 @@ def test_flush_writes_nothing_while_the_process_forks(start, target):
 
 
 def test_held_writer_writes_nothing(start, target):
-    """As long as a fork takes."""
+    """Until it is released."""
     writer = start()
     assert writer.hold(1.0)
     writer.put("a")

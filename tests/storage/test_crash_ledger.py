@@ -1,4 +1,4 @@
-"""The crash ledger: what stands in the table ``running``, and what becomes of it."""
+"""The crash ledger: the entries of the table ``running``, and how they end."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ LONG = 0.1
 
 @pytest.fixture(params=["commit", "batch"])
 def database(request, empty_file, monkeypatch):
-    """A database whose ledger is quick: it enters what runs for 0.1 seconds, and looks every 10 ms."""
+    """A database with a quick ledger: executions enter after 0.1 seconds, and it looks every 10 ms."""
     monkeypatch.setattr(watchdog, "LONG_SECONDS", LONG)
     monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
     database = LearningDatabase(empty_file, request.param)
@@ -38,7 +38,7 @@ def database(request, empty_file, monkeypatch):
 
 @pytest.fixture
 def entries(database):
-    """Return the entries of the table ``running``, read past us; none while there is no file."""
+    """Return the entries of the table ``running``, read by sqlite3 alone; none while there is no file."""
     return lambda: read(database.path, "SELECT * FROM running ORDER BY rowid")
 
 
@@ -94,7 +94,7 @@ def held(database):
 
 @pytest.fixture
 def left_behind(database, held, entries):
-    """Leave entries behind, as if the process they stand for were another: return how to change what they say."""
+    """Leave entries behind, as if of another process: return a function that makes them with other values."""
 
     def leave(*task_ids, **columns):
         held.start(*({"task_id": task_id, "task_type": "left"} for task_id in task_ids))
@@ -120,14 +120,14 @@ def stored(path):
 
 
 def identity(**parts):
-    """Return the identity of this process, with some of its parts exchanged."""
+    """Return the identity of this process, with some parts replaced."""
     names = ("boot", "namespace", "start", "token")
     own = dict(zip(names, this_process().identity.split(), strict=True))
     return " ".join({**own, **parts}.values())
 
 
-def test_long_execution_stands_in_the_table_until_it_ends(database, held, entries):
-    """With process and host, a heartbeat, and what its record would be."""
+def test_long_execution_has_an_entry_until_it_ends(database, held, entries):
+    """With process, host, heartbeat, and its record."""
     held.start({"task_id": "long", "task_type": "review", "prompt": "look at it"})
 
     wait_until(entries)
@@ -143,8 +143,8 @@ def test_long_execution_stands_in_the_table_until_it_ends(database, held, entrie
     assert (row["task_id"], row["outcome"], row["execution_id"]) == ("long", "succeeded", entry["execution_id"])
 
 
-def test_short_execution_never_stands_in_the_table(no_file, database, entries, monkeypatch):
-    """However often the ledger looks while it runs: the file is not even made for it."""
+def test_short_execution_has_no_entry(no_file, database, entries, monkeypatch):
+    """The file is not even made for it."""
     monkeypatch.undo()
     monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
     seen = []
@@ -163,7 +163,7 @@ def test_short_execution_never_stands_in_the_table(no_file, database, entries, m
 
 
 def test_content_that_is_not_captured_is_not_in_the_ledger(database, entries):
-    """What stands there is what the span would hold."""
+    """The entry has the attributes of the span, and no more."""
     go_on = threading.Event()
 
     @record_execution(learning_db=database, capture_content=False)
@@ -216,7 +216,7 @@ def test_generator_runs_until_it_is_finished(database, entries):
     assert [row["outcome"] for row in stored(database.path)] == ["cancelled"]
 
 
-def test_future_that_nobody_fulfils_is_not_kept_alive(database, entries):
+def test_pending_future_is_not_kept_alive(database, entries):
     """Its execution never ends; the ledger forgets it with the future."""
 
     @record_execution(learning_db=database)
@@ -232,7 +232,7 @@ def test_future_that_nobody_fulfils_is_not_kept_alive(database, entries):
     wait_until(lambda: not entries())
 
 
-def test_execution_that_a_fault_of_ours_loses_leaves_the_ledger(database, held, entries, monkeypatch, caplog):
+def test_execution_lost_by_a_fault_of_ours_leaves_the_ledger(database, held, entries, monkeypatch, caplog):
     """It is counted as lost already."""
     held.start({"task_id": "faulty"})
     wait_until(entries)
@@ -247,7 +247,7 @@ def test_execution_that_a_fault_of_ours_loses_leaves_the_ledger(database, held, 
 
 
 def test_heartbeat_is_renewed_while_it_runs(database, held, entries, monkeypatch):
-    """So that those who cannot ask the process see that it lives."""
+    """So that other hosts see that the process lives."""
     monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.05)
     held.start({"task_id": "long"})
     wait_until(entries)
@@ -256,7 +256,7 @@ def test_heartbeat_is_renewed_while_it_runs(database, held, entries, monkeypatch
     wait_until(lambda: entries()[0]["heartbeat"] > first)
 
 
-def test_entry_that_somebody_deleted_comes_back(database, held, entries, monkeypatch):
+def test_deleted_entry_of_a_running_execution_comes_back(database, held, entries, monkeypatch):
     """It still runs."""
     monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.05)
     held.start({"task_id": "long"})
@@ -268,7 +268,7 @@ def test_entry_that_somebody_deleted_comes_back(database, held, entries, monkeyp
 
 
 def test_execution_outlives_the_closing_of_its_database(database, held, entries):
-    """Its entry stands until it ends; then its row is stored, and the entry goes."""
+    """Its entry stays until it ends; then its row is stored, and the entry deleted."""
     held.start({"task_id": "long"})
     wait_until(entries)
 
@@ -281,7 +281,7 @@ def test_execution_outlives_the_closing_of_its_database(database, held, entries)
     assert [row["outcome"] for row in stored(database.path)] == ["succeeded"]
 
 
-def test_closed_database_is_not_made_anew_for_what_runs(database, held, entries, tmp_path, monkeypatch):
+def test_deleted_file_of_a_closed_database_is_not_made_again(database, held, entries, tmp_path, monkeypatch):
     """Its folder may be gone by then."""
     monkeypatch.setattr(watchdog, "_HEARTBEAT_SECONDS", 0.02)
     held.start({"task_id": "long"})
@@ -294,8 +294,8 @@ def test_closed_database_is_not_made_anew_for_what_runs(database, held, entries,
     assert not tmp_path.exists()
 
 
-def test_locked_database_disturbs_nobody(database, held, entries):
-    """The task ends as it would; the entry is written when the lock is gone."""
+def test_locked_database_does_not_disturb_the_task(database, held, entries):
+    """The entry is written after the lock is released."""
     database.open()
     with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -310,7 +310,7 @@ def test_locked_database_disturbs_nobody(database, held, entries):
     assert [row["outcome"] for row in stored(database.path)] == ["succeeded"]
 
 
-def test_database_that_cannot_be_opened_disturbs_nobody(tmp_path, monkeypatch, caplog):
+def test_database_that_cannot_be_opened_does_not_disturb_the_task(tmp_path, monkeypatch, caplog):
     """One warning, and the task goes on."""
     monkeypatch.setattr(watchdog, "LONG_SECONDS", 0.05)
     monkeypatch.setattr(watchdog, "_TURN_SECONDS", 0.01)
@@ -348,8 +348,8 @@ class TestLeftBehind:
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
 
-    def test_dead_process_is_a_record_of_its_own(self, database, left_behind, entries):
-        """Lost by a crash, with what was known; what was not is marked."""
+    def test_execution_of_a_dead_process_is_stored_as_lost(self, database, left_behind, entries):
+        """With the values known by then; the others are marked as defaults."""
         process_id = gone()
         left_behind("a", process_id=process_id, process=identity(token="another"))
         (entry,) = entries()
@@ -368,7 +368,7 @@ class TestLeftBehind:
         assert not {"task_id", "task_type"} & set(record.defaulted)
 
     def test_living_process_keeps_its_entry(self, database, left_behind, entries):
-        """However long it has been silent: it may be suspended."""
+        """For any silence: it may be stopped."""
         parent = os.getppid()
         with open(f"/proc/{parent}/stat") as file:
             start = file.read().rpartition(")")[2].split()[19]
@@ -382,20 +382,20 @@ class TestLeftBehind:
         assert stored(database.path) == []
         assert len(entries()) == 1
 
-    def test_process_id_that_is_used_again_is_another_process(self, database, left_behind):
-        """It began at another time."""
+    def test_reused_process_id_is_another_process(self, database, left_behind):
+        """Its start differs."""
         left_behind("a", process_id=os.getppid(), process=identity(token="another", start="1"))
 
         assert [row["outcome"] for row in stored(database.path)] == ["lost"]
 
-    def test_own_process_id_used_again_is_another_process(self, database, left_behind):
+    def test_reuse_of_our_own_process_id_is_another_process(self, database, left_behind):
         """Or another program in the same process, by ``exec``."""
         left_behind("a", process=identity(token="another"))
 
         assert [row["outcome"] for row in stored(database.path)] == ["lost"]
 
-    def test_process_that_nobody_waited_for_is_dead(self, database, left_behind):
-        """A zombie holds its id, and nothing else."""
+    def test_zombie_is_dead(self, database, left_behind):
+        """Its parent has not waited for it, so its id is left."""
         child = os.fork()
         if child == 0:
             time.sleep(30)
@@ -412,7 +412,7 @@ class TestLeftBehind:
         assert [row["outcome"] for row in rows] == ["lost"]
 
     def test_process_whose_main_thread_ended_is_alive(self, database, left_behind, entries):
-        """Its other threads go on."""
+        """Its other threads run."""
         program = (
             "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(30,)).start();"
             " ctypes.CDLL(None).pthread_exit(None)"
@@ -433,7 +433,7 @@ class TestLeftBehind:
         "elsewhere", [{"boot": "another", "namespace": "pid:[1]"}, {"namespace": "pid:[1]"}, {"start": "-"}]
     )
     @pytest.mark.parametrize("silent_seconds", [SILENCE_SECONDS - 60, SILENCE_SECONDS + 60])
-    def test_process_that_cannot_be_asked_is_dead_after_an_hour(self, database, left_behind, elsewhere, silent_seconds):
+    def test_unreachable_process_is_dead_after_an_hour(self, database, left_behind, elsewhere, silent_seconds):
         """Of another host, of another container, or of unknown start."""
         heartbeat = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - silent_seconds))
         host = "another" if "boot" in elsewhere else this_process().host
@@ -448,15 +448,15 @@ class TestLeftBehind:
         assert len(stored(database.path)) == (silent_seconds > SILENCE_SECONDS)
 
     def test_reboot_ends_all_processes(self, database, left_behind):
-        """A sign of life from before it, on this very host."""
+        """A heartbeat from before it, on this host."""
         since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
         before = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - since_boot - 60))
         left_behind("a", process=identity(boot="the-last"), heartbeat=before)
 
         assert [row["outcome"] for row in stored(database.path)] == ["lost"]
 
-    def test_many_openers_make_one_record_of_each(self, database, left_behind):
-        """All at the same moment."""
+    def test_concurrent_openers_store_each_lost_execution_once(self, database, left_behind):
+        """At the same time."""
         left_behind(*(f"{n:02}" for n in range(50)), process_id=gone(), process=identity(token="another"))
         together = threading.Barrier(8)
 
@@ -488,7 +488,7 @@ class TestLeftBehind:
         assert [(row["outcome"], row["duration_seconds"]) for row in rows] == [("succeeded", 2.0)]
         assert entries() == []
 
-    def test_process_that_records_settles_the_dead_in_the_background(self, database, left_behind, entries):
+    def test_recording_process_settles_dead_ones_in_the_background(self, database, left_behind, entries):
         """A task that opens the database does not wait for it."""
         left_behind("a", process_id=gone(), process=identity(token="another"))
 
@@ -499,8 +499,8 @@ class TestLeftBehind:
         other.close()
         assert [row["task_id"] for row in stored(database.path)] == ["a", "new"]
 
-    def test_long_lived_process_settles_those_that_die_later(self, database, held, left_behind, entries, monkeypatch):
-        """Though it opened the database while they lived."""
+    def test_long_lived_process_settles_later_deaths(self, database, held, left_behind, entries, monkeypatch):
+        """After it opened the database."""
         monkeypatch.setattr(watchdog, "_SETTLE_SECONDS", 0.05)
         child = os.fork()
         if child == 0:
@@ -522,7 +522,7 @@ class TestLeftBehind:
         assert [row["task_id"] for row in stored(database.path)] == ["a", "new"]
 
     def test_unreadable_entry_does_not_keep_others_from_being_settled(self, database, left_behind, entries, caplog):
-        """It is left out, with a warning."""
+        """It is skipped, with a warning."""
         left_behind("a", "b", process_id=gone(), process=identity(token="another"))
         write(database.path, "UPDATE running SET record = '{' WHERE task_id = 'a'")
 
@@ -531,7 +531,7 @@ class TestLeftBehind:
         assert "is unreadable" in caplog.text
 
     def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries):
-        """Its ledger has its own alone, and the parent's entries stay."""
+        """Its ledger has only its own, and the parent's entries stay."""
         held.start({"task_id": "parents"})
         wait_until(entries)
 
@@ -600,7 +600,7 @@ def test_nothing_else_is_replaced(database, records):
 
 
 def test_feedback_on_a_lost_execution_is_kept(database):
-    """A person gave it."""
+    """It is a person's."""
     database.append([lost()])
     database.flush()
     write(database.path, "UPDATE executions SET user_rating = 4, user_accepted = 1")

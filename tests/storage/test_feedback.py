@@ -1,4 +1,4 @@
-"""What users say of executions."""
+"""Users' feedback on executions."""
 
 import asyncio
 from datetime import datetime, timedelta, timezone
@@ -29,7 +29,7 @@ def shown(database, record):
 
 
 def test_history_is_kept_and_the_record_shows_the_latest(database, record):
-    """Of each: a comment takes no rating back."""
+    """Of each value: a comment does not reset a rating."""
     database.add_feedback(record.execution_id, accepted=False, rating=2, source="ide")
     database.add_feedback("the task", accepted=True, visibility="team")
     said = database.add_feedback("the task", comment="on second thoughts")
@@ -59,7 +59,7 @@ def test_task_that_ran_twice_means_its_last_execution(database):
 
 
 def test_execution_that_is_still_queued_can_be_rated(tmp_path):
-    """It is written first."""
+    """The queue is written first."""
     with LearningDatabase(tmp_path / "batch.db", durability="batch") as database:
         database.append([ExecutionRecord(task_type="t", task_id="queued")])
 
@@ -69,7 +69,7 @@ def test_execution_that_is_still_queued_can_be_rated(tmp_path):
 
 
 def test_ratings_are_whole_numbers_from_1_to_5(database, record, subtests):
-    """Nothing is stored of what is said with another."""
+    """Feedback with another rating is not stored at all."""
     for rating in [0, 6, -1, 3.5, 3.0, "5", True, False, float("nan")]:
         with subtests.test(rating=rating):
             with pytest.raises(ConfigurationError, match="rating"):
@@ -87,7 +87,7 @@ def test_any_rating_is_one_of_five_or_refused(rating):
             checked("id", None, rating, None, None, "private")
 
 
-def test_what_says_nothing_or_nonsense_is_refused(database, record, subtests):
+def test_empty_or_invalid_feedback_is_refused(database, record, subtests):
     for said in [
         {},
         {"comment": "  "},
@@ -103,7 +103,7 @@ def test_what_says_nothing_or_nonsense_is_refused(database, record, subtests):
 
 
 def test_unknown_id_is_an_error(database, record):
-    """Neither half an id nor another's is good enough."""
+    """Part of an id is not enough."""
     for identifier in ("nobody", record.execution_id[:16], ""):
         with pytest.raises(UnknownExecutionError, match="no execution"):
             database.add_feedback(identifier, rating=3)
@@ -118,7 +118,7 @@ def test_secrets_do_not_reach_the_file(database, record):
     assert history(database, record.execution_id)[0].comment == said.comment
 
 
-def test_deleting_takes_it_from_one_execution(database, record):
+def test_delete_removes_the_feedback_of_one_execution(database, record):
     other = ExecutionRecord(task_type="t")
     database.append([other])
     for execution in (record, record, other):
@@ -129,7 +129,7 @@ def test_deleting_takes_it_from_one_execution(database, record):
     assert (shown(database, record), shown(database, other)) == ((None, None), (None, 4))
 
 
-def test_clearing_takes_it_from_all(database, record):
+def test_clear_removes_all_feedback(database, record):
     database.add_feedback(record.execution_id, accepted=True, rating=4)
 
     assert database.clear_feedback() == 1
@@ -138,8 +138,8 @@ def test_clearing_takes_it_from_all(database, record):
     assert database.query("SELECT * FROM feedback") == []
 
 
-def test_it_goes_with_its_execution(database, record):
-    """Deleted by retention, by prune or by hand."""
+def test_feedback_is_deleted_with_its_execution(database, record):
+    """By retention, by prune or by hand."""
     database.add_feedback(record.execution_id, rating=4)
 
     store_of(database).transact(lambda execute: execute("DELETE FROM executions"))
@@ -147,8 +147,8 @@ def test_it_goes_with_its_execution(database, record):
     assert database.query("SELECT * FROM feedback") == []
 
 
-def test_failed_work_leaves_nothing_behind(database, record):
-    """A transaction is whole or not at all."""
+def test_failed_transaction_leaves_nothing_behind(database, record):
+    """All of its statements or none."""
 
     def work(execute):
         execute("DELETE FROM executions")

@@ -1,4 +1,4 @@
-"""Limits of rows' age and of the database's size."""
+"""Limits of age, number and size."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -38,7 +38,7 @@ def kept(connection):
 
 
 def test_sizes_are_bytes_or_text(subtests):
-    """With the units people write."""
+    """With any unit."""
     for size, expected in [
         (1, 1),
         (4096, 4096),
@@ -53,7 +53,7 @@ def test_sizes_are_bytes_or_text(subtests):
             assert retention(None, size) == Limits(max_bytes=expected)
 
 
-def test_sizes_that_are_none_are_refused(subtests):
+def test_invalid_sizes_are_refused(subtests):
     """The message has the value."""
     for size in [0, -1, True, 1.5, "", "MB", "-1MB", "0GB", "1 PB", "many", b"1MB"]:
         with subtests.test(size=size), pytest.raises(ConfigurationError, match="max_size"):
@@ -61,7 +61,7 @@ def test_sizes_that_are_none_are_refused(subtests):
 
 
 @pytest.mark.parametrize("days", [0, -1, "7", float("nan")])
-def test_days_that_are_none_are_refused(days):
+def test_invalid_days_are_refused(days):
     """The message has the value."""
     with pytest.raises(ConfigurationError, match="retention_days"):
         retention(days, None)
@@ -88,7 +88,7 @@ def test_newest_rows_stay_by_number(connection):
 
 
 def test_rows_within_the_limits_stay(connection):
-    """And there is no more to do."""
+    """No work is left."""
     fill(connection, [0, 1, 2])
 
     assert trim(connection, Limits(timedelta(days=3), max_bytes=10**9)) is False
@@ -96,7 +96,7 @@ def test_rows_within_the_limits_stay(connection):
     assert kept(connection) == ["0", "1", "2"]
 
 
-def test_older_rows_go(connection):
+def test_older_rows_are_deleted(connection):
     """In any order of writing."""
     fill(connection, [5, 0, 9, 1, 3])
 
@@ -106,7 +106,7 @@ def test_older_rows_go(connection):
 
 
 def test_a_slice_is_bounded(connection):
-    """More than one round may be needed, and the answer says so."""
+    """The result tells that more is left."""
     fill(connection, [10] * 11_000)
 
     assert trim(connection, Limits(timedelta(days=1))) is True
@@ -115,8 +115,8 @@ def test_a_slice_is_bounded(connection):
     assert kept(connection) == []
 
 
-def test_oldest_rows_go_first_and_no_more_than_must(connection):
-    """By size, from the oldest on."""
+def test_oldest_rows_are_deleted_first_and_no_more_than_needed(connection):
+    """By size."""
     fill(connection, range(200), "x" * 3000)
 
     while trim(connection, Limits(max_bytes=700_000)):
@@ -141,7 +141,7 @@ def test_freed_pages_leave_the_file(connection, tmp_path):
 
 
 def test_limit_below_the_empty_database_ends(connection):
-    """A size nothing fits into deletes all rows, and stops there."""
+    """A limit smaller than the empty file deletes all rows, and stops."""
     fill(connection, range(10))
 
     while trim(connection, Limits(max_bytes=1)):
