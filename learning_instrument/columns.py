@@ -41,7 +41,7 @@ class Column(NamedTuple):
     key: str | None = None
     #: Stored where no value is reported, and then named in ``defaulted``; None: the column is NULL.
     default: Any = None
-    #: The range of a reported number.
+    #: The range of a reported number. An integer of a task has at most 64 bits.
     low: float = 0.0
     high: float = 1e15
     #: The longest text, in characters.
@@ -76,7 +76,7 @@ TABLE: Final = (
     Column("cpu_time_seconds", Kind.REAL, semconv.CPU_TIME),
     Column("solution_summary", Kind.TEXT, semconv.SOLUTION_SUMMARY, limit=4000),
     Column("metadata", Kind.OBJECT, semconv.METADATA, is_not_null=True),
-    Column("execution_id", Kind.TEXT, is_not_null=True),
+    Column("execution_id", Kind.TEXT, semconv.EXECUTION_ID, is_not_null=True),
     Column("trace_id", Kind.TEXT),
     Column("span_id", Kind.TEXT),
     Column("parent_execution_id", Kind.TEXT, semconv.PARENT_EXECUTION_ID),

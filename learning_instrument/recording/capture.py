@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .. import semconv
+from ..columns import COLUMN_OF
 from ..ids import new_uuid
 from ..outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result, reason_of
 from ..safety.guards import guarded, is_interruption
@@ -22,8 +23,7 @@ from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKE
 
 log = logging.getLogger(__name__)
 
-
-MESSAGE_LIMIT: Final = 1000
+MESSAGE_LIMIT: Final = COLUMN_OF["error_message"].limit
 METADATA_LIMIT: Final = 8192
 ITEMS_LIMIT: Final = 200
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from ..columns import COLUMN_OF, Column, Kind
 from ..safety.sanitize import INTEGER_LIMIT, exact, text_of, utf8
 
-IDENTIFIER_LIMIT: Final = 500
+IDENTIFIER_LIMIT: Final = COLUMN_OF["task_id"].limit
 
 #: Returned by a cleaner for a value of the wrong type or out of range.
 INVALID: Final = object()

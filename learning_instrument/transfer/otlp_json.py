@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
 from .. import semconv
-from ..columns import COLUMNS
+from ..columns import COLUMN_OF, COLUMNS, TABLE
 from ..errors import ConfigurationError
 from ..record import is_execution, row_from_span
 from ..safety.sanitize import utf8
@@ -27,38 +27,9 @@ Values = Mapping[str, Any]
 
 #: Column -> attribute key, where both have the same value.
 _KEYS: Final = {
-    "task_id": semconv.TASK_ID,
-    "task_type": semconv.TASK_TYPE,
-    "task_description": semconv.TASK_DESCRIPTION,
-    "repo": semconv.TASK_REPO,
-    "file_count": semconv.TASK_FILE_COUNT,
-    "estimated_tokens": semconv.TASK_ESTIMATED_TOKENS,
-    "model_tier": semconv.MODEL_TIER,
-    "pool_type": semconv.POOL_TYPE,
-    "swarm_topology": semconv.SWARM_TOPOLOGY,
-    "routing_confidence": semconv.ROUTING_CONFIDENCE,
-    "complexity_score": semconv.TASK_COMPLEXITY_SCORE,
-    "duration_seconds": semconv.TASK_DURATION,
-    "quality_score": semconv.QUALITY_SCORE,
-    "cost_estimate": semconv.COST_ESTIMATE,
-    "actual_cost": semconv.COST_ACTUAL,
-    "error_type": semconv.ERROR_KIND,
-    "error_message": semconv.ERROR_MESSAGE,
-    "cpu_time_seconds": semconv.CPU_TIME,
-    "solution_summary": semconv.SOLUTION_SUMMARY,
-    "metadata": semconv.METADATA,
-    "execution_id": semconv.EXECUTION_ID,
-    "parent_execution_id": semconv.PARENT_EXECUTION_ID,
-    "batch_id": semconv.BATCH_ID,
-    "pool_id": semconv.POOL_ID,
-    "worker_id": semconv.WORKER_ID,
-    "outcome": semconv.TASK_OUTCOME,
-    "exception_type": semconv.ERROR_TYPE,
-    "queue_seconds": semconv.QUEUE_DURATION,
-    "model": semconv.REQUEST_MODEL,
-    "input_tokens": semconv.INPUT_TOKENS,
-    "output_tokens": semconv.OUTPUT_TOKENS,
-    "process_id": semconv.PROCESS_ID,
+    column.name: column.key
+    for column in TABLE
+    if column.key is not None and column.name not in ("peak_memory_mb", "defaulted")
 }
 _INTERNAL: Final = 1
 _ERROR: Final = 2
@@ -69,8 +40,8 @@ _SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME)
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]+")
 _IDENTITY: Final = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{16})")
-#: Bytes that fit into 64 bits.
-_MOST_MEGABYTES: Final = 1e12
+#: So that the bytes fit into 64 bits.
+_MOST_MEGABYTES: Final = COLUMN_OF["peak_memory_mb"].high
 _WITHOUT_ERROR: Final = ("succeeded", "cancelled")
 
 

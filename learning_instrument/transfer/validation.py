@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from ..columns import COLUMNS, TABLE, Column, Kind
+from ..columns import COLUMN_OF, COLUMNS, TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..ids import execution_id
 from ..record import ExecutionRecord, Row, row_from_record
@@ -29,6 +29,7 @@ _DEEPEST: Final = 200
 _SHOWN_CHARACTERS: Final = 60
 #: Columns without a default.
 _REQUIRED: Final = ("task_type", "timestamp")
+_RATING: Final = COLUMN_OF["user_rating"]
 _NEVER_NULL: Final = tuple(column.name for column in TABLE if column.is_not_null)
 _never_null: Final = operator.itemgetter(*map(COLUMNS.index, _NEVER_NULL))
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -135,8 +136,8 @@ def _whole(value: Any) -> int:
 
 
 def _rating(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= 5:
-        raise _InvalidError(f"is {_shown(value)}: expected an integer from 1 to 5")
+    if type(value) is not int or not _RATING.low <= value <= _RATING.high:
+        raise _InvalidError(f"is {_shown(value)}: expected an integer from {_RATING.low} to {_RATING.high}")
     return value
 
 
