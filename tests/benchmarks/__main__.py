@@ -1,7 +1,7 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-    [transfer] [answers] [errors_grouping] [comparison]
+    [transfer] [answers] [errors_grouping] [comparison] [budget_enforcement]
 """
 
 import argparse
@@ -10,6 +10,7 @@ import subprocess
 from . import (
     adapters,
     answers,
+    budget_enforcement,
     comparison,
     errors_grouping,
     hot_path,
@@ -39,6 +40,7 @@ def main() -> None:
         "answers": _answers,
         "errors_grouping": _errors_grouping,
         "comparison": _comparison,
+        "budget_enforcement": _budget_enforcement,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -153,6 +155,10 @@ def _comparison(options: argparse.Namespace) -> None:
         share, power = of_mix.false_alarms, of_mix.power
         report.print_target(f"{of_mix.mix}: false alarms", f"{share:.1%}", "at most 5%", share <= 0.05)
         report.print_target(f"{of_mix.mix}: power", f"{power:.1%}", "at least 80%", power >= 0.8)
+
+
+def _budget_enforcement(options: argparse.Namespace) -> None:
+    report.print_budget_enforcement(budget_enforcement.measure(max(1, options.rounds // 5)))
 
 
 if __name__ == "__main__":

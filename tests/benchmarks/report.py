@@ -11,6 +11,7 @@ from rich.table import Table
 
 from .adapters import Sent
 from .answers import Answers
+from .budget_enforcement import PLAIN, Enforcement
 from .comparison import Alarms
 from .errors_grouping import Accuracy
 from .hot_path import Cost
@@ -145,6 +146,21 @@ def print_comparison(alarms: Sequence[Alarms]) -> None:
         table.add_column(heading, justify="right")
     for of_mix in alarms:
         table.add_row(of_mix.mix, f"{of_mix.false_alarms:.1%}", f"{of_mix.power:.1%}", f"{of_mix.milliseconds:.0f}")
+    console.print(table)
+
+
+def print_budget_enforcement(enforcements: Sequence[Enforcement]) -> None:
+    """Print what was spent with each gate."""
+    rounds = len(enforcements[0].multiples)
+    table = _table(f"Spent when the last process stopped, of the limit; {rounds} rounds")
+    for heading in ("durability", "mean", "highest", "plain gate", "highest", "times"):
+        table.add_column(heading, justify="right")
+    by_way = {(found.processes, found.durability, found.gate): found for found in enforcements}
+    for (processes, durability, gate), ours in by_way.items():
+        if gate != PLAIN:
+            plain = by_way[processes, durability, PLAIN]
+            figures = ours.mean, max(ours.multiples), plain.mean, max(plain.multiples), plain.mean / ours.mean
+            table.add_row(f"{processes} processes", durability, *[f"{figure:.4f}" for figure in figures])
     console.print(table)
 
 
