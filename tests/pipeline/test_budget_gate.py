@@ -307,6 +307,24 @@ def test_others_spending_counts_within_a_second(database):
     assert run_until_refused(execute_task, most=10_000_000) >= 0
 
 
+def test_spent_budget_is_not_read_for_each_task(database, monkeypatch):
+    """Beyond the limit another reading would change nothing, whether tasks go on or not."""
+    readings = []
+    ask = SpendReader._ask
+    monkeypatch.setattr(SpendReader, "_ask", lambda *args: readings.append(args) or ask(*args))
+    monkeypatch.setattr(budget_gate, "_FRESH_SECONDS", 600.0)
+    spend(database, 2)
+    execute_task, began = task_of(database, Budget(usd=1))
+    execute_task({})
+    before = len(readings)
+
+    for _ in range(10):
+        execute_task({})
+
+    assert len(began) == 11
+    assert len(readings) == before
+
+
 @pytest.mark.parametrize("by", ["pool_type", "model_tier", "repo"])
 def test_groups_have_limits_of_their_own(database, by):
     """A spent group stops no other."""
