@@ -29,7 +29,8 @@ from ..transfer.parquet import append_parquet, check_new
 
 _ARCHIVE_ROWS: Final = 5000
 #: Deleting by size is an estimate, repeated so many times at most.
-_ROUNDS: Final = 8
+#: The most rounds of deleting: others may go on writing meanwhile.
+_ROUNDS: Final = 50
 
 Progress = Callable[[str, int, int], None]
 """A label of the present step, the part done, and the whole."""
@@ -85,7 +86,7 @@ def prune(
         archived = deleted = rounds = 0
         while left and rounds < _ROUNDS and not is_rehearsal:
             rounds += 1
-            rows = oldest_rows(connection, left)
+            rows = oldest_rows(connection, max(left, rounds))  # a row less need not free a page
             if archive is not None:
                 archived += append_parquet(archive, _archived(connection, rows, tell))
             deleted += _delete(connection, rows, tell)
