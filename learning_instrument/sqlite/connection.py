@@ -193,7 +193,7 @@ def is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
-def patiently(action: Callable[[], T]) -> T:
+def retry_while_busy(action: Callable[[], T]) -> T:
     """Return the result of *action*, repeated while another process holds the lock: a direct call can wait."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:

@@ -102,7 +102,7 @@ def excess(connection: WriteConnection, limits: Limits, *, total: int | None = N
         if excess_pages > 0:
             # As if all rows had the same size, and one page more, since deleted rows leave pages partly empty. The next
             # slice or round corrects the error.
-            rows = _about(connection) if total is None else total
+            rows = _estimated_count(connection) if total is None else total
             beyond.append(min(rows, -(-rows * (excess_pages + 1) // used)))
     return max(beyond) if most is None else min(max(beyond), most)
 
@@ -113,7 +113,7 @@ def count(connection: WriteConnection) -> int:
     return int(rows)
 
 
-def _about(connection: WriteConnection) -> int:
+def _estimated_count(connection: WriteConnection) -> int:
     """Return at least the number of executions, without a scan: retention deletes rows at one end."""
     ((rows,),) = connection.execute("SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM executions")
     return int(rows)

@@ -22,7 +22,7 @@ from ..safety.exit import DATABASES, at_exit
 from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
-from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, patiently
+from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, retry_while_busy
 from .background_writer import GATHER_SECONDS, BackgroundWriter
 from .housekeeping import Housekeeping
 from .insertion import Insertion
@@ -178,7 +178,7 @@ class Store:
             self.reset()
         try:
             with self._lock:
-                patiently(self._front.open)
+                retry_while_busy(self._front.open)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
@@ -333,7 +333,7 @@ class Store:
         self.open()
         done: list[T] = []
         try:
-            patiently(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+            retry_while_busy(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return done[0]
