@@ -28,7 +28,6 @@ from ..storage.retention import (
 from ..transfer.parquet import append_parquet, check_new
 
 _ARCHIVE_ROWS: Final = 5000
-#: Deleting by size is an estimate, repeated so many times at most.
 #: The most rounds of deleting: others may go on writing meanwhile.
 _ROUNDS: Final = 50
 
