@@ -1,4 +1,4 @@
-"""Span processors: finished executions and model calls go to the exporter, whatever the host's sampler decides."""
+"""Span processors: finished executions and model calls go to the exporter, under any sampler of the host."""
 
 import logging
 from collections.abc import Sequence

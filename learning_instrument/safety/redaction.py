@@ -112,5 +112,5 @@ def _without_last_word(text: str) -> str:
 
 
 def names_a_secret(name: str) -> bool:
-    """Tell whether the value under *name*, a key of a mapping, is a secret whatever its form."""
+    """Tell whether the value under *name*, a key of a mapping, is a secret in any form."""
     return len(name) <= 100 and _SECRET_NAME.search(_CAMEL_HUMP.sub("_", name)) is not None

@@ -93,9 +93,9 @@ _FEW: Final = 20
 def performance_command(question: Question, by: tuple[str, ...]) -> None:
     """Show success, duration and cost by group.
 
-    By success, durations, wait in the queue, quality, cost and tokens. Success comes with its 95% interval, durations
-    as the median and the 95th and 99th percentile, cost per success with what failures cost. What nobody reported is in
-    no mean.
+    The share of success with its 95% interval, durations as the median and the 95th and 99th percentile, and the cost per
+    success, failures included. Values that were not reported are in no figure. Sorted by the number of executions, or by
+    time.
     """
     with question.database() as database:
         found = performance(database, by, question.selection)

@@ -30,5 +30,5 @@ def instrument(tools: Tools) -> None:
 
     patches.when_imported("mahavishnu.pools.base", lambda module: tools.instrument_target(module.BasePool))
     # A batch is sent to the workers without the pool's ``execute_task``, and returns one result for each worker,
-    # whatever the number of tasks, and without errors.
+    # for any number of tasks, and without errors.
     patches.when_imported("mahavishnu.workers.manager", found_workers)
