@@ -23,8 +23,8 @@ _TIER_COLUMNS: Final = (
 def summary_command(question: Question) -> None:
     """Show counts, success and cost, and what they exclude.
 
-    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, whichever filters
-    say. CSV has the model tiers.
+    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, which no filter
+    excludes. CSV has the model tiers.
     """
     with question.database() as database:
         found = summary(database, question.selection)
@@ -93,9 +93,8 @@ _FEW: Final = 20
 def performance_command(question: Question, by: tuple[str, ...]) -> None:
     """Show success, duration and cost by group.
 
-    The share of success with its 95% interval, durations as the median and the 95th and 99th percentile, and the cost per
-    success, failures included. Values that were not reported are in no figure. Sorted by the number of executions, or by
-    time.
+    Success comes with its 95% interval, durations as the median and the 95th and 99th percentile, cost per success
+    with the cost of failures. Values that were not reported are in no mean.
     """
     with question.database() as database:
         found = performance(database, by, question.selection)
