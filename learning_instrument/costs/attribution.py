@@ -44,7 +44,7 @@ class _Waiting(NamedTuple):
     awaited_span_id: str | None
 
 
-def store_calls(connection: Connection, calls: Sequence[ModelCall], links: Sequence[SpanLink]) -> set[str]:
+def store_model_calls(connection: Connection, calls: Sequence[ModelCall], links: Sequence[SpanLink]) -> set[str]:
     """Store *calls* and *links* within a transaction, each once; return the executions that got a call.
 
     Raises:

@@ -13,7 +13,7 @@ from ..columns import COLUMNS
 from ..errors import ConfigurationError
 from ..record import Row
 from ..sqlite.connection import Connection, WriteConnection
-from .attribution import SpanLink, delete_old, store_calls
+from .attribution import SpanLink, delete_old, store_model_calls
 from .execution_totals import TotalsChange, apply_totals, due
 from .model_calls import ModelCall
 from .prices import Prices, prices_of
@@ -110,7 +110,7 @@ class ModelCallStore:
         Raises:
             sqlite3.Error: if that cannot be stored.
         """
-        touched = store_calls(connection, part.calls, part.links) | set(part.due)
+        touched = store_model_calls(connection, part.calls, part.links) | set(part.due)
         # Before the rows are read: a task that commits its row after this transaction must see that it is awaited.
         self._awaited |= touched
         self._awaited -= self._apply_totals(connection, touched).keys()

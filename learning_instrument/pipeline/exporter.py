@@ -37,7 +37,7 @@ class SQLiteSpanExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store the executions and model calls among *spans*; ``FAILURE`` if any was lost."""
         ours = [span for span in spans if is_execution(span)]
-        is_stored = (not ours or self.store(ours)) and self._store_calls(spans)
+        is_stored = (not ours or self.store(ours)) and self._store_model_calls(spans)
         return SpanExportResult.SUCCESS if is_stored else SpanExportResult.FAILURE
 
     def store(self, executions: Sequence[ReadableSpan]) -> bool:
@@ -47,14 +47,14 @@ class SQLiteSpanExporter(SpanExporter):
         except Exception as fault:  # such as an invalid path; an exporter must not raise
             return self._failed(fault)
 
-    def store_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
+    def store_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; return False if it was lost. See :func:`model_call`."""
         try:
             return self.write_path.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
         except Exception as fault:  # such as a malformed span or an invalid path: this is called in a task
             return self._failed(fault)
 
-    def _store_calls(self, spans: Sequence[ReadableSpan]) -> bool:
+    def _store_model_calls(self, spans: Sequence[ReadableSpan]) -> bool:
         try:
             batch = self._sorter.sort(spans)
             return not batch.size or self.write_path.append_model_calls(batch)

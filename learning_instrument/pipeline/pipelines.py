@@ -102,7 +102,7 @@ def _pipeline(
         lose=processor.lose,
         running=processor.running,
         set_attributes=set_valid_attributes,
-        deliver_call=processor.record_call,
+        deliver_model_call=processor.record_model_call,
         record_metrics=None if published is None else published.ended,
         measures_resources=Installed.measures_resources,
     )

@@ -46,11 +46,11 @@ class ExecutionProcessor:
         # Some libraries write a model call onto the current span, which is the execution's own.
         attributes = attributes_of(span)
         if is_model_call(attributes):
-            self._exporter.store_call(span, str(attributes[EXECUTION_ID]), ())
+            self._exporter.store_model_call(span, str(attributes[EXECUTION_ID]), ())
 
-    def record_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
+    def record_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
         """Store the finished span of a model call; see :func:`model_call`."""
-        self._exporter.store_call(span, execution_id, path)
+        self._exporter.store_model_call(span, execution_id, path)
 
     def add_totals_listener(self, listener: TotalsListener) -> None:
         """Call *listener* with executions whose model calls were added up."""
@@ -125,9 +125,9 @@ class ModelCallProcessor(SpanProcessor):
             # A nested execution comes by record(), as all executions do.
             if within is None or not is_model_call(attributes_of(span)) or is_execution(span):
                 return
-            deliver_call = within.execution.pipeline.deliver_call
-            if deliver_call is not None:
-                deliver_call(span, within.execution.execution_id, within.path)
+            deliver_model_call = within.execution.pipeline.deliver_model_call
+            if deliver_model_call is not None:
+                deliver_model_call(span, within.execution.execution_id, within.path)
         except Exception as fault:  # a malformed span: the application's code goes on
             if is_interruption(fault):
                 raise

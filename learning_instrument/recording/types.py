@@ -42,7 +42,7 @@ class Pipeline:
     #: Whether processor time and memory are measured.
     measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
-    deliver_call: Callable[[Any, str, Sequence[int]], object] | None = None
+    deliver_model_call: Callable[[Any, str, Sequence[int]], object] | None = None
     #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` to refuse it.
     check_budgets: Callable[[Mapping[str, Any]], object] | None = None
 

@@ -75,7 +75,7 @@ class Insertion:
             self._counts.lose("unreadable", error)
             return None
 
-    def store_calls(self, part: ModelCallBatch, connection: Connection) -> None:
+    def store_model_calls(self, part: ModelCallBatch, connection: Connection) -> None:
         """Store model calls within a transaction. One that cannot be bound is counted as lost.
 
         Raises:
@@ -88,6 +88,6 @@ class Insertion:
                 raise
             if len(part.calls) > 1:
                 for call in part.calls:
-                    self.store_calls(ModelCallBatch([call]), connection)
+                    self.store_model_calls(ModelCallBatch([call]), connection)
             else:
                 self._counts.lose("model calls, unreadable", error, len(part.calls))

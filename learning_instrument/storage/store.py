@@ -291,7 +291,7 @@ class Store:
         """Commit rows and model calls, in the background. The writer retries it after an exception."""
         rows = [item for item in items if not isinstance(item, ModelCallBatch)]
         parts = self.model_calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
-        first = functools.partial(self._insertion.store_calls, parts[0]) if parts else None
+        first = functools.partial(self._insertion.store_model_calls, parts[0]) if parts else None
         began = time.monotonic()
         stored, _ = self._insertion.insert(self._back, rows, first)
         self._counts.stored_in_background += stored
@@ -300,7 +300,7 @@ class Store:
             if part.due:  # another process may have left thousands: give the lock to others as long as each part takes
                 time.sleep(time.monotonic() - began)
                 began = time.monotonic()
-            self._insertion.insert(self._back, (), functools.partial(self._insertion.store_calls, part))
+            self._insertion.insert(self._back, (), functools.partial(self._insertion.store_model_calls, part))
         self._housekeeping.count(len(rows) + sum(part.size for part in parts))
         self._counts.rearm_warnings()
 

@@ -1,4 +1,7 @@
-"""Executions out of a database, as files that others read; and into it, from such files and other databases."""
+"""Exports executions to files, and imports them from files and other databases. Public.
+
+Reads and writes through ``sqlite/`` and ``storage/``; never runs a task's code.
+"""
 
 from .exporting import FORMATS, STDOUT, ExportAnswer, export_executions
 from .importing import ImportAnswer, Refusal, import_executions

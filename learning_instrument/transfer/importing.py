@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..columns import COLUMNS, UNKNOWN
-from ..costs.attribution import store_calls
+from ..costs.attribution import store_model_calls
 from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
@@ -34,7 +34,7 @@ _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
 #: Model calls in one transaction.
-_CALLS: Final = 250
+_MODEL_CALLS: Final = 250
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
 
@@ -162,7 +162,7 @@ class _Target:
             else:
                 rows.append(row)
         self._store(connection, rows, said)
-        _store_calls(connection, [call for call in batch.calls if call.execution_id in here])
+        _store_model_calls(connection, [call for call in batch.model_calls if call.execution_id in here])
         _store_reported_costs(connection, [found for found in batch.reported_costs.items() if found[0] in here])
 
     def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
@@ -201,7 +201,7 @@ def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
     return {identity for (identity,) in found}
 
 
-def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
+def _store_model_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
     """Store new calls in slices; their totals are in the rows of their executions."""
     ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
     if not ids:
@@ -212,9 +212,9 @@ def _store_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> Non
     )
     stored = set(found)
     new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
-    for start in range(0, len(new), _CALLS):
+    for start in range(0, len(new), _MODEL_CALLS):
         with connection.transaction() as opened:
-            store_calls(opened, new[start : start + _CALLS], ())
+            store_model_calls(opened, new[start : start + _MODEL_CALLS], ())
 
 
 def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[str, float]]) -> None:

@@ -53,7 +53,7 @@ def slices(database: Queryable, selection: Selection, visibility: str, size: int
         yield Slice(rows, row - first + 1, last - first + 1)
 
 
-def calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCall]:
+def model_calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCall]:
     """Return the model calls of these executions, in the order in which they were stored."""
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'model_calls'"):
         return []  # an older release wrote the file

@@ -14,7 +14,7 @@ from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from .otlp_json import values_in
 from .parquet import read_parquet
-from .slices import calls_of, reported_costs_of, slices
+from .slices import model_calls_of, reported_costs_of, slices
 from .validation import identified
 
 Values = dict[str, Any]
@@ -49,7 +49,7 @@ class SourceBatch(NamedTuple):
     done: int
     of: int
     #: The model calls of the executions.
-    calls: Sequence[ModelCall] = ()
+    model_calls: Sequence[ModelCall] = ()
     #: Execution -> the cost that its pool reported, where it was computed from model calls.
     reported_costs: Mapping[str, float] = MappingProxyType({})
 
@@ -100,8 +100,8 @@ def _database(path: str) -> Iterator[SourceBatch]:
     with ReadOnlyDatabase(path) as database:
         for rows, done, of in slices(database, Selection(), "private", ROWS):
             ids = [row["execution_id"] for row in rows]
-            calls, reported_costs = calls_of(database, ids), reported_costs_of(database, ids)
-            yield SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], done, of, calls, reported_costs)
+            found = [Found(f"row {row.pop('row')}", row) for row in rows]
+            yield SourceBatch(found, done, of, model_calls_of(database, ids), reported_costs_of(database, ids))
 
 
 def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[SourceBatch]:

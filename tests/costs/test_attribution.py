@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.costs.attribution import SpanLink, delete_old, store_calls
+from learning_instrument.costs.attribution import SpanLink, delete_old, store_model_calls
 from learning_instrument.database import store_of
 
 #: An execution, an agent in it, a call in that, a request between, and the same call as a second library has it;
@@ -216,6 +216,6 @@ def test_storing_within_a_transaction_answers_what_was_touched(database):
     link = SpanLink(waiting.trace_id, f"{4:016x}", f"{1:016x}", "y")
 
     def store(connection):
-        return [store_calls(connection, [known, waiting], []), store_calls(connection, [known], [link])]
+        return [store_model_calls(connection, [known, waiting], []), store_model_calls(connection, [known], [link])]
 
     assert store_of(database).within_transaction(store) == [{"x"}, {"y"}]

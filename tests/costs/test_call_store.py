@@ -136,7 +136,7 @@ def test_many_threads_and_their_calls(database):
         root = execution(1, trace_id=trace_id)
         identity = execution_id(root.start_time, trace_id, 1)
         for n in range(2, 22):
-            exporter.store_call(chat(n, 1, trace_id=trace_id, cost=0.5), identity, ())
+            exporter.store_model_call(chat(n, 1, trace_id=trace_id, cost=0.5), identity, ())
             if n == 10:
                 exporter.store([root])
 

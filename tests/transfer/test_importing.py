@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import summary
 from learning_instrument.analytics.executions import relatives
-from learning_instrument.costs.attribution import store_calls
+from learning_instrument.costs.attribution import store_model_calls
 from learning_instrument.costs.call_store import ModelCallBatch
 from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.costs.prices import prices_of
@@ -213,7 +213,7 @@ def test_model_calls_of_a_database_come_along_once(target, tmp_path):
         for number in range(2)
     ]  # fmt: skip
     with connection.open_for_maintenance(source) as opened, opened.transaction() as writing:
-        store_calls(writing, calls, ())
+        store_model_calls(writing, calls, ())
 
     for _ in range(2):
         import_executions(target, [source], Selection(repo="a"))
