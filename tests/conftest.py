@@ -12,7 +12,9 @@ import databases
 import pytest
 from collector import Sink
 from hypothesis import settings
+from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -72,11 +74,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No global tracer provider, no variables of ours or OpenTelemetry's; afterwards, nothing left open."""
+    """No global tracer provider, no current span, no variables of ours or OpenTelemetry's; nothing is left open."""
     for name in list(os.environ):
         if name.startswith(("OTEL_", "LEARNING_INSTRUMENT_")):
             monkeypatch.delenv(name)
     _forget_global_provider()
+    otel_context.attach(Context())  # an interrupted test may have left its own
     yield
     learning_instrument.shutdown()
     provider = trace._TRACER_PROVIDER
