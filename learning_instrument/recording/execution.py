@@ -84,38 +84,20 @@ class Execution:
         self.task = task
         self._processor_mark: int | None = None
         self._pipeline = pipeline
+        self._outer = context
         self._capture = capture = Capture(plan.options, instance, task)
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
             pipeline.check_budgets(attributes)
-        self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
-        name = _span_name(task_type)
-        self._outer = context
+        self._task_type = attributes.get(semconv.TASK_TYPE)
+        self._started = time.time_ns() if started is None else started
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
-        self._started = started = time.time_ns() if started is None else started
-        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, context, started)
-        if pipeline.start_private_span is not None and not (
-            span.is_recording() and isinstance(span, pipeline.readable)
-        ):
-            self._recorded = self._start_private_span(None if enclosing is None else enclosing._recorded)
-        ids = self._recorded.get_span_context()
-        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
+        self._start_spans(enclosing)
+        attributes[semconv.EXECUTION_ID] = self.execution_id
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
         attributes[semconv.PROCESS_ID] = _Process.id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
-        if enclosing is not None:
-            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
-        below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
-        batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
-        if batch is not None:
-            attributes[semconv.BATCH_ID] = batch.batch_id
-            batch.recorded += 1
-            below[BATCH_KEY] = None
-        queued = context.get(QUEUED_KEY)
-        if queued is not None:
-            attributes[semconv.QUEUE_DURATION] = queued
-            below[QUEUED_KEY] = None
-        self.context = Context(below)
+        self.context = self._context_below(enclosing, attributes)
         if plan.request_hook is not None:
             pipeline.set_attributes(self._recorded, attributes)
             call_hook(plan.request_hook, self._recorded, instance, task)
@@ -126,6 +108,35 @@ class Execution:
             if not running.is_watched:
                 guarded(running.watch)
                 self._clock = time.perf_counter_ns()
+
+    def _start_spans(self, enclosing: Enclosing | None) -> None:
+        """Start the host's span, and a private one where that cannot hold the record."""
+        pipeline, started = self._pipeline, self._started
+        name = _span_name(self._task_type)
+        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, self._outer, started)
+        if pipeline.start_private_span is not None and not (
+            span.is_recording() and isinstance(span, pipeline.readable)
+        ):
+            self._recorded = self._start_private_span(None if enclosing is None else enclosing._recorded)
+        ids = self._recorded.get_span_context()
+        self.execution_id = execution_id(started, ids.trace_id, ids.span_id)
+
+    def _context_below(self, enclosing: Enclosing | None, attributes: dict[str, Any]) -> Context:
+        """Return the context of the task, and set the attributes that come from the context around it."""
+        context = self._outer
+        if enclosing is not None:
+            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
+        below = {**context, SPAN_KEY: self._span, EXECUTION_KEY: self}
+        batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
+        if batch is not None:
+            attributes[semconv.BATCH_ID] = batch.batch_id
+            batch.recorded += 1
+            below[BATCH_KEY] = None
+        queued = context.get(QUEUED_KEY)
+        if queued is not None:
+            attributes[semconv.QUEUE_DURATION] = queued
+            below[QUEUED_KEY] = None
+        return Context(below)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -229,19 +240,8 @@ class Execution:
                 attributes.setdefault(semconv.MEMORY_PEAK, memory)
         attributes[semconv.TASK_DURATION] = elapsed / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
-        pipeline, recorded = self._pipeline, self._recorded
-        # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
-        is_whole = pipeline.set_attributes(recorded, attributes)
-        if self.plan.response_hook is not None:
-            call_hook(self.plan.response_hook, recorded, self.instance, self.task, result, exception)
-            is_whole = pipeline.set_attributes(
-                recorded, attributes
-            )  # the hook's attributes may have displaced some of ours
-        if recorded is not self._span:
-            pipeline.set_attributes(self._span, attributes)
-        elif not is_whole and pipeline.start_private_span is not None:
-            recorded = self._start_private_span(None)
-            pipeline.set_attributes(recorded, attributes)
+        pipeline = self._pipeline
+        recorded = self._set_attributes(attributes, result, exception)
         spans = (recorded,) if recorded is self._span else (recorded, self._span)
         for span in spans:
             if task_type is not self._task_type:
@@ -260,6 +260,22 @@ class Execution:
             pipeline.deliver(recorded)
         if pipeline.running is not None:  # it is stored or queued now
             pipeline.running.by_id.pop(self.execution_id, None)
+
+    def _set_attributes(self, attributes: dict[str, Any], result: Any, exception: BaseException | None) -> Span:
+        """Set *attributes* on all spans, and call the user's hook; return the span that holds the whole record."""
+        pipeline, recorded, hook = self._pipeline, self._recorded, self.plan.response_hook
+        # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
+        is_whole = pipeline.set_attributes(recorded, attributes)
+        if hook is not None:
+            call_hook(hook, recorded, self.instance, self.task, result, exception)
+            # The hook's attributes may have displaced some of ours.
+            is_whole = pipeline.set_attributes(recorded, attributes)
+        if recorded is not self._span:
+            pipeline.set_attributes(self._span, attributes)
+        elif not is_whole and pipeline.start_private_span is not None:
+            recorded = self._start_private_span(None)
+            pipeline.set_attributes(recorded, attributes)
+        return recorded
 
     def _lose(self, fault: BaseException) -> None:
         lose(self._pipeline, fault)
