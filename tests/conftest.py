@@ -2,9 +2,11 @@
 
 import gc
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ settings.register_profile("same", deadline=None, derandomize=True, max_examples=
 settings.load_profile("same")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Keep temporary files in memory, where there is room: SQLite syncs a file that is closed, and disks take long.
 
     A ``TMPDIR`` that is set goes first; the workers have one from here.
@@ -42,9 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     found = os.statvfs(memory)
     if found.f_bavail * found.f_frsize > 2_000_000_000 and not found.f_flag & os.ST_NOEXEC:
-        folder = tempfile.TemporaryDirectory(prefix="li-", dir=memory, ignore_cleanup_errors=True)
-        config.add_cleanup(folder.cleanup)
-        os.environ["TMPDIR"] = tempfile.tempdir = folder.name
+        folder = os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="li-", dir=memory)
+        # At the exit of this process, not of its forks, and after multiprocessing, which has files there (at -100).
+        Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

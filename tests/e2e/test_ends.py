@@ -10,10 +10,20 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "lossless.md"
 HEADING = "## How a process ends"
 
 
+REPEATING = [way for way in WAYS if "forkserver" in way.name or "spawn" in way.name]
+
+
 @pytest.mark.timeout(600)  # some programs run at a time; on a busy machine they take their time
-def test_what_returned_is_kept(tmp_path, subtests):
+@pytest.mark.parametrize(
+    "ways",
+    [
+        pytest.param([way for way in WAYS if way not in REPEATING], id="each"),
+        pytest.param(REPEATING, id="by another start method", marks=pytest.mark.slow),
+    ],
+)
+def test_what_returned_is_kept(tmp_path, ways, subtests):
     """In ``commit`` all of it; in ``batch`` all but the last 100 ms, and that only where no code could run."""
-    every = [(way, durability) for way in WAYS for durability in DURABILITIES]
+    every = [(way, durability) for way in ways for durability in DURABILITIES]
     with ending(every, tmp_path) as programs:
         for way, durability in every:
             with subtests.test(f"{way.program}, {durability}"):

@@ -11,11 +11,11 @@ from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.maintenance import Limits, limits, prune
 
 
-@pytest.fixture
-def path(tmp_path):
-    """The path of a database with an execution for each of the last 2,000 days, the older the larger."""
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pruning") / "learning.db"
     now = datetime.now(timezone.utc)
-    with LearningDatabase(tmp_path / "learning.db") as database:
+    with LearningDatabase(path) as database:
         database.append(
             ExecutionRecord(
                 task_type="t",
@@ -26,7 +26,15 @@ def path(tmp_path):
             )
             for day in range(2000)
         )
-    return str(tmp_path / "learning.db")
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(content, tmp_path):
+    """The path of a database with an execution for each of the last 2,000 days, the older the larger."""
+    path = tmp_path / "learning.db"
+    path.write_bytes(content)
+    return str(path)
 
 
 @pytest.fixture
