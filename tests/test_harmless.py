@@ -368,6 +368,13 @@ def foreign_frames(tb):
     return [step for step in steps if not step[0].startswith(OURS)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage():
+    """What is there already is left alone, so that collecting, which some tests do, takes no time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     """One database for all the comparisons, for making one takes longer than they do."""
@@ -1425,8 +1432,8 @@ def garbage(path):
 @contextlib.contextmanager
 def read_only(path):
     """A file that SQLite can read but not write, also as root, whom permissions do not stop."""
-    LearningDatabase(path).open()
-    gc.collect()
+    with LearningDatabase(path) as database:
+        database.open()
     with open(path, "r+b") as file:
         file.seek(18)
         file.write(b"\x03")  # the file format's write version: one from the future
@@ -1440,8 +1447,8 @@ def read_only(path):
 def full_disk(path):
     """No file may grow any more, beyond a log of some rows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    LearningDatabase(path).open()
-    gc.collect()
+    with LearningDatabase(path) as database:
+        database.open()
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
     try:
         yield
