@@ -67,7 +67,7 @@ _fork, _forkserver, _spawn = (
 WAYS = (
     Way("the program's last line", "return_()"),
     Way("`sys.exit()`", "sys_exit()", status=3),
-    Way("an exception nobody caught", "raise_()", status=1),
+    Way("an uncaught exception", "raise_()", status=1),
     Way("`SIGINT`, as by Ctrl-C", "go_on()", status=-signal.SIGINT, sent=signal.SIGINT),
     Way(
         "`SIGTERM`, a handler of which exits",
