@@ -530,8 +530,9 @@ class TestLeftBehind:
         assert entries() == []
         assert "is unreadable" in caplog.text
 
-    def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries):
+    def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries, tmp_path):
         """Its ledger has only its own, and the parent's entries stay."""
+        seen = tmp_path / "seen"
         held.start({"task_id": "parents"})
         wait_until(entries)
 
@@ -540,7 +541,7 @@ class TestLeftBehind:
             status = 1
             with contextlib.suppress(BaseException):
                 assert not store_of(database).running.by_id
-                record_execution(learning_db=database)(lambda task: time.sleep(3 * LONG))({"task_id": "childs"})
+                record_execution(learning_db=database)(lambda task: wait_until(seen.exists))({"task_id": "childs"})
                 wait_until(lambda: [entry["task_id"] for entry in entries()] == ["parents"])
                 status = 0
             os._exit(status)
@@ -550,6 +551,7 @@ class TestLeftBehind:
             ("parents", os.getpid()),
             ("childs", child),
         ]
+        seen.touch()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         held.release()
         assert [row["outcome"] for row in stored(database.path)] == ["succeeded"] * 2
