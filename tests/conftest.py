@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.util import Finalize
@@ -24,6 +25,10 @@ from opentelemetry.util._once import Once
 
 import learning_instrument
 from learning_instrument import LearningDatabase
+
+# Else each of the some hundred processes that tests start would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and the processes we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
