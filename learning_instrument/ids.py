@@ -12,7 +12,7 @@ from .safety.forks import on_child
 _generator: Final = random.Random()  # noqa: S311 - ids need to be unique, not secret
 random_bits: Final = _generator.getrandbits
 
-# Else two forked children would draw the same ids.
+# Otherwise two forked children would draw the same ids.
 on_child(_generator.seed)
 
 
@@ -24,19 +24,19 @@ def new_uuid() -> str:
 
 
 def execution_id(start_time: int, trace_id: int, span_id: int) -> str:
-    """Return the id of the execution whose span began then, in nanoseconds, and has these ids.
+    """Return the id of the execution of a span; *start_time* is in nanoseconds.
 
-    Made of the span alone, so that a span exported twice is one row. The time comes first, so that ids grow
+    It is made of the span alone, so that a span exported twice is one row. The time comes first, so that ids grow
     and the index is written at its end: with random keys a large table takes several times as long.
     """
     return "%016x-%032x-%016x" % (start_time, trace_id, span_id)  # noqa: UP031 - half the time of an f-string
 
 
 def ids_of(execution_id: str) -> tuple[int, int]:
-    """Return the trace id and the span id that *execution_id* was made of.
+    """Return the trace id and the span id in *execution_id*.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is invalid.
     """
     _, trace_id, span_id = execution_id.split("-")
     return int(trace_id, 16), int(span_id, 16)

@@ -24,7 +24,7 @@ PROCESS_ID: Final = "process.pid"
 REQUEST_MODEL: Final = "gen_ai.request.model"
 SERVICE_NAME: Final = "service.name"
 
-# Of model calls, in OpenTelemetry's words, those it used before, and those that libraries add to them.
+# Model calls: OpenTelemetry's names, its former names, and those that libraries add.
 USAGE_COST: Final = "gen_ai.usage.cost"
 CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 CACHE_READ_TOKENS_BEFORE: Final = "gen_ai.usage.cache_read_input_tokens"
@@ -40,7 +40,7 @@ RESPONSE_MODEL: Final = "gen_ai.response.model"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - of model calls
 TOTAL_COST: Final = "gen_ai.cost.total_cost"
 
-# Of model calls, in OpenInference's words.
+# Model calls: OpenInference's names.
 OPENINFERENCE_CACHE_READ: Final = "llm.token_count.prompt_details.cache_read"
 OPENINFERENCE_CACHE_WRITE: Final = "llm.token_count.prompt_details.cache_write"
 OPENINFERENCE_COMPLETION: Final = "llm.token_count.completion"
@@ -85,14 +85,14 @@ TASK_REPO: Final = "learning_instrument.task.repo"
 TASK_TYPE: Final = "learning_instrument.task.type"
 WORKER_ID: Final = "learning_instrument.worker.id"
 
-# Metrics: name, unit (UCUM; in braces what is counted), and what it says. Tokens are not gen_ai.client.token.usage: the
+# Metrics: name, unit (UCUM; a counted noun in braces) and description. Tokens are not gen_ai.client.token.usage: the
 # instrumentations of model clients record that, and a sum over both would count twice.
-METRIC_ACTIVE: Final = ("learning_instrument.active_executions", "{execution}", "Executions that run now.")
-METRIC_COST: Final = ("learning_instrument.execution.cost", "{USD}", "What executions cost, where that is known.")
-METRIC_DURATION: Final = ("learning_instrument.execution.duration", "s", "How long executions took.")
-METRIC_EXECUTIONS: Final = ("learning_instrument.executions", "{execution}", "Executions that ended.")
-METRIC_QUEUE: Final = ("learning_instrument.execution.queue.duration", "s", "How long executions waited to start.")
-METRIC_TOKENS: Final = ("learning_instrument.execution.token.usage", "{token}", "Tokens that executions used.")
-METRIC_POOL_ACTIVE: Final = ("learning_instrument.pool.worker.active", "{worker}", "Workers of a pool that are busy.")
-METRIC_POOL_QUEUED: Final = ("learning_instrument.pool.task.queued", "{task}", "Tasks that wait in a pool.")
+METRIC_ACTIVE: Final = ("learning_instrument.active_executions", "{execution}", "Running executions.")
+METRIC_COST: Final = ("learning_instrument.execution.cost", "{USD}", "Costs of executions, where known.")
+METRIC_DURATION: Final = ("learning_instrument.execution.duration", "s", "Durations of executions.")
+METRIC_EXECUTIONS: Final = ("learning_instrument.executions", "{execution}", "Finished executions.")
+METRIC_QUEUE: Final = ("learning_instrument.execution.queue.duration", "s", "Waits of executions before their start.")
+METRIC_TOKENS: Final = ("learning_instrument.execution.token.usage", "{token}", "Tokens used by executions.")
+METRIC_POOL_ACTIVE: Final = ("learning_instrument.pool.worker.active", "{worker}", "Busy workers of a pool.")
+METRIC_POOL_QUEUED: Final = ("learning_instrument.pool.task.queued", "{task}", "Tasks queued in a pool.")
 METRIC_POOL_WORKERS: Final = ("learning_instrument.pool.worker.count", "{worker}", "Workers of a pool.")

@@ -1,7 +1,7 @@
-"""Spans of model calls -> :class:`ModelCall`: both attribute vocabularies, and nothing of what was said.
+"""Spans of model calls -> :class:`ModelCall`: both attribute vocabularies, and no message contents.
 
-A call keeps the spans it ran in (``path``), so that one within another, by two instrumentations over one
-client, can be told from two calls.
+A model call keeps the spans around it (``path``): where two instrumentations of one client nest their spans, the call
+counts once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ UNPRICED: Final = "unpriced"
 OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 
-# The first of these that is there counts.
+# The first key with a valid value counts.
 _MODEL: Final = (
     semconv.REQUEST_MODEL,
     semconv.RESPONSE_MODEL,
@@ -43,7 +43,7 @@ _COST: Final = (semconv.TOTAL_COST, semconv.OPERATION_COST, semconv.USAGE_COST, 
 _TEXT_LIMIT: Final = 200
 _MOST_TOKENS: Final = 10**12
 _MOST_DOLLARS: Final = 1e9
-#: A span deeper than this in others is taken to be in these only.
+#: Only the nearest enclosing spans are kept.
 _LONGEST_PATH: Final = 64
 
 
@@ -54,9 +54,9 @@ class ModelCall(NamedTuple):
     trace_id: str
     span_id: str
     parent_span_id: str | None
-    #: The ids of the spans that it ran in, below its execution, the nearest first; with a blank between.
+    #: The ids of the spans between it and its execution, the nearest first, separated by blanks.
     path: str
-    #: The span that the way up to its execution goes on with, where that is not known yet.
+    #: The next span on the path to its execution, while that is unknown.
     awaited_span_id: str | None
     timestamp: str
     model: str | None
@@ -70,14 +70,14 @@ class ModelCall(NamedTuple):
     #: US dollars.
     cost: float | None
     cost_source: str
-    #: What it was priced by: the name of a price table, and its version.
+    #: The name and version of the price table it was priced with.
     price_table: str | None
     duration_seconds: float
     error_type: str | None
 
 
 def is_model_call(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a span with these attributes is one call of a model. An agent's run, which repeats them, is none."""
+    """Tell whether a span with these attributes is a model call. An agent's run, which repeats their usage, is not."""
     operation = attributes.get(semconv.OPERATION_NAME)
     if operation is not None:
         return isinstance(operation, str) and operation in OPERATIONS
@@ -86,11 +86,11 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
 
 
 def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterable[int] = ()) -> ModelCall:
-    """Return the call that a finished *span* describes.
+    """Return the model call of a finished *span*.
 
     Args:
-        span: one for whose attributes :func:`is_model_call` says yes.
-        execution_id: the innermost execution that it ran in, where that is known.
+        span: the span of a model call, by :func:`is_model_call`.
+        execution_id: the innermost execution around it, where that is known.
         path: the ids of the spans between the two, the nearest first.
 
     Raises:
@@ -99,7 +99,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
     # The SDK's own copy(), and not key by key: this runs in the application's code.
     attributes: Mapping[str, Any] = span.attributes.copy() if span.attributes else {}  # type: ignore[attr-defined]
     ids, parent = span.context, span.parent
-    assert ids is not None  # as every span that a provider made has
+    assert ids is not None  # every span of a provider has one
     start = span.start_time or 0
     cost = _first(attributes, _COST, _dollars)
     parent_span_id = None if parent is None else f"{parent.span_id:016x}"
@@ -135,7 +135,7 @@ def _error_type(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None
 
 
 def _first(attributes: Mapping[str, Any], keys: Iterable[str], clean: Any) -> Any:
-    """Return the first value of use among those under *keys*, or None."""
+    """Return the first valid value under *keys*, or None."""
     for key in keys:
         value = clean(attributes.get(key))
         if value is not None:

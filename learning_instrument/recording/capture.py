@@ -19,7 +19,7 @@ from ..outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_r
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
-from .fields import CLEAN_SAID, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
+from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Capture:
     """The span attributes of one execution, collected from its start to its end."""
 
     __slots__ = (
+        "_given",
         "_instance",
         "_invalid",
         "_metadata",
@@ -51,7 +52,6 @@ class Capture:
         "_read_pool",
         "_read_task",
         "_readers",
-        "_said",
         "_task",
         "also_defaulted",
         "attributes",
@@ -65,7 +65,7 @@ class Capture:
         self._task = task
         self._invalid: dict[str, Any] = {}
         self._metadata: Any = None
-        self._said: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
         self._read_pool = (
@@ -85,7 +85,7 @@ class Capture:
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
-        self._said.update(values)
+        self._given.update(values)
 
     def attributes_so_far(self) -> dict[str, Any] | None:
         """Return the attributes captured so far, with the columns marked that have no value yet.
@@ -105,15 +105,15 @@ class Capture:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             self._take(read, FROM_RESULT[self._options.capture_content])
-        said = self._apply_given(result, read) if self._options.fields or self._said else {}
-        verdict = self._judge(result, read, said)
+        given = self._apply_given(result, read) if self._options.fields or self._given else {}
+        verdict = self._judge(result, read, given)
         self._complete(verdict)
         return verdict
 
     def raised(self, exception: BaseException) -> Verdict:
         """Capture *exception*, and judge it."""
         exception = reason_of(exception)
-        if self._options.fields or self._said:
+        if self._options.fields or self._given:
             self._apply_given(None, None)
         verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
         self._complete(verdict)
@@ -121,8 +121,8 @@ class Capture:
 
     def _take(self, read: Reader, plan: FieldPlan) -> None:
         attributes = self.attributes
-        for name, key, column, clean, wins in plan:
-            if key in attributes and not wins:
+        for name, key, column, clean, replaces in plan:
+            if key in attributes and not replaces:
                 continue
             try:
                 value = read(name)
@@ -158,7 +158,7 @@ class Capture:
         if value is None:
             return False
         field = FIELD_OF[column]
-        cleaned = guarded(CLEAN_SAID[column], value)
+        cleaned = guarded(CLEAN_GIVEN[column], value)
         if cleaned is None or cleaned is INVALID:
             self._invalid[column] = value
             return False
@@ -172,17 +172,17 @@ class Capture:
         found = {
             column: self._extract(column, extractor, result, read_result)
             for column, extractor in self._options.fields.items()
-            if column not in self._said
+            if column not in self._given
         }
-        said = {column: value for column, value in {**found, **self._said}.items() if value is not None}
-        if "task_description" in said:
-            said.setdefault("estimated_tokens", said["task_description"])
-        for column, value in said.items():
+        given = {column: value for column, value in {**found, **self._given}.items() if value is not None}
+        if "task_description" in given:
+            given.setdefault("estimated_tokens", given["task_description"])
+        for column, value in given.items():
             if column in FIELD_OF:
                 self._accept(column, value)
-        if "metadata" in said:
-            self._metadata = _merged(self._metadata, said["metadata"])
-        return said
+        if "metadata" in given:
+            self._metadata = _merged(self._metadata, given["metadata"])
+        return given
 
     def _extract(self, column: str, extractor: str | Extractor, result: Any, read_result: Reader | None) -> Any:
         if not isinstance(extractor, str):
@@ -199,12 +199,12 @@ class Capture:
                 return value
         return None
 
-    def _judge(self, result: Any, read: Reader | None, said: Mapping[str, Any]) -> Verdict:
+    def _judge(self, result: Any, read: Reader | None, given: Mapping[str, Any]) -> Verdict:
         if self._options.success_when is not None:
             opinion = _opinion(self._options.success_when, result)
             if opinion is not None:
                 return SUCCEEDED if opinion else QUALITY_GATE
-        success = said.get("success") if said else None
+        success = given.get("success") if given else None
         if success is not None and type(success) is not bool:
             self._invalid["success"], success = success, None
         if success is None and read is not None:
@@ -215,7 +215,7 @@ class Capture:
             return SUCCEEDED
         status = guarded(_status_of, guarded(read, "status")) if read is not None else None
         error = guarded(read, "error") if read is not None else None
-        message = said.get("error_message")
+        message = given.get("error_message")
         if message is None and read is not None:
             message = guarded(read, "error_message")
         return judge_result(

@@ -16,14 +16,14 @@ QUEUED_KEY: Final = otel_context.create_key("learning_instrument-queued")
 
 
 class RunningBatch(Protocol):
-    """A batch, as the executions within it see it."""
+    """The batch around an execution, of this process or another."""
 
     batch_id: str
     recorded: int
 
 
 class Enclosing(Protocol):
-    """An execution as those within it see it, of this process or another."""
+    """The enclosing execution, of this process or another."""
 
     execution_id: str
     instance: Any

@@ -170,7 +170,7 @@ FIELDS: Final = (
     _field("output_tokens"),
 )
 #: Cleaners of values that a user sets, which may be of another kind than those found in a task.
-CLEAN_SAID: Final[Mapping[str, Callable[[Any], Any]]] = {
+CLEAN_GIVEN: Final[Mapping[str, Callable[[Any], Any]]] = {
     **{field.column: field.clean for field in FIELDS},
     "estimated_tokens": _tokens,
 }

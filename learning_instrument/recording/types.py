@@ -49,7 +49,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """The decisions made when a function was wrapped."""
+    """How the calls of a function are recorded: decided when it was wrapped."""
 
     function_name: str
     method: str

@@ -23,7 +23,7 @@ def atomic_write(path: str) -> Iterator[str]:
         raise ConfigurationError(f"Cannot write {path}: {error.strerror}.") from error
     try:
         yield unfinished
-        with contextlib.suppress(OSError):  # there is none, or it has another owner
+        with contextlib.suppress(OSError):  # no such file, or another owner's
             os.chmod(unfinished, os.stat(path).st_mode & 0o777)
         os.fsync(descriptor)
         os.replace(unfinished, path)

@@ -97,18 +97,17 @@ def import_executions(
     readers = [(name, source_reader(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
         raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")
-    tell = progress or (lambda what, done, of: None)
+    report = progress or (lambda what, done, of: None)
     target = _Target(selection or Selection())
     with open_for_maintenance(path, may_make=True) as connection:
         with LearningDatabase(path):
-            pass  # makes the file, patiently: another process may be making it just now
+            pass  # opening makes the file, or waits while another process makes it
         for name, read in readers:
             for batch in read():
                 target.take(connection, name, batch)
-                tell(name, batch.done, batch.of)
-        catch_up.catch_up_fully(
-            connection, tell
-        )  # as a pool does in the background: reports are slow until that is done
+                report(name, batch.done, batch.of)
+        # As a pool does in the background: reports are slow until then.
+        catch_up.catch_up_fully(connection, report)
     return target.answer()
 
 
@@ -132,7 +131,7 @@ class _Target:
     def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
         """Store the new executions of a batch."""
         rows: list[Row] = []
-        said: list[Feedback] = []
+        feedback: list[Feedback] = []
         here: set[str] = set()
         known = _known(connection, batch)
         for place, values in batch.found:
@@ -152,7 +151,7 @@ class _Target:
                     self._counts["left_out"] += 1
                     continue
                 identity = identity if row is None else row[_EXECUTION_ID]
-                said += _feedback_of(identity, history)
+                feedback += _feedback_of(identity, history)
             except ConfigurationError as error:
                 self._refuse(file, place, str(error))
                 continue
@@ -161,17 +160,17 @@ class _Target:
                 self._counts["already_there"] += 1
             else:
                 rows.append(row)
-        self._store(connection, rows, said)
+        self._store(connection, rows, feedback)
         _store_model_calls(connection, [call for call in batch.model_calls if call.execution_id in here])
         _store_reported_costs(connection, [found for found in batch.reported_costs.items() if found[0] in here])
 
-    def _store(self, connection: WriteConnection, rows: list[Row], said: list[Feedback]) -> None:
+    def _store(self, connection: WriteConnection, rows: list[Row], feedback: list[Feedback]) -> None:
         if rows:
             stored = connection.insert(rows)
             self._counts["stored"] += stored
             self._counts["already_there"] += len(rows) - stored
-        if said:
-            self._counts["feedback"] += connection.transact(lambda execute: restore(execute, said))
+        if feedback:
+            self._counts["feedback"] += connection.transact(lambda execute: restore(execute, feedback))
         self._since_checkpoint += len(rows)
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
@@ -231,23 +230,23 @@ def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[
 
 
 def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:
-    """Return the feedback that *history* is.
+    """Return the feedback in *history*.
 
     Raises:
-        ConfigurationError: if it is none.
+        ConfigurationError: if it is invalid.
     """
     if history is None:
         return []
     if not isinstance(history, list):
         raise ConfigurationError("feedback is invalid: expected a list")
-    return [_said(execution_id, values) for values in history]
+    return [_checked_feedback(execution_id, values) for values in history]
 
 
-def _said(execution_id: str, values: Any) -> Feedback:
+def _checked_feedback(execution_id: str, values: Any) -> Feedback:
     if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
         raise ConfigurationError(f"feedback is invalid: expected objects with only the keys {', '.join(FEEDBACK)}")
     accepted = values.get("accepted")
-    said = checked(
+    feedback = checked(
         execution_id,
         bool(accepted) if accepted in (0, 1) else accepted,
         values.get("rating"),
@@ -256,6 +255,6 @@ def _said(execution_id: str, values: Any) -> Feedback:
         values.get("visibility", "private"),
     )
     try:
-        return replace(said, timestamp=from_iso(timestamp_of(values.get("timestamp"))))
+        return replace(feedback, timestamp=from_iso(timestamp_of(values.get("timestamp"))))
     except ValueError as error:
         raise ConfigurationError(f"the timestamp of its feedback {error}") from None

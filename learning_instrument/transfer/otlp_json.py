@@ -1,7 +1,7 @@
 """Converts executions to spans in OTLP's JSON, and back.
 
-The spans are those that an application exports live, with the ids that are stored. What a row has beyond its span,
-such as feedback, or an id that was no span's, travels in one more attribute.
+The spans equal those of a live export, with the stored ids. Values of a row that its span does not hold, such as
+feedback or an id of another form, are in one more attribute.
 """
 
 import functools
@@ -65,7 +65,7 @@ def requests_of(rows: Iterable[Values], version: str) -> Iterator[dict[str, Any]
 def values_in(request: Any) -> Iterator[dict[str, Any] | ConfigurationError | None]:
     """Yield the values of an execution for each span of a request.
 
-    None for a span that is none of an execution; an error, which is not raised, for one that cannot be read.
+    None for a span that is not an execution; an error, which is not raised, for an unreadable one.
     """
     for group in _members(request, "resourceSpans"):
         resource = _resource_of(group)
@@ -91,9 +91,9 @@ def _span_of(row: Values) -> dict[str, Any]:
     if memory is not None and abs(memory) < _MOST_MEGABYTES:
         attributes[semconv.MEMORY_PEAK] = round(memory * 1e6)
     attributes[semconv.DEFAULTED] = tuple(json.loads(row["defaulted"]))
-    beyond = _beyond(row, attributes, start, trace_id, span_id)
-    if beyond:
-        attributes[semconv.RECORD] = json.dumps(beyond, separators=(",", ":"))
+    remainder = _not_in_span(row, attributes, start, trace_id, span_id)
+    if remainder:
+        attributes[semconv.RECORD] = json.dumps(remainder, separators=(",", ":"))
     has_failed = row["outcome"] not in _WITHOUT_ERROR
     duration = min(max(row["duration_seconds"], 0.0), _LONGEST_SECONDS)
     return {
@@ -122,7 +122,7 @@ def _ids_of(row: Values) -> tuple[int, int, int]:
         return start, own[1] or derived_bits(identity, 128), own[2] or derived_bits(identity, 64)
 
 
-def _beyond(row: Values, attributes: Values, start: int, trace_id: int, span_id: int) -> dict[str, Any]:
+def _not_in_span(row: Values, attributes: Values, start: int, trace_id: int, span_id: int) -> dict[str, Any]:
     """Return the values of *row* that the span alone does not hold."""
     rebuilt = row_from_span(_readable(attributes, _resource(row["service_name"]), start, trace_id, span_id))
     return {column: row[column] for column, value in zip(COLUMNS, rebuilt, strict=True) if value != row[column]}

@@ -14,7 +14,7 @@ FEEDBACK: Final = ("timestamp", "accepted", "rating", "comment", "source", "visi
 
 
 class Slice(NamedTuple):
-    """Rows as the table has them, with ``row`` (its number) and ``feedback``; and how far that is, of how far."""
+    """Rows as the table has them, with ``row`` (their number) and ``feedback``; and the progress."""
 
     rows: list[dict[str, Any]]
     done: int
@@ -22,16 +22,16 @@ class Slice(NamedTuple):
 
 
 def slices(database: Queryable, selection: Selection, visibility: str, size: int) -> Iterator[Slice]:
-    """Yield the executions that are there now, in the order in which they were stored.
+    """Yield the executions stored so far, in insertion order.
 
-    Each slice is a question of its own: those who record meanwhile are not held up, nor does their log grow.
+    Each slice is a query of its own: writers do not wait, and the log does not grow.
 
     Args:
-        database: where to look.
-        selection: which executions.
-        visibility: the most confidential feedback to include. More confidential feedback shows nowhere, and
-            in the execution's own columns neither.
-        size: how many at a time.
+        database: the source.
+        selection: the executions.
+        visibility: the most confidential feedback to include. More confidential feedback is also removed from the
+            columns of its execution.
+        size: the most rows of a slice.
     """
     condition, parameters = selection.condition()
     bounds = database.query("SELECT coalesce(min(rowid), 0) AS first, coalesce(max(rowid), 0) AS last FROM executions")
@@ -54,7 +54,7 @@ def slices(database: Queryable, selection: Selection, visibility: str, size: int
 
 
 def model_calls_of(database: Queryable, execution_ids: Sequence[str]) -> list[ModelCall]:
-    """Return the model calls of these executions, in the order in which they were stored."""
+    """Return the model calls of these executions, in insertion order."""
     if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'model_calls'"):
         return []  # an older release wrote the file
     found = database.query(
@@ -84,10 +84,10 @@ def _add_feedback(database: Queryable, rows: Sequence[dict[str, Any]], visible: 
         " ORDER BY timestamp, feedback_id",
         list(by_id),
     )
-    said: dict[str, list[dict[str, Any]]] = {}
+    histories: dict[str, list[dict[str, Any]]] = {}
     for feedback in found:
-        said.setdefault(feedback.pop("execution_id"), []).append(feedback)
-    for execution_id, history in said.items():
+        histories.setdefault(feedback.pop("execution_id"), []).append(feedback)
+    for execution_id, history in histories.items():
         row = by_id[execution_id]
         row["feedback"] = [feedback for feedback in history if feedback["visibility"] in visible]
         if len(row["feedback"]) < len(history):

@@ -86,14 +86,14 @@ def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = ", ".join(sorted(map(str, values.keys() - _ALL)))
     if unknown:
         raise ConfigurationError(f"unknown columns {_shown(unknown)}")
-    said = {column: value for column, value in values.items() if value is not None}
+    given = {column: value for column, value in values.items() if value is not None}
     for column in _REQUIRED:
-        if column not in said:
+        if column not in given:
             raise ConfigurationError(f"{column} is missing")
-    _refuse_invalid(said)
-    checked = {column: _CHECKS[column](value) for column, value in said.items()}
+    _refuse_invalid(given)
+    checked = {column: _CHECKS[column](value) for column, value in given.items()}
     complete = dict(zip(COLUMNS, row_from_record(ExecutionRecord.from_dict(checked)), strict=True))
-    if "duration_seconds" not in said and "defaulted" not in said:
+    if "duration_seconds" not in given and "defaulted" not in given:
         complete["defaulted"] = [*json.loads(complete["defaulted"]), "duration_seconds"]
     return complete
 

@@ -86,7 +86,7 @@ def _document(row: dict[str, Any]) -> dict[str, Any]:
     document["defaulted"] = json.loads(row["defaulted"])
     if row.get("feedback"):
         document["feedback"] = [
-            {**said, "accepted": None if said["accepted"] is None else bool(said["accepted"])}
-            for said in row["feedback"]
+            {**each, "accepted": None if each["accepted"] is None else bool(each["accepted"])}
+            for each in row["feedback"]
         ]
     return document

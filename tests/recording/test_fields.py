@@ -13,7 +13,7 @@ from strategies import ODDITIES, Loud, LoudFloat, LoudInteger, LoudList, Refusal
 
 from learning_instrument.columns import COLUMNS
 from learning_instrument.recording.fields import (
-    CLEAN_SAID,
+    CLEAN_GIVEN,
     FIELD_OF,
     FIELDS,
     FROM_RESULT,
@@ -192,9 +192,9 @@ def test_estimate_is_never_less_than_half_the_length(text):
 
 def test_estimate_may_be_said_as_a_number():
     """By the user himself; a number in a task's prompt is none."""
-    assert CLEAN_SAID["estimated_tokens"](7) == 7
-    assert CLEAN_SAID["estimated_tokens"]("abc") == 2
-    assert CLEAN_SAID["estimated_tokens"](-1) is INVALID
+    assert CLEAN_GIVEN["estimated_tokens"](7) == 7
+    assert CLEAN_GIVEN["estimated_tokens"]("abc") == 2
+    assert CLEAN_GIVEN["estimated_tokens"](-1) is INVALID
     assert cleaned("estimated_tokens", 7) is INVALID
 
 
