@@ -1,4 +1,4 @@
-"""One table of columns: what the database, the record and the span attributes have is what it says."""
+"""One table of columns: the database, the record and the span attributes agree with it."""
 
 import dataclasses
 

@@ -72,7 +72,7 @@ def test_cancellations_are_cancelled(cls):
 
 
 def test_subclasses_are_judged_as_their_base(subtests):
-    """A user's own subclass, under a name that says nothing, is what its base is."""
+    """A user's subclass, of any name, is judged as its base."""
     for cls in TIMEOUTS + CANCELLATIONS:
         with subtests.test(cls=cls):
             own = type("Own", (cls,), {})
@@ -88,7 +88,7 @@ def test_every_other_exception_is_an_error(subtests):
 
 
 def test_pydantic_validation_error_is_a_validation_error():
-    """By its class: the message need not say so."""
+    """By its class, for any message."""
     verdict = judge_exception(validation_error(), "timed out")
 
     assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.VALIDATION)
@@ -96,7 +96,7 @@ def test_pydantic_validation_error_is_a_validation_error():
 
 @pytest.mark.parametrize("cls", [BrokenProcessPool, BrokenThreadPool, concurrent.futures.BrokenExecutor])
 def test_broken_pool_is_a_crash(cls):
-    """By its class: the message need not say so."""
+    """By its class, for any message."""
     verdict = judge_exception(cls(), "timed out")
 
     assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.CRASH)
@@ -107,14 +107,14 @@ def test_class_goes_before_message():
     assert judge_exception(TimeoutError(), "validation").error_type is ErrorType.TIMEOUT
 
 
-def test_message_speaks_where_the_class_does_not():
+def test_message_decides_where_the_class_does_not():
     """An exception of no known class is judged by its words."""
     verdict = judge_exception(RuntimeError(), "Request timed out")
 
     assert (verdict.outcome, verdict.error_type) == (Outcome.ERROR, ErrorType.TIMEOUT)
 
 
-def test_a_class_that_only_has_the_name_is_no_timeout():
+def test_class_of_the_same_name_alone_is_not_a_timeout():
     """A user's own ``TimeoutError`` without the base is an error, though its name tells the type."""
     own = type("TimeoutError", (Exception,), {"__module__": "mine"})
 
@@ -172,7 +172,7 @@ def test_the_words_count_wherever_they_stand(before, after):
 
 
 @given(optional_texts | st.sampled_from(STATUS_WORDS), st.booleans(), optional_texts)
-def test_success_is_the_last_word(status, failed, message):
+def test_success_takes_precedence(status, failed, message):
     """A bool goes before status and error."""
     assert judged(True, status, failed, message) is SUCCEEDED
     assert judged(False, status, failed, message).outcome is Outcome.FAILED
@@ -231,8 +231,8 @@ def test_failure_is_typed_by_its_message():
 
 
 @given(st.none() | st.booleans(), optional_texts | st.sampled_from(STATUS_WORDS), st.booleans(), optional_texts)
-def test_what_did_not_succeed_has_a_type_and_a_message(success, status, failed, message):
-    """And what succeeded has neither."""
+def test_failure_has_a_type_and_a_message(success, status, failed, message):
+    """A success has none."""
     verdict = judged(success, status, failed, message)
 
     if verdict.outcome is Outcome.SUCCEEDED:

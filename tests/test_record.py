@@ -136,7 +136,7 @@ def test_record_of_the_exported_span_is_the_stored_one(database, provider, expor
 
 
 def test_record_of_a_raised_exception_is_the_stored_one(database, provider, exporter, rows):
-    """The same for what failed."""
+    """The same for a failure."""
     configure(database, tracer_provider=provider)
     with pytest.raises(ZeroDivisionError):
         SyncPool(lambda task: 1 / 0).execute_task({})
@@ -172,7 +172,7 @@ def test_only_the_task_type_is_required():
 
 
 def test_defaults_are_marked():
-    """A stand-in is named, what was given is not, and NULL needs no mention."""
+    """A default is named; a given value and NULL are not."""
     record = ExecutionRecord(task_type="x", repo="given", actual_cost=0.0)
 
     assert set(record.defaulted) == {
@@ -190,7 +190,7 @@ def test_missing_estimate_is_the_actual_cost_and_marked():
 
 
 def test_given_marks_are_kept():
-    """A row's own marks are not worked out anew."""
+    """A row's own marks are not computed again."""
     assert ExecutionRecord(task_type="x", defaulted=("repo",)).defaulted == ("repo",)
 
 
@@ -280,8 +280,8 @@ def test_metadata_that_was_cut_is_kept_as_it_is(metadata):
 # Spans.
 
 
-def test_span_of_somebody_else_is_refused(provider, exporter):
-    """It is no execution."""
+def test_span_of_another_library_is_refused(provider, exporter):
+    """It is not an execution."""
     with provider.get_tracer("host").start_as_current_span("request"):
         pass
 
@@ -290,7 +290,7 @@ def test_span_of_somebody_else_is_refused(provider, exporter):
 
 
 def test_unfinished_span_is_refused():
-    """Nor is one without attributes."""
+    """It has no attributes."""
     with pytest.raises(ConfigurationError):
         ExecutionRecord.from_span(ReadableSpan("bare"))
 

@@ -37,7 +37,7 @@ def rows(learning_db):
     return learning_db.query("SELECT * FROM executions ORDER BY task_id")
 
 
-def test_batch_whose_pool_runs_its_items_unseen_has_one_record_for_each(learning_db, exporter, decorate):
+def test_batch_without_inner_executions_has_one_record_for_each_task(learning_db, exporter, decorate):
     """They share a batch id, and the batch span is their parent."""
 
     @decorate(batch=True)
@@ -81,7 +81,7 @@ def test_batch_whose_pool_calls_its_own_execute_task_records_each_once(learning_
 
 
 def test_item_that_a_worker_starts_is_an_execution_of_the_batchs_pool(learning_db, decorate):
-    """With the ending that the worker gave it, though the batch tells less; outside of a batch there is none."""
+    """Its outcome is the worker's, not the batch's; outside of a batch there is no execution."""
 
     def work(task):
         return drive_plainly(lambda: start_item(task), lambda task: {"error": f"no {task['task_id']}"}, (task,), {})
@@ -182,7 +182,7 @@ def test_iterator_of_tasks_is_left_to_the_pool(learning_db, decorate):
 
 
 def test_results_find_their_tasks(subtests):
-    """By id, else by position where there are as many; a result that is no collection is everybody's."""
+    """By id, else by position where there are as many; a result that is not a collection applies to every task."""
     for result, expected in [
         ([1, 2, 3], [1, 2, 3]),
         ([{"task_id": "t-2"}, {"task_id": "t-0"}], ["t-0", None, "t-2"]),
@@ -206,7 +206,7 @@ def test_results_find_their_tasks(subtests):
 
 
 def test_results_find_their_tasks_by_worker():
-    """Where neither side has task ids in common."""
+    """Where no task ids match."""
     tasks = [{"worker_id": "w-1"}, {"worker_id": "w-2"}]
 
     matched = match_results(tasks, [{"worker_id": "w-2", "n": 2}])
@@ -235,7 +235,7 @@ def test_execute_batch_of_an_instrumented_class_is_a_batch(learning_db):
     ]
 
 
-def test_what_a_failing_batch_says_is_redacted_and_valid_on_its_span(exporter, decorate):
+def test_message_of_a_failing_batch_is_redacted_and_valid_on_its_span(exporter, decorate):
     """A secret must not leave, and a lone surrogate would cost a collector the whole export."""
 
     @decorate(batch=True)
@@ -250,7 +250,7 @@ def test_what_a_failing_batch_says_is_redacted_and_valid_on_its_span(exporter, d
     assert batch.status.description.encode()
 
 
-def test_odd_item_takes_none_of_its_neighbours_with_it(learning_db, decorate):
+def test_odd_item_does_not_lose_its_neighbours(learning_db, decorate):
     """And the batch span ends all the same."""
 
     class Odd:

@@ -35,11 +35,11 @@ SECRET = "sk-abcdefghijklmnopqrstuvwxyz"
 
 
 class Captured:
-    """What one execution left: ``captured["column"]``, its verdict, metadata and ``defaulted``."""
+    """The captured attributes of one execution: ``captured["column"]``, its verdict, metadata and ``defaulted``."""
 
-    def __init__(self, task=None, result=None, pool=None, raised=None, said=None, **options):
+    def __init__(self, task=None, result=None, pool=None, raised=None, given=None, **options):
         capture = Capture(CaptureOptions(**options), pool, task)
-        capture.set(said or {})
+        capture.set(given or {})
         self.verdict = capture.returned(result) if raised is None else capture.raised(raised)
         self.attributes = capture.attributes
         self.metadata = json.loads(capture.attributes[METADATA])
@@ -110,7 +110,7 @@ def test_fields_are_found_in_any_kind_of_object(subtests):
             }
 
 
-def test_task_without_fields_leaves_stand_ins(subtests):
+def test_task_without_fields_leaves_defaults(subtests):
     """All of them marked, and a new id."""
     for task in [None, "text", 5, [], object()]:
         with subtests.test(task=task):
@@ -137,7 +137,7 @@ def test_values_of_other_kinds_become_plain():
 
 
 def test_the_first_that_is_not_none_is_taken(subtests):
-    """0, 0.0 and an empty list are values, and no stand-ins."""
+    """0, 0.0 and an empty list are values, not defaults."""
     for column, task, result, expected in [
         ("task_description", {"prompt": "", "description": "b"}, {}, ""),
         ("task_description", {"prompt": None, "description": "b"}, {}, "b"),
@@ -160,7 +160,7 @@ def test_the_first_that_is_not_none_is_taken(subtests):
 
 
 def test_invalid_values_are_missing_and_kept_apart(subtests):
-    """Named in ``defaulted``, and what came stays in the metadata."""
+    """Named in ``defaulted``; the original value stays in the metadata."""
     for column, task, result, stored in [
         ("task_type", {"task_type": 1.5}, {}, 1.5),
         ("routing_confidence", {"routing_confidence": 1.1}, {}, 1.1),
@@ -192,7 +192,7 @@ def test_without_content_no_text_is_kept():
     captured = Captured(
         {"prompt": "private"},
         {"solution_summary": "private"},
-        said={"solution_summary": "private"},
+        given={"solution_summary": "private"},
         capture_content=False,
     )
 
@@ -219,7 +219,7 @@ def test_pool_type_comes_from_the_nearest(subtests):
             assert Captured(pool=pool, **options)["pool_type"] == expected
 
 
-def test_pool_id_of_the_result_wins():
+def test_pool_id_of_the_result_takes_precedence():
     """Else it is the pool's; both are in the metadata."""
     assert Captured(pool=Pool()).metadata == {"pool_id": "p1"}
     captured = Captured(result={"pool_id": "p2", "worker_id": 3}, pool=Pool())
@@ -238,14 +238,14 @@ def test_metadata_holds_the_tasks_own():
     assert captured.metadata == {"task": {"team": "a", "api_key": MARKER, "note": f"use {MARKER}"}}
 
 
-def test_metadata_that_is_no_mapping_is_invalid():
-    """It stays all the same."""
+def test_metadata_of_another_type_is_invalid():
+    """It is kept as an invalid value."""
     assert Captured({"metadata": ["a"]}).metadata == {"invalid": {"metadata": ["a"]}}
 
 
-def test_metadata_said_is_added():
-    """It wins where both have a name."""
-    captured = Captured({"metadata": {"a": 1, "b": 1}}, said={"metadata": {"b": 2, "c": 2}})
+def test_metadata_set_is_added():
+    """It takes precedence where both have a name."""
+    captured = Captured({"metadata": {"a": 1, "b": 1}}, given={"metadata": {"b": 2, "c": 2}})
 
     assert captured.metadata == {"task": {"a": 1, "b": 2, "c": 2}}
 
@@ -254,7 +254,7 @@ def test_metadata_said_is_added():
 
 
 def test_fields_say_where_a_column_is_found(subtests):
-    """By name, by dotted path, by a function; it wins over what is there."""
+    """By name, by dotted path, by a function; it takes precedence over the task's own."""
     for extractor in ["kind", "inner.kind", "inner.deep.kind", lambda pool, task, result: task["kind"]]:
         with subtests.test(extractor=extractor):
             inner = types.SimpleNamespace(kind="mine", deep={"kind": "mine"})
@@ -275,7 +275,7 @@ def test_fields_are_found_in_task_result_and_pool():
 
 
 def test_fields_that_find_nothing_change_nothing(subtests):
-    """What the task says stands."""
+    """The task's own value is kept."""
     for extractor in ["no.such.path", refusing(), refusing(SystemExit), lambda *args: None]:
         with subtests.test(extractor=extractor):
             assert Captured({"task_type": "x"}, fields={"task_type": extractor})["task_type"] == "x"
@@ -289,34 +289,34 @@ def test_fields_see_the_task_when_it_raised():
     assert seen == [("pool", "task", None)]
 
 
-def test_what_is_said_wins_and_is_not_marked():
+def test_value_set_takes_precedence_and_is_not_marked():
     """Over task, result and ``fields``."""
     captured = Captured(
-        {"task_type": "x"}, {"cost": 1}, said={"task_type": "said", "actual_cost": 2}, fields={"task_type": "task_type"}
+        {"task_type": "x"}, {"cost": 1}, given={"task_type": "set", "actual_cost": 2}, fields={"task_type": "task_type"}
     )
 
-    assert (captured["task_type"], captured["actual_cost"]) == ("said", 2)
+    assert (captured["task_type"], captured["actual_cost"]) == ("set", 2)
     assert not {"task_type", "actual_cost"} & {*captured.defaulted}
 
 
-def test_invalid_value_said_leaves_what_was_found():
+def test_invalid_value_set_leaves_the_found_one():
     """And stays in the metadata."""
-    captured = Captured(result={"cost": 1}, said={"actual_cost": "much"})
+    captured = Captured(result={"cost": 1}, given={"actual_cost": "much"})
 
     assert captured["actual_cost"] == 1
     assert captured.metadata == {"invalid": {"actual_cost": "much"}}
 
 
-def test_description_said_is_estimated_too():
-    """Unless the estimate is said as well."""
-    assert Captured(said={"task_description": "x" * 601})["estimated_tokens"] == 301
-    assert Captured(said={"task_description": "abc", "estimated_tokens": 9})["estimated_tokens"] == 9
+def test_description_set_is_estimated_too():
+    """Unless the estimate is set as well."""
+    assert Captured(given={"task_description": "x" * 601})["estimated_tokens"] == 301
+    assert Captured(given={"task_description": "abc", "estimated_tokens": 9})["estimated_tokens"] == 9
 
 
 # The verdict.
 
 
-def test_result_speaks_for_itself(subtests):
+def test_result_is_judged_by_its_fields(subtests):
     """Success, else status, else error."""
     for result, outcome, message in [
         (None, Outcome.SUCCEEDED, None),
@@ -346,7 +346,7 @@ def test_result_speaks_for_itself(subtests):
             assert captured.attributes.get(ERROR_MESSAGE) == message
 
 
-def test_success_when_is_asked_first(subtests):
+def test_success_when_takes_precedence(subtests):
     """For any result."""
     for opinion, verdict in [(False, QUALITY_GATE), (0, QUALITY_GATE), (True, SUCCEEDED), ("yes", SUCCEEDED)]:
         for result in [{"success": True}, {"success": False}, None]:
@@ -359,8 +359,8 @@ def test_success_when_may_leave_it_to_the_result():
     assert Captured(result={"success": False}, success_when=lambda result: None).verdict.outcome is Outcome.FAILED
 
 
-def test_success_when_that_fails_is_warned_of_once(caplog):
-    """The result speaks for itself then."""
+def test_failing_success_when_is_logged_once(caplog):
+    """The result is judged by its fields then."""
 
     def fail(result):
         raise ValueError
@@ -371,9 +371,9 @@ def test_success_when_that_fails_is_warned_of_once(caplog):
     assert len(caplog.records) == 1
 
 
-def test_success_may_be_said():
+def test_success_may_be_set():
     """With its message."""
-    captured = Captured(result={"success": True}, said={"success": False, "error_message": "validation failed"})
+    captured = Captured(result={"success": True}, given={"success": False, "error_message": "validation failed"})
 
     assert captured.verdict == (Outcome.FAILED, ErrorType.VALIDATION, "validation failed", None)
 

@@ -32,7 +32,7 @@ def generator_based_coroutine(task):
         (lambda task: coroutine_function(task), types.CoroutineType),
     ],
 )
-def test_what_stands_in_is_of_the_same_class_and_name(decorate, function, cls):
+def test_our_coroutine_or_generator_has_the_class_and_name_of_theirs(decorate, function, cls):
     """Reprs, warnings and ``inspect`` show the user's function."""
     theirs, ours = function("task"), decorate(function)("task")
 
@@ -50,7 +50,7 @@ def test_what_stands_in_is_of_the_same_class_and_name(decorate, function, cls):
         (functools.partial(functools.partial(async_generator_function)), types.AsyncGeneratorType),
     ],
 )
-def test_partials_are_what_they_are_made_of(decorate, function, cls):
+def test_partial_is_driven_like_its_function(decorate, function, cls):
     """A partial of a coroutine function is timed as one."""
     ours = decorate(function)("task")
 
@@ -59,7 +59,7 @@ def test_partials_are_what_they_are_made_of(decorate, function, cls):
 
 
 def test_a_built_in_function_is_timed(decorate, rows):
-    """It has no signature to speak of."""
+    """It has no signature."""
     assert decorate(max)([1, 2]) == 2
     assert len(rows()) == 1
 
@@ -76,7 +76,7 @@ def test_an_object_that_can_be_called_is_timed(decorate, rows):
 
 
 async def test_an_object_with_an_async_call_is_timed_until_it_is_done(decorate, rows):
-    """What it returns is a coroutine, which is what counts."""
+    """It returns a coroutine, which is timed."""
 
     class Pool:
         async def __call__(self, task):
@@ -95,7 +95,7 @@ async def test_a_generator_based_coroutine_is_awaited(decorate, rows):
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect.markcoroutinefunction is new in Python 3.12")
 async def test_a_function_that_is_only_marked_as_a_coroutine_function_is_timed(decorate, rows):
-    """What it returns counts, not what it says it is."""
+    """The type of the returned object decides, not the mark."""
 
     @inspect.markcoroutinefunction
     def execute_task(task):
@@ -106,7 +106,7 @@ async def test_a_function_that_is_only_marked_as_a_coroutine_function_is_timed(d
 
 
 def test_a_generator_runs_within_its_execution_from_the_first_step(decorate, rows):
-    """Made and never stepped, it is no execution."""
+    """A generator that is never stepped is not an execution."""
     ids = []
 
     @decorate
@@ -122,7 +122,7 @@ def test_a_generator_runs_within_its_execution_from_the_first_step(decorate, row
 
 
 def test_the_value_a_generator_returns_is_its_result(decorate, rows):
-    """It may say how it went, as any result does."""
+    """It is judged as any result."""
 
     @decorate
     def execute_task(task):
@@ -134,8 +134,8 @@ def test_the_value_a_generator_returns_is_its_result(decorate, rows):
     assert (rows()[0]["outcome"], rows()[0]["error_message"]) == ("failed", "no luck")
 
 
-async def test_a_future_says_how_it_went(decorate, rows):
-    """Its result is judged as if it had been returned."""
+async def test_the_result_of_a_future_is_judged(decorate, rows):
+    """As if it had been returned."""
     future = asyncio.get_running_loop().create_future()
     decorate(lambda task: future)("task")
 

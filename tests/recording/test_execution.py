@@ -50,8 +50,8 @@ def test_span_has_name_kind_and_scope(hosted, exporter):
     assert second.name == "execute_task"
 
 
-def test_span_is_named_by_what_turns_out_later(hosted, exporter):
-    """A task type that the task says of itself is in the name as well."""
+def test_span_is_renamed_for_a_task_type_set_later(hosted, exporter):
+    """A task type set by the task is in the name."""
     SyncPool(lambda task: current_execution().set(task_type="late")).execute_task({"task_type": "early"})
 
     assert [span.name for span in exporter.get_finished_spans()] == ["execute_task late"]
@@ -295,7 +295,7 @@ def sampled_out(exporter, sampler=ALWAYS_OFF):
 
 
 def test_execution_the_sampler_drops_is_recorded(database, exporter, rows):
-    """In the database it is; the host's exporter gets nothing."""
+    """In the database; the host's exporter gets nothing."""
     configure(database, tracer_provider=sampled_out(exporter))
 
     SyncPool().execute_task({"task_id": "t-1", "prompt": "hello"})
@@ -321,7 +321,7 @@ def test_nested_executions_the_sampler_drops_share_the_hosts_trace(database, exp
 
 @pytest.mark.parametrize("flag", ["00", "01"])
 def test_traceparent_carries_the_hosts_decision(database, exporter, rows, flag):
-    """What a task sends on is what it would send without us: same trace, same flag."""
+    """A task sends the headers it would send without us: same trace, same flag."""
     configure(database, tracer_provider=TracerProvider(sampler=ParentBased(ALWAYS_OFF)))
     trace_id, headers = "0af7651916cd43dd8448eb211c80319c", {}
     incoming = propagate.extract({"traceparent": f"00-{trace_id}-b7ad6b7169203331-{flag}"})
@@ -360,13 +360,13 @@ def test_execution_after_the_hosts_shutdown_is_recorded(hosted, provider, rows):
 
 
 class OtherProvider(trace.TracerProvider):
-    """A provider of another make, without ``add_span_processor``."""
+    """A provider of another implementation, without ``add_span_processor``."""
 
     def get_tracer(self, *args, **kwargs):
         return trace.NoOpTracer()
 
 
-def test_provider_of_another_make_will_do(database, rows):
+def test_provider_of_another_implementation_works(database, rows):
     """No processor can be added to it, and its spans cannot be read back; nested executions share a trace."""
     configure(database, tracer_provider=OtherProvider())
     inner = SyncPool()
@@ -411,7 +411,7 @@ def test_failing_processor_of_the_hosts_costs_neither_task_nor_row(database, cap
 
 
 def test_failing_tracer_leaves_the_hosts_span_open(database, provider, exporter, monkeypatch):
-    """What we could not start we do not end either."""
+    """We end no span that we did not start."""
     configure(database, tracer_provider=provider)
     with provider.get_tracer("host").start_as_current_span("request") as span:
         monkeypatch.setattr(provider.sampler, "should_sample", lambda *args, **kwargs: 1 / 0)
@@ -436,7 +436,7 @@ def test_fault_of_ours_is_counted_and_logged_once(database, caplog, monkeypatch)
 
 
 def test_losses_are_stored_with_the_next_row(database):
-    """What could not be recorded is in the table ``losses``, so that reports can say so."""
+    """The table ``losses`` counts unrecorded executions, so that reports can show them."""
     configure(database)
     store_of(database).count_lost("fault", 2)
 
@@ -457,7 +457,7 @@ def test_current_execution_has_an_id(configured, rows):
 
 @pytest.mark.parametrize("limits", [SpanLimits(max_span_attributes=6), SpanLimits(max_span_attribute_length=10)])
 def test_limits_of_the_host_do_not_cut_the_record(database, rows, limits):
-    """What its spans cannot hold is recorded by one of ours, under the same ids."""
+    """A record that its spans cannot hold is in one of ours, under the same ids."""
     provider = TracerProvider(span_limits=limits)
     task = {"task_type": "limited", "prompt": "a prompt of more than ten characters", "metadata": {"key": "value"}}
 
@@ -489,7 +489,7 @@ def test_ended_execution_holds_nothing_of_the_task(database):
     assert watched() is None
 
 
-def test_disabled_sdk_asks_no_hook(monkeypatch):
+def test_disabled_sdk_calls_no_hook(monkeypatch):
     """Nothing of ours runs."""
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     asked = []

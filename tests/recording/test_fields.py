@@ -1,4 +1,4 @@
-"""What counts as a value for each column, and where it is looked for."""
+"""Which values are valid for each column, and under which names they are read."""
 
 import decimal
 import enum
@@ -76,7 +76,7 @@ def test_identifier_is_text(subtests):
             assert set(map(type, found)) == {str}
 
 
-def test_other_types_are_no_identifiers(subtests):
+def test_other_types_are_invalid_identifiers(subtests):
     """Integers beyond 64 bits included."""
     for value in [True, 1.5, b"a", [], {}, object(), 2**63, -(2**63) - 1]:
         with subtests.test(value=value):
@@ -112,14 +112,14 @@ def test_number_of_the_wrong_type_or_range_is_invalid(subtests):
 
 @given(st.integers() | st.floats())
 def test_scores_have_a_range(value):
-    """What is kept is within it, unchanged; what is not, is outside."""
+    """A value within it is kept unchanged; any other is invalid."""
     for column, highest in SCORES.items():
         found = cleaned(column, value)
         assert found == value if 0 <= value <= highest else found is INVALID
 
 
 def test_memory_is_in_bytes(subtests):
-    """10^6 of them a megabyte, and whole."""
+    """A megabyte has 10^6 of them; the number is whole."""
     for megabytes, expected in [(0, 0), (1, 1_000_000), (0.5, 500_000), (1.5e3, 1_500_000_000)]:
         with subtests.test(megabytes=megabytes, expected=expected):
             found = cleaned("peak_memory_mb", megabytes)
@@ -151,8 +151,8 @@ def test_count_is_a_number_or_the_length_of_a_list(subtests):
                 assert (type(found), found) == (int, expected)
 
 
-def test_other_values_are_no_counts(subtests):
-    """Nor is the length of a text."""
+def test_other_values_are_invalid_counts(subtests):
+    """The length of a text is not a count either."""
     for column in COUNTS:
         for value in [-1, 1.5, math.nan, math.inf, True, "3", b"abc", 2**63, object()]:
             with subtests.test(column=column, value=value):
@@ -170,7 +170,7 @@ def test_prose_is_cut(column, limit):
 
 
 def test_prose_is_text_only(subtests):
-    """A list of messages is none."""
+    """A list of messages is invalid."""
     for column in PROSE:
         for value in [1, 1.5, True, b"a", [], {}, object()]:
             with subtests.test(column=column, value=value):
@@ -186,12 +186,12 @@ def test_estimate_is_two_characters_a_token_rounded_up(subtests):
 
 @given(texts)
 def test_estimate_is_never_less_than_half_the_length(text):
-    """Nor more than one above it."""
+    """And at most one more."""
     assert len(text) <= 2 * cleaned("estimated_tokens", text) <= len(text) + 1
 
 
-def test_estimate_may_be_said_as_a_number():
-    """By the user himself; a number in a task's prompt is none."""
+def test_estimate_may_be_set_as_a_number():
+    """By ``set()`` or ``fields``; a number in a task's prompt is invalid."""
     assert CLEAN_GIVEN["estimated_tokens"](7) == 7
     assert CLEAN_GIVEN["estimated_tokens"]("abc") == 2
     assert CLEAN_GIVEN["estimated_tokens"](-1) is INVALID
@@ -202,7 +202,7 @@ def test_estimate_may_be_said_as_a_number():
 
 
 @given(values, st.sampled_from(FIELDS))
-def test_what_is_kept_is_a_plain_value_and_cleaning_it_again_keeps_it(value, field):
+def test_valid_values_are_plain_and_stay_valid(value, field):
     """An attribute: exact str, int or float, that UTF-8 and 64 bits can hold."""
     try:
         found = field.clean(made(value))
@@ -226,7 +226,7 @@ def test_odd_numbers_are_invalid(subtests):
             assert {cleaned(column, number) for column in [*SCORES, *COUNTS]} == {INVALID}
 
 
-# Where it is looked for.
+# Names.
 
 
 def test_names_in_a_task():
@@ -262,14 +262,14 @@ def test_names_in_a_result():
     }
 
 
-def test_without_content_no_text_is_looked_for():
+def test_without_content_no_text_is_read():
     """Description and summary, and nothing else; the estimate is only a number."""
     assert names_in(FROM_TASK[True]).keys() - names_in(FROM_TASK[False]).keys() == {"task_description"}
     assert names_in(FROM_RESULT[True]).keys() - names_in(FROM_RESULT[False]).keys() == {"solution_summary"}
 
 
 def test_fields_are_columns():
-    """Each once, under a key of its own; the marked ones are those with a stand-in."""
+    """Each once, under a key of its own; the marked ones are those with a default."""
     columns = [field.column for field in FIELDS]
 
     assert len(set(columns)) == len({field.key for field in FIELDS}) == len(columns)

@@ -1,4 +1,4 @@
-"""What a task used: its thread's processor time, its process's memory, and nothing that cannot be told apart."""
+"""Resources of a task: processor time of its thread, memory of its process; only where they can be attributed."""
 
 import asyncio
 import multiprocessing
@@ -15,34 +15,34 @@ from pools import AsyncPool, SyncPool, async_generator_function, coroutine_funct
 from learning_instrument import LearningDatabase, configure, current_execution, record_execution
 from learning_instrument.recording.resource_usage import RESOLUTION
 
-#: What readings of the clock are right to.
+#: The error of readings of the clock.
 EXACT = RESOLUTION / 1e9
 MB = 1_000_000
 
 
 def spin(seconds):
-    """Use so much of this thread's processor time."""
+    """Use *seconds* of this thread's processor time."""
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
 
 
 def timed_spin(task):
-    """Spin, and say how much processor time that was, in milliseconds, by the same clock."""
+    """Spin, and return the processor time used, in milliseconds of the same clock."""
     started = time.thread_time()
     spin(task["seconds"])
     return {"success": True, "quality_score": (time.thread_time() - started) * 1000}
 
 
 def time_around(pool, task):
-    """Return the processor time of a call with all that is recorded of it."""
+    """Return the processor time of a call and its recording."""
     started = time.thread_time()
     pool.execute_task(task)
     return time.thread_time() - started
 
 
 def allocate(task):
-    """Hold so many megabytes for a moment."""
+    """Hold memory for a short time."""
     block = bytearray(task["megabytes"] * MB)
     return {"success": True, "solution_summary": str(len(block))}
 
@@ -100,7 +100,7 @@ def test_waiting_is_no_processor_time(configured, rows):
     assert row["cpu_time_seconds"] < 0.05
 
 
-def test_threads_are_told_apart(configured, rows):
+def test_threads_are_measured_apart(configured, rows):
     """One waits while the other works: each has its own processor time."""
     done = threading.Event()
 
@@ -132,7 +132,7 @@ def test_short_tasks_in_a_row_are_within_the_resolution(configured, rows):
 
 
 def test_failed_task_is_measured_too(configured, rows):
-    """What raises used the processor until then."""
+    """Until it raised."""
 
     def fail(task):
         spin(0.02)
@@ -156,16 +156,16 @@ async def test_synchronous_task_on_an_event_loop_is_measured(configured, rows):
     assert row["quality_score"] / 1000 - EXACT <= row["cpu_time_seconds"] <= around + EXACT
 
 
-def test_word_of_the_pool_goes_first(configured, rows):
-    """What a result reports is not measured over."""
+def test_reported_usage_takes_precedence(configured, rows):
+    """A measurement does not replace a result's own value."""
     SyncPool(lambda task: {"success": True, "cpu_time_seconds": 12.5, "peak_memory_mb": 3.0}).execute_task({})
 
     (row,) = rows()
     assert (row["cpu_time_seconds"], row["peak_memory_mb"]) == (12.5, 3.0)
 
 
-def test_word_of_the_task_goes_first(configured, rows):
-    """What ``current_execution().set()`` says neither."""
+def test_usage_set_by_the_task_takes_precedence(configured, rows):
+    """Nor a value of ``current_execution().set()``."""
 
     def run(task):
         current_execution().set(cpu_time_seconds=7.0)
@@ -188,7 +188,7 @@ def test_measuring_can_be_turned_off(database, provider, rows):
 
 
 async def test_concurrent_tasks_of_a_loop_are_not_measured(configured, rows):
-    """Their thread's clock is that of them all; nothing is made up, and nothing is called a default."""
+    """They share their thread's clock: the columns are NULL, and not marked as defaults."""
     pool = AsyncPool(lambda task: spin(0.01))
 
     await asyncio.gather(*[pool.execute_task({}) for _ in range(3)])
@@ -200,7 +200,7 @@ async def test_concurrent_tasks_of_a_loop_are_not_measured(configured, rows):
         assert "peak_memory_mb" not in row["defaulted"]
 
 
-async def test_what_comes_later_is_not_measured(configured, rows):
+async def test_deferred_work_is_not_measured(configured, rows):
     """Generators, futures, coroutines and awaitables run in pieces, or elsewhere."""
     loop = asyncio.get_running_loop()
 
@@ -228,7 +228,7 @@ async def test_what_comes_later_is_not_measured(configured, rows):
     assert [row["cpu_time_seconds"] for row in rows()] == [None] * 6
 
 
-def test_green_threads_are_not_told_apart(configured, rows, monkeypatch):
+def test_green_threads_are_not_measured(configured, rows, monkeypatch):
     """Another greenlet may run while a call waits, on the same thread's clock."""
     for name in ("greenlet", "gevent"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
@@ -240,7 +240,7 @@ def test_green_threads_are_not_told_apart(configured, rows, monkeypatch):
 
 
 def test_greenlets_of_a_library_alone_change_nothing(configured, rows, monkeypatch):
-    """SQLAlchemy imports the package; a call that no greenlet made has its thread to itself."""
+    """SQLAlchemy imports the package; a call outside of greenlets has its thread to itself."""
     greenlet = types.ModuleType("greenlet")
     greenlet.getcurrent = lambda: types.SimpleNamespace(parent=None)
     monkeypatch.setitem(sys.modules, "greenlet", greenlet)
@@ -253,8 +253,8 @@ def test_greenlets_of_a_library_alone_change_nothing(configured, rows, monkeypat
     assert row["cpu_time_seconds"] is not None
 
 
-def test_batch_is_not_told_apart_by_its_tasks(configured, rows):
-    """What one call used for three tasks is said of none."""
+def test_batch_is_not_measured(configured, rows):
+    """The usage of one call cannot be attributed to its three tasks."""
 
     @record_execution(batch=True)
     def execute_batch(tasks):
@@ -266,7 +266,7 @@ def test_batch_is_not_told_apart_by_its_tasks(configured, rows):
     assert [row["cpu_time_seconds"] for row in rows()] == [None] * 3
 
 
-def test_memory_of_an_ordinary_process_is_not_a_tasks(configured, rows):
+def test_memory_of_an_ordinary_process_is_not_measured(configured, rows):
     """Other tasks in it share its memory."""
     SyncPool(allocate).execute_task({"megabytes": 20})
 
@@ -275,7 +275,7 @@ def test_memory_of_an_ordinary_process_is_not_a_tasks(configured, rows):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
-def test_memory_is_that_of_the_task_that_took_it(database, rows, worker):
+def test_memory_is_that_of_the_task_that_allocated_it(database, rows, worker):
     """The next small task in the same process must not claim it."""
     pool = WorkerPool(LearningDatabase(database.path))
     for megabytes in (200, 1, 300):
@@ -290,7 +290,7 @@ def test_memory_is_that_of_the_task_that_took_it(database, rows, worker):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
 @pytest.mark.parametrize("worker", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)], indirect=True)
-def test_memory_of_who_started_the_process_is_not_its_own(database, rows, worker):
+def test_memory_of_the_parent_process_is_not_counted(database, rows, worker):
     """A spawned process begins with the high-water mark of its parent, which its tasks do not reach."""
     held = bytearray(400_000_000)
     pool = WorkerPool(LearningDatabase(database.path))

@@ -37,7 +37,7 @@ def _maybe(strategy):
 
 @st.composite
 def _ids(draw):
-    """Return what an execution that was traced has, or one that was made by hand."""
+    """Return the ids of a traced execution, or of one made by hand."""
     if not draw(st.booleans()):
         return {"execution_id": draw(st.uuids().map(str) | texts.filter(bool)), "timestamp": draw(_moments)}
     start, trace_id, span_id = draw(_starts), draw(_hexadecimal), draw(st.integers(1, 2**64 - 1))

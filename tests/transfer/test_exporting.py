@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all, with what may be told and nothing else."""
+"""Exported files: whole or not at all, with the visible feedback only."""
 
 import base64
 import csv
@@ -45,7 +45,7 @@ def lines_of(path):
         return [json.loads(line) for line in lines]
 
 
-# What is in it.
+# Contents.
 
 
 def test_json_lines_are_records(source, tmp_path):
@@ -97,11 +97,11 @@ def test_parquet_has_the_columns_with_types(source, tmp_path):
         ("a", "jsonl"),
     ],
 )
-def test_name_of_the_file_says_the_format(source, tmp_path, name, kind):
+def test_name_of_the_file_determines_the_format(source, tmp_path, name, kind):
     assert export_executions(source, tmp_path / name).format == kind
 
 
-def test_filters_choose(source, tmp_path):
+def test_filters_select(source, tmp_path):
     answer = export_executions(source, tmp_path / "out.csv", Selection(task_type="sub"))
 
     assert answer.executions == 1
@@ -109,7 +109,7 @@ def test_filters_choose(source, tmp_path):
 
 
 def test_any_database_object_is_exported(source, tmp_path):
-    """What is still queued in one goes along."""
+    """Its queue is written first."""
     with ReadOnlyDatabase(source) as database:
         assert export_executions(database, tmp_path / "out").executions == 3
     with LearningDatabase(source, durability="batch") as database:
@@ -117,8 +117,8 @@ def test_any_database_object_is_exported(source, tmp_path):
         assert export_executions(database, tmp_path / "out").executions == 4
 
 
-def test_executions_of_a_long_table_come_once_each(tmp_path):
-    """In the order in which they were stored; those that come in meanwhile are left for the next time."""
+def test_executions_of_a_long_table_are_exported_once_each(tmp_path):
+    """In insertion order; executions stored meanwhile are left out."""
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", task_id=f"{n}") for n in range(1234)])
     told = []
 
@@ -134,12 +134,12 @@ def test_executions_of_a_long_table_come_once_each(tmp_path):
     assert told == [("Exporting", done, 1234) for done in (500, 1000, 1234)]
 
 
-# What may be told.
+# Visibility.
 
 
 @pytest.fixture
 def rated(tmp_path):
-    """The path of a database with an execution of which everybody said something."""
+    """The path of a database with feedback of each visibility on one execution."""
     with LearningDatabase(tmp_path / "folder" / "rated.db") as database:
         database.append([ExecutionRecord(task_type="t", execution_id="a")])
         database.add_feedback("a", rating=5, comment="for all", visibility="public")
@@ -156,8 +156,8 @@ def rated(tmp_path):
         ("private", ["for all", "for us", "for me"], 1, False),
     ],
 )
-def test_feedback_goes_no_further_than_it_may(rated, tmp_path, visibility, comments, rating, accepted):
-    """Its comment, and its rating in the execution's own columns."""
+def test_feedback_beyond_the_visibility_is_left_out(rated, tmp_path, visibility, comments, rating, accepted):
+    """Its comment, and its rating in the columns of its execution."""
     answer = export_executions(rated, tmp_path / "out.jsonl", visibility=visibility)
 
     (line,) = lines_of(tmp_path / "out.jsonl")
@@ -182,7 +182,7 @@ def test_private_feedback_is_in_no_format_by_default(tmp_path, kind):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_rating_that_nobody_said_as_feedback_is_part_of_the_record(tmp_path):
+def test_rating_without_feedback_is_part_of_the_record(tmp_path):
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", user_rating=4)])
 
     export_executions(source, tmp_path / "out")
@@ -190,10 +190,10 @@ def test_rating_that_nobody_said_as_feedback_is_part_of_the_record(tmp_path):
     assert [line["user_rating"] for line in lines_of(tmp_path / "out")] == [4]
 
 
-# Where it goes.
+# Files.
 
 
-def test_file_takes_the_place_of_the_one_before_and_is_its_owners(source, tmp_path):
+def test_file_replaces_the_one_before_and_is_private(source, tmp_path):
     """Its permissions stay, and a link still leads to it; a new one is private."""
     out, link = tmp_path / "out", tmp_path / "link"
     out.write_text("before")
@@ -243,7 +243,7 @@ def test_pipe_is_written_to_and_stays_a_pipe(source, tmp_path, kind):
     assert read == [(tmp_path / "file").read_bytes()]
 
 
-def test_what_cannot_be_written_is_one_line(source, tmp_path):
+def test_unwritable_output_is_one_line(source, tmp_path):
     for output, complaint in (
         (tmp_path, "Is a directory"),
         (tmp_path / "missing" / "out", "No such file or directory"),
@@ -261,7 +261,7 @@ def test_full_disk_is_one_line(source, kind):
         export_executions(source, "/dev/full", format=kind)
 
 
-def test_wrong_words_are_told(source, tmp_path):
+def test_invalid_options_are_named(source, tmp_path):
     with pytest.raises(ConfigurationError, match="Invalid format 'xml': expected one of csv, jsonl, parquet, otlp"):
         export_executions(source, tmp_path / "out", format="xml")
     with pytest.raises(ConfigurationError, match="Invalid visibility 'all': expected one of private, team, public"):

@@ -1,4 +1,4 @@
-"""What becomes of what files hold: stored once, left as it is, or refused with the place and the reason."""
+"""Each entry of a file is stored once, left as it is, or refused with its place and the reason."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def reasons(answer):
     return [(refusal.place, refusal.reason) for refusal in answer.refusals]
 
 
-# Stored, or there already.
+# New and known executions.
 
 
 def test_file_is_made_where_there_is_none(write, target):
@@ -77,7 +77,7 @@ def test_file_is_made_where_there_is_none(write, target):
     assert (folder / "learning.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_result_takes_the_place_of_a_lost_row_and_of_no_other(target, tmp_path):
+def test_result_replaces_a_lost_row_and_no_other(target, tmp_path):
     """Feedback on the lost one stays with it."""
     lost = ExecutionRecord(task_type="t", execution_id="a", outcome=Outcome.LOST, error_type=ErrorType.CRASH)
     mine = ExecutionRecord(task_type="t", execution_id="b", task_description="mine")
@@ -100,8 +100,8 @@ def test_result_takes_the_place_of_a_lost_row_and_of_no_other(target, tmp_path):
     assert kept.task_description == "mine"
 
 
-def test_lost_row_takes_no_place(target, tmp_path):
-    """Neither that of a result, nor that of another lost one."""
+def test_lost_row_replaces_no_other(target, tmp_path):
+    """Neither a result nor another lost row."""
     lost = [ExecutionRecord(task_type="t", execution_id=name, outcome=Outcome.LOST) for name in "ab"]
     other = make(tmp_path / "other.db", lost)
     make(target, [ExecutionRecord(task_type="t", execution_id="a"), lost[1]])
@@ -113,7 +113,7 @@ def test_lost_row_takes_no_place(target, tmp_path):
 
 
 def test_line_without_an_id_is_one_execution_however_often_it_comes(write, target):
-    """Its id is made of what it says; what it leaves out is marked as a default."""
+    """Its id is derived from its values; missing ones are marked as defaults."""
     file = write(line(repo="shop"), line(repo="shop"), line(repo="site"))
 
     answer = import_executions(target, [file])
@@ -136,7 +136,7 @@ def test_several_files_of_several_kinds_are_one_import(write, target, tmp_path):
     assert (answer.read, answer.stored, answer.already_there) == (10, 4, 6)
 
 
-def test_filters_leave_out_what_is_not_meant(target, tmp_path):
+def test_filters_leave_out_the_rest(target, tmp_path):
     moments = [datetime(2026, 1, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
     source = make(
         tmp_path / "source.db",
@@ -151,7 +151,7 @@ def test_filters_leave_out_what_is_not_meant(target, tmp_path):
 
 
 def test_open_database_takes_an_import(target, tmp_path, write):
-    """What it has queued goes first."""
+    """Its queue is written first."""
     with LearningDatabase(target, durability="batch") as database:
         database.append([ExecutionRecord(task_type="t", execution_id="a")])
 
@@ -161,7 +161,7 @@ def test_open_database_takes_an_import(target, tmp_path, write):
         assert len(database.query("SELECT 1 FROM executions")) == 2
 
 
-def test_progress_tells_how_far_each_file_is(write, target, tmp_path):
+def test_progress_is_reported_for_each_file(write, target, tmp_path):
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t") for _ in range(220)])
     file = write(*[line(execution_id=f"{number}") for number in range(150)])
     told = []
@@ -175,8 +175,8 @@ def test_progress_tells_how_far_each_file_is(write, target, tmp_path):
 # Feedback.
 
 
-def test_history_comes_along_once(target, tmp_path):
-    """All of it from a database; by JSON Lines what may be told; and what is here already is added to."""
+def test_feedback_is_imported_once(target, tmp_path):
+    """All of it from a database, the visible part from JSON Lines; existing feedback stays."""
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id="a")])
     with LearningDatabase(source) as database:
         database.add_feedback("a", rating=1, comment="private")
@@ -194,11 +194,11 @@ def test_history_comes_along_once(target, tmp_path):
     assert [(record.user_accepted, record.user_rating) for record in stored_in(target)] == [(True, 4)]
 
 
-# What hangs together with executions.
+# Model calls and reported costs.
 
 
-def test_model_calls_of_a_database_come_along_once(target, tmp_path):
-    """With the executions that are meant, whose sums stay what they were."""
+def test_model_calls_of_a_database_are_imported_once(target, tmp_path):
+    """With the selected executions, whose totals stay the same."""
     records = [
         ExecutionRecord(task_type="t", execution_id=name, repo=name, input_tokens=7, cost_source="priced")
         for name in "ab"
@@ -227,8 +227,8 @@ def test_model_calls_of_a_database_come_along_once(target, tmp_path):
         assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 4}]
 
 
-def test_what_the_pool_reported_comes_along(target, tmp_path):
-    """Beside the sum of the model calls: where these lose their price, it is what is known of the cost again."""
+def test_reported_cost_is_imported(target, tmp_path):
+    """Beside the total of the model calls: it is the cost again when these lose their prices."""
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id="e" * 32, actual_cost=0.5)])
     call = ModelCall(
         "e" * 32, "a" * 32, "b" * 16, None, "", None, MOMENT, "local", None, None, 1_000_000, None, None, 4, None,
@@ -247,7 +247,7 @@ def test_what_the_pool_reported_comes_along(target, tmp_path):
 
 
 def test_reports_are_ready_when_an_import_is_done(target, write):
-    """What they are read from has followed."""
+    """Roll-ups are up to date."""
     import_executions(target, [write(*[line(repo=f"{number}") for number in range(700)])])
 
     with LearningDatabase(target) as database:
@@ -255,7 +255,7 @@ def test_reports_are_ready_when_an_import_is_done(target, write):
         assert summary(database).executions == 700
 
 
-# Refused, and passed over.
+# Refused and skipped entries.
 
 DEEP = '{"a":' * 300 + "1" + "}" * 300
 BAD_LINES = [
@@ -311,14 +311,14 @@ def test_refusals_name_the_first_and_count_all(write, target):
     assert answer.refusals[-1] == Refusal(file, "line 101", "not JSON: Expecting value at character 1")
 
 
-def test_blank_lines_and_a_byte_order_mark_are_nothing(write, target):
+def test_blank_lines_and_a_byte_order_mark_are_skipped(write, target):
     answer = import_executions(target, [write(b"\xef\xbb\xbf" + json.dumps(line()).encode(), "", "  ", "\r")])
 
     assert (answer.read, answer.stored) == (1, 1)
 
 
-def test_text_becomes_valid_and_what_is_no_number_a_word(write, target):
-    """As where tasks are captured."""
+def test_text_becomes_valid_and_nan_becomes_text(write, target):
+    """As in capture."""
     text = '{"task_type": "a\\ud800", "timestamp": "%s", "metadata": {"\\ud800": [NaN, "\\ud83d\\ude00\\udfff"]}}'
 
     import_executions(target, [write(text % MOMENT)])
@@ -357,7 +357,7 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tm
     assert not os.path.exists(target)
 
 
-def test_line_too_long_to_be_one_is_refused(write, target, monkeypatch):
+def test_line_that_is_too_long_is_refused(write, target, monkeypatch):
     """It is not kept in memory; the next line is read."""
     monkeypatch.setattr("learning_instrument.transfer.sources._LONGEST_LINE", 4096)
     monkeypatch.setattr("learning_instrument.transfer.sources._FIRST_LINES", 1)
@@ -379,7 +379,7 @@ def test_file_of_another_kind_is_refused_before_anything_is_stored(write, target
     assert not os.path.exists(target)
 
 
-def test_database_that_is_none_of_ours_is_refused(target, tmp_path):
+def test_database_of_another_program_is_refused(target, tmp_path):
     foreign, newer = tmp_path / "foreign.db", make(tmp_path / "newer.db", [])
     for path, statement in ((foreign, "CREATE TABLE mine (x)"), (newer, "PRAGMA user_version = 999")):
         opened = sqlite3.connect(path)
@@ -464,7 +464,7 @@ def request(*spans, scope="learning_instrument"):
 
 
 def test_spans_of_others_are_passed_over_and_counted(write, target):
-    """Those of batches too, and what is no trace at all."""
+    """Spans of batches and other signals too."""
     batch = span(attributes={"learning_instrument.batch.size": {"intValue": "2"}})
     file = write(request(span(), batch), request({}, {}, scope="django"), {"resourceMetrics": []}, {"resourceLogs": []})
 

@@ -1,4 +1,4 @@
-"""What is exported and imported again is the same execution."""
+"""An execution that is exported and imported is the same execution."""
 
 import csv
 import tempfile
@@ -40,7 +40,7 @@ def test_execution_survives_every_format(found):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id))
 def test_csv_has_the_table_as_it_is(found):
-    """Every value as text, nothing where there is none; NUL, which CSV cannot hold, is replaced."""
+    """Every value as text, NULL as an empty one; NUL, which CSV cannot hold, is replaced."""
     with tempfile.TemporaryDirectory() as folder:
         source, file = str(Path(folder, "source.db")), str(Path(folder, "exported.csv"))
         make(source, found)

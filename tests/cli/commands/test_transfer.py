@@ -1,4 +1,4 @@
-"""``learning-instrument export`` and ``import``: options, what is said, exit codes."""
+"""``learning-instrument export`` and ``import``: options, output, exit codes."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def ask(path):
-    """Give the command a line of arguments; answer with the result. No traceback is an answer."""
+    """Run the command with these arguments; return the result, which is never a traceback."""
 
     def ask(*arguments, database=path, **keywords):
         result = CliRunner().invoke(main, ["--database", database, *map(str, arguments)], **keywords)
@@ -69,7 +69,7 @@ def test_parquet_goes_through_a_pipe_and_to_no_terminal(ask, monkeypatch):
     )
 
 
-def test_export_to_a_file_says_what_it_wrote(ask, tmp_path):
+def test_export_to_a_file_prints_a_summary(ask, tmp_path):
     out = str(tmp_path / "out.csv")
 
     assert answer(ask("export", "--format", "csv", "--output", out)) == (
@@ -86,13 +86,13 @@ def test_export_to_a_file_says_what_it_wrote(ask, tmp_path):
 @pytest.mark.parametrize(
     ("options", "comments"), [([], ["ours"]), (["--public-only"], []), (["--include-private"], ["ours", "mine"])]
 )
-def test_export_tells_what_may_be_told(ask, options, comments):
+def test_export_includes_the_visible_feedback(ask, options, comments):
     lines = map(json.loads, answer(ask("export", *options)).splitlines())
 
     assert [said["comment"] for line in lines for said in line.get("feedback", ())] == comments
 
 
-def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
+def test_usage_error_is_one_line(ask, subtests):
     """With exit code 2."""
     for arguments, complaint in [
         (["export", "--format", "xml"], "Invalid value for '--format'"),
@@ -113,7 +113,7 @@ def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
             assert result.stderr.count("\n") == 1
 
 
-def test_import_says_what_it_stored(ask, path, tmp_path):
+def test_import_prints_a_summary(ask, path, tmp_path):
     """The first time, and the next; the file is made."""
     new = str(tmp_path / "new.db")
 
@@ -176,8 +176,8 @@ def test_import_leaves_a_wrong_target_as_it_is(ask, path, tmp_path, kind):
 _MAKE_FOREIGN = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE mine (x)')"
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    """With the exit code of what Ctrl-C ended; what was stored stays."""
+def test_ctrl_c_names_the_next_step(tmp_path):
+    """With exit code 130; stored executions stay."""
     new, pipe = tmp_path / "new.db", subprocess.PIPE
     with subprocess.Popen([COMMAND, "--database", new, "import", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
         lines = [f'{{"task_id": "{number}", {LINE[1:]}\n'.encode() for number in range(150)]
