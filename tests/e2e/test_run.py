@@ -158,7 +158,7 @@ def distro_and_exporter(tmp_path_factory):
 @pytest.mark.parametrize("exporter", [None, "learning_sqlite", "console"])
 def test_distro_is_one_row_for_each_execution(run, distro, task_ids, exporter):
     """With any exporter, or none."""
-    done = run("python", "app.py", command=distro, **({"OTEL_TRACES_EXPORTER": exporter} if exporter else {}))
+    done = run("app.py", command=distro, **({"OTEL_TRACES_EXPORTER": exporter} if exporter else {}))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("done\n")
