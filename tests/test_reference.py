@@ -1,6 +1,7 @@
 """The reference names what the code has: no column, variable, key, metric, step or argument is missing or invented."""
 
 import ast
+import contextlib
 import dataclasses
 import inspect
 import re
@@ -274,19 +275,19 @@ def test_schema_steps_are_those_of_the_migrations():
 
 def test_schema_steps_add_what_is_described():
     """Each table and view that is named is new in its step; public ones are all named."""
-    database = Database(memory=True)
     described = set(re.findall(r"^## (\w+)$", page("columns"), re.M)) | {
         names(row[0])[0] for row in table(page("columns"), "view")
     }
     before = set()
-    for step, (_, adds) in zip(STEPS, table(page("schema"), "step"), strict=True):
-        step(database)
-        after = {*database.table_names(), *database.view_names()}
-        named = set(names(adds)) - COLUMN_OF.keys()
+    with contextlib.closing(Database(memory=True)) as database:
+        for step, (_, adds) in zip(STEPS, table(page("schema"), "step"), strict=True):
+            step(database)
+            after = {*database.table_names(), *database.view_names()}
+            named = set(names(adds)) - COLUMN_OF.keys()
 
-        assert named <= after - before, step.__name__
-        assert (after - before) & described <= named, step.__name__
-        before = after
+            assert named <= after - before, step.__name__
+            assert (after - before) & described <= named, step.__name__
+            before = after
 
 
 def test_outcomes_and_error_types_are_those_of_the_code():
