@@ -1526,12 +1526,14 @@ def test_a_lock_that_others_hold_is_not_waited_for(tmp_path, caplog, durability)
 @pytest.mark.parametrize("durability", ["commit", "batch"])
 @pytest.mark.parametrize("what", ["all files", "the database only", "the folder"])
 def test_a_database_deleted_while_in_use_is_made_anew(tmp_path, caplog, durability, what):
-    """The rows from then on are in the new file."""
+    """The rows from then on are in the new file, which shares nothing with connections to the deleted one."""
     path = tmp_path / "folder" / "learning.db"
+    log_index = path.with_name("learning.db-shm")
     database = LearningDatabase(path, durability)
     execute_task = record_execution(learning_db=database)(lambda task: -task)
     tasks_go_on(execute_task, 10)
     database.flush()
+    old_index = log_index.stat().st_ino
 
     for file in path.parent.iterdir():
         if what != "the database only" or file == path:
@@ -1542,6 +1544,7 @@ def test_a_database_deleted_while_in_use_is_made_anew(tmp_path, caplog, durabili
 
     assert database.flush()
     assert len(database.query("SELECT * FROM executions")) == 7
+    assert log_index.stat().st_ino != old_index
     assert database.statistics().lost == {}
     assert caplog.records == []
     database.close()

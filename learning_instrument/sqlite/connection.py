@@ -155,6 +155,7 @@ class WriteConnection:
             self.abandon()  # deleted or replaced: rows written to it would be lost
         connection = connect(self._path, self._busy_seconds)
         try:
+            _drop_index_of_deleted(connection, self._path)
             prepare(connection)
             status = os.stat(self._path)
         except BaseException:  # raised again, with the connection closed
@@ -186,6 +187,22 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; several threads use it, one at a time.
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
+    """Delete the index of the write-ahead log that a deleted database left behind, if the file at *path* is new.
+
+    Connections to the deleted file still use it, and a new file that shared it with them would be waited for in vain
+    (``SQLITE_PROTOCOL``, after 10 s). SQLite itself deletes the log that was left.
+    """
+    index = f"{path}-shm"
+    if not os.path.exists(index) or os.path.getsize(path):
+        return
+    # An empty file under an exclusive lock has no log yet, so nobody else uses the index for it.
+    with _transaction(connection, "BEGIN EXCLUSIVE"):
+        if not os.path.getsize(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(index)
 
 
 def is_busy(error: BaseException) -> bool:
