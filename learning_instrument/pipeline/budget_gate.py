@@ -83,6 +83,7 @@ class BudgetGate:
         self._warn_threshold = round(budget.usd * budget.warn_at * NANO)
         self._database = (lambda: None) if database is None else weakref.ref(database)
         self._reader = None if database is None else SpendReader(database.path, budget.by)
+        #: What the executions of this process cost that are stored, for each group.
         self._own: dict[str, int] = {}
         self._short_lock = ForkLock()  # around readings on the tasks' threads
         self._whole_lock = ForkLock()  # around those in the background
@@ -92,6 +93,8 @@ class BudgetGate:
     def reset(self) -> None:
         """Start over; in a forked child, for the parent reports its own spending."""
         self._own_lock = threading.RLock()  # a signal handler may record in the thread that holds it
+        #: The same, with those that are being stored.
+        self._begun = dict(self._own)
         self._in_background: threading.Event | None = None
         self._is_forking = False
         self._view = self._unread()
@@ -121,13 +124,20 @@ class BudgetGate:
         ):
             self._decide(group)
 
+    def begin(self, attributes: Mapping[str, Any]) -> None:
+        """Note the cost of an execution that ended in this process and will be stored now."""
+        self._count(self._begun, attributes)
+
     def add(self, attributes: Mapping[str, Any]) -> None:
-        """Add the cost of an execution that ended in this process."""
+        """Add the cost of an execution that has been stored."""
+        self._count(self._own, attributes)
+
+    def _count(self, nano: dict[str, int], attributes: Mapping[str, Any]) -> None:
         cost = attributes.get(semconv.COST_ACTUAL)
         if cost:
             group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
             with self._own_lock:
-                self._own[group] = self._own.get(group, 0) + round(cost * NANO)
+                nano[group] = nano.get(group, 0) + round(cost * NANO)
 
     def _decide(self, group: str) -> None:
         self._refresh(group)
@@ -266,11 +276,19 @@ class BudgetGate:
         before, database = self._view, self._database()
         with self._own_lock:
             own = dict(self._own)
+        begun: dict[str, int] | None = None
+
+        def look_up() -> bool:  # called while the database answers, for the first time right after it began
+            nonlocal begun
+            if begun is None:
+                begun = dict(self._begun)
+            return is_over()
+
         began = time.monotonic()
         try:
             if database is not None and not database.flush(patience):
                 own = dict(before.own)  # the queue is not in the file: it still counts as spent since
-            spending = read(before.window, patience, is_over)
+            spending = read(before.window, patience, look_up)
         except Exception as error:  # a fault of the budget is not the task's
             if is_interruption(error):
                 raise
@@ -279,9 +297,11 @@ class BudgetGate:
         if spending is None:
             return False
         self._fault, self._has_warned_of_fault = None, False
-        nano = {group: spent.nano for group, spent in spending.items()}
         expires = began + min(_FRESH_SECONDS, before.window.end.timestamp() - time.time())
         with self._own_lock:
+            # What was being stored when the reading began was found, perhaps, and counts as spent since in any case.
+            begun = self._begun if begun is None else begun
+            nano = {group: spent.nano - begun.get(group, 0) + own.get(group, 0) for group, spent in spending.items()}
             if self._view.window == before.window and self._view.read < began:
                 self._view = _View(before.window, nano, spending, own, began, expires)
         self._warn_of_unpriced(spending)
@@ -331,12 +351,15 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
             gate.check(attributes)
 
     def deliver_and_add(span: Any) -> None:
-        if deliver is not None:
-            deliver(span)
-        # After it is stored: a reading in between counts it twice for a moment, rather than not at all.
         attributes = span.attributes
         for gate in gates:
-            gate.add(attributes)
+            gate.begin(attributes)
+        try:
+            if deliver is not None:
+                deliver(span)
+        finally:
+            for gate in gates:
+                gate.add(attributes)
 
     return dataclasses.replace(
         pipeline,

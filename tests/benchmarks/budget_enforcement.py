@@ -70,6 +70,9 @@ class PlainGate:
         if self._spent_by_others + self._own > self._budget.usd - 1e-9:
             raise BudgetExceeded("The budget is spent.")
 
+    def begin(self, attributes: Mapping[str, Any]) -> None:
+        """Do nothing: what is being stored counts as what is stored."""
+
     def add(self, attributes: Mapping[str, Any]) -> None:
         """Add the cost of a task."""
         self._own += attributes[semconv.COST_ACTUAL]

@@ -9,6 +9,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
@@ -295,6 +296,41 @@ def test_own_spending_counts_at_once(tmp_path, durability):
         execute_task, _ = task_of(database, Budget(usd=1, on_limit="raise"))
 
         assert run_until_refused(execute_task) == 100
+
+
+def test_execution_stored_during_a_reading_counts_once(database, monkeypatch):
+    """It is in the file already, and its own thread says so a moment later."""
+    execute_task, began = task_of(database, Budget(usd=0.04, per="day", on_limit="raise"))
+    execute_task({})
+    is_stored, is_read = threading.Event(), threading.Event()
+    append, read_whole = database._store.append, SpendReader.read_whole
+
+    def append_slowly(*arguments):
+        database._store.append = append
+        answer = append(*arguments)
+        is_stored.set()
+        assert is_read.wait(20)
+        return answer
+
+    def read_slowly(*arguments):
+        found = read_whole(*arguments)
+        is_read.set()
+        slow.result(20)
+        return found
+
+    database._store.append = append_slowly
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(execute_task, {})
+        assert is_stored.wait(20)
+        execute_task({})  # so that the next one reads
+        with monkeypatch.context() as patched:
+            patched.setattr(SpendReader, "read_whole", read_slowly)
+            execute_task({})
+
+    with pytest.raises(BudgetExceeded) as refused:
+        execute_task({})
+    assert refused.value.spent_usd == pytest.approx(0.04)
+    assert len(began) == 4
 
 
 def test_others_spending_counts_within_a_second(database):
