@@ -34,7 +34,8 @@ def errors_command(question: Question, new_since: str | None, limit: int, detail
     """Show failures by the template of their message.
 
     The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for variable parts. 2.1x after a
-    pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. JSON has all
+    pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. News of a
+    group: new for one first seen since --new-since, back for one that came again after a week or longer. JSON has all
     groups.
     """
     with question.database() as database:
