@@ -209,7 +209,7 @@ def _read(path: Any) -> Mapping[str, Any]:
             f"Cannot read the prices in {path!r}: Python 3.10 has no TOML reader; pip install tomli."
         ) from error
     try:
-        with open(path, "rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             table: Mapping[str, Any] = toml.load(file)
     except (OSError, TypeError, ValueError) as error:
         raise ConfigurationError(

@@ -70,10 +70,10 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
         ConfigurationError: if the file exists.
         DatabaseError: if it cannot be written.
     """
-    if os.path.lexists(path):
-        raise ConfigurationError(f"{path} exists already: demo overwrites no file; name a new one.")
-    records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
     database = LearningDatabase(path, durability="commit")
+    if os.path.lexists(database.path):
+        raise ConfigurationError(f"{path} exists already: ask it as it is, or name a new one; demo overwrites no file.")
+    records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
     try:
         with database:
             _fill(database, records)

@@ -3,6 +3,7 @@
 Exactly the archived rows are deleted, also while others are recorded. An interruption keeps all other rows.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,7 +62,11 @@ def limits(older_than: timedelta | None, keep: int | None, max_size: str | int |
 
 
 def prune(
-    path: str, beyond: Limits, archive: str | None = None, is_rehearsal: bool = False, progress: Progress | None = None
+    path: str | os.PathLike[str],
+    beyond: Limits,
+    archive: str | os.PathLike[str] | None = None,
+    is_rehearsal: bool = False,
+    progress: Progress | None = None,
 ) -> Pruned:
     """Delete the executions beyond the limits, the oldest first, and give the space back.
 
@@ -78,8 +83,9 @@ def prune(
     """
     tell = progress or (lambda label, done, of: None)
     if archive is not None:
+        archive = os.path.expanduser(os.fsdecode(archive))
         check_new(archive)
-    with open_for_maintenance(path) as connection:
+    with open_for_maintenance(os.path.abspath(os.path.expanduser(os.fsdecode(path)))) as connection:
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
         archived = deleted = rounds = 0

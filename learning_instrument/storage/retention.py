@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..sqlite.connection import WriteConnection
@@ -21,6 +21,8 @@ _SLICES: Final = 20
 _TRIM_PAGES: Final = 500
 #: The most pages given back in one transaction when the caller waits for the end.
 _PAGES: Final = 2000
+#: The least limit of size: an empty database takes a quarter of it, so a smaller one would delete every execution.
+LEAST_BYTES: Final = 1_000_000
 _UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -56,14 +58,23 @@ def size_in_bytes(size: int | str) -> int:
     """Return *size* in bytes. It is a number of bytes, or a text such as ``"500MB"``.
 
     Raises:
-        ConfigurationError: for an invalid size.
+        ConfigurationError: for an invalid size, or one below :data:`LEAST_BYTES`.
     """
-    if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+    found = _bytes_of(size)
+    if found is None or found <= 0:
+        raise ConfigurationError(f"Invalid max_size {size!r}: expected bytes or a size such as '500MB'.")
+    if found < LEAST_BYTES:
+        raise ConfigurationError(
+            f"Invalid max_size {size!r}: an empty database takes 0.25 MB; expected at least {LEAST_BYTES // 10**6}MB."
+        )
+    return found
+
+
+def _bytes_of(size: Any) -> int | None:
+    if isinstance(size, int) and not isinstance(size, bool):
         return size
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", size, re.I) if isinstance(size, str) else None
-    if match is None or float(match[1]) <= 0:
-        raise ConfigurationError(f"Invalid max_size {size!r}: expected bytes or a size such as '500MB'.")
-    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+    return None if match is None else int(float(match[1]) * _UNITS[(match[2] or "").upper()])
 
 
 def trim(connection: WriteConnection, limits: Limits) -> bool:

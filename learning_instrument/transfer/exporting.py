@@ -57,7 +57,7 @@ def export_executions(
         ConfigurationError: for an invalid format or visibility, or a file that cannot be written.
         DatabaseError: if the database cannot be read.
     """
-    target = os.fsdecode(output)
+    target = os.path.expanduser(os.fsdecode(output))
     chosen = format or _format_of(target)
     if chosen not in WRITERS:
         raise ConfigurationError(f"Invalid format {chosen!r}: expected one of {', '.join(FORMATS)}.")

@@ -93,7 +93,7 @@ def import_executions(
         database.flush()
         database = database.path
     path = os.path.abspath(os.path.expanduser(os.fsdecode(database)))
-    names = [os.fsdecode(file) for file in files]
+    names = [os.path.expanduser(os.fsdecode(file)) for file in files]
     readers = [(name, source_reader(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
         raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")

@@ -212,6 +212,10 @@ def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
         (["prune"], "Missing limit"),
         (["prune", "--older-than", "old"], "Invalid age 'old'"),
         (["prune", "--max-size", "huge"], "Invalid max_size 'huge'"),
+        (
+            ["prune", "--max-size", "100KB"],
+            "Invalid max_size '100KB': an empty database takes 0.25 MB; expected at least",
+        ),
         (["prune", "--keep", "1"], "Delete 2 of 3 executions in "),
     ]:
         with subtests.test(" ".join(arguments)):
@@ -359,7 +363,7 @@ def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
     again = ask("demo", path)
     assert (again.exit_code, again.stderr) == (
         2,
-        f"Error: {path} exists already: demo overwrites no file; name a new one.\n",
+        f"Error: {path} exists already: ask it as it is, or name a new one; demo overwrites no file.\n",
     )
 
 

@@ -158,3 +158,15 @@ def test_missing_database_is_not_made(tmp_path):
 def test_invalid_limits_are_refused(given):
     with pytest.raises(ConfigurationError):
         limits(*given)
+
+
+def test_path_may_be_relative_or_in_the_home_folder(path, days, tmp_path, monkeypatch):
+    """As for the database itself."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+    assert prune("learning.db", Limits(keep=1000)).executions == 1000
+    assert prune("~/learning.db", Limits(keep=10), "~/old.parquet").archived == 990
+    assert (tmp_path / "old.parquet").is_file()
+    assert days() == list(range(10))

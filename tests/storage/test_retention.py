@@ -8,7 +8,7 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.storage.retention import Limits, retention, trim
+from learning_instrument.storage.retention import LEAST_BYTES, Limits, retention, trim, used_bytes
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def kept(connection):
     ]
 
 
-def test_sizes_are_bytes_or_text(subtests):
+def test_sizes_are_bytes_or_text(subtests, monkeypatch):
     """With any unit."""
+    monkeypatch.setattr("learning_instrument.storage.retention.LEAST_BYTES", 1)
     for size, expected in [
         (1, 1),
         (4096, 4096),
@@ -51,6 +52,17 @@ def test_sizes_are_bytes_or_text(subtests):
     ]:
         with subtests.test(size=size, expected=expected):
             assert retention(None, size) == Limits(max_bytes=expected)
+
+
+def test_size_that_would_delete_everything_is_refused(connection, subtests):
+    """An empty database is larger."""
+    for size in [1, 999_999, "200KB", "0.9 MB"]:
+        with subtests.test(size=size), pytest.raises(ConfigurationError, match=r"max_size .* expected at least 1MB\.$"):
+            retention(None, size)
+    connection.execute("SELECT 1")
+
+    assert 200_000 < used_bytes(connection) < 300_000
+    assert retention(None, "1MB") == Limits(max_bytes=LEAST_BYTES)
 
 
 def test_invalid_sizes_are_refused(subtests):

@@ -40,7 +40,7 @@ def prune_command(
     An execution beyond any of several limits is deleted. After Ctrl-C, deleted executions stay deleted.
     """
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
-    path = os.path.abspath(database_path(database))
+    path = os.path.abspath(os.path.expanduser(database_path(database)))
     plan = prune(path, beyond, is_rehearsal=True)
     what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:
