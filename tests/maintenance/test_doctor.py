@@ -142,7 +142,7 @@ def test_clock_that_went_backwards(found, database):
 
     database.append([ExecutionRecord(task_type="t", process_id=2, timestamp=NOW - timedelta(seconds=650))])
 
-    assert "1 times" in found()["clock"].what
+    assert "backwards once while" in found()["clock"].what
     assert "up to 600 s" in found()["clock"].what
 
 
@@ -152,7 +152,7 @@ def test_execution_within_another_of_the_same_task(found, database):
     other = ExecutionRecord(task_type="t", task_id="other", parent_execution_id=outer.execution_id)
     database.append([outer, inner, other])
 
-    assert found()["duplicate instrumentation"].what.startswith("1 executions stand within another")
+    assert found()["duplicate instrumentation"].what.startswith("1 execution stands within another")
 
 
 def test_ledger_of_running_executions(found, database):
@@ -176,8 +176,8 @@ def test_ledger_of_running_executions(found, database):
         ]
     )
 
-    assert found()["running"].what == "1 executions are running now."
-    assert found()["lost executions"].what.startswith("1 executions are still marked as running")
+    assert found()["running"].what == "1 execution is running now."
+    assert found()["lost executions"].what == ("1 execution is still marked as running, but its process is dead.")
 
 
 def test_older_schema(found, database):
@@ -203,7 +203,41 @@ def test_log_that_grew(found, database):
 def test_file_that_is_no_database(tmp_path):
     (tmp_path / "x.db").write_text("no database\n" * 1000)
 
-    assert "database" in [finding.check for finding in examine(str(tmp_path / "x.db"), {})]
+    (tmp_path / "x.db").chmod(0o644)
+
+    checks = [finding.check for finding in examine(str(tmp_path / "x.db"), {})]
+
+    assert "database" in checks
+    assert "readable by others" not in checks
+
+
+def test_cut_copy_can_be_recovered(found, database, tmp_path):
+    """A copy that ended early."""
+    database.close()
+    cut = tmp_path / "cut.db"
+    with open(database.path, "rb") as file:
+        cut.write_bytes(file.read(os.path.getsize(database.path) // 2))
+
+    worst = examine(str(cut), {})[0]
+
+    assert worst.severity is Severity.ERROR
+    assert worst.remedy == f"Restore a backup, or try `sqlite3 {cut} .recover`."
+
+
+def test_first_executions_that_still_run_are_executions(database):
+    ours = this_process()
+    store_of(database).transact(
+        lambda execute: execute(
+            "INSERT INTO running (execution_id, process_id, host, process, started, heartbeat, record)"
+            " VALUES ('a', ?, ?, ?, '', ?, '{}')",
+            (ours.process_id, ours.host, ours.identity, NOW.isoformat()),
+        )
+    )
+
+    checks = [finding.check for finding in examine(database.path, {})]
+
+    assert "running" in checks
+    assert "no executions" not in checks
 
 
 def test_empty_and_silent_databases(database):

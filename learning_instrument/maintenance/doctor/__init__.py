@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ...errors import LearningInstrumentError
 from ...sqlite.read_only import ReadOnlyDatabase
-from .contents import examine_contents
+from .contents import examine_contents, recovery
 from .environment import examine_environment
 from .finding import Finding, Severity
 from .location import examine_location
@@ -30,5 +30,7 @@ def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Fin
             with ReadOnlyDatabase(path) as database:
                 findings += examine_contents(database)
         except LearningInstrumentError as error:
-            findings.append(Finding("database", Severity.ERROR, str(error), "Name another file (--database)."))
+            is_damaged = "malformed" in str(error.__cause__)
+            remedy = recovery(path) if is_damaged else "Name another file (--database)."
+            findings.append(Finding("database", Severity.ERROR, str(error), remedy))
     return sorted(findings, key=lambda finding: list(Severity).index(finding.severity))

@@ -1,6 +1,7 @@
 """Checks of the contents of the database."""
 
 import os
+import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
@@ -27,6 +28,16 @@ def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield from check(database)
 
 
+def recovery(path: str) -> str:
+    """Return the remedy for a damaged file."""
+    return f"Restore a backup, or try `sqlite3 {path} .recover`."
+
+
+def _executions(number: int, singular: str, plural: str) -> str:
+    """Return the number of executions, and the words that fit it."""
+    return f"1 execution {singular}" if number == 1 else f"{number:,} executions {plural}"
+
+
 _LOSS_REMEDIES: Final = {
     "queue full": "The database could not be written for so long that memory ran out: see its disk and its rights.",
     "unreadable": "A span was changed by another processor before it was stored: look for one that redacts or drops.",
@@ -43,7 +54,8 @@ def _losses(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "records lost",
             Severity.WARNING,
-            f"{row['lost']:,} executions were not recorded ({row['reason']}), the last of them at {row['last'][:19]}.",
+            f"{_executions(row['lost'], 'was', 'were')} not recorded ({row['reason']}), the last of them at"
+            f" {row['last'][:19]}.",
             _LOSS_REMEDIES.get(row["reason"], "See the warnings in the application's log."),
         )
 
@@ -74,20 +86,23 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
         else:
             alive += 1
     if alive:
-        yield Finding("running", Severity.NOTE, f"{alive:,} executions are running now.", "Nothing has to be done.")
+        what = f"{_executions(alive, 'is', 'are')} running now."
+        yield Finding("running", Severity.NOTE, what, "Nothing has to be done.")
     if dead:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{dead:,} executions are still marked as running, but their process is dead.",
-            "The next process that records here turns them into records with outcome lost.",
+            _executions(dead, "is still marked as running, but its", "are still marked as running, but their")
+            + " process is dead.",
+            "The next process that records here turns each into a record with outcome lost.",
         )
     if elsewhere:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{elsewhere:,} executions on other hosts have been silent for more than {_SILENT_SECONDS} s.",
-            "See whether their processes are still there.",
+            f"{_executions(elsewhere, 'on another host has', 'on other hosts have')} been silent for more than"
+            f" {_SILENT_SECONDS} s.",
+            "See there whether the process still runs.",
         )
 
 
@@ -100,7 +115,8 @@ def _lost_lately(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{row['lost']:,} executions of the last {_LATELY.days} days ended with their process (outcome lost).",
+            f"{_executions(row['lost'], 'ended with its', 'ended with their')} process in the last {_LATELY.days} days"
+            " (outcome lost).",
             "See the system's log for what killed it: out of memory, a timeout of the supervisor, a deployment.",
         )
 
@@ -113,7 +129,7 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "clock",
             Severity.WARNING,
-            f"{row['ahead']:,} executions are dated in the future.",
+            f"{_executions(row['ahead'], 'is', 'are')} dated in the future.",
             "Have the clocks of all machines set by NTP; reports by day and --since are off until then.",
         )
     (row,) = database.query(
@@ -124,11 +140,11 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         [_LAST_ROWS, -_BACKWARD_SECONDS],
     )
     if row["jumps"]:
+        times = "once" if row["jumps"] == 1 else f"{row['jumps']:,} times"
         yield Finding(
             "clock",
             Severity.WARNING,
-            f"The clock went backwards {row['jumps']:,} times while executions were recorded, by up to"
-            f" {row['longest']:,.0f} s.",
+            f"The clock went backwards {times} while executions were recorded, by up to {row['longest']:,.0f} s.",
             "Have NTP slew the clock rather than step it. Durations are right all the same; the order in time is not.",
         )
 
@@ -169,8 +185,8 @@ def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "duplicate instrumentation",
             Severity.WARNING,
-            f"{row['pairs']:,} executions stand within another one of the same task: a pool and what calls it are both"
-            " recorded.",
+            f"{_executions(row['pairs'], 'stands', 'stand')} within another one of the same task: a pool"
+            " and what calls it are both recorded.",
             "If that is not wanted, name only the inner pool (LEARNING_INSTRUMENT_POOLS), or decorate only that.",
         )
 
@@ -178,6 +194,8 @@ def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def _silence(database: ReadOnlyDatabase) -> Iterator[Finding]:
     (row,) = database.query("SELECT max(timestamp) AS last FROM executions")
     if row["last"] is None:
+        if database.has_table("running") and database.query("SELECT 1 FROM running LIMIT 1"):
+            return  # the first ones are still running, which another finding says
         yield Finding(
             "no executions",
             Severity.NOTE,
@@ -193,6 +211,16 @@ def _silence(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
+def _permissions(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if os.name == "posix" and stat.S_IMODE(os.stat(database.path).st_mode) & 0o077:
+        yield Finding(
+            "readable by others",
+            Severity.NOTE,
+            f"{database.path} can be read by other users; it holds prompts and errors.",
+            f"chmod 600 {database.path}",
+        )
+
+
 def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if os.path.getsize(database.path) <= _CHECKED_BYTES:
         (row,) = database.query("PRAGMA quick_check(1)")
@@ -201,10 +229,11 @@ def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
                 "damaged",
                 Severity.ERROR,
                 f"{database.path} is damaged: {row['quick_check']}.",
-                f"sqlite3 {database.path} .recover saves what can be read into a new file.",
+                recovery(database.path),
             )
 
 
 _CHECKS: Final = (
-    _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _recorded_twice, _silence,
+    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _recorded_twice,
+    _silence,
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -59,17 +58,10 @@ def examine_location(path: str) -> Iterator[Finding]:
             "Make room, or run learning-instrument prune.",
         )
     if there_is_one:
-        yield from _examine_file(path)
+        yield from _examine_log(path)
 
 
-def _examine_file(path: str) -> Iterator[Finding]:
-    if os.name == "posix" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-        yield Finding(
-            "readable by others",
-            Severity.NOTE,
-            f"{path} can be read by other users; it holds prompts and errors.",
-            f"chmod 600 {path}",
-        )
+def _examine_log(path: str) -> Iterator[Finding]:
     log = f"{path}-wal"
     if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
         yield Finding(
