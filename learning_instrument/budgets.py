@@ -71,7 +71,8 @@ class Budget:
     def describe(self, group: str | None = None) -> str:
         """Return the budget in words, for one *group* where it has groups."""
         whom = f" for {self.by} {group!r}" if self.by is not None and group is not None else ""
-        return f"The budget of {format_usd(self.usd)} a {self.per}{whom}"
+        article = "an" if self.per == "hour" else "a"
+        return f"The budget of {format_usd(self.usd)} {article} {self.per}{whom}"
 
 
 def budgets_of(given: Any) -> tuple[Budget, ...]:

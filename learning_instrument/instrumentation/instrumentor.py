@@ -113,6 +113,8 @@ class _Instrumentation:
         if isinstance(target, NamedTarget):
             self._named(target)
         elif isinstance(target, NamedAdapter):
+            if not target.is_default:
+                _warn_if_missing(target, target.name)
             tools = Tools(self._patches, self._options, lambda text: self.instrument(parse_target(text)))
             instrument_library(target.name, tools)
         elif isinstance(target, type):
@@ -124,10 +126,7 @@ class _Instrumentation:
         if target.module == "__main__":
             MainScriptWatch(self._patches, target, self._found).start()
         else:
-            if runs_a_script() and not can_be_imported(target.module):
-                log.warning(
-                    "The target %s is not instrumented: the package %r is not installed.", target, target.top_package
-                )
+            _warn_if_missing(target, target.module)
             # In any case: the application may still extend sys.path.
             self._patches.when_imported(target.module, functools.partial(self._found, target))
 
@@ -188,6 +187,12 @@ class _Instrumentation:
             self._patches.wrap(owner, name, self._decorate_batch if name == _BATCH_METHOD else self._decorate)
 
 
+def _warn_if_missing(target: NamedTarget | NamedAdapter, module: str) -> None:
+    if runs_a_script() and not can_be_imported(module):
+        package = module.partition(".")[0]
+        log.warning("The target %s is not instrumented: the package %r is not installed.", target, package)
+
+
 def _decorator(keywords: dict[str, Any]) -> ExecutionDecorator:
     try:
         decorator: Any = record_execution(batch=False, **keywords)
@@ -228,12 +233,14 @@ def _declared() -> list[Target]:
     An invalid target is logged: no caller could catch an exception.
     """
     found: list[Target] = []
-    for text in dict.fromkeys([*declared_targets(), *ADAPTERS_BY_DEFAULT]):
+    for text in declared_targets():
         try:
             found.append(parse_target(text))
         except ConfigurationError as error:
             log.warning("%s", error)
-    return found
+    return found + [
+        NamedAdapter(name, is_default=True) for name in ADAPTERS_BY_DEFAULT if NamedAdapter(name) not in found
+    ]
 
 
 def _listed(targets: Any) -> list[Any]:

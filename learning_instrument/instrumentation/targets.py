@@ -34,17 +34,17 @@ class NamedTarget:
     def __str__(self) -> str:
         return f"{self.module}:{self.path}"
 
-    @property
-    def top_package(self) -> str:
-        """The package that contains the module."""
-        return self.module.partition(".")[0]
-
 
 @dataclass(frozen=True, slots=True)
 class NamedAdapter:
-    """One of :data:`ADAPTERS`."""
+    """One of :data:`ADAPTERS`: the name of the library."""
 
     name: str
+    #: Whether it is on without being named.
+    is_default: bool = False
+
+    def __str__(self) -> str:
+        return self.name
 
 
 Target = NamedTarget | NamedAdapter | type | Callable[..., Any]
@@ -69,8 +69,8 @@ def parse_target(target: Any) -> Target:
     names = [*module.split("."), *path.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(
-            f"Invalid target {target!r}: expected 'package.module:Class', 'package.module:Class.method', or one of"
-            f" {', '.join(ADAPTERS)}."
+            f"Invalid target {target!r}: expected 'package.module:Class', 'package.module:Class.method',"
+            f" 'package.module:function', or one of {', '.join(ADAPTERS)}."
         )
     return NamedTarget(module, path)
 

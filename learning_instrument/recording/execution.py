@@ -6,6 +6,7 @@ one, so nothing changes below it. The finished span goes to the pipeline directl
 list, sampler or shutdown of the host.
 """
 
+import functools
 import logging
 import os
 import time
@@ -36,6 +37,8 @@ from .types import CallPlan, Pipeline, lose
 log = logging.getLogger(__name__)
 
 _STACK_FRAMES: Final = 32
+#: For how many sets of unknown columns it is known that a warning was given.
+_REMEMBERED_WARNINGS: Final = 128
 # Bypasses the attribute access of a user's class.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 _ENDED: Final = Context()
@@ -151,16 +154,11 @@ class Execution:
         """Set columns that neither task nor result fills: column -> value, as in the table ``executions``.
 
         Values set here take precedence over the task's and the result's, and their columns are not marked as defaulted.
-        An unknown column is ignored with a warning: a task must not fail for its telemetry.
+        An unknown column is ignored with one warning in a process: a task must not fail for its telemetry.
         """
         unknown = values.keys() - SETTABLE
         if unknown:
-            warn(
-                log,
-                "Invalid columns %s in current_execution().set(): expected some of %s.",
-                sorted(unknown),
-                sorted(SETTABLE),
-            )
+            _warn_of_columns(frozenset(unknown))
         if self._capture is not None:  # None after its end
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
@@ -294,6 +292,17 @@ class Execution:
         self._recorded = NonRecordingSpan(recorded.get_span_context())
         self._capture = self.instance = self.task = None  # type: ignore[assignment]
         self.context = self._outer = _ENDED
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_WARNINGS)
+def _warn_of_columns(unknown: frozenset[str]) -> None:
+    """Warn of these unknown columns: once, for the cache answers the next calls."""
+    warn(
+        log,
+        "Invalid columns %s in current_execution().set(): expected some of %s.",
+        sorted(unknown),
+        sorted(SETTABLE),
+    )
 
 
 class NoExecution:

@@ -233,6 +233,21 @@ def test_missing_package_is_one_warning(instrument, caplog, monkeypatch):
     assert ["no_such_package_of_anybodys" in record.message for record in caplog.records] == [True]
 
 
+def test_missing_library_is_one_warning(instrument, caplog, monkeypatch):
+    """Where it is named: mahavishnu is looked for by default."""
+    monkeypatch.setattr(sys, "argv", ["application.py"])
+    monkeypatch.setattr(
+        "learning_instrument.instrumentation.instrumentor.can_be_imported", lambda module: "." in module
+    )
+    monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", "celery,concurrent.futures")
+
+    instrument()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "The target celery is not instrumented: the package 'celery' is not installed."
+    ]
+
+
 @pytest.mark.parametrize(
     "path", ["Nobody", "Nobody.execute_task", "Nobody.at.all", "Pool.nothing", "nothing", "value.x"]
 )

@@ -613,6 +613,11 @@ def test_calls_sent_to_an_executor_are_refused_there(database, kind):
 # Warnings.
 
 
+def test_budget_is_described_by_its_period():
+    assert Budget(usd=0.5, per="hour").describe() == "The budget of $0.50 an hour"
+    assert Budget(usd=0.5, per="day").describe() == "The budget of $0.50 a day"
+
+
 def test_warning_comes_once_for_each_share(database, warnings_of):
     """And tasks go on."""
     execute_task, began = task_of(database, Budget(usd=0.1, warn_at=0.5))

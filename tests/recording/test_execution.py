@@ -502,3 +502,16 @@ def test_disabled_sdk_calls_no_hook(monkeypatch):
     decorate(lambda task: None)({})
 
     assert asked == []
+
+
+def test_unknown_columns_are_warned_of_once(configured, caplog):
+    """And not at each task: other names are another warning."""
+
+    @record_execution(learning_db=configured)
+    def run(task):
+        current_execution().set(**task["columns"])
+
+    for name in ("colour_of_once", "colour_of_once", "shape_of_once"):
+        run({"columns": {name: 1}})
+
+    assert [record.args[0] for record in caplog.records] == [["colour_of_once"], ["shape_of_once"]]

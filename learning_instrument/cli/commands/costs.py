@@ -1,5 +1,6 @@
 """``costs``: spend, the accuracy of estimates, and how long a budget lasts."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,7 @@ import click
 
 from ...analytics import BurnDown, Costs, EstimateAccuracy, burn_down, costs, price_tables
 from ...analytics.burndown import BURN_DOWN_PERIODS
+from ...errors import ConfigurationError
 from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import (
@@ -58,6 +60,8 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
     lasts. The pace of the budget is that of the last four weeks: filters apply to it, --since and --until do not. CSV
     has all days.
     """
+    if budget is not None and not 0 < budget < math.inf:
+        raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
     with question.database() as database:
         found = costs(database, question.selection)
         budgeted = None if budget is None else burn_down(database, budget, period, question.selection)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from ...analytics import Performance, Summary, performance, price_tables, summary
+from ...errors import ConfigurationError
 from ...sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from .. import formatting
 from ..options import Question, reporting_command
@@ -96,6 +97,8 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
     Success comes with its 95% interval, durations as the median and the 95th and 99th percentile, cost per success
     with the cost of failures. Values that were not reported are in no mean.
     """
+    if not 1 <= len(set(by)) == len(by) <= 2:
+        raise ConfigurationError(f"Invalid --by {', '.join(by)}: expected one column, or two different ones.")
     with question.database() as database:
         found = performance(database, by, question.selection)
         tables = price_tables(database)

@@ -12,7 +12,11 @@ from ..options import database_option, database_path
     options_metavar="[OPTIONS]",
 )
 @database_option
-@click.option("--pools", metavar="TARGETS", help="What to record: package.module:Class, comma-separated.")
+@click.option(
+    "--pools",
+    metavar="TARGETS",
+    help="package.module:Class, package.module:function or a library such as celery; comma-separated.",
+)
 @click.option("--otlp", metavar="URL", help="Send the spans to this collector as well, such as http://localhost:4318.")
 @click.option("--service-name", metavar="NAME", help="What the application calls itself (service.name).")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
