@@ -12,6 +12,7 @@ import time
 from typing import Final
 
 from ..safety.forks import on_child
+from ..safety.guards import guarded
 
 try:
     import resource
@@ -95,10 +96,9 @@ def memory_mark() -> tuple[int, int] | None:
     """
     is_main = threading.get_ident() == threading.main_thread().ident
     Worker.may_be_one = _READS_MEMORY and is_main and _is_started_by_multiprocessing()
-    try:
-        return (_peak_memory(), _memory()) if Worker.may_be_one else None
-    except OSError:  # too many open files
-        return None
+    # Guarded: the process may have too many open files, and a container's /proc other contents.
+    mark: tuple[int, int] | None = guarded(_peak_and_present_memory) if Worker.may_be_one else None
+    return mark
 
 
 def memory_peak(mark: tuple[int, int]) -> int | None:
@@ -111,8 +111,12 @@ def memory_peak(mark: tuple[int, int]) -> int | None:
         mark: the result of :func:`memory_mark` at the start of the task.
     """
     highest, at_start = mark
-    peak = _peak_memory()
-    return max(0, peak - at_start) if peak > highest and Worker.may_be_one else None
+    peak: int | None = guarded(_peak_memory)
+    return max(0, peak - at_start) if peak is not None and peak > highest and Worker.may_be_one else None
+
+
+def _peak_and_present_memory() -> tuple[int, int]:
+    return _peak_memory(), _memory()
 
 
 def _peak_memory() -> int:

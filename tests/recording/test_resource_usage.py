@@ -13,7 +13,8 @@ import pytest
 from pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
 
 from learning_instrument import LearningDatabase, configure, current_execution, record_execution
-from learning_instrument.recording.resource_usage import RESOLUTION
+from learning_instrument.recording import resource_usage
+from learning_instrument.recording.resource_usage import RESOLUTION, Worker
 
 #: The error of readings of the clock.
 EXACT = RESOLUTION / 1e9
@@ -334,3 +335,19 @@ def test_memory_is_not_measured_where_tasks_run_in_threads(database, rows, worke
 
     assert [row["peak_memory_mb"] for row in rows()] == [None, None]
     assert all(row["cpu_time_seconds"] is not None for row in rows())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux only")
+@pytest.mark.parametrize("contents", [None, b"", b"Name:\tpython\n", b"VmHWM:\t", b"VmHWM:\tmuch kB"])
+def test_unreadable_memory_is_unknown(monkeypatch, tmp_path, contents):
+    """Too many open files at the end of a task, or a /proc without the line, do not lose its record."""
+    status = tmp_path / "status"
+    if contents is not None:
+        status.write_bytes(contents)
+    monkeypatch.setattr(resource_usage, "_STATUS", str(status))
+    monkeypatch.setattr(resource_usage, "_is_started_by_multiprocessing", lambda: True)
+    monkeypatch.setattr(Worker, "may_be_one", True)
+    monkeypatch.setattr(Worker, "peak_before", 2**62)  # as in a spawned process
+
+    assert resource_usage.memory_peak((0, 0)) is None
+    assert resource_usage.memory_mark() is None
