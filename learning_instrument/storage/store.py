@@ -139,9 +139,12 @@ class Store:
         try:
             stored, refused = self._insertion.insert(self._front, rows)
             self._counts.stored += stored
-        except (sqlite3.Error, OSError, DatabaseError) as error:
+        except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
+            if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):  # such as a MemoryError
+                self._counts.lose("fault", error, len(rows))
+                return False
             self._failed(error)
             return self._defer(rows)
         finally:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from pools import SyncPool
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure, record_execution, semconv
+from learning_instrument.storage.insertion import Insertion
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,3 +233,19 @@ def test_opentelemetry_loads_it_by_its_name(installed, database, rows):
 
     assert done.returncode == 0, done.stderr
     assert [row["task_id"] for row in rows()] == ["t-0", "t-1", "t-2"]
+
+
+def test_fault_while_storing_is_a_counted_loss(spans, database, monkeypatch, caplog):
+    """Each execution counts once; the next one is stored."""
+    exporter = SQLiteSpanExporter(database)
+
+    def insert(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Insertion, "insert", insert)
+        assert exporter.export(spans(2)) is SpanExportResult.FAILURE
+
+    assert exporter.export(spans(1)) is SpanExportResult.SUCCESS
+    assert (database.statistics().lost, database.statistics().stored) == ({"fault": 2}, 1)
+    assert len(caplog.records) == 1
