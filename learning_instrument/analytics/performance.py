@@ -39,6 +39,7 @@ class Performance:
     cost_per_success_usd: float | None
     #: Executions that called a model without a price: their cost is unknown, and not 0.
     unpriced: int
+    #: None also where only zeros were reported: the sums of both kinds have one count.
     input_tokens: int | None
     output_tokens: int | None
 
@@ -146,6 +147,6 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         cost_usd=of_group.total("cost_nano", NANO_SCALE, "priced"),
         cost_per_success_usd=of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
         unpriced=of_group.count("unpriced"),
-        input_tokens=None if inputs is None else round(inputs),
-        output_tokens=None if outputs is None else round(outputs),
+        input_tokens=round(inputs) if inputs else None,
+        output_tokens=round(outputs) if outputs else None,
     )

@@ -65,6 +65,15 @@ def test_what_nobody_reported_is_in_no_figure(database):
     assert (answer.input_tokens, answer.output_tokens) == (None, None)
 
 
+def test_tokens_of_one_kind_leave_the_other_unknown(database):
+    """A sum of 0 is that of unreported tokens."""
+    database.append(records({"input_tokens": 7}))
+
+    (answer,) = performance(database)
+
+    assert (answer.input_tokens, answer.output_tokens) == (7, None)
+
+
 def test_no_success_has_no_cost_for_one(database):
     """What was spent is told all the same."""
     database.append(records({"actual_cost": 2.0, "success": False}))
