@@ -108,6 +108,9 @@ def prices_of(given: "Prices | Mapping[str, Any] | str | os.PathLike[str] | None
             ) from error
     if day is not None and not isinstance(day, date):
         raise ConfigurationError(f"Invalid date {day!r} of the prices: expected a date such as 2026-11-23.")
+    for model in table:
+        if not isinstance(model, str):
+            raise ConfigurationError(f"Invalid model {model!r} of the prices: expected its name as text.")
     return Prices({model.lower(): _price(model, entry) for model, entry in table.items()}, day)
 
 

@@ -177,3 +177,8 @@ def test_own_prices_are_exact(fresh, cached, output, input_price, cached_price, 
     cost = table.priced(call("m", (fresh + cached, output), **{"gen_ai.usage.cache_read.input_tokens": cached})).cost
 
     assert cost == float((fresh * input_price + cached * cached_price + output * output_price) / 1_000_000)
+
+
+def test_model_of_own_prices_is_text():
+    with pytest.raises(ConfigurationError, match=r"^Invalid model 1 of the prices: expected its name as text\.$"):
+        prices_of({1: {"input": 1}})
