@@ -137,14 +137,13 @@ def model_call_processor_of(provider: Any) -> ModelCallProcessor | None:
     if not hasattr(provider, "add_span_processor"):
         return None
     with _Locks.model_call_processors:
+        new = ModelCallProcessor()
         try:
-            model_calls = _model_call_processors.get(provider)
-            if model_calls is None:
-                model_calls = _model_call_processors[provider] = ModelCallProcessor()
-                provider.add_span_processor(model_calls)
+            model_calls = _model_call_processors.setdefault(provider, new)
         except TypeError:  # a provider of another make that takes no weak reference is not remembered
-            model_calls = ModelCallProcessor()
-            provider.add_span_processor(model_calls)
+            model_calls = new
+        if model_calls is new:
+            provider.add_span_processor(new)
     return model_calls
 
 

@@ -4,6 +4,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from learning_instrument import SQLiteSpanExporter, configure, record_execution, shutdown
+from learning_instrument.pipeline.pipelines import model_call_processor_of
 from learning_instrument.pipeline.processor import ExecutionProcessor, ModelCallProcessor
 
 
@@ -95,3 +96,32 @@ def test_losses_are_counted_and_logged_once(processor, database, caplog):
     assert database.statistics().lost == {"fault": 3}
     (warning,) = caplog.records
     assert isinstance(warning.exc_info[1], ValueError)
+
+
+def test_type_error_of_the_provider_is_its_own():
+    """It is not taken for a provider that cannot be weakly referenced, which would be called twice."""
+
+    class Provider:
+        calls = 0
+
+        def add_span_processor(self, span_processor):
+            self.calls += 1
+            raise TypeError("theirs")
+
+    provider = Provider()
+    with pytest.raises(TypeError, match="theirs"):
+        model_call_processor_of(provider)
+
+    assert provider.calls == 1
+
+
+def test_provider_without_weak_references_gets_a_span_processor():
+    class Provider:
+        __slots__ = ("added",)
+
+        def add_span_processor(self, span_processor):
+            self.added = span_processor
+
+    provider = Provider()
+
+    assert model_call_processor_of(provider) is provider.added
