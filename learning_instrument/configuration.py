@@ -82,7 +82,12 @@ def configure(
     check_providers(tracer_provider, meter_provider)
     with _State.lock:
         current = _State.settings
-        wanted = current.database if current is not None and database is None else as_database(database, durability)
+        if current is None or database is not None:
+            wanted = as_database(database, durability)
+        elif current.is_private and durability not in (None, current.database.durability):
+            wanted = as_database(current.database.path, durability)
+        else:
+            wanted = current.database
         if current is not None and not current.is_private:
             if wanted.path != current.database.path or durability not in (None, current.database.durability):
                 raise ConfigurationError(
@@ -125,7 +130,9 @@ def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
 def configure_privately(
     database: "LearningDatabase | str | os.PathLike[str] | None" = None, durability: str | None = None
 ) -> LearningDatabase:
-    """Record every execution without setting a global provider, unless ``configure()`` was called before.
+    """Record every execution, unless ``configure()`` was called before.
+
+    No global provider is set, but for ``run --otlp``.
 
     For the instrumentor: OpenTelemetry would refuse the application's own provider after one of ours. That provider is
     used as soon as it is set.

@@ -11,6 +11,7 @@ from pools import SyncPool
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
+from learning_instrument.configuration import configure_privately
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 
@@ -295,3 +296,21 @@ def test_durability_that_contradicts_the_databases_own_is_an_error(tmp_path):
     configure(database)
     with pytest.raises(ConfigurationError, match="shutdown"):
         configure(tmp_path / "learning.db", durability="batch")
+
+
+def test_durability_of_the_application_replaces_the_instrumentors(tmp_path):
+    """Its ``configure()`` names no path, and keeps that of the instrumentor."""
+    private = configure_privately(tmp_path / "learning.db", "commit")
+
+    database = configure(durability="batch")
+
+    assert (database.path, database.durability) == (private.path, "batch")
+    assert configure(durability="batch") is database
+    with pytest.raises(ConfigurationError, match="shutdown"):
+        configure(durability="commit")
+
+
+def test_fitting_durability_keeps_the_instrumentors_database(tmp_path):
+    private = configure_privately(tmp_path / "learning.db", "batch")
+
+    assert configure(durability="batch") is private
