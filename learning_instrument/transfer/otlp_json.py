@@ -31,6 +31,8 @@ _KEYS: Final = {
     for column in TABLE
     if column.key is not None and column.name not in ("peak_memory_mb", "defaulted")
 }
+#: Columns whose attribute a live span lacks where they are defaulted.
+_ABSENT: Final = frozenset({"cost_estimate", *(column.name for column in TABLE if column.default is not None)})
 _INTERNAL: Final = 1
 _ERROR: Final = 2
 #: OTLP's times have 64 bits: until the year 2554, with room for a duration.
@@ -86,11 +88,13 @@ def values_in(request: Any) -> Iterator[dict[str, Any] | ConfigurationError | No
 
 def _span_of(row: Values) -> dict[str, Any]:
     start, trace_id, span_id = _ids_of(row)
-    attributes = {key: row[column] for column, key in _KEYS.items() if row[column] is not None}
+    defaulted = json.loads(row["defaulted"])
+    absent = _ABSENT.intersection(defaulted)
+    attributes = {key: row[column] for column, key in _KEYS.items() if row[column] is not None and column not in absent}
     memory = row["peak_memory_mb"]
     if memory is not None and abs(memory) < _MOST_MEGABYTES:
         attributes[semconv.MEMORY_PEAK] = round(memory * 1e6)
-    attributes[semconv.DEFAULTED] = tuple(json.loads(row["defaulted"]))
+    attributes[semconv.DEFAULTED] = tuple(defaulted)
     remainder = _not_in_span(row, attributes, start, trace_id, span_id)
     if remainder:
         attributes[semconv.RECORD] = json.dumps(remainder, separators=(",", ":"))
@@ -100,7 +104,7 @@ def _span_of(row: Values) -> dict[str, Any]:
         "traceId": f"{trace_id:032x}",
         "spanId": f"{span_id:016x}",
         **_parent(row, trace_id),
-        "name": f"{semconv.SPAN_NAME} {row['task_type']}",
+        "name": " ".join([semconv.SPAN_NAME, *filter(None, [attributes.get(semconv.TASK_TYPE)])]),
         "kind": _INTERNAL,
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(start + round(duration * 1e9)),

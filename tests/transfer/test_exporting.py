@@ -13,13 +13,13 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase
+from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, record_execution
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.sqlite.selection import Selection
-from learning_instrument.transfer import FORMATS, export_executions
+from learning_instrument.transfer import FORMATS, export_executions, import_executions
 
 from .records import make, stored_in
 
@@ -76,6 +76,23 @@ def test_otlp_lines_are_requests_with_the_ids_that_are_stored(source, tmp_path):
     assert (sub.trace_id, sub.parent_span_id) == (fix.trace_id, fix.span_id)
     assert fix.start_time_unix_nano == fix.end_time_unix_nano == 0x17979CFE3D85CD15
     assert (fix.status.code, bad.status.code, bad.status.message) == (0, 2, "late")
+
+
+def test_otlp_spans_have_no_attributes_for_defaults(tmp_path, configured, exporter, provider):
+    """As the span of a live export; the import has the same values all the same."""
+    record_execution(tracer_provider=provider, learning_db=configured)(lambda task: {"success": True})({})
+    configured.flush()
+    (live,) = exporter.get_finished_spans()
+
+    export_executions(configured.path, tmp_path / "out", format="otlp")
+
+    (request,) = lines_of(tmp_path / "out")
+    (span,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    not_stored = {"code.function.name"}
+    assert {pair["key"] for pair in span["attributes"]} == set(live.attributes) - not_stored
+    assert span["name"] == live.name
+    import_executions(make(tmp_path / "target.db", []), [str(tmp_path / "out")])
+    assert stored_in(tmp_path / "target.db") == stored_in(configured.path)
 
 
 def test_parquet_has_the_columns_with_types(source, tmp_path):
