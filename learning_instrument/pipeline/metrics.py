@@ -118,7 +118,7 @@ class ExecutionMetrics:
             (semconv.METRIC_POOL_WORKERS, "workers"),
             (semconv.METRIC_POOL_QUEUED, "queued"),
         ):
-            _observable(meter.create_observable_gauge, metric, _PoolGauge(self.pools, figure))
+            _observable(meter.create_observable_gauge, metric, _PoolGauge(self.pools, figure, self._bounded))
 
     def count_running(self, running: InFlight) -> None:
         """Include the executions of *running* in the number in flight."""
@@ -323,10 +323,11 @@ class _PoolGauge:
 
     pools: ObservedPools
     figure: str
+    bounded: "_Bounded"
 
     def __call__(self, _: CallbackOptions) -> list[Observation]:
         return [
-            Observation(reading.figures[self.figure], dict(reading.attributes))
+            Observation(reading.figures[self.figure], self.bounded.of(reading.attributes, reading.attributes))
             for reading in self.pools.read()
             if self.figure in reading.figures
         ]

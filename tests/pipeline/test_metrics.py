@@ -695,3 +695,15 @@ def test_current_span_of_the_host_stays(measured, host):
     host.metrics()
 
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_number_of_observed_pools_is_bounded(host, monkeypatch):
+    """As of any attribute: a pool for each request would be a time series each."""
+    monkeypatch.setattr("learning_instrument.pipeline.metrics.MOST_VALUES", 2)
+    pools = [Pool(lambda: {"workers": 1}) for _ in range(4)]
+    for number, pool in enumerate(pools):
+        pool.pool_id = f"pool-{number}"
+        observe_pool(pool, meter_provider=host.provider)
+
+    ids = {attributes["learning_instrument.pool.id"] for attributes, _ in gauges(host)[WORKERS]}
+    assert ids == {"pool-0", "pool-1", "_OTHER"}
