@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _STACK_FRAMES: Final = 32
 #: For how many sets of unknown columns it is known that a warning was given.
 _REMEMBERED_WARNINGS: Final = 128
+#: Of the text of a stack, in characters.
+_STACK_LIMIT: Final = 4 * MESSAGE_LIMIT
 # Bypasses the attribute access of a user's class.
 _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 _ENDED: Final = Context()
@@ -80,7 +82,14 @@ class Execution:
     )
 
     def __init__(
-        self, pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any, context: Context, started: int | None = None
+        self,
+        pipeline: Pipeline,
+        plan: CallPlan,
+        instance: Any,
+        task: Any,
+        context: Context,
+        started: int | None = None,
+        captured: Capture | None = None,
     ) -> None:
         self.plan = plan
         self.instance = instance
@@ -88,7 +97,7 @@ class Execution:
         self._processor_mark: int | None = None
         self._pipeline = pipeline
         self._outer = context
-        self._capture = capture = Capture(plan.options, instance, task)
+        self._capture = capture = captured or Capture(plan.options, instance, task)
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
             pipeline.check_budgets(attributes)
@@ -395,9 +404,21 @@ def _mark_failure(span: Span, verdict: Verdict) -> None:
 
 def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
     """Describe *exception* with redacted texts; ``record_exception`` would format it again."""
-    stack = "".join(traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES))
     return {
         semconv.EXCEPTION_TYPE: verdict.exception_type or "",
         semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
-        semconv.EXCEPTION_STACKTRACE: text_of(stack, 4 * MESSAGE_LIMIT),
+        semconv.EXCEPTION_STACKTRACE: _stack_of(exception),
     }
+
+
+def _stack_of(exception: BaseException) -> str:
+    """Return the innermost frames of *exception* that fit, redacted."""
+    frames = traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES)
+    while len(frames) > 1:
+        stack = "".join(frames)
+        if len(stack) <= _STACK_LIMIT:
+            stack = text_of(stack, _STACK_LIMIT + 1)
+            if len(stack) <= _STACK_LIMIT:  # the marker may be longer than the secret
+                return stack
+        del frames[0]
+    return text_of("".join(frames), _STACK_LIMIT)

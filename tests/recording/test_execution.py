@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import json
 import random
+import runpy
 import time
 import weakref
 
@@ -90,6 +91,25 @@ def test_exception_is_an_event_of_the_span(hosted, exporter):
     assert event.attributes["exception.type"] == "OSError"
     assert event.attributes["exception.message"] == "refused: password=[redacted]"
     assert "pools.py" in event.attributes["exception.stacktrace"]
+
+
+@pytest.mark.parametrize("secret", ["", "pwd=abcd"])
+def test_long_stack_keeps_its_innermost_frames(hosted, exporter, tmp_path, secret):
+    """Also where the redacted text is longer than the stack."""
+    deep = "\n".join(f"def f{n}(): return f{n + 1}()  # {'x' * 90} {' '.join([secret] * 12)}" for n in range(40))
+    code = tmp_path / "deep.py"
+    code.write_text(f"{deep}\ndef f40(): raise OSError('innermost')\n")
+    functions = runpy.run_path(str(code))
+
+    with pytest.raises(OSError, match="innermost"):
+        SyncPool(lambda task: functions["f0"]()).execute_task({})
+
+    (event,) = exporter.get_finished_spans()[0].events
+    stack = event.attributes["exception.stacktrace"]
+    assert stack.startswith("  File ")
+    assert "raise OSError('innermost')" in stack
+    assert 2000 < len(stack) <= 4000
+    assert "abcd" not in stack
 
 
 def test_span_is_as_long_as_the_task_though_the_clock_is_set_back(hosted, exporter, monkeypatch):
