@@ -5,7 +5,7 @@ from the result of the batch.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -30,16 +30,33 @@ _LISTS: Final = (list, tuple)
 
 
 class Batch:
-    """One call with a list of tasks, from its start to its end."""
+    """One call with a list of tasks, from its start to its end.
 
-    def __init__(self, pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any, context: Context) -> None:
+    Args:
+        pipeline: where its executions go.
+        plan: how its function is recorded.
+        instance: the pool.
+        tasks: its tasks; none where the pool is given an iterator.
+        captures: for each task what was captured of it already, or None.
+        context: the context around the call.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        plan: CallPlan,
+        instance: Any,
+        tasks: Sequence[Any],
+        captures: Sequence[Capture | None],
+        context: Context,
+    ) -> None:
         self.batch_id = new_uuid()
         self.instance = instance
         self.plan = plan
         #: The executions that were recorded while the batch ran.
         self.recorded = 0
-        # An iterator is the pool's to consume.
-        self._tasks: tuple[Any, ...] = tuple(tasks) if issubclass(type(tasks), _LISTS) else ()
+        self._tasks = tasks
+        self._captures = captures
         self._pipeline = pipeline
         self._started = time.time_ns()
         self._span: Span = start_host_span(pipeline.tracer, semconv.BATCH_SPAN_NAME, context, self._started)
@@ -61,8 +78,8 @@ class Batch:
         elapsed = time.perf_counter_ns() - self._clock
         try:
             if not self.recorded:
-                for task, item in match_results(self._tasks, result):
-                    self._record(task, item, elapsed)
+                for (task, item), captured in zip(match_results(self._tasks, result), self._captures, strict=True):
+                    self._record(task, captured, item, elapsed)
         except Exception as fault:  # ours: the task goes on
             lose(self._pipeline, fault)
             if is_interruption(fault):
@@ -74,17 +91,17 @@ class Batch:
         """End with the *exception* of the batch, and so, by assumption, did each of its tasks."""
         elapsed = time.perf_counter_ns() - self._clock
         if not self.recorded:
-            for task in self._tasks:
-                self._record(task, exception, elapsed)
+            for task, captured in zip(self._tasks, self._captures, strict=True):
+                self._record(task, captured, exception, elapsed)
         verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
         if verdict.outcome is not Outcome.CANCELLED:
             guarded(self._span.set_status, StatusCode.ERROR, verdict.error_message)
         self._end(elapsed)
 
-    def _record(self, task: Any, result: Any, elapsed: int) -> None:
+    def _record(self, task: Any, captured: Capture | None, result: Any, elapsed: int) -> None:
         """Record one item; a fault of ours affects this item only."""
         try:
-            execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started)
+            execution = Execution(self._pipeline, self.plan, self.instance, task, self.context, self._started, captured)
             own = _duration_of(result)
             if own is None:
                 execution.mark_defaulted("duration_seconds")
@@ -115,10 +132,17 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
     if is_suppressed(context):
         return None
     try:
+        # An iterator is the pool's to consume.
+        items: tuple[Any, ...] | None = tuple(tasks) if issubclass(type(tasks), _LISTS) else None
+        captures: list[Capture | None] = []
         if pipeline.check_budgets is not None:
-            for task in tasks if issubclass(type(tasks), _LISTS) else (None,):
-                pipeline.check_budgets(Capture(plan.options, instance, task).attributes)
-        return Batch(pipeline, plan, instance, tasks, context)
+            for task in (None,) if items is None else items:
+                captured = Capture(plan.options, instance, task)
+                pipeline.check_budgets(captured.attributes)
+                captures.append(captured)
+        if items is None:
+            return Batch(pipeline, plan, instance, (), (), context)
+        return Batch(pipeline, plan, instance, items, captures or [None] * len(items), context)
     except BudgetExceeded:
         raise
     except Exception as fault:  # ours: the task goes on

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
+from learning_instrument import Budget, LearningDatabase, PoolInstrumentor, record_execution
 from learning_instrument.recording.batches import match_results, start_item
 from learning_instrument.recording.drivers import drive_plainly
 
@@ -267,3 +267,33 @@ def test_odd_item_does_not_lose_its_neighbours(learning_db, decorate):
     assert execute_batch(TASKS)[1] is odd
     assert [row["task_id"] for row in rows(learning_db)] == ["t-0", "t-1", "t-2"]
     assert learning_db.statistics().lost == {}
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_properties_of_a_task_are_read_once_beside_a_budget(learning_db, decorate, has_failed):
+    """The check of the budget reads them, and the execution of the same task has them."""
+    reads = []
+
+    class Task:
+        def __init__(self, task_id):
+            self.task_id = task_id
+
+        @property
+        def task_type(self):
+            reads.append(self.task_id)
+            return f"type of {self.task_id}"
+
+    @decorate(batch=True, budget=Budget(usd=5))
+    def execute_batch(tasks):
+        if has_failed:
+            raise ValueError("all of them")
+        return [{"task_id": task.task_id, "solution_summary": task.task_id} for task in reversed(tasks)]
+
+    try:
+        execute_batch([Task("a"), Task("b")])
+    except ValueError:
+        assert has_failed
+
+    assert reads == ["a", "b"]
+    assert [(row["task_id"], row["task_type"]) for row in rows(learning_db)] == [("a", "type of a"), ("b", "type of b")]
+    assert [row["solution_summary"] for row in rows(learning_db)] == ([None, None] if has_failed else ["a", "b"])
