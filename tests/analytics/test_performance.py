@@ -175,8 +175,8 @@ def check(answer, rows):
         (answer.mean_quality, mean(row["quality_score"] for row in rows)),
         (answer.cost_usd, spent(rows)),
         (answer.cost_per_success_usd, spent(rows) / successes if successes else None),
-        (answer.input_tokens, sum(row["input_tokens"] or 0 for row in tokens) if tokens else None),
-        (answer.output_tokens, sum(row["output_tokens"] or 0 for row in tokens) if tokens else None),
+        (answer.input_tokens, sum(row["input_tokens"] or 0 for row in tokens) or None),
+        (answer.output_tokens, sum(row["output_tokens"] or 0 for row in tokens) or None),
     ):
         assert found == (None if exact is None else pytest.approx(exact, rel=1e-6, abs=1e-4))
     assert answer.unpriced == sum(row["cost_source"] == "unpriced" for row in rows)
