@@ -21,10 +21,16 @@ class Statistics:
 
     #: Rows committed.
     stored: int = 0
-    #: Rows that the background writer committed in ``commit`` mode, because the database was locked or failed.
+    #: Rows handed to the background writer in ``commit`` mode, because the database was locked or failed; refused ones
+    #: included.
     deferred: int = 0
     #: Executions that could not be recorded, by reason.
     lost: Mapping[str, int] = field(default_factory=dict)
+
+
+def lost_noun(reason: str) -> str:
+    """Return the noun of a record lost for *reason*, in the singular."""
+    return "model call" if reason.startswith("model calls") else "execution"
 
 
 class Counters:
@@ -77,7 +83,10 @@ class Counters:
         """Count *count* executions as lost for *reason*, and warn of it."""
         self.count_lost(reason, count)
         self._warn_once(
-            reason, "%s: executions are lost (%s)%s. LearningDatabase.statistics() has the count.", reason, error
+            reason,
+            f"%s: {lost_noun(reason)}s are lost (%s)%s. LearningDatabase.statistics() has the count.",
+            reason,
+            error,
         )
 
     def take_unreported(self) -> dict[str, int] | None:

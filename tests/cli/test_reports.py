@@ -182,6 +182,7 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     """Unpriced ones apart from unreported ones; and executions that could not be recorded."""
     with LearningDatabase(path) as database:
         store_of(database).count_lost("queue full", 2)
+        store_of(database).count_lost("model calls, unreadable", 1)
         database.append([record(actual_cost=0.5), record(cost_source="unpriced"), record(), record()])
 
     for command in ("summary", "costs"):
@@ -192,7 +193,10 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
         assert document(path, command)["unpriced"] == 1
         assert document(path, command)["unreported"] == 2
         assert "$0.50" in text
-    assert "; 2 executions that could not be recorded (queue full)\n" in answer(path, "summary")
+    assert (
+        "; 2 executions that could not be recorded (queue full);"
+        " 1 model call that could not be recorded (model calls, unreadable)\n"
+    ) in answer(path, "summary")
     table = answer(path, "performance")
     assert table.splitlines()[0].endswith("unpriced")
     assert "Unpriced executions called a model without a price; no figure includes their cost.\n" in table

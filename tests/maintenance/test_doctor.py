@@ -108,6 +108,15 @@ def test_losses_and_their_reasons(found, database):
     assert found()["records lost"].what.startswith("7 executions were not recorded (queue full)")
 
 
+def test_lost_model_calls_are_called_model_calls(found, database, caplog):
+    """In the log as well."""
+    store_of(database)._counts.lose("model calls, unreadable", None, 3)
+    database.append([ExecutionRecord(task_type="t")])
+
+    assert found()["records lost"].what.startswith("3 model calls were not recorded (model calls, unreadable)")
+    assert "model calls are lost (model calls, unreadable)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("values", "check"),
     [

@@ -8,6 +8,7 @@ import click
 from ...analytics import Performance, Summary, performance, price_tables, summary
 from ...errors import ConfigurationError
 from ...sqlite.executions import DIMENSIONS, TIME_BUCKETS
+from ...storage.statistics import lost_noun
 from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Output, TableColumn, fields_of, plain, print_fields, print_json, print_section, render, write
@@ -24,8 +25,8 @@ _TIER_COLUMNS: Final = (
 def summary_command(question: Question) -> None:
     """Show counts, success and cost, and what they exclude.
 
-    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, which no filter
-    excludes. CSV has the model tiers.
+    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, which only
+    --since and --until exclude. CSV has the model tiers.
     """
     with question.database() as database:
         found = summary(database, question.selection)
@@ -61,7 +62,7 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
 def _left_out(found: Summary) -> Iterator[str]:
     yield from formatting.excluded_costs(found.unpriced, found.unreported)
     for reason, count in found.losses.items():
-        yield f"{formatting.counted(count, 'execution')} that could not be recorded ({reason})"
+        yield f"{formatting.counted(count, lost_noun(reason))} that could not be recorded ({reason})"
 
 
 _HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}

@@ -9,6 +9,7 @@ from typing import Final
 from ...sqlite import schema
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.liveness import Process, has_died, this_process
+from ...storage.statistics import lost_noun
 from ...timestamps import from_iso, iso
 from .finding import Finding, Severity
 
@@ -35,7 +36,11 @@ def recovery(path: str) -> str:
 
 def _executions(number: int, singular: str, plural: str) -> str:
     """Return the number of executions, and the words that fit it."""
-    return f"1 execution {singular}" if number == 1 else f"{number:,} executions {plural}"
+    return _counted(number, "execution", singular, plural)
+
+
+def _counted(number: int, noun: str, singular: str, plural: str) -> str:
+    return f"1 {noun} {singular}" if number == 1 else f"{number:,} {noun}s {plural}"
 
 
 _LOSS_REMEDIES: Final = {
@@ -54,8 +59,8 @@ def _losses(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "records lost",
             Severity.WARNING,
-            f"{_executions(row['lost'], 'was', 'were')} not recorded ({row['reason']}), the last of them at"
-            f" {row['last'][:19]}.",
+            f"{_counted(row['lost'], lost_noun(row['reason']), 'was', 'were')} not recorded ({row['reason']}), the last"
+            f" of them at {row['last'][:19]}.",
             _LOSS_REMEDIES.get(row["reason"], "See the warnings in the application's log."),
         )
 
