@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -58,7 +57,7 @@ def prepare(
         added["LEARNING_INSTRUMENT_POOLS"] = pools
     if service_name is not None:
         added["OTEL_SERVICE_NAME"] = service_name
-    if _has_configurator() and not os.environ.get("OTEL_CONFIG_FILE"):
+    if otlp.has_configurator() and not os.environ.get("OTEL_CONFIG_FILE"):
         added |= _left_unset({f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")})
     if otlp_url is not None:
         added |= _exported_to(otlp_url)
@@ -83,11 +82,6 @@ def _left_unset(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not os.environ.get(name)}
 
 
-def _has_configurator() -> bool:
-    """Tell whether a distribution of OpenTelemetry will set up an SDK."""
-    return bool(entry_points(group="opentelemetry_configurator"))
-
-
 def _exported_to(url: str) -> dict[str, str]:
     """Return the variables that send spans to *url*."""
     parts = urlsplit(url)
@@ -108,7 +102,7 @@ def _exported_to(url: str) -> dict[str, str]:
         endpoint += "/v1/traces"
     # The protocol as well, for a distribution would have its own default.
     added = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": otlp.PROTOCOLS[name]}
-    if _has_configurator():
+    if otlp.has_configurator():
         others = [other.strip() for other in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
         kept = [other for other in others if other and other != "none" and not other.startswith("otlp")]
         added["OTEL_TRACES_EXPORTER"] = ",".join([*kept, name])

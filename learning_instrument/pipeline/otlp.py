@@ -23,6 +23,11 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     return environment.get(SWITCH) == "true"
 
 
+def has_configurator() -> bool:
+    """Tell whether a distribution of OpenTelemetry will set up an SDK."""
+    return bool(entry_points(group="opentelemetry_configurator"))
+
+
 def exporter_name(environment: Mapping[str, str]) -> str | None:
     """Return the name of the installed exporter for the protocol of the environment, or None.
 

@@ -76,7 +76,7 @@ def test_exporter_that_ends_all_instrumentation(monkeypatch, subtests):
         ({"OTEL_TRACES_EXPORTER": "nope", "OTEL_CONFIG_FILE": "otel.yaml"}, []),
     ]:
         with subtests.test(chosen=chosen, expected=expected):
-            monkeypatch.setattr(environment, "_has_configurator", lambda: True)
+            monkeypatch.setattr(environment.otlp, "has_configurator", lambda: True)
 
             findings = [finding for finding in environment.examine_environment(chosen) if finding.check == "exporters"]
 

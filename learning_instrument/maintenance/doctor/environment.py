@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Final
 
+from ...pipeline import otlp
 from .finding import Finding, Severity
 
 _OURS: Final = {
@@ -35,7 +36,7 @@ def _entry_points(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 def _exporters(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Find missing exporters: a distribution then stops all instrumentation."""
-    if not _has_configurator() or environment.get("OTEL_CONFIG_FILE"):
+    if not otlp.has_configurator() or environment.get("OTEL_CONFIG_FILE"):
         return
     for signal in _SIGNALS:
         variable = f"OTEL_{signal.upper()}_EXPORTER"
@@ -65,7 +66,7 @@ _STANDS_FOR: Final = {"otlp": ("otlp_proto_grpc", "otlp_proto_http")}
 
 
 def _provider(environment: Mapping[str, str]) -> Iterator[Finding]:
-    if not _has_configurator():
+    if not otlp.has_configurator():
         yield Finding(
             "provider",
             Severity.NOTE,
@@ -123,7 +124,3 @@ def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:
             f"Several installed packages instrument {name}, so its calls may be recorded twice.",
             f"Uninstall all but one of them, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name}.",
         )
-
-
-def _has_configurator() -> bool:
-    return bool(entry_points(group="opentelemetry_configurator"))
