@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..rollups import message_templates
+from ..rollups.error_counts import AFTER, MESSAGE, soundness
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
@@ -24,9 +25,8 @@ from .group_totals import totals
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
 _PLACES: Final = ("pool_type", "model_tier", "repo")
-#: After every timestamp, and after those of a day.
+#: After every timestamp.
 _NEVER: Final = "~"
-_AFTER: Final = "U"
 
 _Kind = tuple[str, str]  # error type, exception class
 
@@ -190,9 +190,8 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
         "until": until,
         # Days that the time cuts through are read from the executions; whole ones lie before and after them.
         "cut": "" if starts_a_day else since[:10],
-        "first": since[:10] if starts_a_day else since[:10] + _AFTER,
+        "first": since[:10] if starts_a_day else since[:10] + AFTER,
         "end": until[:10],
-        "version": message_templates.VERSION,
     }
     filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
     clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
@@ -217,21 +216,16 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
         f" FROM ({counts}) GROUP BY template_id) USING (template_id)"
     )
     known = ", ".join(f"coalesce({name}, 'unknown')" for name in _PLACES)
-    failure = (
-        "coalesce(error_type, ''), coalesce(exception_type, ''),"
-        " coalesce(nullif(error_message, ''), exception_type, outcome), timestamp, NULL,"
-        f" json_array({known}), executions.rowid"
-    )
+    failure = f"{MESSAGE}, timestamp, NULL, json_array({known}), executions.rowid"
     mark = "coalesce((SELECT mark FROM state), 0)"
     return (
-        f"WITH state AS (SELECT mark FROM error_state WHERE version = :version AND (mark = 0 OR execution_id ="
-        " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))),"
+        f"WITH state AS (SELECT mark FROM error_state WHERE {soundness()}),"
         " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
         f" SELECT *, NULL AS id FROM ({stored})"
         f" UNION ALL SELECT {failure} FROM executions"
         f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
         f" UNION ALL SELECT {failure} FROM anew CROSS JOIN executions"
-        f" WHERE timestamp >= day AND timestamp < day || '{_AFTER}' AND timestamp < :until AND day <> ''"
+        f" WHERE timestamp >= day AND timestamp < day || '{AFTER}' AND timestamp < :until AND day <> ''"
         f" AND executions.rowid <= {mark} AND NOT success{filters}",
         parameters,
     )

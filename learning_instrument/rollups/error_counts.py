@@ -16,12 +16,16 @@ from . import message_templates
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250
 #: A day and this is later than every timestamp of the day.
-_AFTER: Final = "U"
+AFTER: Final = "U"
+#: Of a failure: error type, exception type and message.
+MESSAGE: Final = (
+    "coalesce(error_type, ''), coalesce(exception_type, ''),"
+    " coalesce(nullif(error_message, ''), exception_type, outcome)"
+)
 
 #: Of one failed execution: its group, its time, its rowid.
 _FAILURES: Final = (
-    "SELECT coalesce(error_type, ''), coalesce(exception_type, ''),"
-    " coalesce(nullif(error_message, ''), exception_type, outcome),"
+    f"SELECT {MESSAGE},"
     " coalesce(repo, 'unknown'), coalesce(pool_type, 'unknown'), coalesce(model_tier, 'unknown'), task_type,"
     " timestamp, rowid FROM executions WHERE NOT success AND "
 )
@@ -53,15 +57,20 @@ _ADD: Final = tuple(
         _UPSERT.format(table="error_counts", values=", ".join(f"value ->> {n}" for n in range(3, 12))),
     )
 )
-#: Of this file and this version: a copy by ``.dump`` may have the same rows under other rowids.
-_IS_SOUND: Final = (
-    f"version = {message_templates.VERSION} AND (mark = 0 OR execution_id ="
-    " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))"
-)
-
 _Template = tuple[str, str, str]  # error type, exception type, masked message
 _Place = tuple[str, str, str, str, str]  # repo, pool type, model tier, task type, day
 _Tally = dict[tuple[_Template, _Place], list[Any]]  # how many, the first, the last, the newest rowid
+
+
+def soundness() -> str:
+    """Return the condition that the counts are of this file and this version, over ``error_state``.
+
+    A copy by ``.dump`` may have the same rows under other rowids.
+    """
+    return (
+        f"version = {message_templates.VERSION} AND (mark = 0 OR execution_id ="
+        " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))"
+    )
 
 
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
@@ -71,7 +80,7 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     ((is_sound, mark, newest),) = target.execute(
-        f"SELECT {_IS_SOUND}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
+        f"SELECT {soundness()}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
     )
     if not is_sound:
         reset(target)
@@ -141,7 +150,7 @@ def _count_anew(target: TransactionTarget, day: str, changes: int) -> None:
     # Read and masked before the lock is taken: a day can have any number of failures.
     ((mark,),) = target.execute("SELECT mark FROM error_state")
     tally = _tally(
-        target.execute(_FAILURES + "rowid <= ? AND timestamp >= ? AND timestamp < ?", (mark, day, day + _AFTER))
+        target.execute(_FAILURES + "rowid <= ? AND timestamp >= ? AND timestamp < ?", (mark, day, day + AFTER))
     )
     with target.transaction() as connection:
         is_unchanged = connection.execute(
