@@ -10,13 +10,13 @@ from typing import Any, Final
 from .errors import ConfigurationError
 from .record import ExecutionRecord
 from .rollups import catch_up
+from .sqlite.default_path import DEFAULT_PATH, default_path
 from .storage import feedback
 from .storage.statistics import Statistics
 from .storage.store import CLOSE_SECONDS, Store
 
 __all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
 
-DEFAULT_PATH: Final = "learning.db"
 #: Between two slices of a rebuild, so that tasks can commit.
 _PAUSE_SECONDS: Final = 0.001
 
@@ -302,5 +302,4 @@ def as_database(
                 f"Invalid durability {durability!r}: it contradicts {database!r}. Pass it to LearningDatabase()."
             )
         return database
-    path = os.environ.get("LEARNING_INSTRUMENT_DATABASE") or DEFAULT_PATH if database is None else database
-    return LearningDatabase(path, durability)
+    return LearningDatabase(default_path() if database is None else database, durability)

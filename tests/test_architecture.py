@@ -33,13 +33,14 @@ MAY_IMPORT = {
     "rollups": "sqlite",
     "analytics": "errors columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
-    "database": "errors record rollups analytics storage",
+    "database": "errors record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "errors ids safety semconv version columns record timestamps sqlite costs rollups storage database",
     "configuration": "errors safety budgets costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
-    "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database transfer",
+    "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database pipeline"
+    " transfer",
     "cli": "errors columns record timestamps sqlite costs analytics storage database pipeline transfer maintenance",
     "instrumentation": "errors safety semconv budgets recording database pipeline configuration",
     "testing": "record database configuration",

@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -9,14 +8,13 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..errors import ConfigurationError
+from ..sqlite.default_path import default_path
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from ..timestamps import moment
 from .rendering import Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
-
-_DEFAULT_DATABASE: Final = "learning.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def database_option(command: C) -> C:
 def database_path(given: str | None) -> str:
     """Return the path given to the subcommand, else to the command, else that of the environment."""
     before = click.get_current_context().find_root().obj
-    return given or before or os.environ.get("LEARNING_INSTRUMENT_DATABASE") or _DEFAULT_DATABASE
+    return given or before or default_path()
 
 
 #: Option -> its help. The same names are the fields of Selection.
