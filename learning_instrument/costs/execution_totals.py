@@ -120,7 +120,7 @@ def totals_of(calls: Sequence[_Call], own_span_id: str) -> CallTotals | None:
         model=_main_model(counted),
         input_tokens=_sum([call.input_tokens for call in counted]),
         output_tokens=_sum([call.output_tokens for call in counted]),
-        cost=_dollars(costs) if is_whole else None,
+        cost=_total_cost(costs) if is_whole else None,
         cost_source=(REPORTED if is_reported else PRICED) if is_whole else UNPRICED,
     )
 
@@ -139,7 +139,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _dollars(costs: Iterable[float]) -> float:
+def _total_cost(costs: Iterable[float]) -> float:
     """Add up amounts as decimals: 0.1 and 0.2 are 0.3, in any order."""
     return float(sum(map(Fraction, map(repr, costs))))
 

@@ -4,7 +4,7 @@ Exactly the archived rows are deleted, also while others are recorded. An interr
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -26,14 +26,12 @@ from ..storage.retention import (
     size_in_bytes,
     used_bytes,
 )
+from ..transfer.importing import Progress
 from ..transfer.parquet import append_parquet, check_new
 
 _ARCHIVE_ROWS: Final = 5000
 #: The most rounds of deleting: others may go on writing meanwhile.
 _ROUNDS: Final = 50
-
-Progress = Callable[[str, int, int], None]
-"""A label of the present step, the part done, and the whole."""
 
 
 @dataclass(frozen=True, slots=True)
