@@ -5,6 +5,7 @@ import ctypes
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, TypeVar
@@ -45,6 +46,8 @@ class WriteConnection:
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._file_id: tuple[int, int] = (0, 0)
+        #: Closes a connection whose owner was dropped.
+        self._finalizer: weakref.finalize[..., WriteConnection] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -135,22 +138,26 @@ class WriteConnection:
 
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""
-        connection, self._connection = self._connection, None
+        connection = self._forget()
         if connection is not None:
-            if self._is_in_place():
-                connection.close()
-            else:
-                abandon(connection)
+            _close(connection, self._path, self._file_id)
 
     def abandon(self) -> None:
         """Forget the connection without closing it: after a fork it is the parent's."""
-        connection, self._connection = self._connection, None
+        connection = self._forget()
         if connection is not None:
             abandon(connection)
 
+    def _forget(self) -> sqlite3.Connection | None:
+        connection, self._connection = self._connection, None
+        finalizer, self._finalizer = self._finalizer, None
+        if finalizer is not None:
+            finalizer.detach()
+        return connection
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
-            if self._is_in_place():
+            if _is_in_place(self._path, self._file_id):
                 return self._connection
             self.abandon()  # deleted or replaced: rows written to it would be lost
         connection = connect(self._path, self._busy_seconds)
@@ -163,16 +170,31 @@ class WriteConnection:
             raise
         self._file_id = (status.st_dev, status.st_ino)
         self._connection = connection
+        self._finalizer = weakref.finalize(self, _close_dropped, connection, self._path, self._file_id, os.getpid())
+        self._finalizer.atexit = False
         if self._opened is not None:
             self._opened()
         return connection
 
-    def _is_in_place(self) -> bool:
-        try:
-            status = os.stat(self._path)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self._file_id
+
+def _is_in_place(path: str, file_id: tuple[int, int]) -> bool:
+    """Tell whether the file at *path* is the one with this device and inode."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == file_id
+
+
+def _close(connection: sqlite3.Connection, path: str, file_id: tuple[int, int]) -> None:
+    if _is_in_place(path, file_id):
+        connection.close()
+    else:
+        abandon(connection)
+
+
+def _close_dropped(connection: sqlite3.Connection, path: str, file_id: tuple[int, int], process_id: int) -> None:
+    _close(connection, path, file_id) if process_id == os.getpid() else abandon(connection)
 
 
 def connect(path: str, busy_seconds: float) -> sqlite3.Connection:

@@ -254,7 +254,7 @@ class Store:
     def end(self) -> None:
         """Close at the end of the process, so that the write-ahead log is moved into the file.
 
-        The writer's thread keeps this object alive, so that ``__del__`` may not run. A later record opens the
+        The writer's thread may keep this object, and so its connections, alive. A later record opens the
         database again.
         """
         if self._pid != os.getpid() or self._writer.backlog:
@@ -269,12 +269,6 @@ class Store:
                 self._back.close()
             finally:
                 self._writer.release()
-
-    def __del__(self) -> None:
-        """Close the connections of a database that was not closed."""
-        if getattr(self, "_pid", None) == os.getpid():
-            self._front.close()
-            self._back.close()
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))

@@ -110,11 +110,6 @@ class Watchdog:
         self._when_free(self._look)
         self._when_free(self._ledger.close)
 
-    def __del__(self) -> None:
-        """Close the connection of a database that was not closed."""
-        if getattr(self, "_pid", None) == os.getpid():
-            self._ledger.close()
-
     def before_fork(self, undo: ExitStack) -> None:
         """End the thread while the process forks."""
         undo.callback(self._unpause, is_watching=self._thread is not None)
