@@ -220,7 +220,7 @@ def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
     index = f"{path}-shm"
     if not os.path.exists(index) or os.path.getsize(path):
         return
-    # An empty file under an exclusive lock has no log yet, so nobody else uses the index for it.
+    # An empty file under an exclusive lock has no log yet, so no connection uses the index for it.
     with _transaction(connection, "BEGIN EXCLUSIVE"):
         if not os.path.getsize(path):
             with contextlib.suppress(FileNotFoundError):
