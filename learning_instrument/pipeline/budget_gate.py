@@ -275,7 +275,7 @@ class BudgetGate:
         """Read, and use what was found from now on; tell whether there was time for it."""
         before, database = self._view, self._database()
         with self._own_lock:
-            own = dict(self._own)
+            own = stored = dict(self._own)
         begun: dict[str, int] | None = None
 
         def look_up() -> bool:  # called while the database answers, for the first time right after it began
@@ -301,7 +301,7 @@ class BudgetGate:
         with self._own_lock:
             # What was being stored when the reading began was found, perhaps, and counts as spent since in any case.
             begun = self._begun if begun is None else begun
-            nano = {group: spent.nano - begun.get(group, 0) + own.get(group, 0) for group, spent in spending.items()}
+            nano = {group: spent.nano - begun.get(group, 0) + stored.get(group, 0) for group, spent in spending.items()}
             if self._view.window == before.window and self._view.read < began:
                 self._view = _View(before.window, nano, spending, own, began, expires)
         self._warn_of_unpriced(spending)

@@ -31,6 +31,7 @@ from learning_instrument.costs.spending import SpendReader, budget_status
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.pipeline import budget_gate
 from learning_instrument.recording import drivers
+from learning_instrument.storage.background_writer import BackgroundWriter
 
 UTC = timezone.utc
 NOON = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -331,6 +332,18 @@ def test_execution_stored_during_a_reading_counts_once(database, monkeypatch):
         execute_task({})
     assert refused.value.spent_usd == pytest.approx(0.04)
     assert len(began) == 4
+
+
+def test_own_spending_counts_while_the_queue_is_not_written(tmp_path, monkeypatch):
+    """A reading does not find it, however often the database is read."""
+    database = LearningDatabase(tmp_path / "learning.db", "batch")
+    spend(database, 0.01)
+    execute_task, _ = task_of(database, Budget(usd=0.05, per="day", on_limit="raise"))
+    with monkeypatch.context() as patched:
+        patched.setattr(LearningDatabase, "flush", lambda self, timeout=None: False)
+        patched.setattr(BackgroundWriter, "_write_batch", lambda self: False)
+        assert run_until_refused(execute_task) == 4
+    database.close()
 
 
 def test_others_spending_counts_within_a_second(database):
