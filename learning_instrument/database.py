@@ -10,7 +10,7 @@ from typing import Any, Final
 from .errors import ConfigurationError
 from .record import ExecutionRecord
 from .rollups import catch_up
-from .sqlite.default_path import DEFAULT_PATH, default_path
+from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
 from .storage.statistics import Statistics
 from .storage.store import CLOSE_SECONDS, Store
@@ -285,7 +285,7 @@ def _absolute(path: Any) -> str:
         raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file.") from error
     if not text or text.startswith(":memory:"):
         raise ConfigurationError(f"Invalid database_path {text!r}: expected the path of a file, such as 'learning.db'.")
-    return os.path.abspath(os.path.expanduser(text))
+    return absolute(text)
 
 
 def as_database(

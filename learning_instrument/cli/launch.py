@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..pipeline import otlp
+from ..sqlite.paths import absolute
 
 _ANY_PYTHON: Final = re.compile(r"(python(?:3)?)(?:\.exe)?")
 _SOME_PYTHON: Final = re.compile(r"python[\d.]*(?:\.exe)?")
@@ -52,7 +53,7 @@ def prepare(
     Raises:
         ConfigurationError: if there is no such command, or no exporter for ``otlp_url`` is installed.
     """
-    added = {"LEARNING_INSTRUMENT_DATABASE": os.path.abspath(os.path.expanduser(database))}
+    added = {"LEARNING_INSTRUMENT_DATABASE": absolute(database)}
     if pools is not None:
         added["LEARNING_INSTRUMENT_POOLS"] = pools
     if service_name is not None:

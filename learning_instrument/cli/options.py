@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..errors import ConfigurationError
-from ..sqlite.default_path import default_path
+from ..sqlite.paths import default_path
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from ..timestamps import moment

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
+from ..sqlite.paths import absolute
 from ..storage.retention import (
     SLICE_ROWS,
     Limits,
@@ -83,7 +84,7 @@ def prune(
     if archive is not None:
         archive = os.path.expanduser(os.fsdecode(archive))
         check_new(archive)
-    with open_for_maintenance(os.path.abspath(os.path.expanduser(os.fsdecode(path)))) as connection:
+    with open_for_maintenance(absolute(path)) as connection:
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
         archived = deleted = rounds = 0

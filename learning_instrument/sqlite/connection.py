@@ -194,7 +194,10 @@ def _close(connection: sqlite3.Connection, path: str, file_id: tuple[int, int]) 
 
 
 def _close_dropped(connection: sqlite3.Connection, path: str, file_id: tuple[int, int], process_id: int) -> None:
-    _close(connection, path, file_id) if process_id == os.getpid() else abandon(connection)
+    if process_id == os.getpid():
+        _close(connection, path, file_id)
+    else:
+        abandon(connection)
 
 
 def connect(path: str, busy_seconds: float) -> sqlite3.Connection:

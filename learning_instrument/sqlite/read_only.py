@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..errors import DatabaseError
 from . import schema
+from .paths import absolute
 
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
@@ -123,7 +124,7 @@ class ReadOnlyDatabase:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+        self.path = absolute(path)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
 

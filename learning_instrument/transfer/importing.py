@@ -19,6 +19,7 @@ from ..record import Row
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
+from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
 from ..timestamps import from_iso, iso
@@ -92,7 +93,7 @@ def import_executions(
     if isinstance(database, LearningDatabase):
         database.flush()
         database = database.path
-    path = os.path.abspath(os.path.expanduser(os.fsdecode(database)))
+    path = absolute(database)
     names = [os.path.expanduser(os.fsdecode(file)) for file in files]
     readers = [(name, source_reader(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:

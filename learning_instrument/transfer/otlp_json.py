@@ -95,6 +95,7 @@ def _span_of(row: Values) -> dict[str, Any]:
     if memory is not None and abs(memory) < _MOST_MEGABYTES:
         attributes[semconv.MEMORY_PEAK] = round(memory * 1e6)
     attributes[semconv.DEFAULTED] = tuple(defaulted)
+    task_type = attributes.get(semconv.TASK_TYPE)
     remainder = _not_in_span(row, attributes, start, trace_id, span_id)
     if remainder:
         attributes[semconv.RECORD] = json.dumps(remainder, separators=(",", ":"))
@@ -104,7 +105,7 @@ def _span_of(row: Values) -> dict[str, Any]:
         "traceId": f"{trace_id:032x}",
         "spanId": f"{span_id:016x}",
         **_parent(row, trace_id),
-        "name": " ".join([semconv.SPAN_NAME, *filter(None, [attributes.get(semconv.TASK_TYPE)])]),
+        "name": f"{semconv.SPAN_NAME} {task_type}" if task_type else semconv.SPAN_NAME,
         "kind": _INTERNAL,
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(start + round(duration * 1e9)),

@@ -1,10 +1,9 @@
 """``doctor``: checks the installation, the environment and the database."""
 
-import os
-
 import click
 
 from ...maintenance.doctor import Finding, Severity, examine
+from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..rendering import Output, TableColumn, print_note, render
@@ -24,7 +23,7 @@ _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "bl
 @output_options
 def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bool) -> None:
     """Check what keeps executions from being recorded, or makes reports wrong."""
-    path = os.path.abspath(os.path.expanduser(database_path(database)))
+    path = absolute(database_path(database))
     findings = examine(path)
     output = output_wanted(as_json, as_csv)
     if output is Output.TEXT:

@@ -1,7 +1,6 @@
 """``prune``, ``rebuild`` and ``reprice``: maintenance of a database."""
 
 import functools
-import os
 from typing import Final
 
 import click
@@ -11,6 +10,7 @@ from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune
 from ...maintenance.repricing import Repriced, reprice
+from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
@@ -40,7 +40,7 @@ def prune_command(
     An execution beyond any of several limits is deleted. After Ctrl-C, deleted executions stay deleted.
     """
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
-    path = os.path.abspath(os.path.expanduser(database_path(database)))
+    path = absolute(database_path(database))
     plan = prune(path, beyond, is_rehearsal=True)
     what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:
