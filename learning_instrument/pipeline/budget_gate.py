@@ -237,7 +237,9 @@ class BudgetGate:
         deadline = time.monotonic() + _TASK_SECONDS
         is_short = reader.whole_seconds <= _SHORT_SECONDS
         read = reader.read_whole if is_short else reader.read_last
-        is_read = self._read(read, _TASK_SECONDS / 2, lambda: self._is_forking or time.monotonic() > deadline)
+        is_read = self._read(
+            read, _TASK_SECONDS / 2, lambda: self._is_forking or time.monotonic() > deadline, is_brief=True
+        )
         if self._fault is not None:  # where it was only slow, the next task tries again
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
         pause = max(_BETWEEN_SECONDS, reader.whole_seconds / _SHARE_OF_TIME)
@@ -271,7 +273,13 @@ class BudgetGate:
             self._in_background = None
             done.set()
 
-    def _read(self, read: Callable[..., Spending | None], patience: float, is_over: Callable[[], bool]) -> bool:
+    def _read(
+        self,
+        read: Callable[..., Spending | None],
+        patience: float,
+        is_over: Callable[[], bool],
+        is_brief: bool = False,
+    ) -> bool:
         """Read, and use what was found from now on; tell whether there was time for it."""
         before, database = self._view, self._database()
         with self._own_lock:
@@ -287,6 +295,8 @@ class BudgetGate:
         began = time.monotonic()
         try:
             if database is not None and not database.flush(patience):
+                if is_brief:  # the background waits longer
+                    return False
                 own = dict(before.own)  # the queue is not in the file: it still counts as spent since
             spending = read(before.window, patience, look_up)
         except Exception as error:  # a fault of the budget is not the task's

@@ -346,6 +346,15 @@ def test_own_spending_counts_while_the_queue_is_not_written(tmp_path, monkeypatc
     database.close()
 
 
+def test_brief_reading_needs_the_queue_in_the_file(database, monkeypatch):
+    """Without it, what is in the file would count as spent since as well."""
+    monkeypatch.setattr(budget_gate, "_TASK_SECONDS", 0.5)
+    monkeypatch.setattr(LearningDatabase, "flush", lambda self, timeout: timeout > 1)
+    execute_task, _ = task_of(database, Budget(usd=0.05, per="day", on_limit="raise"))
+
+    assert run_until_refused(execute_task) == 5
+
+
 def test_others_spending_counts_within_a_second(database):
     """Another process's rows are read when the last reading is too old."""
     execute_task, _ = task_of(database, Budget(usd=1, on_limit="raise"), cost=0)
