@@ -6,6 +6,8 @@ PYTEST_DONT_REWRITE, or pytest would warn wherever this was imported before it, 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .safety.variables import import_opentelemetry
+
 if TYPE_CHECKING:
     from .budgets import Budget
     from .configuration import configure, shutdown
@@ -51,6 +53,9 @@ _HOMES = {
     "record_execution": "instrumentation.decorator",
     "shutdown": "configuration",
 }
+
+# Before any other module of ours, each of which may import OpenTelemetry.
+import_opentelemetry()
 
 
 def __getattr__(name: str) -> Any:

@@ -18,10 +18,11 @@ from .costs.prices import prices_of
 from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
 from .pipeline import metrics, otlp, pipelines
-from .pipeline.host_providers import check_providers, is_disabled
+from .pipeline.host_providers import check_providers, global_tracer_provider, is_disabled
 from .pipeline.installed import Installed, install
 from .pipeline.private_tracer import OwnIds
 from .safety.forks import on_child
+from .safety.variables import ignoring_invalid
 from .storage.retention import retention
 
 log = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
         builder, measures_resources = Installed.builder, Installed.measures_resources
         meter_provider, attachments = metrics.in_use(), pipelines.attached()
     try:
-        yield configure(database, tracer_provider=trace.get_tracer_provider())
+        yield configure(database, tracer_provider=global_tracer_provider())
     finally:
         shutdown()
         with _State.lock:
@@ -197,16 +198,16 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
 
 def _global_provider() -> Any:
     """Return the global provider; set up the SDK's where there is none."""
-    provider = trace.get_tracer_provider()
+    provider = global_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
-        provider = TracerProvider(id_generator=OwnIds())
+        provider = ignoring_invalid(lambda: TracerProvider(id_generator=OwnIds()))
         trace.set_tracer_provider(provider)
     return provider
 
 
 def _export_by_otlp() -> None:
     """Set up an SDK that exports, where there is none. The user asked for it, so the application's own is refused."""
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if isinstance(global_tracer_provider(), trace.ProxyTracerProvider):
         exporter = otlp.exporter()
         if exporter is None:
             log.warning("The OTLP exporter is not installed in %s; spans go to no collector.", sys.prefix)

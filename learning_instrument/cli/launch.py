@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..pipeline import otlp
+from ..pipeline.host_providers import invalid_variables
 from ..sqlite.paths import absolute
 
 _ANY_PYTHON: Final = re.compile(r"(python(?:3)?)(?:\.exe)?")
@@ -66,10 +67,15 @@ def prepare(
 
 
 def start(launch: Launch) -> None:
-    """Become the command: its signals and its exit code are its own."""
+    """Become the command: its signals and its exit code are its own.
+
+    It starts without the variables that OpenTelemetry refuses, which would keep it from being recorded.
+    """
     from opentelemetry.instrumentation import auto_instrumentation
 
     os.environ.update(launch.environment)
+    for name in invalid_variables():
+        os.environ.pop(name, None)
     # Python ignores these signals, and an executed program inherits that.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):

@@ -1,14 +1,19 @@
 """Checks the host's providers, and gets our tracer from them."""
 
 import os
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
 
 from ..errors import ConfigurationError
+from ..safety.variables import METER_PROVIDER, TRACER_PROVIDER, ignored, ignoring_invalid
 from ..semconv import SCOPE_NAME
 from ..version import __version__
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
 
 
 def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
@@ -34,4 +39,28 @@ def is_disabled() -> bool:
 
 def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
     """Return our tracer of *tracer_provider*, or of the global one, which may be set later."""
-    return trace.get_tracer(SCOPE_NAME, __version__, tracer_provider)
+    provider = global_tracer_provider() if tracer_provider is None else tracer_provider
+    # A tracer of the SDK measures itself, by the global meter provider.
+    return ignoring_invalid(lambda: trace.get_tracer(SCOPE_NAME, __version__, provider), METER_PROVIDER)
+
+
+def global_tracer_provider() -> TracerProvider:
+    """Return the global tracer provider; a proxy as long as there is none."""
+    return ignoring_invalid(trace.get_tracer_provider, TRACER_PROVIDER)
+
+
+def global_meter_provider() -> "MeterProvider":
+    """Return the global meter provider; a proxy as long as there is none."""
+    from opentelemetry.metrics import get_meter_provider  # imported here: an application may use no metrics
+
+    return ignoring_invalid(get_meter_provider, METER_PROVIDER)
+
+
+def invalid_variables() -> Collection[str]:
+    """Return the set variables that OpenTelemetry refuses, each after a warning."""
+    from opentelemetry.sdk.trace import SpanLimits
+
+    ignoring_invalid(SpanLimits)
+    global_tracer_provider()
+    global_meter_provider()
+    return ignored

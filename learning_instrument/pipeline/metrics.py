@@ -26,7 +26,6 @@ from opentelemetry.metrics import (
     Observation,
     _internal,
     get_meter,
-    get_meter_provider,
 )
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
@@ -34,7 +33,7 @@ from .. import semconv
 from ..recording.in_flight import InFlight
 from ..safety.forks import ForkLock, copy_of, on_child
 from ..version import __version__
-from .host_providers import check_providers
+from .host_providers import check_providers, global_meter_provider
 from .pool_gauges import ObservedPool, ObservedPools, Read
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class ExecutionMetrics:
         self.reset()
         on_child(self.reset)
         # Last: a reader may call back at once.
-        self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider))
+        self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider or global_meter_provider()))
 
     def _create_instruments(self, meter: Meter) -> None:
         self._duration = _histogram(meter, semconv.METRIC_DURATION)
@@ -360,7 +359,7 @@ def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics 
     if isinstance(provider, NoOpMeterProvider):
         return None
     with _Default.lock:
-        if provider is None or provider is get_meter_provider():
+        if provider is None or provider is global_meter_provider():
             if _Default.of_global is None:
                 _Default.of_global = ExecutionMetrics(None)
             return _Default.of_global

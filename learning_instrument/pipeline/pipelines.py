@@ -93,7 +93,7 @@ def _pipeline(
     if published is not None:
         published.count_running(processor.running)
         processor.add_totals_listener(published.totals_known)
-    private = PrivateTracer(trace.get_tracer_provider if provider is None else lambda: provider)
+    private = PrivateTracer(host_providers.global_tracer_provider if provider is None else lambda: provider)
     return Pipeline(
         tracer=tracer,
         start_private_span=private.start_private_span,

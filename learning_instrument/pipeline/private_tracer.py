@@ -18,7 +18,9 @@ from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 from opentelemetry.trace import Span, Tracer
 
 from ..ids import random_bits
+from ..safety.variables import METER_PROVIDER, ignoring_invalid
 from ..semconv import SCOPE_NAME
+from .host_providers import global_tracer_provider
 
 
 class OwnIds(IdGenerator):
@@ -69,11 +71,17 @@ class AwaitedTracer(Tracer):
         return self._tracer.start_as_current_span(*args, **kwargs)
 
     def _find_provider(self) -> None:
-        provider = trace.get_tracer_provider()
+        provider = global_tracer_provider()
         if not isinstance(provider, trace.ProxyTracerProvider):
             found, self._found = self._found, None
             if found is not None:  # None if another thread was first
                 found(provider)
+
+
+def _unlimited() -> SpanLimits:
+    """Return limits that keep all attributes, at any length."""
+    kinds = ("max_span_attributes", "max_span_attribute_length", "max_attribute_length", "max_event_attributes")
+    return SpanLimits(**dict.fromkeys(kinds, SpanLimits.UNSET))
 
 
 class PrivateTracer:
@@ -97,22 +105,16 @@ class PrivateTracer:
         return self._tracer
 
     def _tracer_for(self, resource: Resource | None) -> Tracer:
-        unlimited = SpanLimits(
-            **dict.fromkeys(
-                ("max_span_attributes", "max_span_attribute_length", "max_attribute_length", "max_event_attributes"),
-                SpanLimits.UNSET,
-            )
-        )
         # Resource detectors run in a thread pool, which may be instrumented by us.
         with suppress_instrumentation():
             provider = TracerProvider(
                 sampler=StaticSampler(Decision.RECORD_ONLY),
                 resource=resource,
                 id_generator=self._ids,
-                span_limits=unlimited,
+                span_limits=ignoring_invalid(_unlimited),
                 shutdown_on_exit=False,
             )
-        return provider.get_tracer(SCOPE_NAME)
+        return ignoring_invalid(lambda: provider.get_tracer(SCOPE_NAME), METER_PROVIDER)
 
     def start_private_span(
         self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None

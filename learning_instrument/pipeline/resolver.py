@@ -14,7 +14,7 @@ from opentelemetry import trace
 from ..errors import ConfigurationError
 from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
-from .host_providers import is_disabled, tracer_of
+from .host_providers import global_tracer_provider, is_disabled, tracer_of
 from .installed import NOT_GIVEN, Installed, PipelineOptions
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def _spans_only(options: PipelineOptions) -> Pipeline | None:
     if is_disabled():
         return None
     if options.tracer_provider is None:
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and not Installed.has_warned:
+        if isinstance(global_tracer_provider(), trace.ProxyTracerProvider) and not Installed.has_warned:
             Installed.has_warned = True
             warn(
                 log,
