@@ -6,10 +6,10 @@ step is frozen. A test compares both.
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from . import semconv
-from .outcome import ErrorType, Outcome
+from .outcome import ErrorType, Outcome, OutcomeSource
 
 UNKNOWN: Final = "unknown"
 
@@ -99,6 +99,7 @@ TABLE: Final = (
     Column("service_name", Kind.TEXT),
     Column("process_id", Kind.INTEGER, semconv.PROCESS_ID),
     Column("defaulted", Kind.NAMES, semconv.DEFAULTED, is_not_null=True),
+    Column("outcome_source", Kind.WORD, semconv.TASK_OUTCOME_SOURCE, words=frozenset(get_args(OutcomeSource))),
 )
 #: The names, in the order of the table.
 COLUMNS: Final = tuple(column.name for column in TABLE)

@@ -1,7 +1,8 @@
 """Judges how an execution ended, by its result or its exception."""
 
 import enum
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
 
 
 class Outcome(str, enum.Enum):
@@ -26,6 +27,10 @@ class ErrorType(str, enum.Enum):
     UNKNOWN = "unknown"
 
 
+OutcomeSource = Literal["raised", "reported", "assumed"]
+"""What an outcome rests on: an exception; the words of the result or its pool; or only that nothing was raised."""
+
+
 class Verdict(NamedTuple):
     """The outcome of one execution, and its failure."""
 
@@ -33,19 +38,29 @@ class Verdict(NamedTuple):
     error_type: ErrorType | None = None
     error_message: str | None = None
     exception_type: str | None = None
+    source: OutcomeSource = "reported"
 
 
 SUCCEEDED: Final = Verdict(Outcome.SUCCEEDED)
+#: It returned, and nothing says how it went.
+ASSUMED: Final = Verdict(Outcome.SUCCEEDED, source="assumed")
 QUALITY_GATE: Final = Verdict(Outcome.FAILED, ErrorType.QUALITY_GATE, "success_when said no")
 
-_SUCCESS_STATUSES: Final = frozenset({"completed", "complete", "success", "succeeded", "successful", "ok", "done"})
-_TIMEOUT_STATUSES: Final = frozenset({"timeout", "timed_out", "timedout", "timed out"})
-_CANCELLED_STATUSES: Final = frozenset({"cancelled", "canceled"})
-_FAILURE_STATUSES: Final = frozenset(
-    {"failed", "fail", "failure", "error", "errored", "rejected", "aborted", "crashed", "killed", "invalid", "denied"}
-    # A pool that reports an unknown status does not report a success.
-    | {"unknown"}
-)
+#: A word of ``result.status`` or ``result.state``, in any case -> the outcome that it reports.
+STATUSES: Final[Mapping[str, Outcome]] = {
+    **dict.fromkeys(("completed", "complete", "success", "succeeded", "successful", "ok", "done"), Outcome.SUCCEEDED),
+    **dict.fromkeys(("timeout", "timed_out", "timedout", "timed out"), Outcome.TIMEOUT),
+    **dict.fromkeys(("cancelled", "canceled", "revoked"), Outcome.CANCELLED),
+    **dict.fromkeys(
+        (
+            "failed", "fail", "failure", "error", "errored", "rejected", "aborted", "crashed", "killed", "invalid",
+            "denied", "unknown",  # a pool that reports an unknown status does not report a success
+        ),
+        Outcome.FAILED,
+    ),
+}  # fmt: skip
+#: Of ``result.status_code``: HTTP's errors.
+FAILURE_CODES: Final = range(400, 600)
 
 # Compared by name, so that asyncio and concurrent.futures need not be imported to be recognised.
 # Before Python 3.11 each of them had a TimeoutError of its own.
@@ -106,9 +121,9 @@ def judge_exception(exception: BaseException, message: str) -> Verdict:
     exception_type = qualified_name(type(exception))
     message = message or _name_of(type(exception))
     if not _TIMEOUT_CLASSES.isdisjoint(ancestors):
-        return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message, exception_type)
+        return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message, exception_type, "raised")
     if not _CANCELLED_CLASSES.isdisjoint(ancestors):
-        return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message, exception_type)
+        return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message, exception_type, "raised")
     names = {name for _, name in ancestors}
     if "ValidationError" in names:  # pydantic's, and any other of that name
         error_type = ErrorType.VALIDATION
@@ -116,33 +131,35 @@ def judge_exception(exception: BaseException, message: str) -> Verdict:
         error_type = ErrorType.CRASH
     else:
         error_type = error_type_of(message)
-    return Verdict(Outcome.ERROR, error_type, message, exception_type)
+    return Verdict(Outcome.ERROR, error_type, message, exception_type, "raised")
+
+
+def outcome_of_status(status: str) -> Outcome | None:
+    """Return the outcome that a *status* reports, or None where it is in no list."""
+    return STATUSES.get(status.strip().lower())
 
 
 def judge_result(*, success: bool | None, status: str | None, failed: bool, message: str | None) -> Verdict:
     """Judge a returned result by its own fields.
 
     Args:
-        success: ``result.success``, where it is a bool.
-        status: ``result.status``, where it is a string.
-        failed: whether ``result.error`` is not empty.
+        success: ``result.success`` or ``result.ok``, where it is a bool.
+        status: ``result.status`` or ``result.state``, where it is a string.
+        failed: whether ``result.error`` is not empty, or ``result.status_code`` is an error.
         message: the text of ``result.error_message`` or ``result.error``.
     """
-    word = status.strip().lower() if status is not None else ""
+    outcome = None if status is None else outcome_of_status(status)
     if success is None:
-        if word in _TIMEOUT_STATUSES:
-            return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message or status)
-        if word in _CANCELLED_STATUSES:
-            return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message or status)
-        if word in _FAILURE_STATUSES:
-            success = False
-        elif word in _SUCCESS_STATUSES:
-            success = True
-        else:
-            success = not failed
+        if outcome is Outcome.TIMEOUT:
+            return Verdict(outcome, ErrorType.TIMEOUT, message or status)
+        if outcome is Outcome.CANCELLED:
+            return Verdict(outcome, ErrorType.CANCELLED, message or status)
+        if outcome is None and not failed:
+            return ASSUMED
+        success = outcome is Outcome.SUCCEEDED
     if success:
         return SUCCEEDED
-    if word in _TIMEOUT_STATUSES:
+    if outcome is Outcome.TIMEOUT:
         return Verdict(Outcome.FAILED, ErrorType.TIMEOUT, message or status)
     return Verdict(Outcome.FAILED, error_type_of(message or ""), message or status or Outcome.FAILED.value)
 

@@ -21,7 +21,7 @@ from . import semconv
 from .columns import COLUMNS, TABLE, UNKNOWN
 from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
-from .outcome import ErrorType, Outcome
+from .outcome import ErrorType, Outcome, OutcomeSource
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds
 
@@ -89,6 +89,7 @@ class ExecutionRecord:
     service_name: str | None = None
     process_id: int | None = None
     defaulted: tuple[str, ...] = _DEFAULT
+    outcome_source: OutcomeSource | None = None
 
     def __post_init__(self) -> None:
         """Fill in the defaults, and mark them."""
@@ -230,6 +231,7 @@ def row_from_span(span: ReadableSpan) -> Row:
         _service_name(span.resource),
         get(semconv.PROCESS_ID),
         _json_list(get(semconv.DEFAULTED, ())),
+        get(semconv.TASK_OUTCOME_SOURCE),
     )
 
 

@@ -44,6 +44,7 @@ NEW = st.builds(
     input_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
+    outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
 )
 
 
@@ -93,6 +94,11 @@ def is_priced(row):
 def is_compared(row):
     """Tell whether estimate and cost are both known: an estimate says nothing of another."""
     return is_priced(row) and is_reported(row, "cost_estimate") and row["cost_source"] != "estimated"
+
+
+def assumed(rows):
+    """Return how many of *rows* succeeded without saying so."""
+    return sum(row["success"] and row["outcome_source"] == "assumed" for row in rows)
 
 
 def spent(rows):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import EXCEPTIONS, texts
 
 from learning_instrument.outcome import (
+    ASSUMED,
     QUALITY_GATE,
     SUCCEEDED,
     ErrorType,
@@ -32,7 +33,7 @@ FAILURE_WORDS = [
     "unknown",
 ]  # fmt: skip
 TIMEOUT_WORDS = ["timeout", "timed_out", "timedout", "timed out"]
-CANCELLED_WORDS = ["cancelled", "canceled"]
+CANCELLED_WORDS = ["cancelled", "canceled", "revoked"]
 STATUS_WORDS = SUCCESS_WORDS + FAILURE_WORDS + TIMEOUT_WORDS + CANCELLED_WORDS
 
 optional_texts = st.none() | texts
@@ -84,7 +85,9 @@ def test_every_other_exception_is_an_error(subtests):
     """``KeyboardInterrupt`` and ``SystemExit`` included."""
     for cls in [ValueError, KeyboardInterrupt, SystemExit, StopIteration, MemoryError]:
         with subtests.test(cls=cls):
-            assert judge_exception(cls(), "") == Verdict(Outcome.ERROR, ErrorType.UNKNOWN, cls.__name__, cls.__name__)
+            assert judge_exception(cls(), "") == Verdict(
+                Outcome.ERROR, ErrorType.UNKNOWN, cls.__name__, cls.__name__, "raised"
+            )
 
 
 def test_pydantic_validation_error_is_a_validation_error():
@@ -118,7 +121,9 @@ def test_class_of_the_same_name_alone_is_not_a_timeout():
     """A user's own ``TimeoutError`` without the base is an error, though its name tells the type."""
     own = type("TimeoutError", (Exception,), {"__module__": "mine"})
 
-    assert judge_exception(own(), "") == Verdict(Outcome.ERROR, ErrorType.TIMEOUT, "TimeoutError", "mine.TimeoutError")
+    assert judge_exception(own(), "") == Verdict(
+        Outcome.ERROR, ErrorType.TIMEOUT, "TimeoutError", "mine.TimeoutError", "raised"
+    )
 
 
 def test_every_exception_has_a_verdict(subtests):
@@ -213,8 +218,8 @@ def test_status_words_of_a_cancellation(subtests):
 
 @given(optional_texts.filter(lambda status: status is None or status.strip().lower() not in STATUS_WORDS))
 def test_other_status_words_leave_it_to_the_error(status):
-    """A non-empty error is a failure, anything else succeeded."""
-    assert judged(status=status, failed=False) is SUCCEEDED
+    """A non-empty error is a failure, anything else is assumed to have succeeded."""
+    assert judged(status=status, failed=False) is ASSUMED
     assert judged(status=status, failed=True).outcome is Outcome.FAILED
 
 
@@ -236,11 +241,13 @@ def test_failure_has_a_type_and_a_message(success, status, failed, message):
     verdict = judged(success, status, failed, message)
 
     if verdict.outcome is Outcome.SUCCEEDED:
-        assert verdict == SUCCEEDED == Verdict(Outcome.SUCCEEDED, None, None, None)
+        assert verdict in (SUCCEEDED, ASSUMED)
+        assert verdict[1:4] == (None, None, None)
     else:
         assert verdict.error_type is not None
         assert verdict.error_message
         assert verdict.exception_type is None
+        assert verdict.source == "reported"
 
 
 def test_quality_gate_names_success_when():

@@ -78,6 +78,7 @@ records = st.builds(
     service_name=st.none() | text,
     process_id=st.none() | count,
     defaulted=st.none() | st.lists(st.sampled_from(COLUMNS), unique=True).map(tuple),
+    outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
 )
 
 

@@ -302,13 +302,17 @@ def test_statuses_are_those_of_the_code():
     """Each word judged as the page says."""
     rows = table(page("outcomes").replace("   |", "|"), "status")
 
-    described = {names(outcome)[0]: set(names(words)) for words, outcome in rows}
-    assert described == {
-        "succeeded": outcome._SUCCESS_STATUSES,
-        "timeout": outcome._TIMEOUT_STATUSES,
-        "cancelled": outcome._CANCELLED_STATUSES,
-        "failed": outcome._FAILURE_STATUSES,
-    }
+    described = {word: names(outcome)[0] for words, outcome in rows for word in names(words)}
+    assert described == {word: ended.value for word, ended in outcome.STATUSES.items()}
+
+
+def test_sources_of_outcomes_are_those_of_the_code():
+    """And the codes that are failures."""
+    rows = table(page("outcomes"), "`outcome_source`")
+    first, last = map(int, re.findall(r"a whole number from (\d+) to (\d+) is `failed`", page("outcomes"))[0])
+
+    assert {name for row in rows for name in names(row[0])} == COLUMN_OF["outcome_source"].words
+    assert range(first, last + 1) == outcome.FAILURE_CODES
 
 
 def test_the_api_page_has_every_public_name():

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_PRICED, IS_TIMED
+from ..rollups.measures import IS_ASSUMED, IS_PRICED, IS_TIMED
 from ..sqlite.executions import DIMENSIONS
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import moment
@@ -88,6 +88,9 @@ class CellComparison:
     model_tier: str
     before_executions: int
     after_executions: int
+    #: Of those that succeeded on each side: how many returned without saying so.
+    before_assumed: int
+    after_assumed: int
     changes: tuple[Change, ...]
 
 
@@ -97,6 +100,9 @@ class Comparison:
 
     before_executions: int
     after_executions: int
+    #: Of those that succeeded on each side: how many returned without saying so.
+    before_assumed: int
+    after_assumed: int
     #: The share of all executions that is in cells which both sides have, and so in the mix.
     compared_share: float
     success: Change
@@ -169,6 +175,8 @@ def compare(
     return Comparison(
         before_executions=counts[0],
         after_executions=counts[1],
+        before_assumed=sum(cell.assumed for cell in sides[0].values()),
+        after_assumed=sum(cell.assumed for cell in sides[1].values()),
         compared_share=sum(cell.executions for pair in mix for cell in pair) / max(1, sum(counts)),
         success=success,
         duration=duration,
@@ -218,6 +226,7 @@ class _Cell:
 
     executions: int = 0
     succeeded: int = 0
+    assumed: int = 0
     seconds: list[float] = field(default_factory=list)
     logs: dict[Metric, list[float]] = field(default_factory=lambda: {"duration": [], "cost": []})
 
@@ -239,6 +248,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         parameters |= {"path": f'$.task."{of.key}"', "value": of.value}
     rows = database.query(
         f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
+        f" {IS_ASSUMED} AS assumed,"
         f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
         f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost"
         f" FROM executions WHERE {condition}",
@@ -249,6 +259,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         cell = cells[row["task_type"], row["model_tier"]]
         cell.executions += 1
         cell.succeeded += bool(row["success"])
+        cell.assumed += row["assumed"]
         if row["seconds"] is not None:
             cell.seconds.append(row["seconds"])
             cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
@@ -266,7 +277,7 @@ def _compare_cells(pairs: dict[tuple[str, str], _Pair], gate: Gate) -> tuple[Cel
         is_believed = measured is not None and next(believed)
         changes[name].append(_judged(metric, measured, is_believed, [pairs[name]], gate))
     return tuple(
-        CellComparison(*name, before.executions, after.executions, tuple(changes[name]))
+        CellComparison(*name, before.executions, after.executions, before.assumed, after.assumed, tuple(changes[name]))
         for name, (before, after) in sorted(
             pairs.items(), key=lambda item: (-sum(cell.executions for cell in item[1]), item[0])
         )

@@ -25,6 +25,8 @@ class TierSummary:
     model_tier: str
     executions: int
     success: Proportion
+    #: Of those that succeeded: how many returned without saying so.
+    assumed: int
     cost_usd: float | None
 
 
@@ -35,6 +37,8 @@ class Summary:
     executions: int
     #: The share that succeeded, with its 95% Wilson interval; None of no executions.
     success: Proportion | None
+    #: Of those that succeeded: how many returned without saying so.
+    assumed: int
     #: How many ended how; outcomes that nothing had are left out.
     outcomes: Mapping[str, int]
     #: The largest tier first.
@@ -64,7 +68,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         DatabaseError: if the database cannot be read.
     """
     chosen = selection or Selection()
-    measures = (*_OUTCOMES.values(), "cost_nano", "failure_nano", "priced", "unpriced")
+    measures = (*_OUTCOMES.values(), "assumed", "cost_nano", "failure_nano", "priced", "unpriced")
     groups = totals(database, ("model_tier",), chosen, measures)
     whole = {name: sum(group.sums[name] for group in groups.values()) for name in ("executions", *measures)}
     executions = round(whole["executions"])
@@ -73,11 +77,13 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         count = group.count("executions")
         success = wilson(group.count("succeeded"), count)
         assert success is not None, "a group has executions"
-        tiers.append(TierSummary(tier, count, success, group.total("cost_nano", NANO_SCALE, "priced")))
+        cost = group.total("cost_nano", NANO_SCALE, "priced")
+        tiers.append(TierSummary(tier, count, success, group.count("assumed"), cost))
     first, last = _span(database, chosen)
     return Summary(
         executions=executions,
         success=wilson(round(whole["succeeded"]), executions),
+        assumed=round(whole["assumed"]),
         outcomes={outcome: round(whole[name]) for outcome, name in _OUTCOMES.items() if whole[name]},
         tiers=tuple(sorted(tiers, key=lambda tier: -tier.executions)),
         cost_usd=whole["cost_nano"] / NANO_SCALE if whole["priced"] else None,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..rollups import message_templates
-from ..rollups.measures import IS_PRICED
+from ..rollups.measures import IS_ASSUMED, IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids
 from .intervals import Proportion, wilson
@@ -40,6 +40,8 @@ class SolutionPattern:
     #: Of all executions of tasks like theirs, failures and those without a summary included.
     executions: int
     success: Proportion
+    #: Of those that succeeded among them: how many returned without saying so.
+    assumed: int
     #: Their success rate over that of all executions of the task type; above 1, tasks like these fail less.
     lift: float
     #: Mean US dollars of those with such a summary whose cost is known.
@@ -71,7 +73,8 @@ def solution_patterns(
     condition, parameters = (selection or Selection()).condition()
     solved = database.query(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"
-        f" count(*) AS succeeded, total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd,"
+        f" count(*) AS succeeded, total({IS_ASSUMED}) AS assumed,"
+        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd,"
         f" total({IS_PRICED}) AS priced, max(rowid) AS newest"
         f" FROM executions WHERE {_HAS_SUMMARY} AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
@@ -80,8 +83,8 @@ def solution_patterns(
         return []
     others = database.query(
         f"SELECT task_type, task_description, {_TIER} AS model_tier, count(*) AS executions,"
-        f" total(success) AS succeeded FROM executions WHERE NOT ifnull({_HAS_SUMMARY}, 0) AND {condition}"
-        " GROUP BY 1, 2, 3",
+        f" total(success) AS succeeded, total({IS_ASSUMED}) AS assumed"
+        f" FROM executions WHERE NOT ifnull({_HAS_SUMMARY}, 0) AND {condition} GROUP BY 1, 2, 3",
         parameters,
     )
     outcomes = _Outcomes([*solved, *others])
@@ -128,10 +131,12 @@ class _Outcomes:
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._of_kind: defaultdict[_Kind, Counter[str | None]] = defaultdict(Counter)
         self._succeeded: defaultdict[_Kind, Counter[str | None]] = defaultdict(Counter)
+        self._assumed: Counter[_Kind] = Counter()
         for row in rows:
             kind = _kind(row)
             self._of_kind[kind][row["model_tier"]] += row["executions"]
             self._succeeded[kind][row["model_tier"]] += round(row["succeeded"])
+            self._assumed[kind] += round(row["assumed"])
 
     def success(self, kinds: Collection[_Kind]) -> Proportion:
         succeeded = sum(self._succeeded[kind].total() for kind in kinds)
@@ -141,6 +146,9 @@ class _Outcomes:
 
     def executions(self, kinds: Collection[_Kind]) -> int:
         return sum(self._of_kind[kind].total() for kind in kinds)
+
+    def assumed(self, kinds: Collection[_Kind]) -> int:
+        return sum(self._assumed[kind] for kind in kinds)
 
     def of_type(self, task_type: str) -> list[_Kind]:
         return [kind for kind in self._of_kind if kind[0] == task_type]
@@ -171,6 +179,7 @@ def _pattern(cluster: _Cluster, outcomes: _Outcomes, ids: Mapping[int, str]) -> 
         support=cluster.support,
         executions=outcomes.executions(cluster.kinds),
         success=success,
+        assumed=outcomes.assumed(cluster.kinds),
         lift=success.estimate / outcomes.success(outcomes.of_type(cluster.task_type)).estimate,
         mean_cost_usd=cluster.cost_usd / cluster.priced if cluster.priced else None,
         best_tier=outcomes.best_tier(cluster.kinds),

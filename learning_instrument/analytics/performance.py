@@ -12,7 +12,7 @@ from .group_totals import Group, GroupTotals, totals
 from .intervals import Proportion, wilson
 
 _MEASURES: Final = (
-    "succeeded", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
+    "succeeded", "assumed", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
     "priced_succeeded", "unpriced", "input_tokens", "output_tokens", "counted",
 )  # fmt: skip
 
@@ -26,6 +26,8 @@ class Performance:
     executions: int
     #: The share that succeeded, with its 95% Wilson interval.
     success: Proportion
+    #: Of those that succeeded: how many returned without saying so.
+    assumed: int
     #: Within 1.5% of exact; of the executions whose duration was measured, as are the next.
     p50_seconds: float | None
     p95_seconds: float | None
@@ -138,6 +140,7 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         group=group,
         executions=executions,
         success=success,
+        assumed=of_group.count("assumed"),
         p50_seconds=of_group.quantile(0.5),
         p95_seconds=of_group.quantile(0.95),
         p99_seconds=of_group.quantile(0.99),

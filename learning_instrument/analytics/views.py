@@ -10,8 +10,8 @@ from ..sqlite.selection import Queryable, Selection
 from .group_totals import GroupTotals, totals
 
 _MEASURES = (
-    "succeeded", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded", "queue_us",
-    "queued",
+    "succeeded", "assumed", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded",
+    "queue_us", "queued",
 )  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def _figures(of_group: GroupTotals, with_queue: bool) -> dict[str, Any]:
         "executions": executions,
         "succeeded": succeeded,
         "success_rate": succeeded / executions,
+        "assumed": of_group.count("assumed"),
         "mean_duration_seconds": of_group.mean("duration_us", MICRO_SCALE, "timed"),
         "mean_quality": of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
         "cost_usd": of_group.total("cost_nano", NANO_SCALE, "priced"),

@@ -61,6 +61,15 @@ def interval(value: Any) -> str:
     return f"{share(value.estimate)} ({share(value.low)} to {share(value.high)})"
 
 
+#: Explains the column of that name.
+ASSUMED: Final = "Assumed successes only mean that nothing was raised: neither the result nor success_when said more."
+
+
+def assumed_successes(assumed: int, succeeded: int) -> str:
+    """Return how many of those that succeeded did not say so."""
+    return f"{assumed:,} of the {succeeded:,} that succeeded returned without saying so"
+
+
 def points(value: float) -> str:
     """Return a difference of two shares in percentage points: ``-2.5 points``."""
     return f"{value * 100:+.1f} points"

@@ -136,8 +136,12 @@ def _records(chance: random.Random, count: int, now: datetime) -> Iterator[Execu
             execution_id=execution_id(int(start.timestamp() * 1e9), chance.getrandbits(128), chance.getrandbits(64)),
             service_name=LABEL,
             metadata={"synthetic": True},
-            **(_failure(chance) if has_failed else {"solution_summary": task.solution.format(module)}),
+            **(_failure(chance) if has_failed else _success(task.solution.format(module))),
         )
+
+
+def _success(solution: str) -> dict[str, Any]:
+    return {"outcome_source": "reported", "solution_summary": solution}
 
 
 def _failure(chance: random.Random) -> dict[str, Any]:
@@ -147,4 +151,5 @@ def _failure(chance: random.Random) -> dict[str, Any]:
         "error_type": error_type,
         "exception_type": exception_type,
         "error_message": message.format(n=chance.randrange(2, 200)),
+        "outcome_source": "raised" if exception_type else "reported",
     }

@@ -19,10 +19,11 @@ from ..outcome import Outcome, judge_exception
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import is_mapping, reader_of
 from ..safety.sanitize import message_of, text_of
-from .capture import MESSAGE_LIMIT, Capture
+from .capture import Capture
 from .contexts import batch_of, is_suppressed, with_batch
 from .execution import Execution, start_execution
 from .host_spans import end_host_span, start_host_span
+from .judging import MESSAGE_LIMIT
 from .types import CallPlan, Pipeline, lose
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}

@@ -4,7 +4,6 @@ A :class:`Capture` belongs to one execution. It reads each name of task and resu
 can run foreign code, and keeps invalid values apart: they are stored as invalid, and their columns marked as defaulted.
 """
 
-import enum
 import functools
 import itertools
 import logging
@@ -13,17 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .. import semconv
-from ..columns import COLUMN_OF
 from ..ids import new_uuid
-from ..outcome import QUALITY_GATE, SUCCEEDED, Verdict, judge_exception, judge_result, reason_of
+from ..outcome import ASSUMED, Outcome, Verdict, judge_exception, reason_of
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
-from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
+from ..safety.sanitize import json_of, message_of, text_of, type_name
 from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
+from .judging import MESSAGE_LIMIT, judge
 
 log = logging.getLogger(__name__)
 
-MESSAGE_LIMIT: Final = COLUMN_OF["error_message"].limit
 METADATA_LIMIT: Final = 8192
 ITEMS_LIMIT: Final = 200
 
@@ -52,6 +50,7 @@ class Capture:
         "_read_pool",
         "_read_task",
         "_readers",
+        "_returned",
         "_task",
         "also_defaulted",
         "attributes",
@@ -65,6 +64,8 @@ class Capture:
         self._task = task
         self._invalid: dict[str, Any] = {}
         self._metadata: Any = None
+        #: A bare bool, which may be a verdict or an answer: ``doctor`` counts them.
+        self._returned: bool | None = None
         self._given: dict[str, Any] = {}
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
@@ -107,6 +108,8 @@ class Capture:
             self._take(read, FROM_RESULT[self._options.capture_content])
         given = self._apply_given(result, read) if self._options.fields or self._given else {}
         verdict = self._judge(result, read, given)
+        if verdict is ASSUMED and type(result) is bool:
+            self._returned = result
         self._complete(verdict)
         return verdict
 
@@ -200,30 +203,10 @@ class Capture:
         return None
 
     def _judge(self, result: Any, read: Reader | None, given: Mapping[str, Any]) -> Verdict:
-        if self._options.success_when is not None:
-            opinion = _opinion(self._options.success_when, result)
-            if opinion is not None:
-                return SUCCEEDED if opinion else QUALITY_GATE
         success = given.get("success") if given else None
         if success is not None and type(success) is not bool:
             self._invalid["success"], success = success, None
-        if success is None and read is not None:
-            success = guarded(read, "success")
-        if type(success) is not bool:
-            success = guarded(exact, success)
-        if success is True or (read is None and success is None):
-            return SUCCEEDED
-        status = guarded(_status_of, guarded(read, "status")) if read is not None else None
-        error = guarded(read, "error") if read is not None else None
-        message = given.get("error_message")
-        if message is None and read is not None:
-            message = guarded(read, "error_message")
-        return judge_result(
-            success=success if type(success) is bool else None,
-            status=text_of(status, 100) if type(status) is str else None,
-            failed=not _is_empty(error),
-            message=_message(message) or _message(error),
-        )
+        return judge(result, read, self._options.success_when, success, given.get("error_message"))
 
     def _complete(self, verdict: Verdict) -> None:
         attributes = self.attributes
@@ -238,7 +221,8 @@ class Capture:
             attributes[semconv.TASK_ID] = new_uuid()
         attributes[semconv.METADATA] = self._metadata_json()
         attributes[semconv.TASK_OUTCOME] = verdict.outcome.value
-        if verdict is not SUCCEEDED:
+        attributes[semconv.TASK_OUTCOME_SOURCE] = verdict.source
+        if verdict.outcome is not Outcome.SUCCEEDED:
             if verdict.error_type is not None:
                 attributes[semconv.ERROR_KIND] = verdict.error_type.value
             if verdict.error_message is not None:
@@ -249,7 +233,7 @@ class Capture:
     def _metadata_json(self) -> str:
         attributes = self.attributes
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
-        ids = _ids_json(pool_id, worker_id)
+        ids = _ids_json(pool_id, worker_id, self._returned)
         if self._metadata is None and not self._invalid:
             return ids
         more: dict[str, Any] = {}
@@ -267,8 +251,8 @@ _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_I
 
 
 @functools.lru_cache(maxsize=1024)
-def _ids_json(pool_id: str | None, worker_id: str | None) -> str:
-    ids = {"pool_id": pool_id, "worker_id": worker_id}
+def _ids_json(pool_id: str | None, worker_id: str | None, returned: bool | None) -> str:
+    ids = {"pool_id": pool_id, "worker_id": worker_id, "returned": returned}
     return json_of({name: value for name, value in ids.items() if value is not None}, METADATA_LIMIT)
 
 
@@ -284,51 +268,3 @@ def _merged(metadata: Any, more: Any) -> Any:
 
 def _update(merged: dict[Any, Any], part: Mapping[Any, Any]) -> None:
     merged.update(itertools.islice(part.items(), ITEMS_LIMIT))  # a mapping may have no end
-
-
-def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | None:
-    try:
-        opinion = success_when(result)
-        return None if opinion is None else bool(opinion)
-    except BaseException as fault:  # the user's function failed: the result decides
-        if is_interruption(fault):
-            raise
-        guarded(_warn_of_success_when, success_when)
-        return None
-
-
-@functools.lru_cache(maxsize=64)
-def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
-    """Log, once for each function, that it failed."""
-    log.warning("The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
-
-
-def _status_of(status: Any) -> str | None:
-    """Return a status as text: of an enum its value, or its name where the value is not text."""
-    text = exact(status)
-    if type(text) is not str and issubclass(type(status), enum.Enum):
-        text = status._name_
-    return text if type(text) is str else None
-
-
-def _is_empty(error: Any) -> bool:
-    """Tell whether ``result.error`` is empty, without calling ``bool()`` on a foreign object."""
-    error = guarded(exact, error)
-    cls = type(error)
-    if error is None or cls is bool or cls is int or cls is float or cls is str:
-        return not error
-    if callable(error) and not issubclass(cls, BaseException):
-        return True  # a method of that name, as of a logger
-    return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
-
-
-def _message(error: Any) -> str | None:
-    """Return the text of a result's error."""
-    error = guarded(exact, error)
-    if _is_empty(error) or type(error) is bool:
-        return None
-    if issubclass(type(error), BaseException):
-        return text_of(message_of(error) or type_name(type(error)), MESSAGE_LIMIT)
-    if type(error) is not str:
-        error = json_of({"error": error}, MESSAGE_LIMIT)
-    return text_of(error, MESSAGE_LIMIT)

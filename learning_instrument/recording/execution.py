@@ -22,15 +22,16 @@ from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
 from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
-from ..outcome import SUCCEEDED, Outcome, Verdict
+from ..outcome import Outcome, Verdict
 from ..safety.forks import on_child
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import text_of
 from . import resource_usage
-from .capture import MESSAGE_LIMIT, Capture
+from .capture import Capture
 from .contexts import BATCH_KEY, EXECUTION_KEY, QUEUED_KEY, SPAN_KEY, Enclosing, RunningBatch, batch_of, is_suppressed
 from .fields import SETTABLE
 from .host_spans import call_hook, end_host_span, start_host_span
+from .judging import MESSAGE_LIMIT
 from .resource_usage import Worker
 from .types import CallPlan, Pipeline, lose
 
@@ -253,7 +254,7 @@ class Execution:
         for span in spans:
             if task_type is not self._task_type:
                 span.update_name(_span_name(task_type))
-            if verdict is not SUCCEEDED:
+            if verdict.outcome is not Outcome.SUCCEEDED:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))

@@ -17,7 +17,7 @@ from . import histograms
 from .measures import BIN, MEASURES, source, sum_measures
 
 #: Raised when measures or bins change their meaning; roll-ups of another version are rebuilt.
-VERSION: Final = 1
+VERSION: Final = 2
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
 #: Cells written by one statement: SQLite before 3.32 takes at most 999 parameters.

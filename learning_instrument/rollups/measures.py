@@ -29,6 +29,8 @@ def _where(condition: str, value: str) -> str:
     return f"CASE WHEN {condition} THEN {value} END"
 
 
+#: Whether an execution counts as a success although nothing reported one.
+IS_ASSUMED: Final = "(success AND outcome_source IS 'assumed')"
 #: Whether an execution's duration is known.
 IS_TIMED: Final = f"({_is_reported('duration_seconds')})"
 #: Whether an execution's cost is known, and whether it can be held against its estimate.
@@ -61,6 +63,7 @@ _LATER_FACTS: Final = {"log": _where("ratio IS NOT NULL", _whole(_LOG, LOG_SCALE
 MEASURES: Final = {
     "executions": "1",
     "succeeded": "success",
+    "assumed": IS_ASSUMED,
     "failed": "outcome = 'failed'",
     "errors": "outcome = 'error'",
     "timeouts": "outcome = 'timeout'",
@@ -101,7 +104,7 @@ QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.forma
 SOURCE_COLUMNS: Final = (
     "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
     "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
-    "output_tokens", "defaulted",
+    "output_tokens", "defaulted", "outcome_source",
 )  # fmt: skip
 _NEED_RATIO: Final = frozenset(("scaled", "log_e5", "log2_e10"))
 

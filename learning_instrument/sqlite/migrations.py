@@ -307,6 +307,43 @@ def m011_parents(db: "Database") -> None:
     )
 
 
+#: The columns of m005, and the one of m012.
+M012_CHANGE_COLUMNS: Final = (*M005_CHANGE_COLUMNS, "outcome_source")
+
+
+def m012_outcome_source(db: "Database") -> None:
+    """Add what an outcome rests on, and count the assumed successes in roll-ups and views.
+
+    Rows of before have NULL, so roll-ups of before are right with a count of 0. Their new version has a process of an
+    older release, which leaves the count out, do them over instead.
+    """
+    db.execute("ALTER TABLE executions ADD COLUMN outcome_source TEXT")
+    db.execute("ALTER TABLE rollup_changes ADD COLUMN outcome_source")
+    for table in _M005_TABLES:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN assumed INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE rollup_state SET version = 2 WHERE version = 1")
+    columns = ", ".join(M012_CHANGE_COLUMNS)
+    keep = (
+        f"INSERT INTO rollup_changes (id, {columns})"
+        f" SELECT old.rowid, {', '.join(f'old.{column}' for column in M012_CHANGE_COLUMNS)}"
+        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
+    )
+    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
+    for statement in (
+        "DROP TRIGGER rollup_updated",
+        "DROP TRIGGER rollup_deleted",
+        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {columns} ON executions WHEN {is_rolled_up} BEGIN {keep} END",
+        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
+        f" {_MARK_GOES_BACK.format(state='rollup_state')}; END",
+    ):
+        db.execute(statement)
+    rate = "avg(success) AS success_rate,"
+    for view in ("tier_performance", "pool_performance", "solution_patterns"):
+        for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", [view]).fetchall():
+            db.execute(f"DROP VIEW {view}")
+            db.execute(sql.replace(rate, f"{rate} sum(success AND outcome_source IS 'assumed') AS assumed,"))
+
+
 STEPS: Final = (
     m001_executions,
     m002_losses,
@@ -319,4 +356,5 @@ STEPS: Final = (
     m009_feedback,
     m010_rebuilds,
     m011_parents,
+    m012_outcome_source,
 )

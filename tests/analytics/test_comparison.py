@@ -69,6 +69,17 @@ def test_no_change_says_what_could_have_been_seen(database):
     assert 1 < many.duration.detectable < few.duration.detectable
 
 
+def test_assumed_successes_are_counted(database):
+    """Of each side and each cell; a failure is none, whatever its row says."""
+    database.append(executions("1", 20, success=0.5, outcome_source="assumed") + executions("2", 30))
+
+    comparison = compare(database, OLD, NEW)
+
+    (cell,) = comparison.cells
+    assert (comparison.before_assumed, comparison.after_assumed) == (10, 0)
+    assert (cell.before_assumed, cell.after_assumed) == (10, 0)
+
+
 @pytest.mark.parametrize("count", [0, 1, ENOUGH - 1])
 def test_too_little_data_is_said(database, count):
     """And nothing is guessed."""

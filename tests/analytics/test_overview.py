@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import NEW, START, database_of, is_priced, spent
+from executions import NEW, START, assumed, database_of, is_priced, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def test_summary_is_what_was_recorded(database):
         [
             ExecutionRecord(task_type="fix", model_tier="small", timestamp=START, actual_cost=0.25),
             ExecutionRecord(task_type="fix", model_tier="small", timestamp=START + DAY, actual_cost=0.5, success=False),
-            ExecutionRecord(task_type="fix", model_tier="small", timestamp=START + DAY),
+            ExecutionRecord(task_type="fix", model_tier="small", timestamp=START + DAY, outcome_source="assumed"),
             ExecutionRecord(task_type="fix", model_tier="large", timestamp=START + 2 * DAY, actual_cost=4.0),
         ]
     )
@@ -48,7 +48,11 @@ def test_summary_is_what_was_recorded(database):
     assert answer.executions == 4
     assert answer.success == wilson(3, 4)
     assert answer.outcomes == {"succeeded": 3, "failed": 1}
-    assert answer.tiers == (TierSummary("small", 3, wilson(2, 3), 0.75), TierSummary("large", 1, wilson(1, 1), 4.0))
+    assert answer.tiers == (
+        TierSummary("small", 3, wilson(2, 3), 1, 0.75),
+        TierSummary("large", 1, wilson(1, 1), 0, 4.0),
+    )
+    assert answer.assumed == 1
     assert (answer.cost_usd, answer.failures_cost_usd, answer.priced, answer.unpriced) == (4.75, 0.5, 3, 0)
     assert (answer.first, answer.last) == (START, START + 2 * DAY)
 
@@ -113,6 +117,7 @@ def test_summary_is_what_the_rows_say(records, rolled_up, window):
     moments = [datetime.fromisoformat(row["timestamp"]).astimezone(timezone.utc) for row in rows]
     assert answer.executions == len(rows)
     assert answer.success == wilson(sum(row["success"] for row in rows), len(rows))
+    assert answer.assumed == assumed(rows) == sum(tier.assumed for tier in answer.tiers)
     assert answer.outcomes == Counter(row["outcome"] for row in rows)
     assert (answer.first, answer.last) == (min(moments, default=None), max(moments, default=None))
     assert (answer.priced, answer.unpriced) == (

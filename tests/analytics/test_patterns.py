@@ -43,13 +43,14 @@ def test_pattern_has_the_support_asked_for(database, count, found):
 def test_success_rate_is_of_all_executions_of_such_tasks(database):
     """Failures leave no summary, and count."""
     database.append([solved("Split the parser", f"parse file {n}") for n in range(4)])
-    database.append([failed("parse file 77"), ExecutionRecord(task_type="fix", task_description="parse file 5")])
+    database.append([failed("parse file 77")])
+    database.append([ExecutionRecord(task_type="fix", task_description="parse file 5", outcome_source="assumed")])
     database.append([failed("deploy it") for _ in range(6)])
 
     (pattern,) = solution_patterns(database)
 
     assert (pattern.support, pattern.executions) == (4, 6)
-    assert pattern.success == wilson(5, 6)
+    assert (pattern.success, pattern.assumed) == (wilson(5, 6), 1)
     assert pattern.lift == pytest.approx((5 / 6) / (5 / 12))
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 import pytest
-from executions import NEW, START, database_of, is_priced, is_reported, mean, spent
+from executions import NEW, START, assumed, database_of, is_priced, is_reported, mean, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +166,7 @@ def check(answer, rows):
     successes = sum(row["success"] for row in priced)
     tokens = [row for row in rows if row["input_tokens"] is not None or row["output_tokens"] is not None]
     assert answer.success == wilson(sum(row["success"] for row in rows), len(rows))
+    assert answer.assumed == assumed(rows)
     for share, found in ((0.5, answer.p50_seconds), (0.95, answer.p95_seconds), (0.99, answer.p99_seconds)):
         exact = durations[math.ceil(share * len(durations)) - 1] if durations else None
         assert found == (None if exact is None else pytest.approx(exact, rel=0.0151, abs=1e-6))

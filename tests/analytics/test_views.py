@@ -24,7 +24,14 @@ def test_tier_performance_is_by_day_repository_and_tier(database):
     moment = datetime.now(timezone.utc)
     database.append(
         [
-            now(timestamp=moment, repo="a", model_tier="small", actual_cost=1.0, duration_seconds=2.0),
+            now(
+                timestamp=moment,
+                repo="a",
+                model_tier="small",
+                actual_cost=1.0,
+                duration_seconds=2.0,
+                outcome_source="assumed",
+            ),
             now(timestamp=moment, repo="a", model_tier="small", actual_cost=2.0, duration_seconds=4.0, success=False),
             now(timestamp=moment, repo="a", model_tier="large", quality_score=90.0),
         ]
@@ -34,8 +41,8 @@ def test_tier_performance_is_by_day_repository_and_tier(database):
 
     assert small == {
         "day": moment.astimezone(timezone.utc).date().isoformat(), "repo": "a", "model_tier": "small", "executions": 2,
-        "succeeded": 1, "success_rate": 0.5, "mean_duration_seconds": 3.0, "mean_quality": None, "cost_usd": 3.0,
-        "cost_per_success_usd": 3.0,
+        "succeeded": 1, "success_rate": 0.5, "assumed": 1, "mean_duration_seconds": 3.0, "mean_quality": None,
+        "cost_usd": 3.0, "cost_per_success_usd": 3.0,
     }  # fmt: skip
     assert (large["model_tier"], large["mean_quality"], large["cost_usd"]) == ("large", 90.0, None)
 

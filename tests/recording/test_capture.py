@@ -375,7 +375,7 @@ def test_success_may_be_set():
     """With its message."""
     captured = Captured(result={"success": True}, given={"success": False, "error_message": "validation failed"})
 
-    assert captured.verdict == (Outcome.FAILED, ErrorType.VALIDATION, "validation failed", None)
+    assert captured.verdict == (Outcome.FAILED, ErrorType.VALIDATION, "validation failed", None, "reported")
 
 
 def test_exception_is_captured():

@@ -24,7 +24,7 @@ from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.executions import DIMENSIONS
-from learning_instrument.sqlite.migrations import M005_CHANGE_COLUMNS
+from learning_instrument.sqlite.migrations import M012_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
 
@@ -109,6 +109,7 @@ def _sums(rows):
         is_priced = "actual_cost" not in defaulted and row["cost_source"] != "unpriced"
         sums["executions"] += 1
         sums["succeeded"] += row["success"]
+        sums["assumed"] += row["success"] and row["outcome_source"] == "assumed"
         if row["outcome"] in outcomes:
             sums[outcomes[row["outcome"]]] += 1
         if "duration_seconds" not in defaulted:
@@ -166,7 +167,8 @@ def check(asked, selection, ways=QUESTIONS):
 
 CHANGES = st.sampled_from(
     ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
-     "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL"]
+     "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL",
+     "outcome_source = 'assumed'"]
 )  # fmt: skip
 INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
 ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
@@ -379,9 +381,9 @@ def test_there_is_no_trigger_on_insert(target):
 def test_tables_have_what_measures_and_cubes_say(target):
     """The steps of the schema are frozen and call no live code, so they repeat it."""
     for cube in CUBES:
-        names = [name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")]
-        assert names == ["bucket", *cube.keys, *MEASURES, "histogram"]
-    assert M005_CHANGE_COLUMNS == SOURCE_COLUMNS
+        names = {name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")}
+        assert names == {"bucket", *cube.keys, *MEASURES, "histogram"}
+    assert M012_CHANGE_COLUMNS == SOURCE_COLUMNS
 
 
 def test_stored_bins_are_those_of_histograms(target):

@@ -127,8 +127,8 @@ def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
 def _print(found: Comparison, before: str, after: str, tables: tuple[str, ...]) -> None:
     print_fields(
         {
-            "before": f"{before}, {formatting.counted(found.before_executions, 'execution')}",
-            "after": f"{after}, {formatting.counted(found.after_executions, 'execution')}",
+            "before": _side(before, found.before_executions, found.before_assumed),
+            "after": _side(after, found.after_executions, found.after_assumed),
             "compared": f"{formatting.share(found.compared_share)} of them:"
             " the task types and tiers that both sides have",
             "p95 before": _quantile(found.p95_before),
@@ -140,6 +140,11 @@ def _print(found: Comparison, before: str, after: str, tables: tuple[str, ...]) 
     print_section("By task type and tier", [_cell(cell) for cell in found.cells], _CELL_COLUMNS)
     for note in _notes(found, tables):
         print_note(note)
+
+
+def _side(name: str, executions: int, assumed: int) -> str:
+    counted = f"{name}, {formatting.counted(executions, 'execution')}"
+    return f"{counted}, {assumed:,} of them assumed to have succeeded" if assumed else counted
 
 
 def _quantile(quantile: Quantile | None) -> str:

@@ -22,6 +22,9 @@ _PATTERN_COLUMNS: Final = (
 )
 
 
+_ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=8)
+
+
 @reporting_command("patterns")
 @click.option(
     "--min-support", metavar="N", default=3, type=click.IntRange(min=1), show_default=True, help="How often it worked."
@@ -40,7 +43,10 @@ def patterns_command(question: Question, min_support: int, limit: int) -> None:
     rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
     nothing = f"No solution summary succeeded {min_support:,} times."
     document = {"patterns": found, "price_tables": tables}
-    render(rows, _PATTERN_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
+    has_assumed = any(pattern.assumed for pattern in found)
+    columns = [*_PATTERN_COLUMNS, *([_ASSUMED] if has_assumed else [])]
+    notes = [*([formatting.ASSUMED] if has_assumed else []), *_prices(tables)]
+    render(rows, columns, question.output, document=document, nothing=nothing, notes=notes)
 
 
 def _pattern(pattern: SolutionPattern) -> dict[str, Any]:

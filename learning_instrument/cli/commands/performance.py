@@ -13,6 +13,7 @@ from .. import formatting
 from ..options import Question, reporting_command
 from ..rendering import Output, TableColumn, fields_of, plain, print_fields, print_json, print_section, render, write
 
+_ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=3)
 _TIER_COLUMNS: Final = (
     TableColumn("model_tier", "tier", is_text=True),
     TableColumn("executions", "executions", "{:,}".format, is_number=True),
@@ -25,8 +26,8 @@ _TIER_COLUMNS: Final = (
 def summary_command(question: Question) -> None:
     """Show counts, success and cost, and what they exclude.
 
-    Unknown costs are not in the sum, and are counted; so are executions that could not be recorded, which only
-    --since and --until exclude. CSV has the model tiers.
+    Assumed are the successes that only mean that nothing was raised. Unknown costs are not in the sum, and are counted;
+    so are executions that could not be recorded, which only --since and --until exclude. CSV has the model tiers.
     """
     with question.database() as database:
         found = summary(database, question.selection)
@@ -41,7 +42,7 @@ def summary_command(question: Question) -> None:
             print_fields({"excluded": "; ".join(_left_out(found))})
     else:
         print_fields(_fields(found, tables))
-        print_section("Model tiers", found.tiers, _TIER_COLUMNS)
+        print_section("Model tiers", found.tiers, [*_TIER_COLUMNS, *([_ASSUMED] if found.assumed else [])])
 
 
 def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
@@ -52,8 +53,11 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
         "executions": f"{found.executions:,}, from {formatting.when(found.first)} to {formatting.when(found.last)} UTC",
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
+        "assumed": formatting.assumed_successes(found.assumed, found.outcomes.get("succeeded", 0)),
         "cost": formatting.cost(found.cost_usd, found.failures_cost_usd),
     }
+    if not found.assumed:
+        del fields["assumed"]
     if tables:
         fields["prices"] = formatting.prices(tables)
     return fields | {"excluded": "; ".join(_left_out(found)) or "none"}
@@ -108,10 +112,10 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
         TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
         for rank, name in enumerate(by)
     ]
-    unpriced = [_UNPRICED] if any(answer.unpriced for answer in found) else []
+    counted = {_ASSUMED: any(answer.assumed for answer in found), _UNPRICED: any(answer.unpriced for answer in found)}
     render(
         rows,
-        [*groups, *_COLUMNS, *unpriced],
+        [*groups, *_COLUMNS, *(column for column, is_needed in counted.items() if is_needed)],
         question.output,
         document={"by": by, "groups": rows, "price_tables": tables},
         nothing="No executions.",
@@ -130,6 +134,8 @@ def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
             f"Groups of fewer than {_FEW} executions have wide intervals; their p95 and p99 are their slowest"
             " execution."
         )
+    if any(answer.assumed for answer in found):
+        yield formatting.ASSUMED
     if any(answer.unpriced for answer in found):
         yield "Unpriced executions called a model without a price; no figure includes their cost."
     if tables:
