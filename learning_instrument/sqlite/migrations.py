@@ -344,6 +344,16 @@ def m012_outcome_source(db: "Database") -> None:
             db.execute(sql.replace(rate, f"{rate} sum(success AND outcome_source IS 'assumed') AS assumed,"))
 
 
+def m013_oldest_writer(db: "Database") -> None:
+    """Create the second number of the file: the oldest schema whose releases may still write.
+
+    A later step that only adds leaves it. A step after which an INSERT or UPDATE of an older release fails, or makes
+    the file wrong, sets its own number.
+    """
+    db.execute("CREATE TABLE oldest_writer (version INTEGER NOT NULL)")
+    db.execute("INSERT INTO oldest_writer VALUES (13)")
+
+
 STEPS: Final = (
     m001_executions,
     m002_losses,
@@ -357,4 +367,5 @@ STEPS: Final = (
     m010_rebuilds,
     m011_parents,
     m012_outcome_source,
+    m013_oldest_writer,
 )

@@ -11,20 +11,27 @@ VERSION: Final = len(STEPS)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
-    """Tell whether the file behind *connection* has this schema.
+    """Tell whether the file behind *connection* has this schema, or a newer one that this release may write.
 
     Raises:
-        SchemaVersionError: if a newer release wrote it.
+        SchemaVersionError: if a newer release wrote it, and this one may no longer write.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    known = tables(connection)
     if version > VERSION:
-        raise SchemaVersionError(
-            f"The database has schema {version}; this release of learning_instrument knows schemas up to {VERSION}."
-            " Upgrade learning_instrument, or use another file."
-        )
-    return bool(version == VERSION) and bool(
-        connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'executions'").fetchone()
-    )
+        oldest = _oldest_writer(connection) if "oldest_writer" in known else version
+        if oldest > VERSION:
+            raise SchemaVersionError(
+                f"The database has schema {version}, for releases of learning_instrument with schema {oldest} or later;"
+                f" this release has schema {VERSION}. Upgrade learning_instrument, or use another file."
+            )
+    return bool(version >= VERSION) and "executions" in known
+
+
+def _oldest_writer(connection: sqlite3.Connection) -> int:
+    """Return the oldest schema whose releases may write the file; an invalid number excludes this release."""
+    ((oldest,),) = connection.execute("SELECT max(version) FROM oldest_writer")
+    return oldest if isinstance(oldest, int) else VERSION + 1
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
@@ -32,7 +39,7 @@ def check(connection: sqlite3.Connection, path: str) -> None:
 
     Raises:
         DatabaseError: if it has no table ``executions``.
-        SchemaVersionError: if a newer release wrote it.
+        SchemaVersionError: if a newer release wrote it, and this one may no longer write.
     """
     if "executions" not in tables(connection):
         raise DatabaseError(f"{path} is not a database of learning_instrument: it has no table executions.")
@@ -48,7 +55,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Migrate the file behind *connection* to this schema, in one transaction.
 
     Raises:
-        SchemaVersionError: if a newer release wrote it.
+        SchemaVersionError: if a newer release wrote it, and this one may no longer write.
         sqlite3.Error: if it cannot be written.
     """
     from sqlite_utils import Database, Migrations  # imported here: most files need no migration

@@ -238,7 +238,8 @@ def test_wrong_file_is_one_line(ask, path, tmp_path, kind, subtests):
         if kind == "newer":
             other.write_bytes(Path(path).read_bytes())
         connection = sqlite3.connect(other)
-        connection.execute("PRAGMA user_version = 999" if kind == "newer" else "CREATE TABLE mine (x)")
+        newer = "PRAGMA user_version = 999; UPDATE oldest_writer SET version = 999"
+        connection.executescript(newer if kind == "newer" else "CREATE TABLE mine (x)")
         connection.close()
     before = other.read_bytes() if other.is_file() else None
     files = sorted({"learning.db"} | ({"other.db"} if kind != "missing" else set()))

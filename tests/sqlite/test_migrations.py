@@ -14,6 +14,7 @@ from learning_instrument.columns import COLUMNS
 from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.errors import DatabaseError, SchemaVersionError
 from learning_instrument.sqlite import migrations, schema
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.storage import crash_ledger
 from learning_instrument.storage.feedback import Feedback
 
@@ -124,12 +125,62 @@ def test_older_file_is_migrated_with_its_rows(database, monkeypatch, tmp_path):
         assert newer.query("PRAGMA user_version") == [{"user_version": schema.VERSION}]
 
 
-def test_newer_file_is_refused(database, caplog):
+def change(path, *statements):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_file_with_a_newer_schema_is_read_and_written(database):
+    """Its second number says that this release may; the number of the newer one stays."""
+    database.append([ExecutionRecord(task_type="x")])
+    database.close()
+    change(
+        database.path,
+        f"PRAGMA user_version = {schema.VERSION + 5}",
+        "CREATE TABLE of_newer (a)",
+        "ALTER TABLE executions ADD COLUMN of_newer TEXT",
+        f"UPDATE oldest_writer SET version = {schema.VERSION}",
+    )
+
+    with LearningDatabase(database.path) as older:
+        older.append([ExecutionRecord(task_type="y")])
+
+        assert older.query("SELECT task_type FROM executions ORDER BY rowid") == [
+            {"task_type": "x"},
+            {"task_type": "y"},
+        ]
+        assert older.query("PRAGMA user_version") == [{"user_version": schema.VERSION + 5}]
+    with ReadOnlyDatabase(database.path) as reader:
+        assert reader.query("SELECT count(*) AS rows FROM executions") == [{"rows": 2}]
+
+
+def test_breaking_step_excludes_older_releases(database, monkeypatch):
+    """The step sets the number, and with it what it needs; the older release says so."""
+
+    def m999_breaks(db):
+        db.execute(f"UPDATE oldest_writer SET version = {schema.VERSION}")
+
+    database.close()
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "STEPS", (*schema.STEPS, m999_breaks))
+        newer.setattr(schema, "VERSION", schema.VERSION + 1)
+        with LearningDatabase(database.path) as opened:
+            opened.append([ExecutionRecord(task_type="x")])
+
+    with pytest.raises(SchemaVersionError, match=f"schema {schema.VERSION + 1} or later"):
+        LearningDatabase(database.path).open()
+    change(database.path, f"PRAGMA user_version = {schema.VERSION}")  # for the fixture's close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE oldest_writer", "DELETE FROM oldest_writer", "UPDATE oldest_writer SET version = 'x'"]
+)
+def test_newer_file_that_does_not_say_who_may_write_is_refused(database, statement):
     """With the remedy; its rows stay as they are."""
     database.append([ExecutionRecord(task_type="x")])
     database.close()
-    with contextlib.closing(sqlite3.connect(database.path)) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    change(database.path, f"PRAGMA user_version = {schema.VERSION + 1}", statement)
 
     newer = LearningDatabase(database.path)
 
@@ -139,7 +190,7 @@ def test_newer_file_is_refused(database, caplog):
         newer.query("SELECT 1")
     with contextlib.closing(sqlite3.connect(database.path)) as connection:
         assert connection.execute("SELECT task_type FROM executions").fetchall() == [("x",)]
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")  # for the fixture's close()
+    change(database.path, f"PRAGMA user_version = {schema.VERSION}")  # for the fixture's close()
 
 
 def test_file_of_another_program_keeps_its_tables_beside_ours(connection, tmp_path):

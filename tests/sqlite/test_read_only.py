@@ -123,12 +123,12 @@ def test_file_that_is_not_our_database_is_an_error(tmp_path, make, complaint):
 
 def change(path, statement):
     connection = sqlite3.connect(path)
-    connection.execute(statement)
+    connection.executescript(statement)
     connection.close()
 
 
 def test_newer_schema_is_refused(path):
-    change(path, "PRAGMA user_version = 999")
+    change(path, "PRAGMA user_version = 999; UPDATE oldest_writer SET version = 999")
 
     with pytest.raises(SchemaVersionError, match="999"):
         ReadOnlyDatabase(path).query(COUNT)

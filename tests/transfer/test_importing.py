@@ -381,9 +381,10 @@ def test_file_of_another_kind_is_refused_before_anything_is_stored(write, target
 
 def test_database_of_another_program_is_refused(target, tmp_path):
     foreign, newer = tmp_path / "foreign.db", make(tmp_path / "newer.db", [])
-    for path, statement in ((foreign, "CREATE TABLE mine (x)"), (newer, "PRAGMA user_version = 999")):
+    excluding = "PRAGMA user_version = 999; UPDATE oldest_writer SET version = 999"
+    for path, statements in ((foreign, "CREATE TABLE mine (x)"), (newer, excluding)):
         opened = sqlite3.connect(path)
-        opened.execute(statement)
+        opened.executescript(statements)
         opened.close()
 
     with pytest.raises(DatabaseError, match="is not a database of learning_instrument"):
