@@ -11,10 +11,10 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from locks import locked_by_another_process
 from pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure
@@ -32,26 +32,6 @@ def record(n=0):
 
 def task_ids(database):
     return [row["task_id"] for row in database.query("SELECT task_id FROM executions ORDER BY rowid")]
-
-
-HOLD_THE_LOCK = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.read()
-connection.execute("ROLLBACK")
-"""
-
-
-@contextlib.contextmanager
-def locked_by_another_process(path) -> Iterator[None]:
-    command = [sys.executable, "-c", HOLD_THE_LOCK, path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout.readline() == b"held\n"
-        yield
-        holder.stdin.close()
-        holder.wait()
 
 
 # Opening.

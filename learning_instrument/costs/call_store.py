@@ -44,6 +44,15 @@ class ModelCallBatch(NamedTuple):
         return len(self.calls) + len(self.links)
 
 
+def merged(batches: Sequence[ModelCallBatch]) -> ModelCallBatch:
+    """Return the contents of all *batches* in one."""
+    return ModelCallBatch(
+        [call for batch in batches for call in batch.calls],
+        [link for batch in batches for link in batch.links],
+        list({execution_id: None for batch in batches for execution_id in batch.due}),
+    )
+
+
 TotalsListener = Callable[[Mapping[str, TotalsChange]], object]
 """Receives changed executions: id -> the change of its totals."""
 
@@ -96,9 +105,8 @@ class ModelCallStore:
 
     def parts(self, batches: Sequence[ModelCallBatch], rows: Sequence[Row]) -> list[ModelCallBatch]:
         """Return *batches* cut into short transactions; the first goes with *rows*."""
-        calls = [call for batch in batches for call in batch.calls]
-        links = [link for batch in batches for link in batch.links]
-        awaited = list({execution_id for batch in batches for execution_id in batch.due} | set(self.awaited(rows)))
+        calls, links, due_ids = merged(batches)
+        awaited = list({*due_ids, *self.awaited(rows)})
         parts = [ModelCallBatch(due=part) for part in _parts(awaited)]
         # Links first: calls with a complete chain of parents need no second step.
         parts += [ModelCallBatch(links=part) for part in _parts(links)]

@@ -16,6 +16,7 @@ from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
+from ..storage import spill
 from ..storage.retention import (
     SLICE_ROWS,
     Limits,
@@ -85,6 +86,10 @@ def prune(
         archive = os.path.expanduser(os.fsdecode(archive))
         check_new(archive)
     with open_for_maintenance(absolute(path)) as connection:
+        if not is_rehearsal:
+            spill.take_in(absolute(path), connection)
+            if beyond.older_than is not None:
+                spill.delete_unreadable(absolute(path), beyond.older_than.total_seconds())
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
         archived = deleted = rounds = 0

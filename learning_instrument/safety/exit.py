@@ -1,11 +1,14 @@
 """Hooks for the end of this process, however it ends: queues are written first, then the crash ledger is closed.
 
-Multiprocessing's children skip ``atexit``, and celery's end by ``os._exit()``: each has a hook of its own.
+Multiprocessing's children skip ``atexit``, and celery's end by ``os._exit()``: each has a hook of its own. All of them
+share one deadline, from the first that runs.
 """
 
 import atexit
 import os
 import sys
+import threading
+import time
 import weakref
 from typing import Any, Final, Protocol
 
@@ -15,6 +18,9 @@ from .forks import copy_of
 WRITERS: Final = 0
 WATCHDOGS: Final = 1
 DATABASES: Final = 2
+#: How long everything of ours may take at the end of a process, and how much of it is kept for the later phases.
+EXIT_SECONDS: Final = 5.0
+_KEPT_SECONDS: Final = (1.5, 0.5, 0.0)
 
 
 class ExitHook(Protocol):
@@ -27,12 +33,16 @@ class ExitHook(Protocol):
 _phases: Final[tuple["weakref.WeakSet[ExitHook]", ...]] = (weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet())
 #: Process -> its finalizer. One is enough, though threads may start thousands of times.
 _finalizers: Final[dict[int, Any]] = {}
+#: Process that has begun to end -> the time when everything of ours must be done.
+_deadlines: Final[dict[int, float]] = {}
+#: Processes whose hooks have begun.
 _exiting: Final[set[int]] = set()
 
 
 def at_exit(hook: ExitHook, *, phase: int) -> None:
     """Call *hook* when this process ends, in its *phase*; it is held weakly. Call this wherever its thread starts."""
     _phases[phase].add(hook)
+    notice_end()
     util = sys.modules.get("multiprocessing.util")
     if util is not None and not is_exiting():
         finalizer = _finalizers.get(os.getpid())
@@ -44,14 +54,18 @@ def at_exit(hook: ExitHook, *, phase: int) -> None:
         signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)
 
 
-def remove(hook: ExitHook) -> None:
-    """Call *hook* no more."""
-    for phase in _phases:
-        phase.discard(hook)
+def notice_end() -> None:
+    """Notice the end of the process before the exit handlers that are registered by now, such as the SDK's.
+
+    They run in the reverse order of their registration, and may wait for us.
+    """
+    if os.getpid() not in _deadlines:
+        atexit.unregister(_begin_to_end)
+        atexit.register(_begin_to_end)
 
 
 def is_exiting() -> bool:
-    """Tell whether this process has begun to end.
+    """Tell whether the hooks of this process have begun.
 
     Threads may still run executions in it: multiprocessing's children wait for them after their clean-up, and exit
     handlers run in the reverse order of their registration.
@@ -59,8 +73,19 @@ def is_exiting() -> bool:
     return bool(_exiting) and os.getpid() in _exiting
 
 
+def seconds_left(phase: int) -> float:
+    """Return how long *phase* may still take: for ever, unless this process has begun to end."""
+    deadline = _deadlines.get(os.getpid())
+    return threading.TIMEOUT_MAX if deadline is None else max(0.0, deadline - time.monotonic() - _KEPT_SECONDS[phase])
+
+
+def _begin_to_end() -> None:
+    _deadlines.setdefault(os.getpid(), time.monotonic() + EXIT_SECONDS)
+
+
 @atexit.register
 def _end_all(**_: Any) -> None:
+    _begin_to_end()
     _exiting.add(os.getpid())
     faults = []
     for phase in _phases:

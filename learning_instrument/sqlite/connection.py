@@ -6,13 +6,11 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from ..record import Row
-from ..timestamps import iso
 from . import schema
 from .executions import INSERT_ONE, INSERTS, chunks
 from .read_only import open_read_only, query
@@ -23,6 +21,13 @@ Connection = sqlite3.Connection
 
 Execute = Callable[..., list[Any]]
 """A statement and its parameters -> its rows."""
+Loss = tuple[str, int, str, int]
+"""A row of the table ``losses``: timestamp, process id, reason, number of executions."""
+# Storing one loss twice, after a crash of the process that stored it, keeps one row.
+_INSERT_LOSS: Final = (
+    "INSERT INTO losses (timestamp, process_id, reason, executions) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+    " (SELECT 1 FROM losses WHERE timestamp = ?1 AND process_id = ?2 AND reason = ?3 AND executions = ?4)"
+)
 #: The length of the write-ahead log, 64 MB, from which a checkpoint makes writers wait.
 _LONG_LOG_PAGES: Final = 16000
 #: How long maintenance waits for another writer's lock.
@@ -50,6 +55,11 @@ class WriteConnection:
         self._finalizer: weakref.finalize[..., WriteConnection] | None = None
 
     @property
+    def path(self) -> str:
+        """The absolute path of the database."""
+        return self._path
+
+    @property
     def is_open(self) -> bool:
         """Whether there is a connection now."""
         return self._connection is not None
@@ -57,10 +67,10 @@ class WriteConnection:
     def insert(
         self,
         rows: Sequence[Row],
-        losses: Mapping[str, int] | None = None,
+        losses: Sequence[Loss] = (),
         then: Callable[[Connection], object] | None = None,
     ) -> int:
-        """Commit *rows* and the counts of *losses*; return the number of new rows.
+        """Commit *rows* and *losses*, each once; return the number of new rows.
 
         A result that replaces a ``lost`` row counts as new. *then* is called within the same transaction.
 
@@ -76,11 +86,7 @@ class WriteConnection:
                 for chunk in chunks(rows)
             )
             if losses:
-                now = iso(datetime.now(timezone.utc))
-                connection.executemany(
-                    "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES (?, ?, ?, ?)",
-                    [(now, os.getpid(), reason, count) for reason, count in losses.items()],
-                )
+                connection.executemany(_INSERT_LOSS, losses)
             if then is not None:
                 then(connection)
         return stored

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..safety.exit import WRITERS, at_exit, is_exiting, remove
+from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
 
 log = logging.getLogger(__name__)
@@ -32,16 +32,19 @@ _LONGEST_RETRY_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.05
 #: How long a fork waits for the thread to end.
 _PAUSE_SECONDS: Final = 2.0
-_EXIT_SECONDS: Final = 5.0
+#: How long an item that comes after the exit hooks is waited for, unless an earlier one was in vain.
+_LATE_SECONDS: Final = 0.5
+#: How long the end of the process waits for a batch that is being taken from the queue.
+_TAKE_SECONDS: Final = 0.5
 
 
 class _Mark:
     """Stands in the queue behind the items that a flush waits for."""
 
-    __slots__ = ("is_written",)
+    __slots__ = ("is_spilled", "is_written")
 
     def __init__(self) -> None:
-        self.is_written = False
+        self.is_written = self.is_spilled = False
 
 
 class BackgroundWriter:
@@ -50,6 +53,7 @@ class BackgroundWriter:
     Args:
         prepare: turns items into rows; called once for each item.
         write: stores rows; its exceptions are passed to *failed*, and the rows are retried.
+        spill: keeps rows that cannot be written before the process ends; it raises nothing.
         failed: called with each exception of *write*; tells whether it ends by itself, as another's lock does.
         housekeeping: called about once a second while there is work, and before the thread ends.
         capacity: the most items in the queue, beside the batch that is written or retried.
@@ -61,6 +65,7 @@ class BackgroundWriter:
         self,
         prepare: Callable[[Sequence[Any]], Sequence[Row]],
         write: Callable[[Sequence[Row]], object],
+        spill: Callable[[Sequence[Row]], object],
         failed: Callable[[Exception], bool],
         housekeeping: Callable[[], object],
         capacity: int = CAPACITY,
@@ -70,6 +75,7 @@ class BackgroundWriter:
     ) -> None:
         self._prepare = prepare
         self._write = write
+        self._spill = spill
         self._failed = failed
         self._housekeeping = housekeeping
         self._capacity = capacity
@@ -81,6 +87,11 @@ class BackgroundWriter:
         """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
         self._taken: Sequence[Row] = ()  # the batch that is written or retried
+        self._take_lock = (
+            threading.Lock()
+        )  # around the step from the queue to the batch; never held while one is written
+        self._spilled: Sequence[Row] = ()  # the batch that was spilled while a thread was writing it
+        self._has_given_up = False
         self._wake = threading.Event()
         self._is_waiting = False
         self._hurry = False
@@ -105,6 +116,11 @@ class BackgroundWriter:
         return sum(type(item) is not _Mark for item in self._queue.copy()) + len(self._taken)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the process forks."""
+        return self._is_paused
+
+    @property
     def is_contended(self) -> bool:
         """Whether items, a waiting thread or a fork need the writer, so that housekeeping should end early."""
         return bool(self.backlog or self._waiting or self._is_paused)
@@ -120,16 +136,32 @@ class BackgroundWriter:
             self._wake.set()
         elif self._thread is None:
             self._start()
-        if is_exiting() and not self._is_failing:
-            self.flush(_EXIT_SECONDS)  # the exit hooks have run already
+        # The exit hooks have run already.
+        if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
+            self.spill()
         return True
 
     def end(self) -> None:
-        """Write the queue: the process ends."""
-        if self.backlog and not self.flush(_EXIT_SECONDS):
-            if unwritten := self.unwritten:
-                log.warning("%d executions were never written: the process ended first.", unwritten)
-            remove(self)
+        """Write the queue, or spill it: the process ends."""
+        if self.backlog and not self.flush(seconds_left(WRITERS)):
+            self.spill()
+
+    def spill(self) -> None:
+        """Spill the queue, and the batch that is being written: that may never end, and may be stored twice."""
+        self._has_given_up = True
+        is_held = self._take_lock.acquire(timeout=_TAKE_SECONDS)
+        try:
+            taken = self._taken
+            queued = [self._queue.popleft() for _ in range(len(self._queue))] if is_held else list(self._queue.copy())
+            for mark in [item for item in (*queued, *self._marks) if type(item) is _Mark]:
+                mark.is_spilled = True
+            rows = self._prepare([item for item in queued if type(item) is not _Mark])
+            is_new, self._spilled = taken is not self._spilled, taken
+        finally:
+            if is_held:
+                self._take_lock.release()
+        if unspilled := [*(taken if is_new else ()), *rows]:
+            self._spill(unspilled)
 
     def request_housekeeping(self) -> None:
         """Make the thread do housekeeping soon, even if the queue is empty."""
@@ -141,8 +173,11 @@ class BackgroundWriter:
     def flush(self, timeout: float) -> bool:
         """Wait until the queue as it is now is written, at most *timeout* seconds. Tell whether it is.
 
-        Two failures that do not end by themselves end the wait: the exit of a process must not hang on them.
+        Two failures that do not end by themselves end the wait, as does the deadline of a process that ends.
         """
+        return self._flush(min(timeout, seconds_left(WRITERS)))
+
+    def _flush(self, timeout: float) -> bool:
         if not self.backlog:
             return True
         deadline = time.monotonic() + timeout
@@ -157,7 +192,7 @@ class BackgroundWriter:
                     self._start()
                 if self._thread is None and not self._is_paused:  # the interpreter is shutting down
                     self._write_batch()
-                if time.monotonic() >= deadline or self._failures >= most:
+                if mark.is_spilled or time.monotonic() >= deadline or self._failures >= most:
                     return mark.is_written
                 time.sleep(0.001)
             return True
@@ -267,13 +302,7 @@ class BackgroundWriter:
     def _write_batch(self) -> bool:
         with self._write_lock:
             if not self._taken:
-                # By index, since other threads append meanwhile. Taken first and removed later, so that the backlog
-                # counts an item twice rather than not at all.
-                items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-                self._marks = [item for item in items if type(item) is _Mark]
-                self._taken = self._prepare([item for item in items if type(item) is not _Mark])
-                for _ in items:
-                    self._queue.popleft()
+                self._take()
             if not self._taken:
                 self._reach_marks()
                 return True
@@ -285,10 +314,21 @@ class BackgroundWriter:
                     self._failures += 1
                 return False
             self._taken = ()
-            self._is_failing = False
+            self._is_failing = self._has_given_up = False
             self._progress += 1
             self._reach_marks()
             return True
+
+    def _take(self) -> None:
+        """Take a batch from the queue."""
+        with self._take_lock:
+            # By index, since other threads append meanwhile. Taken first and removed later, so that the backlog counts
+            # an item twice rather than not at all.
+            items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+            self._marks = [item for item in items if type(item) is _Mark]
+            self._taken = self._prepare([item for item in items if type(item) is not _Mark])
+            for _ in items:
+                self._queue.popleft()
 
     def _reach_marks(self) -> None:
         for mark in self._marks:

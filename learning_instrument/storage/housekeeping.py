@@ -7,6 +7,7 @@ from typing import Final
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
+from . import spill
 from .retention import Limits, trim
 
 #: Rows after which the write-ahead log is moved into the database: a long log makes each commit slower.
@@ -62,5 +63,7 @@ class Housekeeping:
     def _trim(self, target: WriteConnection) -> bool:
         if not self._has_limits:
             return False
+        if self._limits.older_than is not None:
+            spill.delete_unreadable(target.path, self._limits.older_than.total_seconds())
         self._trimmed = time.monotonic()
         return trim(target, self._limits)

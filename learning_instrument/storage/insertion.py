@@ -1,6 +1,8 @@
 """Inserts rows and model calls; one that cannot be stored is counted as lost and does not hold up the others."""
 
+import functools
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -56,11 +58,14 @@ class Insertion:
         unreported = self._counts.take_unreported()
         try:
             try:
-                return target.insert(rows, unreported, then), 0
+                stored, refused = target.insert(rows, unreported, then), 0
             except _UNBINDABLE:
-                stored = [self._insert_alone(target, row) for row in rows]
+                alone = [self._insert_alone(target, row) for row in rows]
                 target.insert([], unreported, then)
-                return sum(filter(None, stored)), stored.count(None)
+                stored, refused = sum(filter(None, alone)), alone.count(None)
+            if unreported:
+                self._counts.reported(unreported)
+            return stored, refused
         except BaseException as error:
             if unreported:
                 self._counts.give_back(unreported)
@@ -75,7 +80,37 @@ class Insertion:
             self._counts.lose("unreadable", error)
             return None
 
-    def store_model_calls(self, part: ModelCallBatch, connection: Connection) -> None:
+    def store(
+        self,
+        target: WriteConnection,
+        items: Sequence[Row | ModelCallBatch],
+        committed: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """Commit rows and model calls. May be repeated after an exception.
+
+        Args:
+            target: the connection to write with.
+            items: the rows and the model calls.
+            committed: called with the number of new rows, and of all rows, once these are committed.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        rows = [item for item in items if not isinstance(item, ModelCallBatch)]
+        batches = [item for item in items if isinstance(item, ModelCallBatch)]
+        parts = self._model_calls.parts(batches, rows)
+        first = functools.partial(self._store_model_calls, parts[0]) if parts else None
+        began = time.monotonic()
+        stored, _ = self.insert(target, rows, first)
+        if committed is not None:
+            committed(stored, len(rows))
+        for part in parts[1:]:
+            if part.due:  # another process may have left thousands: give the lock to others as long as each part takes
+                time.sleep(time.monotonic() - began)
+                began = time.monotonic()
+            self.insert(target, (), functools.partial(self._store_model_calls, part))
+
+    def _store_model_calls(self, part: ModelCallBatch, connection: Connection) -> None:
         """Store model calls within a transaction. One that cannot be bound is counted as lost.
 
         Raises:
@@ -88,6 +123,6 @@ class Insertion:
                 raise
             if len(part.calls) > 1:
                 for call in part.calls:
-                    self.store_model_calls(ModelCallBatch([call]), connection)
+                    self._store_model_calls(ModelCallBatch([call]), connection)
             else:
                 self._counts.lose("model calls, unreadable", error, len(part.calls))

@@ -1,12 +1,16 @@
 """Counts what one process stored, deferred and lost, and warns once of each kind of fault."""
 
 import logging
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from ..sqlite.connection import Loss
+from ..timestamps import iso_of_nanoseconds
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,8 @@ class Statistics:
     deferred: int = 0
     #: Executions that could not be recorded, by reason.
     lost: Mapping[str, int] = field(default_factory=dict)
+    #: Rows in spill files, which the end of this process wrote, and no process has taken in as far as it knows.
+    spilled: int = 0
 
 
 def lost_noun(reason: str) -> str:
@@ -55,12 +61,16 @@ class Counters:
         self._deferred = 0
         self._lost: Counter[str] = Counter()
         self._unreported: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
+        self._being_reported: list[Loss] = []  # by a transaction that has not ended
+        self._given_back: list[Loss] = []  # by one that failed
+        self._spilled: dict[str, int] = {}  # spill file -> its rows
         self._warned: dict[str, float] = {}  # kind of fault -> time of its warning
 
     def statistics(self) -> Statistics:
         """Return the counts as they are now."""
         with self._lock:
-            return Statistics(self.stored + self.stored_in_background, self._deferred, dict(self._lost))
+            stored = self.stored + self.stored_in_background
+            return Statistics(stored, self._deferred, dict(self._lost), sum(self._spilled.values()))
 
     def defer(self, rows: int) -> None:
         """Count *rows* as deferred to the background writer."""
@@ -89,18 +99,49 @@ class Counters:
             error,
         )
 
-    def take_unreported(self) -> dict[str, int] | None:
-        """Return and clear the losses not yet written to the table ``losses``."""
-        if not self._unreported:
-            return None
-        with self._lock:
-            unreported, self._unreported = dict(self._unreported), Counter()
-        return unreported
+    @property
+    def has_unreported(self) -> bool:
+        """Whether losses are not yet in the table ``losses``."""
+        return bool(self._unreported or self._given_back or self._being_reported)
 
-    def give_back(self, unreported: Mapping[str, int]) -> None:
-        """Take back losses that could not be written."""
+    def take_unreported(self) -> Sequence[Loss]:
+        """Return the losses to write to the table ``losses`` now: then :meth:`reported`, or :meth:`give_back`."""
+        if not (self._unreported or self._given_back):
+            return ()
         with self._lock:
-            self._unreported.update(unreported)
+            now = iso_of_nanoseconds(time.time_ns())
+            new = [(now, os.getpid(), reason, count) for reason, count in self._unreported.items()]
+            taken, self._given_back, self._unreported = self._given_back + new, [], Counter()
+            self._being_reported += taken
+        return taken
+
+    def reported(self, losses: Sequence[Loss]) -> None:
+        """Note that *losses* are in the table, or in a spill file."""
+        with self._lock:
+            self._being_reported = [loss for loss in self._being_reported if loss not in losses]
+
+    def give_back(self, losses: Sequence[Loss]) -> None:
+        """Take back losses that could not be written."""
+        self.reported(losses)
+        with self._lock:
+            self._given_back += losses
+
+    def take_all_unreported(self) -> Sequence[Loss]:
+        """Like :meth:`take_unreported`, with the losses of a transaction that may never end: they are stored once."""
+        with self._lock:
+            self.take_unreported()
+            return list(self._being_reported)
+
+    def spill(self, file: str, rows: int) -> None:
+        """Count *rows* as written to the spill file *file*."""
+        with self._lock:
+            self._spilled[file] = rows
+
+    def take_in(self, file: str, stored: int) -> None:
+        """Count the rows of the spill file *file* as stored, if this process wrote it; *stored* of them were new."""
+        with self._lock:
+            if self._spilled.pop(file, None) is not None:
+                self.stored_in_background += stored
 
     def warn_of_failure(self, error: BaseException) -> None:
         """Warn that the database cannot be written."""

@@ -4,11 +4,9 @@ In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode,
 cannot be written, rows go to the background writer, which also does the housekeeping.
 """
 
-import functools
 import logging
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +16,7 @@ from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
-from ..safety.exit import DATABASES, at_exit
+from ..safety.exit import DATABASES, at_exit, seconds_left
 from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
@@ -27,6 +25,7 @@ from .background_writer import GATHER_SECONDS, BackgroundWriter
 from .housekeeping import Housekeeping
 from .insertion import Insertion
 from .retention import Limits
+from .spill import SpillFiles
 from .statistics import Counters, Statistics
 from .watchdog import Watchdog
 
@@ -62,10 +61,15 @@ class Store:
         self.model_calls = ModelCallStore()
         self._counts = Counters(path)
         self._insertion = Insertion(self._counts, self.model_calls)
+        self._spill_files = SpillFiles(path, self._insertion, self._counts)
         self._housekeeping = Housekeeping()
         self._pid = os.getpid()
         this = weakref.ref(self)  # the watchdog's thread must not keep a database alive
-        self._watchdog = Watchdog(path, lambda: (store := this()) is not None and store._has_backlog())
+        self._watchdog = Watchdog(
+            path,
+            lambda: (store := this()) is not None and store._has_backlog(),
+            lambda: store._look_for_spill_files() if (store := this()) is not None else None,
+        )
         #: The executions in flight.
         self.running = self._watchdog.running
         self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watchdog.opened)
@@ -78,12 +82,15 @@ class Store:
         self._writer = BackgroundWriter(
             self._insertion.rows,
             self._write,
+            self._spill,
             self._failed,
             self._run_housekeeping,
             gather_seconds=gather_seconds,
             write_lock=self._back_lock,
         )
         self._has_tried = False
+        self._has_spill_files = False
+        self._unsettled = 0  # rows that were deferred, then spilled
         register(self)
         at_exit(self, phase=DATABASES)
 
@@ -187,6 +194,15 @@ class Store:
                 f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
             ) from error
         self._watchdog.settle_dead()
+        self._take_in_spilled()
+
+    def _take_in_spilled(self) -> None:
+        """Take in spill files before a question, which sees their rows then."""
+        if self._spill_files.are_there():
+            try:
+                self._writer.between_batches(lambda: self._spill_files.take_in(self._back))
+            except (sqlite3.Error, OSError, DatabaseError) as error:  # they wait for the next process
+                self._failed(error)
 
     def transact(self, work: Callable[[Execute], T]) -> T:
         """Call *work* with a function that executes statements in one transaction; return its result. Not for tasks.
@@ -257,18 +273,33 @@ class Store:
         The writer's thread may keep this object, and so its connections, alive. A later record opens the
         database again.
         """
-        if self._pid != os.getpid() or self._writer.backlog:
+        if self._pid != os.getpid():
             return
-        if self._lock.acquire(timeout=CLOSE_SECONDS):
+        if self._writer.hold(seconds_left(DATABASES)):
+            try:
+                self._end_background()
+            finally:
+                self._writer.release()
+        if not self._writer.backlog and self._lock.acquire(timeout=seconds_left(DATABASES)):
             try:
                 self._front.close()
             finally:
                 self._lock.release()
-        if self._writer.hold(CLOSE_SECONDS):
-            try:
-                self._back.close()
-            finally:
-                self._writer.release()
+
+    def _end_background(self) -> None:
+        """Store losses not yet reported, take in spill files for fleets of short processes, and close."""
+        is_over = self._writer.backlog or seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS
+        try:
+            if self._counts.has_unreported and not is_over:
+                self._insertion.insert(self._back, ())
+            if (self._front.is_open or self._back.is_open) and not is_over and self._spill_files.are_there():
+                self._spill_files.take_in(self._back, lambda: seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS)
+        except (sqlite3.Error, OSError, DatabaseError) as error:
+            self._failed(error)
+        if self._counts.has_unreported:
+            self._spill_files.write(())
+        if not self._writer.backlog:
+            self._back.close()
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))
@@ -286,20 +317,19 @@ class Store:
 
     def _write(self, items: Sequence[Row | ModelCallBatch]) -> None:
         """Commit rows and model calls, in the background. The writer retries it after an exception."""
-        rows = [item for item in items if not isinstance(item, ModelCallBatch)]
-        parts = self.model_calls.parts([item for item in items if isinstance(item, ModelCallBatch)], rows)
-        first = functools.partial(self._insertion.store_model_calls, parts[0]) if parts else None
-        began = time.monotonic()
-        stored, _ = self._insertion.insert(self._back, rows, first)
-        self._counts.stored_in_background += stored
-        self._counts.settle(len(rows))
-        for part in parts[1:]:
-            if part.due:  # another process may have left thousands: give the lock to others as long as each part takes
-                time.sleep(time.monotonic() - began)
-                began = time.monotonic()
-            self._insertion.insert(self._back, (), functools.partial(self._insertion.store_model_calls, part))
-        self._housekeeping.count(len(rows) + sum(part.size for part in parts))
+        self._insertion.store(self._back, items, self._committed)
+        self._housekeeping.count(sum(item.size if isinstance(item, ModelCallBatch) else 1 for item in items))
         self._counts.rearm_warnings()
+
+    def _committed(self, stored: int, rows: int) -> None:
+        self._counts.stored_in_background += stored
+        self._counts.settle(rows + self._unsettled)
+        self._unsettled = 0
+
+    def _spill(self, items: Sequence[Row | ModelCallBatch]) -> None:
+        """Keep rows and model calls in a spill file: the process ends before they can be committed."""
+        # Not settled yet, so that rows after them do not try again, each for some time.
+        self._unsettled += self._spill_files.write(items)
 
     def _failed(self, error: BaseException) -> bool:
         """Warn that the database cannot be written, unless it is another writer's lock; tell whether it is."""
@@ -339,8 +369,17 @@ class Store:
         """Do the work that would delay a task, in the background."""
         if not (self._front.is_open or self._back.is_open):
             return  # closed by now; housekeeping must not open it again
+        if self._has_spill_files:
+            self._has_spill_files = False
+            self._spill_files.take_in(self._back, lambda: self._writer.is_paused)
         has_more = self.model_calls.run_housekeeping(self._back)
         if self._housekeeping.run(self._back, lambda: self._writer.is_contended, self._lock.locked) or has_more:
+            self._writer.request_housekeeping()
+
+    def _look_for_spill_files(self) -> None:
+        """Let the writer take in spill files, if there are any."""
+        if self._spill_files.are_there():
+            self._has_spill_files = True
             self._writer.request_housekeeping()
 
     def before_fork(self, undo: ExitStack) -> None:
@@ -358,7 +397,8 @@ class Store:
         self._back.abandon()
         for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._housekeeping):
             part.reset()
-        self._has_tried = False
+        self._has_tried = self._has_spill_files = False
+        self._unsettled = 0
 
 
 class _Done:

@@ -29,6 +29,8 @@ _HEARTBEAT_SECONDS: Final = 5.0
 #: The interval of looking for dead processes: in the background, and before questions.
 _SETTLE_SECONDS: Final = 60.0
 _SETTLE_FOR_QUESTION_SECONDS: Final = 1.0
+#: The interval of looking for spill files.
+_SPILL_SECONDS: Final = 5.0
 #: The number of idle turns in a row after which the thread ends.
 _IDLE_TURNS: Final = 10
 #: How long a fork or the end of the process waits for the thread, and a caller for the ledger.
@@ -41,11 +43,13 @@ class Watchdog:
     Args:
         path: the absolute path of the database.
         has_backlog: tells whether rows of ended executions are not stored yet.
+        look_for_spill_files: called now and then while the database is in use.
     """
 
-    def __init__(self, path: str, has_backlog: Callable[[], bool]) -> None:
+    def __init__(self, path: str, has_backlog: Callable[[], bool], look_for_spill_files: Callable[[], object]) -> None:
         self.running = InFlight(self.watch)
         self._has_backlog = has_backlog
+        self._look_for_spill_files = look_for_spill_files
         self._ledger = CrashLedger(path)
         self._lock = ForkLock(self._ledger.close)  # around each use of the ledger
         self._reset()
@@ -60,7 +64,7 @@ class Watchdog:
         self._is_in_use = False
         #: The executions in flight when it was closed.
         self._left: frozenset[str] = frozenset()
-        self._renewed = self._settled = float("-inf")
+        self._renewed = self._settled = self._looked = float("-inf")
         self._others_run = False
         self._has_failed = self._has_warned = False
 
@@ -183,6 +187,9 @@ class Watchdog:
                 self._renewed = time.monotonic()
             if time.monotonic() - self._settled >= _SETTLE_SECONDS:
                 self._settle()
+            if time.monotonic() - self._looked >= _SPILL_SECONDS:
+                self._looked = time.monotonic()
+                self._look_for_spill_files()
         if not ledger.standing:
             ledger.close()
 

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from waiting import wait_until
 
 from learning_instrument.safety.forks import ForkLock
 from learning_instrument.storage.background_writer import BATCH, BackgroundWriter
@@ -13,6 +14,7 @@ class Target:
 
     def __init__(self):
         self.batches = []
+        self.spilled = []
         self.failures = []
         self.tended = threading.Event()
         self.is_open = threading.Event()
@@ -25,6 +27,9 @@ class Target:
         if self.fault is not None:
             raise self.fault
         self.batches.append(list(items))
+
+    def spill(self, items):
+        self.spilled += items
 
     def failed(self, error):
         self.failures.append(error)
@@ -50,6 +55,7 @@ def start(target):
         writer = BackgroundWriter(
             prepare=keywords.pop("prepare", list),
             write=target.write,
+            spill=target.spill,
             failed=target.failed,
             housekeeping=keywords.pop("housekeeping", target.tended.set),
             write_lock=ForkLock(),
@@ -101,18 +107,39 @@ def test_flush_waits_for_the_batch_in_progress(start, target):
     assert target.items == ["a"]
 
 
-def test_failed_flushes_do_not_count_as_items(start, target, caplog):
-    """The warning at the end of the process counts the items alone."""
+def test_end_spills_what_cannot_be_written(start, target):
+    """The batch and the queue, in order, without the marks of flushes; once, though several hooks run."""
     target.fault = OSError("no space left on device")
     writer = start()
     writer.put("a")
     assert not writer.flush(5.0)
+    writer.put("b")
     assert not writer.flush(5.0)
+    assert writer.unwritten == 2
 
     writer.end()
+    writer.end()
 
-    assert writer.unwritten == 1
-    assert "1 executions were never written" in caplog.text
+    assert target.spilled == ["a", "b"]
+
+
+def test_end_spills_the_batch_of_a_write_that_hangs(start, target):
+    """The thread that writes it may never come back; a flush of another thread ends as well."""
+    target.is_open.clear()
+    writer = start()
+    writer.put("a")
+    wait_until(lambda: writer.unwritten == 1 and not writer._queue)
+    writer.put("b")
+    answers = []
+    flushing = threading.Thread(target=lambda: answers.append(writer.flush(60)))
+    flushing.start()
+    wait_until(lambda: len(writer._queue) == 2)
+
+    writer.spill()
+
+    assert target.spilled == ["a", "b"]
+    flushing.join(30)
+    assert answers == [False]
 
 
 def test_items_in_preparation_count_as_backlog(start, target):

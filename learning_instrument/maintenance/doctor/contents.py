@@ -46,6 +46,7 @@ def _counted(number: int, noun: str, singular: str, plural: str) -> str:
 _LOSS_REMEDIES: Final = {
     "queue full": "The database could not be written for so long that memory ran out: see its disk and its rights.",
     "unreadable": "A span was changed by another processor before it was stored: look for one that redacts or drops.",
+    "process ended": "The folder of the database takes no files: give the user that records the right to write it.",
     "fault": "A fault of learning_instrument: please report the warning in the application's log.",
 }
 
