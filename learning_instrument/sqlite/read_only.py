@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,6 +14,14 @@ from .paths import absolute
 
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
+#: Raised for a file that cannot be read or a question that cannot be answered. The text of SQLite's own error may quote
+#: what is no UTF-8.
+SQLITE_FAULTS: Final = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError)
+
+
+def reason_of(fault: BaseException) -> str:
+    """Return the text of one of :data:`SQLITE_FAULTS`."""
+    return fault.object.decode(errors="replace") if isinstance(fault, UnicodeDecodeError) else str(fault)
 
 
 def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
@@ -59,10 +67,10 @@ def read_briefly(
                 raise FileNotFoundError(path)
             connection.set_progress_handler(is_over, _STEPS_BETWEEN_CHECKS)
             return connection.execute(sql, parameters).fetchall()
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except SQLITE_FAULTS as error:
         if is_over() or "locked" in str(error):
             return None
-        raise DatabaseError(f"{path} cannot be read: {error}.") from error
+        raise DatabaseError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def open_read_only(path: str) -> sqlite3.Connection:
@@ -77,8 +85,8 @@ def open_read_only(path: str) -> sqlite3.Connection:
         raise DatabaseError(
             f"There is no database {path}; name another (--database), or record something first."
         ) from error
-    except (sqlite3.Error, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (*SQLITE_FAULTS, OSError) as error:
+        reason = getattr(error, "strerror", None) or reason_of(error)
         raise DatabaseError(f"{path} cannot be read as a database: {reason}.") from error
 
 
@@ -116,6 +124,11 @@ def _connected(path: str, options: str) -> sqlite3.Connection:
     return connection
 
 
+def _lenient(text: bytes) -> str:
+    """Decode *text* that another program stored, and that may be no UTF-8."""
+    return text.decode(errors="replace")
+
+
 class ReadOnlyDatabase:
     """A database that is only read: never made, migrated or written. Opened by the first question.
 
@@ -137,16 +150,19 @@ class ReadOnlyDatabase:
         with self._lock:
             connection = self._open()
             try:
-                cursor = connection.execute(sql, parameters)
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in cursor]
-            except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+                try:
+                    return self._answer(connection, sql, parameters)
+                except sqlite3.OperationalError as error:
+                    if "decode to UTF-8" not in str(error):
+                        raise
+                    connection.text_factory = _lenient
+                    return self._answer(connection, sql, parameters)
+            except SQLITE_FAULTS as error:
                 raise DatabaseError(self._reason(connection, error)) from error
 
     def has_table(self, name: str) -> bool:
         """Tell whether the file has the table *name*: that of an older release may lack it."""
-        with self._lock:
-            return name in schema.tables(self._open())
+        return bool(self.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name]))
 
     def close(self) -> None:
         """Close. The next question opens the file again."""
@@ -166,11 +182,23 @@ class ReadOnlyDatabase:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = open_read_only(self.path)
+            self._connection = self._connect()
         return self._connection
 
-    def _reason(self, connection: sqlite3.Connection, error: Exception) -> str:
-        if str(error).startswith("no such") and not schema.is_current(connection):
+    def _connect(self) -> sqlite3.Connection:
+        return open_read_only(self.path)
+
+    def _answer(self, connection: sqlite3.Connection, sql: str, parameters: Any) -> list[dict[str, Any]]:
+        cursor = connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in self._rows(cursor)]
+
+    def _rows(self, cursor: sqlite3.Cursor) -> Iterable[tuple[Any, ...]]:
+        return cursor
+
+    def _reason(self, connection: sqlite3.Connection, fault: Exception) -> str:
+        error = reason_of(fault)
+        if error.startswith("no such") and not schema.is_current(connection):
             return (
                 f"{self.path} has an older schema, which cannot answer this question ({error});"
                 " learning-instrument rebuild migrates it."

@@ -48,7 +48,9 @@ def check(connection: sqlite3.Connection, path: str) -> None:
 
 def tables(connection: sqlite3.Connection) -> set[str]:
     """Return the names of the tables behind *connection*."""
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # As bytes: the names of another program's tables may be no UTF-8.
+    found = connection.execute("SELECT CAST(name AS BLOB) FROM sqlite_master WHERE type = 'table'")
+    return {name.decode(errors="replace") for (name,) in found if name is not None}
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -10,6 +10,10 @@ from ..errors import ConfigurationError
 from ..timestamps import from_iso
 from .atomic_file import atomic_write
 
+#: The most bytes that are read for each byte of the file: repeated values take next to nothing in it.
+_BYTES_READ: Final = 1000
+_LEAST_BYTES: Final = 64 * 2**20
+
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Batches of rows of ``executions``."""
 
@@ -57,23 +61,58 @@ def write_parquet(file: IO[bytes], batches: Batches) -> int:
         return _write(writer, arrow, schema, batches)
 
 
-def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any] | ConfigurationError], int]]:
     """Return an iterator over batches of *rows* rows, each with the total of the file.
 
+    A row with a value that Python cannot hold, such as a far timestamp, is an error in its place.
+
     Raises:
-        ConfigurationError: if pyarrow is not installed; while iterating, if the file cannot be read.
+        ConfigurationError: if pyarrow is not installed; while iterating, if the file cannot be read, or declares far
+            more than its size.
     """
     arrow, parquet = _libraries()
 
-    def batches() -> Iterator[tuple[list[dict[str, Any]], int]]:
+    def batches() -> Iterator[tuple[list[dict[str, Any] | ConfigurationError], int]]:
+        left = max(_LEAST_BYTES, _BYTES_READ * os.path.getsize(path))
         try:
             with parquet.ParquetFile(path) as file:
+                _check_size(file.metadata, left, path)
                 for batch in file.iter_batches(batch_size=rows):
-                    yield batch.to_pylist(), file.metadata.num_rows
-        except (OSError, arrow.ArrowException) as error:
+                    found = _python_rows(batch)
+                    left -= batch.nbytes + sum(map(_text_bytes, found))
+                    if left < 0:
+                        raise _too_much(path)
+                    yield found, file.metadata.num_rows
+        except (OSError, ValueError, arrow.ArrowException) as error:
             raise ConfigurationError(f"Cannot read {path} as Parquet: {error}") from error
 
     return batches()
+
+
+def _check_size(metadata: Any, most_bytes: int, path: str) -> None:
+    """Check that no row group is too large: its columns are decompressed at once."""
+    # Not by the metadata of its columns: pyarrow aborts the process where those are damaged.
+    if any(metadata.row_group(number).total_byte_size > most_bytes for number in range(metadata.num_row_groups)):
+        raise _too_much(path)
+
+
+def _text_bytes(row: dict[str, Any] | ConfigurationError) -> int:
+    """Return about the bytes of the texts of *row*: a dictionary-encoded batch holds each of them once."""
+    return sum(len(value) for value in row.values() if isinstance(value, str)) if isinstance(row, dict) else 0
+
+
+def _too_much(path: str) -> ConfigurationError:
+    return ConfigurationError(f"Cannot read {path}: it declares more than {_BYTES_READ:,} times its size.")
+
+
+def _python_rows(batch: Any) -> list[dict[str, Any] | ConfigurationError]:
+    try:
+        rows: list[dict[str, Any] | ConfigurationError] = batch.to_pylist()
+    except (ValueError, OverflowError) as error:  # a far timestamp, or text that is no UTF-8
+        if batch.num_rows == 1:
+            return [ConfigurationError(f"not an execution: {error}")]
+        return [row for number in range(batch.num_rows) for row in _python_rows(batch.slice(number, 1))]
+    return rows
 
 
 def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:

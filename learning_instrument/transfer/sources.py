@@ -10,7 +10,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from ..costs.model_calls import ModelCall
 from ..errors import ConfigurationError
-from ..sqlite.read_only import ReadOnlyDatabase
+from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
 from .otlp_json import values_in
 from .parquet import read_parquet
@@ -69,7 +69,7 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
         with open(path, "rb") as file:
             head = file.read(16)
             if head == b"SQLite format 3\x00":
-                with ReadOnlyDatabase(path):
+                with ForeignDatabase(path):
                     return lambda: _database(path)
             if head.startswith(b"PAR1"):
                 table = read_parquet(path, ROWS)
@@ -97,17 +97,20 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
 
 
 def _database(path: str) -> Iterator[SourceBatch]:
-    with ReadOnlyDatabase(path) as database:
+    with ForeignDatabase(path) as database:
         for rows, done, of in slices(database, Selection(), "private", ROWS):
             ids = [row["execution_id"] for row in rows]
             found = [Found(f"row {row.pop('row')}", row) for row in rows]
             yield SourceBatch(found, done, of, model_calls_of(database, ids), reported_costs_of(database, ids))
 
 
-def _parquet(table: Iterator[tuple[list[dict[str, Any]], int]]) -> Iterator[SourceBatch]:
+def _parquet(table: Iterator[tuple[list[Values | ConfigurationError], int]]) -> Iterator[SourceBatch]:
     done = 0
     for rows, of in table:
-        found = [Found(f"row {done + number}", identified(row)) for number, row in enumerate(rows, 1)]
+        found = [
+            Found(f"row {done + number}", row if isinstance(row, ConfigurationError) else identified(row))
+            for number, row in enumerate(rows, 1)
+        ]
         done += len(rows)
         yield SourceBatch(found, done, of)
 
