@@ -1,5 +1,6 @@
 """``@record_execution``: checks its arguments and wraps the function."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -10,9 +11,10 @@ from ..pipeline.host_providers import check_providers
 from ..pipeline.installed import NOT_GIVEN, PipelineOptions
 from ..pipeline.resolver import PipelineResolver, resolver_for
 from ..recording.batches import start_batch
-from ..recording.drivers import Driver, Timed, driver_for
+from ..recording.drivers import driver_for
 from ..recording.execution import start_execution
 from ..recording.fields import Extractor
+from ..recording.timed import Begin, Prepare, Timed
 from ..recording.types import CallPlan, RequestHook, ResponseHook
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, budgets_given, capture_options, check_functions
@@ -71,7 +73,7 @@ def record_execution(
     """Record each call of the decorated function as one execution. Bare, or with keywords.
 
     Decorates functions and methods, plain and async, generators and async generators, class and static methods (either
-    order), and functions that return an awaitable or a ``concurrent.futures.Future``, which are timed until it is done.
+    order), and functions that return a coroutine or a future, which are timed until it is done.
     Result, exception and signature do not change.
 
     Args:
@@ -130,7 +132,8 @@ class ExecutionDecorator:
         plan = CallPlan(name, name.rpartition(".")[2], options.capture, options.request_hook, options.response_hook)
         location = locate_task(target, options.task, preferred="tasks" if self._batch else "task")
         start = start_batch if self._batch else start_execution
-        return RecordedFunction(function, _wrapper(plan, options.resolve, location, driver_for(function), start))
+        prepare = _prepare(plan, options.resolve, location, start)
+        return RecordedFunction(function, functools.partial(driver_for(function), prepare), location.take_instance)
 
 
 def _check_target(target: Any) -> None:
@@ -147,18 +150,14 @@ def _check_target(target: Any) -> None:
         raise ConfigurationError(f"Invalid function {target!r}: expected a function or method.")
 
 
-def _wrapper(
-    plan: CallPlan, resolve: PipelineResolver, locate: TaskLocation, drive: Driver, start: Callable[..., Timed | None]
-) -> Callable[..., Any]:
-    def wrapper(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-        pool = args[0] if locate.takes_class and instance is None and args else instance
+def _prepare(
+    plan: CallPlan, resolve: PipelineResolver, locate: TaskLocation, start: Callable[..., Timed | None]
+) -> Prepare:
+    def prepare(instance: Any, args: Any, kwargs: Any) -> Begin | None:
+        pool = args[0] if instance is None and locate.takes_instance and args else instance
         pipeline = resolve(pool)
         if pipeline is None:
-            return wrapped(*args, **kwargs)
+            return None
+        return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
 
-        def begin() -> Timed | None:
-            return start(pipeline, plan, pool, locate(instance, args, kwargs))
-
-        return drive(begin, wrapped, args, kwargs)
-
-    return wrapper
+    return prepare

@@ -208,8 +208,7 @@ def _while_active(patches: Patches, decorate: Decorate) -> Decorate:
         return patches.active
 
     def decorate_for_now(function: Any) -> Any:
-        recorded = decorate(function)
-        return RecordedFunction(recorded.__wrapped__, recorded._self_wrapper, is_active)
+        return decorate(function).while_active(is_active)
 
     return decorate_for_now
 

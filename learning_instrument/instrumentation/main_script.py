@@ -36,7 +36,7 @@ class MainScriptWatch:
             return
         original = builtins.__build_class__
 
-        def build_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
+        def build_class(body: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:
             cls = original(body, name, *bases, **keywords)
             if self._patches.active and not self._is_over:
                 attempt(self._look_at, cls)

@@ -40,7 +40,7 @@ class Patches:
         """Call *found* with each subclass of *owner*, present and future."""
         original = vars(owner).get("__init_subclass__")
 
-        def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807
+        def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807
             if original is not None:
                 original.__get__(None, cls)(**kwargs)
             else:
@@ -51,7 +51,7 @@ class Patches:
             if self.active:
                 attempt(found, cls)
 
-        ours: Any = classmethod(__init_subclass__)  # type: ignore[arg-type]
+        ours: Any = classmethod(__init_subclass__)
         owner.__init_subclass__ = ours
         self._undo.append(lambda: _restore(owner, "__init_subclass__", ours, original))
         for subclass in all_subclasses(owner):

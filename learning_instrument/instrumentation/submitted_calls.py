@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import BuiltinMethodType
+from types import BuiltinMethodType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -27,11 +27,12 @@ from ..recording.drivers import drive_plainly, driver_for
 from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.propagation import pack, unpack
+from ..recording.timed import Begin, call_within
 from ..recording.types import CallPlan, Pipeline
 from ..safety.guards import guarded
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, content_is_wanted
-from .recorded_function import RecordedFunction, RecordedMethod
+from .recorded_function import RecordedFunction
 
 if TYPE_CHECKING:
     from ..budgets import Budget
@@ -122,21 +123,21 @@ class SubmittedCall:
         # All processes of a machine read the same monotonic clock.
         self._submitted = time.monotonic_ns() if submitted is None else submitted
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function in the context it was submitted in, and record the call."""
         waited = max(0, time.monotonic_ns() - self._submitted) / 1e9
-        token = otel_context.attach(with_wait(self._context, waited))
-        try:
-            return self._call(args, kwargs)
-        finally:
-            otel_context.detach(token)
+        return call_within(with_wait(self._context, waited), self._call, args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pipeline, function = self._pipeline, self.function
         if pipeline is None or records_itself(function):
             return function(*args, **kwargs)
         drive = guarded(driver_for, function) or drive_plainly  # inspecting the callable failed
-        return drive(lambda: start_guarded(self._begin, pipeline, args, kwargs), function, args, kwargs)
+
+        def prepare(*_: object) -> Begin:
+            return lambda: start_guarded(self._begin, pipeline, args, kwargs)
+
+        return drive(prepare, function, None, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
         function, all_args = _innermost(self.function, args)
@@ -259,7 +260,9 @@ def records_itself(function: Any) -> bool:
     """Tell whether *function* is recorded already: decorated or instrumented, also under foreign wrappers."""
     function = _innermost(function, ())[0]
     for _ in range(_WRAPPERS_LIMIT):
-        if issubclass(type(function), (RecordedFunction, RecordedMethod)):
+        if type(function) is MethodType:
+            function = function.__func__
+        if issubclass(type(function), RecordedFunction):
             return True
         function = guarded(getattr, function, "__wrapped__")
         if function is None:

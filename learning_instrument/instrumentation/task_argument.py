@@ -3,30 +3,42 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 
+_INSTANCES: Final = ("self", "cls")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class TaskLocation:
-    """The position of the task in a call: its index among the positional arguments, its name, and its default."""
+    """The position of the task in a call: its index among the positional arguments, its name, and its default.
+
+    Of a method there are two: one without ``self``, and one of the function, whose first argument is ``self``.
+    """
 
     method_index: int
     method_name: str
     function_index: int
     function_name: str
     default: Any = None
-    #: From Python 3.13 on, ``classmethod`` around a recorded function passes its class as an argument.
-    takes_class: bool = False
+    #: Whether the first argument of the function is the pool.
+    takes_instance: bool = False
 
     def __call__(self, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Return the task of a call; *args* do not include ``self``."""
+        """Return the task of a call; without an *instance*, *args* include ``self``."""
         if instance is None:
             index, name = self.function_index, self.function_name
         else:
             index, name = self.method_index, self.method_name
         return args[index] if 0 <= index < len(args) else kwargs.get(name, self.default)
+
+    def take_instance(self) -> None:
+        """Note that the function was bound to an instance: its first argument is the pool, whatever its name."""
+        if not self.takes_instance:
+            self.takes_instance = True
+            self.function_index = -1 if self.method_index < 0 else self.method_index + 1
+            self.function_name = self.method_name
 
 
 def locate_task(function: Callable[..., Any], name: str, preferred: str = "task") -> TaskLocation:
@@ -44,7 +56,7 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
         return TaskLocation(0, name, 0, name)
     positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [parameter.name for parameter in positional]
-    takes_class = names[:1] == ["cls"]
+    takes_instance = bool(names) and names[0] in _INSTANCES
     if name == "task" and preferred in parameters:
         name = preferred
     if name in parameters:
@@ -57,14 +69,14 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
             index,
             name,
             None if default is inspect.Parameter.empty else default,
-            takes_class,
+            takes_instance,
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise ConfigurationError(
             f"Invalid task {name!r}: expected a parameter of {function!r}, one of {', '.join(parameters)}."
         )
     if name != "task":
-        return TaskLocation(-1, name, -1, name, takes_class=takes_class)  # among the **keywords
+        return TaskLocation(-1, name, -1, name, takes_instance=takes_instance)  # among the **keywords
     names += [name, name]  # the function may have none, or only ``*args``
-    first = 1 if takes_class else 0
-    return TaskLocation(0, names[1], first, names[first], takes_class=takes_class)
+    first = 1 if takes_instance else 0
+    return TaskLocation(0, names[1], first, names[first], takes_instance=takes_instance)

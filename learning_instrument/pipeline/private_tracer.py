@@ -60,13 +60,13 @@ class AwaitedTracer(Tracer):
         self._tracer = tracer
         self._found: Callable[[Any], object] | None = found
 
-    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+    def start_span(self, /, *args: Any, **kwargs: Any) -> Span:
         """Start a span, as the tracer does."""
         if self._found is not None:
             self._find_provider()
         return self._tracer.start_span(*args, **kwargs)
 
-    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+    def start_as_current_span(self, /, *args: Any, **kwargs: Any) -> Any:
         """Start a span, as the tracer does."""
         return self._tracer.start_as_current_span(*args, **kwargs)
 

@@ -59,6 +59,9 @@ class Batch:
         self._tasks = tasks
         self._captures = captures
         self._pipeline = pipeline
+        #: The context around the call.
+        self.outer = context
+        self.has_ended = False
         self._started = time.time_ns()
         self._span: Span = start_host_span(pipeline.tracer, semconv.BATCH_SPAN_NAME, context, self._started)
         self.context = with_batch(context, self._span, self)
@@ -73,6 +76,9 @@ class Batch:
 
     def forget_resources(self) -> None:
         """Do nothing."""
+
+    def mark_defaulted(self, column: str) -> None:
+        """Do nothing: an item without a duration of its own is marked in any case."""
 
     def returned(self, result: Any) -> None:
         """End with the *result* of the batch."""
@@ -119,7 +125,8 @@ class Batch:
     def _end(self, elapsed: int) -> None:
         attributes = {semconv.BATCH_ID: self.batch_id, semconv.BATCH_SIZE: len(self._tasks)}
         guarded(self._span.set_attributes, attributes)
-        self.context = Context()
+        self.context = self.outer = Context()
+        self.has_ended = True
         end_host_span(self._span, self._started + elapsed)
 
 

@@ -68,7 +68,6 @@ class Execution:
         "_capture",
         "_clock",
         "_memory_mark",
-        "_outer",
         "_pipeline",
         "_processor_mark",
         "_recorded",
@@ -78,6 +77,7 @@ class Execution:
         "context",
         "execution_id",
         "instance",
+        "outer",
         "plan",
         "task",
     )
@@ -97,7 +97,7 @@ class Execution:
         self.task = task
         self._processor_mark: int | None = None
         self._pipeline = pipeline
-        self._outer = context
+        self.outer = context
         self._capture = capture = captured or Capture(plan.options, instance, task)
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
@@ -126,7 +126,7 @@ class Execution:
         """Start the host's span, and a private one where that cannot hold the record."""
         pipeline, started = self._pipeline, self._started
         name = _span_name(self._task_type)
-        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, self._outer, started)
+        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, self.outer, started)
         if pipeline.start_private_span is not None and not (
             span.is_recording() and isinstance(span, pipeline.readable)
         ):
@@ -136,7 +136,7 @@ class Execution:
 
     def _context_below(self, enclosing: Enclosing | None, attributes: dict[str, Any]) -> Context:
         """Return the context of the task, and set the attributes that come from the context around it."""
-        context = self._outer
+        context = self.outer
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         below = {**context, SPAN_KEY: self._span, EXECUTION_KEY: self}
@@ -152,6 +152,11 @@ class Execution:
         return Context(below)
 
     @property
+    def has_ended(self) -> bool:
+        """Tell whether it is recorded, or lost."""
+        return self._capture is None
+
+    @property
     def pipeline(self) -> Pipeline:
         """The pipeline of this execution and its model calls."""
         return self._pipeline
@@ -160,7 +165,7 @@ class Execution:
         """Tell whether *span_id* is that of the execution's own span."""
         return self._span.get_span_context().span_id == span_id
 
-    def set(self, **values: Any) -> None:
+    def set(self, /, **values: Any) -> None:
         """Set columns that neither task nor result fills: column -> value, as in the table ``executions``.
 
         Values set here take precedence over the task's and the result's, and their columns are not marked as defaulted.
@@ -209,9 +214,8 @@ class Execution:
         try:
             used = self._processor_time(elapsed)
             self._end(self._capture.returned(result), elapsed, used, result, None)
-        except Exception as fault:  # ours: the task goes on
-            self._lose(fault)
-            if is_interruption(fault):
+        except BaseException as fault:
+            if self._must_pass(fault):
                 raise
 
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
@@ -220,10 +224,19 @@ class Execution:
         try:
             used = self._processor_time(elapsed)
             self._end(self._capture.raised(exception), elapsed, used, None, exception)
-        except Exception as fault:  # ours: the task goes on
-            self._lose(fault)
-            if is_interruption(fault):
+        except BaseException as fault:
+            if self._must_pass(fault):
                 raise
+
+    def _must_pass(self, fault: BaseException) -> bool:
+        """Count it as lost for a *fault* of ours, so that the task goes on; tell whether it is an interruption instead.
+
+        One that comes before the execution has ended is left to the driver, which ends it with that.
+        """
+        is_fault = isinstance(fault, Exception) and not is_interruption(fault)
+        if is_fault or self.has_ended:
+            self._lose(fault)
+        return not is_fault
 
     def _processor_time(self, elapsed: int) -> int | None:
         """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""
@@ -286,6 +299,7 @@ class Execution:
         return recorded
 
     def _lose(self, fault: BaseException) -> None:
+        self._capture = None  # type: ignore[assignment]
         lose(self._pipeline, fault)
         if self._pipeline.running is not None:
             self._pipeline.running.by_id.pop(self.execution_id, None)
@@ -295,13 +309,13 @@ class Execution:
         start = self._pipeline.start_private_span
         assert start is not None
         name = _span_name(self._task_type)
-        return start(self._span, name, self._outer, self._started, above)
+        return start(self._span, name, self.outer, self._started, above)
 
     def _release(self, recorded: Span) -> None:
         """Release the task's objects: a context copied by a background task may live on."""
         self._recorded = NonRecordingSpan(recorded.get_span_context())
         self._capture = self.instance = self.task = None  # type: ignore[assignment]
-        self.context = self._outer = _ENDED
+        self.context = self.outer = _ENDED
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_WARNINGS)
@@ -322,7 +336,7 @@ class NoExecution:
 
     execution_id: Final[None] = None
 
-    def set(self, **values: Any) -> None:
+    def set(self, /, **values: Any) -> None:
         """Do nothing."""
 
 

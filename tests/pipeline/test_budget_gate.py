@@ -549,7 +549,7 @@ def test_object_that_a_refused_call_returned_is_closed():
 
     call = drivers.driver_for(like)
     with pytest.raises(BudgetExceeded):
-        call(refuse, lambda task: Made(), ({},), {})
+        call(lambda *_: refuse, lambda task: Made(), None, ({},), {})
     assert closed == [True]
 
 

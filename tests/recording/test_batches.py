@@ -84,7 +84,10 @@ def test_item_that_a_worker_starts_is_an_execution_of_the_batchs_pool(learning_d
     """Its outcome is the worker's, not the batch's; outside of a batch there is no execution."""
 
     def work(task):
-        return drive_plainly(lambda: start_item(task), lambda task: {"error": f"no {task['task_id']}"}, (task,), {})
+        def prepare(*_):
+            return lambda: start_item(task)
+
+        return drive_plainly(prepare, lambda task: {"error": f"no {task['task_id']}"}, None, (task,), {})
 
     class Pool:
         pool_type = "of_workers"

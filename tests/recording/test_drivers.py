@@ -132,26 +132,3 @@ def test_the_value_a_generator_returns_is_its_result(decorate, rows):
     list(execute_task("task"))
 
     assert (rows()[0]["outcome"], rows()[0]["error_message"]) == ("failed", "no luck")
-
-
-async def test_the_result_of_a_future_is_judged(decorate, rows):
-    """As if it had been returned."""
-    future = asyncio.get_running_loop().create_future()
-    decorate(lambda task: future)("task")
-
-    future.set_result({"status": "failed"})
-    await asyncio.sleep(0)
-
-    assert rows()[0]["outcome"] == "failed"
-
-
-async def test_an_awaitable_that_is_never_awaited_is_no_row(decorate, rows):
-    """It did not finish."""
-
-    class Awaitable:
-        def __await__(self):
-            yield
-
-    decorate(lambda task: Awaitable())("task")
-
-    assert rows() == []

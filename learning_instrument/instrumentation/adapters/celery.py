@@ -75,7 +75,7 @@ class _Run:
         self._recorder = recorder
         self._location: TaskLocation | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function, as one execution."""
         if not self.patches.active:
             return self._function(*args, **kwargs)

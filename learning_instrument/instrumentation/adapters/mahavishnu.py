@@ -1,5 +1,6 @@
 """``mahavishnu``: all its pools, by their base class."""
 
+import functools
 from types import ModuleType
 from typing import Any
 
@@ -7,6 +8,7 @@ import wrapt
 
 from ...recording.batches import start_item
 from ...recording.drivers import driver_for
+from ...recording.timed import Begin
 from ..task_argument import locate_task
 from . import Tools
 
@@ -19,8 +21,10 @@ def instrument(tools: Tools) -> None:
         original = vars(module.WorkerManager)["execute_task"]
         drive, locate = driver_for(original), locate_task(original, "task")
 
-        def run_item(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-            return drive(lambda: start_item(locate(manager, args, kwargs)), wrapped, args, kwargs)
+        def prepare(manager: Any, args: Any, kwargs: Any) -> Begin:
+            return lambda: start_item(locate(manager, args, kwargs))
+
+        run_item = functools.partial(drive, prepare)
 
         patches.wrap(
             module.WorkerManager,

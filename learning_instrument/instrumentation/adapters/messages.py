@@ -18,6 +18,7 @@ from ...recording.drivers import driver_for
 from ...recording.execution import Execution, start_execution, start_guarded
 from ...recording.fields import IDENTIFIER_LIMIT
 from ...recording.propagation import pack, unpack
+from ...recording.timed import Begin, call_within
 from ...recording.types import CallPlan, Pipeline
 from ...safety.guards import guarded
 from ...safety.sanitize import utf8
@@ -89,13 +90,14 @@ class MessageRecorder:
         message = None if pipeline is None or drive is None else guarded(read)
         if message is None:
             return function(*args, **kwargs)
-        token = otel_context.attach(guarded(_context_of, message.stamped) or otel_context.get_current())
-        try:
-            if records_itself(original):
-                return function(*args, **kwargs)
-            return drive(lambda: start_guarded(self._begin, pipeline, message, original), function, args, kwargs)
-        finally:
-            otel_context.detach(token)
+        context = guarded(_context_of, message.stamped) or otel_context.get_current()
+        if records_itself(original):
+            return call_within(context, lambda: function(*args, **kwargs))
+
+        def prepare(*_: object) -> Begin:
+            return lambda: start_guarded(self._begin, pipeline, message, original)
+
+        return call_within(context, drive, prepare, function, None, args, kwargs)
 
     def _begin(self, pipeline: Pipeline, message: Message, original: Any) -> Execution | None:
         plan = self._plan(message.task_type, original)

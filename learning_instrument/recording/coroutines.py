@@ -1,0 +1,66 @@
+"""Drives coroutines within an execution."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from ..safety.guards import guarded
+from .timed import Begin, end_awaited_with
+
+
+class _Pending:
+    """A coroutine that is not awaited yet. If it never is, ours warns under its name, and it must not warn too."""
+
+    __slots__ = ("coroutine",)
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine = coroutine
+
+    def __del__(self) -> None:
+        if self.coroutine is not None:
+            self.coroutine.close()
+
+
+def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+    """Run *coroutine* within an execution that starts at its first step."""
+    return _drive(begin, _Pending(coroutine))
+
+
+async def _drive(begin: Begin, pending: _Pending) -> Any:
+    """Await *pending* within an execution that starts at its first step."""
+    coroutine, pending.coroutine = pending.coroutine, None
+    try:
+        execution = begin()
+    except BaseException:  # the task must not start; Python would warn of a coroutine never awaited
+        guarded(abandon, coroutine)
+        raise
+    if execution is None:
+        return await coroutine
+    token = None
+    try:
+        try:
+            token = otel_context.attach(execution.context)
+            result = await coroutine
+            otel_context.detach(token)
+            execution.returned(result)
+            return result
+        except BaseException as exception:
+            end_awaited_with(execution, token, execution.context, exception)
+            raise
+    except BaseException as exception:  # of a signal's handler, in the lines just above
+        end_awaited_with(execution, token, execution.context, exception)
+        raise
+
+
+def named_like(ours: Any, theirs: Any) -> Any:
+    """Give our coroutine or generator the names of *theirs*, for reprs and warnings."""
+    ours.__name__, ours.__qualname__ = theirs.__name__, theirs.__qualname__
+    return ours
+
+
+def abandon(theirs: Any) -> None:
+    """Close a coroutine or generator; cancel a future."""
+    end = getattr(theirs, "close", None) or getattr(theirs, "cancel", None)
+    if end is not None:
+        end()
