@@ -40,7 +40,7 @@ class LearningDatabase:
         durability = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
         if durability not in ("commit", "batch"):
             raise ConfigurationError(f"Invalid durability {durability!r}: expected 'commit' or 'batch'.")
-        self._store = Store(_absolute(database_path), durability)
+        self._store = Store(absolute(database_path), durability)
 
     @property
     def path(self) -> str:
@@ -275,17 +275,6 @@ class LearningDatabase:
 def store_of(database: LearningDatabase) -> Store:
     """Return the write path of *database*. For the rooms of this package; users have the database itself."""
     return database._store
-
-
-def _absolute(path: Any) -> str:
-    """Return the absolute path, so that a change of the working directory does not matter."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError as error:
-        raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file.") from error
-    if not text or text.startswith(":memory:"):
-        raise ConfigurationError(f"Invalid database_path {text!r}: expected the path of a file, such as 'learning.db'.")
-    return absolute(text)
 
 
 def as_database(

@@ -212,12 +212,13 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
     Raises:
         sqlite3.Error, OSError: if it cannot be opened.
     """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    target = os.path.realpath(path)  # behind a dangling link: such a file could not be made exclusively
+    os.makedirs(os.path.dirname(target), exist_ok=True)
     with contextlib.suppress(FileExistsError):
         # Prompts and errors are private to the user. SQLite gives its other files the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; several threads use it, one at a time.
-    return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(os.fsencode(path), timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
 
 def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:

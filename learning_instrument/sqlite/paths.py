@@ -1,9 +1,17 @@
 """The path of the database. Light: the command needs it for every subcommand."""
 
 import os
-from typing import Final
+import re
+from typing import Any, Final
+from urllib.parse import quote
+
+from ..errors import ConfigurationError
 
 DEFAULT_PATH: Final = "learning.db"
+
+#: The URL of SQLAlchemy and others: a relative path after three slashes, an absolute one after four.
+_SQLITE_URL: Final = "sqlite:///"
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def default_path() -> str:
@@ -11,10 +19,32 @@ def default_path() -> str:
     return os.environ.get("LEARNING_INSTRUMENT_DATABASE") or DEFAULT_PATH
 
 
-def absolute(path: str | bytes | os.PathLike[str]) -> str:
-    """Return the absolute path, with ``~`` expanded: a change of the working directory does not matter.
+def absolute(path: Any) -> str:
+    """Return the absolute path of a database, with ``~`` expanded: a change of the working directory does not matter.
+
+    Args:
+        path: a ``str``, ``bytes`` or path-like object, or a URL such as ``sqlite:///learning.db``.
 
     Raises:
-        TypeError: if *path* is no path.
+        ConfigurationError: if it cannot be the path of a file.
     """
-    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+    try:
+        text = os.fsdecode(path)
+    except TypeError as error:
+        raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file.") from error
+    text = text.removeprefix(_SQLITE_URL)
+    if not text or text.startswith(":memory:") or "\0" in text or _URL.match(text):
+        raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file, such as 'learning.db'.")
+    try:
+        found = os.path.abspath(os.path.expanduser(text))
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"Invalid database_path {text!r}: the working directory was deleted; expected an absolute path."
+        ) from error
+    # POSIX keeps two slashes at the start. In the URI of a file they would begin the name of a host.
+    return f"/{found.lstrip('/')}" if found.startswith("//") else found
+
+
+def uri(path: str, options: str) -> str:
+    """Return the URI by which SQLite opens the file at the absolute *path*, with *options* such as ``mode=ro``."""
+    return f"file:{quote(os.fsencode(path))}?{options}"

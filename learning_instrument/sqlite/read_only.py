@@ -6,11 +6,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from ..errors import DatabaseError
 from . import schema
-from .paths import absolute
+from .paths import absolute, uri
 
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
@@ -30,7 +29,7 @@ def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
     Raises:
         sqlite3.Error: if it cannot be read.
     """
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    connection = sqlite3.connect(os.fsencode(path), timeout=5.0, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
         cursor = connection.execute(sql, parameters)
@@ -60,7 +59,7 @@ def read_briefly(
         raise FileNotFoundError(path)
     try:
         with contextlib.closing(
-            sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=busy_seconds, isolation_level=None)
+            sqlite3.connect(uri(path, "mode=rw"), uri=True, timeout=busy_seconds, isolation_level=None)
         ) as connection:
             connection.execute("PRAGMA query_only = ON")
             if "executions" not in schema.tables(connection):
@@ -113,7 +112,11 @@ def _open_read_only(path: str) -> sqlite3.Connection:
 
 def _connected(path: str, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(path)}?{options}", uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        uri(path, options),
+        uri=True,
+        timeout=5.0,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
         connection.execute("PRAGMA query_only = ON")
