@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from ..budgets import Budget
 from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
+from ..safety.exit import notice_end
 from ..safety.forks import on_child
 from ..safety.guards import guarded
 from . import host_providers, metrics
@@ -144,6 +145,7 @@ def model_call_processor_of(provider: Any) -> ModelCallProcessor | None:
             model_calls = new
         if model_calls is new:
             provider.add_span_processor(new)
+            notice_end()  # before the provider's exit handler, which waits for ours
     return model_calls
 
 

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeVar
 from ..errors import DatabaseError
 from ..record import Row
 from . import schema
+from .busy import showing_life
 from .executions import INSERT_ONE, INSERTS, chunks
 from .read_only import open_read_only, query
 
@@ -32,8 +32,6 @@ _INSERT_LOSS: Final = (
 _LONG_LOG_PAGES: Final = 16000
 #: How long maintenance waits for another writer's lock.
 _MAINTENANCE_BUSY_SECONDS: Final = 30.0
-#: How long a direct call, such as a question, waits for another process.
-_PATIENCE_SECONDS: Final = 5.0
 
 
 class WriteConnection:
@@ -237,23 +235,6 @@ def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
                 os.unlink(index)
 
 
-def is_busy(error: BaseException) -> bool:
-    """Tell whether *error* means that another writer holds the lock, which is no fault."""
-    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
-
-
-def retry_while_busy(action: Callable[[], T]) -> T:
-    """Return the result of *action*, repeated while another process holds the lock: a direct call can wait."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return action()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
 def executing(connection: Connection) -> Execute:
     """Return a function that executes statements on *connection*."""
     return lambda sql, parameters=(): connection.execute(sql, parameters).fetchall()
@@ -304,7 +285,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     if not schema.is_current(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table only
         connection.execute("PRAGMA journal_mode = WAL")
-        schema.migrate(connection)
+        with showing_life(connection):
+            schema.migrate(connection)
 
 
 def abandon(connection: sqlite3.Connection) -> None:

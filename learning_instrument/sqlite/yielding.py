@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
-from .connection import WriteConnection, is_busy
+from .busy import is_busy
+from .connection import WriteConnection
 
 #: How long no other connection must have committed before a transaction starts.
 _QUIET_SECONDS: Final = 0.1

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
+from ..safety.progress import join
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ _HOUSEKEEPING_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
 #: How long a caller is slowed down at most, while no batch is written.
 _PATIENCE_SECONDS: Final = 0.05
-#: How long a fork waits for the thread to end.
-_PAUSE_SECONDS: Final = 2.0
 #: How long an item that comes after the exit hooks is waited for, unless an earlier one was in vain.
 _LATE_SECONDS: Final = 0.5
 #: How long the end of the process waits for a batch that is being taken from the queue.
@@ -103,7 +102,8 @@ class BackgroundWriter:
         self._thread: threading.Thread | None = None
         self._is_failing = False
         self._failures = 0
-        self._progress = 0
+        self._progress = 0  # batches written
+        self._steps = 0  # of the thread: they show that it is alive
 
     @property
     def backlog(self) -> int:
@@ -123,6 +123,7 @@ class BackgroundWriter:
     @property
     def is_contended(self) -> bool:
         """Whether items, a waiting thread or a fork need the writer, so that housekeeping should end early."""
+        self._steps += 1  # housekeeping asks before each statement
         return bool(self.backlog or self._waiting or self._is_paused)
 
     def put(self, item: Item) -> bool:
@@ -177,6 +178,15 @@ class BackgroundWriter:
         """
         return self._flush(min(timeout, seconds_left(WRITERS)))
 
+    def drain(self, patience: float) -> bool:
+        """Like :meth:`flush`, as long as any batch is written within *patience* seconds."""
+        while True:
+            seen = self._progress
+            if self.flush(patience):
+                return True
+            if self._progress == seen:
+                return False
+
     def _flush(self, timeout: float) -> bool:
         if not self.backlog:
             return True
@@ -199,13 +209,14 @@ class BackgroundWriter:
         finally:
             self._hurry = False
 
-    def pause(self) -> None:
-        """End the thread after its batch, and start no other until :meth:`unpause`."""
+    def pause(self) -> bool:
+        """End the thread after its batch, and start no other until :meth:`unpause`. Tell whether it has ended."""
         self._is_paused = True
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             self._wake.set()
-            thread.join(timeout=_PAUSE_SECONDS)
+            return join(thread, lambda: self._steps)
+        return True
 
     def unpause(self) -> None:
         """Go on after :meth:`pause`."""
@@ -307,6 +318,7 @@ class BackgroundWriter:
                 self._reach_marks()
                 return True
             try:
+                self._steps += 1
                 self._write(self._taken)
             except Exception as error:  # a full disk, a lock, or an invalid file: retried
                 self._is_failing = True

@@ -47,6 +47,8 @@ class CrashLedger:
         self._path = path
         self._connection = WriteConnection(path, _BUSY_SECONDS)
         self._writes = 0
+        #: How many statements it has run: they show that its thread is alive.
+        self.statements = 0
         #: The execution ids of this process's entries.
         self.standing: set[str] = set()
 
@@ -119,6 +121,7 @@ class CrashLedger:
 
     def _write(self, sql: str, parameters: Sequence[Any]) -> None:
         self._connection.execute(sql, parameters)
+        self.statements += 1
         self._writes += 1
         if self._writes >= _CHECKPOINT_WRITES:
             self._writes = 0

@@ -9,7 +9,8 @@ from typing import Any, Final
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..record import Row
 from ..safety.guards import is_interruption
-from ..sqlite.connection import Connection, WriteConnection, is_busy
+from ..sqlite.busy import is_busy
+from ..sqlite.connection import Connection, WriteConnection
 from .statistics import Counters
 
 #: Raised for a value that SQLite cannot store. Trying again does not help.

@@ -20,7 +20,8 @@ from ..safety.exit import DATABASES, at_exit, seconds_left
 from ..safety.forks import ForkLock, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
-from ..sqlite.connection import Connection, Execute, WriteConnection, executing, is_busy, retry_while_busy
+from ..sqlite.busy import is_busy, retry_while_busy
+from ..sqlite.connection import Connection, Execute, WriteConnection, executing
 from .background_writer import GATHER_SECONDS, BackgroundWriter
 from .housekeeping import Housekeeping
 from .insertion import Insertion
@@ -171,7 +172,7 @@ class Store:
         self.open()
         self._request_totals()
         if self._writer.backlog:
-            self.flush()
+            self._writer.drain(CLOSE_SECONDS)
         try:
             with self._read_lock:
                 return read_only.query(self.path, sql, parameters)
@@ -188,7 +189,7 @@ class Store:
             self.reset()
         try:
             with self._lock:
-                retry_while_busy(self._front.open)
+                retry_while_busy(self.path, self._front.open)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
@@ -225,7 +226,7 @@ class Store:
             with target.transaction() as opened:
                 return action(opened)
 
-        self.flush()
+        self._writer.drain(CLOSE_SECONDS)
         return self.between_batches(act)
 
     def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
@@ -259,13 +260,23 @@ class Store:
             self.reset()
         if self._front.is_open:
             self._request_totals()
-        if not self._writer.flush(CLOSE_SECONDS):
+        if not self._writer.drain(CLOSE_SECONDS):
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
         self._watchdog.close()
-        with self._lock:
-            self._front.close()
-        self._writer.between_batches(self._back.close)
+        self._close_connections()
         return _Done()
+
+    def _close_connections(self) -> None:
+        if self._lock.acquire(timeout=seconds_left(DATABASES)):
+            try:
+                self._front.close()
+            finally:
+                self._lock.release()
+        if self._writer.hold(seconds_left(DATABASES)):
+            try:
+                self._back.close()
+            finally:
+                self._writer.release()
 
     def end(self) -> None:
         """Close at the end of the process, so that the write-ahead log is moved into the file.
@@ -275,31 +286,28 @@ class Store:
         """
         if self._pid != os.getpid():
             return
-        if self._writer.hold(seconds_left(DATABASES)):
+        if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
             try:
                 self._end_background()
             finally:
                 self._writer.release()
-        if not self._writer.backlog and self._lock.acquire(timeout=seconds_left(DATABASES)):
-            try:
-                self._front.close()
-            finally:
-                self._lock.release()
-
-    def _end_background(self) -> None:
-        """Store losses not yet reported, take in spill files for fleets of short processes, and close."""
-        is_over = self._writer.backlog or seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS
-        try:
-            if self._counts.has_unreported and not is_over:
-                self._insertion.insert(self._back, ())
-            if (self._front.is_open or self._back.is_open) and not is_over and self._spill_files.are_there():
-                self._spill_files.take_in(self._back, lambda: seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS)
-        except (sqlite3.Error, OSError, DatabaseError) as error:
-            self._failed(error)
+            self._close_connections()
         if self._counts.has_unreported:
             self._spill_files.write(())
-        if not self._writer.backlog:
-            self._back.close()
+
+    def _end_background(self) -> None:
+        """Store losses not yet reported, and take in spill files: a fleet may have short processes alone."""
+
+        def is_late() -> bool:
+            return seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS
+
+        try:
+            if self._counts.has_unreported and not is_late():
+                self._insertion.insert(self._back, ())
+            if (self._front.is_open or self._back.is_open) and not is_late() and self._spill_files.are_there():
+                self._spill_files.take_in(self._back, is_late)
+        except (sqlite3.Error, OSError, DatabaseError) as error:
+            self._failed(error)
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))
@@ -360,7 +368,7 @@ class Store:
         self.open()
         done: list[T] = []
         try:
-            retry_while_busy(lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
+            retry_while_busy(self.path, lambda: self._writer.between_batches(lambda: done.append(step(self._back))))
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return done[0]
@@ -385,7 +393,8 @@ class Store:
     def before_fork(self, undo: ExitStack) -> None:
         """End the threads while the process forks; the locks keep other threads out of SQLite."""
         undo.callback(self._writer.unpause)
-        self._writer.pause()
+        if not self._writer.pause():
+            undo.callback(log.warning, "%s: the process forked while a write made no progress.", self.path)
         self._watchdog.before_fork(undo)
 
     def reset(self) -> None:

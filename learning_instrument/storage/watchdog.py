@@ -14,8 +14,9 @@ from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
-from ..safety.exit import WATCHDOGS, at_exit
+from ..safety.exit import WATCHDOGS, at_exit, seconds_left
 from ..safety.forks import ForkLock, copy_of
+from ..safety.progress import join
 from .crash_ledger import CrashLedger
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ _SETTLE_FOR_QUESTION_SECONDS: Final = 1.0
 _SPILL_SECONDS: Final = 5.0
 #: The number of idle turns in a row after which the thread ends.
 _IDLE_TURNS: Final = 10
-#: How long a fork or the end of the process waits for the thread, and a caller for the ledger.
-_PAUSE_SECONDS: Final = 2.0
+#: How long a caller waits for the ledger.
+_BUSY_SECONDS: Final = 2.0
 
 
 class Watchdog:
@@ -140,7 +141,7 @@ class Watchdog:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             self._wake.set()
-            thread.join(timeout=_PAUSE_SECONDS)
+            join(thread, lambda: self._ledger.statements, seconds_left(WATCHDOGS))
 
     def _run(self) -> None:
         idle_turns = 0
@@ -218,7 +219,7 @@ class Watchdog:
 
     def _when_free(self, action: Callable[[], object]) -> None:
         """Call *action* with the lock; not at all in a signal handler that interrupted its holder."""
-        if self._lock.acquire(timeout=_PAUSE_SECONDS):
+        if self._lock.acquire(timeout=min(_BUSY_SECONDS, seconds_left(WATCHDOGS))):
             try:
                 self._guarded(action)
             finally:

@@ -87,14 +87,14 @@ def test_several_rows_are_stored_together_or_not_at_all(connection, path):
 
 
 def test_losses_are_stored_with_rows(connection, path):
-    """In one transaction, with time and process."""
-    connection.insert([row()], {"queue full": 3, "fault": 1})
+    """In one transaction, and once, though they are stored again."""
+    at = "2026-11-22T10:00:00.000000+00:00"
+    losses = [(at, 7, "queue full", 3), (at, 7, "fault", 1)]
+    connection.insert([row()], losses)
+    connection.insert([], losses)
 
-    losses = query(path, "SELECT process_id, reason, executions FROM losses ORDER BY rowid", ())
-    assert losses == [
-        {"process_id": os.getpid(), "reason": "queue full", "executions": 3},
-        {"process_id": os.getpid(), "reason": "fault", "executions": 1},
-    ]
+    stored = query(path, "SELECT timestamp, process_id, reason, executions FROM losses ORDER BY rowid", ())
+    assert [tuple(loss.values()) for loss in stored] == losses
 
 
 def test_write_waits_for_a_lock_as_long_as_its_limit(connection, path):

@@ -10,7 +10,8 @@ import pytest
 from learning_instrument.record import ExecutionRecord, row_from_record
 from learning_instrument.rollups import cubes
 from learning_instrument.sqlite import yielding
-from learning_instrument.sqlite.connection import WriteConnection, is_busy
+from learning_instrument.sqlite.busy import is_busy
+from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions, is_idle
 
 LOSS = "INSERT INTO losses (timestamp, process_id, reason, executions) VALUES ('', 1, 'x', 1)"

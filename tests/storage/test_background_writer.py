@@ -5,6 +5,7 @@ import threading
 import pytest
 from waiting import wait_until
 
+from learning_instrument.safety import progress
 from learning_instrument.safety.forks import ForkLock
 from learning_instrument.storage.background_writer import BATCH, BackgroundWriter
 
@@ -306,3 +307,51 @@ def test_after_a_fork_the_queue_is_the_parents(start, target):
 
     assert child.backlog == 0
     assert child.put("the child's")
+
+
+def test_pause_waits_while_the_thread_makes_progress(start, target, monkeypatch):
+    """A fork in the middle of a write would leave its child with a locked SQLite; one that hangs is not waited for."""
+    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.1)
+    monkeypatch.setattr(progress, "_LEAST_TURNS", 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def housekeep():
+        begun.set()
+        while not go_on.wait(0.01):
+            assert writer.is_contended
+
+    writer = start(housekeeping=housekeep)
+    writer.put("a")
+    writer.request_housekeeping()
+    assert begun.wait(10)
+    threading.Timer(1.0, go_on.set).start()
+
+    assert writer.pause()
+    writer.unpause()
+
+    target.is_open.clear()
+    writer.put("b")
+    wait_until(lambda: writer._taken)
+    assert not writer.pause()
+    writer.unpause()
+
+
+def test_drain_waits_as_long_as_batches_are_written(start, target):
+    """However long the queue is."""
+    write = target.write
+    target.write = lambda items: (threading.Event().wait(0.05), write(items))
+    writer = start(gather_seconds=0.0)
+    for n in range(6 * BATCH):
+        writer.put(n)
+
+    assert writer.drain(0.2)
+    assert target.items == list(range(6 * BATCH))
+
+
+def test_drain_ends_without_progress(start, target):
+    """A database that stays locked."""
+    target.is_open.clear()
+    writer = start()
+    writer.put("a")
+
+    assert not writer.drain(0.05)

@@ -1,0 +1,41 @@
+"""Waiting for another thread as long as it makes progress: on a busy machine a number of seconds says nothing."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+#: How long the other thread may make no progress. It never waits longer itself, for the lock of a database or a disk.
+STALLED_SECONDS: Final = 10.0
+_TURN_SECONDS: Final = 0.05
+#: The least number of turns without progress: this thread may have been kept from running as well.
+_LEAST_TURNS: Final = 50
+
+
+def wait_for(attempt: Callable[[float], object], progress: Callable[[], object]) -> bool:
+    """Call *attempt* until it succeeds, while *progress* changes; tell whether it did.
+
+    Args:
+        attempt: waits for so many seconds, and tells whether the wait is over.
+        progress: returns a value that changes with each step of the other thread.
+    """
+    seen, turns, deadline = progress(), 0, time.monotonic() + STALLED_SECONDS
+    while not attempt(_TURN_SECONDS):
+        now = progress()
+        if now != seen:
+            seen, turns, deadline = now, 0, time.monotonic() + STALLED_SECONDS
+        turns += 1
+        if turns > _LEAST_TURNS and time.monotonic() > deadline:
+            return False
+    return True
+
+
+def join(thread: threading.Thread, progress: Callable[[], object], seconds: float = threading.TIMEOUT_MAX) -> bool:
+    """Wait until *thread* has ended, while it makes progress, and at most *seconds*; tell whether it has."""
+    end = time.monotonic() + seconds
+
+    def attempt(turn: float) -> bool:
+        thread.join(min(turn, max(0.0, end - time.monotonic())))
+        return not thread.is_alive() or time.monotonic() >= end
+
+    return wait_for(attempt, progress) and not thread.is_alive()
