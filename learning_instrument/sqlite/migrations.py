@@ -354,6 +354,13 @@ def m013_oldest_writer(db: "Database") -> None:
     db.execute("INSERT INTO oldest_writer VALUES (13)")
 
 
+#: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
+ADDED_COLUMNS: Final = {
+    "executions": {"outcome_source": "NULL"},
+    "rollup_changes": {"outcome_source": "NULL"},
+    **{table: {"assumed": "0"} for table in _M005_TABLES},
+}
+
 STEPS: Final = (
     m001_executions,
     m002_losses,

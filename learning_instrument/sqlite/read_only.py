@@ -119,8 +119,9 @@ def _connected(path: str, options: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        connection.execute("PRAGMA query_only = ON")
         schema.check(connection, path)
+        schema.complete(connection)
+        connection.execute("PRAGMA query_only = ON")
     except BaseException:  # raised again, with the connection closed
         connection.close()
         raise

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Final
 
 from ..errors import DatabaseError, SchemaVersionError
-from .migrations import STEPS
+from .migrations import ADDED_COLUMNS, STEPS
 
 MIGRATION_SET: Final = "learning_instrument"
 VERSION: Final = len(STEPS)
@@ -44,6 +44,19 @@ def check(connection: sqlite3.Connection, path: str) -> None:
     if "executions" not in tables(connection):
         raise DatabaseError(f"{path} is not a database of learning_instrument: it has no table executions.")
     is_current(connection)
+
+
+def complete(connection: sqlite3.Connection) -> None:
+    """Let questions to the file behind *connection* name the columns that its older schema lacks.
+
+    A temporary view takes the place of each table that lacks any; the file stays as it is.
+    """
+    for table, columns in ADDED_COLUMNS.items():
+        known = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        missing = [f"{value} AS {column}" for column, value in columns.items() if column not in known]
+        if known and missing:
+            rowid = "rowid AS rowid, " if table == "executions" else ""
+            connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {rowid}*, {', '.join(missing)} FROM main.{table}")
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 from ..ids import execution_id
 from ..record import ExecutionRecord, Row, row_from_record
 from ..safety.sanitize import INTEGER_LIMIT, utf8
+from ..sqlite.migrations import ADDED_COLUMNS
 from ..timestamps import from_iso, iso
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -46,7 +47,8 @@ def row_of(values: Mapping[str, Any]) -> Row:
         ConfigurationError: for an invalid value; the message names its column and the reason.
     """
     if values.keys() != _ALL:
-        values = _completed(values)
+        whole = {**_ADDED_SINCE, **values}
+        values = whole if whole.keys() == _ALL else _completed(values)
     try:
         row = tuple([None if (value := values[column]) is None else check(value) for column, check in _CHECKS.items()])
     except _InvalidError:
@@ -273,3 +275,5 @@ def _check_of(column: Column) -> Callable[[Any], Any]:
 
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {column.name: _check_of(column) for column in TABLE}
 _ALL: Final = _CHECKS.keys()
+#: The columns that a file of an older release lacks.
+_ADDED_SINCE: Final = dict.fromkeys(ADDED_COLUMNS["executions"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from asking import NOON, answer, ask, document, record, rows, store
 from calls import chat, execution
+from databases import make_older
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -46,6 +47,8 @@ REPORTS = {
     "patterns": ["patterns"],
     "similar": ["similar", "fix the crash in parser.py"],
 }
+#: Those whose answer does not depend on the time of day.
+OF_ROWS = {**REPORTS, "costs": ["costs"], "list": ["list"]}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,28 @@ def test_summary_is_that_of_the_function(demo):
     assert f"cost        {formatting.dollars(expected.cost_usd)} (" in text
     assert "excluded    none\n" in text
     assert [row["model_tier"] for row in rows(demo, "summary")] == [tier.model_tier for tier in expected.tiers]
+
+
+@pytest.mark.parametrize("report", OF_ROWS)
+def test_older_file_is_read_as_it_is(demo, path, report):
+    """The answer is that of a new one, which has nothing to say in the columns that the older one lacks."""
+    make_older(path, 11, demo)
+    before = Path(path).read_bytes()
+
+    arguments, status = OF_ROWS[report], int(report == "compare")
+    older = document(path, *arguments, status=status)
+
+    assert older == _without_sources(document(demo, *arguments, status=status))
+    assert Path(path).read_bytes() == before
+    assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
+
+
+def _without_sources(document):
+    if isinstance(document, list):
+        return [_without_sources(item) for item in document]
+    if isinstance(document, dict):
+        return {name: None if name == "outcome_source" else _without_sources(value) for name, value in document.items()}
+    return document
 
 
 @pytest.mark.parametrize("by", [("task_type",), ("pool_type", "day"), ("hour",), ("repo", "worker_id")])

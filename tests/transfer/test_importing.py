@@ -1,5 +1,6 @@
 """Each entry of a file is stored once, left as it is, or refused with its place and the reason."""
 
+import contextlib
 import copy
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from calls import costs
+from databases import make_older
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,6 +125,26 @@ def test_line_without_an_id_is_one_execution_however_often_it_comes(write, targe
     assert (again.read, again.stored, again.already_there) == (3, 0, 3)
     assert {"pool_type", "duration_seconds"} <= set(stored_in(target)[0].defaulted)
     assert all("repo" not in record.defaulted for record in stored_in(target))
+
+
+def test_files_of_an_older_release_are_imported_as_they_are(target, tmp_path):
+    """What they lack is NULL, and nothing else is filled in."""
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id="a", defaulted=())])
+    with contextlib.closing(sqlite3.connect(source, isolation_level=None)) as changed:
+        changed.execute("UPDATE executions SET model_tier = NULL")
+    older = make_older(tmp_path / "older.db", 11, source)
+    lines = tmp_path / "older.jsonl"
+    export_executions(source, lines)
+    lines.write_text(lines.read_text().replace(',"outcome_source":null', ""))
+    assert "outcome_source" not in lines.read_text()
+
+    for file in (older, lines):
+        import_executions(target, [str(file)])
+
+        with LearningDatabase(target) as database:
+            rows = database.query("SELECT model_tier, defaulted, outcome_source FROM executions")
+        assert rows == [{"model_tier": None, "defaulted": "[]", "outcome_source": None}]
+        os.unlink(target)
 
 
 def test_several_files_of_several_kinds_are_one_import(write, target, tmp_path):
