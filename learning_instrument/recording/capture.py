@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .. import semconv
 from ..ids import new_uuid
-from ..outcome import ASSUMED, Outcome, Verdict, judge_exception, reason_of
+from ..outcome import ASSUMED, Verdict, judge_exception, reason_of
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import json_of, message_of, text_of, type_name
@@ -106,8 +106,11 @@ class Capture:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             self._take(read, FROM_RESULT[self._options.capture_content])
-        given = self._apply_given(result, read) if self._options.fields or self._given else {}
-        verdict = self._judge(result, read, given)
+        given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
+        success = given.get("success")
+        if success is not None and type(success) is not bool:
+            self._invalid["success"], success = success, None
+        verdict = judge(result, read, self._options.success_when, success, given.get("error_message"))
         if verdict is ASSUMED and type(result) is bool:
             self._returned = result
         self._complete(verdict)
@@ -202,12 +205,6 @@ class Capture:
                 return value
         return None
 
-    def _judge(self, result: Any, read: Reader | None, given: Mapping[str, Any]) -> Verdict:
-        success = given.get("success") if given else None
-        if success is not None and type(success) is not bool:
-            self._invalid["success"], success = success, None
-        return judge(result, read, self._options.success_when, success, given.get("error_message"))
-
     def _complete(self, verdict: Verdict) -> None:
         attributes = self.attributes
         read_pool = self._read_pool
@@ -222,9 +219,8 @@ class Capture:
         attributes[semconv.METADATA] = self._metadata_json()
         attributes[semconv.TASK_OUTCOME] = verdict.outcome.value
         attributes[semconv.TASK_OUTCOME_SOURCE] = verdict.source
-        if verdict.outcome is not Outcome.SUCCEEDED:
-            if verdict.error_type is not None:
-                attributes[semconv.ERROR_KIND] = verdict.error_type.value
+        if verdict.error_type is not None:
+            attributes[semconv.ERROR_KIND] = verdict.error_type.value
             if verdict.error_message is not None:
                 attributes[semconv.ERROR_MESSAGE] = verdict.error_message
             if verdict.exception_type is not None:
@@ -247,6 +243,7 @@ class Capture:
         return json_of(more, METADATA_LIMIT, head=ids[1:-1])
 
 
+_NOTHING: Final[Mapping[str, Any]] = {}
 _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
 
 

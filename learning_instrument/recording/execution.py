@@ -267,7 +267,7 @@ class Execution:
         for span in spans:
             if task_type is not self._task_type:
                 span.update_name(_span_name(task_type))
-            if verdict.outcome is not Outcome.SUCCEEDED:
+            if verdict.error_type is not None:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
             self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..columns import COLUMN_OF
-from ..outcome import ASSUMED, FAILURE_CODES, QUALITY_GATE, SUCCEEDED, Verdict, judge_result, outcome_of_status
+from ..outcome import ASSUMED, FAILURE_CODES, QUALITY_GATE, SUCCEEDED, Outcome, Verdict, judge_result, outcome_of_status
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader
 from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
@@ -39,22 +39,43 @@ def judge(
     opinion = None if success_when is None else _opinion(success_when, result)
     if opinion is None and success is None and read is None:
         return ASSUMED
-    read = read or _NO_FIELDS
-    if opinion is None and success is None:
-        success = _bool_of(read, "success")
-        if success is None:
-            success = _bool_of(read, "ok")
     if opinion or (opinion is None and success):
         return SUCCEEDED
-    error = guarded(read, "error")
-    message = _message(guarded(read, "error_message") if message is None else message) or _message(error)
+    read = read or _NO_FIELDS
+    try:
+        return _judge(read, opinion, success, message)
+    except BaseException as fault:  # a key of a user's dict, which may raise when it is compared
+        if is_interruption(fault):
+            raise
+        return _judge(functools.partial(guarded, read), opinion, success, message)
+
+
+def _judge(read: Reader, opinion: bool | None, success: bool | None, message: Any) -> Verdict:
+    """Judge a result by its fields. Most of them say it in the first ones, or have none."""
+    if opinion is None and success is None:
+        success = read("success")
+        if success is not True:
+            success = _bool_of(success)
+            if success is None:
+                success = _bool_of(read("ok"))
+        if success:
+            return SUCCEEDED
+    status, outcome = _status(read)
+    error = read("error")
+    failed = not _is_empty(error)
+    code = None
+    if opinion is None and success is None:
+        if outcome is Outcome.SUCCEEDED:
+            return SUCCEEDED
+        if outcome is None and not failed:
+            code = _failure_code(read("status_code"))
+            if code is None:
+                return ASSUMED
+    message = _message(read("error_message") if message is None else message) or _message(error) or code
     if opinion is not None:
         return QUALITY_GATE if message is None else QUALITY_GATE._replace(error_message=message)
-    status, failed = _status(read), not _is_empty(error)
-    if success is None and not failed and (status is None or outcome_of_status(status) is None):
-        code = _failure_code(read)
-        failed, message = code is not None, message or code
-    return judge_result(success=success, status=status, failed=failed, message=message)
+    status = None if status is None else text_of(status, _STATUS_LIMIT)
+    return judge_result(success=success, status=status, failed=failed or code is not None, message=message)
 
 
 def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | None:
@@ -74,40 +95,44 @@ def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
     log.warning("The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
 
 
-def _bool_of(read: Reader, name: str) -> bool | None:
-    value = guarded(read, name)
+def _bool_of(value: Any) -> bool | None:
     if value is not None and type(value) is not bool:
         value = guarded(exact, value)
     return value if type(value) is bool else None
 
 
-def _status(read: Reader) -> str | None:
-    """Return ``result.status``, or ``result.state`` where only that is a known word."""
-    status = _word(guarded(read, "status"))
-    if status is not None and outcome_of_status(status) is not None:
-        return status
-    state = _word(guarded(read, "state"))
-    return state if state is not None and outcome_of_status(state) is not None else status
+def _status(read: Reader) -> tuple[str | None, Outcome | None]:
+    """Return ``result.status``, or ``result.state`` where only that is a known word; and the outcome it reports."""
+    status = _word(read("status"))
+    outcome = None if status is None else outcome_of_status(status)
+    if outcome is None:
+        state = _word(read("state"))
+        outcome = None if state is None else outcome_of_status(state)
+        if outcome is not None:
+            status = state
+    return status, outcome
 
 
 def _word(value: Any) -> str | None:
     """Return a status as text: of an enum its value, or its name where the value is not text."""
-    text = None if value is None else guarded(exact, value)
-    if text is not None and type(text) is not str and issubclass(type(value), enum.Enum):
+    if value is None or type(value) is str:
+        return value
+    text = guarded(exact, value)
+    if type(text) is not str and issubclass(type(value), enum.Enum):
         text = value._name_
-    return text_of(text, _STATUS_LIMIT) if type(text) is str else None
+    return text if type(text) is str else None
 
 
-def _failure_code(read: Reader) -> str | None:
+def _failure_code(code: Any) -> str | None:
     """Return the error that ``result.status_code`` reports, as text; None where it reports none."""
-    code = guarded(read, "status_code")
     code = None if code is None else guarded(exact, code)
     return f"status_code {code}" if type(code) is int and code in FAILURE_CODES else None
 
 
 def _is_empty(error: Any) -> bool:
     """Tell whether ``result.error`` is empty, without calling ``bool()`` on a foreign object."""
-    error = guarded(exact, error)
+    if error is not None:
+        error = guarded(exact, error)
     cls = type(error)
     if error is None or cls is bool or cls is int or cls is float or cls is str:
         return not error
