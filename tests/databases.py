@@ -5,11 +5,12 @@ import functools
 import os
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlite_utils import Database
+from sqlite_utils import Database, Migrations
 
-from learning_instrument.sqlite import migrations
+from learning_instrument.sqlite import schema
 from learning_instrument.sqlite.connection import WriteConnection
 
 
@@ -30,15 +31,18 @@ def make(path: Path) -> Path:
     return path
 
 
-def make_older(path: Path, steps: int, source: str | os.PathLike[str]) -> Path:
-    """Put a database with the first *steps* of the schema, and the executions of *source*, at *path*."""
+def make_older(path: Path, steps: int, source: str | os.PathLike[str], tables: Sequence[str] = ("executions",)) -> Path:
+    """Put a database with the first *steps* of the schema at *path*, with the rows that *tables* of *source* have."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for step in migrations.STEPS[:steps]:
-            step(Database(connection))
+        older = Migrations(schema.MIGRATION_SET)
+        for step in schema.STEPS[:steps]:
+            older()(step)
+        older.apply(Database(connection))
         connection.execute(f"PRAGMA user_version = {steps}")
         connection.execute("ATTACH ? AS source", (str(source),))
-        columns = ",".join(
-            name for (name,) in connection.execute("SELECT name FROM pragma_table_info('executions', 'main')")
-        )
-        connection.execute(f"INSERT INTO executions ({columns}) SELECT {columns} FROM source.executions ORDER BY rowid")
+        for table in tables:
+            found = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table,))
+            columns = ",".join(name for (name,) in found)
+            connection.execute(f"DELETE FROM {table}")
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM source.{table}")
     return path

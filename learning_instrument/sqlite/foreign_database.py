@@ -45,7 +45,7 @@ class ForeignDatabase(ReadOnlyDatabase):
         return self
 
     def _check(self, table: str) -> None:
-        columns = self.query("SELECT name, hidden FROM pragma_table_xinfo(?)", [table])
+        columns = self.query("SELECT name, hidden FROM pragma_table_xinfo(?, 'main')", [table])
         found = self.query("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", [table])
         fault = None
         if any(not row["rootpage"] for row in found):

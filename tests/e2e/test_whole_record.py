@@ -150,6 +150,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         prefix + "resource_usage.cpu.time": 0.75,
         prefix + "solution.summary": "It was fine",
         prefix + "defaulted": (),
+        prefix + "task.outcome_source": "reported",
         prefix + "execution.id": row["execution_id"],
         "gen_ai.request.model": "m-1",
         "gen_ai.usage.input_tokens": 100,
@@ -201,6 +202,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         "service_name": "checkout",
         "process_id": os.getpid(),
         "defaulted": "[]",
+        "outcome_source": "reported",
     }
     assert inner.parent.span_id == outer.context.span_id
 
@@ -216,6 +218,7 @@ def test_bare_execution_has_the_defaults_and_marks_them(hosted, rows):
 
     (row,) = rows()
     assert set(row) == set(COLUMNS)
+    assert (row["outcome"], row["outcome_source"]) == ("succeeded", "assumed")
     missing = {column for column, value in row.items() if value is None}
     assert missing == {
         "swarm_topology", "quality_score", "error_type", "error_message", "user_accepted", "user_rating",

@@ -9,7 +9,7 @@ import pytest
 from calls import chat, execution
 
 import learning_instrument
-from learning_instrument import ExecutionRecord, SQLiteSpanExporter
+from learning_instrument import ExecutionRecord, SQLiteSpanExporter, record_execution
 from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.outcome import Outcome
@@ -129,6 +129,26 @@ def test_executions_that_show_what_is_wrong(found, database, values, check):
     database.append([ExecutionRecord(task_type="t", **values)])
 
     assert list(found()) == [check]
+
+
+def test_pools_that_return_bools_are_named(found, database):
+    """With the remedy: a bool may be a verdict or an answer, and only the application knows."""
+    results = {"checks": [True, False, True], "lookups": [True], "jobs": [{"success": False}, None, "text", (False, 1)]}
+    for pool_type, returned in results.items():
+        run = record_execution(lambda task: task["result"], pool_type=pool_type, learning_db=database)
+        for result in returned:
+            run({"result": result, "metadata": {"returned": True}})
+    judged = record_execution(lambda task: False, pool_type="judged", learning_db=database, success_when=bool)
+    judged({})
+
+    (row,) = database.query("SELECT count(*) AS count FROM executions WHERE outcome_source = 'assumed'")
+    assert row["count"] == 7
+    findings = [finding for finding in examine(database.path) if finding.check == "bare bools"]
+    assert [(finding.severity, finding.what.split(";")[0]) for finding in findings] == [
+        (Severity.WARNING, "3 executions of the pool checks returned a bool, 1 of them False"),
+        (Severity.NOTE, "1 execution of the pool lookups returned a bool, 0 of them False"),
+    ]
+    assert all("success_when=bool" in finding.remedy for finding in findings)
 
 
 def test_model_without_a_price_is_named_by_its_calls(found, database):

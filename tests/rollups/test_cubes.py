@@ -9,6 +9,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from databases import make_older
 from executions import LIVES, MINUTES, NEW, START, WHICH, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -384,6 +385,26 @@ def test_tables_have_what_measures_and_cubes_say(target):
         names = {name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")}
         assert names == {"bucket", *cube.keys, *MEASURES, "histogram"}
     assert M012_CHANGE_COLUMNS == SOURCE_COLUMNS
+
+
+def test_rollups_of_an_older_schema_are_taken_over(target, tmp_path):
+    """Nothing of their executions is assumed, so they are right as they are, and go on."""
+    insert(target, records(30))
+    advance_all(target)
+    tables = ["executions", "rollup_state", *cells(target)]
+    older = make_older(tmp_path / "older.db", 11, target._path, tables)
+    with contextlib.closing(sqlite3.connect(older)) as changed, changed:
+        changed.execute("UPDATE rollup_state SET version = 1")
+
+    with contextlib.closing(WriteConnection(str(older), 5.0)) as newer:
+        newer.open()
+        assert state(newer) == state(target) == (30, 30)
+        assert cells(newer) == cells(target)
+        insert(newer, records(3, outcome_source="assumed", execution_id=None))
+        newer.execute("UPDATE executions SET outcome_source = 'assumed' WHERE rowid < 5")
+        check(Asked(older), Selection())
+        advance_all(newer)
+        check(Asked(older), Selection())
 
 
 def test_stored_bins_are_those_of_histograms(target):

@@ -359,6 +359,7 @@ class TestLeftBehind:
         assert entries() == []
         assert (row["task_id"], row["task_type"], row["execution_id"]) == ("a", "left", entry["execution_id"])
         assert (row["outcome"], row["error_type"], row["success"]) == ("lost", "crash", 0)
+        assert row["outcome_source"] is None  # it neither raised nor returned
         assert f"Process {process_id} on {this_process().host}" in row["error_message"]
         assert entry["heartbeat"] in row["error_message"]
         assert row["duration_seconds"] >= LONG

@@ -180,6 +180,25 @@ def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
+def _bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find pools whose tasks return bools, which may be their verdicts."""
+    returned = "CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.returned') END"
+    rows = database.query(
+        f"SELECT coalesce(pool_type, 'unknown') AS pool, count(*) AS executions, sum(NOT {returned}) AS said_no"
+        " FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND outcome_source = 'assumed'"
+        f" AND instr(metadata, '\"returned\":') AND {returned} IN (0, 1) GROUP BY 1 ORDER BY 2 DESC, 1",
+        [_LAST_ROWS],
+    )
+    for row in rows:
+        yield Finding(
+            "bare bools",
+            Severity.WARNING if row["said_no"] else Severity.NOTE,
+            f"{_executions(row['executions'], 'of the pool', 'of the pool')} {row['pool']} returned a bool,"
+            f" {row['said_no']:,} of them False; all count as succeeded, for a bool may be the answer to a question.",
+            "If it says whether the task succeeded, pass success_when=bool to record_execution() or instrument().",
+        )
+
+
 def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
     (row,) = database.query(
         "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
@@ -240,6 +259,7 @@ def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 
 _CHECKS: Final = (
-    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _recorded_twice,
+    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _bare_bools,
+    _recorded_twice,
     _silence,
 )  # fmt: skip
