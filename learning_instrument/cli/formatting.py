@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_CONTROL: Final = re.compile(f"[{_CONTROLS}]+")
+_OBEYED: Final = re.compile(rf"(?![\t\n])[{_CONTROLS}]")
 
 _SHORT_ID: Final = 16
 
@@ -13,6 +15,11 @@ _SHORT_ID: Final = 16
 def one_line(text: str) -> str:
     """Return *text* on one line, without control characters."""
     return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def escaped(text: str) -> str:
+    """Return *text* with its control characters, but tabs and ends of lines, as escapes: a terminal obeys them."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def short_id(execution_id: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 
 from ..errors import LearningInstrumentError
+from .formatting import escaped
 from .options import database_option
 
 #: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
@@ -105,7 +106,7 @@ def _remember_database(database: str | None) -> None:
 
 
 def _complain(message: str, hint: str = "") -> int:
-    click.echo(f"Error: {' '.join(message.split())}{hint}", err=True)
+    click.echo(f"Error: {escaped(' '.join(message.split()))}{hint}", err=True)
     return _WRONG
 
 

@@ -21,12 +21,13 @@ from typing import Any, Final
 import click
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
 from ..errors import ConfigurationError
-from .formatting import one_line
+from .formatting import escaped, one_line
 
 _GAP: Final = 2
 #: No text beside a name gets narrower than this.
@@ -104,7 +105,8 @@ def render(
 
 def print_json(document: Any, indent: int | None = 2) -> None:
     """Print one JSON document."""
-    write(json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False))
+    text = json.dumps(plain(document), indent=indent, ensure_ascii=not _writes_unicode(), allow_nan=False)
+    write(escaped(text) if is_terminal() else text)
 
 
 def print_csv(rows: Sequence[Any], columns: Sequence[TableColumn], with_heading: bool = True) -> None:
@@ -117,7 +119,7 @@ def print_csv(rows: Sequence[Any], columns: Sequence[TableColumn], with_heading:
         writer.writerow(names)
     for row in values:
         writer.writerow(_csv_cell(row.get(name)) for name in names)
-    write(sheet.getvalue(), end="")
+    write(escaped(sheet.getvalue()) if is_terminal() else sheet.getvalue(), end="")
 
 
 def print_fields(fields: Mapping[str, str]) -> None:
@@ -167,7 +169,7 @@ def bar(value: float | None, most: float) -> str:
 
 def print_note(note: str) -> None:
     """Print a line below a table, wrapped where a terminal is narrow."""
-    write(textwrap.fill(note, terminal_width()) if is_terminal() else note)
+    write(textwrap.fill(escaped(note), terminal_width()) if is_terminal() else note)
 
 
 def table_of(rows: Sequence[Any], columns: Sequence[TableColumn], width: int, colour: bool = True) -> str:
@@ -341,7 +343,7 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
         def tell(what: str, done: int, of: int) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=of or None)
+                tasks[what] = progress.add_task(escape(one_line(what)), total=of or None)
             progress.update(tasks[what], completed=done)
 
         yield tell

@@ -491,6 +491,34 @@ def test_lines_fit_the_terminal(path, columns):
     os.close(theirs)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("options", [["--csv"], ["--json"], []])
+def test_terminal_is_told_nothing_by_what_was_recorded(tmp_path, options):
+    """Escape sequences, C1 controls and direction marks of a task's text are shown, or left out, and not obeyed."""
+    import pty
+
+    path = tmp_path / "odd.db"
+    with LearningDatabase(path) as database:
+        database.append([ExecutionRecord(task_type="a\x1b]0;b\x07c\x9b31md\u202ee\rf")])
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
+    process = subprocess.Popen([COMMAND, "--database", path, "list", *options], stdout=theirs, env=environment)
+    assert process.wait(60) == 0
+    text = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert not set("\x1b\x07\x9b\u202e") & set(text)
+    assert "\r" not in text.replace("\r\n", "")
+
+
+def test_error_line_shows_control_characters(tmp_path):
+    """A name may hold any."""
+    done = installed("--database", str(tmp_path / "a\x1b[2Jb\x9bc"), "list")
+
+    assert (done.returncode, "\x1b" in done.stderr, "\x9b" in done.stderr) == (2, False, False)
+    assert "a\\u001b[2Jb\\u009bc" in done.stderr
+
+
 def test_shell_completes_commands(path):
     done = installed(
         env={**os.environ, "_LEARNING_INSTRUMENT_COMPLETE": "bash_complete", "COMP_WORDS": "x fe", "COMP_CWORD": "1"}

@@ -28,6 +28,8 @@ from ..submitted_calls import records_itself
 #: The header, or option, of a message that holds context and time.
 HEADER: Final = "learning_instrument"
 _PLANS_LIMIT: Final = 4096
+#: The latest time that a message may say, in Unix time: the year 2286.
+_LATEST_SECONDS: Final = 10**10
 
 
 def stamp(headers: MutableMapping[str, Any], not_before: float = 0.0) -> None:
@@ -124,13 +126,16 @@ def _context_of(stamped: Any) -> Context | None:
     """Return the context of a message, or None where it has none."""
     if not isinstance(stamped, dict):
         return None
-    context = unpack(stamped["context"])
+    context = unpack(stamped.get("context"))
     # A foreign instrumentation may have propagated the trace already, and started a span for the worker.
     current = otel_context.get_current()
-    here, sent = _span_of(current), _span_of(context)
-    if here.is_valid and (not sent.is_valid or here.trace_id == sent.trace_id):
+    here, there = _span_of(current), _span_of(context)
+    if here.is_valid and (not there.is_valid or here.trace_id == there.trace_id):
         context = within(current, enclosing_of(context), None)
-    return with_wait(context, max(0.0, time.time() - stamped["sent"]))
+    sent = stamped.get("sent")
+    if isinstance(sent, (int, float)) and 0 <= sent < _LATEST_SECONDS:
+        return with_wait(context, max(0.0, time.time() - sent))
+    return context
 
 
 def _span_of(context: Context) -> trace.SpanContext:
