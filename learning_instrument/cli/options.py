@@ -8,10 +8,12 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..errors import ConfigurationError
-from ..sqlite.paths import default_path
+from ..sqlite.paths import absolute, default_path
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
+from ..storage import spill_names
 from ..timestamps import moment
+from . import formatting
 from .rendering import Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
@@ -26,7 +28,8 @@ class Question:
     output: Output
 
     def database(self) -> ReadOnlyDatabase:
-        """Return the database to query, for a ``with`` statement."""
+        """Return the database to query, for a ``with`` statement; say whether rows wait outside of it."""
+        tell_of_spill_files(self.path)
         return ReadOnlyDatabase(self.path)
 
 
@@ -47,6 +50,18 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
         return click.command(name)(database_option(answer))
 
     return command
+
+
+def tell_of_spill_files(path: str) -> None:
+    """Say on standard error that executions wait beside the database at *path*, if they do."""
+    waiting = spill_names.waiting(absolute(path))
+    if waiting.files:
+        click.echo(
+            f"{formatting.counted(waiting.executions, 'execution')} in"
+            f" {formatting.counted(waiting.files, 'spill file')} beside {path}, not included here: the next process"
+            " that records takes them in.",
+            err=True,
+        )
 
 
 def database_option(command: C) -> C:

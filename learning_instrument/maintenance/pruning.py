@@ -61,6 +61,16 @@ def limits(older_than: timedelta | None, keep: int | None, max_size: str | int |
     return Limits(older_than, keep, None if max_size is None else size_in_bytes(max_size))
 
 
+def take_in_spilled(path: str | os.PathLike[str]) -> None:
+    """Take in the spill files beside the database at *path*, so that a rehearsal counts what they hold.
+
+    Raises:
+        DatabaseError: if the database cannot be written.
+    """
+    with open_for_maintenance(absolute(path)) as connection:
+        spill.take_in(absolute(path), connection)
+
+
 def prune(
     path: str | os.PathLike[str],
     beyond: Limits,

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from ..costs.call_store import ModelCallBatch, ModelCallStore, merged
 from ..record import Row
 from ..sqlite.connection import WriteConnection
-from . import spill_format
+from . import spill_format, spill_names
 from .insertion import Insertion
 from .statistics import Counters
 
@@ -47,7 +47,7 @@ class SpillFiles:
 
     def are_there(self) -> bool:
         """Tell whether there are any, of any user."""
-        return bool(spill_format.files(self._path))
+        return bool(spill_names.files(self._path))
 
     def write(self, items: Sequence[Row | ModelCallBatch]) -> int:
         """Write rows, priced model calls and losses not yet reported to a new file; return the number of rows.
@@ -79,27 +79,27 @@ class SpillFiles:
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
-        for file in spill_format.files(self._path):
+        for file in spill_names.files(self._path):
             if is_over():
                 return
             try:
-                handle = spill_format.open_own(file)
+                handle = spill_names.open_own(file)
             except OSError:  # another user's, or taken in by another process meanwhile
                 continue
             with handle:
                 if _is_first(handle, file):
                     self._take_in_one(target, handle, file, is_over)
-        for file in spill_format.unfinished_files(self._path):
+        for file in spill_names.unfinished_files(self._path):
             _delete_old(file, _UNFINISHED_SECONDS)
 
     def _take_in_one(self, target: WriteConnection, handle: BinaryIO, file: str, is_over: Callable[[], object]) -> None:
         try:
             spilled = spill_format.read(handle)
-        except spill_format.NewerSpillError as error:
+        except spill_names.NewerSpillError as error:
             log.info("%s waits for a newer release of learning_instrument: %s", file, error)
             return
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            log.warning("The spill file %s cannot be read (%s); kept as %s.", file, error, spill_format.set_aside(file))
+            log.warning("The spill file %s cannot be read (%s); kept as %s.", file, error, spill_names.set_aside(file))
             return
         rows, calls = spilled.executions, spilled.model_calls
         stored: list[int] = []
@@ -128,7 +128,7 @@ def take_in(path: str, target: WriteConnection) -> None:
 
 def delete_unreadable(path: str, seconds: float) -> None:
     """Delete the spill files that were set aside more than *seconds* ago: retention reaches them too."""
-    for file in spill_format.unreadable_files(path):
+    for file in spill_names.unreadable_files(path):
         _delete_old(file, seconds)
 
 

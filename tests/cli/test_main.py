@@ -21,6 +21,9 @@ from learning_instrument.cli import main
 from learning_instrument.cli.main import COMMANDS
 from learning_instrument.columns import COLUMNS
 from learning_instrument.outcome import ErrorType, Outcome
+from learning_instrument.record import row_from_record
+from learning_instrument.storage.spill import SpillFiles
+from learning_instrument.storage.statistics import Counters
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 REPORTS = (
@@ -183,6 +186,23 @@ def test_tail_in_text_and_in_csv(ask):
     assert answer(ask("tail", "--for", "0", "--lines", "0")) == ""
     reviews, sub = answer(ask("tail", "--for", "0")).splitlines()[:2]
     assert reviews.index("review") == sub.index("sub")
+
+
+def test_rows_that_wait_are_said_on_one_line(ask, path):
+    """On standard error, so that the answer stays as it is; prune takes them in before it counts."""
+    before = ask("list", "--json").stdout
+    row = row_from_record(ExecutionRecord(task_type="waiting"))
+    SpillFiles(path, None, Counters(path)).write([row])
+
+    for command in (["list", "--json"], ["summary", "--json"], ["export"]):
+        told = ask(*command).stderr.splitlines()
+        assert len(told) == 1, command
+        assert told[0].startswith("1 execution in 1 spill file beside ")
+    assert ask("list", "--json").stdout == before
+    assert "spill file" in ask("prune", "--keep", "0", "--dry-run").stderr
+
+    assert "Deleted 4 executions" in ask("prune", "--keep", "0", "--yes").stdout
+    assert ask("list", "--json").stderr == ""
 
 
 def test_no_failures_is_said_once(ask):

@@ -13,7 +13,10 @@ from learning_instrument import ExecutionRecord, SQLiteSpanExporter, record_exec
 from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.outcome import Outcome
+from learning_instrument.record import row_from_record
 from learning_instrument.storage.liveness import this_process
+from learning_instrument.storage.spill import SpillFiles
+from learning_instrument.storage.statistics import Counters
 
 NOW = datetime.now(timezone.utc)
 
@@ -219,6 +222,19 @@ def test_file_that_others_can_read(found, database):
     os.chmod(database.path, 0o644)
 
     assert found()["readable by others"].remedy == f"chmod 600 {database.path}"
+
+
+def test_rows_that_wait_in_spill_files(found, database, tmp_path):
+    """With their number; a file that was set aside is another finding."""
+    row = row_from_record(ExecutionRecord(task_type="t"))
+    SpillFiles(database.path, None, Counters(database.path)).write([row, row])
+
+    assert "2 executions wait in 1 spill files" in found()["spill files"].what
+
+    (tmp_path / f"learning.db.spill-1-{'0' * 16}").write_text("garbage")
+    database.open()
+    assert "1 spill files" in found()["spill files"].what
+    assert "unreadable" in found()["spill files"].what
 
 
 def test_log_that_grew(found, database):

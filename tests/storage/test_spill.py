@@ -19,7 +19,7 @@ from learning_instrument.database import store_of
 from learning_instrument.maintenance import pruning
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.storage import spill_format
+from learning_instrument.storage import spill_format, spill_names
 from learning_instrument.storage.retention import Limits
 from learning_instrument.storage.spill import SpillFiles, delete_unreadable, take_in
 from learning_instrument.storage.statistics import Counters
@@ -75,7 +75,7 @@ def test_rows_behind_anothers_lock_are_kept_when_the_process_ends(tmp_path, data
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
         assert "hunter2" not in text
         assert json.loads(text.splitlines()[0])["executions"] == 5
-        assert spill_format.waiting(database.path) == (1, 5, 0)
+        assert spill_names.waiting(database.path) == (1, 5, 0)
 
     assert task_ids(database) == [f"t-{n}" for n in range(5)]
     assert names(tmp_path) == []
@@ -90,8 +90,8 @@ def test_everything_that_is_written_is_read(database):
 
     assert spill_files(database.path, counts).write([*rows, batch]) == 2
 
-    (file,) = spill_format.files(database.path)
-    with spill_format.open_own(file) as handle:
+    (file,) = spill_names.files(database.path)
+    with spill_names.open_own(file) as handle:
         spilled = spill_format.read(handle)
     assert spilled.executions == rows
     assert spilled.model_calls == batch
@@ -214,7 +214,7 @@ def test_unreadable_file_is_set_aside_and_said(tmp_path, database, caplog, damag
     assert names(tmp_path) == [f"{name}.unreadable"]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert f"{name}.unreadable" in caplog.text
-    assert spill_format.waiting(database.path) == (0, 0, 1)
+    assert spill_names.waiting(database.path) == (0, 0, 1)
 
 
 def test_file_of_a_newer_release_waits_for_one(tmp_path, database, caplog):

@@ -8,13 +8,13 @@ import click
 from ...costs.prices import Prices, price_table, prices_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
-from ...maintenance.pruning import limits, prune
+from ...maintenance.pruning import limits, prune, take_in_spilled
 from ...maintenance.repricing import Repriced, reprice
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
-from ..options import database_option, database_path, output_options, output_wanted
+from ..options import database_option, database_path, output_options, output_wanted, tell_of_spill_files
 from ..rendering import Output, TableColumn, is_confirmed, progress_bar, render
 
 
@@ -41,6 +41,10 @@ def prune_command(
     """
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
     path = absolute(database_path(database))
+    if dry_run:
+        tell_of_spill_files(path)
+    else:
+        take_in_spilled(path)
     plan = prune(path, beyond, is_rehearsal=True)
     what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:

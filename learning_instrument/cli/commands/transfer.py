@@ -8,7 +8,7 @@ import click
 from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
 from .. import formatting
-from ..options import Question, reporting_command
+from ..options import Question, reporting_command, tell_of_spill_files
 from ..rendering import Output, TableColumn, is_terminal, print_csv, print_json, print_note, progress_bar
 
 _SHOWN_REFUSALS: Final = 10
@@ -35,6 +35,7 @@ def export_command(
         raise ConfigurationError("--json and --csv set the format of the summary; use --format, or add --output FILE.")
     if output == STDOUT and chosen == "parquet" and is_terminal():
         raise ConfigurationError("Parquet is binary and cannot be printed on a terminal; add --output FILE.")
+    tell_of_spill_files(question.path)
     with progress_bar() as progress:
         answer = export_executions(
             question.path,

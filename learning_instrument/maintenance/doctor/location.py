@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ...storage import spill_names
 from .finding import Finding, Severity
 
 _NETWORK: Final = frozenset(
@@ -37,8 +38,8 @@ def examine_location(path: str) -> Iterator[Finding]:
             yield Finding(
                 "not writable",
                 Severity.ERROR,
-                f"{place} cannot be written by this user: executions stay in memory and are lost when the process"
-                " ends.",
+                f"{place} cannot be written by this user: executions stay in memory, and without a folder for"
+                " spill files they are lost when the process ends.",
                 f"Give the user that records the right to write {place}, or set LEARNING_INSTRUMENT_DATABASE.",
             )
     file_system = file_system_of(folder, _mounts())
@@ -59,6 +60,26 @@ def examine_location(path: str) -> Iterator[Finding]:
         )
     if there_is_one:
         yield from _examine_log(path)
+    yield from _examine_spill_files(path)
+
+
+def _examine_spill_files(path: str) -> Iterator[Finding]:
+    waiting = spill_names.waiting(path)
+    if waiting.files:
+        yield Finding(
+            "spill files",
+            Severity.WARNING,
+            f"{waiting.executions:,} executions wait in {waiting.files:,} spill files beside {path}: their processes"
+            " ended before they could write the database.",
+            "The next process of the same user that records takes them in, as learning-instrument rebuild does.",
+        )
+    if waiting.unreadable:
+        yield Finding(
+            "spill files",
+            Severity.WARNING,
+            f"{waiting.unreadable:,} spill files beside {path} could not be read, and were kept as *.unreadable.",
+            "Look at them, one JSON object a line, then delete them; retention_days does so as well.",
+        )
 
 
 def _examine_log(path: str) -> Iterator[Finding]:
