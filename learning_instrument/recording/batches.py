@@ -71,8 +71,11 @@ class Batch:
         """Start one of its tasks, for pools that hand them to their own workers."""
         return start_execution(self._pipeline, self.plan, self.instance, task)
 
-    def measure_resources(self) -> None:
+    def enter(self, measures: bool = False) -> None:
         """Do nothing: the resources of a batch cannot be attributed to its tasks."""
+
+    def leave(self) -> None:
+        """Do nothing."""
 
     def forget_resources(self) -> None:
         """Do nothing."""

@@ -9,17 +9,22 @@ from ..safety.guards import guarded
 from .timed import Begin, end_awaited_with
 
 
-class _Pending:
-    """A coroutine that is not awaited yet. If it never is, ours warns under its name, and it must not warn too."""
+class _Awaited:
+    """A coroutine that is awaited."""
 
     __slots__ = ("coroutine",)
 
     def __init__(self, coroutine: Any) -> None:
         self.coroutine = coroutine
 
+
+class _Pending(_Awaited):
+    """A coroutine that is not awaited yet. If it never is, ours warns under its name, and it must not warn too."""
+
+    __slots__ = ()
+
     def __del__(self) -> None:
-        if self.coroutine is not None:
-            self.coroutine.close()
+        self.coroutine.close()
 
 
 def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
@@ -27,20 +32,23 @@ def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Corout
     return _drive(begin, _Pending(coroutine))
 
 
-async def _drive(begin: Begin, pending: _Pending) -> Any:
+async def _drive(begin: Begin, pending: _Awaited) -> Any:
     """Await *pending* within an execution that starts at its first step."""
-    coroutine, pending.coroutine = pending.coroutine, None
+    coroutine = pending.coroutine
     try:
         execution = begin()
     except BaseException:  # the task must not start; Python would warn of a coroutine never awaited
         guarded(abandon, coroutine)
         raise
     if execution is None:
+        pending.__class__ = _Awaited
         return await coroutine
     token = None
     try:
         try:
             token = otel_context.attach(execution.context)
+            execution.enter()
+            pending.__class__ = _Awaited
             result = await coroutine
             otel_context.detach(token)
             execution.returned(result)

@@ -67,7 +67,7 @@ def drive_plainly(prepare: Prepare, function: Callable[..., Any], instance: Any,
     try:
         try:
             token = otel_context.attach(execution.context)
-            execution.measure_resources()
+            execution.enter(True)
             result = function(*args, **kwargs)
             otel_context.detach(token)
             cls = type(result)

@@ -115,12 +115,6 @@ class Execution:
             pipeline.set_attributes(self._recorded, attributes)
             call_hook(plan.request_hook, self._recorded, instance, task)
         self._clock = time.perf_counter_ns()
-        running = pipeline.running
-        if running is not None:
-            running.by_id[self.execution_id] = ref(self)
-            if not running.is_watched:
-                guarded(running.watch)
-                self._clock = time.perf_counter_ns()
 
     def _start_spans(self, enclosing: Enclosing | None) -> None:
         """Start the host's span, and a private one where that cannot hold the record."""
@@ -177,10 +171,27 @@ class Execution:
         if self._capture is not None:  # None after its end
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
-    def measure_resources(self) -> None:
-        """Start measuring resources: from now to its end the task has this thread to itself."""
-        if self._pipeline.measures_resources:
-            self._processor_mark = resource_usage.processor_mark(self._clock)
+    def enter(self, measures: bool = False) -> None:
+        """Note that the task starts now; its driver ends the execution, whatever comes.
+
+        Args:
+            measures: whether to measure resources: from now to its end the task has this thread to itself.
+        """
+        pipeline = self._pipeline
+        running = pipeline.running
+        if running is not None:
+            running.by_id[self.execution_id] = ref(self)
+            if not running.is_watched:
+                guarded(running.watch)
+        self._clock = clock = time.perf_counter_ns()
+        if measures and pipeline.measures_resources:
+            self._processor_mark = resource_usage.processor_mark(clock)
+
+    def leave(self) -> None:
+        """Note that it is not in flight any more."""
+        running = self._pipeline.running
+        if running is not None:
+            running.by_id.pop(self.execution_id, None)
 
     def forget_resources(self) -> None:
         """Stop measuring resources: the task continues on another thread, or later."""
@@ -301,8 +312,7 @@ class Execution:
     def _lose(self, fault: BaseException) -> None:
         self._capture = None  # type: ignore[assignment]
         lose(self._pipeline, fault)
-        if self._pipeline.running is not None:
-            self._pipeline.running.by_id.pop(self.execution_id, None)
+        self.leave()
 
     def _start_private_span(self, above: Span | None) -> Span:
         """Start a private span in place of the host's, which does not record, or not everything."""
@@ -313,8 +323,9 @@ class Execution:
 
     def _release(self, recorded: Span) -> None:
         """Release the task's objects: a context copied by a background task may live on."""
+        self._capture = None  # type: ignore[assignment]  # first: from here on it has ended
         self._recorded = NonRecordingSpan(recorded.get_span_context())
-        self._capture = self.instance = self.task = None  # type: ignore[assignment]
+        self.instance = self.task = None
         self.context = self.outer = _ENDED
 
 

@@ -25,9 +25,10 @@ def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Genera
     token: Any = None
     try:
         try:
+            execution.enter()
             while True:
-                token = otel_context.attach(context)
                 try:
+                    token = otel_context.attach(context)
                     item = step(value)
                 except StopIteration as stop:
                     otel_context.detach(token)
@@ -63,10 +64,12 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
     token: Any = None
     try:
         try:
+            if execution is not None:
+                execution.enter()
             pending: Any = _first_step(generator)
             while True:
-                token = otel_context.attach(context)
                 try:
+                    token = otel_context.attach(context)
                     item = await pending
                 except StopAsyncIteration:
                     otel_context.detach(token)

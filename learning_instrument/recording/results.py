@@ -101,7 +101,9 @@ def _end(execution: Timed, settle: Callable[[Timed, Any], None], future: Any) ->
     try:
         settle(execution, future)
     except BaseException as exception:
-        if not execution.has_ended:
+        if execution.has_ended:
+            execution.leave()
+        else:
             execution.raised(exception)
         raise
 

@@ -41,7 +41,9 @@ def end_with(execution: Timed | None, token: Any, context: Context, exception: B
     """End *execution* with *exception*, of its task or of a signal's handler, unless it has ended."""
     if execution is None:
         take_back(token, context, context)
-    elif not execution.has_ended:
+    elif execution.has_ended:
+        execution.leave()
+    else:
         take_back(token, context, execution.outer)
         execution.raised(exception)
 

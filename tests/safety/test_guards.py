@@ -1,17 +1,15 @@
 """Signal handlers and other threads that raise while a guard of ours runs."""
 
-import contextvars
 import ctypes
 import functools
 import logging
-import os
 import signal
 import sys
 import threading
 
 import pytest
+from interrupting import called_with_a_signal_at, files
 
-import learning_instrument
 from learning_instrument import record_execution
 from learning_instrument.database import store_of
 from learning_instrument.safety.guards import guarded, is_interruption, warn
@@ -102,45 +100,16 @@ def test_handler_may_raise_anything(configured, handle, error):
 
 
 #: Code that runs on the task's thread and holds no lock: a lock interrupted as it is taken is not released.
-PACKAGE = os.path.dirname(learning_instrument.__file__)
-FILES = {
-    os.path.join(PACKAGE, *name.split("/"))
-    for name in (
-        "costs/model_calls.py",
-        "pipeline/exporter.py",
-        "pipeline/processor.py",
-        "record.py",
-        "recording/execution.py",
-        "recording/host_spans.py",
-        "recording/types.py",
-        "safety/guards.py",
-    )
-}
-
-
-def called_with_a_signal_at(line, function):
-    """Call *function*, and raise the signal at the *line*-th line of ours. Return whether there were so many."""
-    seen = 0
-
-    def count(frame, event, argument):
-        nonlocal seen
-        seen += event == "line"
-        if seen == line:
-            seen += 1
-            sys.settrace(None)
-            signal.raise_signal(signal.SIGINT)
-        return count
-
-    def trace(frame, *_):
-        return count if frame.f_code.co_filename in FILES else None
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    finally:
-        sys.settrace(before)
-    return seen > line
+FILES = files(
+    "costs/model_calls.py",
+    "pipeline/exporter.py",
+    "pipeline/processor.py",
+    "record.py",
+    "recording/execution.py",
+    "recording/host_spans.py",
+    "recording/types.py",
+    "safety/guards.py",
+)
 
 
 def test_time_limit_is_kept_wherever_it_comes(configured, provider, handle):
@@ -155,18 +124,17 @@ def test_time_limit_is_kept_wherever_it_comes(configured, provider, handle):
     execute_task({"task_type": "first"})
 
     def limited():
-        # In a context of its own: the task's stays current where the signal comes before it is detached.
-        contextvars.copy_context().run(execute_task, {"task_type": "limited"})
+        execute_task({"task_type": "limited"})
 
     line, swallowed = 1, []
     while True:
         try:
-            if not called_with_a_signal_at(line, limited):
+            if not called_with_a_signal_at(line, limited, FILES):
                 break
             swallowed.append(line)
         except TimeoutError:
             pass
-        line += 3
+        line += 1
 
     assert line > 150
     assert not swallowed
