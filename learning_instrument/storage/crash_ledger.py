@@ -16,7 +16,8 @@ from ..record import Row
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders
 from ..timestamps import from_iso, iso_of_nanoseconds
-from .liveness import Process, has_died, this_process
+from .insertion import UNBINDABLE
+from .liveness import Process, has_died, last_seen, this_process
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +106,20 @@ class CrashLedger:
         dead = _of_dead_processes(others)
         for chunk in _chunks(dead):
             # Stored first: if this process dies in between, the next one stores the same row again, which keeps one.
-            self._connection.insert([row for row in map(_lost_row, chunk) if row is not None])
+            self._store([row for row in map(_lost_row, chunk) if row is not None])
             ids = [entry[0] for entry in chunk]
             self._write(f"DELETE FROM running WHERE execution_id IN {placeholders(ids)}", ids)
         return len(dead) < len(others)
+
+    def _store(self, rows: Sequence[Row]) -> None:
+        try:
+            self._connection.insert(rows)
+        except UNBINDABLE as error:
+            if len(rows) > 1:
+                for row in rows:
+                    self._store([row])
+            else:
+                log.warning("An entry of the table running cannot be stored (%s); skipped.", error)
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -150,9 +161,12 @@ def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
     dead = []
     for entry in entries:
         _, process_id, host, identity, _, heartbeat, _ = entry
-        process = Process(process_id, host, identity)
+        seen = last_seen(process_id, host, identity, heartbeat)
+        if seen is None:  # garbage, which doctor names
+            continue
+        process, beat = seen
         if process not in verdicts:  # all its entries have one heartbeat
-            verdicts[process] = has_died(process, now - _seconds(heartbeat))
+            verdicts[process] = has_died(process, now - beat)
         if verdicts[process]:
             dead.append(entry)
     return dead
@@ -161,11 +175,11 @@ def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
 def _lost_row(entry: Row) -> Row | None:
     execution_id, process_id, host, _, started, heartbeat, record = entry
     try:
-        values = json.loads(record)
-    except ValueError:
+        values = dict(json.loads(record))
+        values["duration_seconds"] = max(0.0, _seconds(heartbeat) - _seconds(started))
+    except (TypeError, ValueError, OverflowError, RecursionError):
         log.warning("Entry %s of the table running is unreadable; skipped.", execution_id)
         return None
-    values["duration_seconds"] = max(0.0, _seconds(heartbeat) - _seconds(started))
     values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."
     return tuple(values.get(column) for column in COLUMNS)
 

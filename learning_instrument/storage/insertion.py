@@ -14,7 +14,7 @@ from ..sqlite.connection import Connection, WriteConnection
 from .statistics import Counters
 
 #: Raised for a value that SQLite cannot store. Trying again does not help.
-_UNBINDABLE: Final = (
+UNBINDABLE: Final = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
     sqlite3.IntegrityError,
@@ -60,7 +60,7 @@ class Insertion:
         try:
             try:
                 stored, refused = target.insert(rows, unreported, then), 0
-            except _UNBINDABLE:
+            except UNBINDABLE:
                 alone = [self._insert_alone(target, row) for row in rows]
                 target.insert([], unreported, then)
                 stored, refused = sum(filter(None, alone)), alone.count(None)
@@ -77,7 +77,7 @@ class Insertion:
     def _insert_alone(self, target: WriteConnection, row: Row) -> int | None:
         try:
             return target.insert([row])
-        except _UNBINDABLE as error:
+        except UNBINDABLE as error:
             self._counts.lose("unreadable", error)
             return None
 
@@ -120,7 +120,7 @@ class Insertion:
         try:
             self._model_calls.store(connection, part)
         except Exception as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(error, _UNBINDABLE):
+            if isinstance(error, sqlite3.Error) and not isinstance(error, UNBINDABLE):
                 raise
             if len(part.calls) > 1:
                 for call in part.calls:

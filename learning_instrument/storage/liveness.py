@@ -9,9 +9,10 @@ import platform
 import sys
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..ids import random_bits
+from ..timestamps import from_iso
 
 _UNKNOWN: Final = "-"
 #: A process that cannot be reached or identified counts as dead after so many seconds without a heartbeat.
@@ -57,6 +58,19 @@ def this_process() -> Process:
         identity = _Identity(_boot(), _namespace(), start, f"{random_bits(64):016x}")
         _This.known = Process(process_id, platform.node() or _UNKNOWN, str(identity))
     return _This.known
+
+
+def last_seen(process_id: Any, host: Any, identity: Any, heartbeat: Any) -> tuple[Process, float] | None:
+    """Return the process of an entry of the crash ledger, and the time of its heartbeat in seconds of Unix time.
+
+    None for an entry that holds something else, as in a damaged file.
+    """
+    if type(process_id) is not int or type(host) is not str or type(identity) is not str:
+        return None
+    try:
+        return Process(process_id, host, identity), from_iso(heartbeat).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def has_died(process: Process, silent_seconds: float) -> bool:

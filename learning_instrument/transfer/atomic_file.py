@@ -1,26 +1,43 @@
 """Writes a file atomically: whole or not at all."""
 
 import contextlib
+import glob
 import os
 import tempfile
+import time
 from collections.abc import Iterator
+from typing import Final
 
 from ..errors import ConfigurationError
+
+try:
+    import fcntl
+except ImportError:  # Windows, which deletes no open file anyway
+    fcntl = None  # type: ignore[assignment]
+
+_PREFIX: Final = ".learning-instrument-"
+_SUFFIX: Final = ".unfinished"
+#: The age from which an unfinished file that no process holds is deleted: a new one is not held at once.
+_ABANDONED_SECONDS: Final = 60.0
 
 
 @contextlib.contextmanager
 def atomic_write(path: str) -> Iterator[str]:
     """Yield the path of a temporary file that replaces *path* when the block succeeds, synced to the disk.
 
-    It gets the permissions of the file it replaces; a new file is readable by its owner only.
+    It gets the permissions of the file it replaces; a new file is readable by its owner only. The temporary files of
+    processes that were killed are deleted.
 
     Raises:
         ConfigurationError: if it cannot be written.
     """
+    folder = os.path.dirname(path) or "."
+    _delete_abandoned(folder)
     try:
-        descriptor, unfinished = tempfile.mkstemp(prefix=".", suffix=".unfinished", dir=os.path.dirname(path) or ".")
+        descriptor, unfinished = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
     except OSError as error:
         raise ConfigurationError(f"Cannot write {path}: {error.strerror}.") from error
+    _hold(descriptor)
     try:
         yield unfinished
         with contextlib.suppress(OSError):  # no such file, or another owner's
@@ -33,3 +50,26 @@ def atomic_write(path: str) -> Iterator[str]:
         os.close(descriptor)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
+
+
+def _hold(descriptor: int) -> bool:
+    """Lock an open file until it is closed; tell whether no other process has locked it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _delete_abandoned(folder: str) -> None:
+    """Delete the temporary files of processes that were killed."""
+    for name in glob.glob(f"{glob.escape(folder)}/{_PREFIX}*{_SUFFIX}"):
+        with contextlib.suppress(OSError):  # another process was first, or it is another user's
+            descriptor = os.open(name, os.O_RDWR)
+            try:
+                if time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_SECONDS and _hold(descriptor):
+                    os.unlink(name)
+            finally:
+                os.close(descriptor)

@@ -212,6 +212,36 @@ def test_ledger_of_running_executions(found, database):
     assert found()["lost executions"].what == ("1 execution is still marked as running, but its process is dead.")
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("process_id", "many"), ("process", b"\xff"), ("heartbeat", "today"), ("heartbeat", 7)]
+)
+def test_garbage_in_the_ledger_is_counted(found, database, column, value):
+    """And keeps nothing else from being found."""
+    entry = {**dict.fromkeys(("execution_id", "host", "process", "started", "record"), "x"), "process_id": 1}
+    entry |= {"heartbeat": NOW.isoformat(), column: value}
+    names = ", ".join(entry)
+    database._store.transact(
+        lambda execute: execute(f"INSERT INTO running ({names}) VALUES (:{', :'.join(entry)})", entry)
+    )
+
+    assert "has 1 unreadable entry" in found()["running"].what
+
+
+def test_flipped_bit_in_an_index_is_found(database, tmp_path):
+    """SQLite answers questions that do not use the index all the same."""
+    database.append([ExecutionRecord(task_type="t", task_id=f"task-{n}") for n in range(500)])
+    (index,) = database.query("SELECT rootpage FROM sqlite_master WHERE name = 'idx_executions_task_id'")
+    start = (index["rootpage"] - 1) * 4096
+    database.close()
+    data = bytearray((tmp_path / os.path.basename(database.path)).read_bytes())
+    data[data.index(b"task-", start, start + 4096)] ^= 1
+    with open(database.path, "wb") as file:
+        file.write(data)
+
+    findings = {finding.check: finding for finding in examine(database.path, {})}
+    assert findings["damaged"].severity is Severity.ERROR
+
+
 def test_older_schema(found, database):
     store_of(database).transact(lambda execute: execute("PRAGMA user_version = 1"))
 

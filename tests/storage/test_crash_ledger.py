@@ -522,14 +522,33 @@ class TestLeftBehind:
         other.close()
         assert [row["task_id"] for row in stored(database.path)] == ["a", "new"]
 
-    def test_unreadable_entry_does_not_keep_others_from_being_settled(self, database, left_behind, entries, caplog):
+    @pytest.mark.parametrize(
+        "record", ["{", "[1]", "7", '{"task_id": "a"}', "[" * 10**5, b"\x00\xff", '{"metadata": {"a": {}}}']
+    )
+    def test_unreadable_record_does_not_keep_others_from_being_settled(
+        self, database, left_behind, entries, caplog, record
+    ):
         """It is skipped, with a warning."""
         left_behind("a", "b", process_id=gone(), process=identity(token="another"))
-        write(database.path, "UPDATE running SET record = '{' WHERE task_id = 'a'")
+        write(database.path, "UPDATE running SET record = ? WHERE task_id = 'a'", record)
 
         assert [row["task_id"] for row in stored(database.path)] == ["b"]
         assert entries() == []
-        assert "is unreadable" in caplog.text
+        assert "skipped" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            ("process_id", "many"), ("process_id", b"\xff"), ("process_id", 2**62), ("host", 1.5), ("process", b"\xff"),
+            ("heartbeat", "today"), ("heartbeat", 10**15),
+        ],
+    )  # fmt: skip
+    def test_garbage_does_not_keep_others_from_being_settled(self, database, left_behind, column, value):
+        """In any column, as a damaged page may have it."""
+        left_behind("a", "b", process_id=gone(), process=identity(token="another"))
+        write(database.path, f"UPDATE running SET {column} = ? WHERE task_id = 'a'", value)
+
+        assert "b" in [row["task_id"] for row in stored(database.path)]
 
     def test_forked_child_runs_none_of_its_parents_executions(self, database, held, entries, tmp_path):
         """Its ledger has only its own, and the parent's entries stay."""

@@ -2,15 +2,16 @@
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from ...sqlite import schema
 from ...sqlite.read_only import ReadOnlyDatabase
-from ...storage.liveness import Process, has_died, this_process
+from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
-from ...timestamps import from_iso, iso
+from ...timestamps import iso
 from .finding import Finding, Severity
 
 #: Reading larger files through takes more than a moment.
@@ -81,16 +82,28 @@ def _schema_age(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if not database.has_table("running"):
         return
-    now, here = datetime.now(timezone.utc), this_process().host
-    alive = dead = elsewhere = 0
+    now, here = time.time(), this_process().host
+    alive = dead = elsewhere = unreadable = 0
     for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
-        silent_seconds = (now - from_iso(row["heartbeat"])).total_seconds()
-        if has_died(Process(row["process_id"], row["host"], row["process"]), silent_seconds):
+        seen = last_seen(row["process_id"], row["host"], row["process"], row["heartbeat"])
+        if seen is None:
+            unreadable += 1
+            continue
+        process, beat = seen
+        silent_seconds = now - beat
+        if has_died(process, silent_seconds):
             dead += 1
         elif row["host"] != here:
             elsewhere += silent_seconds > _SILENT_SECONDS
         else:
             alive += 1
+    if unreadable:
+        yield Finding(
+            "running",
+            Severity.WARNING,
+            f"The table running has {unreadable:,} unreadable {'entry' if unreadable == 1 else 'entries'}, skipped.",
+            "If no process records here, delete them: sqlite3 FILE 'DELETE FROM running'.",
+        )
     if alive:
         what = f"{_executions(alive, 'is', 'are')} running now."
         yield Finding("running", Severity.NOTE, what, "Nothing has to be done.")
@@ -248,12 +261,12 @@ def _permissions(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if os.path.getsize(database.path) <= _CHECKED_BYTES:
-        (row,) = database.query("PRAGMA quick_check(1)")
-        if row["quick_check"] != "ok":
+        (row,) = database.query("PRAGMA integrity_check(1)")
+        if row["integrity_check"] != "ok":
             yield Finding(
                 "damaged",
                 Severity.ERROR,
-                f"{database.path} is damaged: {row['quick_check']}.",
+                f"{database.path} is damaged: {row['integrity_check'].splitlines()[-1]}.",
                 recovery(database.path),
             )
 
