@@ -13,8 +13,10 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
 from .guards import is_interruption
+from .named_secrets import MARKER
 from .readers import is_mapping
-from .redaction import MARKER, SHORTEST_SECRET, names_a_secret, redact
+from .redaction import SHORTEST_SECRET, redact
+from .secret_names import Name, can_be_secret, kind_of
 
 #: SQLite's and OTLP's integers have 64 bits.
 INTEGER_LIMIT: Final = 2**63
@@ -121,8 +123,11 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
     members: dict[str, str] = {}
     try:
         for key, item in itertools.islice(value.items(), items):
-            name, is_secret = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
-            members[name] = _QUOTED_MARKER if is_secret else _json(item, longest, items, depth, room)
+            name, kind = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
+            if kind and (kind >= Name.SECRET or (type(item) is str and can_be_secret(kind, item, is_quoted=True))):
+                members[name] = _QUOTED_MARKER
+            else:
+                members[name] = _json(item, longest, items, depth, room)
         _take(room, len(members))
     except _TooMuchError:
         raise
@@ -134,9 +139,9 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
 
 
 @functools.lru_cache(maxsize=4096)
-def _member(name: str) -> tuple[str, bool]:
-    """Return *name* in JSON, without secrets, and whether its value is a secret."""
-    return _quoted(utf8(redact(name))), names_a_secret(name)
+def _member(name: str) -> tuple[str, Name]:
+    """Return *name* in JSON, without secrets, and what it says of its value."""
+    return _quoted(utf8(redact(name))), kind_of(name)
 
 
 def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:

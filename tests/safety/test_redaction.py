@@ -8,6 +8,7 @@ import json
 import logging
 import textwrap
 import this
+import time
 import typing
 from types import ModuleType
 
@@ -15,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from learning_instrument.safety.redaction import MARKER, SEARCHED_CHARACTERS, SHORTEST_SECRET, names_a_secret, redact
+from learning_instrument.safety.named_secrets import MARKER
+from learning_instrument.safety.redaction import SEARCHED_CHARACTERS, SHORTEST_SECRET, redact, redact_all
+from learning_instrument.safety.secret_names import names_a_secret
 
 LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"  # 27, and like no word
 KEY_BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nx7Zq\n-----END RSA PRIVATE KEY-----"
@@ -65,6 +68,31 @@ IN_CONTEXT = {
     "postgres://me:s3cr3t@db.example/x": "s3cr3t",
     "redis://:s3cr3t@cache:6379/0": "s3cr3t",
     "https://me:p@ss@host/path": "p@ss",
+    "PGPASSWORD=hunter2 psql": "hunter2",
+    "MYSQL_PWD=hunter2": "hunter2",
+    "X-Auth-Key: abc123def456": "abc123def456",
+    "client-key-data: LS0tLS1CRUdJTiB4": "LS0tLS1CRUdJTiB4",
+    "AccountName=a;AccountKey=abcd1234==;EndpointSuffix=b": "abcd1234",
+    "Server=db;Password=p4ss;Timeout=3": "p4ss",
+    "curl -u user:pass https://host": "pass ",
+    "run --password hunter2 now": "hunter2",
+    "run --token=abcd1234": "abcd1234",
+    "mysql -u root -phunter2 db": "hunter2",
+    "Authorization: token abcdef123456": "abcdef123456",
+    "Authorization: Digest username='a', response='0123abcd'": "username='a', response='0123abcd'",
+    "Cookie: a=b; session=c1": "a=b; session=c1",
+    "Set-Cookie: sid=c1; Path=/": "sid",
+    "GET /x?key=abcd1234abcd&a=b": "abcd1234abcd",
+    "https://x.example/b?sv=1&sig=aB3dE6gH9jK2mN5pQ8%3D&se=2": "aB3dE6gH9jK2mN5pQ8%3D",
+    "https://x.example/b?X-Amz-Signature=0123456789abcdef&a=b": "0123456789abcdef",
+    "machine host login bob password hunter2": "hunter2",
+    "https://aB3dE6gH9jK2mN5pQ8sT@host/x": "aB3dE6gH9jK2mN5pQ8sT",
+    "- name: DB_PASSWORD\n  value: hunter2": "hunter2",
+    "<password>hunter2</password>": "hunter2",
+    "{'auths': {'host': {'auth': 'dXNlcjpwYXNzd29yZA=='}}}": "dXNlcjpwYXNzd29yZA==",
+    r'"{\"password\": \"hunter2\"}"': "hunter2",
+    "my password is hunter2": "hunter2",
+    "CREATE USER a IDENTIFIED BY 'hunter'": "hunter",
 }
 
 ORDINARY = [
@@ -84,16 +112,33 @@ ORDINARY = [
     "the password is asked for at the prompt",
     "Add a PRIVATE KEY- check, and an AKIA prefix, and the letters SG.",
     "Überprüfe die Größe: naïve café, 東京 😀",
+    "unexpected token: '}'",
+    "session_token: expired",
+    "api_key: Optional[str]",
+    "sk-learn-contrib-package-name",
+    "token = next(tokens)",
+    "client(password=password, api_key=self.api_key, token=config.token)",
+    "def connect(password: str, secret: bytes) -> None:",
+    "invalid password: it must contain a digit",
+    "the run chatcmpl-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7 used req_011CPaB3dE6gH9jK2mN",
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4",
+    "docker run -u 1000:1000 -p 8080:80 image && mkdir -p a/b",
+    "export TOKEN=$OTHER; Authorization: Bearer $TOKEN",
+    "input_cost_per_audio_token: 3.2e-05, pad_token: '<pad>', next_page_token: 2",
+    "https://alice@example.com/repo.git ssh://git@host/x",
 ]
 SECRET_NAMES = [
     "password", "PASSWORD", "db_password", "db-password", "dbPassword", "api_key", "apiKey", "apikey", "x-api-key",
     "OPENAI_API_KEY", "token", "accessToken", "access_token", "auth_token", "client_secret", "secret", "secret_key",
     "aws_secret_access_key", "private_key", "authorization", "Authorization", "cookie", "Set-Cookie", "credentials",
-    "credential", "passphrase", "pwd", "config.password",
+    "credential", "passphrase", "pwd", "config.password", "PGPASSWORD", "MYSQL_PWD", "X-Auth-Key", "client-key-data",
+    "AccountKey", "SharedAccessKey", "signing_key", "encryptionKey", "jwtSecret", "smtp_pass", "password2",
 ]  # fmt: skip
 OTHER_NAMES = [
     "", "tokens", "max_tokens", "input_tokens", "token_count", "key", "monkey", "primary_key", "keyboard", "author",
-    "passwords_checked", "secretary", "cookies_eaten", "name", "x" * 200,
+    "passwords_checked", "secretary", "cookies_eaten", "name", "x" * 200, "public_key", "cache_key", "sort_key",
+    "pad_token", "cost_per_output_token", "next_page_token", "bypass", "compass",
 ]  # fmt: skip
 MODULES: list[ModuleType] = [argparse, ast, dataclasses, json, logging, textwrap, typing, this]
 words = st.lists(
@@ -188,6 +233,34 @@ def test_last_word_of_long_text_is_removed():
     """It may be half a secret."""
     assert redact("x" * 4089 + " abcdefgh") == "x" * 4089
     assert 3000 < len(redact("x" * 5000)) < SEARCHED_CHARACTERS
+
+
+#: Repeated, each makes some pattern try again and again.
+REPEATED = [
+    *("a", "A", "0", "_", "-", ".", "/", "=", "://a", "key=", "?key=", "&sig=", "token: ", "password '",
+      '"token": "', "\\\"key\\\": "),
+    *("Bearer ", "Authorization: ", "Cookie: a=", " -u a:", " --password ", "sk-", "sk-_",
+      "eyJ", "eyJa.", "AAAA", "ghp_", "M", "pat:"),
+    *("-----BEGIN PRIVATE KEY-----", "PuTTY-User-Key-File-2:", "login a password ", "<token>",
+      "name: X_KEY value: ", "https://a:"),
+    *("mysql -u ", "0.", "t1.", "1/", "A1b2C3d4E5f6G7h8", "0123456789abcdef",
+      "digest ", " is ", "identified by '", "live_a_"),
+]  # fmt: skip
+
+
+def test_time_grows_with_the_length_alone(subtests):
+    """No text makes a pattern start over: sixteen times the length takes nowhere near 256 times as long."""
+
+    def seconds(text):
+        started = time.perf_counter()
+        redact_all(text)
+        return time.perf_counter() - started
+
+    for unit in REPEATED:
+        with subtests.test(unit=unit):
+            short, long = [(unit * 65536)[:length] for length in (1024, 16384)]
+
+            assert min(seconds(long) for _ in range(2)) < 80 * max(0.0005, min(seconds(short) for _ in range(4)))
 
 
 def test_secret_names():
