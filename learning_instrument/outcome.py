@@ -1,5 +1,6 @@
 """Judges how an execution ended, by its result or its exception."""
 
+import builtins
 import enum
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
@@ -62,33 +63,51 @@ STATUSES: Final[Mapping[str, Outcome]] = {
 #: Of ``result.status_code``: HTTP's errors.
 FAILURE_CODES: Final = range(400, 600)
 
-# Compared by name, so that asyncio and concurrent.futures need not be imported to be recognised.
-# Before Python 3.11 each of them had a TimeoutError of its own.
-_TIMEOUT_CLASSES: Final = frozenset(
-    {
-        ("builtins", "TimeoutError"),
-        ("asyncio.exceptions", "TimeoutError"),
-        ("concurrent.futures._base", "TimeoutError"),
-        ("multiprocessing.context", "TimeoutError"),
-        ("billiard.exceptions", "SoftTimeLimitExceeded"),  # celery's
-        ("billiard.exceptions", "TimeLimitExceeded"),
-        ("celery.exceptions", "TimeoutError"),
-        ("dramatiq.middleware.time_limit", "TimeLimitExceeded"),
-    }
-)
-_RETRIES: Final = (("celery.exceptions", "Retry"), ("dramatiq.errors", "Retry"))
-_CANCELLED_CLASSES: Final = frozenset(
-    {
-        ("builtins", "GeneratorExit"),
-        ("asyncio.exceptions", "CancelledError"),
-        ("concurrent.futures._base", "CancelledError"),
-        # The task gave itself up, or asks to be run again later.
-        ("celery.exceptions", "Ignore"),
-        *_RETRIES,
-        ("dramatiq.middleware.shutdown", "Shutdown"),
-    }
-)
-_CRASH_CLASSES: Final = frozenset({"BrokenExecutor", "WorkerLostError"})
+
+_TIMEOUT: Final = (Outcome.TIMEOUT, ErrorType.TIMEOUT)
+_CANCELLED: Final = (Outcome.CANCELLED, ErrorType.CANCELLED)
+_CRASH: Final = (Outcome.ERROR, ErrorType.CRASH)
+#: Exceptions that ask for another run later. This run is judged by the exception that they were raised for, if any.
+RETRIES: Final = frozenset({"arq.Retry", "arq.RetryJob", "celery.Retry", "dramatiq.Retry", "huey.RetryTask"})
+#: Exception classes by the package that defines them, whichever of its modules it is in, or by their name alone.
+#: Compared by name, so that no library need be imported to be recognised.
+ENDINGS: Final[Mapping[str, tuple[Outcome, ErrorType]]] = {
+    **dict.fromkeys(
+        (
+            # Before Python 3.11 asyncio and concurrent.futures had classes of their own.
+            "builtins.TimeoutError", "asyncio.TimeoutError", "concurrent.TimeoutError", "multiprocessing.TimeoutError",
+            "billiard.SoftTimeLimitExceeded", "billiard.TimeLimitExceeded", "celery.TimeoutError",
+            "dramatiq.TimeLimitExceeded", "eventlet.Timeout", "gevent.Timeout", "huey.ResultTimeout",
+            "huey.TaskTimeout", "ray.ObjectFetchTimedOutError", "rq.BaseTimeoutException",
+            "taskiq.TaskiqResultTimeoutError", "tornado.TimeoutError", "trio.TooSlowError",
+        ),
+        _TIMEOUT,
+    ),
+    **dict.fromkeys(
+        (
+            "builtins.GeneratorExit", "asyncio.CancelledError", "concurrent.CancelledError", "anyio.FutureCancelled",
+            "anyio.TaskCancelled", "greenlet.GreenletExit", "prefect.CancelledRun", "ray.TaskCancelledError",
+            "taskiq.ScheduledTaskCancelledError", "trio.Cancelled",
+            # The task gave itself up, or its worker is stopped, or it waits for another one that runs.
+            "celery.Ignore", "dramatiq.Shutdown", "huey.CancelExecution", "huey.TaskLockedException",
+            "rq.ShutDownImminentException",
+            *RETRIES,
+        ),
+        _CANCELLED,
+    ),
+    **dict.fromkeys(
+        (
+            "BrokenExecutor", "WorkerLostError", "anyio.BrokenWorkerInterpreter", "anyio.BrokenWorkerProcess",
+            "distributed.KilledWorker", "prefect.CrashedRun", "ray.LocalRayletDiedError", "ray.NodeDiedError",
+            "ray.ObjectLostError", "ray.OutOfMemoryError", "ray.RayActorError", "ray.WorkerCrashedError",
+            "rq.AbandonedJobError",
+        ),
+        _CRASH,
+    ),
+    "ValidationError": (Outcome.ERROR, ErrorType.VALIDATION),  # pydantic's, and any other of that name
+}  # fmt: skip
+#: The most exceptions of a group, and of the groups in it, that are judged.
+_MOST_IN_GROUP: Final = 1000
 
 
 # Bypasses the attribute access of a metaclass.
@@ -105,10 +124,19 @@ def qualified_name(exception_class: type[BaseException]) -> str:
     return str(name.encode(errors="replace").decode())  # both can hold lone surrogates
 
 
+def _names_of(exception: BaseException) -> list[str]:
+    """Return the names of its class and of the base classes, each with the package and without, as ENDINGS has them."""
+    names = []
+    for cls in type.mro(type(exception)):
+        module, name = _module_of(cls), _name_of(cls)
+        if type(module) is type(name) is str:
+            names += [f"{module.partition('.')[0]}.{name}", name]
+    return names
+
+
 def reason_of(exception: BaseException) -> BaseException:
     """Return the cause of a retry, which is how this run ended; any other *exception* as it is."""
-    classes = [(_module_of(cls), _name_of(cls)) for cls in type.mro(type(exception))]
-    if not any(retry in classes for retry in _RETRIES):
+    if RETRIES.isdisjoint(_names_of(exception)):
         return exception
     reason = vars(exception).get("exc") or exception.__cause__ or exception.__context__
     return reason if isinstance(reason, BaseException) else exception
@@ -116,22 +144,40 @@ def reason_of(exception: BaseException) -> BaseException:
 
 def judge_exception(exception: BaseException, message: str) -> Verdict:
     """Judge a raised *exception*, whose text is *message* (``""`` if it has none)."""
-    classes = [(_module_of(cls), _name_of(cls)) for cls in type.mro(type(exception))]
-    ancestors = [(module, name) for module, name in classes if type(module) is str]
     exception_type = qualified_name(type(exception))
     message = message or _name_of(type(exception))
-    if not _TIMEOUT_CLASSES.isdisjoint(ancestors):
-        return Verdict(Outcome.TIMEOUT, ErrorType.TIMEOUT, message, exception_type, "raised")
-    if not _CANCELLED_CLASSES.isdisjoint(ancestors):
-        return Verdict(Outcome.CANCELLED, ErrorType.CANCELLED, message, exception_type, "raised")
-    names = {name for _, name in ancestors}
-    if "ValidationError" in names:  # pydantic's, and any other of that name
-        error_type = ErrorType.VALIDATION
-    elif not _CRASH_CLASSES.isdisjoint(names):
-        error_type = ErrorType.CRASH
-    else:
-        error_type = error_type_of(message)
-    return Verdict(Outcome.ERROR, error_type, message, exception_type, "raised")
+    outcome, error_type = _ending_of(exception) or (Outcome.ERROR, error_type_of(message))
+    return Verdict(outcome, error_type, message, exception_type, "raised")
+
+
+def _ending_of(exception: BaseException) -> tuple[Outcome, ErrorType] | None:
+    """Return the ending that its class stands for, or that all exceptions of a group stand for; None for any other."""
+    members = _members_of(exception)
+    if members is None:
+        return next((ENDINGS[name] for name in _names_of(exception) if name in ENDINGS), None)
+    endings = set()
+    seen = 0
+    while members:
+        member = members.pop()
+        seen += 1
+        inner = _members_of(member)
+        if inner is None:
+            endings.add(_ending_of(member))
+        else:
+            members += inner
+        if len(endings) > 1 or seen > _MOST_IN_GROUP:
+            return None
+    return endings.pop() if endings else None
+
+
+def _members_of(exception: BaseException) -> list[BaseException] | None:
+    """Return the exceptions of a group; None for an exception that is no group."""
+    group = getattr(builtins, "BaseExceptionGroup", None)
+    if group is not None and issubclass(type(exception), group):
+        return list(group.exceptions.__get__(exception))  # not by attribute access, which a user's class may override
+    if "exceptiongroup.BaseExceptionGroup" in _names_of(exception):  # the backport for Python 3.10
+        return list(vars(exception).get("_exceptions") or ())
+    return None
 
 
 def outcome_of_status(status: str) -> Outcome | None:

@@ -20,7 +20,8 @@ TASK_NAMES = (
     "swarm_topology", "routing_confidence", "complexity_score", "cost_estimate", "metadata",
 )  # fmt: skip
 RESULT_NAMES = (
-    "success", "status", "error", "error_message", "cost", "quality_score", "files_changed", "model_tier", "complexity",
+    "success", "ok", "status", "state", "status_code", "error", "error_message", "cost",
+    "quality_score", "files_changed", "model_tier", "complexity",
     "peak_memory_mb", "cpu_time_seconds", "solution_summary", "pool_id", "worker_id", "task_id",
 )  # fmt: skip
 POOL_NAMES = ("config", "pool_type", "pool_id", "worker_id")

@@ -1,8 +1,11 @@
 """Judging exceptions and results: outcome, error type, message and class."""
 
 import asyncio
+import builtins
 import concurrent.futures
+import importlib
 import multiprocessing
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from concurrent.futures.thread import BrokenThreadPool
 
@@ -14,7 +17,9 @@ from strategies import EXCEPTIONS, texts
 
 from learning_instrument.outcome import (
     ASSUMED,
+    ENDINGS,
     QUALITY_GATE,
+    RETRIES,
     SUCCEEDED,
     ErrorType,
     Outcome,
@@ -23,7 +28,13 @@ from learning_instrument.outcome import (
     judge_exception,
     judge_result,
     qualified_name,
+    reason_of,
 )
+
+if sys.version_info >= (3, 11):
+    _Group = builtins.BaseExceptionGroup
+else:
+    _Group = importlib.import_module("exceptiongroup").BaseExceptionGroup  # which pytest needs there
 
 TIMEOUTS = [TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError, multiprocessing.TimeoutError]
 CANCELLATIONS = [asyncio.CancelledError, concurrent.futures.CancelledError, GeneratorExit]
@@ -70,6 +81,78 @@ def test_cancellations_are_cancelled(cls):
     verdict = judge_exception(cls(), "")
 
     assert verdict[:3] == (Outcome.CANCELLED, ErrorType.CANCELLED, cls.__name__)
+
+
+def ending_named(name):
+    """Return an exception that ENDINGS has under *name*, from some module of its package."""
+    package, _, own = name.rpartition(".")
+    module = package if package == "builtins" else f"{package or 'anywhere'}._core.exceptions"
+    return type(own, (BaseException,), {"__module__": module})()
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_endings_of_other_libraries_are_known_by_name(name):
+    """Whichever module of the package defines the class; one of another package says nothing."""
+    verdict = judge_exception(reason_of(ending_named(name)), "")
+    other = judge_exception(ending_named(f"mine.{name.rpartition('.')[2]}"), "told")
+
+    assert verdict[:2] == ENDINGS[name]
+    assert verdict.source == "raised"
+    if "." in name:
+        assert other[:2] == (Outcome.ERROR, ErrorType.UNKNOWN)
+
+
+@pytest.mark.parametrize("name", RETRIES)
+def test_retry_is_judged_by_what_it_was_raised_for(name):
+    """Without a reason it is no failure."""
+    retry = ending_named(name)
+    retry.__context__ = ValueError("down")
+
+    assert reason_of(retry) is retry.__context__
+    assert judge_exception(reason_of(ending_named(name)), "").outcome is Outcome.CANCELLED
+
+
+def _group(*exceptions):
+    return _Group("several", exceptions)
+
+
+@pytest.mark.parametrize(
+    ("group", "ending"),
+    [
+        (_group(asyncio.CancelledError()), (Outcome.CANCELLED, ErrorType.CANCELLED)),
+        (_group(asyncio.CancelledError(), _group(GeneratorExit())), (Outcome.CANCELLED, ErrorType.CANCELLED)),
+        (_group(TimeoutError(), _group(TimeoutError(), asyncio.TimeoutError())), (Outcome.TIMEOUT, ErrorType.TIMEOUT)),
+        (_group(BrokenProcessPool(), BrokenThreadPool()), (Outcome.ERROR, ErrorType.CRASH)),
+        (_group(asyncio.CancelledError(), TimeoutError()), (Outcome.ERROR, ErrorType.UNKNOWN)),
+        (_group(asyncio.CancelledError(), ValueError()), (Outcome.ERROR, ErrorType.UNKNOWN)),
+        (_group(ValueError(), _group(asyncio.CancelledError())), (Outcome.ERROR, ErrorType.UNKNOWN)),
+        (_group(*[asyncio.CancelledError()] * 2000), (Outcome.ERROR, ErrorType.UNKNOWN)),  # too many to look at
+    ],
+    ids=repr,
+)
+def test_group_is_judged_by_what_all_of_it_says(group, ending):
+    """A group of cancellations alone is cancelled; whatever is mixed is an error."""
+    assert judge_exception(group, "several")[:2] == ending
+
+
+def test_group_is_read_without_its_own_code():
+    """As any other object of a user's."""
+
+    class Own(_Group):
+        @property
+        def exceptions(self):
+            raise SystemExit
+
+    assert judge_exception(Own("x", [asyncio.CancelledError()]), "").outcome is Outcome.CANCELLED
+
+
+def test_deep_group_is_judged():
+    """Without recursion."""
+    group = asyncio.CancelledError()
+    for _ in range(900):
+        group = _group(group)
+
+    assert judge_exception(group, "").outcome is Outcome.CANCELLED
 
 
 def test_subclasses_are_judged_as_their_base(subtests):

@@ -306,6 +306,16 @@ def test_statuses_are_those_of_the_code():
     assert described == {word: ended.value for word, ended in outcome.STATUSES.items()}
 
 
+def test_endings_are_those_of_the_code():
+    """Each exception class of the table, and the retries."""
+    rows = [row for row in table(page("outcomes"), "exception") if names(row[0])]
+    (retries,) = re.findall(r"^A retry \((.*?)\)", page("outcomes"), re.M)
+
+    described = {name: (names(row[1])[0], names(row[2])[0]) for row in rows for name in names(row[0])}
+    assert described == {name: (ended.value, error_type.value) for name, (ended, error_type) in outcome.ENDINGS.items()}
+    assert set(names(retries)) == outcome.RETRIES
+
+
 def test_sources_of_outcomes_are_those_of_the_code():
     """And the codes that are failures."""
     rows = table(page("outcomes"), "`outcome_source`")

@@ -1,0 +1,166 @@
+"""How the schedulers of others end a task: the table has the real names, and their own endings are judged by it."""
+
+import asyncio
+import importlib
+import sys
+
+import pytest
+
+from learning_instrument import record_execution
+from learning_instrument.outcome import ENDINGS
+
+pytestmark = pytest.mark.slow
+
+#: Of each package in the table, the modules of its exceptions.
+MODULES = {
+    "anyio": ["anyio._core._exceptions"],
+    "arq": ["arq.worker"],
+    "asyncio": ["asyncio"],
+    "billiard": ["billiard.exceptions"],
+    "builtins": ["builtins"],
+    "celery": ["celery.exceptions"],
+    "concurrent": ["concurrent.futures"],
+    "distributed": ["distributed.scheduler"],
+    "dramatiq": ["dramatiq.errors", "dramatiq.middleware"],
+    "eventlet": ["eventlet"],
+    "gevent": ["gevent"],
+    "greenlet": ["greenlet"],
+    "huey": ["huey.exceptions"],
+    "multiprocessing": ["multiprocessing"],
+    "prefect": ["prefect.exceptions"],
+    "ray": ["ray.exceptions"],
+    "rq": ["rq.timeouts", "rq.exceptions"],
+    "taskiq": ["taskiq.exceptions"],
+    "tornado": ["tornado.util"],
+    "trio": ["trio"],
+}
+
+
+@pytest.mark.parametrize("name", [name for name in ENDINGS if "." in name])
+def test_table_has_the_real_names(name):
+    """Those that the installed release of the library has."""
+    package, _, own = name.partition(".")
+    pytest.importorskip(package)
+    modules = [importlib.import_module(module) for module in MODULES[package]]
+
+    found = [vars(module)[own] for module in modules if own in vars(module)]
+
+    assert found
+    assert all(issubclass(cls, BaseException) for cls in found)
+    # An alias of the built-in class is judged as that.
+    assert all(cls.__module__.partition(".")[0] in (package, "builtins") for cls in found)
+
+
+@pytest.fixture
+def ended(database, rows):
+    """Tell how the last recorded execution ended."""
+    return lambda: tuple(rows()[-1][column] for column in ("outcome", "error_type", "outcome_source"))
+
+
+CANCELLED = ("cancelled", "cancelled", "raised")
+TIMEOUT = ("timeout", "timeout", "raised")
+
+
+def test_trio(database, ended):
+    """A cancelled scope, and a deadline in a nursery, which raises a group."""
+    trio = pytest.importorskip("trio")
+
+    @record_execution(learning_db=database)
+    async def sleep(task):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep, 60)
+            await trio.sleep(60)
+
+    async def too_slow():
+        with trio.fail_after(0.01):
+            await trio.sleep(60)
+
+    @record_execution(learning_db=database)
+    async def in_a_nursery(task):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(too_slow)
+
+    async def main():
+        with trio.move_on_after(0.01):
+            await sleep({})
+        assert ended() == CANCELLED
+        with pytest.raises(Exception, match="nursery"):
+            await in_a_nursery({})
+        assert ended() == TIMEOUT
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_anyio(database, ended, backend):
+    """A cancelled group, on either backend."""
+    anyio = pytest.importorskip("anyio")
+    pytest.importorskip(backend)
+
+    @record_execution(learning_db=database)
+    async def sleep(task):
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep, 60)
+            await anyio.sleep(60)
+
+    async def main():
+        with anyio.move_on_after(0.01):
+            await sleep({})
+        assert ended() == CANCELLED
+
+    anyio.run(main, backend=backend)
+
+
+def test_gevent(database, ended):
+    """A time-out, and a greenlet that is killed."""
+    gevent = pytest.importorskip("gevent")
+
+    @record_execution(learning_db=database)
+    def sleep(task):
+        with gevent.Timeout(task["seconds"]):
+            gevent.sleep(60)
+
+    gevent.spawn(sleep, {"seconds": 0.01}).join()
+    assert ended() == TIMEOUT
+
+    killed = gevent.spawn(sleep, {"seconds": 60})
+    gevent.sleep(0.01)
+    killed.kill()
+    assert ended() == CANCELLED
+
+
+def test_eventlet(database, ended):
+    """The same of eventlet."""
+    eventlet = pytest.importorskip("eventlet")
+
+    @record_execution(learning_db=database)
+    def sleep(task):
+        with eventlet.Timeout(task["seconds"]):
+            eventlet.sleep(60)
+
+    with pytest.raises(eventlet.Timeout):
+        eventlet.spawn(sleep, {"seconds": 0.01}).wait()
+    assert ended() == TIMEOUT
+
+    killed = eventlet.spawn(sleep, {"seconds": 60})
+    eventlet.sleep(0.01)
+    killed.kill()
+    assert ended() == CANCELLED
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="task groups are new in Python 3.11")
+def test_asyncio_task_group(database, ended):
+    """A group of time-outs alone is a time-out."""
+
+    async def too_slow():
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+
+    @record_execution(learning_db=database)
+    async def in_a_group(task):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(too_slow())
+
+    with pytest.raises(Exception, match="TaskGroup"):
+        asyncio.run(in_a_group({}))
+    assert ended() == TIMEOUT
