@@ -138,10 +138,14 @@ class ExecutionRecord:
     def from_dict(cls, values: Mapping[str, Any]) -> "ExecutionRecord":
         """Return the record of a dictionary from :meth:`to_dict`, or of a row of the table.
 
+        A whole row may have more columns: those of a newer release.
+
         Raises:
             ConfigurationError: for a missing ``task_type``, an unknown column, or an invalid value.
         """
         unknown = values.keys() - set(COLUMNS)
+        if len(values) - len(unknown) == len(COLUMNS):
+            values, unknown = {column: values[column] for column in COLUMNS}, set()
         if unknown or values.get("task_type") is None:
             fault = f"unknown columns {sorted(unknown)}" if unknown else "task_type is missing"
             raise ConfigurationError(f"Invalid record: {fault}; the columns are {', '.join(COLUMNS)}.")

@@ -49,18 +49,16 @@ def recorded_executions(
     ``with recorded_executions() as executions:`` makes a list that is filled when the block ends, also by an
     exception, in the order in which the executions ended.
     """
-    from .record import ExecutionRecord
-
-    newest = "SELECT coalesce(max(rowid), 0) AS newest FROM executions"
+    from .analytics.executions import bookmark, stored_after
+    from .sqlite.selection import Selection
 
     @contextlib.contextmanager
     def record() -> "Iterator[list[ExecutionRecord]]":
         executions: list[ExecutionRecord] = []
-        (before,) = learning_database.query(newest)
+        before = bookmark(learning_database)
         try:
             yield executions
         finally:
-            rows = learning_database.query("SELECT * FROM executions WHERE rowid > :newest ORDER BY rowid", before)
-            executions += map(ExecutionRecord.from_dict, rows)
+            executions += stored_after(learning_database, Selection(), before, limit=-1)[0]
 
     return record

@@ -304,3 +304,12 @@ def test_row_from_span_has_a_value_for_each_column(provider, exporter):
 
     row = dict(zip(COLUMNS, row_from_span(exporter.get_finished_spans()[0]), strict=True))
     assert (row["task_id"], row["task_type"], row["outcome"]) == ("t-1", "x", "succeeded")
+
+
+def test_whole_row_of_a_newer_release_is_taken():
+    """Its further columns are left out; beside a part of the columns they are a mistake."""
+    record = ExecutionRecord(task_type="t")
+
+    assert ExecutionRecord.from_dict({**record.to_dict(), "of_newer": 1}) == record
+    with pytest.raises(ConfigurationError, match="unknown columns"):
+        ExecutionRecord.from_dict({"task_type": "t", "of_newer": 1})

@@ -26,6 +26,8 @@ def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
 
 
 _COLUMNS: Final = ",".join(COLUMNS)
+#: The executions of a bookmark.
+_MARKED: Final = 100
 #: How many of the executions that an ambiguous id may mean are named.
 _NAMED: Final = 3
 #: And how much more of each than was given.
@@ -51,23 +53,36 @@ def latest(database: Queryable, selection: Selection, limit: int, failed: bool =
     )
 
 
-def newest_row(database: Queryable) -> int:
-    """Return the number of the row that was stored last; 0 where there is none."""
-    return int(database.query("SELECT coalesce(max(rowid), 0) AS row FROM executions")[0]["row"])
+Bookmark = tuple[tuple[int, str], ...]
+"""The rowids and ids of the executions that were stored last. A rowid alone is soon that of another execution: SQLite
+gives those of deleted newest rows to new ones."""
+
+
+def bookmark(database: Queryable) -> Bookmark:
+    """Return the place after the executions stored so far."""
+    found = database.query("SELECT rowid AS row, execution_id FROM executions ORDER BY rowid DESC LIMIT ?", [_MARKED])
+    return tuple((each["row"], each["execution_id"]) for each in reversed(found))
 
 
 def stored_after(
-    database: Queryable, selection: Selection, row: int, failed: bool = False, limit: int = 1000
-) -> tuple[list[ExecutionRecord], int]:
-    """Return the executions stored after *row*, the oldest first, and the row to go on from."""
+    database: Queryable, selection: Selection, place: Bookmark, failed: bool = False, limit: int = 1000
+) -> tuple[list[ExecutionRecord], Bookmark]:
+    """Return the executions stored after *place*, the oldest first, and the place to go on from.
+
+    They are those above the newest execution of *place* that is still there; where none is, the table was emptied or
+    its rows were replaced, and all are new.
+    """
     condition, parameters = selection.condition()
+    marks = {f"row{number}": row for number, (row, _) in enumerate(place)}
+    marked = ",".join(f"(:row{number},:id{number})" for number in range(len(place))) or "(0,'')"
     found = database.query(
-        f"SELECT rowid AS row, {_COLUMNS} FROM executions WHERE rowid > :row AND {condition}"
-        f"{' AND NOT success' if failed else ''} ORDER BY rowid LIMIT :limit",
-        {**parameters, "row": row, "limit": limit},
+        f"WITH marked(row, id) AS (VALUES {marked}) SELECT rowid AS row, {_COLUMNS} FROM executions WHERE rowid >"
+        " coalesce((SELECT max(row) FROM marked JOIN executions AS e ON e.rowid = row AND e.execution_id = id), 0)"
+        f" AND {condition}{' AND NOT success' if failed else ''} ORDER BY rowid LIMIT :limit",
+        {**parameters, **marks, **{f"id{number}": each for number, (_, each) in enumerate(place)}, "limit": limit},
     )
-    rows = [columns.pop("row") for columns in found]
-    return _records(found), rows[-1] if rows else row
+    added = tuple((columns.pop("row"), columns["execution_id"]) for columns in found)
+    return _records(found), (*place, *added)[-_MARKED:]
 
 
 def execution_id_of(database: Queryable, identifier: str) -> str:

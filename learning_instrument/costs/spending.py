@@ -35,7 +35,7 @@ _QUESTION: Final = f"""
     WITH within AS (
         SELECT parent_execution_id AS id, total({_COST}) AS cost FROM executions WHERE {{within}} GROUP BY 1
     ), chosen AS (
-        SELECT {{group}} AS name, executions.rowid AS number, timestamp, {_COST} AS cost,
+        SELECT {{group}} AS name, executions.rowid AS number, execution_id, timestamp, {_COST} AS cost,
             cost_source IN ('reported', 'priced') AS is_whole, within.id IS NULL AS is_innermost,
             coalesce(within.cost, 0) AS cost_within
         FROM executions LEFT JOIN within ON within.id = execution_id WHERE {{chosen}} LIMIT -1
@@ -44,9 +44,13 @@ _QUESTION: Final = f"""
         total(CASE WHEN is_whole THEN cost ELSE max(0, cost - cost_within) END) AS nano, count(*) AS executions,
         total(cost IS NULL AND is_innermost) AS unpriced,
         total(cost IS NULL AND is_innermost AND timestamp < :missed) AS missed,
-        max(number) AS newest
+        max(number) AS newest, execution_id AS newest_id
     FROM chosen GROUP BY 1, 2
 """
+
+
+_NEWEST: Final = "SELECT rowid, execution_id FROM executions ORDER BY rowid DESC LIMIT 1"
+_IS_THERE: Final = "SELECT 1 FROM executions WHERE rowid = :mark AND execution_id = :id"
 
 
 class Spent(NamedTuple):
@@ -68,13 +72,18 @@ Spending = Mapping[str, Spent]
 """What was spent, by group; a budget without groups has one, named ``""``."""
 
 
+_Mark = tuple[int, str]
+"""A rowid and the id of its execution; the rowid alone is soon that of another, where the newest rows are deleted."""
+_BEFORE_ALL: Final = (0, "")
+
+
 class _Settled(NamedTuple):
-    """The totals of a window up to row *mark*, and the newest row of that reading."""
+    """The totals of a window up to *mark*, and the newest row of that reading."""
 
     window: Window
     spending: Spending
-    mark: int
-    newest: int
+    mark: _Mark
+    newest: _Mark
 
 
 class SpendReader:
@@ -106,12 +115,12 @@ class SpendReader:
         settled = self._settled
         mark = settled.newest if settled is not None and settled.window == window else None
         if mark is None:
-            newest = self._ask("SELECT max(rowid) FROM executions", {}, busy_seconds, is_over)
-            mark = newest[0][0] or 0 if newest else 0
-        rows = self._ask(question(self._by), _parameters(window, mark), busy_seconds, is_over)
+            newest = self._ask(_NEWEST, {}, busy_seconds, is_over)
+            mark = newest[0] if newest else _BEFORE_ALL
+        rows = self._ask(question(self._by), _parameters(window, mark[0]), busy_seconds, is_over)
         if rows is None:
             return None
-        newest_row = max((row[-1] for row in rows), default=0)
+        newest_row = max((row[-2:] for row in rows), default=_BEFORE_ALL)
         self._settled = _Settled(window, _by_group(row for row in rows if not row[1]), mark, newest_row)
         self.whole_began, self.whole_seconds = began, time.monotonic() - began
         return _by_group(rows)
@@ -125,9 +134,10 @@ class SpendReader:
         settled = self._settled
         if settled is None or settled.window != window:
             return self.read_whole(window, busy_seconds, is_over)
-        rows = self._ask(
-            question(self._by, _LAST, _WITHIN_LAST), _parameters(window, settled.mark), busy_seconds, is_over
-        )
+        mark, execution_id = settled.mark
+        if mark and not self._ask(_IS_THERE, {"mark": mark, "id": execution_id}, busy_seconds, is_over):
+            return self.read_whole(window, busy_seconds, is_over)  # newer rows may have lower rowids
+        rows = self._ask(question(self._by, _LAST, _WITHIN_LAST), _parameters(window, mark), busy_seconds, is_over)
         return None if rows is None else _together(settled.spending, _by_group(rows))
 
     def _ask(
@@ -182,7 +192,7 @@ def _parameters(window: Window, mark: int) -> dict[str, Any]:
 
 def _by_group(rows: Iterable[Sequence[Any]]) -> dict[str, Spent]:
     spending: dict[str, Spent] = {}
-    for group, _, nano, executions, unpriced, missed, _ in rows:
+    for group, _, nano, executions, unpriced, missed, *_ in rows:
         found = Spent(int(nano), executions, int(unpriced), int(missed))
         spending[group] = spending.get(group, Spent()).plus(found)
     return spending

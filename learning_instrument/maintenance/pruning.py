@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from ..columns import COLUMNS
+from ..columns import COLUMN_OF, TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
@@ -21,17 +21,19 @@ from ..storage.retention import (
     SLICE_ROWS,
     Limits,
     count,
-    delete_slice,
     excess,
     give_space_back,
-    oldest_rows,
     size_in_bytes,
     used_bytes,
 )
 from ..transfer.importing import Progress
 from ..transfer.parquet import append_parquet, check_new
 
+_T = TypeVar("_T")
+
 _ARCHIVE_ROWS: Final = 5000
+#: The kinds of columns that a newer release added, by their type in SQL.
+_KIND_OF_TYPE: Final = {"INTEGER": Kind.INTEGER, "REAL": Kind.REAL, "FLOAT": Kind.REAL}
 #: The most rounds of deleting: others may go on writing meanwhile.
 _ROUNDS: Final = 50
 
@@ -105,36 +107,91 @@ def prune(
         archived = deleted = rounds = 0
         while left and rounds < _ROUNDS and not is_rehearsal:
             rounds += 1
-            rows = oldest_rows(connection, max(left, rounds))  # a row less need not free a page
+            # Of size: a row less need not free a page.
+            oldest = _Oldest(connection, left if beyond.max_bytes is None else max(left, rounds), tell)
             if archive is not None:
-                archived += append_parquet(archive, _archived(connection, rows, tell))
-            deleted += _delete(connection, rows, tell)
+                archived += append_parquet(archive, oldest.archived(), oldest.columns[len(TABLE) :])
+            deleted += oldest.delete()
             catch_up.catch_up_fully(connection, tell)  # the derived tables shrink as well
             give_space_back(connection, partial(tell, "Giving space back"))
             left = excess(connection, beyond, total=count(connection))
         return Pruned(found if is_rehearsal else deleted, total, archived, before, used_bytes(connection))
 
 
-def _archived(connection: WriteConnection, rows: Sequence[int], tell: Progress) -> Iterator[list[dict[str, Any]]]:
-    for start, chunk in _slices(rows, _ARCHIVE_ROWS):
-        found = connection.execute(
-            f"SELECT {','.join(COLUMNS)} FROM executions WHERE rowid IN {placeholders(chunk)}"
-            " ORDER BY timestamp, rowid",
-            chunk,
+class _Oldest:
+    """The oldest executions, which are deleted as long as they are what they were, in slices.
+
+    Their rowids say nothing by themselves: SQLite gives those of deleted newest rows to new ones.
+
+    Args:
+        connection: the connection to read and write with.
+        number: how many.
+        tell: called after each slice.
+    """
+
+    def __init__(self, connection: WriteConnection, number: int, tell: Progress) -> None:
+        self._connection = connection
+        self._tell = tell
+        known = dict(connection.execute("SELECT name, type FROM pragma_table_info('executions')"))
+        #: Those of the table, and those of the file that a newer release added.
+        self.columns = (
+            *TABLE,
+            *(Column(name, _KIND_OF_TYPE.get(known[name], Kind.TEXT)) for name in known if name not in COLUMN_OF),
         )
-        yield [dict(zip(COLUMNS, row, strict=True)) for row in found]
-        tell("Archiving", start + len(chunk), len(rows))
+        self._names = ", ".join(column.name if column in TABLE else _as_kind(column) for column in self.columns)
+        #: Rowid -> what tells whether the row is still the same: its id; of an archived one all its values.
+        self._rows: dict[int, Any] = dict(
+            connection.execute(
+                "SELECT rowid, execution_id FROM executions ORDER BY timestamp, rowid LIMIT ?", (number,)
+            )
+        )
+        self._identity = "execution_id"
+
+    def archived(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows for an archive; only those are deleted then, and as they are in it."""
+        self._identity = self._names
+        listed, self._rows = list(self._rows.items()), {}
+        names = [column.name for column in self.columns]
+        for start, chunk in _slices(listed, _ARCHIVE_ROWS):
+            ids = dict(chunk)
+            of_chunk = []
+            for rowid, *row in self._read(list(ids), "ORDER BY timestamp, rowid"):
+                values = dict(zip(names, row, strict=True))
+                if values["execution_id"] == ids[rowid]:
+                    self._rows[rowid] = hash(tuple(row))
+                    of_chunk.append(values)
+            yield of_chunk
+            self._tell("Archiving", start + len(chunk), len(listed))
+
+    def delete(self) -> int:
+        """Delete the rows that are as they were; return their number."""
+        deleted = 0
+        has_archive = self._identity == self._names
+        rows = list(self._rows)
+        for start, chunk in _slices(rows, SLICE_ROWS):
+            with self._connection.transaction():
+                same = [
+                    rowid
+                    for rowid, *values in self._read(chunk)
+                    if (hash(tuple(values)) if has_archive else values[0]) == self._rows[rowid]
+                ]
+                self._connection.execute(f"DELETE FROM executions WHERE rowid IN {placeholders(same)}", same)
+            deleted += len(same)
+            self._tell("Deleting", start + len(chunk), len(rows))
+        return deleted
+
+    def _read(self, rowids: Sequence[int], order: str = "") -> list[Any]:
+        return self._connection.execute(
+            f"SELECT rowid, {self._identity} FROM executions WHERE rowid IN {placeholders(rowids)} {order}", rowids
+        )
 
 
-def _delete(connection: WriteConnection, rows: Sequence[int], tell: Progress) -> int:
-    deleted = 0
-    for start, chunk in _slices(rows, SLICE_ROWS):
-        delete_slice(connection, chunk)
-        deleted += len(chunk)
-        tell("Deleting", start + len(chunk), len(rows))
-    return deleted
+def _as_kind(column: Column) -> str:
+    """Return the SQL of a column that other code fills, as its kind."""
+    name = '"' + column.name.replace('"', '""') + '"'
+    return f"CASE typeof({name}) WHEN 'blob' THEN hex({name}) ELSE CAST({name} AS {column.kind.name}) END"
 
 
-def _slices(rows: Sequence[int], size: int) -> Iterator[tuple[int, Sequence[int]]]:
-    for start in range(0, len(rows), size):
-        yield start, rows[start : start + size]
+def _slices(items: Sequence[_T], size: int) -> Iterator[tuple[int, Sequence[_T]]]:
+    for start in range(0, len(items), size):
+        yield start, items[start : start + size]

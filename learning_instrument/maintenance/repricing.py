@@ -56,10 +56,10 @@ def reprice(
     while rows := _slice(database, last):
         last = rows[-1][0]
         # Outside of the transaction: prices take a while to load.
-        pairs = [(rowid, old, prices.priced(old)) for rowid, old in rows]
-        new = [(rowid, call) for rowid, old, call in pairs if call != old]
+        pairs = [(old, prices.priced(old)) for _, old in rows]
+        new = [call for old, call in pairs if call != old]
         calls += len(rows)
-        changed += sum(call.cost != old.cost for _, old, call in pairs)
+        changed += sum(call.cost != old.cost for old, call in pairs)
         if new:
             for execution_id, change in store_of(database).within_transaction(functools.partial(_store, new)).items():
                 first = changes.get(execution_id, change)
@@ -85,9 +85,9 @@ def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]
     return [(row.pop("number"), ModelCall(**row)) for row in rows]
 
 
-def _store(calls: list[tuple[int, ModelCall]], connection: Connection) -> dict[str, TotalsChange]:
+def _store(calls: list[ModelCall], connection: Connection) -> dict[str, TotalsChange]:
     connection.executemany(
-        "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE rowid = ?",
-        [(call.cost, call.cost_source, call.price_table, rowid) for rowid, call in calls],
+        "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE trace_id = ? AND span_id = ?",
+        [(call.cost, call.cost_source, call.price_table, call.trace_id, call.span_id) for call in calls],
     )
-    return apply_totals(connection, {call.execution_id for _, call in calls if call.execution_id is not None})
+    return apply_totals(connection, {call.execution_id for call in calls if call.execution_id is not None})

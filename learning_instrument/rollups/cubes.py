@@ -16,7 +16,8 @@ from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
 from .measures import BIN, MEASURES, source, sum_measures
 
-#: Raised when measures or bins change their meaning; roll-ups of another version are rebuilt.
+#: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
+#: left to the newer release, and reports read the executions.
 VERSION: Final = 2
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
@@ -75,9 +76,11 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     if not is_behind(target):
         return False
     with target.transaction() as connection:
-        ((is_sound, has_wide),) = connection.execute(f"SELECT {IS_SOUND}, has_wide FROM rollup_state").fetchall() or [
-            (False, True)
-        ]
+        ((version, is_sound, has_wide),) = connection.execute(
+            f"SELECT version, {IS_SOUND}, has_wide FROM rollup_state"
+        ).fetchall() or [(0, False, True)]
+        if version > VERSION:  # a newer release was faster
+            return False
         if not is_sound:
             _empty(connection)
             return True
@@ -103,8 +106,9 @@ def lag(target: TransactionTarget) -> int:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
     ((count,),) = target.execute(
-        "SELECT coalesce((SELECT max(rowid) FROM executions), 0) - coalesce((SELECT mark FROM rollup_state), 0)"
-        " + (SELECT count(*) FROM rollup_changes)"
+        f"SELECT CASE WHEN coalesce((SELECT version FROM rollup_state), 0) > {VERSION} THEN 0 ELSE"
+        " coalesce((SELECT max(rowid) FROM executions), 0) - coalesce((SELECT mark FROM rollup_state), 0)"
+        " + (SELECT count(*) FROM rollup_changes) END"
     )
     return int(count)
 
@@ -116,8 +120,8 @@ def is_behind(target: TransactionTarget) -> bool:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
     rows = target.execute(
-        f"SELECT NOT ({IS_SOUND}) OR mark < coalesce((SELECT max(rowid) FROM executions), 0)"
-        " OR EXISTS (SELECT 1 FROM rollup_changes) FROM rollup_state"
+        f"SELECT version <= {VERSION} AND (NOT ({IS_SOUND}) OR mark < coalesce((SELECT max(rowid) FROM executions), 0)"
+        " OR EXISTS (SELECT 1 FROM rollup_changes)) FROM rollup_state"
     )
     return not rows or bool(rows[0][0])
 

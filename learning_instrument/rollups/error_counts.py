@@ -79,9 +79,11 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    ((is_sound, mark, newest),) = target.execute(
-        f"SELECT {soundness()}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
+    ((version, is_sound, mark, newest),) = target.execute(
+        f"SELECT version, {soundness()}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
     )
+    if version > message_templates.VERSION:
+        return False
     if not is_sound:
         reset(target)
         return True
@@ -112,8 +114,10 @@ def lag(target: TransactionTarget) -> int:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    ((count,),) = target.execute("SELECT coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM error_state")
-    return int(count)
+    ((version, count),) = target.execute(
+        "SELECT version, coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM error_state"
+    )
+    return 0 if version > message_templates.VERSION else int(count)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-#: Raised with each change of :func:`mask`: stored results of an older version are rebuilt.
+#: Raised with each change of :func:`mask`. Results of an older version are rebuilt; those of a newer one stay, for the
+#: newer release.
 VERSION: Final = 1
 #: Stands for tokens that differ between the messages of one group.
 ANY: Final = "<*>"

@@ -5,14 +5,13 @@ deleted in slices so short that no writer waits for them.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..sqlite.connection import WriteConnection
-from ..sqlite.executions import placeholders
 from ..timestamps import iso
 
 SLICE_ROWS: Final = 500
@@ -80,10 +79,17 @@ def _bytes_of(size: Any) -> int | None:
 def trim(connection: WriteConnection, limits: Limits) -> bool:
     """Delete the oldest executions beyond *limits*, a bounded number of them; tell whether more may be left."""
     for _ in range(_SLICES):
-        rows = excess(connection, limits, most=SLICE_ROWS)
+        # Counted and deleted in one transaction: another process that trims takes none of them away in between.
+        with connection.transaction():
+            rows = excess(connection, limits, most=SLICE_ROWS)
+            if rows:
+                connection.execute(
+                    "DELETE FROM executions WHERE rowid IN"
+                    " (SELECT rowid FROM executions ORDER BY timestamp, rowid LIMIT ?)",
+                    (rows,),
+                )
         if not rows:
             return False
-        delete_slice(connection, oldest_rows(connection, rows))
         connection.vacuum(_TRIM_PAGES)
     return True
 
@@ -128,17 +134,6 @@ def _estimated_count(connection: WriteConnection) -> int:
     """Return at least the number of executions, without a scan: retention deletes rows at one end."""
     ((rows,),) = connection.execute("SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM executions")
     return int(rows)
-
-
-def oldest_rows(connection: WriteConnection, number: int) -> list[int]:
-    """Return the rowids of the oldest executions, the oldest first."""
-    found = connection.execute("SELECT rowid FROM executions ORDER BY timestamp, rowid LIMIT ?", (number,))
-    return [row for (row,) in found]
-
-
-def delete_slice(connection: WriteConnection, rows: Sequence[int]) -> None:
-    """Delete the executions with these rowids, :data:`SLICE_ROWS` of them at most, in one short transaction."""
-    connection.execute(f"DELETE FROM executions WHERE rowid IN {placeholders(rows)}", rows)
 
 
 def used_bytes(connection: WriteConnection) -> int:

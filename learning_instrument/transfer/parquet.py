@@ -29,23 +29,25 @@ def check_new(path: str) -> None:
         raise ConfigurationError(f"{path} exists already and is not overwritten: name a new file.")
 
 
-def append_parquet(path: str, batches: Batches) -> int:
+def append_parquet(path: str, batches: Batches, more: Sequence[Column] = ()) -> int:
     """Add rows to a file, all or none; return their number.
 
     Args:
         path: the file; it is created if missing.
         batches: the rows.
+        more: the columns that the rows have besides those of the table.
 
     Raises:
         ConfigurationError: if pyarrow is not installed, or the file cannot be written.
     """
     arrow, parquet = _libraries()
-    schema = _schema(arrow)
+    columns = (*TABLE, *more)
+    schema = _schema(arrow, columns)
     with atomic_write(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
         if os.path.exists(path):
             for batch in parquet.ParquetFile(path).iter_batches():
                 file.write_batch(batch)
-        return _write(file, arrow, schema, batches)
+        return _write(file, arrow, schema, columns, batches)
 
 
 def write_parquet(file: IO[bytes], batches: Batches) -> int:
@@ -56,9 +58,9 @@ def write_parquet(file: IO[bytes], batches: Batches) -> int:
         OSError: if the file cannot be written.
     """
     arrow, parquet = _libraries()
-    schema = _schema(arrow)
+    schema = _schema(arrow, TABLE)
     with parquet.ParquetWriter(file, schema) as writer:
-        return _write(writer, arrow, schema, batches)
+        return _write(writer, arrow, schema, TABLE, batches)
 
 
 def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any] | ConfigurationError], int]]:
@@ -115,11 +117,11 @@ def _python_rows(batch: Any) -> list[dict[str, Any] | ConfigurationError]:
     return rows
 
 
-def _write(writer: Any, arrow: Any, schema: Any, batches: Batches) -> int:
+def _write(writer: Any, arrow: Any, schema: Any, columns: Sequence[Column], batches: Batches) -> int:
     count = 0
     for rows in batches:
-        columns = {column.name: _values(column, rows) for column in TABLE}
-        writer.write_table(arrow.table(columns, schema=schema))
+        values = {column.name: _values(column, rows) for column in columns}
+        writer.write_table(arrow.table(values, schema=schema))
         count += len(rows)
     return count
 
@@ -131,14 +133,14 @@ def _libraries() -> tuple[Any, Any]:
         raise ConfigurationError("Parquet needs pyarrow; run: pip install 'learning_instrument[scale]'.") from error
 
 
-def _schema(arrow: Any) -> Any:
+def _schema(arrow: Any, columns: Sequence[Column]) -> Any:
     types = {
         Kind.TIMESTAMP: arrow.timestamp("us", tz="UTC"),
         Kind.INTEGER: arrow.int64(),
         Kind.REAL: arrow.float64(),
         Kind.BOOLEAN: arrow.bool_(),
     }
-    return arrow.schema([(column.name, types.get(column.kind, arrow.string())) for column in TABLE])
+    return arrow.schema([(column.name, types.get(column.kind, arrow.string())) for column in columns])
 
 
 _CONVERTERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {

@@ -84,7 +84,12 @@ def derived_bits(text: str, bits: int) -> int:
 
 
 def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return *values* with the defaults of missing columns, marked."""
+    """Return *values* with the defaults of missing columns, marked.
+
+    The columns that a whole row of a newer release has more are left out.
+    """
+    if values.keys() >= _ALL:
+        return {column: values[column] for column in COLUMNS}
     unknown = ", ".join(sorted(map(str, values.keys() - _ALL)))
     if unknown:
         raise ConfigurationError(f"unknown columns {_shown(unknown)}")

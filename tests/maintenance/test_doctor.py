@@ -1,6 +1,8 @@
 """What goes wrong in practice is found, and has a remedy."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -14,6 +16,8 @@ from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
+from learning_instrument.rollups import catch_up
+from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage.liveness import this_process
 from learning_instrument.storage.spill import SpillFiles
 from learning_instrument.storage.statistics import Counters
@@ -341,3 +345,36 @@ def test_network_file_system_is_an_error(found, database, monkeypatch):
     monkeypatch.setattr(location, "_mounts", lambda: [("/", "nfs4")])
 
     assert found()["network file system"].severity is Severity.ERROR
+
+
+def test_rows_that_another_program_replaced(found, database):
+    """Without recursive triggers, INSERT OR REPLACE deletes the old row unseen; a rebuild counts anew."""
+    database.append(
+        [ExecutionRecord(task_type="t", outcome=outcome) for outcome in (Outcome.FAILED, Outcome.SUCCEEDED)]
+    )
+    database.rebuild_rollups()
+    assert "roll-ups" not in found()
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("CREATE TEMP TABLE copy AS SELECT * FROM executions ORDER BY rowid LIMIT 2")
+        other.execute("INSERT OR REPLACE INTO executions SELECT * FROM copy")
+    with contextlib.closing(WriteConnection(database.path, 5.0)) as connection:
+        while catch_up.advance(connection):
+            pass
+
+    assert "count 5 executions for 3 and 2 failures for 1" in found()["roll-ups"].what
+    database.rebuild_rollups()
+    assert "roll-ups" not in found()
+
+
+def test_row_that_was_replaced_under_its_number(found, database):
+    """The number of rows is the same; their values are not."""
+    database.rebuild_rollups()
+    with contextlib.closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("PRAGMA recursive_triggers = OFF")
+        other.execute("CREATE TEMP TABLE copy AS SELECT rowid AS rowid, * FROM executions")
+        other.execute("UPDATE copy SET success = 0, execution_id = 'another'")
+        names = ", ".join(name for _, name, *_ in other.execute("PRAGMA temp.table_info(copy)"))
+        other.execute(f"INSERT OR REPLACE INTO executions ({names}) SELECT {names} FROM copy")
+        other.execute("UPDATE rollup_state SET execution_id = 'another'")
+
+    assert "roll-ups" in found()

@@ -1,7 +1,9 @@
 """Deletes executions beyond limits, after archiving them."""
 
+import contextlib
 from datetime import datetime, timedelta, timezone
 
+import pyarrow.compute
 import pyarrow.parquet
 import pytest
 
@@ -9,6 +11,9 @@ from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.maintenance import Limits, limits, prune
+from learning_instrument.record import row_from_record
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.transfer import import_executions
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +175,63 @@ def test_path_may_be_relative_or_in_the_home_folder(path, days, tmp_path, monkey
     assert prune("~/learning.db", Limits(keep=10), "~/old.parquet").archived == 990
     assert (tmp_path / "old.parquet").is_file()
     assert days() == list(range(10))
+
+
+def replace_rows(path, statement="DELETE FROM executions"):
+    """Delete rows as another program does, and store as many new ones, which get the same rowids."""
+    with contextlib.closing(WriteConnection(path, 5.0)) as connection:
+        connection.execute(statement)
+        new = [ExecutionRecord(task_type="new", task_id="-1") for _ in range(700)]
+        connection.insert([row_from_record(record) for record in new])
+
+
+@pytest.mark.parametrize("archive", [None, "old.parquet"])
+@pytest.mark.parametrize("stage", ["Archiving", "Deleting"])
+def test_rows_that_took_the_numbers_of_others_stay(path, days, tmp_path, stage, archive):
+    """The listed ones are gone, and new ones have their rowids."""
+    is_first = True
+
+    def replace_all(what, done, of):
+        nonlocal is_first
+        if is_first and what == stage:
+            is_first = False
+            replace_rows(path)
+
+    prune(path, Limits(keep=1000), archive and str(tmp_path / archive), progress=replace_all)
+
+    assert is_first is (archive is None and stage == "Archiving")
+    if not is_first:
+        assert days() == [-1] * 700
+
+
+def test_row_that_changed_after_it_was_archived_is_archived_again(path, days, tmp_path):
+    """Such as a lost execution whose result came; then it is deleted as it is in the archive."""
+    archive = str(tmp_path / "old.parquet")
+    changed = []
+
+    def change_one(what, done, of):
+        if what == "Archiving" and not changed:
+            changed.append(True)
+            with contextlib.closing(WriteConnection(path, 5.0)) as connection:
+                connection.execute("UPDATE executions SET solution_summary = 'changed' WHERE task_id = '1999'")
+
+    done = prune(path, Limits(keep=1990), archive, progress=change_one)
+
+    found = pyarrow.parquet.read_table(archive).filter(pyarrow.compute.field("task_id") == "1999")
+    assert found["solution_summary"].to_pylist()[-1] == "changed"
+    assert (days()[-1], done.executions, done.archived) == (1989, 10, 11)
+
+
+def test_archive_has_the_columns_of_a_newer_release(path, tmp_path):
+    """Though this one does not know them: the rows are deleted."""
+    with contextlib.closing(WriteConnection(path, 5.0)) as connection:
+        for column in ("of_newer INTEGER", '"with space" TEXT', "odd"):
+            connection.execute(f"ALTER TABLE executions ADD COLUMN {column}")
+        connection.execute("""UPDATE executions SET of_newer = 5, "with space" = 'a', odd = x'00ff'""")
+
+    prune(path, Limits(keep=1999), str(tmp_path / "old.parquet"))
+
+    (row,) = pyarrow.parquet.read_table(tmp_path / "old.parquet").to_pylist()
+    assert (row["task_id"], row["of_newer"], row["with space"], row["odd"]) == ("1999", 5, "a", "00FF")
+    with LearningDatabase(tmp_path / "other.db") as other:
+        assert import_executions(other, [tmp_path / "old.parquet"]).stored == 1

@@ -69,3 +69,20 @@ def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypat
     answer = reprice(stored, prices_of({"ours": {"input": 2.0}}))
 
     assert (answer.changed, answer.executions, answer.difference) == (2, 1, 2.0)
+
+
+def test_call_that_took_the_number_of_another_keeps_its_cost(stored, monkeypatch):
+    """The calls were deleted between the reading of a slice and its writing."""
+    prices = prices_of({"ours": {"input": 3.0}})
+
+    class Replacing:
+        def priced(self, call):
+            store_of(stored).transact(lambda execute: execute("DELETE FROM model_calls"))
+            SQLiteSpanExporter(stored).export([chat(n, 1, trace_id=3, cost=0.125) for n in (2, 3, 4)])
+            return prices.priced(call)
+
+    monkeypatch.setattr("learning_instrument.maintenance.repricing.prices_of", lambda given: Replacing())
+
+    reprice(stored, {})
+
+    assert [row["cost"] for row in calls(stored)] == [0.125] * 3

@@ -28,6 +28,7 @@ from learning_instrument import (
 )
 from learning_instrument.budgets import window_around
 from learning_instrument.costs.spending import SpendReader, budget_status
+from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.pipeline import budget_gate
 from learning_instrument.recording import drivers
@@ -253,6 +254,21 @@ def test_last_reading_agrees_with_the_whole(database, by):
     assert last == SpendReader(database.path, by).read_whole(window, 5.0, never)
     (spent,) = last.values()
     assert (spent.nano, spent.executions) == (14 * 10**9, 4)
+
+
+def test_last_reading_notices_that_rows_were_deleted(database):
+    """New ones get their numbers."""
+    window, never = window_around(NOON, "day"), lambda: False
+    reader = SpendReader(database.path, None)
+    nested(database, *((name, None, 1, None) for name in "abc"))
+    for _ in range(2):
+        reader.read_whole(window, 5.0, never)
+    store_of(database).transact(lambda execute: execute("DELETE FROM executions"))
+    nested(database, ("new", None, 5, None))
+
+    (spent,) = reader.read_last(window, 5.0, never).values()
+
+    assert (spent.nano, spent.executions) == (5 * 10**9, 1)
 
 
 def test_reading_that_takes_too_long_is_given_up(database):

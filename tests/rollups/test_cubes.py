@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics import Selection, performance
+from learning_instrument.analytics import Selection, error_groups, performance
 from learning_instrument.analytics.group_totals import totals
 from learning_instrument.database import store_of
+from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import cubes, histograms
+from learning_instrument.rollups import catch_up, cubes, histograms
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
@@ -528,3 +529,39 @@ def test_rebuilding_makes_them_anew(database):
     assert executions_of(database) == 600
     assert left == sorted(left, reverse=True)
     assert database.query("SELECT mark, executions FROM rollup_state") == [{"mark": 600, "executions": 600}]
+
+
+@pytest.mark.parametrize("state", ["rollup_state", "error_state"])
+def test_derived_table_of_a_newer_release_is_left_to_it(target, asked, state):
+    """Both would empty each other's again and again. Reports read the executions until then."""
+    insert(target, records(5, outcome=Outcome.FAILED))
+    while catch_up.advance(target):
+        pass
+    target.execute(f"UPDATE {state} SET version = 999")
+    before = [target.execute(f"SELECT * FROM {table}") for table in (state, "rollup_days_tier_pool", "error_counts")]
+    insert(target, records(3, outcome=Outcome.FAILED))
+
+    while catch_up.advance(target):
+        pass
+
+    after = [target.execute(f"SELECT * FROM {table}") for table in (state, "rollup_days_tier_pool", "error_counts")]
+    assert (after[0], after[1] == before[1], after[2] == before[2]) == (
+        before[0],
+        state == "rollup_state",
+        state == "error_state",
+    )
+    assert catch_up.lag(target) == 0
+    assert executions_of(asked) == 8
+    assert sum(group.executions for group in error_groups(asked).groups) == 8
+
+
+def test_derived_tables_of_an_older_release_are_done_over(target, asked):
+    insert(target, records(5, outcome=Outcome.FAILED))
+    for state in ("rollup_state", "error_state"):
+        target.execute(f"UPDATE {state} SET version = 0")
+
+    while catch_up.advance(target):
+        pass
+
+    assert target.execute("SELECT mark FROM rollup_state UNION ALL SELECT mark FROM error_state") == [(5,), (5,)]
+    assert executions_of(asked) == 5

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.analytics import Selection, summary
+from learning_instrument.analytics.executions import latest
 from learning_instrument.errors import DatabaseError, SchemaVersionError
 from learning_instrument.sqlite import schema
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
@@ -152,3 +154,24 @@ def test_file_names_with_special_characters_of_a_uri_open(tmp_path):
 
     with ReadOnlyDatabase(path) as database:
         assert database.query(COUNT) == [{"executions": 0}]
+
+
+def test_older_file_is_read_without_the_columns_added_since(path):
+    """They have their default; the file stays as it is."""
+    change(
+        path,
+        "DROP VIEW tier_performance; DROP VIEW pool_performance; DROP VIEW solution_patterns;"
+        " DROP TRIGGER rollup_updated; DROP TRIGGER rollup_deleted; ALTER TABLE executions DROP COLUMN outcome_source;"
+        " ALTER TABLE rollup_days_wide DROP COLUMN assumed; PRAGMA user_version = 11",
+    )
+    before = content(path.parent)
+
+    with ReadOnlyDatabase(path) as database:
+        assert database.query("SELECT rowid, task_type, outcome_source FROM executions NOT INDEXED") == [
+            {"rowid": 1, "task_type": "t", "outcome_source": None}
+        ]
+        assert database.query("SELECT total(assumed) AS assumed FROM rollup_days_wide") == [{"assumed": 0.0}]
+        assert [record.task_type for record in latest(database, Selection(), 5)] == ["t"]
+        assert [tier.executions for tier in summary(database).tiers] == [1]
+
+    assert content(path.parent) == before

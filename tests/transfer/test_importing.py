@@ -516,7 +516,7 @@ def test_spans_of_others_are_passed_over_and_counted(write, target):
         {"attributes": {"learning_instrument.task.duration": {"doubleValue": "NaN"}}},
         {"attributes": {"learning_instrument.resource_usage.memory.peak": {"stringValue": "much"}}},
         {"attributes": {"learning_instrument.defaulted": {"stringValue": "repo"}}},
-        {"attributes": {"learning_instrument.record": {"stringValue": '{"colour": 1}'}}},
+        {"attributes": {"learning_instrument.record": {"stringValue": '{"outcome": "odd"}'}}},
         {"attributes": {"learning_instrument.record": {"stringValue": "[1"}}},
         {"attributes": {"learning_instrument.metadata": {"intValue": "5"}}},
     ],
@@ -590,3 +590,14 @@ def test_no_line_breaks_the_import_or_what_is_stored(lines):
             assert export_executions(target, out, format=kind).executions == answer.stored
             if kind != "csv":
                 assert import_executions(target, [out]).already_there == answer.stored
+
+
+def test_whole_row_of_a_newer_release_is_stored_without_its_further_columns(write, target):
+    """A part of a row with an unknown column is refused all the same."""
+    record = ExecutionRecord(task_type="t")
+    lines = [{**record.to_dict(), "of_newer": 1}, {"task_type": "t", "timestamp": "2026-01-01T00:00Z", "of_newer": 1}]
+
+    answer = import_executions(target, [write(*lines)])
+
+    assert (answer.stored, [refusal.reason for refusal in answer.refusals]) == (1, ["unknown columns 'of_newer'"])
+    assert stored_in(target) == [record]

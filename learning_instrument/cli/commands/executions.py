@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from ...analytics.executions import Relatives, execution_id_of, latest, newest_row, relatives, stored_after
+from ...analytics.executions import Relatives, bookmark, execution_id_of, latest, relatives, stored_after
 from ...columns import COLUMNS
 from ...record import ExecutionRecord
 from ...storage.feedback import history
@@ -96,7 +96,7 @@ def tail_command(question: Question, failed: bool, lines: int, every: float, sec
     """Show executions as they are stored, until Ctrl-C."""
     end = None if seconds is None else time.monotonic() + seconds
     with question.database() as database:
-        row = newest_row(database)
+        place = bookmark(database)
         shown = list(reversed(latest(database, question.selection, lines, failed))) if lines else []
         is_first = True
         while True:
@@ -106,7 +106,7 @@ def tail_command(question: Question, failed: bool, lines: int, every: float, sec
             if end is not None and time.monotonic() >= end:
                 return
             time.sleep(every)
-            shown, row = stored_after(database, question.selection, row, failed)
+            shown, place = stored_after(database, question.selection, place, failed)
 
 
 def _line(record: ExecutionRecord) -> dict[str, Any]:

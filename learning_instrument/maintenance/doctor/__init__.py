@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ...errors import LearningInstrumentError
 from ...sqlite.read_only import ReadOnlyDatabase
 from .contents import examine_contents, recovery
+from .derived import compare_derived
 from .environment import examine_environment
 from .finding import Finding, Severity
 from .location import examine_location
@@ -29,6 +30,7 @@ def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Fin
         try:
             with ReadOnlyDatabase(path) as database:
                 findings += examine_contents(database)
+                findings += compare_derived(database)
         except LearningInstrumentError as error:
             is_damaged = "malformed" in str(error.__cause__)
             remedy = recovery(path) if is_damaged else "Name another file (--database)."
