@@ -43,7 +43,7 @@ MAY_IMPORT = {
     " transfer",
     "cli": "errors columns record timestamps sqlite costs analytics storage database pipeline transfer maintenance",
     "instrumentation": "errors safety semconv budgets recording database pipeline configuration",
-    "testing": "record database configuration",
+    "testing": "record database configuration sqlite analytics",
 }
 #: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {
