@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ..columns import COLUMN_OF, TABLE, Column, Kind
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DatabaseError
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
+from ..sqlite.relocation import is_full, worked_on_elsewhere
 from ..storage import spill
 from ..storage.retention import (
     SLICE_ROWS,
@@ -82,6 +83,8 @@ def prune(
 ) -> Pruned:
     """Delete the executions beyond the limits, the oldest first, and give the space back.
 
+    On a full disk, which has no room for a deletion, that is done on a copy in the folder for temporary files.
+
     Args:
         path: the path of the database.
         beyond: the limits.
@@ -97,11 +100,21 @@ def prune(
     if archive is not None:
         archive = os.path.expanduser(os.fsdecode(archive))
         check_new(archive)
-    with open_for_maintenance(absolute(path)) as connection:
+    try:
+        return _prune(absolute(path), beyond, archive, is_rehearsal, tell)
+    except DatabaseError as error:
+        if not is_full(error.__cause__, absolute(path)) or (archive is not None and os.path.exists(archive)):
+            raise
+    with worked_on_elsewhere(absolute(path)) as copy:
+        return _prune(copy, beyond, archive, is_rehearsal, tell)
+
+
+def _prune(path: str, beyond: Limits, archive: str | None, is_rehearsal: bool, tell: Progress) -> Pruned:
+    with open_for_maintenance(path) as connection:
         if not is_rehearsal:
-            spill.take_in(absolute(path), connection)
+            spill.take_in(path, connection)
             if beyond.older_than is not None:
-                spill.delete_unreadable(absolute(path), beyond.older_than.total_seconds())
+                spill.delete_unreadable(path, beyond.older_than.total_seconds())
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
         archived = deleted = rounds = 0

@@ -52,7 +52,8 @@ def _signs_of_life(path: str) -> object:
 @contextlib.contextmanager
 def showing_life(connection: sqlite3.Connection) -> Iterator[None]:
     """Change the time of the file while a long transaction goes on: until its end it may write nothing."""
-    ((_, _, path), *_) = connection.execute("PRAGMA database_list")
+    # As bytes: the path may be no UTF-8.
+    ((path,),) = connection.execute("SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'")
     shown = time.monotonic()
 
     def show() -> int:

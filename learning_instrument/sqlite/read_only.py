@@ -92,25 +92,29 @@ def open_read_only(path: str) -> sqlite3.Connection:
 def _open_read_only(path: str) -> sqlite3.Connection:
     with open(path, "rb"):  # raises an error with the reason
         pass
-    has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
+    log = f"{os.path.realpath(path)}-wal"
+    has_log = os.path.exists(log) and os.path.getsize(log) > 0
     # A read-only connection leaves the files of an empty log behind. A writable one deletes them, and with an empty
     # log it has nothing to move into the database.
     mode = "ro" if has_log or not os.access(path, os.W_OK) else "rw"
     try:
         return _connected(path, f"mode={mode}")
     except sqlite3.OperationalError as error:
-        if "unable to open" not in str(error) and "readonly" not in str(error):
+        is_full = "disk I/O error" in str(error)  # there is no room for the index of the log
+        if not is_full and "unable to open" not in str(error) and "readonly" not in str(error):
             raise
+        if has_log and is_full:
+            return _connected(path, "mode=rw", ("PRAGMA locking_mode = EXCLUSIVE",))  # the index is in memory
         if has_log:
             raise DatabaseError(
-                f"{path}-wal cannot be read in a folder without write permission;"
+                f"{log} cannot be read in a folder without write permission;"
                 " copy both files to a writable folder and ask there."
             ) from error
-        # There is no writer: a folder without write permission has no log.
+        # There is no writer: a folder without write permission, or a full disk, has no log.
         return _connected(path, "mode=ro&immutable=1")
 
 
-def _connected(path: str, options: str) -> sqlite3.Connection:
+def _connected(path: str, options: str, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri(path, options),
         uri=True,
@@ -119,6 +123,8 @@ def _connected(path: str, options: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
+        for pragma in pragmas:
+            connection.execute(pragma)
         schema.check(connection, path)
         schema.complete(connection)
         connection.execute("PRAGMA query_only = ON")

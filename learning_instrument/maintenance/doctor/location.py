@@ -56,7 +56,7 @@ def examine_location(path: str) -> Iterator[Finding]:
             "disk full",
             Severity.ERROR,
             f"Less than {_LITTLE_SPACE // 10**6} MB are free in {folder}.",
-            "Make room, or run learning-instrument prune.",
+            "Make room, or run learning-instrument prune, which needs none on this disk.",
         )
     if there_is_one:
         yield from _examine_log(path)
