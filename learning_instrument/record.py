@@ -22,6 +22,7 @@ from .columns import COLUMNS, TABLE, UNKNOWN
 from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome, OutcomeSource
+from .record_values import checked
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds
 
@@ -44,7 +45,11 @@ class ExecutionRecord:
     """One finished execution of one task: a row of the table ``executions``.
 
     Costs are US dollars, durations seconds, memory MB (10^6 bytes). Only ``task_type`` is required. A missing
-    value (or None) becomes the column's default and is named in ``defaulted``.
+    value (or None) becomes the column's default and is named in ``defaulted``. ``outcome`` and ``error_type`` may be
+    text.
+
+    Raises:
+        ConfigurationError: for a value that the column cannot hold.
     """
 
     task_type: str
@@ -92,8 +97,14 @@ class ExecutionRecord:
     outcome_source: OutcomeSource | None = None
 
     def __post_init__(self) -> None:
-        """Fill in the defaults, and mark them."""
+        """Check the values, fill in the defaults, and mark them."""
         put = functools.partial(object.__setattr__, self)
+        for column in TABLE:
+            given = getattr(self, column.name)
+            if given is not None:
+                value = checked(column, given)
+                if value is not given:
+                    put(column.name, value)
         if self.outcome is None:
             put("outcome", Outcome.FAILED if self.success is False else Outcome.SUCCEEDED)
         if self.success is None:
@@ -102,14 +113,14 @@ class ExecutionRecord:
             put("execution_id", execution_id(time.time_ns(), random_bits(128), random_bits(64)))
         if self.timestamp is None:
             put("timestamp", datetime.now(timezone.utc))
-        missing = [column for column in ("task_id", *_DEFAULTS) if getattr(self, column) is None]
-        for column in missing:
-            put(column, new_uuid() if column == "task_id" else _DEFAULTS[column])
+        missing = [name for name in ("task_id", *_DEFAULTS) if getattr(self, name) is None]
+        for name in missing:
+            put(name, new_uuid() if name == "task_id" else _DEFAULTS[name])
         if self.cost_estimate is None:
             missing.append("cost_estimate")
             put("cost_estimate", self.actual_cost)
         if self.defaulted is None:
-            put("defaulted", tuple(column for column in COLUMNS if column in missing))
+            put("defaulted", tuple(name for name in COLUMNS if name in missing))
 
     def calculate_prediction_error(self) -> dict[str, float]:
         """Return the error of the cost estimate.

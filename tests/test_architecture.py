@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "columns": "outcome semconv",
     "ids": "safety",
     "timestamps": "errors",
-    "record": "errors ids outcome semconv columns timestamps",
+    "record_values": "errors outcome safety columns",
+    "record": "errors ids outcome semconv columns timestamps record_values",
     # Runs inside other people's tasks.
     "recording": "errors ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.

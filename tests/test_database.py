@@ -207,12 +207,10 @@ def test_any_number_of_records_is_stored_in_order(database, count):
 
 
 def test_records_that_cannot_be_stored_do_not_take_others_with_them(database, caplog):
-    """A value that SQLite does not know, one beyond 64 bits, and no record at all."""
-    odd = [
-        ExecutionRecord(task_type=object()),
-        ExecutionRecord(task_type="x", file_count=2**70),
-        "no record",
-    ]
+    """What was changed after it was made, and what is no record at all."""
+    changed = ExecutionRecord(task_type="x", metadata={})
+    changed.metadata["itself"] = changed.metadata
+    odd = [changed, "no record", None]
 
     assert database.append([record(1), *odd, record(2)]) is False
 

@@ -1,9 +1,11 @@
 """``ExecutionRecord``: defaults and their marks, JSON, rows, and spans."""
 
 import dataclasses
+import enum
 import json
 import math
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -80,6 +82,67 @@ records = st.builds(
     defaulted=st.none() | st.lists(st.sampled_from(COLUMNS), unique=True).map(tuple),
     outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
 )
+
+
+# What a record can hold.
+
+
+class Tier(str, enum.Enum):
+    SMALL = "small"
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "held"),
+    [
+        ("outcome", "failed", Outcome.FAILED),
+        ("outcome", Outcome.LOST, Outcome.LOST),
+        ("error_type", "quality_gate", ErrorType.QUALITY_GATE),
+        ("outcome_source", "assumed", "assumed"),
+        ("task_id", 42, "42"),
+        ("model_tier", Tier.SMALL, "small"),
+        ("task_description", "lone \ud800", "lone \ufffd"),
+        ("file_count", 3.0, 3),
+        ("actual_cost", Decimal("0.25"), 0.25),
+        ("success", 1, True),
+        ("defaulted", ["repo"], ("repo",)),
+    ],
+)
+def test_values_are_taken_as_the_table_has_them(database, column, given, held):
+    """Text for a word, a number for an id: the record is the one that is stored."""
+    record = ExecutionRecord(task_type="t", **{column: given})
+
+    assert (getattr(record, column), type(getattr(record, column))) == (held, type(held))
+    assert database.append([record])
+    (row,) = database.query("SELECT * FROM executions")
+    assert ExecutionRecord.from_dict(row) == record
+
+
+def test_text_of_an_outcome_decides_the_success():
+    """As the member does."""
+    assert ExecutionRecord(task_type="t", outcome="failed").success is False
+    assert ExecutionRecord(task_type="t", outcome="succeeded").success is True
+
+
+_ITSELF = {}
+_ITSELF["itself"] = _ITSELF
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("outcome", "fialed"), ("outcome", 1), ("outcome", ErrorType.CRASH), ("error_type", "odd"),
+        ("outcome_source", "guessed"), ("task_type", object()), ("task_id", b"bytes"), ("worker_id", ["w"]),
+        ("timestamp", "2026-11-22"), ("timestamp", 0), ("file_count", 2**70), ("file_count", "3"),
+        ("file_count", 2.5), ("duration_seconds", math.nan), ("duration_seconds", "1 s"), ("actual_cost", True),
+        ("success", "yes"), ("user_accepted", 2), ("metadata", ["a"]), ("metadata", "text"), ("metadata", _ITSELF),
+        ("metadata", {"a": type("Unreadable", (), {"__str__": lambda self: 1 / 0})()}), ("defaulted", "repo"),
+        ("defaulted", (1,)),
+    ],
+)  # fmt: skip
+def test_value_that_cannot_be_stored_is_refused(column, value):
+    """Where the record is made, with the column's name; it would be lost later."""
+    with pytest.raises(ConfigurationError, match=rf"^Invalid {column} .*: expected "):
+        ExecutionRecord(**{"task_type": "t", column: value})
 
 
 # Round trips.
