@@ -214,6 +214,12 @@ def days_ago(days):
     return ExecutionRecord(task_type="old", timestamp=datetime.now(timezone.utc) - timedelta(days=days))
 
 
+@pytest.fixture
+def unannounced(monkeypatch):
+    """Retention begins at once, however much it deletes."""
+    monkeypatch.setattr("learning_instrument.storage.announced_rounds._PART", 0)
+
+
 def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
     """Also those of earlier processes, and even if this one records little."""
     database.append([days_ago(days) for days in (0, 1, 8, 9, 400)])
@@ -226,7 +232,7 @@ def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
     assert datetime.fromisoformat(oldest) > datetime.now(timezone.utc) - timedelta(days=7)
 
 
-def test_all_rows_beyond_the_limit_are_deleted(database):
+def test_all_rows_beyond_the_limit_are_deleted(database, unannounced):
     """Though one round of housekeeping deletes a limited number."""
     database.append([days_ago(8)] + [days_ago(8) for _ in range(12_000)])
 
@@ -236,7 +242,7 @@ def test_all_rows_beyond_the_limit_are_deleted(database):
     wait_until(lambda: count(database) == 1)
 
 
-def test_oldest_rows_are_deleted_when_the_database_is_too_large(database):
+def test_oldest_rows_are_deleted_when_the_database_is_too_large(database, unannounced):
     """Until it fits; the newest rows stay."""
     records = [
         ExecutionRecord(
@@ -263,7 +269,7 @@ def _used_bytes(database):
     return (pages - free) * size
 
 
-def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch):
+def test_nothing_is_opened_again_after_shutdown(tmp_path, monkeypatch, unannounced):
     """Housekeeping that is due when the database is closed runs after the next record."""
     monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.2)
     database = configure(tmp_path / "learning.db", retention_days=7)

@@ -17,7 +17,7 @@ from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.relocation import is_full, worked_on_elsewhere
-from ..storage import spill
+from ..storage import announced_rounds, spill
 from ..storage.retention import (
     SLICE_ROWS,
     Limits,
@@ -128,6 +128,8 @@ def _prune(path: str, beyond: Limits, archive: str | None, is_rehearsal: bool, t
             catch_up.catch_up_fully(connection, tell)  # the derived tables shrink as well
             give_space_back(connection, partial(tell, "Giving space back"))
             left = excess(connection, beyond, total=count(connection))
+        if deleted:
+            announced_rounds.withdraw_all(connection)
         return Pruned(found if is_rehearsal else deleted, total, archived, before, used_bytes(connection))
 
 

@@ -361,6 +361,16 @@ ADDED_COLUMNS: Final = {
     **{table: {"assumed": "0"} for table in _M005_TABLES},
 }
 
+
+def m014_retention_rounds(db: "Database") -> None:
+    """Create the announcements of retention rounds that delete much, by the limits, as options of ``prune``."""
+    db.execute(
+        "CREATE TABLE retention_rounds (options TEXT PRIMARY KEY, announced TEXT NOT NULL, looked TEXT NOT NULL,"
+        " looks INTEGER NOT NULL, row INTEGER NOT NULL, executions INTEGER NOT NULL, total INTEGER NOT NULL,"
+        " process_id INTEGER, host TEXT, boundary TEXT)"
+    )
+
+
 STEPS: Final = (
     m001_executions,
     m002_losses,
@@ -375,4 +385,5 @@ STEPS: Final = (
     m011_parents,
     m012_outcome_source,
     m013_oldest_writer,
+    m014_retention_rounds,
 )

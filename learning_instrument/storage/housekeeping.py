@@ -8,7 +8,8 @@ from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
 from . import spill
-from .retention import Limits, trim
+from .announced_rounds import AnnouncedRounds
+from .retention import Limits
 
 #: Rows after which the write-ahead log is moved into the database: a long log makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
@@ -27,6 +28,7 @@ class Housekeeping:
     def limit(self, limits: Limits) -> None:
         """Delete the oldest executions beyond *limits* from now on."""
         self._limits = limits
+        self._rounds = AnnouncedRounds(limits)
         self._has_limits = limits != Limits()
         self._trimmed = float("-inf")
 
@@ -66,4 +68,4 @@ class Housekeeping:
         if self._limits.older_than is not None:
             spill.delete_unreadable(target.path, self._limits.older_than.total_seconds())
         self._trimmed = time.monotonic()
-        return trim(target, self._limits)
+        return self._rounds.trim(target)

@@ -76,12 +76,21 @@ def _bytes_of(size: Any) -> int | None:
     return None if match is None else int(float(match[1]) * _UNITS[(match[2] or "").upper()])
 
 
-def trim(connection: WriteConnection, limits: Limits) -> bool:
-    """Delete the oldest executions beyond *limits*, a bounded number of them; tell whether more may be left."""
+def trim(connection: WriteConnection, limits: Limits, boundary: str | None = None) -> bool:
+    """Delete the oldest executions beyond *limits*, a bounded number of them; tell whether more may be left.
+
+    Args:
+        connection: the connection to write with.
+        limits: the limits.
+        boundary: delete the executions up to this timestamp instead.
+    """
     for _ in range(_SLICES):
         # Counted and deleted in one transaction: another process that trims takes none of them away in between.
         with connection.transaction():
-            rows = excess(connection, limits, most=SLICE_ROWS)
+            if boundary is None:
+                rows = excess(connection, limits, most=SLICE_ROWS)
+            else:
+                rows = _older(connection, "<=", boundary, SLICE_ROWS)
             if rows:
                 connection.execute(
                     "DELETE FROM executions WHERE rowid IN"
@@ -105,11 +114,7 @@ def excess(connection: WriteConnection, limits: Limits, *, total: int | None = N
     """
     beyond = [0]
     if limits.older_than is not None:
-        ((old,),) = connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM executions WHERE timestamp < ? LIMIT ?)",
-            (iso(_ago(limits.older_than)), -1 if most is None else most),
-        )
-        beyond.append(old)
+        beyond.append(_older(connection, "<", iso(_ago(limits.older_than)), -1 if most is None else most))
     if limits.keep is not None:
         beyond.append((count(connection) if total is None else total) - limits.keep)
     if limits.max_bytes is not None:
@@ -122,6 +127,13 @@ def excess(connection: WriteConnection, limits: Limits, *, total: int | None = N
             rows = _estimated_count(connection) if total is None else total
             beyond.append(min(rows, -(-rows * (excess_pages + 1) // used)))
     return max(beyond) if most is None else min(max(beyond), most)
+
+
+def _older(connection: WriteConnection, comparison: str, timestamp: str, most: int) -> int:
+    ((rows,),) = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM executions WHERE timestamp {comparison} ? LIMIT ?)", (timestamp, most)
+    )
+    return int(rows)
 
 
 def count(connection: WriteConnection) -> int:
@@ -178,8 +190,13 @@ def _days(days: float) -> timedelta:
         return timedelta.max
 
 
+def utc_now() -> datetime:
+    """Return the time by this process's clock."""
+    return datetime.now(timezone.utc)
+
+
 def _ago(age: timedelta) -> datetime:
     try:
-        return datetime.now(timezone.utc) - age
+        return utc_now() - age
     except OverflowError:  # before the first year
         return datetime.min.replace(tzinfo=timezone.utc)

@@ -271,8 +271,22 @@ def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
             )
 
 
+def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if not database.has_table("retention_rounds"):
+        return
+    for row in database.query("SELECT * FROM retention_rounds WHERE boundary IS NULL"):
+        yield Finding(
+            "retention",
+            Severity.WARNING,
+            f"Retention ({row['options']}) will delete {row['executions']:,} of {row['total']:,} executions: process"
+            f" {row['process_id']} on {row['host']} announced it at {row['announced'][:19]}; it begins an hour later.",
+            "If that is too many, see whether the clock of that process is right; if not, learning-instrument prune"
+            f" {row['options']} does it at once.",
+        )
+
+
 _CHECKS: Final = (
     _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _bare_bools,
-    _recorded_twice,
+    _recorded_twice, _announced_rounds,
     _silence,
 )  # fmt: skip
