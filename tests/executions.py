@@ -107,6 +107,12 @@ def spent(rows):
     return sum(priced) if priced else None
 
 
+def spent_on_failures(rows):
+    """Return the known cost of those of *rows* that failed; None where none of it, or none at all, is known."""
+    failures = [row for row in rows if not row["success"]]
+    return None if spent(rows) is None else spent(failures) if failures else 0.0
+
+
 def mean(values):
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None

@@ -29,10 +29,11 @@ class BurnDown:
     #: The period that *now* is in, in UTC; its end is the start of the next.
     period_start: datetime
     period_end: datetime
-    spent_usd: float
-    #: Below 0: overspent.
+    #: None where the cost of none of its executions is known.
+    spent_usd: float | None
+    #: Below 0: overspent. Unknown costs are not deducted.
     left_usd: float
-    #: Spent a day, on average of the last four weeks (or since the first execution), and the days this is known from.
+    #: Spent a day, on average of the last four weeks (or since the first known cost), and the days this is known from.
     daily_mean_usd: float
     history_days: int
     #: When the budget runs out at this pace, were it not renewed: now, where it has already. None: not in ten years.
@@ -41,8 +42,9 @@ class BurnDown:
     #: better case it does not run out in ten years.
     earliest: datetime | None
     latest: datetime | None
-    #: Executions of this period without a price; their cost is not included.
+    #: Executions of this period without a price, and without a reported cost; their cost is not included.
     unpriced: int
+    unreported: int
 
     @property
     def lasts(self) -> bool | None:
@@ -82,13 +84,20 @@ def burn_down(
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     history = today - timedelta(days=_HISTORY_DAYS)
     chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
-    days = totals(database, ("day",), chosen, ("cost_nano", "unpriced"))
+    days = totals(database, ("day",), chosen, ("cost_nano", "priced", "unpriced"))
     spend = {from_iso(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
-    spent = sum(of_day.sums["cost_nano"] for day, of_day in spend.items() if day >= start) / NANO_SCALE
-    first = max(history, min(spend, default=today))
+    this_period = [of_day for day, of_day in spend.items() if day >= start]
+    spent = sum(of_day.sums["cost_nano"] for of_day in this_period) / NANO_SCALE
+    executions, priced, unpriced = (
+        sum(of_day.count(name) for of_day in this_period) for name in ("executions", "priced", "unpriced")
+    )
+    first = max(history, min((day for day, of_day in spend.items() if of_day.sums["priced"]), default=today))
+    every_day = (first + timedelta(days=number) for number in range((today - first).days))
+    # Of a day whose costs are all unknown, so is the sum.
     daily = [
         spend[day].sums["cost_nano"] / NANO_SCALE if day in spend else 0.0
-        for day in (first + timedelta(days=number) for number in range((today - first).days))
+        for day in every_day
+        if day not in spend or spend[day].sums["priced"]
     ]
     pace = _Pace.of(daily)
     left = amount_usd - spent
@@ -99,14 +108,15 @@ def burn_down(
         amount_usd=amount_usd,
         period_start=start,
         period_end=end,
-        spent_usd=spent,
+        spent_usd=spent if priced or not executions else None,
         left_usd=left,
         daily_mean_usd=pace.mean,
         history_days=pace.count,
         run_out=run_out,
         earliest=earliest if pace.has_spread else None,
         latest=latest if pace.has_spread else None,
-        unpriced=sum(of_day.count("unpriced") for day, of_day in spend.items() if day >= start),
+        unpriced=unpriced,
+        unreported=executions - priced - unpriced,
     )
 
 

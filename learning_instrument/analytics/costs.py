@@ -15,8 +15,8 @@ from .intervals import Proportion, wilson
 
 _LOGS: Final = ("scaled", "log_e5", "log2_e10")
 _MEASURES: Final = (
-    "priced", "unpriced", "cost_nano", "failure_nano", "compared", "estimate_nano", "actual_nano", "off_nano",
-    "off_rated", "off_e6", "within_20", *_LOGS,
+    "succeeded", "priced", "priced_succeeded", "unpriced", "cost_nano", "failure_nano", "compared", "estimate_nano",
+    "actual_nano", "off_nano", "off_rated", "off_e6", "within_20", *_LOGS,
 )  # fmt: skip
 #: The share of the executions, the last in time, that the correction is tested on.
 _TESTED: Final = 0.2
@@ -85,7 +85,7 @@ class Costs:
     priced: int
     unpriced: int
     cost_usd: float | None
-    #: The part that was spent on executions that did not succeed.
+    #: The part that was spent on executions that did not succeed; None where the cost of none of these is known.
     failures_cost_usd: float | None
     by_day: tuple[DaySpend, ...]
     accuracy: EstimateAccuracy | None
@@ -115,7 +115,7 @@ def costs(database: Queryable, selection: Selection | None = None) -> Costs:
         priced=whole.count("priced"),
         unpriced=whole.count("unpriced"),
         cost_usd=whole.total("cost_nano", NANO_SCALE, "priced"),
-        failures_cost_usd=whole.total("failure_nano", NANO_SCALE, "priced"),
+        failures_cost_usd=whole.failures_cost(),
         by_day=_by_day(groups),
         accuracy=_accuracy(whole),
         corrections=_corrections(ratios),
@@ -133,7 +133,7 @@ def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
             day=day,
             executions=of_day.count("executions"),
             cost_usd=of_day.total("cost_nano", NANO_SCALE, "priced"),
-            failures_cost_usd=of_day.total("failure_nano", NANO_SCALE, "priced"),
+            failures_cost_usd=of_day.failures_cost(),
             unpriced=of_day.count("unpriced"),
         )
         for day, of_day in sums.items()

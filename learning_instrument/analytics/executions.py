@@ -122,6 +122,11 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
     return begun[0]
 
 
+def is_cost_known(execution: ExecutionRecord) -> bool:
+    """Tell whether the actual cost of *execution* is known; otherwise a stand-in is stored."""
+    return "actual_cost" not in execution.defaulted and execution.cost_source != "unpriced"
+
+
 @dataclass(frozen=True, slots=True)
 class Relatives:
     """An execution with its parent, children and model calls."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..rollups import histograms
 from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube
-from ..rollups.measures import BIN, QUEUE_BIN, source, sum_measures
+from ..rollups.measures import BIN, NANO_SCALE, QUEUE_BIN, source, sum_measures
 from ..sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
@@ -43,6 +43,17 @@ class GroupTotals:
     def mean(self, name: str, scale: float, of: str) -> float | None:
         """Return the mean of the measure *name*, *of* those that have a value; None where none has."""
         return self.sums[name] / scale / self.sums[of] if self.sums[of] else None
+
+    def failures_cost(self) -> float | None:
+        """Return the known cost of those that did not succeed, in US dollars; None where none of it is known.
+
+        Needs the measures ``priced``, ``priced_succeeded``, ``succeeded`` and ``failure_nano``.
+        """
+        known = self.sums["priced"] - self.sums["priced_succeeded"]
+        has_failures = self.sums["executions"] > self.sums["succeeded"]
+        if not self.sums["priced"] or (has_failures and not known):
+            return None
+        return self.sums["failure_nano"] / NANO_SCALE
 
     def quantile(self, share: float) -> float | None:
         """Return the time in seconds that *share* of the executions do not exceed, within 1.5%."""

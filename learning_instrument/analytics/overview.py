@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
-from .group_totals import totals
+from .group_totals import GroupTotals, totals
 from .intervals import Proportion, wilson
 
 #: Outcome -> the measure that counts it.
@@ -45,7 +45,7 @@ class Summary:
     tiers: tuple[TierSummary, ...]
     #: The known cost, in US dollars; None where no cost was reported.
     cost_usd: float | None
-    #: The part of it that was spent on executions that did not succeed.
+    #: The part of it that was spent on executions that did not succeed; None where the cost of none of these is known.
     failures_cost_usd: float | None
     #: Executions whose cost is known, and those that called a model without a price.
     priced: int
@@ -68,7 +68,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         DatabaseError: if the database cannot be read.
     """
     chosen = selection or Selection()
-    measures = (*_OUTCOMES.values(), "assumed", "cost_nano", "failure_nano", "priced", "unpriced")
+    measures = (*_OUTCOMES.values(), "assumed", "cost_nano", "failure_nano", "priced", "priced_succeeded", "unpriced")
     groups = totals(database, ("model_tier",), chosen, measures)
     whole = {name: sum(group.sums[name] for group in groups.values()) for name in ("executions", *measures)}
     executions = round(whole["executions"])
@@ -87,7 +87,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         outcomes={outcome: round(whole[name]) for outcome, name in _OUTCOMES.items() if whole[name]},
         tiers=tuple(sorted(tiers, key=lambda tier: -tier.executions)),
         cost_usd=whole["cost_nano"] / NANO_SCALE if whole["priced"] else None,
-        failures_cost_usd=whole["failure_nano"] / NANO_SCALE if whole["priced"] else None,
+        failures_cost_usd=GroupTotals(whole, []).failures_cost(),
         priced=round(whole["priced"]),
         unpriced=round(whole["unpriced"]),
         losses=_losses(database, chosen),

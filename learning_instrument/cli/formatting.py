@@ -114,9 +114,10 @@ def times(value: float) -> str:
 
 def cost(known: float | None, on_failures: float | None) -> str:
     """Return the known cost, and the part of it spent on executions that did not succeed."""
-    if known is None or on_failures is None:
+    if known is None:
         return "unknown: no cost was reported"
-    return f"{dollars(known)} ({dollars(on_failures)} on executions that did not succeed)"
+    failures = "an unknown part" if on_failures is None else dollars(on_failures)
+    return f"{dollars(known)} ({failures} on executions that did not succeed)"
 
 
 def excluded_costs(unpriced: int, unreported: int) -> list[str]:

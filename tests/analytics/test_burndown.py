@@ -110,6 +110,16 @@ def test_what_nobody_reported_is_not_spent(database):
     assert (answer.spent_usd, answer.unpriced) == (5.0, 1)
 
 
+def test_unknown_costs_are_no_zeros(database):
+    """Of a period without any known cost the spend is unknown; days without one are in no mean."""
+    database.append([spend(8.0, 8), *[spend(0.0, days, defaulted=("actual_cost",)) for days in range(1, 8)]])
+
+    answer = burn_down(database, 100.0, "week", now=NOW)
+
+    assert (answer.spent_usd, answer.left_usd, answer.unreported) == (None, 100.0, 6)
+    assert (answer.history_days, answer.daily_mean_usd) == (1, 8.0)
+
+
 def test_selection_says_whose_budget_it_is(database):
     """Its times do not count, and neither does what is to come."""
     database.append([spend(5.0, 1, repo="ours"), spend(70.0, 1, repo="theirs"), spend(9.0, -1, repo="ours")])

@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-from executions import NEW, START, database_of, is_compared, is_priced, spent
+from executions import NEW, START, database_of, is_compared, is_priced, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,6 +198,7 @@ def test_costs_are_what_the_rows_say(records, rolled_up, window, filters):
 
     assert (answer.executions, answer.priced) == (len(rows), sum(map(is_priced, rows)))
     assert answer.cost_usd == close(spent(rows))
+    assert answer.failures_cost_usd == close(spent_on_failures(rows))
     check_days(answer.by_day, rows)
     check_accuracy(answer.accuracy, [row for row in rows if is_compared(row)])
     check_test(answer.correction_test, [row for row in rows if has_ratio(row)])

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import NEW, START, assumed, database_of, is_priced, spent
+from executions import NEW, START, assumed, database_of, is_priced, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +55,15 @@ def test_summary_is_what_was_recorded(database):
     assert answer.assumed == 1
     assert (answer.cost_usd, answer.failures_cost_usd, answer.priced, answer.unpriced) == (4.75, 0.5, 3, 0)
     assert (answer.first, answer.last) == (START, START + 2 * DAY)
+
+
+def test_unknown_cost_of_failures_is_not_zero(database):
+    """Where something was spent, but nobody knows on what."""
+    database.append(
+        [ExecutionRecord(task_type="fix", actual_cost=1.0), ExecutionRecord(task_type="fix", success=False)]
+    )
+
+    assert (summary(database).cost_usd, summary(database).failures_cost_usd) == (1.0, None)
 
 
 def test_call_without_a_price_is_not_free(database):
@@ -125,9 +134,8 @@ def test_summary_is_what_the_rows_say(records, rolled_up, window):
         sum(row["cost_source"] == "unpriced" for row in rows),
     )
     assert answer.cost_usd == (None if spent(rows) is None else pytest.approx(spent(rows), abs=1e-7))
-    if answer.priced:
-        failures = [row for row in rows if not row["success"]]
-        assert answer.failures_cost_usd == pytest.approx(spent(failures) or 0.0, abs=1e-7)
+    failures = spent_on_failures(rows)
+    assert answer.failures_cost_usd == (None if failures is None else pytest.approx(failures, abs=1e-7))
     assert {tier.model_tier: tier.executions for tier in answer.tiers} == Counter(
         row["model_tier"] or "unknown" for row in rows
     )

@@ -145,13 +145,15 @@ def _test(found: Costs) -> str:
 
 def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
     period = f"{formatting.day(budget.period_start)} to {formatting.day(budget.period_end)}"
-    yield "spent", f"{formatting.dollars(budget.spent_usd)} of the period from {period}"
+    spent = "unknown" if budget.spent_usd is None else formatting.dollars(budget.spent_usd)
+    yield "spent", f"{spent} of the period from {period}"
     left = formatting.dollars(abs(budget.left_usd))
-    yield "left", left if budget.left_usd > 0 else f"none: exceeded by {left}"
+    at_most = "" if budget.spent_usd is not None else "at most "
+    yield "left", f"{at_most}{left}" if budget.left_usd > 0 else f"none: exceeded by {left}"
     yield "pace", _pace(budget)
     yield "runs out", _run_out(budget)
-    if budget.unpriced:
-        yield "excluded", "; ".join(formatting.excluded_costs(budget.unpriced, 0))
+    if budget.unpriced or budget.unreported:
+        yield "excluded", "; ".join(formatting.excluded_costs(budget.unpriced, budget.unreported))
 
 
 def _pace(budget: BurnDown) -> str:

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 import click
 
-from ...analytics.executions import Relatives, bookmark, execution_id_of, latest, relatives, stored_after
+from ...analytics.executions import (
+    Relatives,
+    bookmark,
+    execution_id_of,
+    is_cost_known,
+    latest,
+    relatives,
+    stored_after,
+)
 from ...columns import COLUMNS
 from ...record import ExecutionRecord
 from ...storage.feedback import history
@@ -49,7 +57,7 @@ def list_command(question: Question, limit: int, failed: bool) -> None:
     """Show executions, the newest first."""
     with question.database() as database:
         found = latest(database, question.selection, limit, failed)
-    rows = [_line(record) for record in found] if question.output is Output.TEXT else found
+    rows = [(_line if question.output is Output.TEXT else _values)(record) for record in found]
     render(rows, _COLUMNS, question.output, nothing="No executions.")
 
 
@@ -69,9 +77,10 @@ def show_command(question: Question, execution: str) -> None:
         print_section("Model calls", found.model_calls, _model_call_columns(found.model_calls))
         print_section("Executions within it", [_line(record) for record in found.children], _COLUMNS)
     elif question.output is Output.JSON:
-        print_json({**plain(found), "feedback": said})
+        executions = {"execution": _values(found.execution), "children": [_values(child) for child in found.children]}
+        print_json({**plain(found), **executions, "feedback": said})
     else:
-        print_csv([found.execution], _COLUMNS)
+        print_csv([_values(found.execution)], _COLUMNS)
 
 
 @reporting_command("tail")
@@ -109,10 +118,20 @@ def tail_command(question: Question, failed: bool, lines: int, every: float, sec
             shown, place = stored_after(database, question.selection, place, failed)
 
 
+def _values(record: ExecutionRecord) -> dict[str, Any]:
+    """Return the columns of *record* for other programs; an unknown cost, for which a 0 is stored, is None."""
+    values = record.to_dict()
+    if not is_cost_known(record):
+        values["actual_cost"] = None
+        if "cost_estimate" in record.defaulted:
+            values["cost_estimate"] = None  # it stands for the actual cost
+    return values
+
+
 def _line(record: ExecutionRecord) -> dict[str, Any]:
     """Return the columns of the line for *record*."""
     values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
-    values["reported_cost"] = None if "actual_cost" in record.defaulted else record.actual_cost
+    values["reported_cost"] = _values(record)["actual_cost"]
     values["about"] = record.error_message or record.task_description
     return values
 
@@ -124,9 +143,9 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
     """Print new executions, in columns of fixed width: later values are not known yet."""
     if output is Output.JSON:  # one document could never end: one for each execution, on a line of its own
         for record in records:
-            print_json(record, indent=None)
+            print_json(_values(record), indent=None)
     elif output is Output.CSV:
-        print_csv(records, _COLUMNS, with_heading=is_first)
+        print_csv([_values(record) for record in records], _COLUMNS, with_heading=is_first)
     else:
         for record in records:
             row = _line(record)
@@ -159,12 +178,17 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
 
 def _print_fields(found: Relatives) -> None:
     """Print every field that has a value; defaults are marked."""
-    values = {name: getattr(found.execution, name) for name in COLUMNS if name != "defaulted"}
+    execution = found.execution
+    values = {name: getattr(execution, name) for name in COLUMNS if name != "defaulted"}
     fields = {
-        name: _SHOWN.get(name, str)(value) + (" (default)" if name in found.execution.defaulted else "")
+        name: _SHOWN.get(name, str)(value) + (" (default)" if name in execution.defaulted else "")
         for name, value in values.items()
         if value is not None and value != {}
     }
+    known = _values(execution)
+    for name in ("actual_cost", "cost_estimate"):
+        if known[name] is None:
+            fields[name] = f"unknown ({'unpriced' if execution.cost_source == 'unpriced' else 'not reported'})"
     print_fields(fields)
     missing = [name for name, value in values.items() if value is None]
     if missing:
