@@ -1,6 +1,7 @@
 """``configure()`` and ``shutdown()``: join tracer provider, processor, exporter and database."""
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -22,7 +23,9 @@ from .pipeline.host_providers import check_providers, global_tracer_provider, is
 from .pipeline.installed import Installed, install
 from .pipeline.private_tracer import OwnIds
 from .safety.forks import on_child
+from .safety.guards import guarded, warn
 from .safety.variables import ignoring_invalid
+from .sqlite.paths import DEFAULT_PATH, absolute
 from .storage.retention import retention
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,8 @@ class _Settings(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     #: Set by the instrumentor; an application's own ``configure()`` replaces it.
     is_private: bool = False
+    #: The arguments of ``configure()`` that a later call cannot change: name -> value, if given.
+    fixed: Mapping[str, Any] = {}
 
 
 class _State:
@@ -56,7 +61,8 @@ def configure(
 ) -> LearningDatabase:
     """Record every decorated execution.
 
-    Called again with the same database it does nothing, but for a budget where there was none.
+    Called again with the same database it does nothing, but for a budget where there was none; a warning names the
+    other settings that it ignores.
 
     Args:
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
@@ -81,6 +87,14 @@ def configure(
     """
     limits, price_list, budgets = retention(retention_days, max_size), prices_of(prices), budgets_of(budget)
     check_providers(tracer_provider, meter_provider)
+    fixed = _given(
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        retention_days=retention_days,
+        max_size=max_size,
+        prices=prices,
+        measure_resources=None if measure_resources else False,
+    )
     with _State.lock:
         current = _State.settings
         if current is None or database is not None:
@@ -96,18 +110,56 @@ def configure(
                     f" call shutdown() before configuring {wanted!r}."
                 )
             _add_budgets(current, budgets)
-            return current.database
-        _State.settings = _Settings(wanted, budgets)
-        if current is not None and current.database is not wanted:
-            current.database.close()
-        store = store_of(wanted)
-        store.limit(limits)
-        store.model_calls.price_with(price_list)
-        metrics.use(meter_provider)
-        if not is_disabled():
-            provider = tracer_provider if tracer_provider is not None else _global_provider()
-            install(pipelines.builder_for(wanted, provider, budgets), measures_resources=measure_resources)
+        else:
+            _State.settings = _Settings(wanted, budgets, fixed=fixed)
+            if current is not None and current.database is not wanted:
+                current.database.close()
+            store = store_of(wanted)
+            store.limit(limits)
+            store.model_calls.price_with(price_list)
+            metrics.use(meter_provider)
+            if not is_disabled():
+                provider = tracer_provider if tracer_provider is not None else _global_provider()
+                install(pipelines.builder_for(wanted, provider, budgets), measures_resources=measure_resources)
+    # Outside the lock: a log handler of the application's may record, or ask.
+    if current is not None and not current.is_private:
+        say_ignored("configure() was called before", "call shutdown() first", current.fixed, fixed)
+        return current.database
+    if current is not None and current.database.path not in (wanted.path, guarded(absolute, DEFAULT_PATH)):
+        _say_once(
+            f"Ignored {current.database.path}, which the instrumentor was given (learning-instrument run --database, or"
+            f" $LEARNING_INSTRUMENT_DATABASE): configure() records into {wanted.path}."
+        )
     return wanted
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def say_ignored(why: str, remedy: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Warn, once, of the settings *now* that are ignored: those that differ from the ones *before*.
+
+    Args:
+        why: why they are ignored.
+        remedy: how they would not be.
+        before: the settings in force, name -> value.
+        now: those of the later call.
+    """
+    ignored = [name for name, value in now.items() if not _are_equal(value, before.get(name))]
+    if ignored:
+        named = ", ".join(f"{name}={guarded(repr, now[name]) or '...':.200}" for name in ignored)
+        _say_once(f"Ignored {named}: {why}; to change them, {remedy}.")
+
+
+def _are_equal(value: Any, other: Any) -> bool:
+    return value is other or guarded(lambda: bool(value == other)) is True
+
+
+@functools.lru_cache(maxsize=64)
+def _say_once(message: str) -> None:
+    """Log a warning: once, for the cache answers the next calls."""
+    warn(log, "%s", message)
 
 
 def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
@@ -139,13 +191,21 @@ def configure_privately(
     used as soon as it is set.
     """
     with _State.lock:
-        if _State.settings is None:
+        current = _State.settings
+        if current is None:
             _State.settings = _Settings(as_database(database, durability), is_private=True)
             if not is_disabled():
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
                 install(pipelines.builder_for(_State.settings.database, None))
-        return _State.settings.database
+            return _State.settings.database
+    if database is None and durability is None:
+        return current.database
+    wanted = as_database(current.database.path if database is None else database, durability)
+    in_force = {"database": current.database.path, "durability": current.database.durability}
+    given = {"database": wanted.path, "durability": wanted.durability if durability is not None else None}
+    say_ignored("configure() was called before", "call shutdown() first", in_force, _given(**given))
+    return current.database
 
 
 def configured_database() -> LearningDatabase | None:
@@ -171,6 +231,7 @@ def shutdown() -> None:
         install(None)
         metrics.use(None)
         pipelines.detach()
+    _say_once.cache_clear()
     if settings is not None:
         settings.database.close()
 

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "errors ids safety semconv version columns record timestamps sqlite costs rollups storage database",
-    "configuration": "errors safety budgets costs storage database pipeline",
+    "configuration": "errors safety budgets sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database pipeline"
     " transfer",

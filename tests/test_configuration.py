@@ -70,6 +70,43 @@ def test_twice_with_the_same_database_does_nothing_more(database, rows):
     assert len(rows()) == 1
 
 
+def test_settings_that_a_second_call_ignores_are_named_once(database, provider, caplog):
+    """Those that differ from the ones in force; what is not given says nothing."""
+    configure(database, retention_days=7, prices={"m": {"input": 1.0}})
+    for _ in range(3):
+        configure()
+        configure(database, retention_days=7, prices={"m": {"input": 1.0}}, measure_resources=True)
+    assert caplog.messages == []
+
+    for _ in range(3):
+        configure(max_size="1GB", retention_days=8, measure_resources=False, tracer_provider=provider)
+
+    (message,) = caplog.messages
+    for part in ("retention_days=8", "max_size='1GB'", "measure_resources=False", "tracer_provider=", "shutdown()"):
+        assert part in message
+    assert "prices" not in message
+    shutdown()
+    configure(database, max_size="1GB")
+    assert caplog.messages == [message]
+
+
+def test_application_that_configures_another_database_than_the_instrumentors_is_told(tmp_path, caplog, monkeypatch):
+    """It takes precedence. A default gives way without a word."""
+    monkeypatch.chdir(tmp_path)
+    configure_privately()
+    configure(tmp_path / "own.db")
+    assert caplog.messages == []
+    shutdown()
+
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", str(tmp_path / "given.db"))
+    configure_privately()
+    configure(tmp_path / "own.db")
+
+    (message,) = caplog.messages
+    assert f"Ignored {tmp_path / 'given.db'}" in message
+    assert str(tmp_path / "own.db") in message
+
+
 def test_another_database_is_refused_until_shutdown(tmp_path):
     """Rows must not change their database unnoticed."""
     configure(tmp_path / "first.db")

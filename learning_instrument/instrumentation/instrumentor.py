@@ -3,13 +3,13 @@
 import functools
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from ..configuration import configure_privately, deconfigure_privately
+from ..configuration import configure_privately, deconfigure_privately, say_ignored
 from ..errors import ConfigurationError
 from .adapters import Tools
 from .adapters import instrument as instrument_library
@@ -32,6 +32,8 @@ from .targets import (
 log = logging.getLogger(__name__)
 
 
+#: The arguments of ``instrument()`` that OpenTelemetry's loader passes.
+_OF_THE_LOADER: Final = ("skip_dep_check", "raise_exception_on_conflict")
 _BATCH_METHOD: Final = "execute_batch"
 #: The methods of a pool class to instrument where the target names none.
 _METHODS: Final = ("execute_task", _BATCH_METHOD)
@@ -49,8 +51,8 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
             comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``, the entry points of installed
             packages in the group ``learning_instrument_pools``, and mahavishnu.
-        database: as in :func:`configure`; ignored if that was called before.
-        durability: as in :func:`configure`; ignored if that was called before.
+        database: as in :func:`configure`; ignored, with a warning, if that was called before.
+        durability: as in :func:`configure`; ignored, with a warning, if that was called before.
         **keywords: those of :func:`record_execution`, but ``task`` and ``batch``.
 
     Raises:
@@ -58,12 +60,23 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     _patches: Patches | None = None
+    #: The arguments of ``instrument()``.
+    _given: Mapping[str, Any] = MappingProxyType({})
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return no package: the pools are the application's own."""
         return ()
 
+    def instrument(self, **kwargs: Any) -> Any:
+        """Instrument the targets; a second call does nothing, and a warning names the arguments that it ignores."""
+        if not self.is_instrumented_by_opentelemetry:
+            return super().instrument(**kwargs)
+        given = {name: value for name, value in kwargs.items() if name not in _OF_THE_LOADER}
+        say_ignored("instrument() was called before", "call uninstrument() first", self._given, given)
+        return None
+
     def _instrument(self, **kwargs: Any) -> None:
+        type(self)._given = dict(kwargs)
         targets = kwargs.pop("targets", None)
         database, durability = kwargs.pop("database", None), kwargs.pop("durability", None)
         wanted = _declared() if targets is None else [parse_target(target) for target in _listed(targets)]

@@ -64,6 +64,23 @@ def test_database_is_the_same_wherever_the_application_goes(run, app, task_ids, 
     assert task_ids() == ["t"]
 
 
+def test_database_that_the_application_overrides_is_named(run, app):
+    """Its own ``configure()`` takes precedence over ``--database``."""
+    app("""
+        import some_pools
+        from learning_instrument import configure
+        configure("own.db")
+        some_pools.Pool().execute_task({"task_id": "t"})
+    """)
+
+    done = run("app.py")
+
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "/learning.db, which the instrumentor was given (learning-instrument run --database" in line
+    assert "/app/own.db" in line
+
+
 def test_child_process_is_recorded_too(run, app, task_ids):
     """One started by name and one by multiprocessing."""
     app("""

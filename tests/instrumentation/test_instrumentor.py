@@ -542,6 +542,35 @@ def test_instrumenting_twice_records_once(instrument, task_ids):
     assert task_ids() == ["t"]
 
 
+def test_arguments_that_a_second_call_ignores_are_named_once(instrument, database, caplog):
+    pool, other = plain_pool(), plain_pool()
+    instrument(pool, pool_type="first")
+    instrument(pool, pool_type="first")
+    PoolInstrumentor().instrument(skip_dep_check=True, raise_exception_on_conflict=True)  # as OpenTelemetry's loader
+    assert caplog.messages == []
+
+    for _ in range(3):
+        PoolInstrumentor().instrument(targets=[other], pool_type="second", database=database)
+
+    (message,) = caplog.messages
+    assert "Ignored targets=" in message
+    assert "pool_type='second'" in message
+    assert "database" not in message
+    assert "uninstrument()" in message
+
+
+def test_database_that_configure_overrides_is_named(instrument, database, tmp_path, caplog):
+    configure(database)
+    instrument(plain_pool(), database=database)
+    PoolInstrumentor().uninstrument()
+    assert caplog.messages == []
+
+    instrument(plain_pool(), database=tmp_path / "other.db", durability="batch")
+
+    (message,) = caplog.messages
+    assert f"Ignored database='{tmp_path / 'other.db'}', durability='batch': configure() was called before" in message
+
+
 def test_instrumented_again_it_records_again(instrument, task_ids):
     pool = plain_pool()
     for n in range(3):
