@@ -23,7 +23,7 @@ from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
 from learning_instrument.pipeline.pool_gauges import FIGURES
-from learning_instrument.recording import capture, execution
+from learning_instrument.recording import capture, execution, unmatched_fields
 from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.safety import sanitize
 from learning_instrument.sqlite.migrations import STEPS
@@ -100,6 +100,7 @@ def test_lengths_and_times_are_those_of_the_code():
     assert f"text, redacted, then cut to {feedback._COMMENT_CHARACTERS:,} characters" in text
     assert f"the author or tool, cut to {feedback._SOURCE_CHARACTERS} characters" in text
     assert f"as its span has them, cut to {model_calls._TEXT_LIMIT} characters" in text
+    assert f"finds nothing in {unmatched_fields.ENOUGH} executions" in text
     assert f"the heartbeat is renewed every {watchdog._HEARTBEAT_SECONDS:g} seconds" in text
 
 

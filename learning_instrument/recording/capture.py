@@ -19,6 +19,7 @@ from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path,
 from ..safety.sanitize import json_of, message_of, text_of, type_name
 from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
 from .judging import MESSAGE_LIMIT, judge
+from .unmatched_fields import UnmatchedFields
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class CaptureOptions:
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
     #: The type of a task that has none.
     task_type: str | None = None
+    unmatched_fields: UnmatchedFields = field(default_factory=UnmatchedFields, compare=False, repr=False)
 
 
 class Capture:
@@ -52,6 +54,7 @@ class Capture:
         "_readers",
         "_returned",
         "_task",
+        "_unmatched",
         "also_defaulted",
         "attributes",
     )
@@ -67,6 +70,7 @@ class Capture:
         #: A bare bool, which may be a verdict or an answer: ``doctor`` counts them.
         self._returned: bool | None = None
         self._given: dict[str, Any] = {}
+        self._unmatched: dict[str, str] = {}
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
         self._read_pool = (
@@ -120,7 +124,7 @@ class Capture:
         """Capture *exception*, and judge it."""
         exception = reason_of(exception)
         if self._options.fields or self._given:
-            self._apply_given(None, None)
+            self._apply_given(None, None, has_returned=False)
         verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
         self._complete(verdict)
         return verdict
@@ -172,15 +176,23 @@ class Capture:
             self.attributes[field.key] = cleaned
         return True
 
-    def _apply_given(self, result: Any, read_result: Reader | None) -> dict[str, Any]:
+    def _apply_given(self, result: Any, read_result: Reader | None, has_returned: bool = True) -> dict[str, Any]:
         """Apply the values of ``fields`` and of ``current_execution().set()``, which take precedence; return both."""
         self._readers: dict[int, tuple[Any, Reader | None]] = {}
-        found = {
-            column: self._extract(column, extractor, result, read_result)
-            for column, extractor in self._options.fields.items()
-            if column not in self._given
-        }
-        given = {column: value for column, value in {**found, **self._given}.items() if value is not None}
+        watch = self._options.unmatched_fields
+        given: dict[str, Any] = {}
+        for column, extractor in self._options.fields.items():
+            if column in self._given:
+                continue
+            value, fault = self._extract(column, extractor, result, read_result)
+            if value is not None:
+                given[column] = value
+                watch.found(column)
+            elif has_returned:  # otherwise there is no result to look in
+                text = watch.missed(column, extractor, fault)
+                if text is not None:
+                    self._unmatched[column] = text
+        given.update((column, value) for column, value in self._given.items() if value is not None)
         if "task_description" in given:
             given.setdefault("estimated_tokens", given["task_description"])
         for column, value in given.items():
@@ -190,9 +202,17 @@ class Capture:
             self._metadata = _merged(self._metadata, given["metadata"])
         return given
 
-    def _extract(self, column: str, extractor: str | Extractor, result: Any, read_result: Reader | None) -> Any:
+    def _extract(
+        self, column: str, extractor: str | Extractor, result: Any, read_result: Reader | None
+    ) -> tuple[Any, BaseException | None]:
+        """Return the value that *extractor* finds, or None, and the exception that it raised."""
         if not isinstance(extractor, str):
-            return guarded(extractor, self._instance, self._task, result)
+            try:
+                return extractor(self._instance, self._task, result), None
+            except BaseException as fault:  # the user's function failed: the column is filled without it
+                if is_interruption(fault):
+                    raise
+                return None, fault
         field = FIELD_OF.get(column)
         readers = [read_result, self._read_task, self._read_pool]
         if column == "pool_type":
@@ -202,8 +222,8 @@ class Capture:
         for read in readers:
             value = guarded(read_path, read, extractor, self._readers) if read is not None else None
             if value is not None:
-                return value
-        return None
+                return value, None
+        return None, None
 
     def _complete(self, verdict: Verdict) -> None:
         attributes = self.attributes
@@ -230,7 +250,7 @@ class Capture:
         attributes = self.attributes
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
         ids = _ids_json(pool_id, worker_id, self._returned)
-        if self._metadata is None and not self._invalid:
+        if self._metadata is None and not self._invalid and not self._unmatched:
             return ids
         more: dict[str, Any] = {}
         if self._metadata is not None:
@@ -240,6 +260,8 @@ class Capture:
                 self._invalid["metadata"] = self._metadata
         if self._invalid:
             more["invalid"] = self._invalid
+        if self._unmatched:
+            more["unmatched"] = self._unmatched
         return json_of(more, METADATA_LIMIT, head=ids[1:-1])
 
 

@@ -158,6 +158,30 @@ def test_pools_that_return_bools_are_named(found, database):
     assert all("success_when=bool" in finding.remedy for finding in findings)
 
 
+def test_fields_that_find_nothing_are_named(found, database, caplog):
+    """A path that no execution has, whatever process recorded them; a function that raises, from the first time."""
+
+    def broken(pool, task, result):
+        raise KeyError("cost")
+
+    def record(**fields):
+        for number in range(10):
+            run = record_execution(lambda task: task, pool_type="p", fields=fields, learning_db=database)
+            run({"kind": "k", **({"input_tokens": 3} if number % 3 == 0 else {})})
+
+    record(task_type="kindd", input_tokens="kindd.deep", model="kind")
+    assert "fields" not in found()
+    record(task_type="kindd", actual_cost=broken, output_tokens="input_tokens")
+
+    findings = [finding for finding in examine(database.path) if finding.check == "fields"]
+    assert [(finding.severity, finding.what.partition(", the last at")[0]) for finding in findings] == [
+        (Severity.WARNING, "fields['task_type'] found nothing in 20 executions of the pool p"),
+        (Severity.WARNING, "fields['actual_cost'] in 10 executions of the pool p"),
+    ]
+    assert findings[0].what.endswith(": kindd.")
+    assert findings[1].what.endswith(".broken raised KeyError.")
+
+
 def test_model_without_a_price_is_named_by_its_calls(found, database):
     """The execution itself bears the name of the model that took the most tokens."""
     spans = [execution(1), chat(2, 1, model="gpt-4o-mini", tokens=(900, 0)), chat(3, 1, model="house")]

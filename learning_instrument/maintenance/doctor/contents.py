@@ -12,13 +12,12 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
 from ...timestamps import iso
-from .finding import Finding, Severity
+from .captured import bare_bools, unmatched_fields
+from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
 
 #: Reading larger files through takes more than a moment.
 _CHECKED_BYTES: Final = 200_000_000
 _LATELY: Final = timedelta(days=7)
-#: How many of the last rows are looked at, where all of them would take long.
-_LAST_ROWS: Final = 50_000
 _FUTURE_SECONDS: Final = 300
 _BACKWARD_SECONDS: Final = 5
 _SILENT_SECONDS: Final = 60
@@ -33,15 +32,6 @@ def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def recovery(path: str) -> str:
     """Return the remedy for a damaged file."""
     return f"Restore a backup, or try `sqlite3 {path} .recover`."
-
-
-def _executions(number: int, singular: str, plural: str) -> str:
-    """Return the number of executions, and the words that fit it."""
-    return _counted(number, "execution", singular, plural)
-
-
-def _counted(number: int, noun: str, singular: str, plural: str) -> str:
-    return f"1 {noun} {singular}" if number == 1 else f"{number:,} {noun}s {plural}"
 
 
 _LOSS_REMEDIES: Final = {
@@ -61,7 +51,7 @@ def _losses(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "records lost",
             Severity.WARNING,
-            f"{_counted(row['lost'], lost_noun(row['reason']), 'was', 'were')} not recorded ({row['reason']}), the last"
+            f"{counted(row['lost'], lost_noun(row['reason']), 'was', 'were')} not recorded ({row['reason']}), the last"
             f" of them at {row['last'][:19]}.",
             _LOSS_REMEDIES.get(row["reason"], "See the warnings in the application's log."),
         )
@@ -105,13 +95,13 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
             "If no process records here, delete them: sqlite3 FILE 'DELETE FROM running'.",
         )
     if alive:
-        what = f"{_executions(alive, 'is', 'are')} running now."
+        what = f"{executions_are(alive, 'is', 'are')} running now."
         yield Finding("running", Severity.NOTE, what, "Nothing has to be done.")
     if dead:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            _executions(dead, "is still marked as running, but its", "are still marked as running, but their")
+            executions_are(dead, "is still marked as running, but its", "are still marked as running, but their")
             + " process is dead.",
             "The next process that records here turns each into a record with outcome lost.",
         )
@@ -119,7 +109,7 @@ def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{_executions(elsewhere, 'on another host has', 'on other hosts have')} been silent for more than"
+            f"{executions_are(elsewhere, 'on another host has', 'on other hosts have')} been silent for more than"
             f" {_SILENT_SECONDS} s.",
             "See there whether the process still runs.",
         )
@@ -134,8 +124,8 @@ def _lost_lately(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "lost executions",
             Severity.WARNING,
-            f"{_executions(row['lost'], 'ended with its', 'ended with their')} process in the last {_LATELY.days} days"
-            " (outcome lost).",
+            f"{executions_are(row['lost'], 'ended with its', 'ended with their')} process in the last"
+            f" {_LATELY.days} days (outcome lost).",
             "See the system's log for what killed it: out of memory, a timeout of the supervisor, a deployment.",
         )
 
@@ -148,7 +138,7 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "clock",
             Severity.WARNING,
-            f"{_executions(row['ahead'], 'is', 'are')} dated in the future.",
+            f"{executions_are(row['ahead'], 'is', 'are')} dated in the future.",
             "Have the clocks of all machines set by NTP; reports by day and --since are off until then.",
         )
     (row,) = database.query(
@@ -156,7 +146,7 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         " AS ended FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND batch_id IS NULL"
         " AND process_id IS NOT NULL), steps AS (SELECT ended - lag(ended) OVER (PARTITION BY process_id ORDER BY row)"
         " AS step FROM recent) SELECT count(*) AS jumps, -min(step) AS longest FROM steps WHERE step < ?",
-        [_LAST_ROWS, -_BACKWARD_SECONDS],
+        [LAST_ROWS, -_BACKWARD_SECONDS],
     )
     if row["jumps"]:
         times = "once" if row["jumps"] == 1 else f"{row['jumps']:,} times"
@@ -193,37 +183,18 @@ def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
-def _bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    """Find pools whose tasks return bools, which may be their verdicts."""
-    returned = "CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.returned') END"
-    rows = database.query(
-        f"SELECT coalesce(pool_type, 'unknown') AS pool, count(*) AS executions, sum(NOT {returned}) AS said_no"
-        " FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND outcome_source = 'assumed'"
-        f" AND instr(metadata, '\"returned\":') AND {returned} IN (0, 1) GROUP BY 1 ORDER BY 2 DESC, 1",
-        [_LAST_ROWS],
-    )
-    for row in rows:
-        yield Finding(
-            "bare bools",
-            Severity.WARNING if row["said_no"] else Severity.NOTE,
-            f"{_executions(row['executions'], 'of the pool', 'of the pool')} {row['pool']} returned a bool,"
-            f" {row['said_no']:,} of them False; all count as succeeded, for a bool may be the answer to a question.",
-            "If it says whether the task succeeded, pass success_when=bool to record_execution() or instrument().",
-        )
-
-
 def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
     (row,) = database.query(
         "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
         " ON outer.execution_id = inner.parent_execution_id AND outer.task_id = inner.task_id"
         " WHERE inner.rowid > (SELECT max(rowid) FROM executions) - ?",
-        [_LAST_ROWS],
+        [LAST_ROWS],
     )
     if row["pairs"]:
         yield Finding(
             "duplicate instrumentation",
             Severity.WARNING,
-            f"{_executions(row['pairs'], 'stands', 'stand')} within another one of the same task: a pool"
+            f"{executions_are(row['pairs'], 'stands', 'stand')} within another one of the same task: a pool"
             " and what calls it are both recorded.",
             "If that is not wanted, name only the inner pool (LEARNING_INSTRUMENT_POOLS), or decorate only that.",
         )
@@ -286,7 +257,6 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 
 _CHECKS: Final = (
-    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, _bare_bools,
-    _recorded_twice, _announced_rounds,
-    _silence,
+    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, bare_bools,
+    unmatched_fields, _recorded_twice, _announced_rounds, _silence,
 )  # fmt: skip

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+#: How many of the last rows are looked at, where all of them would take long.
+LAST_ROWS: Final = 50_000
 
 
 class Severity(Enum):
@@ -23,3 +27,13 @@ class Finding:
     severity: Severity
     what: str
     remedy: str
+
+
+def executions_are(number: int, singular: str, plural: str) -> str:
+    """Return the number of executions, and the words that fit it."""
+    return counted(number, "execution", singular, plural)
+
+
+def counted(number: int, noun: str, singular: str, plural: str) -> str:
+    """Return the number of things called *noun*, and the words that fit it."""
+    return f"1 {noun} {singular}" if number == 1 else f"{number:,} {noun}s {plural}"

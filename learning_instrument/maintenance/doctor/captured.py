@@ -1,0 +1,53 @@
+"""Checks of what tasks and results say: bools that may be verdicts, and entries of ``fields=`` that find nothing."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ...sqlite.read_only import ReadOnlyDatabase
+from .finding import LAST_ROWS, Finding, Severity, executions_are
+
+#: So many executions without a value show that an entry of ``fields=`` is wrong; fewer, that some tasks have none.
+_ENOUGH_UNMATCHED: Final = 20
+
+
+def bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find pools whose tasks return bools, which may be their verdicts."""
+    returned = "CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.returned') END"
+    rows = database.query(
+        f"SELECT coalesce(pool_type, 'unknown') AS pool, count(*) AS executions, sum(NOT {returned}) AS said_no"
+        " FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND outcome_source = 'assumed'"
+        f" AND instr(metadata, '\"returned\":') AND {returned} IN (0, 1) GROUP BY 1 ORDER BY 2 DESC, 1",
+        [LAST_ROWS],
+    )
+    for row in rows:
+        yield Finding(
+            "bare bools",
+            Severity.WARNING if row["said_no"] else Severity.NOTE,
+            f"{executions_are(row['executions'], 'of the pool', 'of the pool')} {row['pool']} returned a bool,"
+            f" {row['said_no']:,} of them False; all count as succeeded, for a bool may be the answer to a question.",
+            "If it says whether the task succeeded, pass success_when=bool to record_execution() or instrument().",
+        )
+
+
+def unmatched_fields(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find entries of ``fields=`` that found nothing, or raised."""
+    rows = database.query(
+        "SELECT coalesce(pool_type, 'unknown') AS pool, entry.key AS field, entry.value AS extractor,"
+        " count(*) AS executions, max(timestamp) AS last FROM executions,"
+        " json_each(CASE WHEN json_valid(metadata) THEN metadata ELSE '{}' END, '$.unmatched') AS entry"
+        " WHERE executions.rowid > (SELECT max(rowid) FROM executions) - ? AND instr(metadata, '\"unmatched\":')"
+        " GROUP BY 1, 2, 3 HAVING count(*) >= ? OR instr(entry.value, ' raised ') ORDER BY 4 DESC, 1, 2, 3",
+        [LAST_ROWS, _ENOUGH_UNMATCHED],
+    )
+    for row in rows:
+        has_failed = " raised " in str(row["extractor"])
+        yield Finding(
+            "fields",
+            Severity.WARNING,
+            f"fields[{row['field']!r}]{'' if has_failed else ' found nothing'} in"
+            f" {executions_are(row['executions'], 'of the pool', 'of the pool')} {row['pool']}, the last at"
+            f" {row['last'][:19]}: {row['extractor']}.",
+            "Correct the function."
+            if has_failed
+            else "Correct the name or the path: the result, the task and the pool have nothing there.",
+        )
