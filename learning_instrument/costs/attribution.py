@@ -12,8 +12,9 @@ from ..sqlite.connection import Connection
 from ..sqlite.executions import placeholders
 from .model_calls import ModelCall
 
-#: Links kept: the newest, and for how long.
+#: Links kept: the newest, and for how long; and the last ones, whose times show whether this process's clock is ahead.
 _LINKS: Final = 200_000
+_LAST_LINKS: Final = 1000
 _LINK_SECONDS: Final = 3600
 #: Calls kept that wait for an execution.
 _WAITING_CALLS: Final = 100_000
@@ -62,8 +63,9 @@ def store_model_calls(connection: Connection, calls: Sequence[ModelCall], links:
 def delete_old(connection: Connection) -> None:
     """Delete old links, and calls whose execution never came."""
     connection.execute(
-        "DELETE FROM span_links WHERE rowid <= (SELECT max(rowid) FROM span_links) - ? OR seen < ?",
-        (_LINKS, int(time.time()) - _LINK_SECONDS),
+        "DELETE FROM span_links WHERE rowid <= (SELECT max(rowid) FROM span_links) - ? OR seen <"
+        " min(?, (SELECT min(seen) FROM span_links WHERE rowid > (SELECT max(rowid) FROM span_links) - ?)) - ?",
+        (_LINKS, int(time.time()), _LAST_LINKS, _LINK_SECONDS),
     )
     connection.execute(
         "DELETE FROM model_calls WHERE execution_id IS NULL AND rowid <= (SELECT max(rowid) FROM model_calls) - ?",

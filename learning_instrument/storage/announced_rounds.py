@@ -65,6 +65,8 @@ class AnnouncedRounds:
         self._options = options_of(limits)
         #: The messages logged since the last round that was not announced.
         self._logged: set[str] = set()
+        #: Whether a round waits for its hour: until then nothing is deleted by age.
+        self.is_waiting = False
 
     def trim(self, connection: WriteConnection) -> bool:
         """Delete the oldest executions beyond the limits, a bounded number of them; tell whether more may be left.
@@ -76,12 +78,14 @@ class AnnouncedRounds:
         total = count(connection) if beyond else 0
         beyond = min(beyond, total)
         if not _is_large(beyond, total):
+            self.is_waiting = False
             self._logged.clear()
             if connection.execute("SELECT 1 FROM retention_rounds WHERE options = ?", (self._options,)):
                 connection.execute("DELETE FROM retention_rounds WHERE options = ?", (self._options,))
             return bool(beyond) and trim(connection, self._limits)
         with connection.transaction() as opened:
             boundary, message = self._look(opened, beyond, total)
+        self.is_waiting = boundary is None
         if message and message not in self._logged:
             self._logged.add(message)
             log.warning(message, self._options, beyond, total, iso(retention.utc_now()), self._options)

@@ -30,6 +30,15 @@ _INSERT: Final = f"INSERT INTO running ({','.join(_ENTRY)}) VALUES "
 _AGAIN: Final = " ON CONFLICT (execution_id) DO UPDATE SET heartbeat = excluded.heartbeat"
 _CHUNK: Final = 100
 _BUSY_SECONDS: Final = 0.5
+#: A clock that is further from the newest execution of another process may be wrong, or the file idle.
+_FAR_SECONDS: Final = 86400.0
+#: How long a heartbeat must then stay the same under the eyes of this process. A living one renews it every 5 s.
+_WATCHED_SECONDS: Final = 50.0
+_NEWEST_OF_OTHERS: Final = (
+    "SELECT timestamp, duration_seconds FROM"
+    " (SELECT timestamp, duration_seconds, process_id FROM executions ORDER BY rowid DESC LIMIT 1000)"
+    " WHERE process_id <> ? LIMIT 1"
+)
 #: Statements after which the write-ahead log is moved into the database: heartbeats alone would let it grow forever.
 _CHECKPOINT_WRITES: Final = 200
 
@@ -52,6 +61,8 @@ class CrashLedger:
         self.statements = 0
         #: The execution ids of this process's entries.
         self.standing: set[str] = set()
+        #: Silent processes -> their heartbeat, and since when this process has seen it, by the monotonic clock.
+        self._silent: dict[Process, tuple[float, float]] = {}
 
     @property
     def has_file(self) -> bool:
@@ -103,13 +114,45 @@ class CrashLedger:
             " WHERE process <> ? ORDER BY rowid",
             (identity,),
         )
-        dead = _of_dead_processes(others)
+        dead = self._of_dead_processes(others)
         for chunk in _chunks(dead):
             # Stored first: if this process dies in between, the next one stores the same row again, which keeps one.
             self._store([row for row in map(_lost_row, chunk) if row is not None])
             ids = [entry[0] for entry in chunk]
             self._write(f"DELETE FROM running WHERE execution_id IN {placeholders(ids)}", ids)
         return len(dead) < len(others)
+
+    def _of_dead_processes(self, entries: Iterable[Row]) -> list[Row]:
+        now = time.time()
+        silent, self._silent = self._silent, {}
+        verdicts: dict[Process, bool] = {}
+        dead = []
+        for entry in entries:
+            _, process_id, host, identity, _, heartbeat, _ = entry
+            seen = last_seen(process_id, host, identity, heartbeat)
+            if seen is None:  # garbage, which doctor names
+                continue
+            process, beat = seen
+            if process not in verdicts:  # all its entries have one heartbeat
+                is_dead = has_died(process, now - beat)
+                if is_dead and not has_died(process, 0.0):  # by this process's clock alone
+                    since = silent.get(process, (beat, time.monotonic()))
+                    self._silent[process] = since if since[0] == beat else (beat, time.monotonic())
+                    is_watched = time.monotonic() - self._silent[process][1] >= _WATCHED_SECONDS
+                    is_dead = is_watched or self._agrees_with_others(now)
+                verdicts[process] = is_dead
+            if verdicts[process]:
+                dead.append(entry)
+        return dead
+
+    def _agrees_with_others(self, now: float) -> bool:
+        """Tell whether the newest execution of another process, if there is any, ended about *now*."""
+        for timestamp, duration_seconds in self._connection.execute(_NEWEST_OF_OTHERS, (os.getpid(),)):
+            try:
+                return bool(abs(now - _seconds(timestamp) - duration_seconds) < _FAR_SECONDS)
+            except (TypeError, ValueError, OverflowError):  # garbage
+                return False
+        return True
 
     def _store(self, rows: Sequence[Row]) -> None:
         try:
@@ -129,6 +172,7 @@ class CrashLedger:
         """Start over in a forked child: entries and connection are the parent's."""
         self._connection.abandon()
         self.standing = set()
+        self._silent = {}
 
     def _write(self, sql: str, parameters: Sequence[Any]) -> None:
         self._connection.execute(sql, parameters)
@@ -153,23 +197,6 @@ def _entry(row: Row, process: Process, now: str) -> Row:
         now,
         json.dumps(values, separators=(",", ":")),
     )
-
-
-def _of_dead_processes(entries: Iterable[Row]) -> list[Row]:
-    now = time.time()
-    verdicts: dict[Process, bool] = {}
-    dead = []
-    for entry in entries:
-        _, process_id, host, identity, _, heartbeat, _ = entry
-        seen = last_seen(process_id, host, identity, heartbeat)
-        if seen is None:  # garbage, which doctor names
-            continue
-        process, beat = seen
-        if process not in verdicts:  # all its entries have one heartbeat
-            verdicts[process] = has_died(process, now - beat)
-        if verdicts[process]:
-            dead.append(entry)
-    return dead
 
 
 def _lost_row(entry: Row) -> Row | None:

@@ -65,7 +65,8 @@ class Housekeeping:
     def _trim(self, target: WriteConnection) -> bool:
         if not self._has_limits:
             return False
-        if self._limits.older_than is not None:
-            spill.delete_unreadable(target.path, self._limits.older_than.total_seconds())
         self._trimmed = time.monotonic()
-        return self._rounds.trim(target)
+        has_more = self._rounds.trim(target)
+        if self._limits.older_than is not None and not self._rounds.is_waiting:
+            spill.delete_unreadable(target.path, self._limits.older_than.total_seconds())
+        return has_more

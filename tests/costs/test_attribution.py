@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,25 @@ def test_old_links_and_calls_that_wait_in_vain_are_deleted(database, monkeypatch
 
     assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": 10}]
     assert [int(row["span_id"], 16) for row in calls(database)] == [191, 193, 195, 197, 199]
+
+
+@pytest.mark.parametrize(("ahead_seconds", "left"), [(0, 20), (365 * 86400, 30)])
+def test_clock_that_is_ahead_deletes_no_links_of_others(database, monkeypatch, ahead_seconds, left):
+    """Calls of executions that still run follow them; those that are old by the newest ones go."""
+    monkeypatch.setattr("learning_instrument.costs.attribution._LAST_LINKS", 15)
+    database.open()
+    now = int(time.time())
+    times = [now - 7200 if ahead_seconds == 0 else now] * 10 + [now] * 10 + [now + ahead_seconds] * 10
+    store_of(database).within_transaction(
+        lambda connection: connection.executemany(
+            "INSERT INTO span_links VALUES ('t', ?, NULL, NULL, ?)", list(enumerate(times))
+        )
+    )
+    monkeypatch.setattr("learning_instrument.costs.attribution.time.time", lambda: now + ahead_seconds)
+
+    store_of(database).within_transaction(delete_old)
+
+    assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": left}]
 
 
 def test_link_is_kept_by_another_process(tmp_path):

@@ -1,5 +1,7 @@
 """A round of retention that deletes much is announced first, and a wrong clock does not begin it."""
 
+import contextlib
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -14,6 +16,7 @@ from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage import retention
 from learning_instrument.storage.announced_rounds import AnnouncedRounds
+from learning_instrument.storage.housekeeping import Housekeeping
 
 NOW = datetime.now(timezone.utc)
 YEAR, DAY, HOUR, MINUTE = timedelta(days=365), timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -193,6 +196,26 @@ def test_doctor_shows_the_announcement_and_prune_ends_it(connection, at, databas
     assert "learning-instrument prune --older-than 90d does it at once" in finding.remedy
     assert prune(database.path, LIMITS).executions == 40
     assert announced(connection) == []
+
+
+def test_unreadable_spill_files_wait_as_well(database, tmp_path, monkeypatch):
+    """They are deleted by age, by the same clock."""
+    database.open()
+    aside = tmp_path / f"learning.db.spill-1-{'0' * 16}.unreadable"
+    aside.touch()
+    os.utime(aside, (0, 0))
+    housekeeping = Housekeeping()
+    housekeeping.limit(LIMITS)
+    with contextlib.closing(WriteConnection(database.path, 1.0)) as connection:
+        insert(connection, 100, 100 * DAY)
+        housekeeping.run(connection, bool, bool)
+        assert aside.exists()
+        monkeypatch.setattr(retention, "utc_now", lambda: NOW + 2 * HOUR)
+        while housekeeping.run(connection, bool, bool):
+            pass
+        housekeeping.run(connection, bool, bool)
+
+    assert not aside.exists()
 
 
 PROGRAM = """

@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from waiting import wait_until
 from learning_instrument import ExecutionRecord, LearningDatabase, record_execution
 from learning_instrument.database import store_of
 from learning_instrument.outcome import ErrorType, Outcome
-from learning_instrument.storage import watchdog
+from learning_instrument.record import row_from_record
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.storage import crash_ledger, watchdog
+from learning_instrument.storage.crash_ledger import CrashLedger
 from learning_instrument.storage.liveness import SILENCE_SECONDS, this_process
 
 LONG = 0.1
@@ -447,6 +451,31 @@ class TestLeftBehind:
         )
 
         assert len(stored(database.path)) == (silent_seconds > SILENCE_SECONDS)
+
+    @pytest.mark.parametrize("is_renewed", [False, True])
+    def test_clock_far_from_the_executions_of_others_needs_a_second_look(
+        self, database, left_behind, monkeypatch, is_renewed
+    ):
+        """It may be wrong: a living process renews its heartbeat meanwhile."""
+        monkeypatch.setattr(crash_ledger, "_WATCHED_SECONDS", 0.2)
+        year_ago = datetime.now(timezone.utc) - timedelta(days=365)
+        left_behind(
+            "a",
+            host="another",
+            process_id=os.getppid(),
+            process=identity(token="another", boot="another", namespace="pid:[1]"),
+            heartbeat=year_ago.isoformat(),
+        )
+        with contextlib.closing(WriteConnection(database.path, 5.0)) as connection:
+            connection.insert([row_from_record(ExecutionRecord(task_type="t", timestamp=year_ago, process_id=1))])
+        with contextlib.closing(CrashLedger(database.path)) as ledger:
+            assert ledger.settle_dead() is True
+            assert ledger.settle_dead() is True
+            if is_renewed:
+                write(database.path, "UPDATE running SET heartbeat = ?", (year_ago + timedelta(seconds=5)).isoformat())
+            time.sleep(0.3)
+
+            assert ledger.settle_dead() is is_renewed
 
     def test_reboot_ends_all_processes(self, database, left_behind):
         """A heartbeat from before it, on this host."""
