@@ -18,6 +18,8 @@ from ..timestamps import iso
 
 #: The group of rows and tasks without a value.
 UNKNOWN_GROUP: Final = UNKNOWN
+#: Executions so long after the window are dated by a clock that is ahead of this process's.
+_LATER_THAN: Final = timedelta(hours=1)
 #: A model call's cost may be stored after its execution. A cost unknown for longer is reported as missing.
 _LATE_SECONDS: Final = 60.0
 
@@ -50,6 +52,7 @@ _QUESTION: Final = f"""
 
 
 _NEWEST: Final = "SELECT rowid, execution_id FROM executions ORDER BY rowid DESC LIMIT 1"
+_LATER: Final = "SELECT count(*) FROM executions WHERE timestamp >= :later"
 _IS_THERE: Final = "SELECT 1 FROM executions WHERE rowid = :mark AND execution_id = :id"
 
 
@@ -104,6 +107,8 @@ class SpendReader:
         #: The duration of the last whole reading, and its start by the monotonic clock.
         self.whole_seconds = float("inf")
         self.whole_began = float("-inf")
+        #: The executions dated long after the window, which count in none of now.
+        self.later = 0
 
     def read_whole(self, window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
         """Return what was spent in *window*, or None where *is_over* ended the reading or the file was locked.
@@ -120,6 +125,8 @@ class SpendReader:
         rows = self._ask(question(self._by), _parameters(window, mark[0]), busy_seconds, is_over)
         if rows is None:
             return None
+        later = self._ask(_LATER, {"later": iso(window.end + _LATER_THAN)}, busy_seconds, is_over)
+        self.later = later[0][0] if later else 0
         newest_row = max((row[-2:] for row in rows), default=_BEFORE_ALL)
         self._settled = _Settled(window, _by_group(row for row in rows if not row[1]), mark, newest_row)
         self.whole_began, self.whole_seconds = began, time.monotonic() - began

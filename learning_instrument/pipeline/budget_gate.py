@@ -101,6 +101,7 @@ class BudgetGate:
         self._paused_until = _NEVER
         self._announced: set[tuple[str, float]] = set()
         self._has_warned_of_fault = self._has_warned_of_unpriced = self._has_warned_of_callback = False
+        self._has_warned_of_clock = False
         self._fault: str | None = None if self._reader is not None else "no database is configured to record into"
 
     def _unread(self) -> _View:
@@ -315,7 +316,19 @@ class BudgetGate:
             if self._view.window == before.window and self._view.read < began:
                 self._view = _View(before.window, nano, spending, own, began, expires)
         self._warn_of_unpriced(spending)
+        self._warn_of_clock()
         return True
+
+    def _warn_of_clock(self) -> None:
+        later = 0 if self._reader is None else self._reader.later
+        if later and not self._has_warned_of_clock:
+            self._has_warned_of_clock = True
+            warn(
+                log,
+                "%s does not count %d executions that are dated after its window: the clock of this process is behind,"
+                " or that of another is ahead. No limit stops their costs.",
+                *(self.budget.describe(), later),
+            )
 
     def _warn_of_unpriced(self, spending: Spending) -> None:
         missed = sum(spent.missed for spent in spending.values())

@@ -716,6 +716,18 @@ def test_unknown_costs_are_logged_once(database, warnings_of):
         assert "cannot see what 2 of 3 executions cost" in text
 
 
+@pytest.mark.parametrize(("ahead", "is_said"), [(timedelta(0), False), (timedelta(days=400), True)])
+def test_executions_of_a_clock_that_is_ahead_are_named(database, warnings_of, ahead, is_said):
+    """No window of now counts them: an allowance would seem larger than it is."""
+    spend(database, None, 0.5, 0.0, timestamp=datetime.now(UTC) + ahead)
+    execute_task, _ = task_of(database, Budget(usd=100, per="month"))
+
+    for _ in range(20):
+        execute_task({})
+
+    assert ["dated after its window" in text for text in warnings_of()] == [True] * is_said
+
+
 # A budget that cannot be checked.
 
 
