@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -93,7 +93,8 @@ class LearningDatabase:
         Returns:
             An awaitable that is done already, so that ``await database.close()`` works as well.
         """
-        return self._store.close()
+        self._store.close()
+        return _Done()
 
     def add_feedback(
         self,
@@ -270,6 +271,14 @@ class LearningDatabase:
 
     def __repr__(self) -> str:
         return f"LearningDatabase({self.path!r}, durability={self.durability!r})"
+
+
+class _Done:
+    """An awaitable that is done."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
 
 
 def store_of(database: LearningDatabase) -> Store:

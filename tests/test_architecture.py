@@ -48,7 +48,7 @@ MAY_IMPORT = {
 }
 #: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {
-    "sqlite3": "sqlite storage/insertion.py storage/store.py",
+    "sqlite3": "sqlite storage/file_care.py storage/insertion.py storage/store.py",
     "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
     "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer/otlp_json.py",
     "genai_prices": "",  # by its name, when the first call is priced
@@ -159,7 +159,7 @@ def test_two_files_open_sqlite():
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect"
     }
 
-    assert callers == {"sqlite/connection.py", "sqlite/read_only.py"}
+    assert callers == {"sqlite/opening.py", "sqlite/read_only.py"}
 
 
 @pytest.mark.parametrize(

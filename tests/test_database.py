@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from locks import locked_by_another_process
 from pools import AsyncPool, SyncPool
+from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure
 from learning_instrument.database import store_of
@@ -576,17 +577,16 @@ def test_log_is_moved_into_the_database_in_the_background(database, tmp_path):
     assert (tmp_path / "learning.db").stat().st_size > 50_000
 
 
-def test_database_that_is_garbage_collected_closes_itself(tmp_path):
-    """No connection stays open."""
+def test_database_that_is_garbage_collected_closes_itself(tmp_path, monkeypatch):
+    """No connection stays open once it has been idle."""
+    monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("learning_instrument.storage.background_writer._LOOK_SECONDS", 0.1)
     database = LearningDatabase(tmp_path / "learning.db")
     database.append([record()])
 
     del database
-    import gc
 
-    gc.collect()
-
-    assert [path.name for path in tmp_path.iterdir()] == ["learning.db"]
+    wait_until(lambda: [path.name for path in tmp_path.iterdir()] == ["learning.db"])
 
 
 def test_flush_waits_for_the_queue_as_it_was_when_it_began(tmp_path):

@@ -1,7 +1,6 @@
-"""Connections for writing: permissions, pragmas, schema, transactions, and files deleted while in use."""
+"""Connections for writing: transactions, and files that other programs change while they are in use."""
 
 import contextlib
-import ctypes
 import os
 import sqlite3
 import weakref
@@ -10,10 +9,11 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from ..record import Row
-from . import schema
-from .busy import showing_life
 from .executions import INSERT_ONE, INSERTS, chunks
+from .file_watch import FileWatch, watch
+from .opening import abandon, open_for_writing, transaction
 from .read_only import open_read_only, query
+from .renewal import renew
 
 T = TypeVar("T")
 
@@ -40,15 +40,24 @@ class WriteConnection:
     Args:
         path: the absolute path of the database.
         busy_seconds: how long a write waits for another writer's lock.
-        opened: called each time it has been opened.
+        opened: called with this object each time it has been opened.
+        is_careful: whether each use looks at all files of the database; otherwise at one, and :meth:`look` at all.
     """
 
-    def __init__(self, path: str, busy_seconds: float, opened: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        busy_seconds: float,
+        opened: Callable[["WriteConnection"], object] | None = None,
+        *,
+        is_careful: bool = True,
+    ) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
-        self._file_id: tuple[int, int] = (0, 0)
+        self._is_careful = is_careful
+        self._watch: FileWatch | None = None
         #: Closes a connection whose owner was dropped.
         self._finalizer: weakref.finalize[..., WriteConnection] | None = None
 
@@ -56,6 +65,11 @@ class WriteConnection:
     def path(self) -> str:
         """The absolute path of the database."""
         return self._path
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """Device and inode of the open database, or None."""
+        return None if self._watch is None else self._watch.file
 
     @property
     def is_open(self) -> bool:
@@ -78,7 +92,7 @@ class WriteConnection:
         connection = self._open()
         if len(rows) == 1 and not losses and then is None:
             return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
-        with _transaction(connection):
+        with transaction(connection):
             stored = sum(
                 connection.execute(INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
                 for chunk in chunks(rows)
@@ -113,7 +127,7 @@ class WriteConnection:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
-        with _transaction(connection, "BEGIN IMMEDIATE" if is_immediate else "BEGIN"):
+        with transaction(connection, "BEGIN IMMEDIATE" if is_immediate else "BEGIN"):
             yield connection
 
     def transact(self, work: Callable[[Execute], T]) -> T:
@@ -125,26 +139,42 @@ class WriteConnection:
         with self.transaction() as connection:
             return work(executing(connection))
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the database, as far as readers allow.
+    def checkpoint(self) -> bool:
+        """Move the write-ahead log into the database, as far as readers allow; tell whether all of it is.
 
         Other connections do not wait for it, unless writers that never pause have kept the log from starting over.
         """
         connection = self._open()
-        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if pages > _LONG_LOG_PAGES:  # little is left by now, so writers wait briefly
             connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        return bool(pages == moved)
 
     def vacuum(self, pages: int) -> None:
         """Give at most *pages* free pages back to the file system."""
         # As a script: Python 3.11 takes only the first step of a pragma without columns, which frees one page.
         self._open().executescript(f"PRAGMA incremental_vacuum({pages})")
 
+    def look(self) -> None:
+        """Look at all files of an open database; if another program has changed them, mend that and close.
+
+        Raises:
+            sqlite3.Error, OSError: if it cannot be done now.
+        """
+        if self._connection is not None and self._watch is not None and self._watch.fault() is not None:
+            renew(self._watch, self._connection)
+            if self._watch.fault() is not None:
+                self.abandon()  # rows written to it would be lost
+
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""
+        try:
+            self.look()
+        except (sqlite3.Error, OSError):  # another process mends it
+            self.abandon()
         connection = self._forget()
         if connection is not None:
-            _close(connection, self._path, self._file_id)
+            connection.close()
 
     def abandon(self) -> None:
         """Forget the connection without closing it: after a fork it is the parent's."""
@@ -153,86 +183,39 @@ class WriteConnection:
             abandon(connection)
 
     def _forget(self) -> sqlite3.Connection | None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._watch = self._connection, None, None
         finalizer, self._finalizer = self._finalizer, None
         if finalizer is not None:
             finalizer.detach()
         return connection
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            if _is_in_place(self._path, self._file_id):
+        if self._connection is not None and self._watch is not None:
+            if self._is_careful:
+                self.look()
+            elif not self._watch.is_in_place():
+                self.abandon()  # deleted or replaced: rows written to it would be lost
+            if self._connection is not None:
                 return self._connection
-            self.abandon()  # deleted or replaced: rows written to it would be lost
-        connection = connect(self._path, self._busy_seconds)
+        connection = open_for_writing(self._path, self._busy_seconds)
         try:
-            _drop_index_of_deleted(connection, self._path)
-            prepare(connection)
-            status = os.stat(self._path)
+            self._watch = watch(self._path)
         except BaseException:  # raised again, with the connection closed
             connection.close()
             raise
-        self._file_id = (status.st_dev, status.st_ino)
         self._connection = connection
-        self._finalizer = weakref.finalize(self, _close_dropped, connection, self._path, self._file_id, os.getpid())
+        self._finalizer = weakref.finalize(self, _close_dropped, connection, self._watch, os.getpid())
         self._finalizer.atexit = False
         if self._opened is not None:
-            self._opened()
+            self._opened(self)
         return connection
 
 
-def _is_in_place(path: str, file_id: tuple[int, int]) -> bool:
-    """Tell whether the file at *path* is the one with this device and inode."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == file_id
-
-
-def _close(connection: sqlite3.Connection, path: str, file_id: tuple[int, int]) -> None:
-    if _is_in_place(path, file_id):
+def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id: int) -> None:
+    if process_id == os.getpid() and files.fault() is None:
         connection.close()
     else:
         abandon(connection)
-
-
-def _close_dropped(connection: sqlite3.Connection, path: str, file_id: tuple[int, int], process_id: int) -> None:
-    if process_id == os.getpid():
-        _close(connection, path, file_id)
-    else:
-        abandon(connection)
-
-
-def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
-    """Return a connection to the database at *path*; make a missing file and its folder.
-
-    Raises:
-        sqlite3.Error, OSError: if it cannot be opened.
-    """
-    target = os.path.realpath(path)  # behind a dangling link: such a file could not be made exclusively
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        # Prompts and errors are private to the user. SQLite gives its other files the same mode.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    # No implicit transactions; several threads use it, one at a time.
-    return sqlite3.connect(os.fsencode(path), timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-
-
-def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
-    """Delete the index of the write-ahead log that a deleted database left behind, if the file at *path* is new.
-
-    Connections to the deleted file still use it, and a new file that shared it with them would be waited for in vain
-    (``SQLITE_PROTOCOL``, after 10 s). SQLite itself deletes the log that was left.
-    """
-    index = f"{path}-shm"
-    if not os.path.exists(index) or os.path.getsize(path):
-        return
-    # An empty file under an exclusive lock has no log yet, so no connection uses the index for it.
-    with _transaction(connection, "BEGIN EXCLUSIVE"):
-        if not os.path.getsize(path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(index)
 
 
 def executing(connection: Connection) -> Execute:
@@ -269,43 +252,3 @@ def _is_blank(path: str) -> bool:
         return not os.path.lexists(path) or not query(path, "SELECT 1 FROM sqlite_master LIMIT 1", ())
     except sqlite3.Error:
         return False
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Set up *connection* for writing, and migrate a new or old file.
-
-    Raises:
-        sqlite3.Error, DatabaseError: if it cannot be written.
-    """
-    # A checkpoint syncs the disk, so the background writer does it.
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    # So that the triggers on deletes see the rows that INSERT OR REPLACE replaces.
-    connection.execute("PRAGMA recursive_triggers = ON")
-    if not schema.is_current(connection):
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table only
-        connection.execute("PRAGMA journal_mode = WAL")
-        with showing_life(connection):
-            schema.migrate(connection)
-
-
-def abandon(connection: sqlite3.Connection) -> None:
-    """Keep *connection* open until the process ends.
-
-    Closing it would delete the write-ahead log by name: that of another file by now, or one in use by the parent of
-    a fork. An extra reference, never released, keeps the interpreter from closing it at exit.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    try:
-        connection.execute(begin)  # within the try: a signal handler may raise right after it
-        yield
-        connection.execute("COMMIT")
-    except BaseException:  # raised again, after the rollback
-        # A full disk may have ended the transaction already; the error of the rollback must not hide that.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..errors import DatabaseError
 from .busy import is_busy
-from .connection import connect
+from .opening import connect
 
 _BUSY_SECONDS: Final = 5.0
 _LEAST_BYTES: Final = 100_000

@@ -28,6 +28,7 @@ BATCH: Final = 512
 GATHER_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 5.0
 _HOUSEKEEPING_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 2.0
 #: How long a caller is slowed down at most, while no batch is written.
 _PATIENCE_SECONDS: Final = 0.05
@@ -55,6 +56,9 @@ class BackgroundWriter:
         spill: keeps rows that cannot be written before the process ends; it raises nothing.
         failed: called with each exception of *write*; tells whether it ends by itself, as another's lock does.
         housekeeping: called about once a second while there is work, and before the thread ends.
+        look: called about once a second; tells whether the database was used since.
+        rest: called before the thread ends, after some idle seconds; closes the database if it can.
+        is_in_use: tells whether the database is open. As long as it is, the thread does not end.
         capacity: the most items in the queue, beside the batch that is written or retried.
         gather_seconds: how long items gather before they are written.
         write_lock: held while a batch is written and during housekeeping.
@@ -67,6 +71,9 @@ class BackgroundWriter:
         spill: Callable[[Sequence[Row]], object],
         failed: Callable[[Exception], bool],
         housekeeping: Callable[[], object],
+        look: Callable[[], object] = lambda: False,
+        rest: Callable[[], object] = lambda: None,
+        is_in_use: Callable[[], object] = lambda: False,
         capacity: int = CAPACITY,
         gather_seconds: float = GATHER_SECONDS,
         *,
@@ -77,6 +84,9 @@ class BackgroundWriter:
         self._spill = spill
         self._failed = failed
         self._housekeeping = housekeeping
+        self._look = look
+        self._rest = rest
+        self._is_in_use = is_in_use
         self._capacity = capacity
         self._gather_seconds = gather_seconds
         self._write_lock = write_lock
@@ -163,6 +173,11 @@ class BackgroundWriter:
                 self._take_lock.release()
         if unspilled := [*(taken if is_new else ()), *rows]:
             self._spill(unspilled)
+
+    def wake(self) -> None:
+        """Run the thread: the database is in use. Without a thread, as at the end of the process, do nothing."""
+        if self._thread is None and not is_exiting():
+            self._start(is_needed=False)
 
     def request_housekeeping(self) -> None:
         """Make the thread do housekeeping soon, even if the queue is empty."""
@@ -255,7 +270,7 @@ class BackgroundWriter:
             if self._progress != seen:
                 seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
 
-    def _start(self) -> None:
+    def _start(self, *, is_needed: bool = True) -> None:
         with self._start_lock:
             if self._thread is None and not self._is_paused:
                 thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
@@ -265,7 +280,8 @@ class BackgroundWriter:
                     thread.start()
                 except RuntimeError:  # the interpreter is shutting down and starts no threads: write synchronously
                     self._thread = None
-                    self._write_batch()
+                    if is_needed:
+                        self._write_batch()
 
     def _run(self) -> None:
         try:
@@ -282,11 +298,14 @@ class BackgroundWriter:
                 self._run_housekeeping()
                 last = time.monotonic()
             if not self.backlog and not self._is_paused and not self._wait_for_work():
+                if self._is_paused:
+                    break
                 self._run_housekeeping()
+                self._while_free(self._rest)
                 with self._start_lock:
                     # None first: a caller that appends after the check sees it, and starts another thread.
                     self._thread = None
-                    if not self._queue and not self._is_housekeeping_due:
+                    if not self._queue and not self._is_housekeeping_due and not self._is_in_use():
                         return
                     self._thread = threading.current_thread()
             if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
@@ -303,9 +322,14 @@ class BackgroundWriter:
         """Wait for work; return False after some idle seconds."""
         self._is_waiting = True
         try:
-            if not self._queue and not self._is_housekeeping_due:
-                self._wake.wait(_IDLE_SECONDS)
+            end = time.monotonic() + _IDLE_SECONDS
+            while not self._queue and not self._is_housekeeping_due and time.monotonic() < end:
+                has_waited = not self._wake.wait(_LOOK_SECONDS)
                 self._wake.clear()
+                if self._is_paused:
+                    break
+                if has_waited and self._while_free(self._look):
+                    end = time.monotonic() + _IDLE_SECONDS
         finally:
             self._is_waiting = False
         return bool(self._queue) or self._is_housekeeping_due
@@ -349,8 +373,13 @@ class BackgroundWriter:
 
     def _run_housekeeping(self) -> None:
         self._is_housekeeping_due = False
+        self._while_free(self._housekeeping)
+
+    def _while_free(self, action: Callable[[], object]) -> object:
+        """Return the result of *action*, called between two batches; None if it fails."""
         try:
             with self._write_lock:
-                self._housekeeping()
+                return action()
         except Exception as error:  # the next round retries it
             self._failed(error)
+            return None

@@ -9,6 +9,7 @@ from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
 from . import spill
 from .announced_rounds import AnnouncedRounds
+from .committed_rows import CommittedRows
 from .retention import Limits
 
 #: Rows after which the write-ahead log is moved into the database: a long log makes each commit slower.
@@ -18,9 +19,14 @@ _RETENTION_SECONDS: Final = 30.0
 
 
 class Housekeeping:
-    """Knows which work is due, and does it."""
+    """Knows which work is due, and does it.
 
-    def __init__(self) -> None:
+    Args:
+        committed: the rows that a checkpoint moves into the file.
+    """
+
+    def __init__(self, committed: CommittedRows) -> None:
+        self._committed = committed
         self.limit(Limits())
         self._slices = SliceSizer()
         self.reset()
@@ -56,7 +62,7 @@ class Housekeeping:
         """
         if self._since_checkpoint >= _CHECKPOINT_ROWS:
             self._since_checkpoint = 0
-            target.checkpoint()
+            self._committed.checkpoint(target)
         has_trimmed = self._trim(target)
         # Deleted executions take space in the roll-ups until these are advanced.
         has_more = catch_up.catch_up(target, self._slices, is_contended, is_locked, is_urgent=has_trimmed)

@@ -66,11 +66,15 @@ class Counters:
         self._spilled: dict[str, int] = {}  # spill file -> its rows
         self._warned: dict[str, float] = {}  # kind of fault -> time of its warning
 
+    @property
+    def rows_stored(self) -> int:
+        """The number of rows committed."""
+        return self.stored + self.stored_in_background
+
     def statistics(self) -> Statistics:
         """Return the counts as they are now."""
         with self._lock:
-            stored = self.stored + self.stored_in_background
-            return Statistics(stored, self._deferred, dict(self._lost), sum(self._spilled.values()))
+            return Statistics(self.rows_stored, self._deferred, dict(self._lost), sum(self._spilled.values()))
 
     def defer(self, rows: int) -> None:
         """Count *rows* as deferred to the background writer."""

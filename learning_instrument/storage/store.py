@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
@@ -23,6 +23,8 @@ from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
 from .background_writer import GATHER_SECONDS, BackgroundWriter
+from .committed_rows import CommittedRows
+from .file_care import FileCare
 from .housekeeping import Housekeeping
 from .insertion import Insertion
 from .retention import Limits
@@ -63,7 +65,6 @@ class Store:
         self._counts = Counters(path)
         self._insertion = Insertion(self._counts, self.model_calls)
         self._spill_files = SpillFiles(path, self._insertion, self._counts)
-        self._housekeeping = Housekeeping()
         self._pid = os.getpid()
         this = weakref.ref(self)  # the watchdog's thread must not keep a database alive
         self._watchdog = Watchdog(
@@ -73,11 +74,14 @@ class Store:
         )
         #: The executions in flight.
         self.running = self._watchdog.running
-        self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._watchdog.opened)
-        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._watchdog.opened)
+        self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._opened, is_careful=False)
+        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._opened)
         self._lock = ForkLock(self._front.close)
         self._back_lock = ForkLock(self._back.close)
         self._read_lock = ForkLock()
+        self._committed = CommittedRows(self._insertion, self._counts, self._lock)
+        self._housekeeping = Housekeeping(self._committed)
+        self._care = FileCare(self._front, self._back, self._lock, self._committed, self._counts)
         # In ``commit`` mode a backlog is an exception that should end soon, so batches are not gathered.
         gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
         self._writer = BackgroundWriter(
@@ -86,6 +90,9 @@ class Store:
             self._spill,
             self._failed,
             self._run_housekeeping,
+            self._care.look,
+            self._care.rest,
+            self._care.is_open,
             gather_seconds=gather_seconds,
             write_lock=self._back_lock,
         )
@@ -147,6 +154,7 @@ class Store:
         try:
             stored, refused = self._insertion.insert(self._front, rows)
             self._counts.stored += stored
+            self._committed.extend(rows)
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
@@ -188,8 +196,7 @@ class Store:
         if self._pid != os.getpid():
             self.reset()
         try:
-            with self._lock:
-                retry_while_busy(self.path, self._front.open)
+            self._care.open()
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(
                 f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
@@ -197,11 +204,18 @@ class Store:
         self._watchdog.settle_dead()
         self._take_in_spilled()
 
+    def _opened(self, connection: WriteConnection) -> None:
+        """Watch an open database: its thread does not end before it is closed."""
+        self._committed.opened(connection)
+        self._watchdog.opened()
+        self._writer.wake()
+
     def _take_in_spilled(self) -> None:
         """Take in spill files before a question, which sees their rows then."""
         if self._spill_files.are_there():
             try:
                 self._writer.between_batches(lambda: self._spill_files.take_in(self._back))
+                self._settle_spilled()  # the database can be written again
             except (sqlite3.Error, OSError, DatabaseError) as error:  # they wait for the next process
                 self._failed(error)
 
@@ -236,7 +250,16 @@ class Store:
         """
         if self._pid != os.getpid():
             self.reset()
-        return self._writer.flush(timeout)
+        is_written = self._writer.flush(timeout)
+        if self._writer.hold(min(timeout, seconds_left(DATABASES))):
+            try:
+                self._care.look()
+            except (sqlite3.Error, OSError, DatabaseError) as error:
+                self._failed(error)
+                is_written = False
+            finally:
+                self._writer.release()
+        return is_written
 
     def statistics(self) -> Statistics:
         """Return how many records were stored, deferred and lost through this object, in this process."""
@@ -250,12 +273,8 @@ class Store:
         """Delete the oldest executions beyond *limits*, in the background, from the next record on."""
         self._housekeeping.limit(limits)
 
-    def close(self) -> Awaitable[None]:
-        """Write the queue and close. A later record opens the database again.
-
-        Returns:
-            An awaitable that is done already, so that ``await database.close()`` works as well.
-        """
+    def close(self) -> None:
+        """Write the queue and close. A later record opens the database again."""
         if self._pid != os.getpid():
             self.reset()
         if self._front.is_open:
@@ -264,7 +283,6 @@ class Store:
             log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
         self._watchdog.close()
         self._close_connections()
-        return _Done()
 
     def _close_connections(self) -> None:
         if self._lock.acquire(timeout=seconds_left(DATABASES)):
@@ -325,13 +343,22 @@ class Store:
 
     def _write(self, items: Sequence[Row | ModelCallBatch]) -> None:
         """Commit rows and model calls, in the background. The writer retries it after an exception."""
-        self._insertion.store(self._back, items, self._committed)
+        try:
+            self._insertion.store(self._back, items, self._stored_in_background)
+        except sqlite3.DatabaseError as error:
+            self._care.set_aside(error)
+            raise
+        self._committed.extend([item for item in items if not isinstance(item, ModelCallBatch)])
         self._housekeeping.count(sum(item.size if isinstance(item, ModelCallBatch) else 1 for item in items))
         self._counts.rearm_warnings()
 
-    def _committed(self, stored: int, rows: int) -> None:
+    def _stored_in_background(self, stored: int, rows: int) -> None:
         self._counts.stored_in_background += stored
-        self._counts.settle(rows + self._unsettled)
+        self._counts.settle(rows)
+        self._settle_spilled()
+
+    def _settle_spilled(self) -> None:
+        self._counts.settle(self._unsettled)
         self._unsettled = 0
 
     def _spill(self, items: Sequence[Row | ModelCallBatch]) -> None:
@@ -343,6 +370,7 @@ class Store:
         """Warn that the database cannot be written, unless it is another writer's lock; tell whether it is."""
         if is_busy(error):
             return True
+        self._committed.is_in_doubt = True
         self._counts.warn_of_failure(error)
         return False
 
@@ -375,11 +403,12 @@ class Store:
 
     def _run_housekeeping(self) -> None:
         """Do the work that would delay a task, in the background."""
-        if not (self._front.is_open or self._back.is_open):
+        if not self._care.is_open():
             return  # closed by now; housekeeping must not open it again
         if self._has_spill_files:
             self._has_spill_files = False
             self._spill_files.take_in(self._back, lambda: self._writer.is_paused)
+        self._care.look()
         has_more = self.model_calls.run_housekeeping(self._back)
         if self._housekeeping.run(self._back, lambda: self._writer.is_contended, self._lock.locked) or has_more:
             self._writer.request_housekeeping()
@@ -404,18 +433,11 @@ class Store:
             lock.reset()
         self._front.abandon()
         self._back.abandon()
-        for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._housekeeping):
+        for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._committed, self._care):
             part.reset()
+        self._housekeeping.reset()
         self._has_tried = self._has_spill_files = False
         self._unsettled = 0
-
-
-class _Done:
-    """An awaitable that is done."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
 
 
 def _unchanged(row: Row) -> Row:

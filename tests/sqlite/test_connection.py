@@ -9,7 +9,8 @@ import pytest
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.record import row_from_record
-from learning_instrument.sqlite.connection import WriteConnection, connect, prepare
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.opening import connect, prepare
 from learning_instrument.sqlite.read_only import query
 
 

@@ -1,0 +1,134 @@
+"""The rows that this process has committed: restored, or counted as lost, when the file turns out to lack them.
+
+Another program may delete, empty or overwrite the files of a database in use. What was committed since the last
+checkpoint is kept here, up to a limit, for the write-ahead log is what goes first.
+"""
+
+import os
+from collections import deque
+from typing import Final
+
+from ..columns import COLUMNS
+from ..record import Row
+from ..safety.forks import ForkLock
+from ..sqlite.connection import WriteConnection
+from .insertion import Insertion
+from .statistics import Counters
+
+_KEPT_ROWS: Final = 2048
+_BOOKMARKS: Final = 256
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_PROCESS_ID: Final = COLUMNS.index("process_id")
+#: The reason of the losses.
+REASON: Final = "file changed"
+
+
+class CommittedRows:
+    """Knows which rows of this process the file should have.
+
+    Args:
+        insertion: stores rows again.
+        counts: counts the rows stored and lost.
+        lock: held by tasks that commit.
+    """
+
+    def __init__(self, insertion: Insertion, counts: Counters, lock: ForkLock) -> None:
+        self._insertion = insertion
+        self._counts = counts
+        self._lock = lock
+        self.reset()
+
+    def reset(self) -> None:
+        """Start over in a forked child: the rows are the parent's."""
+        self._rows: deque[Row] = deque(maxlen=_KEPT_ROWS)
+        #: Notes committed rows. Called by tasks.
+        self.extend = self._rows.extend
+        self._file: tuple[int, int] | None = None
+        #: Whether to look for the rows although the file is the same: it could not be written.
+        self.is_in_doubt = False
+        #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
+        self._bookmarks: list[tuple[str, int]] = []
+        self._most = 0
+
+    def has_file(self, path: str) -> bool:
+        """Tell whether the file at *path* is the one that has the rows."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file
+
+    def opened(self, target: WriteConnection) -> None:
+        """Note the file of the first rows."""
+        if self._file is None:
+            self._file = target.file
+
+    def checkpoint(self, target: WriteConnection) -> bool:
+        """Move the write-ahead log into the database; tell whether all of it is. Rows in the file are kept no longer.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+        """
+        number = len(self._rows)
+        if not target.checkpoint():
+            return False
+        for _ in range(min(number, len(self._rows))):
+            self._rows.popleft()
+        return True
+
+    def check(self, target: WriteConnection) -> None:
+        """Restore the rows that the file lacks, if it is another than before, and count those that are gone.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be read or written.
+        """
+        if not self._rows and not os.path.exists(target.path):
+            self._lose(min(self._expected, self._most))  # only an execution makes the file again
+            self._file, self._most, self._bookmarks = None, 0, []
+            return
+        target.open()
+        if target.file != self._file or self.is_in_doubt:
+            if self._file is not None:
+                with self._lock:
+                    self._restore(target)
+            self._file, self.is_in_doubt = target.file, False
+        ((low, high),) = target.execute("SELECT min(rowid), max(rowid) FROM executions")
+        self._most = 0 if high is None else high - low + 1
+        with self._lock:
+            if self._rows:
+                self._bookmarks.append((self._rows[-1][_EXECUTION_ID], self._expected))
+        if len(self._bookmarks) > _BOOKMARKS:
+            del self._bookmarks[1::2]
+
+    @property
+    def _expected(self) -> int:
+        """The number of rows of this process that the file should have."""
+        statistics = self._counts.statistics()
+        return statistics.stored - statistics.lost.get(REASON, 0)
+
+    def _restore(self, target: WriteConnection) -> None:
+        expected, rows = self._expected, list(self._rows)
+        there, last = self._found(target)
+        after = next((number + 1 for number, row in enumerate(rows) if row[_EXECUTION_ID] == last), 0)
+        ((newest,),) = target.execute("SELECT coalesce(max(rowid), 0) FROM executions WHERE execution_id = ?", (last,))
+        self._insertion.insert(target, rows)
+        there += sum(row[_PROCESS_ID] != os.getpid() for row in rows[after:])
+        ((ours,),) = target.execute(
+            "SELECT count(*) FROM executions WHERE rowid > ? AND process_id = ?", (newest, os.getpid())
+        )
+        # Rows that were pruned are in no file either.
+        self._lose(min(expected - there - ours, self._most + len(rows)))
+        self._insertion.insert(target, ())  # stores the loss
+
+    def _lose(self, missing: int) -> None:
+        if missing > 0:
+            self._counts.lose(REASON, None, missing)
+
+    def _found(self, target: WriteConnection) -> tuple[int, str | None]:
+        """Return how many rows the file had with the last bookmark that it has, and that row's id."""
+        while self._bookmarks:
+            last, there = self._bookmarks[-1]
+            if target.execute("SELECT 1 FROM executions WHERE execution_id = ?", (last,)):
+                return there, last
+            self._bookmarks.pop()
+        return 0, None

@@ -1,0 +1,217 @@
+"""Files that another program deletes, empties, overwrites or damages while they are in use."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+from waiting import wait_until
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.database import store_of
+from learning_instrument.sqlite.renewal import set_aside_files
+
+#: What happens -> the program of the shell that does it, in the folder of the database. In a process of its own: to
+#: close a file of the database releases the locks of the process.
+FAULTS = {
+    "index deleted": "rm learning.db-shm",
+    "log deleted": "rm learning.db-wal",
+    "log and index deleted": "rm learning.db-wal learning.db-shm",
+    "log emptied": ": > learning.db-wal",
+    "database emptied": ": > learning.db",
+    "all deleted": "rm learning.db learning.db-wal learning.db-shm",
+    "backup copied over": "cp backup.db learning.db",
+    "backup moved over": "cp backup.db other.db; mv other.db learning.db",
+    "first page overwritten": "dd if=/dev/zero of=learning.db bs=4096 count=1 conv=notrunc 2>/dev/null",
+}
+#: After these the process itself still knows all that is gone.
+HARMLESS = {"index deleted", "log deleted", "log and index deleted"}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """A file that was just changed counts as written."""
+    monkeypatch.setattr("learning_instrument.sqlite.renewal._SETTLED_SECONDS", -1.0)
+
+
+def append(database, number):
+    for _ in range(number):
+        database.append([ExecutionRecord(task_type="x", task_description="word " * 60, process_id=os.getpid())])
+
+
+def found(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        (losses,) = connection.execute("SELECT coalesce(sum(executions), 0) FROM losses").fetchone()
+        return connection.execute("SELECT count(*) FROM executions").fetchone()[0], losses
+
+
+def checkpoint(database):
+    store = store_of(database)
+    store._writer.between_batches(lambda: store._committed.checkpoint(store._back))
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("is_moved", [False, True], ids=["in the log", "in the file"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_another_program_does_to_the_files_loses_nothing_uncounted(tmp_path, fault, is_moved, durability):
+    """Rows found and losses counted are the rows that count as stored."""
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path, durability)
+    append(database, 20)
+    database.flush()
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
+    ):
+        source.backup(backup)
+    append(database, 60)
+    database.flush()
+    if is_moved:
+        checkpoint(database)
+    subprocess.run(["sh", "-c", FAULTS[fault]], cwd=tmp_path, check=True)
+
+    append(database, 5)
+    wait_until(database.flush)
+    append(database, 5)
+    wait_until(database.flush)
+
+    statistics = database.statistics()
+    database.close()
+    rows, losses = found(path)
+    assert statistics.stored == 90
+    assert rows + sum(statistics.lost.values()) == 90
+    assert losses == sum(statistics.lost.values())
+    if fault in HARMLESS or not is_moved:
+        assert losses == 0
+    else:
+        assert set(statistics.lost) <= {"file changed"}
+
+
+def damage(path):
+    """Overwrite every other page behind the schema."""
+    with open(path, "r+b") as file:
+        for offset in range(4096 * 40, os.path.getsize(path), 8192):
+            file.seek(offset)
+            file.write(b"\x55" * 4096)
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_damaged_database_is_set_aside_by_the_next_process_that_writes(tmp_path, durability):
+    """With its rows; the new one takes the next."""
+    path = tmp_path / "learning.db"
+    with LearningDatabase(path) as database:
+        append(database, 300)
+    damage(path)
+
+    database = LearningDatabase(path, durability)
+    append(database, 5)
+    wait_until(database.flush)
+    database.close()
+
+    assert found(path) == (5, 0)
+    assert len(set_aside_files(str(path))) == 1
+
+
+def test_file_that_never_was_ours_is_not_renamed(tmp_path):
+    """Its name is a mistake in the configuration."""
+    path = tmp_path / "learning.db"
+    path.write_bytes(b"no database " * 1000)
+    database = LearningDatabase(path)
+
+    append(database, 3)
+    database.flush()
+
+    assert path.read_bytes() == b"no database " * 1000
+    assert set_aside_files(str(path)) == []
+
+
+def test_file_that_cannot_be_written_for_a_while_is_not_renamed(tmp_path, monkeypatch):
+    """An error of the disk is no damage; the rows wait."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    append(database, 3)
+    store = store_of(database)
+    real = store._insertion.insert
+
+    def failing(*arguments):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(store._insertion, "insert", failing)
+    append(database, 2)
+    database.flush(1.0)
+    monkeypatch.setattr(store._insertion, "insert", real)
+    wait_until(database.flush)
+
+    assert set_aside_files(database.path) == []
+    assert (database.statistics().stored, database.statistics().lost) == (5, {})
+    database.close()
+    assert found(database.path) == (5, 0)
+
+
+@pytest.fixture
+def soon_idle(monkeypatch):
+    """A database is idle after a moment."""
+    monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("learning_instrument.storage.background_writer._LOOK_SECONDS", 0.1)
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_copy_of_the_file_of_an_idle_process_has_the_rows(tmp_path, durability, soon_idle):
+    """The write-ahead log is in the file by then, and the process goes on later."""
+    database = LearningDatabase(tmp_path / "learning.db", durability)
+    append(database, 10)
+    wait_until(lambda: os.path.exists(database.path) and not os.path.exists(f"{database.path}-wal"))
+
+    shutil.copy(database.path, tmp_path / "copy.db")
+
+    assert found(tmp_path / "copy.db") == (10, 0)
+    append(database, 1)
+    database.close()
+    assert found(database.path) == (11, 0)
+
+
+def test_log_that_a_reader_held_is_moved_once_it_is_gone(tmp_path, soon_idle):
+    """Though the process that wrote it is idle, and the reader was killed."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    append(database, 10)
+    reader = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN');"
+            "c.execute('SELECT count(*) FROM executions').fetchone(); print('reads', flush=True); time.sleep(600)",
+            database.path,
+        ],
+        stdout=subprocess.PIPE,
+    )
+    reader.stdout.readline()
+    append(database, 50)
+    time.sleep(0.5)
+    assert os.path.getsize(f"{database.path}-wal") > 0
+
+    reader.kill()
+    reader.communicate()
+
+    wait_until(lambda: not os.path.exists(f"{database.path}-wal"))
+    assert found(database.path) == (60, 0)
+
+
+def test_file_deleted_by_hand_does_not_come_back_for_housekeeping(tmp_path, soon_idle):
+    """Only an execution makes it; what was in it counts as lost."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    append(database, 10)
+    wait_until(lambda: not os.path.exists(f"{database.path}-wal"))
+    os.unlink(database.path)
+    time.sleep(0.5)
+    assert not os.path.exists(database.path)
+
+    append(database, 1)
+    database.flush()
+
+    assert database.statistics().lost == {"file changed": 10}
+    database.close()
+    assert found(database.path) == (1, 10)
