@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 MESSAGE_LIMIT: Final = COLUMN_OF["error_message"].limit
 _STATUS_LIMIT: Final = 100
+#: What such a result has under these names are its members and defaults.
+_WITHOUT_WORDS: Final = (type, enum.Enum)
 #: Reads a result without fields.
 _NO_FIELDS: Final[Reader] = dict[str, Any]().get
 
@@ -37,7 +39,8 @@ def judge(
         message: the error message that was set.
     """
     opinion = None if success_when is None else _opinion(success_when, result)
-    if opinion is None and success is None and read is None:
+    cls = type(result)
+    if opinion is None and success is None and (read is None or (cls is not dict and issubclass(cls, _WITHOUT_WORDS))):
         return ASSUMED
     if opinion or (opinion is None and success):
         return SUCCEEDED
@@ -136,10 +139,8 @@ def _is_empty(error: Any) -> bool:
     cls = type(error)
     if error is None or cls is bool or cls is int or cls is float or cls is str:
         return not error
-    if issubclass(cls, BaseException):
-        return False
-    if callable(error) or any("__get__" in vars(base) for base in type.mro(cls)):
-        return True  # a method of that name, as of a logger; or a property, where the result is a class
+    if callable(error) and not issubclass(cls, BaseException):
+        return True  # a method of that name, as of a logger
     return any(issubclass(cls, kind) and not kind.__len__(error) for kind in (list, tuple, set, frozenset, dict, bytes))
 
 

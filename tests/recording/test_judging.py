@@ -1,5 +1,6 @@
 """Judging results: which words count, what they rest on, and which objects only look as if they said something."""
 
+import dataclasses
 import enum
 import http
 import types
@@ -45,6 +46,21 @@ class Odd:
         raise RuntimeError
 
 
+class Answer(enum.Enum):
+    """Its members are attributes of each other, but on Python 3.11."""
+
+    ok = True
+    error = "error"
+    status = "failed"
+
+
+@dataclasses.dataclass
+class Default:
+    ok: bool = False
+    status: str = "failed"
+    error: str = "not run"
+
+
 @pytest.mark.parametrize(
     ("result", "outcome", "message"),
     [
@@ -82,7 +98,8 @@ def test_words_of_results_count(result, outcome, message):
         {"ok": "no"}, {"ok": None}, {"success": None}, {"status": 500}, {"status_code": 200}, {"status_code": 302},
         {"status_code": 399}, {"status_code": 600}, {"status_code": True}, {"status_code": "500"},
         {"status_code": 500.0}, {"status_code": -404}, Odd(), mock.Mock(), mock.MagicMock(), mock.NonCallableMock(),
-        mock.AsyncMock(), scalar([False]), object(), type, Odd,
+        mock.AsyncMock(), scalar([False]), object(), type, Odd, Answer.ok,
+        Answer.error, Default, http.HTTPStatus.NOT_FOUND,
     ],
     ids=lambda result: type(result).__name__,
 )  # fmt: skip

@@ -7,7 +7,7 @@ import databases
 from hypothesis import strategies as st
 
 from learning_instrument import ErrorType, ExecutionRecord
-from learning_instrument.columns import COLUMNS
+from learning_instrument.columns import COLUMN_OF, COLUMNS
 from learning_instrument.ids import execution_id
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
@@ -64,6 +64,7 @@ def records(draw):
         "success": st.booleans(),
         "outcome": st.sampled_from(Outcome),
         "error_type": st.sampled_from(ErrorType),
+        "outcome_source": st.sampled_from(sorted(COLUMN_OF["outcome_source"].words)),
         "user_accepted": st.booleans(),
         "user_rating": st.integers(1, 5),
         "metadata": st.dictionaries(_words, _json, max_size=3),
