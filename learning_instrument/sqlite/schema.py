@@ -17,15 +17,16 @@ def is_current(connection: sqlite3.Connection) -> bool:
         SchemaVersionError: if a newer release wrote it, and this one may no longer write.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    known = tables(connection)
     if version > VERSION:
-        oldest = _oldest_writer(connection) if "oldest_writer" in known else version
+        oldest = _oldest_writer(connection) if "oldest_writer" in tables(connection) else version
         if oldest > VERSION:
             raise SchemaVersionError(
                 f"The database has schema {version}, for releases of learning_instrument with schema {oldest} or later;"
                 f" this release has schema {VERSION}. Upgrade learning_instrument, or use another file."
             )
-    return bool(version >= VERSION) and "executions" in known
+    return bool(version >= VERSION) and bool(
+        connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'executions'").fetchone()
+    )
 
 
 def _oldest_writer(connection: sqlite3.Connection) -> int:

@@ -17,6 +17,7 @@ from learning_instrument.maintenance.doctor import Severity, environment, examin
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import catch_up
+from learning_instrument.sqlite import schema
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage.liveness import this_process
 from learning_instrument.storage.spill import SpillFiles
@@ -274,6 +275,14 @@ def test_older_schema(found, database):
     store_of(database).transact(lambda execute: execute("PRAGMA user_version = 1"))
 
     assert found()["schema"].severity is Severity.WARNING
+
+
+def test_newer_schema(found, database):
+    """One that this release may write."""
+    change = f"PRAGMA user_version = {schema.VERSION + 1}"
+    store_of(database).transact(lambda execute: execute(change))
+
+    assert found()["schema"].severity is Severity.NOTE
 
 
 def test_file_that_others_can_read(found, database):

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
@@ -219,3 +220,64 @@ def test_steps_have_ordered_names():
     assert all(re.match(r"m\d{3}_", name) for name in names)
     assert names == sorted(names)
     assert len({name[:5] for name in names}) == len(names)
+
+
+def made_by(steps):
+    """Return a database in memory with these steps, and its tables: name -> column -> whether it may be left out."""
+    database = Database(memory=True)
+    for step in steps:
+        step(database)
+    return database, {
+        table.name: {
+            column.name: not column.notnull or column.default_value is not None or bool(column.is_pk)
+            for column in table.columns
+        }
+        for table in database.tables
+    }
+
+
+def breaks_older_writers(steps, known):
+    """Tell whether a release with the first *known* of *steps* can no longer write, and the file does not say so."""
+    (_, before), (database, after) = made_by(steps[:known]), made_by(steps)
+    unique = [made_by(part)[0].execute(_UNIQUE).fetchall() for part in (steps[:known], steps)]
+    ((oldest,),) = database.execute("SELECT version FROM oldest_writer").fetchall()
+    is_additive = unique[0] == unique[1] and all(
+        set(columns) <= set(after.get(table, ()))
+        and all(may_be_left_out for name, may_be_left_out in after[table].items() if name not in columns)
+        for table, columns in before.items()
+    )
+    return not is_additive and oldest <= known
+
+
+_UNIQUE = """
+    SELECT m.tbl_name, i.name FROM sqlite_master AS m JOIN pragma_index_list(m.tbl_name) AS i
+    WHERE m.type = 'table' AND i."unique" AND m.name IN (
+        'executions', 'losses', 'running', 'model_calls', 'span_links', 'reported_costs', 'feedback'
+    ) ORDER BY 1, 2
+"""
+
+
+def test_steps_only_add_or_say_so():
+    """Every release from the one with the second number on."""
+    for known in range(13, len(migrations.STEPS)):
+        assert not breaks_older_writers(migrations.STEPS, known), known
+
+
+@pytest.mark.parametrize(
+    ("statement", "breaks"),
+    [
+        ("ALTER TABLE executions ADD COLUMN a TEXT", False),
+        ("ALTER TABLE executions ADD COLUMN a TEXT NOT NULL DEFAULT ''", False),
+        ("CREATE TABLE a (b TEXT NOT NULL)", False),
+        ("CREATE INDEX a ON executions (task_type)", False),
+        ("CREATE UNIQUE INDEX a ON executions (task_type)", True),
+        ("ALTER TABLE feedback RENAME COLUMN comment TO remark", True),
+        ("DROP TABLE losses", True),
+    ],
+)
+def test_step_that_breaks_older_releases_is_noticed(statement, breaks):
+    steps = (*migrations.STEPS, lambda db: db.execute(statement))
+    saying = (*steps, lambda db: db.execute(f"UPDATE oldest_writer SET version = {len(steps)}"))
+
+    assert breaks_older_writers(steps, len(steps) - 1) is breaks
+    assert not breaks_older_writers(saying, len(steps) - 1)

@@ -67,6 +67,14 @@ def _schema_age(database: ReadOnlyDatabase) -> Iterator[Finding]:
             " answer yet.",
             "learning-instrument rebuild brings it up to date, as does the next execution that is recorded.",
         )
+    if row["user_version"] > schema.VERSION:
+        yield Finding(
+            "schema",
+            Severity.NOTE,
+            f"A newer release gave the file schema {row['user_version']}; this one has {schema.VERSION}, and goes on"
+            " reading and writing.",
+            "Nothing has to be done. What only the newer release knows, it catches up when it writes next.",
+        )
 
 
 def _running(database: ReadOnlyDatabase) -> Iterator[Finding]:
