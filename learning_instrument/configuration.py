@@ -22,7 +22,7 @@ from .pipeline import metrics, otlp, pipelines
 from .pipeline.host_providers import check_providers, global_tracer_provider, is_disabled
 from .pipeline.installed import Installed, install
 from .pipeline.private_tracer import OwnIds
-from .safety.forks import on_child
+from .safety.forks import check, on_child
 from .safety.guards import guarded, warn
 from .safety.variables import ignoring_invalid
 from .sqlite.paths import DEFAULT_PATH, absolute
@@ -85,6 +85,7 @@ def configure(
     Raises:
         ConfigurationError: for an invalid argument, or a database or budget that differs from the configured one.
     """
+    check()
     limits, price_list, budgets = retention(retention_days, max_size), prices_of(prices), budgets_of(budget)
     check_providers(tracer_provider, meter_provider)
     fixed = _given(
@@ -190,6 +191,7 @@ def configure_privately(
     For the instrumentor: OpenTelemetry would refuse the application's own provider after one of ours. That provider is
     used as soon as it is set.
     """
+    check()
     with _State.lock:
         current = _State.settings
         if current is None:
@@ -226,6 +228,7 @@ def deconfigure_privately() -> None:
 
 def shutdown() -> None:
     """Undo :func:`configure`: write the queue, detach from providers, and close the database."""
+    check()
     with _State.lock:
         settings, _State.settings = _State.settings, None
         install(None)
@@ -242,6 +245,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
 
     No global tracer provider is set: that could not be undone.
     """
+    check()
     with _State.lock:
         before, _State.settings = _State.settings, None
         builder, measures_resources = Installed.builder, Installed.measures_resources

@@ -12,7 +12,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +21,7 @@ from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, status
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
-from ..safety.forks import ForkLock, register
+from ..safety.forks import ForkLock, Undo, register
 from ..safety.guards import is_interruption, warn
 
 log = logging.getLogger(__name__)
@@ -342,7 +341,7 @@ class BudgetGate:
                 *(self.budget.describe(), missed, whole),
             )
 
-    def before_fork(self, undo: ExitStack) -> None:
+    def before_fork(self, undo: Undo) -> None:
         """End the readings while the process forks."""
         undo.callback(setattr, self, "_is_forking", False)
         self._is_forking = True

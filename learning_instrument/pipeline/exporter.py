@@ -11,6 +11,7 @@ from ..costs.call_store import ModelCallBatch
 from ..costs.model_calls import model_call
 from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
+from ..safety.forks import check
 from ..safety.guards import is_interruption
 from ..storage.store import Store
 from .span_sorter import SpanSorter
@@ -36,6 +37,7 @@ class SQLiteSpanExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store the executions and model calls among *spans*; ``FAILURE`` if any was lost."""
+        check()
         ours = [span for span in spans if is_execution(span)]
         is_stored = (not ours or self.store(ours)) and self._store_model_calls(spans)
         return SpanExportResult.SUCCESS if is_stored else SpanExportResult.FAILURE
@@ -97,6 +99,7 @@ class SQLiteSpanExporter(SpanExporter):
 
     def shutdown(self) -> None:
         """Write the queue, and close the database if this exporter opened it."""
+        check()
         if self._database is not None:
             links = self._sorter.take_kept()
             if links:  # other processes may have the executions and the calls of these traces

@@ -31,7 +31,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from .. import semconv
 from ..recording.in_flight import InFlight
-from ..safety.forks import ForkLock, copy_of, on_child
+from ..safety.forks import ForkLock, check, copy_of, on_child
 from ..version import __version__
 from .host_providers import check_providers, global_meter_provider
 from .pool_gauges import ObservedPool, ObservedPools, Read
@@ -164,6 +164,7 @@ class ExecutionMetrics:
 
     def drain(self) -> None:
         """Record the queued executions in the instruments."""
+        check()
         with self._lock:
             sums = _Sums()
             for _ in range(len(self._pending)):
@@ -358,6 +359,7 @@ def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics 
     provider = meter_provider or _Default.meter_provider
     if isinstance(provider, NoOpMeterProvider):
         return None
+    check()
     with _Default.lock:
         if provider is None or provider is global_meter_provider():
             if _Default.of_global is None:

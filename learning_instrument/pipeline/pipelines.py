@@ -13,7 +13,7 @@ from ..budgets import Budget
 from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
 from ..safety.exit import notice_end
-from ..safety.forks import on_child
+from ..safety.forks import check, on_child
 from ..safety.guards import guarded
 from . import host_providers, metrics
 from .budget_gate import within_budgets
@@ -137,6 +137,7 @@ def model_call_processor_of(provider: Any) -> ModelCallProcessor | None:
     """Return our span processor of *provider*, which is added once; None where the provider takes none."""
     if not hasattr(provider, "add_span_processor"):
         return None
+    check()
     with _Locks.model_call_processors:
         new = ModelCallProcessor()
         try:

@@ -18,6 +18,7 @@ from .. import semconv
 from ..errors import ConfigurationError
 from ..recording.capture import Capture, CaptureOptions
 from ..recording.fields import IDENTIFIER_LIMIT
+from ..safety.forks import check
 from ..safety.guards import guarded
 from ..safety.readers import reader_of
 from ..safety.sanitize import exact, utf8
@@ -143,6 +144,7 @@ class ObservedPools:
 
     def read(self) -> list[Reading]:
         """Return the readings of the pools that answer in time."""
+        check()
         with self._lock:
             if time.monotonic() - self._read_at > _FRESH_SECONDS:
                 self.pools = [pool for pool in self.pools if pool.is_alive]

@@ -16,6 +16,7 @@ from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import new_uuid
 from ..outcome import Outcome, judge_exception
+from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import is_mapping, reader_of
 from ..safety.sanitize import message_of, text_of
@@ -52,6 +53,7 @@ class Batch:
         context: Context,
     ) -> None:
         self.batch_id = new_uuid()
+        self._process_id = Process.id
         self.instance = instance
         self.plan = plan
         #: The executions that were recorded while the batch ran.
@@ -86,6 +88,8 @@ class Batch:
     def returned(self, result: Any) -> None:
         """End with the *result* of the batch."""
         elapsed = time.perf_counter_ns() - self._clock
+        if not self._is_of_this_process():
+            return
         try:
             if not self.recorded:
                 for (task, item), captured in zip(match_results(self._tasks, result), self._captures, strict=True):
@@ -100,6 +104,8 @@ class Batch:
     def raised(self, exception: BaseException) -> None:
         """End with the *exception* of the batch, and so, by assumption, did each of its tasks."""
         elapsed = time.perf_counter_ns() - self._clock
+        if not self._is_of_this_process():
+            return
         if not self.recorded:
             for task, captured in zip(self._tasks, self._captures, strict=True):
                 self._record(task, captured, exception, elapsed)
@@ -107,6 +113,11 @@ class Batch:
         if verdict.outcome is not Outcome.CANCELLED:
             guarded(self._span.set_status, StatusCode.ERROR, verdict.error_message)
         self._end(elapsed)
+
+    def _is_of_this_process(self) -> bool:
+        """Tell whether it began in this process: in a child that its pool forked, it is the parent's."""
+        check()
+        return self._process_id == Process.id
 
     def _record(self, task: Any, captured: Capture | None, result: Any, elapsed: int) -> None:
         """Record one item; a fault of ours affects this item only."""
@@ -139,6 +150,7 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
     Raises:
         BudgetExceeded: if any of its tasks must not start.
     """
+    check()
     context = otel_context.get_current()
     if is_suppressed(context):
         return None

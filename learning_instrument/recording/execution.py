@@ -8,7 +8,6 @@ list, sampler or shutdown of the host.
 
 import functools
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
 from ..outcome import Outcome, Verdict
-from ..safety.forks import on_child
+from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import text_of
 from . import resource_usage
@@ -47,19 +46,6 @@ _traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 _ENDED: Final = Context()
 
 
-class _Process:
-    """The id of this process, cached: asking costs a system call."""
-
-    id = os.getpid()
-
-    @classmethod
-    def renew(cls) -> None:
-        cls.id = os.getpid()
-
-
-on_child(_Process.renew)
-
-
 class Execution:
     """One run of one task, from its start to its end."""
 
@@ -69,6 +55,7 @@ class Execution:
         "_clock",
         "_memory_mark",
         "_pipeline",
+        "_process_id",
         "_processor_mark",
         "_recorded",
         "_span",
@@ -92,6 +79,8 @@ class Execution:
         started: int | None = None,
         captured: Capture | None = None,
     ) -> None:
+        check()  # first: after a fork, ids and budgets are the parent's
+        self._process_id = Process.id
         self.plan = plan
         self.instance = instance
         self.task = task
@@ -108,7 +97,7 @@ class Execution:
         self._start_spans(enclosing)
         attributes[semconv.EXECUTION_ID] = self.execution_id
         attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
-        attributes[semconv.PROCESS_ID] = _Process.id
+        attributes[semconv.PROCESS_ID] = self._process_id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
         self.context = self._context_below(enclosing, attributes)
         if plan.request_hook is not None:
@@ -222,6 +211,8 @@ class Execution:
     def returned(self, result: Any, elapsed: int | None = None) -> None:
         """End with the *result* that the task returned, *elapsed* nanoseconds after its start (by default now)."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
+        if not self.is_of_this_process():
+            return
         try:
             used = self._processor_time(elapsed)
             self._end(self._capture.returned(result), elapsed, used, result, None)
@@ -232,6 +223,8 @@ class Execution:
     def raised(self, exception: BaseException, elapsed: int | None = None) -> None:
         """End with the *exception* that the task raised, *elapsed* nanoseconds after its start (by default now)."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
+        if not self.is_of_this_process():
+            return
         try:
             used = self._processor_time(elapsed)
             self._end(self._capture.raised(exception), elapsed, used, None, exception)
@@ -248,6 +241,11 @@ class Execution:
         if is_fault or self.has_ended:
             self._lose(fault)
         return not is_fault
+
+    def is_of_this_process(self) -> bool:
+        """Tell whether it began in this process: that of a task that forked ends, and is recorded, in the parent."""
+        check()
+        return self._process_id == Process.id
 
     def _processor_time(self, elapsed: int) -> int | None:
         """Return the processor time of a task that ends now, in nanoseconds; None where it is not its own."""

@@ -12,7 +12,7 @@ import time
 import weakref
 from typing import Any, Final, Protocol
 
-from .forks import copy_of
+from .forks import check, copy_of
 
 #: The phases, in their order: writers write their queues, watchdogs end, and the databases of both close.
 WRITERS: Final = 0
@@ -86,6 +86,7 @@ def _begin_to_end() -> None:
 
 @atexit.register
 def _end_all(**_: Any) -> None:
+    check()
     _begin_to_end()
     _exiting.add(os.getpid())
     faults = []

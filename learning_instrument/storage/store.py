@@ -9,7 +9,6 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore
@@ -17,7 +16,7 @@ from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
 from ..safety.exit import DATABASES, at_exit, seconds_left
-from ..safety.forks import ForkLock, register
+from ..safety.forks import ForkLock, Undo, check, register
 from ..safety.guards import is_interruption
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
@@ -65,7 +64,6 @@ class Store:
         self._counts = Counters(path)
         self._insertion = Insertion(self._counts, self.model_calls)
         self._spill_files = SpillFiles(path, self._insertion, self._counts)
-        self._pid = os.getpid()
         this = weakref.ref(self)  # the watchdog's thread must not keep a database alive
         self._watchdog = Watchdog(
             path,
@@ -112,8 +110,7 @@ class Store:
         Returns:
             False if any of them was lost.
         """
-        if self._pid != os.getpid():
-            self.reset()
+        check()
         if self.durability == "batch":
             if not self._has_tried:
                 self._try_to_open()
@@ -139,8 +136,7 @@ class Store:
         Returns:
             False if they were lost.
         """
-        if self._pid != os.getpid():
-            self.reset()
+        check()
         if self._writer.put((self.model_calls.priced, batch)):
             return True
         self._counts.lose("model calls, queue full", None, len(batch.calls))
@@ -193,8 +189,7 @@ class Store:
         Raises:
             DatabaseError: if it cannot be opened; :class:`SchemaVersionError` if a newer release wrote it.
         """
-        if self._pid != os.getpid():
-            self.reset()
+        check()
         try:
             self._care.open()
         except (sqlite3.Error, OSError) as error:
@@ -248,8 +243,7 @@ class Store:
 
         A database that cannot be written at all is not waited for; its executions are kept and retried.
         """
-        if self._pid != os.getpid():
-            self.reset()
+        check()
         is_written = self._writer.flush(timeout)
         if self._writer.hold(min(timeout, seconds_left(DATABASES))):
             try:
@@ -263,10 +257,12 @@ class Store:
 
     def statistics(self) -> Statistics:
         """Return how many records were stored, deferred and lost through this object, in this process."""
+        check()
         return self._counts.statistics()
 
     def count_lost(self, reason: str, count: int = 1) -> None:
         """Count *count* executions as lost for *reason*; the next write that succeeds stores the count."""
+        check()
         self._counts.count_lost(reason, count)
 
     def limit(self, limits: Limits) -> None:
@@ -275,8 +271,7 @@ class Store:
 
     def close(self) -> None:
         """Write the queue and close. A later record opens the database again."""
-        if self._pid != os.getpid():
-            self.reset()
+        check()
         if self._front.is_open:
             self._request_totals()
         if not self._writer.drain(CLOSE_SECONDS):
@@ -302,8 +297,7 @@ class Store:
         The writer's thread may keep this object, and so its connections, alive. A later record opens the
         database again.
         """
-        if self._pid != os.getpid():
-            return
+        check()
         if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
             try:
                 self._end_background()
@@ -419,16 +413,15 @@ class Store:
             self._has_spill_files = True
             self._writer.request_housekeeping()
 
-    def before_fork(self, undo: ExitStack) -> None:
+    def before_fork(self, undo: Undo) -> None:
         """End the threads while the process forks; the locks keep other threads out of SQLite."""
         undo.callback(self._writer.unpause)
         if not self._writer.pause():
-            undo.callback(log.warning, "%s: the process forked while a write made no progress.", self.path)
+            undo.has_failed = True
         self._watchdog.before_fork(undo)
 
     def reset(self) -> None:
         """Start over in a forked child: queue, counts and connections are the parent's."""
-        self._pid = os.getpid()
         for lock in (self._lock, self._read_lock, self._back_lock):
             lock.reset()
         self._front.abandon()

@@ -5,17 +5,15 @@ nothing; all work on longer ones happens on this thread.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
-from ..safety.forks import ForkLock, copy_of
+from ..safety.forks import ForkLock, Undo, copy_of
 from ..safety.progress import join
 from .crash_ledger import CrashLedger
 
@@ -56,7 +54,6 @@ class Watchdog:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._start_lock = threading.RLock()  # a signal handler may start an execution in the thread that holds it
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -115,7 +112,7 @@ class Watchdog:
         self._when_free(self._look)
         self._when_free(self._ledger.close)
 
-    def before_fork(self, undo: ExitStack) -> None:
+    def before_fork(self, undo: Undo) -> None:
         """End the thread while the process forks."""
         undo.callback(self._unpause, is_watching=self._thread is not None)
         self._pause()

@@ -3,8 +3,10 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 import warnings
 import weakref
 from pathlib import Path
@@ -15,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
 from learning_instrument.pipeline import pipelines
-from learning_instrument.safety import forks
+from learning_instrument.safety import forks, progress
 from learning_instrument.safety.forks import ForkLock, copy_of, on_child, register
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -323,3 +325,97 @@ def test_copy_is_complete_while_other_threads_add():
             thread.join()
 
     assert all(look.issuperset(first) for look in looks)
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_fork_without_hooks_is_noticed(tmp_path, durability):
+    """As uWSGI forks from C: each process has its own ids, its own connections, and all its rows."""
+    program = Path(__file__).parents[1] / "e2e" / "hookless.py"
+    subprocess.run([sys.executable, program, tmp_path / "l.db", durability, "3"], check=True, timeout=60)
+
+    with LearningDatabase(tmp_path / "l.db") as database:
+        rows = database.query("SELECT task_id, execution_id, process_id, trace_id FROM executions")
+    names = {row["task_id"].rpartition("-")[0]: row["process_id"] for row in rows}
+    assert len(rows) == 5 * (3 * 3 + 3 + 3)
+    assert len({row["execution_id"] for row in rows}) == len({row["trace_id"] for row in rows}) == len(rows)
+    assert len({names[f"{kind}-{turn}"] for kind in ("child", "grandchild") for turn in range(3)}) == 6
+    assert len(set(names.values())) == 7
+
+
+def test_start_over_happens_once(monkeypatch):
+    """Threads that notice the fork together wait for one of them, and a reset may notice it as well."""
+    seen = []
+
+    def reset():
+        forks.check()
+        seen.append(threading.get_ident())
+        time.sleep(0.05)
+
+    monkeypatch.setattr(forks, "_resets", {0: lambda: reset})
+    monkeypatch.setattr(forks, "_participants", {})
+    monkeypatch.setattr(forks, "mark", [0])
+    threads = [threading.Thread(target=forks.check) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(seen) == 1
+
+
+def test_process_id_is_the_mark_where_the_system_wipes_no_page(monkeypatch):
+    """Such as macOS."""
+    mark = forks._ById()
+    assert mark[0]
+    assert in_child(lambda: mark[0] or os._exit(2))() == 0  # the hooks have set the id of the child
+    monkeypatch.setattr(forks.Process, "id", 1)
+    assert not mark[0]
+
+
+def test_fork_that_cannot_wait_is_warned_of_and_loses_nothing(tmp_path, monkeypatch, caplog):
+    """A thread holds the lock of the database, and makes no progress."""
+    monkeypatch.setattr(forks, "_FORK_SECONDS", 0.02)
+    with LearningDatabase(tmp_path / "l.db") as database:
+        database.append([record("before")])
+        held, is_over = threading.Event(), threading.Event()
+
+        def hold(connection):
+            connection.execute("SELECT 1")
+            held.set()
+            is_over.wait()
+
+        thread = threading.Thread(target=database._store.between_batches, args=(hold,))
+        thread.start()
+        held.wait()
+        before = forks._Unprotected.count
+        exit_code = in_child(lambda: (database.append([record("child")]) and database.flush(10)) or os._exit(2))()
+        is_over.set()
+        thread.join()
+
+        assert exit_code == 0
+        assert forks._Unprotected.count == before + 1
+        assert "forked while a thread was writing" in caplog.text
+        assert task_ids(database) == ["before", "child"]
+
+
+def test_fork_waits_while_the_holder_makes_progress(monkeypatch):
+    """However long it takes by the clock."""
+    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.06)
+    monkeypatch.setattr(progress, "_LEAST_TURNS", 1)
+    lock, held = ForkLock(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:
+                sum(range(1000))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    before = forks._Unprotected.count
+    assert in_child(lambda: None)() == 0
+    thread.join()
+
+    assert forks._Unprotected.count == before
