@@ -3,10 +3,9 @@
 PYTEST_DONT_REWRITE, or pytest would warn wherever this was imported before it, as auto-instrumentation does.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from .safety.variables import import_opentelemetry
 
 if TYPE_CHECKING:
     from .budgets import Budget
@@ -54,8 +53,11 @@ _HOMES = {
     "shutdown": "configuration",
 }
 
-# Before any other module of ours, each of which may import OpenTelemetry.
-import_opentelemetry()
+if any(name == "OTEL_PROPAGATORS" or (name.startswith("OTEL_") and name.endswith("_LIMIT")) for name in os.environ):
+    # Before any other module of ours, each of which may import OpenTelemetry, whose import fails for an invalid value.
+    from .safety.variables import import_opentelemetry
+
+    import_opentelemetry()
 
 
 def __getattr__(name: str) -> Any:

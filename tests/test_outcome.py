@@ -90,7 +90,7 @@ def ending_named(name):
     return type(own, (BaseException,), {"__module__": module})()
 
 
-@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize("name", sorted(ENDINGS))
 def test_endings_of_other_libraries_are_known_by_name(name):
     """Whichever module of the package defines the class; one of another package says nothing."""
     verdict = judge_exception(reason_of(ending_named(name)), "")
@@ -102,7 +102,7 @@ def test_endings_of_other_libraries_are_known_by_name(name):
         assert other[:2] == (Outcome.ERROR, ErrorType.UNKNOWN)
 
 
-@pytest.mark.parametrize("name", RETRIES)
+@pytest.mark.parametrize("name", sorted(RETRIES))
 def test_retry_is_judged_by_what_it_was_raised_for(name):
     """Without a reason it is no failure."""
     retry = ending_named(name)

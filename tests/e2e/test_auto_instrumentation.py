@@ -137,7 +137,7 @@ def test_applications_own_provider_gets_the_spans(run, app, task_ids):
 
 
 def test_applications_own_configure_wins(run, app, tmp_path, task_ids):
-    """It names another database, and gets it."""
+    """It names another database, and gets it; one line says which is ignored."""
     app(f"""
         from learning_instrument import configure
         from some_pools import Pool
@@ -150,7 +150,8 @@ def test_applications_own_configure_wins(run, app, tmp_path, task_ids):
 
     done = run()
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("Ignored ")
     assert done.stdout == "[{'task_id': 'after'}]\n"
     assert task_ids() == ["before"]
 
