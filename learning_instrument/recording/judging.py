@@ -66,14 +66,12 @@ def _judge(read: Reader, opinion: bool | None, success: bool | None, message: An
     status, outcome = _status(read)
     error = read("error")
     failed = not _is_empty(error)
-    code = None
+    code = _failure_code(read("status_code")) if outcome is None and not failed else None
     if opinion is None and success is None:
         if outcome is Outcome.SUCCEEDED:
             return SUCCEEDED
-        if outcome is None and not failed:
-            code = _failure_code(read("status_code"))
-            if code is None:
-                return ASSUMED
+        if outcome is None and not failed and code is None:
+            return ASSUMED
     message = _message(read("error_message") if message is None else message) or _message(error) or code
     if opinion is not None:
         return QUALITY_GATE if message is None else QUALITY_GATE._replace(error_message=message)

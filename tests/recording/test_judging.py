@@ -79,7 +79,8 @@ class Default:
         ({"status_code": 599, "error_message": "down"}, Outcome.FAILED, "down"),
         ({"status_code": http.HTTPStatus.NOT_FOUND}, Outcome.FAILED, "status_code 404"),
         ({"status_code": scalar(503)}, Outcome.FAILED, "status_code 503"),
-        (types.SimpleNamespace(ok=False, status_code=404), Outcome.FAILED, "failed"),
+        (types.SimpleNamespace(ok=False, status_code=404), Outcome.FAILED, "status_code 404"),
+        ({"ok": True, "status_code": 404}, Outcome.SUCCEEDED, None),
         (types.SimpleNamespace(status_code=404, reason="Not Found"), Outcome.FAILED, "status_code 404"),
     ],
 )
