@@ -21,6 +21,7 @@ from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, status
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
+from ..safety import threads
 from ..safety.forks import ForkLock, Undo, register
 from ..safety.guards import is_interruption, warn
 
@@ -251,12 +252,7 @@ class BudgetGate:
         with self._own_lock:
             if self._in_background is None:
                 done = self._in_background = threading.Event()
-                thread = threading.Thread(
-                    target=self._read_whole, args=(reader, done), name="learning-instrument-budget", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # the interpreter is shutting down and starts no threads
+                if not threads.start("learning-instrument-budget", self._read_whole, reader, done):
                     self._in_background, self._fault = None, "no thread could be started"
                     done.set()
                 return done

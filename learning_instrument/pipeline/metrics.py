@@ -31,6 +31,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from .. import semconv
 from ..recording.in_flight import InFlight
+from ..safety import threads
 from ..safety.forks import ForkLock, check, copy_of, on_child
 from ..version import __version__
 from .host_providers import check_providers, global_meter_provider
@@ -149,12 +150,8 @@ class ExecutionMetrics:
         pending.append(item)
         if len(pending) >= _MANY and not self._is_draining:
             self._is_draining = True
-            try:
-                threading.Thread(
-                    target=self._drain_in_background, name="learning_instrument-metrics", daemon=True
-                ).start()
-            except RuntimeError:  # the interpreter is shutting down: the provider's shutdown collects the rest
-                self._is_draining = False
+            if not threads.start("learning_instrument-metrics", self._drain_in_background):
+                self._is_draining = False  # the next execution tries again, and each collection drains
 
     def _drain_in_background(self) -> None:
         try:

@@ -18,6 +18,7 @@ from .. import semconv
 from ..errors import ConfigurationError
 from ..recording.capture import Capture, CaptureOptions
 from ..recording.fields import IDENTIFIER_LIMIT
+from ..safety import threads
 from ..safety.forks import check
 from ..safety.guards import guarded
 from ..safety.readers import reader_of
@@ -92,11 +93,7 @@ class ObservedPool:
         self._figures = None
         if self._loop is not None and asyncio._get_running_loop() is self._loop:
             return  # this thread blocks the loop that the reading would run on
-        self._thread = threading.Thread(target=self._run, name="learning_instrument-pool-figures", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # the interpreter is shutting down and starts no threads
-            self._thread = None
+        threads.start("learning_instrument-pool-figures", self._run, known=self._note_thread)
 
     def end(self, timeout: float) -> Reading | None:
         """Return the reading, or None where it failed or takes longer than *timeout* seconds."""
@@ -104,6 +101,9 @@ class ObservedPool:
             self._thread.join(max(0.0, timeout))
         figures = self._figures
         return Reading(self._attributes, figures) if figures else None
+
+    def _note_thread(self, thread: threading.Thread | None) -> None:
+        self._thread = thread
 
     def forget_thread(self) -> None:
         """Clear the parent's reading after a fork."""

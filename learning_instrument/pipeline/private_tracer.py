@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
@@ -103,8 +103,11 @@ class PrivateTracer:
     def _own_tracer(self) -> Tracer:
         resource = getattr(self._host(), "resource", None)
         if self._tracer is None or (resource is not None and resource is not self._resource):
-            self._resource = resource
-            self._tracer = self._tracer_for(resource)
+            try:
+                tracer = self._tracer_for(resource)
+            except RuntimeError:  # no thread can be started for the detectors now; the next execution tries again
+                return self._tracer_for(OTELResourceDetector().detect())
+            self._resource, self._tracer = resource, tracer
         return self._tracer
 
     def _tracer_for(self, resource: Resource | None) -> Tracer:

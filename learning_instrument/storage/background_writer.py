@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ..safety import threads
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
 from ..safety.progress import join
@@ -273,15 +274,13 @@ class BackgroundWriter:
     def _start(self, *, is_needed: bool = True) -> None:
         with self._start_lock:
             if self._thread is None and not self._is_paused:
-                thread = threading.Thread(target=self._run, name="learning-instrument-writer", daemon=True)
-                self._thread = thread
                 at_exit(self, phase=WRITERS)
-                try:
-                    thread.start()
-                except RuntimeError:  # the interpreter is shutting down and starts no threads: write synchronously
-                    self._thread = None
-                    if is_needed:
-                        self._write_batch()
+                is_started = threads.start("learning-instrument-writer", self._run, known=self._note_thread)
+                if not is_started and is_needed:
+                    self._write_batch()
+
+    def _note_thread(self, thread: threading.Thread | None) -> None:
+        self._thread = thread
 
     def _run(self) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
+from ..safety import threads
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, copy_of
 from ..safety.progress import join
@@ -75,12 +76,12 @@ class Watchdog:
             if self._thread is not None:
                 self._wake.set()
                 return
-            self._thread = threading.Thread(target=self._run, name="learning-instrument-watchdog", daemon=True)
             at_exit(self, phase=WATCHDOGS)
-            try:
-                self._thread.start()
-            except RuntimeError:  # the interpreter is shutting down: without a thread there is no ledger
-                self._thread = None
+            if not threads.start("learning-instrument-watchdog", self._run, known=self._note_thread):
+                self.running.is_watched = False  # there is no ledger until the next execution tries again
+
+    def _note_thread(self, thread: threading.Thread | None) -> None:
+        self._thread = thread
 
     def opened(self) -> None:
         """Note that the database is in use (again)."""
