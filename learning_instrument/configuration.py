@@ -275,7 +275,7 @@ def _export_by_otlp() -> None:
     if isinstance(global_tracer_provider(), trace.ProxyTracerProvider):
         exporter = otlp.exporter()
         if exporter is None:
-            log.warning("The OTLP exporter is not installed in %s; spans go to no collector.", sys.prefix)
+            warn(log, "The OTLP exporter is not installed in %s; spans go to no collector.", sys.prefix)
         else:
             _global_provider().add_span_processor(BatchSpanProcessor(exporter))
 

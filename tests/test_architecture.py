@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "recording": "errors ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
     "sqlite": "errors columns record timestamps",
-    "costs": "errors semconv columns budgets record timestamps sqlite",
+    "costs": "errors safety semconv columns budgets record timestamps sqlite",
     "rollups": "sqlite",
     "analytics": "errors columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",

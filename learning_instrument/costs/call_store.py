@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from ..columns import COLUMNS
 from ..errors import ConfigurationError
 from ..record import Row
+from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, delete_old, store_model_calls
 from .execution_totals import TotalsChange, apply_totals, due
@@ -89,7 +90,7 @@ class ModelCallStore:
             try:
                 self._prices = prices_of(None)
             except ConfigurationError as error:  # on the writer's thread no caller can catch it
-                log.warning("%s", error)
+                warn(log, "%s", error)
                 self._prices = Prices()
         return self._prices
 

@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from ..configuration import configure_privately, deconfigure_privately, say_ignored
 from ..errors import ConfigurationError
+from ..safety.guards import warn
 from .adapters import Tools
 from .adapters import instrument as instrument_library
 from .decorator import ExecutionDecorator, record_execution
@@ -89,7 +90,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 if database is not None or durability is not None:
                     raise
                 # The environment is invalid: an exception would stop OpenTelemetry from loading other instrumentors.
-                log.warning("%s Nothing is instrumented.", error)
+                warn(log, "%s Nothing is instrumented.", error)
                 return
         instrumentation = _Instrumentation(patches, decorator)
         try:
@@ -151,7 +152,7 @@ class _Instrumentation:
             owner = _defined(owner, part)
         found = _defined(owner, name)
         if found is None:
-            log.warning("The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
+            warn(log, "The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
         elif isinstance(found, type):
             self._pool_class(found, _METHODS)
         elif isinstance(owner, type):
@@ -189,7 +190,7 @@ class _Instrumentation:
         for definer, name in definers:
             self._wrap(definer, name)
         if not definers and not type.__subclasses__(pool):
-            log.warning("%s has no method %s: only subclasses with one are recorded.", pool.__qualname__, methods[0])
+            warn(log, "%s has no method %s: only subclasses with one are recorded.", pool.__qualname__, methods[0])
         self._patches.watch_subclasses(pool, wrap_own)
 
     def _wrap(self, owner: type | ModuleType, name: str) -> None:
@@ -203,7 +204,7 @@ class _Instrumentation:
 def _warn_if_missing(target: NamedTarget | NamedAdapter, module: str) -> None:
     if runs_a_script() and not can_be_imported(module):
         package = module.partition(".")[0]
-        log.warning("The target %s is not instrumented: the package %r is not installed.", target, package)
+        warn(log, "The target %s is not instrumented: the package %r is not installed.", target, package)
 
 
 def _decorator(keywords: dict[str, Any]) -> ExecutionDecorator:
@@ -249,7 +250,7 @@ def _declared() -> list[Target]:
         try:
             found.append(parse_target(text))
         except ConfigurationError as error:
-            log.warning("%s", error)
+            warn(log, "%s", error)
     return found + [
         NamedAdapter(name, is_default=True) for name in ADAPTERS_BY_DEFAULT if NamedAdapter(name) not in found
     ]

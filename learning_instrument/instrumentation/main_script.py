@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from ..safety.guards import warn
 from .patching import Patches, attempt
 from .targets import NamedTarget, runs_a_script
 
@@ -60,7 +61,8 @@ class MainScriptWatch:
 
     def _warn_if_missing(self) -> None:
         if not self._is_over and runs_a_script():
-            log.warning(
+            warn(
+                log,
                 "The target %s was not instrumented: the script defined no such class. Decorate the function with"
                 " @record_execution instead.",
                 self._target,

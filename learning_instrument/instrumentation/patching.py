@@ -7,6 +7,8 @@ from typing import Any
 
 import wrapt
 
+from ..safety.guards import warn
+
 log = logging.getLogger(__name__)
 
 
@@ -82,7 +84,7 @@ def attempt(action: Callable[..., object], *args: Any) -> None:
     try:
         action(*args)
     except Exception:  # such as a class or a foreign wrapper that refuses attributes
-        log.warning("A part of the instrumentation failed; the application goes on without it.", exc_info=True)
+        warn(log, "A part of the instrumentation failed; the application goes on without it.", exc_info=True)
 
 
 def all_subclasses(owner: type) -> list[type]:

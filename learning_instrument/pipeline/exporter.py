@@ -12,7 +12,7 @@ from ..costs.model_calls import model_call
 from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.forks import check
-from ..safety.guards import is_interruption
+from ..safety.guards import is_interruption, warn
 from ..storage.store import Store
 from .span_sorter import SpanSorter
 
@@ -68,7 +68,7 @@ class SQLiteSpanExporter(SpanExporter):
             raise fault
         if not self._has_warned:
             self._has_warned = True
-            log.warning("Executions are not stored.", exc_info=fault)
+            warn(log, "Executions are not stored.", exc_info=fault)
         return False
 
     @property

@@ -33,6 +33,7 @@ from .. import semconv
 from ..recording.in_flight import InFlight
 from ..safety import threads
 from ..safety.forks import ForkLock, check, copy_of, on_child
+from ..safety.guards import warn
 from ..version import __version__
 from .host_providers import check_providers, global_meter_provider
 from .pool_gauges import ObservedPool, ObservedPools, Read
@@ -99,7 +100,7 @@ class ExecutionMetrics:
         self.count_running(self.own_running)
         # Else the SDK's locks, which are held meanwhile, would stay locked in a forked child. Reentrant, for a signal
         # handler may collect in the thread that holds it.
-        self._lock = ForkLock(is_reentrant=True)
+        self._lock = ForkLock()
         self.reset()
         on_child(self.reset)
         # Last: a reader may call back at once.
@@ -251,10 +252,7 @@ class ExecutionMetrics:
     def _warn_once(self, message: str, exc_info: bool = False) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            try:
-                log.warning(message, exc_info=exc_info)
-            except Exception:  # the application's log handler failed
-                return
+            warn(log, message, exc_info=exc_info)
 
     def reset(self) -> None:
         """Forget all executions: in a forked child, those that run or are not yet recorded are the parent's."""

@@ -20,7 +20,7 @@ from ..recording.capture import Capture, CaptureOptions
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..safety import threads
 from ..safety.forks import check
-from ..safety.guards import guarded
+from ..safety.guards import guarded, warn
 from ..safety.readers import reader_of
 from ..safety.sanitize import exact, utf8
 
@@ -118,7 +118,7 @@ class ObservedPool:
         except BaseException:  # an exception of the pool must not reach the collection
             if not self._has_warned:
                 self._has_warned = True
-                log.warning("Cannot read the figures of the pool %s.", dict(self._attributes), exc_info=True)
+                warn(log, "Cannot read the figures of the pool %s.", dict(self._attributes), exc_info=True)
 
     def _awaited(self, answer: Awaitable[Any]) -> Any:
         loop = self._loop

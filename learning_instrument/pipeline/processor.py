@@ -13,7 +13,7 @@ from ..costs.model_calls import is_model_call
 from ..record import is_execution
 from ..recording.execution import Execution, execution_in
 from ..recording.in_flight import InFlight
-from ..safety.guards import is_interruption
+from ..safety.guards import is_interruption, warn
 from ..semconv import EXECUTION_ID
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
@@ -61,7 +61,8 @@ class ExecutionProcessor:
         self._exporter.write_path.count_lost("fault")
         if not self._has_warned:
             self._has_warned = True
-            log.warning(
+            warn(
+                log,
                 "An execution was not recorded because of a fault in learning_instrument; the task went on.",
                 exc_info=fault,
             )

@@ -24,7 +24,7 @@ class SpanSorter:
     """
 
     def __init__(self) -> None:
-        self._lock = ForkLock(is_reentrant=True)  # a signal handler may end a span in the thread that holds it
+        self._lock = ForkLock()  # a signal handler may end a span in the thread that holds it
         self._kept: dict[str, list[SpanLink]] = {}
         self._kept_links = 0
         self._traces: dict[str, None] = {}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..columns import COLUMN_OF
 from ..outcome import ASSUMED, FAILURE_CODES, QUALITY_GATE, SUCCEEDED, Outcome, Verdict, judge_result, outcome_of_status
-from ..safety.guards import guarded, is_interruption
+from ..safety.guards import guarded, is_interruption, warn
 from ..safety.readers import Reader
 from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
 
@@ -93,7 +93,7 @@ def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | 
 @functools.lru_cache(maxsize=64)
 def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
     """Log, once for each function, that it failed."""
-    log.warning("The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
+    warn(log, "The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
 
 
 def _bool_of(value: Any) -> bool | None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, Final, Protocol, TypeVar
 
+from . import deferral
 from .guards import warn
 from .progress import wait_for
 
@@ -81,20 +82,28 @@ class ForkParticipant(Protocol):
 class ForkLock:
     """A lock that the forking thread holds while the process forks, and that is new in the child.
 
+    Its holder may acquire it again, in a signal handler or a destructor for example. Where that must not use what the
+    lock guards, it asks :meth:`is_held` first.
+
     Args:
         once_held: called before the fork, once the lock is held: closes the connection that the lock guards.
-        is_reentrant: whether its holder may acquire it again, as a signal handler does that records an execution.
     """
 
     acquire: Callable[..., bool]
-    release: Callable[[], None]
+    #: Tells whether this thread holds the lock.
+    is_held: Callable[[], bool]
 
-    def __init__(self, once_held: Callable[[], object] | None = None, *, is_reentrant: bool = False) -> None:
-        self._make: Callable[[], Any] = threading.RLock if is_reentrant else threading.Lock
+    def __init__(self, once_held: Callable[[], object] | None = None) -> None:
         self._once_held = once_held
-        self._lock: Any = self._make()
-        self.acquire, self.release = self._lock.acquire, self._lock.release
+        self._renew()
         register(self)
+        deferral.register(self)
+
+    def release(self) -> None:
+        """Release the lock, and do what has waited for it."""
+        self._lock.release()
+        if deferral.waiting:
+            deferral.run_waiting()
 
     def __enter__(self) -> None:
         self.acquire()
@@ -106,11 +115,16 @@ class ForkLock:
             pass  # a signal handler has forked in this block, and in its child the lock is new
 
     def locked(self) -> bool:
-        """Tell whether a thread holds the lock."""
-        return bool(self._lock.locked())
+        """Tell whether another thread holds the lock."""
+        if self.acquire(blocking=False):
+            self._lock.release()
+            return False
+        return True
 
     def before_fork(self, undo: "Undo") -> None:
         """Hold the lock until the process has forked, unless its holder makes no progress."""
+        if self.is_held():  # the fork is that of a signal handler or a destructor in the middle of our own work
+            return
         if not undo.wait(self._acquire_within):
             return
         undo.callback(self.release)
@@ -126,10 +140,14 @@ class ForkLock:
         A fork without hooks has left open what the lock guards: it is closed if no thread was using it. SQLite would
         believe of a connection left open that it still has the locks of the file, which are the parent's.
         """
-        if self._once_held is not None and self.acquire(blocking=False):
+        if self._once_held is not None and not self.is_held() and self.acquire(blocking=False):
             self._once_held()
-        self._lock = self._make()
-        self.acquire, self.release = self._lock.acquire, self._lock.release
+        self._renew()
+
+    def _renew(self) -> None:
+        lock: Any = threading.RLock()
+        self._lock = lock
+        self.acquire, self.is_held = lock.acquire, lock._is_owned  # Condition calls it too
 
 
 _numbers: Final = itertools.count()
@@ -263,6 +281,7 @@ def _start_over() -> None:
 
 
 def _reset_all() -> None:
+    deferral.forget()
     resets: list[Callable[[], object] | None] = [
         participant.reset for _, participant in sorted(copy_of(_participants.items()))
     ]

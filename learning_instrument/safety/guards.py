@@ -6,10 +6,13 @@ handler, or one that another thread throws in, is caught at the same place, but 
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from inspect import CO_VARARGS
 from types import FrameType
 from typing import Any, Final
+
+from .deferral import when_free
 
 
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
@@ -22,9 +25,22 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def warn(log: logging.Logger, message: str, *args: object, exc_info: bool = False) -> None:
-    """Log a warning on a task's thread: a log handler that fails must not affect the task."""
-    guarded(functools.partial(log.warning, exc_info=exc_info), message, *args)
+def warn(log: logging.Logger, message: str, *args: object, exc_info: bool | BaseException | None = False) -> None:
+    """Log a warning as soon as this thread holds no lock of ours. A log handler that fails affects nothing.
+
+    All log lines of this package go through here, or through :func:`inform`.
+    """
+    _log(log, logging.WARNING, message, args, exc_info)
+
+
+def inform(log: logging.Logger, message: str, *args: object) -> None:
+    """Log a line that needs no attention; otherwise like :func:`warn`."""
+    _log(log, logging.INFO, message, args, None)
+
+
+def _log(log: logging.Logger, level: int, message: str, args: tuple[object, ...], exc_info: Any) -> None:
+    fault = sys.exc_info() if exc_info is True else exc_info  # the line may wait
+    when_free(functools.partial(guarded, functools.partial(log.log, exc_info=fault), level, message, *args))
 
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."

@@ -32,6 +32,8 @@ def wait_for(attempt: Callable[[float], object], progress: Callable[[], object])
 
 def join(thread: threading.Thread, progress: Callable[[], object], seconds: float = threading.TIMEOUT_MAX) -> bool:
     """Wait until *thread* has ended, while it makes progress, and at most *seconds*; tell whether it has."""
+    if thread.ident is None:  # this thread is just starting it, and was interrupted by a signal handler
+        return True
     end = time.monotonic() + seconds
 
     def attempt(turn: float) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final, TypeVar
 
+from .guards import warn
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -62,5 +64,5 @@ def import_opentelemetry() -> None:
 
 def _warn(name: str, value: str, error: Exception) -> None:
     if name not in ignored:
-        log.warning("Invalid %s=%s is ignored: %s.", name, value, str(error).rstrip(".") or "no such entry point")
+        warn(log, "Invalid %s=%s is ignored: %s.", name, value, str(error).rstrip(".") or "no such entry point")
         ignored[name] = value

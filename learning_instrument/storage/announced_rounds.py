@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
 from ..timestamps import from_iso, iso
 from . import retention
@@ -88,7 +89,7 @@ class AnnouncedRounds:
         self.is_waiting = boundary is None
         if message and message not in self._logged:
             self._logged.add(message)
-            log.warning(message, self._options, beyond, total, iso(retention.utc_now()), self._options)
+            warn(log, message, self._options, beyond, total, iso(retention.utc_now()), self._options)
         return boundary is not None and trim(connection, self._limits, boundary)
 
     def _look(self, connection: Connection, beyond: int, total: int) -> tuple[str | None, str]:

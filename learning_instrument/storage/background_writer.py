@@ -4,20 +4,17 @@ The thread starts with the first item and ends after some idle seconds, so an un
 neither does a forked child that records nothing.
 """
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..safety import threads
+from ..safety import deferral, threads
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
 from ..safety.progress import join
-
-log = logging.getLogger(__name__)
-
+from ..safety.wake import Wake
 
 Item = Any
 Row = Any
@@ -46,6 +43,36 @@ class _Mark:
 
     def __init__(self) -> None:
         self.is_written = self.is_spilled = False
+
+
+class _Turn:
+    """Lets one thread at a time take batches and write them.
+
+    No lock: foreign code runs in it, that of prices for example. A thread that finds it taken goes on without it.
+    """
+
+    def __init__(self) -> None:
+        self._free: deque[None] = deque((None,))
+        self._owner: int | None = None
+        deferral.register(self)
+
+    def take(self) -> bool:
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        self._owner = threading.get_ident()
+        return True
+
+    def give_back(self) -> None:
+        self._owner = None
+        self._free.append(None)
+        if deferral.waiting:
+            deferral.run_waiting()
+
+    def is_held(self) -> bool:
+        """Tell whether this thread has it."""
+        return self._owner == threading.get_ident()
 
 
 class BackgroundWriter:
@@ -97,12 +124,12 @@ class BackgroundWriter:
         """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
         self._taken: Sequence[Row] = ()  # the batch that is written or retried
-        self._take_lock = (
-            threading.Lock()
-        )  # around the step from the queue to the batch; never held while one is written
+        self._turn = _Turn()
+        # Around the step from the queue to the batch; never held while one is prepared or written.
+        self._take_lock = threading.Lock()
         self._spilled: Sequence[Row] = ()  # the batch that was spilled while a thread was writing it
         self._has_given_up = False
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._is_waiting = False
         self._hurry = False
         self._is_housekeeping_due = False
@@ -125,6 +152,10 @@ class BackgroundWriter:
     def unwritten(self) -> int:
         """The number of items not written yet, without the marks of flushes."""
         return sum(type(item) is not _Mark for item in self._queue.copy()) + len(self._taken)
+
+    def is_held(self) -> bool:
+        """Tell whether this thread is in the middle of the writer's work, so that it cannot wait for it."""
+        return self._turn.is_held() or self._write_lock.is_held()
 
     @property
     def is_paused(self) -> bool:
@@ -206,6 +237,8 @@ class BackgroundWriter:
     def _flush(self, timeout: float) -> bool:
         if not self.backlog:
             return True
+        if self.is_held():  # a destructor, or a signal handler: what it interrupted goes on after it
+            return False
         deadline = time.monotonic() + timeout
         most = self._failures + 2
         mark = _Mark()
@@ -216,7 +249,7 @@ class BackgroundWriter:
                 self._wake.set()
                 if self._thread is None:
                     self._start()
-                if self._thread is None and not self._is_paused:  # the interpreter is shutting down
+                if self._must_write() and not self._is_paused:
                     self._write_batch()
                 if mark.is_spilled or time.monotonic() >= deadline or self._failures >= most:
                     return mark.is_written
@@ -224,6 +257,13 @@ class BackgroundWriter:
             return True
         finally:
             self._hurry = False
+
+    def _must_write(self) -> bool:
+        """Tell whether a caller that waits has to write: no thread has started, or it is the thread itself."""
+        thread = self._thread
+        return thread is threading.current_thread() or (
+            (thread is None or not thread.is_alive()) and not deferral.is_busy()
+        )
 
     def pause(self) -> bool:
         """End the thread after its batch, and start no other until :meth:`unpause`. Tell whether it has ended."""
@@ -266,18 +306,22 @@ class BackgroundWriter:
     def _wait_for_room(self) -> None:
         """Wait until the queue is less crowded, while the writer makes progress."""
         seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
-        while self._is_crowded() and not self._is_failing and time.monotonic() < deadline:
+        while self._is_crowded() and not self._is_failing and not self.is_held() and time.monotonic() < deadline:
             time.sleep(0.001)
             if self._progress != seen:
                 seen, deadline = self._progress, time.monotonic() + _PATIENCE_SECONDS
 
     def _start(self, *, is_needed: bool = True) -> None:
+        if not self._has_started() and is_needed and not deferral.is_busy():
+            self._write_batch()  # the interpreter is shutting down: write synchronously
+
+    def _has_started(self) -> bool:
+        """Start the thread, unless there is one; tell whether there is."""
         with self._start_lock:
             if self._thread is None and not self._is_paused:
                 at_exit(self, phase=WRITERS)
-                is_started = threads.start("learning-instrument-writer", self._run, known=self._note_thread)
-                if not is_started and is_needed:
-                    self._write_batch()
+                return threads.start("learning-instrument-writer", self._run, known=self._note_thread)
+        return True
 
     def _note_thread(self, thread: threading.Thread | None) -> None:
         self._thread = thread
@@ -334,34 +378,42 @@ class BackgroundWriter:
         return bool(self._queue) or self._is_housekeeping_due
 
     def _write_batch(self) -> bool:
-        with self._write_lock:
+        """Write one batch; tell whether nothing failed. False too where another thread writes."""
+        if not self._turn.take():
+            return False
+        try:
             if not self._taken:
                 self._take()
-            if not self._taken:
-                self._reach_marks()
-                return True
-            try:
-                self._steps += 1
-                self._write(self._taken)
-            except Exception as error:  # a full disk, a lock, or an invalid file: retried
-                self._is_failing = True
-                if not self._failed(error):
-                    self._failures += 1
-                return False
-            self._taken = ()
-            self._is_failing = self._has_given_up = False
-            self._progress += 1
+            if self._taken:
+                with self._write_lock:
+                    self._steps += 1
+                    self._write(self._taken)
+                self._taken = ()
+                self._is_failing = self._has_given_up = False
+                self._progress += 1
             self._reach_marks()
             return True
+        except Exception as error:  # a full disk, a lock, or an invalid file: retried
+            self._is_failing = True
+            if not self._failed(error):
+                self._failures += 1
+            return False
+        finally:
+            self._turn.give_back()
 
     def _take(self) -> None:
         """Take a batch from the queue."""
-        with self._take_lock:
-            # By index, since other threads append meanwhile. Taken first and removed later, so that the backlog counts
-            # an item twice rather than not at all.
+        try:  # by index, since other threads append meanwhile
             items = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+        except IndexError:  # spilled meanwhile
+            return
+        rows = self._prepare([item for item in items if type(item) is not _Mark])
+        with self._take_lock:
+            if items and not (self._queue and self._queue[0] is items[0]):  # spilled meanwhile
+                return
+            # Taken first and removed later, so that the backlog counts an item twice rather than not at all.
             self._marks = [item for item in items if type(item) is _Mark]
-            self._taken = self._prepare([item for item in items if type(item) is not _Mark])
+            self._taken = rows
             for _ in items:
                 self._queue.popleft()
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..columns import COLUMNS
 from ..record import Row
+from ..safety.guards import warn
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders
 from ..timestamps import from_iso, iso_of_nanoseconds
@@ -162,7 +163,7 @@ class CrashLedger:
                 for row in rows:
                     self._store([row])
             else:
-                log.warning("An entry of the table running cannot be stored (%s); skipped.", error)
+                warn(log, "An entry of the table running cannot be stored (%s); skipped.", error)
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -205,7 +206,7 @@ def _lost_row(entry: Row) -> Row | None:
         values = dict(json.loads(record))
         values["duration_seconds"] = max(0.0, _seconds(heartbeat) - _seconds(started))
     except (TypeError, ValueError, OverflowError, RecursionError):
-        log.warning("Entry %s of the table running is unreadable; skipped.", execution_id)
+        warn(log, "Entry %s of the table running is unreadable; skipped.", execution_id)
         return None
     values["error_message"] = f"Process {process_id} on {host} ended before its task did; last seen at {heartbeat}."
     return tuple(values.get(column) for column in COLUMNS)

@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from ..safety.forks import ForkLock
+from ..safety.guards import warn
 from ..sqlite.busy import retry_while_busy
 from ..sqlite.connection import WriteConnection
 from ..sqlite.renewal import is_damage, set_aside_damaged
@@ -114,5 +115,5 @@ class FileCare:
         if new is None:
             self._examined = now
             return False
-        log.warning("%s is damaged (%s); set aside as %s. Salvage it: learning-instrument recover.", path, error, new)
+        warn(log, "%s is damaged (%s); set aside as %s. Salvage it: learning-instrument recover.", path, error, new)
         return True

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore, merged
 from ..record import Row
+from ..safety.guards import inform, warn
 from ..sqlite.connection import WriteConnection
 from . import spill_format, spill_names
 from .insertion import Insertion
@@ -96,10 +97,10 @@ class SpillFiles:
         try:
             spilled = spill_format.read(handle)
         except spill_names.NewerSpillError as error:
-            log.info("%s waits for a newer release of learning_instrument: %s", file, error)
+            inform(log, "%s waits for a newer release of learning_instrument: %s", file, error)
             return
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            log.warning("The spill file %s cannot be read (%s); kept as %s.", file, error, spill_names.set_aside(file))
+            warn(log, "The spill file %s cannot be read (%s); kept as %s.", file, error, spill_names.set_aside(file))
             return
         rows, calls = spilled.executions, spilled.model_calls
         stored: list[int] = []
@@ -113,7 +114,7 @@ class SpillFiles:
             target.insert((), spilled.losses)
         os.unlink(file)
         self._counts.take_in(file, sum(stored))
-        log.info("Took in %d executions from %s.", len(rows), file)
+        inform(log, "Took in %d executions from %s.", len(rows), file)
 
 
 def take_in(path: str, target: WriteConnection) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..safety.guards import warn
 from ..sqlite.connection import Loss
 from ..timestamps import iso_of_nanoseconds
 
@@ -164,7 +165,4 @@ class Counters:
     def _warn_once(self, kind: str, message: str, what: str, error: BaseException | None) -> None:
         if kind not in self._warned:
             self._warned[kind] = time.monotonic()
-            try:
-                log.warning(message, self._path, what, f": {error}" if error is not None else "")
-            except Exception:  # a log handler of the host's: neither a task nor the writer may end by it
-                self._warned.pop(kind, None)
+            warn(log, message, self._path, what, f": {error}" if error is not None else "")

@@ -4,6 +4,7 @@ In ``commit`` mode a row is committed on the caller's thread. In ``batch`` mode,
 cannot be written, rows go to the background writer, which also does the housekeeping.
 """
 
+import functools
 import logging
 import os
 import sqlite3
@@ -15,9 +16,10 @@ from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
+from ..safety import deferral
 from ..safety.exit import DATABASES, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, check, register
-from ..safety.guards import is_interruption
+from ..safety.guards import guarded, is_interruption, warn
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
@@ -94,7 +96,7 @@ class Store:
             gather_seconds=gather_seconds,
             write_lock=self._back_lock,
         )
-        self._has_tried = False
+        self._has_tried = self._will_close = False
         self._has_spill_files = False
         self._unsettled = 0  # rows that were deferred, then spilled
         register(self)
@@ -122,7 +124,9 @@ class Store:
     def _try_to_open(self) -> None:
         """Make a missing file at once: made in the background, it would delay the first rows for too long."""
         self._has_tried = True
-        if not os.path.exists(self.path) and self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+        if os.path.exists(self.path) or self._lock.is_held():
+            return
+        if self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             try:
                 self._front.open()
             except (sqlite3.Error, OSError, DatabaseError):
@@ -144,8 +148,9 @@ class Store:
 
     def _commit(self, rows: Sequence[Row]) -> bool:
         """Commit *rows* at once, or queue them for the background writer; return False if any was lost."""
-        # Deferred rows keep their order, and the lock holder has it for a moment only.
-        if self._counts.rows_deferred > 0 or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+        # Deferred rows keep their order, and the lock holder has it for a moment only. A destructor or a signal handler
+        # may have interrupted this thread in the middle of another commit.
+        if self._counts.rows_deferred > 0 or self._lock.is_held() or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
             return self._defer(rows)
         try:
             stored, refused = self._insertion.insert(self._front, rows)
@@ -170,13 +175,16 @@ class Store:
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row. The queue is written first.
 
+        A destructor or a signal handler that interrupts this thread while it writes is answered from what is committed.
+
         Raises:
             DatabaseError: if the database cannot be opened, or the question not answered.
         """
         self.open()
-        self._request_totals()
-        if self._writer.backlog:
-            self._writer.drain(CLOSE_SECONDS)
+        if not self._is_within():
+            self._request_totals()
+            if self._writer.backlog:
+                self._writer.drain(CLOSE_SECONDS)
         try:
             with self._read_lock:
                 return read_only.query(self.path, sql, parameters)
@@ -190,6 +198,13 @@ class Store:
             DatabaseError: if it cannot be opened; :class:`SchemaVersionError` if a newer release wrote it.
         """
         check()
+        if self._is_within():
+            if self._front.is_open or self._back.is_open:
+                return
+            raise DatabaseError(
+                f"{self.path} cannot be opened here: a destructor or a signal handler has interrupted this thread while"
+                " it opens it. Ask again after that."
+            )
         try:
             self._care.open()
         except (sqlite3.Error, OSError) as error:
@@ -204,6 +219,17 @@ class Store:
         self._committed.opened(connection)
         self._watchdog.opened()
         self._writer.wake()
+
+    def _is_within(self) -> bool:
+        """Tell whether this thread is using a connection, so that it must neither use nor wait for one."""
+        return any(part.is_held() for part in (self._lock, self._read_lock, self._writer, self._watchdog))
+
+    def _refuse_within(self) -> None:
+        if self._is_within():
+            raise DatabaseError(
+                f"{self.path} cannot be written here: a destructor or a signal handler has interrupted this thread"
+                " while it writes. Do it after that."
+            )
 
     def _take_in_spilled(self) -> None:
         """Take in spill files before a question, which sees their rows then."""
@@ -235,6 +261,7 @@ class Store:
             with target.transaction() as opened:
                 return action(opened)
 
+        self._refuse_within()
         self._writer.drain(CLOSE_SECONDS)
         return self.between_batches(act)
 
@@ -244,6 +271,8 @@ class Store:
         A database that cannot be written at all is not waited for; its executions are kept and retried.
         """
         check()
+        if self._is_within():
+            return not self._writer.backlog
         is_written = self._writer.flush(timeout)
         if self._writer.hold(min(timeout, seconds_left(DATABASES))):
             try:
@@ -272,10 +301,19 @@ class Store:
     def close(self) -> None:
         """Write the queue and close. A later record opens the database again."""
         check()
+        if deferral.is_busy():  # a destructor or a signal handler has interrupted this thread in the middle of our work
+            if not self._will_close:
+                self._will_close = True
+                deferral.when_free(functools.partial(guarded, self._close))
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._will_close = False
         if self._front.is_open:
             self._request_totals()
-        if not self._writer.drain(CLOSE_SECONDS):
-            log.warning("%s: closed with %d executions not written.", self.path, self._writer.unwritten)
+        if not self._writer.drain(CLOSE_SECONDS) and (unwritten := self._writer.unwritten):
+            warn(log, "%s: closed with %d executions not written.", self.path, unwritten)
         self._watchdog.close()
         self._close_connections()
 
@@ -387,6 +425,7 @@ class Store:
         Raises:
             DatabaseError: if the database cannot be opened or written.
         """
+        self._refuse_within()
         self.open()
         done: list[T] = []
         try:
@@ -429,7 +468,7 @@ class Store:
         for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._committed, self._care):
             part.reset()
         self._housekeeping.reset()
-        self._has_tried = self._has_spill_files = False
+        self._has_tried = self._will_close = self._has_spill_files = False
         self._unsettled = 0
 
 

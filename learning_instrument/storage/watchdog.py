@@ -15,7 +15,9 @@ from ..recording.in_flight import InFlight
 from ..safety import threads
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, copy_of
+from ..safety.guards import warn
 from ..safety.progress import join
+from ..safety.wake import Wake
 from .crash_ledger import CrashLedger
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class Watchdog:
 
     def _reset(self) -> None:
         self._start_lock = threading.RLock()  # a signal handler may start an execution in the thread that holds it
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._thread: threading.Thread | None = None
         self._is_paused = False
         #: Whether the database is in use: a closed one is not opened again for a heartbeat.
@@ -66,6 +68,10 @@ class Watchdog:
         self._renewed = self._settled = self._looked = float("-inf")
         self._others_run = False
         self._has_failed = self._has_warned = False
+
+    def is_held(self) -> bool:
+        """Tell whether this thread is using the ledger."""
+        return self._lock.is_held()
 
     def watch(self) -> None:
         """Run the thread until no execution is in flight."""
@@ -217,7 +223,7 @@ class Watchdog:
 
     def _when_free(self, action: Callable[[], object]) -> None:
         """Call *action* with the lock; not at all in a signal handler that interrupted its holder."""
-        if self._lock.acquire(timeout=min(_BUSY_SECONDS, seconds_left(WATCHDOGS))):
+        if not self._lock.is_held() and self._lock.acquire(timeout=min(_BUSY_SECONDS, seconds_left(WATCHDOGS))):
             try:
                 self._guarded(action)
             finally:
@@ -234,4 +240,4 @@ class Watchdog:
             has_failed, self._has_failed = self._has_failed, True
             if has_failed and not self._has_warned and "locked" not in str(error):
                 self._has_warned = True
-                log.warning("The ledger of running executions cannot be written: %s. Retrying.", error)
+                warn(log, "The ledger of running executions cannot be written: %s. Retrying.", error)

@@ -79,15 +79,15 @@ def test_lock_of_another_thread_is_free_in_the_child(monkeypatch):
 def test_lock_is_held_while_the_process_forks():
     """And closes what it guards; afterwards it is free on both sides."""
     seen = []
-    lock = ForkLock(lambda: seen.append(lock.locked()))
+    lock = ForkLock(lambda: seen.append(lock.is_held()))
 
     assert in_child(lambda: lock.acquire(timeout=0) or os._exit(2))() == 0
-    assert (seen, lock.locked()) == ([True], False)
+    assert (seen, lock.is_held()) == ([True], False)
 
 
 def test_holder_of_a_reentrant_lock_forks_at_once_and_its_child_leaves_the_block():
     """A signal handler may fork in the thread that holds it."""
-    lock = ForkLock(is_reentrant=True)
+    lock = ForkLock()
     with lock:
         child = os.fork()
     if child == 0:

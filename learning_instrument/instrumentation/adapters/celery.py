@@ -18,7 +18,7 @@ from opentelemetry import context as otel_context
 
 from ... import semconv
 from ...recording.contexts import enclosing_of
-from ...safety.guards import guarded
+from ...safety.guards import guarded, warn
 from ..patching import Patches
 from ..task_argument import TaskLocation, locate_task
 from . import Tools
@@ -43,7 +43,7 @@ def instrument(tools: Tools) -> None:
     def _record_within(tracer: Any, task: Any) -> None:
         cell = _cell_of(tracer)
         if cell is None:
-            log.warning("This release of celery is not supported; its tasks are not recorded.")
+            warn(log, "This release of celery is not supported; its tasks are not recorded.")
         elif not (type(cell.cell_contents) is _Run and cell.cell_contents.patches is patches):
             cell.cell_contents = _Run(cell.cell_contents, task, recorder, patches)
 

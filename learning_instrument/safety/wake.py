@@ -1,0 +1,27 @@
+"""Wakes a thread of ours from any place: unlike ``threading.Event``, whose lock a signal handler could wait for."""
+
+import threading
+
+
+class Wake:
+    """Wakes one thread. What the interpreter runs in the middle of a call may call it again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # locked: nothing has happened
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Wake the thread, or let its next wait end at once."""
+        if self._lock.locked():
+            try:
+                self._lock.release()
+            except RuntimeError:  # another thread was first
+                return
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until :meth:`set` is called, or was since the last wait, at most *seconds*; tell whether it was."""
+        return self._lock.acquire(timeout=seconds)
+
+    def clear(self) -> None:
+        """Forget that :meth:`set` was called."""
+        self._lock.acquire(blocking=False)
