@@ -20,6 +20,7 @@ from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main
 from learning_instrument.cli.main import COMMANDS
 from learning_instrument.columns import COLUMNS
+from learning_instrument.maintenance import Limits, prune
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.storage.spill import SpillFiles
@@ -178,6 +179,24 @@ def test_tail_shows_what_comes_in(path):
 
         assert [first["task_id"], second["task_id"]] == ["broken", "new"]
         assert (status, process.stderr.read().strip()) == (130, "")
+
+
+def test_tail_follows_a_table_that_is_emptied(path):
+    """The new executions get the numbers of those that were there."""
+    with subprocess.Popen(
+        [str(COMMAND), "--database", path, "tail", "--lines", "1", "--every", "0.05", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        prune(path, Limits(keep=0))
+        with LearningDatabase(path) as database:
+            database.append([ExecutionRecord(task_type="new", task_id=f"{n}") for n in range(20)])
+        found = [json.loads(process.stdout.readline())["task_id"] for _ in range(20)]
+        process.send_signal(signal.SIGINT)
+
+    assert found == [f"{n}" for n in range(20)]
 
 
 def test_tail_in_text_and_in_csv(ask):

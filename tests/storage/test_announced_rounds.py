@@ -16,6 +16,7 @@ from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage import retention
 from learning_instrument.storage.announced_rounds import AnnouncedRounds
+from learning_instrument.storage.committed_rows import CommittedRows
 from learning_instrument.storage.housekeeping import Housekeeping
 
 NOW = datetime.now(timezone.utc)
@@ -204,7 +205,7 @@ def test_unreadable_spill_files_wait_as_well(database, tmp_path, monkeypatch):
     aside = tmp_path / f"learning.db.spill-1-{'0' * 16}.unreadable"
     aside.touch()
     os.utime(aside, (0, 0))
-    housekeeping = Housekeeping()
+    housekeeping = Housekeeping(CommittedRows())
     housekeeping.limit(LIMITS)
     with contextlib.closing(WriteConnection(database.path, 1.0)) as connection:
         insert(connection, 100, 100 * DAY)
