@@ -16,8 +16,6 @@ from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage import retention
 from learning_instrument.storage.announced_rounds import AnnouncedRounds
-from learning_instrument.storage.committed_rows import CommittedRows
-from learning_instrument.storage.housekeeping import Housekeeping
 
 NOW = datetime.now(timezone.utc)
 YEAR, DAY, HOUR, MINUTE = timedelta(days=365), timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -205,7 +203,7 @@ def test_unreadable_spill_files_wait_as_well(database, tmp_path, monkeypatch):
     aside = tmp_path / f"learning.db.spill-1-{'0' * 16}.unreadable"
     aside.touch()
     os.utime(aside, (0, 0))
-    housekeeping = Housekeeping(CommittedRows())
+    housekeeping = store_of(database)._housekeeping
     housekeeping.limit(LIMITS)
     with contextlib.closing(WriteConnection(database.path, 1.0)) as connection:
         insert(connection, 100, 100 * DAY)
