@@ -10,6 +10,7 @@ from typing import Any, Final
 from .errors import ConfigurationError
 from .record import ExecutionRecord
 from .rollups import catch_up
+from .sqlite.backup import backup
 from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
 from .storage.statistics import Statistics
@@ -95,6 +96,21 @@ class LearningDatabase:
         """
         self._store.close()
         return _Done()
+
+    def backup(self, path: str | os.PathLike[str], progress: Callable[[int, int], object] | None = None) -> None:
+        """Copy the database to a new file, the queue and the write-ahead log included. Writers do not wait for it.
+
+        Args:
+            path: the path of the copy, which appears when it is whole; its mode is 0600.
+            progress: called with the number of pages copied, and of all.
+
+        Raises:
+            ConfigurationError: if the file exists or cannot be written.
+            DatabaseError: if the database cannot be opened or read.
+        """
+        self._store.open()
+        self._store.flush()
+        backup(self.path, path, progress=progress)
 
     def add_feedback(
         self,

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "safety": "",
     "semconv": "",
     "version": "",
+    "atomic_file": "errors",
     "budgets": "errors",
     "columns": "outcome semconv",
     "ids": "safety",
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     # Runs inside other people's tasks.
     "recording": "errors ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
-    "sqlite": "errors columns record timestamps",
+    "sqlite": "atomic_file errors columns record timestamps",
     "costs": "errors safety semconv columns budgets record timestamps sqlite",
     "rollups": "sqlite",
     "analytics": "errors columns budgets record timestamps sqlite costs rollups",
@@ -37,7 +38,8 @@ MAY_IMPORT = {
     "database": "errors record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "transfer": "errors ids safety semconv version columns record timestamps sqlite costs rollups storage database",
+    "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs rollups storage"
+    " database",
     "configuration": "errors safety budgets sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database pipeline"

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "import": "transfer",
     "prune": "maintenance",
     "rebuild": "maintenance",
+    "backup": "maintenance",
     "doctor": "doctor",
     "demo": "demo",
 }

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
+from ..atomic_file import atomic_write
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
-from .atomic_file import atomic_write
 from .importing import Progress
 from .slices import slices
 from .writers import WRITERS

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import IO, Any, Final
 
+from ..atomic_file import atomic_write
 from ..columns import TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..timestamps import from_iso
-from .atomic_file import atomic_write
 
 #: The most bytes that are read for each byte of the file: repeated values take next to nothing in it.
 _BYTES_READ: Final = 1000

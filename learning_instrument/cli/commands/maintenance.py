@@ -1,6 +1,7 @@
-"""``prune``, ``rebuild`` and ``reprice``: maintenance of a database."""
+"""``prune``, ``rebuild``, ``backup``, ``recover`` and ``reprice``: maintenance of a database."""
 
 import functools
+import os
 from typing import Final
 
 import click
@@ -10,6 +11,7 @@ from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune, take_in_spilled
 from ...maintenance.repricing import Repriced, reprice
+from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
@@ -77,6 +79,21 @@ def rebuild_command(database: str | None) -> None:
 
             learning_db.rebuild_rollups(progress)
         click.echo(f"{learning_db.path} is up to date.")
+
+
+@click.command("backup")
+@database_option
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def backup_command(database: str | None, file: str, force: bool) -> None:
+    """Copy the database to FILE, while others write to it.
+
+    The copy is whole, what is in the write-ahead log included, and only its owner can read it.
+    """
+    path = absolute(database_path(database))
+    with progress_bar() as tell:
+        copy = backup(path, file, is_replacing=force, progress=functools.partial(tell, "Pages"))
+    click.echo(f"Copied {path} to {copy}: {formatting.size(os.path.getsize(copy))}.")
 
 
 @click.command("reprice")

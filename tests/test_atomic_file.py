@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 
-from learning_instrument.transfer.atomic_file import atomic_write
+from learning_instrument.atomic_file import atomic_write
 
 KILLED = """
 import os, signal, sys
-from learning_instrument.transfer.atomic_file import atomic_write
+from learning_instrument.atomic_file import atomic_write
 with atomic_write(sys.argv[1]):
     print("written", flush=True)
     sys.stdin.read()

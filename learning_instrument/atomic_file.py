@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from ..errors import ConfigurationError
+from .errors import ConfigurationError
 
 try:
     import fcntl
