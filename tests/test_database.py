@@ -346,7 +346,7 @@ def test_repr_has_path_and_durability(database):
 def test_public_names_are_those_for_users():
     """``dir(database)`` shows what users may call; the write path is behind it."""
     expected = """
-        add_feedback append clear_feedback close delete_feedback durability find_similar_executions flush
+        add_feedback append backup clear_feedback close delete_feedback durability find_similar_executions flush
         get_pool_performance get_solution_patterns get_tier_performance initialize open path query rebuild_rollups
         statistics store_execution
     """

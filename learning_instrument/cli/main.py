@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "prune": "maintenance",
     "rebuild": "maintenance",
     "backup": "maintenance",
+    "recover": "maintenance",
     "doctor": "doctor",
     "demo": "demo",
 }

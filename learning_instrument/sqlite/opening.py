@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from . import schema
 from .busy import showing_life
@@ -98,6 +99,15 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; several threads use it, one at a time.
     return sqlite3.connect(os.fsencode(path), timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+
+
+def connect_read_only(path: str) -> sqlite3.Connection:
+    """Return a connection that changes nothing, to a database that may be damaged. It may leave a ``-shm`` behind.
+
+    Raises:
+        sqlite3.Error: if it cannot be opened.
+    """
+    return sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, isolation_level=None)
 
 
 def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:

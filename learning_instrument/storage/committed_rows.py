@@ -19,8 +19,6 @@ _KEPT_ROWS: Final = 2048
 _BOOKMARKS: Final = 256
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _PROCESS_ID: Final = COLUMNS.index("process_id")
-#: The reason of the losses.
-REASON: Final = "file changed"
 
 
 class CommittedRows:
@@ -104,7 +102,7 @@ class CommittedRows:
     def _expected(self) -> int:
         """The number of rows of this process that the file should have."""
         statistics = self._counts.statistics()
-        return statistics.stored - statistics.lost.get(REASON, 0)
+        return statistics.stored - statistics.lost.get("file changed", 0)
 
     def _restore(self, target: WriteConnection) -> None:
         expected, rows = self._expected, list(self._rows)
@@ -122,7 +120,7 @@ class CommittedRows:
 
     def _lose(self, missing: int) -> None:
         if missing > 0:
-            self._counts.lose(REASON, None, missing)
+            self._counts.lose("file changed", None, missing)
 
     def _found(self, target: WriteConnection) -> tuple[int, str | None]:
         """Return how many rows the file had with the last bookmark that it has, and that row's id."""

@@ -10,6 +10,7 @@ from ...costs.prices import Prices, price_table, prices_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune, take_in_spilled
+from ...maintenance.recovery import recover
 from ...maintenance.repricing import Repriced, reprice
 from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
@@ -94,6 +95,40 @@ def backup_command(database: str | None, file: str, force: bool) -> None:
     with progress_bar() as tell:
         copy = backup(path, file, is_replacing=force, progress=functools.partial(tell, "Pages"))
     click.echo(f"Copied {path} to {copy}: {formatting.size(os.path.getsize(copy))}.")
+
+
+@click.command("recover")
+@database_option
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path())
+@click.option("--delete", is_flag=True, help="Delete the damaged file after it was read.")
+@output_options
+def recover_command(database: str | None, file: str | None, delete: bool, as_json: bool, as_csv: bool) -> None:
+    """Bring back the rows of a damaged database.
+
+    By default those of every file that was set aside beside the database (learning.db.corrupt-...). What the database
+    has already stays as it is, so it can be repeated.
+    """
+    path, output = absolute(database_path(database)), output_wanted(as_json, as_csv)
+    with progress_bar() as progress:
+        found = recover(path, file, is_deleting=delete, progress=progress)
+    if output is not Output.TEXT:
+        render(found, _RECOVERED_COLUMNS, output)
+        return
+    if not found:
+        click.echo(f"No damaged database was set aside beside {path}.")
+    for each in found:
+        click.echo(
+            f"{each.file}: {formatting.counted(each.executions, 'execution')} came back, {each.known:,} were there,"
+            f" {each.unreadable:,} cannot be read{'; deleted' if delete else ''}."
+        )
+
+
+_RECOVERED_COLUMNS: Final = (
+    TableColumn("file", "file"),
+    TableColumn("executions", "executions"),
+    TableColumn("known", "known"),
+    TableColumn("unreadable", "unreadable"),
+)
 
 
 @click.command("reprice")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ...errors import LearningInstrumentError
 from ...sqlite.read_only import ReadOnlyDatabase
-from .contents import examine_contents, recovery
+from .contents import RECOVERY, examine_contents
 from .derived import compare_derived
 from .environment import examine_environment
 from .finding import Finding, Severity
@@ -33,6 +33,6 @@ def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Fin
                 findings += compare_derived(database)
         except LearningInstrumentError as error:
             is_damaged = "malformed" in str(error.__cause__)
-            remedy = recovery(path) if is_damaged else "Name another file (--database)."
+            remedy = RECOVERY if is_damaged else "Name another file (--database)."
             findings.append(Finding("database", Severity.ERROR, str(error), remedy))
     return sorted(findings, key=lambda finding: list(Severity).index(finding.severity))

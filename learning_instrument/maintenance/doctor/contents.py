@@ -29,15 +29,14 @@ def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield from check(database)
 
 
-def recovery(path: str) -> str:
-    """Return the remedy for a damaged file."""
-    return f"Restore a backup, or try `sqlite3 {path} .recover`."
-
+#: The remedy for a damaged file.
+RECOVERY: Final = "learning-instrument recover sets it aside, and brings back what can be read; or restore a backup."
 
 _LOSS_REMEDIES: Final = {
     "queue full": "The database could not be written for so long that memory ran out: see its disk and its rights.",
     "unreadable": "A span was changed by another processor before it was stored: look for one that redacts or drops.",
     "process ended": "The folder of the database takes no files: give the user that records the right to write it.",
+    "file changed": "Another program deleted, emptied or overwrote the files of the database while it was in use.",
     "fault": "A fault of learning_instrument: please report the warning in the application's log.",
 }
 
@@ -246,7 +245,7 @@ def _integrity(database: ReadOnlyDatabase) -> Iterator[Finding]:
                 "damaged",
                 Severity.ERROR,
                 f"{database.path} is damaged: {row['integrity_check'].splitlines()[-1]}.",
-                recovery(database.path),
+                RECOVERY,
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ...sqlite.renewal import set_aside_files
 from ...storage import spill_names
 from .finding import Finding, Severity
 
@@ -60,6 +61,13 @@ def examine_location(path: str) -> Iterator[Finding]:
         )
     if there_is_one:
         yield from _examine_log(path)
+    if damaged := set_aside_files(path):
+        yield Finding(
+            "damaged",
+            Severity.WARNING,
+            f"A damaged database was set aside: {', '.join(damaged)}.",
+            "learning-instrument recover brings back what can be read of it; with --delete it deletes it then.",
+        )
     yield from _examine_spill_files(path)
 
 
