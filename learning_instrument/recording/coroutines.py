@@ -14,22 +14,26 @@ class _Awaited:
 
     __slots__ = ("coroutine",)
 
-    def __init__(self, coroutine: Any) -> None:
+    def __init__(self, coroutine: Any = None) -> None:
         self.coroutine = coroutine
 
 
-class _Pending(_Awaited):
-    """A coroutine that is not awaited yet. If it never is, ours warns under its name, and it must not warn too."""
+class Pending(_Awaited):
+    """A coroutine that is not awaited yet. If it never is, ours warns under its name, and it must not warn too.
+
+    Make it before its coroutine: of a cycle, the garbage collector finalizes the older object first.
+    """
 
     __slots__ = ()
 
     def __del__(self) -> None:
-        self.coroutine.close()
+        if self.coroutine is not None:
+            self.coroutine.close()
 
 
-def drive_coroutine(begin: Begin, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
-    """Run *coroutine* within an execution that starts at its first step."""
-    return _drive(begin, _Pending(coroutine))
+def drive_coroutine(begin: Begin, pending: Pending) -> Coroutine[Any, Any, Any]:
+    """Run the coroutine of *pending* within an execution that starts at its first step."""
+    return _drive(begin, pending)
 
 
 async def _drive(begin: Begin, pending: _Awaited) -> Any:

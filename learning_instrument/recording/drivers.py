@@ -9,10 +9,10 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from ..safety.guards import guarded
-from .coroutines import abandon, drive_coroutine, named_like
+from .coroutines import Pending, abandon, drive_coroutine, named_like
 from .generators import drive_async_generator, drive_generator, drive_generator_based_coroutine
 from .results import end_when_done
-from .timed import Driver, Prepare, end_with
+from .timed import Begin, Driver, Prepare, end_with
 
 
 def driver_for(function: Any) -> Driver:
@@ -20,7 +20,7 @@ def driver_for(function: Any) -> Driver:
     while isinstance(function, (classmethod, staticmethod, functools.partial)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
     if inspect.iscoroutinefunction(function):
-        return functools.partial(_drive_later, CoroutineType, drive_coroutine)
+        return _drive_coroutine_later
     if inspect.isasyncgenfunction(function):
         return functools.partial(_drive_later, AsyncGeneratorType, drive_async_generator)
     if inspect.isgeneratorfunction(function):
@@ -46,8 +46,28 @@ def _drive_later(
         return theirs
     if type(theirs) is kind:
         return named_like(drive(begin, theirs), theirs)
+    return _drive_otherwise(begin, theirs)
+
+
+def _drive_coroutine_later(
+    prepare: Prepare, function: Callable[..., Any], instance: Any, args: Any, kwargs: Any
+) -> Any:
+    """Do the same for a coroutine function."""
+    begin = prepare(instance, args, kwargs)
+    pending = Pending()
+    theirs = function(*args, **kwargs)
+    if begin is None:
+        return theirs
+    if type(theirs) is CoroutineType:
+        pending.coroutine = theirs
+        return named_like(drive_coroutine(begin, pending), theirs)
+    return _drive_otherwise(begin, theirs)
+
+
+def _drive_otherwise(begin: Begin, theirs: Any) -> Any:
+    """Start an execution with what a function returned that is only marked as a coroutine function."""
     try:
-        execution = begin()  # a function that is only marked as a coroutine function
+        execution = begin()
     except BaseException:  # the task must not start: close its coroutine
         guarded(abandon, theirs)
         raise

@@ -12,7 +12,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from ..safety.guards import guarded, is_interruption, warn
-from .coroutines import drive_coroutine, named_like
+from .coroutines import Pending, drive_coroutine, named_like
 from .timed import Timed
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def end_when_done(execution: Timed, result: Any) -> Any:
 def _continued(execution: Timed, coroutine: Any) -> Coroutine[Any, Any, Any]:
     """Return a native coroutine that runs *coroutine*, a compiled one perhaps, and then ends *execution*."""
     execution.forget_resources()
-    ours = drive_coroutine(lambda: execution, coroutine)
+    ours = drive_coroutine(lambda: execution, Pending(coroutine))
     guarded(named_like, ours, coroutine)
     return ours
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import functools
+import gc
 import inspect
+import subprocess
 import sys
 import types
 
@@ -132,3 +134,61 @@ def test_the_value_a_generator_returns_is_its_result(decorate, rows):
     list(execute_task("task"))
 
     assert (rows()[0]["outcome"], rows()[0]["error_message"]) == ("failed", "no luck")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_that_ends_before_its_first_step_does_not_warn(decorate, recwarn):
+    """As that of a task which is cancelled at once, whose exception is in a cycle with its traceback."""
+    coroutine = decorate(coroutine_function)("task")
+    cycle: list[object] = []
+    cycle.append(cycle)
+    try:
+        coroutine.throw(asyncio.CancelledError())
+    except asyncio.CancelledError as error:
+        cycle.append(error)
+
+    del coroutine, cycle
+    gc.collect()
+
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.slow
+def test_tasks_under_nest_asyncio_do_not_warn():
+    """It replaces the tasks of asyncio by those that are written in Python."""
+    pytest.importorskip("nest_asyncio")
+
+    ended = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "[1, 2]\n"
+    assert "never awaited" not in ended.stderr
+
+
+NESTED = """
+import asyncio, nest_asyncio, tempfile, warnings
+from learning_instrument import LearningDatabase, record_execution
+
+warnings.simplefilter("always")
+nest_asyncio.apply()
+decorate = record_execution(learning_db=LearningDatabase(tempfile.mkdtemp() + "/learning.db"))
+
+@decorate
+async def inner(task):
+    await asyncio.sleep(0)
+    return task
+
+@decorate
+def outer(task):
+    return asyncio.get_event_loop().run_until_complete(inner(task))
+
+async def main():
+    cancelled = asyncio.create_task(inner(0))
+    cancelled.cancel()
+    try:
+        await cancelled
+    except asyncio.CancelledError:
+        pass
+    print([outer(1), asyncio.run(inner(2))])
+
+asyncio.run(main())
+"""
