@@ -215,3 +215,68 @@ def test_file_deleted_by_hand_does_not_come_back_for_housekeeping(tmp_path, soon
     assert database.statistics().lost == {"file changed": 10}
     database.close()
     assert found(database.path) == (1, 10)
+
+
+#: Records 50 executions in its own process, in the durability of its argument; prints what became of them.
+OTHER = """
+import sys
+from learning_instrument import ExecutionRecord, LearningDatabase
+database = LearningDatabase("learning.db", sys.argv[1])
+for n in range(50):
+    database.append([ExecutionRecord(task_type="other")])
+database.close()
+statistics = database.statistics()
+print(statistics.stored, sum(statistics.lost.values()), statistics.spilled)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("fault", sorted({*HARMLESS, "database emptied", "backup moved over"}))
+def test_process_that_starts_after_the_fault_loses_nothing_and_does_no_harm(tmp_path, fault, durability):
+    """It waits until those that use the database have noticed."""
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path, durability)
+    append(database, 20)
+    database.flush()
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
+    ):
+        source.backup(backup)
+    append(database, 60)
+    database.flush()
+    subprocess.run(["sh", "-c", FAULTS[fault]], cwd=tmp_path, check=True)
+    append(database, 5)
+
+    command = [sys.executable, "-c", OTHER, durability]
+    other = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    append(database, 5)
+    wait_until(database.flush)
+
+    assert other.stdout.split() == ["50", "0", "0"]
+    assert (database.statistics().stored, database.statistics().lost) == (90, {})
+    database.close()
+    assert found(path) == (140, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("fault", sorted(HARMLESS))
+def test_child_that_is_forked_after_the_fault_loses_nothing(tmp_path, fault):
+    """The fork closes the database, and both open it anew."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    append(database, 20)
+    subprocess.run(["sh", "-c", FAULTS[fault]], cwd=tmp_path, check=True)
+
+    child = os.fork()
+    if not child:
+        append(database, 20)
+        database.close()
+        os._exit(0)
+    append(database, 20)
+    os.waitpid(child, 0)
+
+    wait_until(database.flush)
+    database.close()
+    assert found(database.path) == (60, 0)
