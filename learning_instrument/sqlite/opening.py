@@ -1,7 +1,6 @@
 """Opens a database for writing: permissions, pragmas, schema, and what a deleted file left behind."""
 
 import contextlib
-import ctypes
 import os
 import sqlite3
 import time
@@ -153,6 +152,8 @@ def abandon(connection: sqlite3.Connection) -> None:
     Closing it would delete the write-ahead log by name: that of another file by now, or one in use by the parent of
     a fork. An extra reference, never released, keeps the interpreter from closing it at exit.
     """
+    import ctypes  # here: isolated interpreters of Python 3.12 have none
+
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 

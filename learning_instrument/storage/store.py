@@ -454,7 +454,7 @@ class Store:
 
     def before_fork(self, undo: Undo) -> None:
         """End the threads while the process forks; the locks keep other threads out of SQLite."""
-        undo.callback(self._writer.unpause)
+        undo.threads.callback(self._writer.unpause)
         if not self._writer.pause():
             undo.has_failed = True
         self._watchdog.before_fork(undo)

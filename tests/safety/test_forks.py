@@ -301,6 +301,17 @@ def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
     database.close()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python warns of it since 3.12")
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_task_that_forks_is_no_reason_to_warn_of_threads(tmp_path, durability):
+    """Our threads end before the fork, and start again once os.fork() has returned."""
+    program = Path(__file__).parents[1] / "e2e" / "forking.py"
+    subprocess.run([sys.executable, "-W", "error", program, tmp_path / "l.db", durability], check=True, timeout=60)
+
+    with LearningDatabase(tmp_path / "l.db") as database:
+        assert len(database.query("SELECT * FROM executions")) == 10
+
+
 class Thing:
     """An object that takes weak references."""
 

@@ -80,7 +80,7 @@ def test_task_that_ends_while_the_interpreter_shuts_down_is_recorded(tmp_path, d
 
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="isolated interpreters are new in Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="that of Python 3.12 has no sqlite3")
 def test_isolated_interpreter_records(tmp_path, durability):
     """It has no daemon threads."""
     path = str(tmp_path / "l.db")
