@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from opentelemetry import trace
@@ -22,8 +22,10 @@ from .pipeline import metrics, otlp, pipelines
 from .pipeline.host_providers import check_providers, global_tracer_provider, is_disabled
 from .pipeline.installed import Installed, install
 from .pipeline.private_tracer import OwnIds
+from .recording.text_settings import TextSettings
 from .safety.forks import check, on_child
 from .safety.guards import guarded, warn
+from .safety.own_redaction import Redact, Setting
 from .safety.variables import ignoring_invalid
 from .sqlite.paths import DEFAULT_PATH, absolute
 from .storage.retention import retention
@@ -58,11 +60,13 @@ def configure(
     prices: "Mapping[str, Any] | str | os.PathLike[str] | None" = None,
     budget: Budget | Sequence[Budget] | None = None,
     measure_resources: bool = True,
+    redact: Redact | None = None,
+    keep_metadata: Collection[str] = (),
 ) -> LearningDatabase:
     """Record every decorated execution.
 
-    Called again with the same database it does nothing, but for a budget where there was none; a warning names the
-    other settings that it ignores.
+    Called again with the same database it does nothing, but for what there was none of: a budget, ``redact``,
+    ``keep_metadata``; a warning names the other settings that it ignores.
 
     Args:
         database: a path or a LearningDatabase; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
@@ -78,14 +82,20 @@ def configure(
         budget: one or several, for all executions but those with a database of their own.
         measure_resources: whether to measure the processor time of synchronous tasks, and their memory where it can be
             attributed; about a microsecond for each task.
+        redact: what else to remove from every text, after our own rules: a regular expression, several of them, or a
+            function ``text -> text``. A text for which the function fails is stored as ``[redacted]``.
+        keep_metadata: the keys of metadata whose values are kept where ``capture_content`` is False, beside numbers and
+            booleans.
 
     Returns:
         The database of the executions.
 
     Raises:
-        ConfigurationError: for an invalid argument, or a database or budget that differs from the configured one.
+        ConfigurationError: for an invalid argument, or a database, budget or ``redact`` that differs from the
+            configured one.
     """
     check()
+    text_settings = TextSettings.checked(redact, keep_metadata)
     limits, price_list, budgets = retention(retention_days, max_size), prices_of(prices), budgets_of(budget)
     check_providers(tracer_provider, meter_provider)
     fixed = _given(
@@ -111,8 +121,10 @@ def configure(
                     f" call shutdown() before configuring {wanted!r}."
                 )
             _add_budgets(current, budgets)
+            text_settings.add()
         else:
             _State.settings = _Settings(wanted, budgets, fixed=fixed)
+            text_settings.add()
             if current is not None and current.database is not wanted:
                 current.database.close()
             store = store_of(wanted)
@@ -182,7 +194,9 @@ def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
 
 
 def configure_privately(
-    database: "LearningDatabase | str | os.PathLike[str] | None" = None, durability: str | None = None
+    database: "LearningDatabase | str | os.PathLike[str] | None" = None,
+    durability: str | None = None,
+    redact: Setting | None = None,
 ) -> LearningDatabase:
     """Record every execution, unless ``configure()`` was called before.
 
@@ -196,6 +210,7 @@ def configure_privately(
         current = _State.settings
         if current is None:
             _State.settings = _Settings(as_database(database, durability), is_private=True)
+            TextSettings(redact).add()
             if not is_disabled():
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
@@ -231,6 +246,7 @@ def shutdown() -> None:
     check()
     with _State.lock:
         settings, _State.settings = _State.settings, None
+        TextSettings().use()
         install(None)
         metrics.use(None)
         pipelines.detach()
@@ -249,6 +265,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     with _State.lock:
         before, _State.settings = _State.settings, None
         builder, measures_resources = Installed.builder, Installed.measures_resources
+        text_settings = TextSettings.current()
         meter_provider, attachments = metrics.in_use(), pipelines.attached()
     try:
         yield configure(database, tracer_provider=global_tracer_provider())
@@ -256,6 +273,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
         shutdown()
         with _State.lock:
             _State.settings = before
+            text_settings.use()
             install(builder, measures_resources=measures_resources)
             metrics.use(meter_provider)
             pipelines.reattach(attachments)

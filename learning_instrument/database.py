@@ -15,6 +15,7 @@ from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
 from .storage.statistics import Statistics
 from .storage.store import CLOSE_SECONDS, Store
+from .storage.stored_text import redacted
 
 __all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
 
@@ -62,12 +63,12 @@ class LearningDatabase:
         self._store.open()
 
     def append(self, records: Iterable[ExecutionRecord]) -> bool:
-        """Store *records*, as the durability says. A database that cannot be written raises nothing.
+        """Store *records* without secrets, as the durability says. A database that cannot be written raises nothing.
 
         Returns:
             False if any of them was lost.
         """
-        return self._store.append(records)
+        return self._store.append(map(redacted, records))
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row. The queue is written first.

@@ -23,6 +23,7 @@ from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome, OutcomeSource
 from .record_values import checked
+from .safety.redaction import without_secrets
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds
 
@@ -289,6 +290,8 @@ def _service_name(resource: Resource) -> Any:
     last, name = _LastResource.seen
     if resource is not last:
         name = resource.attributes.get(semconv.SERVICE_NAME)
+        if isinstance(name, str):
+            name = without_secrets(name)  # not the user's own rules: a writer's lock may be held
         _LastResource.seen = (resource, name)
     return name
 

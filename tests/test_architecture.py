@@ -16,6 +16,7 @@ PACKAGE = Path(learning_instrument.__file__).parent
 #: Each room (a folder, or a file beside them) and the rooms it may import from, at any time. Only from those above it.
 MAY_IMPORT = {
     "errors": "",
+    "message_templates": "",
     "outcome": "",
     "safety": "",
     "semconv": "",
@@ -26,26 +27,26 @@ MAY_IMPORT = {
     "ids": "safety",
     "timestamps": "errors",
     "record_values": "errors outcome safety columns",
-    "record": "errors ids outcome semconv columns timestamps record_values",
+    "record": "errors ids outcome safety semconv columns timestamps record_values",
     # Runs inside other people's tasks.
-    "recording": "errors ids outcome safety semconv columns",
+    "recording": "errors message_templates ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
     "sqlite": "atomic_file errors columns record timestamps",
     "costs": "errors safety semconv columns budgets record timestamps sqlite",
-    "rollups": "sqlite",
-    "analytics": "errors columns budgets record timestamps sqlite costs rollups",
+    "rollups": "message_templates sqlite",
+    "analytics": "errors message_templates columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
     "database": "errors record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs rollups storage"
-    " database",
-    "configuration": "errors safety budgets sqlite costs storage database pipeline",
+    "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
+    " rollups storage database",
+    "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database pipeline"
     " transfer",
     "cli": "errors columns record timestamps sqlite costs analytics storage database pipeline transfer maintenance",
-    "instrumentation": "errors safety semconv budgets recording database pipeline configuration",
+    "instrumentation": "errors safety budgets recording database pipeline configuration",
     "testing": "record database configuration sqlite analytics",
 }
 #: Packages of others, and the rooms or files that may import them.

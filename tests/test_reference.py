@@ -23,7 +23,7 @@ from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
 from learning_instrument.pipeline.pool_gauges import FIGURES
-from learning_instrument.recording import capture, execution, unmatched_fields
+from learning_instrument.recording import capture, exception_events, judging, unmatched_fields
 from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.safety import sanitize
 from learning_instrument.sqlite.migrations import STEPS
@@ -245,8 +245,8 @@ def test_boundaries_and_limits_of_metrics_are_those_of_the_code():
     assert f"{', '.join(f'{each:g}' for each in DURATION_BUCKETS[:-1])} and {DURATION_BUCKETS[-1]:g} seconds" in text
     assert f"the first {MOST_VALUES} values are kept" in text
     assert f"where {pipeline_metrics._MOST_WAITING:,} wait" in text
-    assert f"the innermost {execution._STACK_FRAMES} frames" in text
-    assert f"at most {4 * capture.MESSAGE_LIMIT:,} characters" in text
+    assert f"the innermost {exception_events._STACK_FRAMES} frames" in text
+    assert f"at most {4 * judging.MESSAGE_LIMIT:,} characters" in text
 
 
 def test_words_that_keep_contents_are_those_of_the_code():

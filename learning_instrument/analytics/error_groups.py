@@ -13,8 +13,8 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import Any, Final
 
+from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups import message_templates
 from ..rollups.error_counts import AFTER, MESSAGE, soundness
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups import message_templates
 from ..rollups.measures import IS_ASSUMED, IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids

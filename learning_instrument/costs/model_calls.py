@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from .. import semconv
+from ..safety.sanitize import label_of
 from ..timestamps import iso_of_nanoseconds
 
 REPORTED: Final = "reported"
@@ -146,7 +147,7 @@ def _first(attributes: Mapping[str, Any], keys: Iterable[str], clean: Any) -> An
 def _text(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
         return None
-    return value[:_TEXT_LIMIT].encode("utf-8", "replace").decode()
+    return label_of(value, _TEXT_LIMIT)
 
 
 def _tokens(value: Any) -> int | None:

@@ -1,7 +1,7 @@
 """``@record_execution``: checks its arguments and wraps the function."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from opentelemetry.trace import TracerProvider
@@ -43,6 +43,7 @@ def record_execution(
     batch: bool = ...,
     success_when: Callable[[Any], bool | None] | None = ...,
     capture_content: bool = ...,
+    keep_metadata: Collection[str] = ...,
     request_hook: RequestHook | None = ...,
     response_hook: ResponseHook | None = ...,
     fields: Mapping[str, str | Extractor] | None = ...,
@@ -62,6 +63,7 @@ def record_execution(
     batch: bool = False,
     success_when: Callable[[Any], bool | None] | None = None,
     capture_content: bool = True,
+    keep_metadata: Collection[str] = (),
     request_hook: RequestHook | None = None,
     response_hook: ResponseHook | None = None,
     fields: Mapping[str, str | Extractor] | None = None,
@@ -85,7 +87,9 @@ def record_execution(
             task one execution, recorded from its own decorated call, else from the result of the batch.
         success_when: ``result -> bool | None``: whether the execution succeeded. None leaves the decision to the
             result's own fields.
-        capture_content: whether to keep description and solution summary.
+        capture_content: whether to keep what people wrote: description, solution summary, texts in metadata and in
+            error messages, source lines of stacks.
+        keep_metadata: the keys of metadata whose values are kept all the same.
         request_hook: called with ``(span, instance, task)`` before the task.
         response_hook: called with ``(span, instance, task, result, exception)`` after the task.
         fields: column -> a name or a dotted path in the task or result, or ``(instance, task, result) -> value``.
@@ -101,7 +105,7 @@ def record_execution(
     """
     check_functions(success_when=success_when, request_hook=request_hook, response_hook=response_hook)
     check_providers(tracer_provider, meter_provider)
-    capture = capture_options(pool_type, capture_content, success_when, fields)
+    capture = capture_options(pool_type, capture_content, success_when, fields, keep_metadata)
     budgets = budgets_given(budget)
     resolve = resolver_for(learning_db, PipelineOptions(tracer_provider, meter_provider, budgets))
     options = RecordingOptions(resolve, capture, task, request_hook, response_hook, learning_db, budgets)

@@ -9,6 +9,7 @@ from ..errors import ConfigurationError
 from ..pipeline.installed import NOT_GIVEN
 from ..pipeline.resolver import PipelineResolver
 from ..recording.capture import CaptureOptions
+from ..recording.contents import metadata_keys
 from ..recording.fields import IDENTIFIER_LIMIT, SETTABLE
 from ..recording.types import RequestHook, ResponseHook
 from ..safety.sanitize import utf8
@@ -35,7 +36,7 @@ class RecordingOptions:
 
 
 def capture_options(
-    pool_type: Any, capture_content: bool, success_when: Any, fields: Mapping[str, Any] | None
+    pool_type: Any, capture_content: bool, success_when: Any, fields: Mapping[str, Any] | None, keep_metadata: Any
 ) -> CaptureOptions:
     """Check the arguments that decide what is captured.
 
@@ -56,7 +57,8 @@ def capture_options(
                 " (instance, task, result) -> value."
             )
     pool_type = None if pool_type is None else utf8(pool_type[:IDENTIFIER_LIMIT])
-    return CaptureOptions(pool_type, capture_content and content_is_wanted(), success_when, fields)
+    kept = metadata_keys(keep_metadata)
+    return CaptureOptions(pool_type, capture_content and content_is_wanted(), kept, success_when, fields)
 
 
 def check_functions(**functions: Any) -> None:

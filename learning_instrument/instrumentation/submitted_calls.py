@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from .. import semconv
 from ..pipeline.installed import NOT_GIVEN, PipelineOptions
 from ..pipeline.resolver import resolver_for
 from ..recording.capture import CaptureOptions
+from ..recording.contents import Kept
 from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import drive_plainly, driver_for
 from ..recording.execution import Execution, start_execution, start_guarded
@@ -29,6 +29,7 @@ from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.propagation import pack, unpack
 from ..recording.timed import Begin, call_within
 from ..recording.types import CallPlan, Pipeline
+from ..safety import own_redaction
 from ..safety.guards import guarded
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, content_is_wanted
@@ -146,7 +147,7 @@ class SubmittedCall:
             plan = self._recorder.plan(self._pool_type, type(function))
         execution = start_execution(pipeline, plan, None, guarded(task_of, function, all_args, kwargs))
         if execution is not None:
-            execution.set_default(semconv.WORKER_ID, _worker_name(self._is_remote))
+            execution.set_default("worker_id", _worker_name(self._is_remote))
         return execution
 
     def __reduce__(self) -> Any:
@@ -156,6 +157,8 @@ class SubmittedCall:
             self._recorder.adapter,
             self._pool_type,
             options.capture.capture_content,
+            options.capture.keep_metadata | Kept.names,
+            own_redaction.picklable(),
             None if database is None else (database.path, database.durability),
             options.learning_db is not NOT_GIVEN,
             tuple(map(_picklable, _budgets_of(options))),
@@ -173,6 +176,9 @@ class _RemoteSettings:
     adapter: str
     pool_type: str
     capture_content: bool
+    keep_metadata: frozenset[str]
+    #: The user's own ``redact``.
+    redact: own_redaction.Setting | None
     #: Path and durability; None where no database is known.
     database: tuple[str, str] | None
     #: Whether the database is an option of the instrumentor, and not the configured one.
@@ -202,9 +208,12 @@ def _recorder_for(settings: _RemoteSettings) -> CallRecorder:
         else:
             from ..configuration import configure_privately
 
-            configure_privately(path, durability)
+            configure_privately(path, durability, settings.redact)
             learning_db = NOT_GIVEN
-    capture = CaptureOptions(settings.pool_type, settings.capture_content and content_is_wanted())
+    if own_redaction.Own.setting is None:
+        own_redaction.use(settings.redact)
+    wants_content = settings.capture_content and content_is_wanted()
+    capture = CaptureOptions(settings.pool_type, wants_content, settings.keep_metadata)
     resolve = resolver_for(learning_db, PipelineOptions(budgets=settings.budgets))
     return CallRecorder(settings.adapter, RecordingOptions(resolve, capture))
 

@@ -17,12 +17,12 @@ from typing import Any, Final
 from .. import semconv
 from ..errors import ConfigurationError
 from ..recording.capture import Capture, CaptureOptions
-from ..recording.fields import IDENTIFIER_LIMIT
+from ..recording.fields import CLEAN_GIVEN, INVALID
 from ..safety import threads
 from ..safety.forks import check
 from ..safety.guards import guarded, warn
 from ..safety.readers import reader_of
-from ..safety.sanitize import exact, utf8
+from ..safety.sanitize import exact
 
 log = logging.getLogger(__name__)
 
@@ -193,5 +193,7 @@ def _attributes_of(pool: Any) -> dict[str, str]:
     attributes = {semconv.POOL_TYPE: Capture(CaptureOptions(), pool, None).attributes[semconv.POOL_TYPE]}
     pool_id = guarded(exact, guarded(getattr, pool, "pool_id"))
     if type(pool_id) in (str, int):
-        attributes[semconv.POOL_ID] = utf8(str(pool_id)[:IDENTIFIER_LIMIT])
+        found = CLEAN_GIVEN["pool_id"](pool_id)
+        if found is not INVALID:
+            attributes[semconv.POOL_ID] = found
     return attributes

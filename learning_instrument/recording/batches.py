@@ -15,16 +15,15 @@ from opentelemetry.trace import Span, StatusCode
 from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import new_uuid
-from ..outcome import Outcome, judge_exception
+from ..outcome import Outcome
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import is_mapping, reader_of
-from ..safety.sanitize import message_of, text_of
 from .capture import Capture
 from .contexts import batch_of, is_suppressed, with_batch
 from .execution import Execution, start_execution
 from .host_spans import end_host_span, start_host_span
-from .judging import MESSAGE_LIMIT
+from .judging import judge_raised
 from .types import CallPlan, Pipeline, lose
 
 _NO_RESULT: Final[Mapping[str, str]] = {"status": "failed", "error": "no result returned"}
@@ -109,7 +108,7 @@ class Batch:
         if not self.recorded:
             for task, captured in zip(self._tasks, self._captures, strict=True):
                 self._record(task, captured, exception, elapsed)
-        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        verdict = judge_raised(exception)
         if verdict.outcome is not Outcome.CANCELLED:
             guarded(self._span.set_status, StatusCode.ERROR, verdict.error_message)
         self._end(elapsed)

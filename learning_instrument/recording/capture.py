@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from .. import semconv
 from ..ids import new_uuid
-from ..outcome import ASSUMED, Verdict, judge_exception, reason_of
+from ..outcome import ASSUMED, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
-from ..safety.sanitize import json_of, message_of, text_of, type_name
+from ..safety.sanitize import json_of, label_of, type_name
+from . import contents
 from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
-from .judging import MESSAGE_LIMIT, judge
+from .judging import judge, judge_raised
 from .unmatched_fields import UnmatchedFields
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class CaptureOptions:
 
     pool_type: str | None = None
     capture_content: bool = True
+    #: Without contents, the keys of metadata whose values are kept.
+    keep_metadata: frozenset[str] = frozenset()
     success_when: Callable[[Any], bool | None] | None = None
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
     #: The type of a task that has none.
@@ -78,15 +81,20 @@ class Capture:
         )
         if read is not None:
             self._take(read, FROM_TASK[options.capture_content])
-            self._metadata = guarded(read, "metadata")
+            self._metadata = self._wanted(guarded(read, "metadata"))
         if options.task_type is not None:
-            self.attributes.setdefault(semconv.TASK_TYPE, options.task_type)
+            self.attributes.setdefault(semconv.TASK_TYPE, label_of(options.task_type))
         self._take_pool_type()
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Add *metadata*; the task's own takes precedence."""
         if self._metadata is None or is_mapping(type(self._metadata)):
             self._metadata = _merged(metadata, self._metadata)
+
+    def set_default(self, column: str, value: Any) -> None:
+        """Set *column* where the task does not set it."""
+        if FIELD_OF[column].key not in self.attributes:
+            self._accept(column, value)
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
@@ -117,6 +125,8 @@ class Capture:
         verdict = judge(result, read, self._options.success_when, success, given.get("error_message"))
         if verdict is ASSUMED and type(result) is bool:
             self._returned = result
+        if verdict.error_message is not None:
+            verdict = self._without_contents(verdict)
         self._complete(verdict)
         return verdict
 
@@ -125,9 +135,21 @@ class Capture:
         exception = reason_of(exception)
         if self._options.fields or self._given:
             self._apply_given(None, None, has_returned=False)
-        verdict = judge_exception(exception, text_of(message_of(exception), MESSAGE_LIMIT))
+        verdict = self._without_contents(judge_raised(exception))
         self._complete(verdict)
         return verdict
+
+    def _wanted(self, metadata: Any) -> Any:
+        """Return *metadata*, or what may be kept of it."""
+        options = self._options
+        return metadata if options.capture_content else contents.metadata_without(metadata, options.keep_metadata)
+
+    def _without_contents(self, verdict: Verdict) -> Verdict:
+        """Return *verdict* with its message, or with what may be kept of that."""
+        if self._options.capture_content or verdict.error_message is None:
+            return verdict
+        texts = contents.texts_of(self._task, self._read_task, self._given)
+        return verdict._replace(error_message=contents.message_without(verdict.error_message, texts))
 
     def _take(self, read: Reader, plan: FieldPlan) -> None:
         attributes = self.attributes
@@ -150,7 +172,7 @@ class Capture:
 
     def _take_pool_type(self) -> None:
         if self._options.pool_type is not None:
-            self.attributes[semconv.POOL_TYPE] = self._options.pool_type
+            self.attributes[semconv.POOL_TYPE] = label_of(self._options.pool_type)
         elif (read := self._read_pool) is not None:  # a plain function has no pool
             config = read("config")
             if config is not None:
@@ -161,7 +183,7 @@ class Capture:
                 cls = type(self._instance)
                 # isinstance() would ask the instance for its class, which may run code.
                 cls = self._instance if issubclass(cls, type) else cls
-                self.attributes[semconv.POOL_TYPE] = type_name(cls)
+                self.attributes[semconv.POOL_TYPE] = label_of(type_name(cls))
 
     def _accept(self, column: str, value: Any) -> bool:
         """Store *value* in *column*, or among the invalid values; tell whether it is valid."""
@@ -199,7 +221,7 @@ class Capture:
             if column in FIELD_OF:
                 self._accept(column, value)
         if "metadata" in given:
-            self._metadata = _merged(self._metadata, given["metadata"])
+            self._metadata = _merged(self._metadata, self._wanted(given["metadata"]))
         return given
 
     def _extract(
@@ -233,6 +255,8 @@ class Capture:
                 if key not in attributes:
                     self._accept(column, read_pool(column))
         missing = [column for key, column in MARKED if key not in attributes]
+        if self._invalid:  # an id that holds a secret
+            missing += [column for column, key in _POOL_IDS if column in self._invalid and key not in attributes]
         attributes[semconv.DEFAULTED] = (*missing, *self.also_defaulted)
         if semconv.TASK_ID not in attributes:
             attributes[semconv.TASK_ID] = new_uuid()
@@ -259,7 +283,7 @@ class Capture:
             else:
                 self._invalid["metadata"] = self._metadata
         if self._invalid:
-            more["invalid"] = self._invalid
+            more["invalid"] = self._invalid if self._options.capture_content else contents.kinds_of(self._invalid)
         if self._unmatched:
             more["unmatched"] = self._unmatched
         return json_of(more, METADATA_LIMIT, head=ids[1:-1])

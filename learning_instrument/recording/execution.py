@@ -9,7 +9,6 @@ list, sampler or shutdown of the host.
 import functools
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import ref
@@ -24,25 +23,23 @@ from ..ids import execution_id
 from ..outcome import Outcome, Verdict
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
-from ..safety.sanitize import text_of
+from ..safety.redaction import redact_all
+from ..safety.sanitize import label_of, text_of
 from . import resource_usage
 from .capture import Capture
 from .contexts import BATCH_KEY, EXECUTION_KEY, QUEUED_KEY, SPAN_KEY, Enclosing, RunningBatch, batch_of, is_suppressed
+from .exception_events import exception_event
 from .fields import SETTABLE
 from .host_spans import call_hook, end_host_span, start_host_span
-from .judging import MESSAGE_LIMIT
 from .resource_usage import Worker
 from .types import CallPlan, Pipeline, lose
 
 log = logging.getLogger(__name__)
 
-_STACK_FRAMES: Final = 32
 #: For how many sets of unknown columns it is known that a warning was given.
 _REMEMBERED_WARNINGS: Final = 128
-#: Of the text of a stack, in characters.
-_STACK_LIMIT: Final = 4 * MESSAGE_LIMIT
-# Bypasses the attribute access of a user's class.
-_traceback_of: Final = vars(BaseException)["__traceback__"].__get__
+#: Of the name of an unknown column, in characters.
+_NAME_LIMIT: Final = 100
 _ENDED: Final = Context()
 
 
@@ -96,7 +93,7 @@ class Execution:
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
         self._start_spans(enclosing)
         attributes[semconv.EXECUTION_ID] = self.execution_id
-        attributes[semconv.CODE_FUNCTION_NAME] = plan.function_name
+        attributes[semconv.CODE_FUNCTION_NAME] = label_of(plan.function_name)
         attributes[semconv.PROCESS_ID] = self._process_id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
         self.context = self._context_below(enclosing, attributes)
@@ -186,9 +183,9 @@ class Execution:
         """Stop measuring resources: the task continues on another thread, or later."""
         self._processor_mark = None
 
-    def set_default(self, key: str, value: Any) -> None:
-        """Set the attribute *key* to *value* where the task does not set it."""
-        self._capture.attributes.setdefault(key, value)
+    def set_default(self, column: str, value: Any) -> None:
+        """Set *column* to *value* where the task does not set it."""
+        self._capture.set_default(column, value)
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Add *metadata* of the pool; the task's own takes precedence."""
@@ -279,7 +276,8 @@ class Execution:
             if verdict.error_type is not None:
                 _mark_failure(span, verdict)
         if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
-            self._span.add_event(semconv.EXCEPTION_EVENT, _exception_event(exception, verdict))
+            event = exception_event(exception, verdict, self.plan.options.capture_content)
+            self._span.add_event(semconv.EXCEPTION_EVENT, event)
         if pipeline.record_metrics is not None:  # before it is stored: its model calls may be added up right then
             pipeline.record_metrics(attributes, self._span)
         self._release(recorded)
@@ -296,8 +294,10 @@ class Execution:
         pipeline, recorded, hook = self._pipeline, self._recorded, self.plan.response_hook
         # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
         is_whole = pipeline.set_attributes(recorded, attributes)
-        if hook is not None:
-            call_hook(hook, recorded, self.instance, self.task, result, exception)
+        if self.plan.request_hook is not None or hook is not None:
+            if hook is not None:
+                call_hook(hook, recorded, self.instance, self.task, result, exception)
+            guarded(_redact_added, recorded, attributes)
             # The hook's attributes may have displaced some of ours.
             is_whole = pipeline.set_attributes(recorded, attributes)
         if recorded is not self._span:
@@ -333,7 +333,7 @@ def _warn_of_columns(unknown: frozenset[str]) -> None:
     warn(
         log,
         "Invalid columns %s in current_execution().set(): expected some of %s.",
-        sorted(unknown),
+        [text_of(name, _NAME_LIMIT) for name in sorted(unknown)],
         sorted(SETTABLE),
     )
 
@@ -426,23 +426,10 @@ def _mark_failure(span: Span, verdict: Verdict) -> None:
         span.set_status(StatusCode.ERROR, verdict.error_message)
 
 
-def _exception_event(exception: BaseException, verdict: Verdict) -> dict[str, str]:
-    """Describe *exception* with redacted texts; ``record_exception`` would format it again."""
-    return {
-        semconv.EXCEPTION_TYPE: verdict.exception_type or "",
-        semconv.EXCEPTION_MESSAGE: verdict.error_message or "",
-        semconv.EXCEPTION_STACKTRACE: _stack_of(exception),
-    }
-
-
-def _stack_of(exception: BaseException) -> str:
-    """Return the innermost frames of *exception* that fit, redacted."""
-    frames = traceback.format_tb(_traceback_of(exception), -_STACK_FRAMES)
-    while len(frames) > 1:
-        stack = "".join(frames)
-        if len(stack) <= _STACK_LIMIT:
-            stack = text_of(stack, _STACK_LIMIT + 1)
-            if len(stack) <= _STACK_LIMIT:  # the marker may be longer than the secret
-                return stack
-        del frames[0]
-    return text_of("".join(frames), _STACK_LIMIT)
+def _redact_added(span: Any, attributes: Mapping[str, Any]) -> None:
+    """Redact the texts among the attributes that a hook set on *span*."""
+    for key, value in dict(getattr(span, "attributes", None) or {}).items():
+        if key not in attributes and type(value) is str:
+            found = redact_all(value)
+            if found != value:
+                span.set_attribute(key, found)

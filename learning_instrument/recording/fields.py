@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..columns import COLUMN_OF, Column, Kind
-from ..safety.sanitize import INTEGER_LIMIT, exact, text_of, utf8
+from ..safety.sanitize import INTEGER_LIMIT, exact, id_of, label_of, repeated_id_of, text_of
 
 IDENTIFIER_LIMIT: Final = COLUMN_OF["task_id"].limit
 
@@ -18,24 +18,37 @@ Extractor = Callable[[Any, Any, Any], Any]
 # Cleaners: a value that is not None -> the attribute's value, or INVALID.
 
 
-def _text(value: Any) -> Any:
-    """An identifier. Integers and UUIDs are common ids, paths common repositories."""
-    if type(value) is str and len(value) <= 64 and value.isascii():
-        return value
+def _label(value: Any) -> Any:
+    """A text that repeats. Paths are common repositories."""
+    if type(value) is not str:
+        value = _plain(value)
+    return label_of(value) if type(value) is str else INVALID
+
+
+def _id(value: Any) -> Any:
+    """An identifier; one that holds a secret is invalid, for rows must not share what is left of it."""
+    if type(value) is not str:
+        value = _plain(value)
+    found = id_of(value) if type(value) is str else None
+    return INVALID if found is None else found
+
+
+def _repeated_id(value: Any) -> Any:
+    """The identifier of a pool or a worker."""
+    if type(value) is not str:
+        value = _plain(value)
+    if type(value) is not str:
+        return INVALID
+    found = repeated_id_of(value) if len(value) <= IDENTIFIER_LIMIT else id_of(value)
+    return INVALID if found is None else found
+
+
+def _plain(value: Any) -> Any:
+    """Return *value* as text. Integers and UUIDs are common ids, paths common repositories."""
     value = exact(value)
-    if type(value) is str:
-        return utf8(value[:IDENTIFIER_LIMIT])
     if type(value) is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT:
         return str(value)
-    if type(value).__module__ in ("uuid", "pathlib", "pathlib._local"):
-        return utf8(str(value)[:IDENTIFIER_LIMIT])
-    return INVALID
-
-
-def _repository(value: Any) -> Any:
-    """A repository is often a URL, and a URL may hold a password."""
-    value = _text(value)
-    return text_of(value, IDENTIFIER_LIMIT) if type(value) is str and "://" in value else value
+    return str(value) if type(value).__module__ in ("uuid", "pathlib", "pathlib._local") else value
 
 
 def _prose(limit: int) -> Callable[[Any], Any]:
@@ -117,7 +130,7 @@ def _cleaner(column: Column) -> Callable[[Any], Any]:
     """Return the cleaner for the kind and the range of *column*."""
     if column.kind is Kind.REAL:
         return _number(column.high)
-    return _count if column.kind is Kind.INTEGER else _text
+    return _count if column.kind is Kind.INTEGER else _label
 
 
 def _field(
@@ -139,10 +152,10 @@ def _field(
 _PROSE: Final = ("prompt", "description")
 
 FIELDS: Final = (
-    _field("task_id", ("task_id",)),
+    _field("task_id", ("task_id",), clean=_id),
     _field("task_type", ("task_type",)),
     _field("task_description", _PROSE, clean=_prose(COLUMN_OF["task_description"].limit), content=True),
-    _field("repo", ("repo", "repo_path"), clean=_repository),
+    _field("repo", ("repo", "repo_path")),
     _field("file_count", ("file_count",), ("files_changed",), result_first=True),
     _field("estimated_tokens", _PROSE, clean=_token_estimate),
     _field("model_tier", ("model_tier",), ("model_tier",), result_first=True),
@@ -162,8 +175,8 @@ FIELDS: Final = (
         clean=_prose(COLUMN_OF["solution_summary"].limit),
         content=True,
     ),
-    _field("pool_id", (), ("pool_id",)),
-    _field("worker_id", (), ("worker_id",)),
+    _field("pool_id", (), ("pool_id",), clean=_repeated_id),
+    _field("worker_id", (), ("worker_id",), clean=_repeated_id),
     _field("queue_seconds"),
     _field("model"),
     _field("input_tokens"),

@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, Tracer
 
 from ..safety.guards import guarded, is_interruption, warn
+from ..safety.sanitize import shown
 
 log = logging.getLogger(__name__)
 
@@ -54,4 +55,4 @@ def _warn_of_host(fault: str) -> None:
 @functools.lru_cache(maxsize=64)
 def _warn_of_hook(hook: Callable[..., object]) -> None:
     """Log, once for each hook, that it failed."""
-    warn(log, "Hook %r failed; executions are recorded without it.", hook, exc_info=True)
+    warn(log, "Hook %s failed; executions are recorded without it.", shown(hook), exc_info=True)

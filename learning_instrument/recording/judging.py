@@ -7,10 +7,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..columns import COLUMN_OF
-from ..outcome import ASSUMED, FAILURE_CODES, QUALITY_GATE, SUCCEEDED, Outcome, Verdict, judge_result, outcome_of_status
+from ..outcome import (
+    ASSUMED,
+    FAILURE_CODES,
+    QUALITY_GATE,
+    SUCCEEDED,
+    Outcome,
+    Verdict,
+    judge_exception,
+    judge_result,
+    outcome_of_status,
+)
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.readers import Reader
-from ..safety.sanitize import exact, json_of, message_of, text_of, type_name
+from ..safety.sanitize import exact, json_of, label_of, message_of, shown, text_of, type_name
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +63,12 @@ def judge(
         return _judge(functools.partial(guarded, read), opinion, success, message)
 
 
+def judge_raised(exception: BaseException) -> Verdict:
+    """Judge an *exception*: its message and the name of its class without secrets."""
+    verdict = judge_exception(exception, _text_of_error(exception))
+    return verdict._replace(exception_type=label_of(verdict.exception_type or ""))
+
+
 def _judge(read: Reader, opinion: bool | None, success: bool | None, message: Any) -> Verdict:
     """Judge a result by its fields. Most of them say it in the first ones, or have none."""
     if opinion is None and success is None:
@@ -93,7 +109,7 @@ def _opinion(success_when: Callable[[Any], bool | None], result: Any) -> bool | 
 @functools.lru_cache(maxsize=64)
 def _warn_of_success_when(success_when: Callable[[Any], bool | None]) -> None:
     """Log, once for each function, that it failed."""
-    warn(log, "The function success_when %r failed; results are judged without it.", success_when, exc_info=True)
+    warn(log, "The function success_when %s failed; results are judged without it.", shown(success_when), exc_info=True)
 
 
 def _bool_of(value: Any) -> bool | None:
@@ -148,7 +164,11 @@ def _message(error: Any) -> str | None:
     if _is_empty(error) or type(error) is bool:
         return None
     if issubclass(type(error), BaseException):
-        return text_of(message_of(error) or type_name(type(error)), MESSAGE_LIMIT)
+        return _text_of_error(error)
     if type(error) is not str:
         error = json_of({"error": error}, MESSAGE_LIMIT)
     return text_of(error, MESSAGE_LIMIT)
+
+
+def _text_of_error(error: BaseException) -> str:
+    return text_of(message_of(error) or type_name(type(error)), MESSAGE_LIMIT)

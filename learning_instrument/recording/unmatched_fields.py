@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from ..safety.guards import guarded, warn
-from ..safety.sanitize import type_name
+from ..safety.sanitize import label_of, type_name
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,12 @@ class UnmatchedFields:
         None: it has found values before.
         """
         if fault is not None:
-            text = f"{_name(extractor)} raised {type_name(type(fault))}"
+            text = label_of(f"{_name(extractor)} raised {type_name(type(fault))}")
             self._warn(column, "fields[%r] failed: %s. Its column is filled as without it.", text)
             return text
         if column in self._matched:
             return None
-        text = _name(extractor)
+        text = label_of(_name(extractor))
         count = self._missed[column] = self._missed.get(column, 0) + 1
         if count >= ENOUGH:
             self._warn(

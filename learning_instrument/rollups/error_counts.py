@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from .. import message_templates
 from ..sqlite.yielding import Statements, TransactionTarget
-from . import message_templates
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 250

@@ -1,13 +1,15 @@
 """Removes secrets from text before it reaches a span or a file.
 
-Secrets with a shape of their own, and secrets that a name announces. Every secret with a shape has a run of 16 letters
-and digits, which prose hardly has: it costs a microsecond or two, and runs no pattern.
+Secrets with a shape of their own, secrets that a name announces, and then what the user's own ``redact`` finds. Every
+secret with a shape has a run of 16 letters and digits, which prose hardly has: it costs a microsecond or two, and runs
+no pattern.
 """
 
 import re
 from typing import Final
 
 from .named_secrets import MARKER, names_any, without_credentials, without_named
+from .own_redaction import Own
 from .secret_names import is_mixed, is_random
 from .secret_shapes import BY_FIRST_CHARACTER, FORMS, SHORTEST_RUN, Secret, body_of, pattern_of
 
@@ -44,15 +46,20 @@ _KEY_BLOCK: Final = re.compile(
 
 def redact(text: str) -> str:
     """Return the first 4,096 characters of *text*, with apparent secrets replaced by a marker."""
-    if len(text) < SHORTEST_SECRET:
-        return text
-    if len(text) > SEARCHED_CHARACTERS:
-        return _without_last_word(redact_all(text[:SEARCHED_CHARACTERS]))
-    return redact_all(text)
+    if len(text) <= SEARCHED_CHARACTERS:
+        return redact_all(text)
+    found = _without_last_word(without_secrets(text[:SEARCHED_CHARACTERS]))
+    return found if Own.redact is None else Own.redact(found)
 
 
 def redact_all(text: str) -> str:
     """Return *text*, of any length, with apparent secrets replaced by a marker."""
+    found = text if len(text) < SHORTEST_SECRET else without_secrets(text)
+    return found if Own.redact is None else Own.redact(found)
+
+
+def without_secrets(text: str) -> str:
+    """Return *text* after our own rules alone: no code of the user's runs."""
     classes = text.encode("latin-1", "replace").translate(_CLASSES)
     has_run = _RUN in classes
     if has_run:

@@ -5,17 +5,18 @@ guard: ``repr``, ``bool`` and ``==`` of a foreign object are never called.
 """
 
 import enum
-import functools
 import itertools
 import math
+import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from .guards import is_interruption
+from .guards import guarded, is_interruption
 from .named_secrets import MARKER
+from .own_redaction import Own, cached
 from .readers import is_mapping
-from .redaction import SHORTEST_SECRET, redact
+from .redaction import SEARCHED_CHARACTERS, SHORTEST_SECRET, redact
 from .secret_names import Name, can_be_secret, kind_of
 
 #: SQLite's and OTLP's integers have 64 bits.
@@ -27,6 +28,9 @@ _BUDGETS: Final = ((2000, 200, 8), (400, 40, 6), (80, 12, 4), (40, 4, 2))
 _CUT: Final = "..."
 _QUOTED_MARKER: Final = _quoted(MARKER)
 _LONGEST_NAME: Final = 100
+_LONGEST_LABEL: Final = 500
+#: Identifiers that need no closer look: short ones, UUIDs and hashes.
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{0,15}|[0-9a-f\-]{0,64}")
 
 
 def exact(value: Any) -> Any:
@@ -65,6 +69,30 @@ def text_of(value: str, limit: int) -> str:
     return utf8(redact(value)[:limit])
 
 
+def label_of(text: str, limit: int = _LONGEST_LABEL) -> str:
+    """Return *text*, which repeats, such as a tier or a name, redacted, cut and valid UTF-8. It is looked at once."""
+    return _label(text, limit) if len(text) <= SEARCHED_CHARACTERS else text_of(text, limit)
+
+
+_label = cached(text_of)
+
+
+def id_of(text: str) -> str | None:
+    """Return the identifier *text*, or None where it holds a secret: without it, executions would share one id."""
+    if _PLAIN_ID.fullmatch(text) and Own.redact is None:
+        return text
+    searched = text[:SEARCHED_CHARACTERS]
+    return utf8(text[:_LONGEST_LABEL]) if redact(searched) == searched else None
+
+
+repeated_id_of = cached(id_of)
+
+
+def shown(value: Any) -> str:
+    """Return the ``repr`` of a function or a name, for a line of a log: without secrets."""
+    return text_of(str(guarded(repr, value)), _LONGEST_LABEL)
+
+
 def json_of(members: Mapping[str, Any], limit: int, head: str = "") -> str:
     """Return *members* as a JSON object of at most *limit* bytes, with values cut to fit.
 
@@ -98,7 +126,7 @@ def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> 
         value = _guarded_exact(value)
         cls = type(value)
     if cls is str:
-        if len(value) < SHORTEST_SECRET:
+        if len(value) < SHORTEST_SECRET and Own.redact is None:
             return _quoted(utf8(value))
         text = text_of(value, longest)
         return _quoted(text if len(value) <= longest else text + _CUT)
@@ -138,7 +166,7 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
     return "{" + ",".join([f"{name}:{text}" for name, text in members.items()]) + "}"
 
 
-@functools.lru_cache(maxsize=4096)
+@cached
 def _member(name: str) -> tuple[str, Name]:
     """Return *name* in JSON, without secrets, and what it says of its value."""
     return _quoted(utf8(redact(name))), kind_of(name)

@@ -22,6 +22,7 @@ from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, checked, restore
+from ..storage.stored_text import redacted_row
 from ..timestamps import from_iso, iso
 from .slices import FEEDBACK
 from .sources import STDIN, SourceBatch, source_reader
@@ -147,7 +148,7 @@ class _Target:
             identity = values["execution_id"]
             is_known = type(identity) is str and identity in known
             try:
-                row = None if is_known and self._takes_all else row_of(values)
+                row = None if is_known and self._takes_all else redacted_row(row_of(values))
                 if row is not None and not self._is_selected(row):
                     self._counts["left_out"] += 1
                     continue

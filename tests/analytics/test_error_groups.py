@@ -8,12 +8,12 @@ from executions import LIVES, Asked, live, new_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning_instrument import ErrorType, ExecutionRecord
+from learning_instrument import ErrorType, ExecutionRecord, message_templates
 from learning_instrument.analytics.error_groups import error_groups
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import error_counts, message_templates
+from learning_instrument.rollups import error_counts
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.selection import Selection
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from learning_instrument.rollups import message_templates
+from learning_instrument import message_templates
 
 from .error_messages import Failure, failures
 

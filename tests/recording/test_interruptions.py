@@ -138,7 +138,7 @@ def message(decorate):
     headers = {"context": {}, "sent": 0.0}
 
     def call():
-        recorder.run(lambda: Message("t", "task", headers, {"learning_instrument.task.id": "1"}), len, len, ("a",), {})
+        recorder.run(lambda: Message("t", "task", headers, {"task_id": "1"}), len, len, ("a",), {})
 
     return call
 

@@ -28,10 +28,10 @@ _PART: Final = re.compile(r"\{([A-Z])(\d*)\}")
 #: Vendor family -> the templates of its secrets that have a shape of their own, separated by blanks.
 SHAPED: Final = {
     "models": """
-        sk-{A48} sk-{A20}T3BlbkFJ{A20} sk-proj-{W74}T3BlbkFJ{W74} sk-svcacct-{W58}T3BlbkFJ{W58} sk-
-        admin-{W58}T3BlbkFJ{W58} sk-None-{A20}T3BlbkFJ{A20} sess-{A40} sk-ant-api03-{W93}AA sk-ant-admin01-{W93}AA sk-
-        ant-oat01-{W93}AA sk-ant-ort01-{W93}AA sk-ant-sid01-{W86}-{W6}AA sk-or-v1-{X64} sk-{X32} sk-lf-{G} sk-
-        helicone-{L7}-{L7}-{L7}-{L7} hf_{M34} api_org_{M34} gsk_{A52} xai-{A80} pplx-{A48} pplx-{X56} r8_{A37}
+        sk-{A48} sk-{A20}T3BlbkFJ{A20} sk-proj-{W74}T3BlbkFJ{W74} sk-svcacct-{W58}T3BlbkFJ{W58}
+        sk-admin-{W58}T3BlbkFJ{W58} sk-None-{A20}T3BlbkFJ{A20} sess-{A40} sk-ant-api03-{W93}AA sk-ant-admin01-{W93}AA
+        sk-ant-oat01-{W93}AA sk-ant-ort01-{W93}AA sk-ant-sid01-{W86}-{W6}AA sk-or-v1-{X64} sk-{X32} sk-lf-{G}
+        sk-helicone-{L7}-{L7}-{L7}-{L7} hf_{M34} api_org_{M34} gsk_{A52} xai-{A80} pplx-{A48} pplx-{X56} r8_{A37}
         fw_{A22} tgp_v1_{W43} tvly-{A32} tvly-dev-{A32} pcsk_{A6}_{A63} nvapi-{W64} csk-{L48} jina_{X32}{A27} pa-{W43}
         llx-{A48} m0-{A40} rpa_{U43} fc-{X32} e2b_{X40} BSA{W27} ak-{A22} as-{A22} esecret_{A26} sk_{X48} sk_car_{A22}
         bce-v3/ALTAK-{A21}/{X40} dtn_{X64} tgp_v1_{W40} ydc-sk-{X16}{A20} hl_sk_{X48} bb_live_{A27}""",
@@ -45,11 +45,11 @@ SHAPED: Final = {
         ghp_{A36} gho_{A36} ghu_{A36} ghs_{A36} ghr_{A76} github_pat_{A22}_{A59} glpat-{W20} glpat-{W27}.01.{L9}
         gldt-{W20} glrt-{W20} glrt-t1_{W27}.{L2}{L7} glcbt-64_{W20} glptt-{X40} glft-{W20} glimt-{W25} glagent-{W50}
         gloas-{X64} glsoat-{W20} glffct-{W20} GR1348941{W20} BBDC-{B44} ATBB{A32} ATATT3xFfGF0{W170}={H8}
-        ATCTT3xFfGN0{W170}={H8} ATTA{X64} sgp_{X40} sgp_{X16}_{X40} sgp_local_{X40} slk_{X64} npm_{A36} pypi-
-        AgEIcHlwaS5vcmc{W120} pypi-AgENdGVzdC5weXBpLm9yZw{W120} rubygems_{X48} cio{A32} oy2{L43} CLOJARS_{X60}
+        ATCTT3xFfGN0{W170}={H8} ATTA{X64} sgp_{X40} sgp_{X16}_{X40} sgp_local_{X40} slk_{X64} npm_{A36}
+        pypi-AgEIcHlwaS5vcmc{W120} pypi-AgENdGVzdC5weXBpLm9yZw{W120} rubygems_{X48} cio{A32} oy2{L43} CLOJARS_{X60}
         AKCp{A69} cmVmdGtu{A56} dckr_pat_{W27} dckr_oat_{W32} bkua_{X40} CCIPAT_{A22}_{X40} CCIPRJ_{A22}_{X40}
-        squ_{X40} sqp_{X40} sqa_{X40} snyk_uat.{X8}.{W100} API-{U26} ico-{A32} pul-{X40} pnu_{A36} pnb_{A36} tk-
-        us-{W48} pat.{W22}.{A24}.{A20} perm:{B16}=.{B12}=.{A30} cli-{L28}""",
+        squ_{X40} sqp_{X40} sqa_{X40} snyk_uat.{X8}.{W100} API-{U26} ico-{A32} pul-{X40} pnu_{A36} pnb_{A36}
+        tk-us-{W48} pat.{W22}.{A24}.{A20} perm:{B16}=.{B12}=.{A30} cli-{L28}""",
     "clouds": """
         AKIA{U16} ASIA{U16} ABIA{U16} ACCA{U16} ABSK{B120} bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t{B80}
         IQoJb3JpZ2luX2{B200} FwoGZXIvYXdzE{B200} amzn.mws.{G} amzn1.oa2-cs.v1.{X64} AIza{W35} ya29.{W120}

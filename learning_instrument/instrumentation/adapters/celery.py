@@ -16,7 +16,6 @@ from typing import Any, Final
 import wrapt
 from opentelemetry import context as otel_context
 
-from ... import semconv
 from ...recording.contexts import enclosing_of
 from ...safety.guards import guarded, warn
 from ..patching import Patches
@@ -90,9 +89,9 @@ class _Run:
             self._location(None, args, kwargs),
             request.get(HEADER),
             {
-                semconv.TASK_ID: request.id,
-                semconv.POOL_ID: (request.delivery_info or {}).get("routing_key"),
-                semconv.WORKER_ID: request.hostname,
+                "task_id": request.id,
+                "pool_id": (request.delivery_info or {}).get("routing_key"),
+                "worker_id": request.hostname,
             },
             {"retries": request.retries or 0, "celery_id": request.id},
         )

@@ -10,7 +10,6 @@ from typing import Any
 
 import wrapt
 
-from ... import semconv
 from ...safety.guards import guarded
 from ..submitted_calls import task_of
 from . import Tools
@@ -73,9 +72,9 @@ def _message(message: Any, actor: Any, args: Any, kwargs: Any) -> Message:
         task_of(actor.fn, args, kwargs),
         options.get(HEADER, unstamped),
         {
-            semconv.TASK_ID: message.message_id,
-            semconv.POOL_ID: message.queue_name,
-            semconv.WORKER_ID: threading.current_thread().name,
+            "task_id": message.message_id,
+            "pool_id": message.queue_name,
+            "worker_id": threading.current_thread().name,
         },
         {"retries": options.get("retries", 0), "message_id": message.message_id},
     )

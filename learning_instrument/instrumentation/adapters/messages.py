@@ -58,8 +58,8 @@ class Message:
     task: Any
     #: The value of its header, if it has one.
     stamped: Any
-    #: Default attributes of the execution.
-    attributes: Mapping[str, str | None]
+    #: Default columns of the execution.
+    columns: Mapping[str, str | None]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -105,9 +105,9 @@ class MessageRecorder:
         plan = self._plan(message.task_type, original)
         execution = start_execution(pipeline, plan, None, message.task)
         if execution is not None:
-            for key, value in message.attributes.items():
+            for column, value in message.columns.items():
                 if type(value) is str:
-                    execution.set_default(key, utf8(value[:IDENTIFIER_LIMIT]))
+                    execution.set_default(column, value)
             execution.add_metadata(message.metadata)
         return execution
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument.rollups.message_templates import mask, merge
+from learning_instrument.message_templates import mask, merge
 
 
 def test_what_varies_is_masked(subtests):
