@@ -133,7 +133,8 @@ def configure(
             metrics.use(meter_provider)
             if not is_disabled():
                 provider = tracer_provider if tracer_provider is not None else _global_provider()
-                install(pipelines.builder_for(wanted, provider, budgets), measures_resources=measure_resources)
+                builder = pipelines.builder_for(wanted, provider, budgets)
+                install(builder, measures_resources=measure_resources, misses=store.misses)
     # Outside the lock: a log handler of the application's may record, or ask.
     if current is not None and not current.is_private:
         say_ignored("configure() was called before", "call shutdown() first", current.fixed, fixed)
@@ -190,7 +191,7 @@ def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
     if Installed.builder is not None:
         _State.settings = current._replace(budgets=budgets)
         limited = pipelines.limited(Installed.builder, current.database, budgets)
-        install(limited, measures_resources=Installed.measures_resources)
+        install(limited, measures_resources=Installed.measures_resources, misses=Installed.misses)
 
 
 def configure_privately(
@@ -214,7 +215,8 @@ def configure_privately(
             if not is_disabled():
                 if otlp.is_wanted(os.environ):
                     _export_by_otlp()
-                install(pipelines.builder_for(_State.settings.database, None))
+                private = _State.settings.database
+                install(pipelines.builder_for(private, None), misses=store_of(private).misses)
             return _State.settings.database
     if database is None and durability is None:
         return current.database
@@ -264,8 +266,8 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
     check()
     with _State.lock:
         before, _State.settings = _State.settings, None
-        builder, measures_resources = Installed.builder, Installed.measures_resources
         text_settings = TextSettings.current()
+        builder, measures_resources, misses = Installed.builder, Installed.measures_resources, Installed.misses
         meter_provider, attachments = metrics.in_use(), pipelines.attached()
     try:
         yield configure(database, tracer_provider=global_tracer_provider())
@@ -274,7 +276,7 @@ def redirected_to(database: LearningDatabase) -> Iterator[LearningDatabase]:
         with _State.lock:
             _State.settings = before
             text_settings.use()
-            install(builder, measures_resources=measures_resources)
+            install(builder, measures_resources=measures_resources, misses=misses)
             metrics.use(meter_provider)
             pipelines.reattach(attachments)
 

@@ -8,7 +8,7 @@ from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
 from ..pipeline.host_providers import check_providers
-from ..pipeline.installed import NOT_GIVEN, PipelineOptions
+from ..pipeline.installed import NOT_GIVEN, Installed, PipelineOptions
 from ..pipeline.resolver import PipelineResolver, resolver_for
 from ..recording.batches import start_batch
 from ..recording.drivers import driver_for
@@ -158,10 +158,17 @@ def _prepare(
     plan: CallPlan, resolve: PipelineResolver, locate: TaskLocation, start: Callable[..., Timed | None]
 ) -> Prepare:
     def prepare(instance: Any, args: Any, kwargs: Any) -> Begin | None:
-        pool = args[0] if instance is None and locate.takes_instance and args else instance
-        pipeline = resolve(pool)
-        if pipeline is None:
+        pipeline = None
+        try:
+            pool = args[0] if instance is None and locate.takes_instance and args else instance
+            pipeline = resolve(pool)
+            if pipeline is None:
+                return None
+            return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
+        except MemoryError:  # the task may need none
+            misses = Installed.misses if pipeline is None else pipeline.misses
+            if misses is not None:
+                misses.add()
             return None
-        return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
 
     return prepare

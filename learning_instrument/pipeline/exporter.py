@@ -46,6 +46,11 @@ class SQLiteSpanExporter(SpanExporter):
         """Store the spans of *executions*; return False if any was lost."""
         try:
             return self.write_path.append(executions, row_from_span)
+        except MemoryError:
+            if self._write_path is not None:
+                for _ in executions:
+                    self._write_path.misses.add()
+            return False
         except Exception as fault:  # such as an invalid path; an exporter must not raise
             return self._failed(fault)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from opentelemetry.trace import TracerProvider
 
 from ..recording.types import Pipeline
+from ..safety.memory import Misses
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -44,11 +45,14 @@ class Installed:
     #: Whether the warning that nothing records was logged.
     has_warned: bool = False
     measures_resources: bool = True
+    #: Counts executions that not even a pipeline could be built for, for lack of memory.
+    misses: Misses | None = None
 
 
-def install(builder: PipelineBuilder | None, *, measures_resources: bool = True) -> None:
-    """Use *builder* for all executions without a database of their own."""
+def install(builder: PipelineBuilder | None, *, measures_resources: bool = True, misses: Misses | None = None) -> None:
+    """Use *builder* for all executions without a database of their own, and *misses* to count those it fails for."""
     Installed.builder = builder
+    Installed.misses = misses
     Installed.measures_resources = measures_resources
     Installed.generation += 1
     Installed.has_warned = False

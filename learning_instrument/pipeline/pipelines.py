@@ -101,6 +101,7 @@ def _pipeline(
         readable=ReadableSpan,
         deliver=processor.record,
         lose=processor.lose,
+        misses=processor.misses,
         running=processor.running,
         set_attributes=set_valid_attributes,
         deliver_model_call=processor.record_model_call,

@@ -14,6 +14,7 @@ from ..record import is_execution
 from ..recording.execution import Execution, execution_in
 from ..recording.in_flight import InFlight
 from ..safety.guards import is_interruption, warn
+from ..safety.memory import Misses
 from ..semconv import EXECUTION_ID
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
@@ -40,13 +41,21 @@ class ExecutionProcessor:
         """The executions in flight."""
         return self._exporter.write_path.running
 
+    @property
+    def misses(self) -> Misses:
+        """Counts the executions that lack of memory kept from being recorded."""
+        return self._exporter.write_path.misses
+
     def record(self, span: ReadableSpan) -> None:
         """Store the finished span of an execution."""
         self._exporter.store((span,))
-        # Some libraries write a model call onto the current span, which is the execution's own.
-        attributes = attributes_of(span)
-        if is_model_call(attributes):
-            self._exporter.store_model_call(span, str(attributes[EXECUTION_ID]), ())
+        try:
+            # Some libraries write a model call onto the current span, which is the execution's own.
+            attributes = attributes_of(span)
+            if is_model_call(attributes):
+                self._exporter.store_model_call(span, str(attributes[EXECUTION_ID]), ())
+        except MemoryError:
+            pass  # the execution itself is stored, or counted
 
     def record_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
         """Store the finished span of a model call; see :func:`model_call`."""

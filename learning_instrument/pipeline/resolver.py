@@ -103,6 +103,8 @@ def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None
     """Build a pipeline; return None, which leaves the calls alone, where a provider fails."""
     try:
         return build(*args)
+    except MemoryError:
+        raise  # the next call tries again
     except Exception as fault:  # this runs in the first call of a task
         if is_interruption(fault):
             raise

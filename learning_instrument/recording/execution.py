@@ -370,14 +370,14 @@ def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any
     Raises:
         BudgetExceeded: if the task must not start.
     """
-    context = otel_context.get_current()
-    if context:
-        if is_suppressed(context):
-            return None
-        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
-        if enclosing is not None and _is_the_same(enclosing, plan, instance):
-            return None
     try:
+        context = otel_context.get_current()
+        if context:
+            if is_suppressed(context):
+                return None
+            enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
+            if enclosing is not None and _is_the_same(enclosing, plan, instance):
+                return None
         return Execution(pipeline, plan, instance, task, context)
     except BudgetExceeded:
         batch = batch_of(context)
@@ -391,19 +391,25 @@ def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any
         return None
 
 
-def start_guarded(start: Callable[..., Execution | None], *args: Any) -> Execution | None:
+def start_guarded(start: Callable[..., Execution | None], pipeline: Pipeline, *args: Any) -> Execution | None:
     """Start an execution by code that may fail; the task then runs unrecorded. Interruptions such as Ctrl-C pass.
+
+    Args:
+        start: called with *pipeline* and *args*.
+        pipeline: where the execution goes, and its loss is counted.
+        args: the other arguments of *start*.
 
     Raises:
         BudgetExceeded: if the task must not start.
     """
     try:
-        return start(*args)
+        return start(pipeline, *args)
     except BudgetExceeded:
         raise
     except BaseException as fault:  # foreign code may raise SystemExit; the task must not see it
         if is_interruption(fault):
             raise
+        lose(pipeline, fault)
         return None
 
 

@@ -8,6 +8,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
 from ..safety.guards import guarded
+from ..safety.memory import Misses
 from .capture import CaptureOptions
 from .in_flight import InFlight
 
@@ -35,6 +36,8 @@ class Pipeline:
     set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None
+    #: Counts the executions that lack of memory kept from being recorded.
+    misses: Misses | None = None
     #: The executions in flight.
     running: InFlight | None = None
     #: Takes the attributes and the span of an ended execution, for metrics.
@@ -60,6 +63,9 @@ class CallPlan:
 
 def lose(pipeline: Pipeline, fault: BaseException) -> None:
     """Count an execution that a *fault* of ours kept from being recorded."""
-    if pipeline.lose is not None:
+    if isinstance(fault, MemoryError):
+        if pipeline.misses is not None:
+            pipeline.misses.add()
+    elif pipeline.lose is not None:
         # Its log line may fail: by a handler of the host's, or for lack of stack.
         guarded(pipeline.lose, fault)

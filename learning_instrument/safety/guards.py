@@ -53,6 +53,8 @@ def is_interruption(exception: BaseException) -> bool:
     cls = type(exception)
     if issubclass(cls, KeyboardInterrupt):
         return True
+    if cls is MemoryError:
+        return False  # it comes from anywhere, and to look at frames would take memory
     has_only_ours = True
     caller, traceback = None, _traceback_of(exception)
     while traceback is not None:

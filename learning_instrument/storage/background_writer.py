@@ -175,10 +175,13 @@ class BackgroundWriter:
             if len(self._queue) >= self._capacity:
                 return False
         self._queue.append(item)
-        if self._is_waiting:
-            self._wake.set()
-        elif self._thread is None:
-            self._start()
+        try:
+            if self._is_waiting:
+                self._wake.set()
+            elif self._thread is None:
+                self._start()
+        except MemoryError:
+            pass  # it is in the queue: the next one, or the end of the process, starts the thread
         # The exit hooks have run already.
         if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
             self.spill()

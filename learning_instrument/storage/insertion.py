@@ -42,6 +42,8 @@ class Insertion:
         for to_row, item in items:
             try:
                 rows.append(to_row(item))
+            except MemoryError:
+                raise  # it is readable, later
             except Exception as error:  # a span that was tampered with; the others of its batch go on
                 if is_interruption(error):
                     raise

@@ -74,8 +74,18 @@ class SpillFiles:
             self._counts.lose("unreadable", None, len(rows) - len(readable))
         return len(rows)
 
-    def take_in(self, target: WriteConnection, is_over: Callable[[], object] = lambda: False) -> None:
-        """Take in the files of this user, until *is_over*: the next call takes in the rest. For one thread at a time.
+    def take_in(
+        self,
+        target: WriteConnection,
+        is_over: Callable[[], object] = lambda: False,
+        is_contended: Callable[[], object] = lambda: False,
+    ) -> None:
+        """Take in the files of this user. For one thread at a time.
+
+        Args:
+            target: the connection to write with.
+            is_over: tells whether to stop at once; the next call begins the file again.
+            is_contended: tells whether to stop after a file.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
@@ -90,6 +100,8 @@ class SpillFiles:
             with handle:
                 if _is_first(handle, file):
                     self._take_in_one(target, handle, file, is_over)
+            if is_contended():  # the rows of this process come first, or they would be spilled in turn
+                return
         for file in spill_names.unfinished_files(self._path):
             _delete_old(file, _UNFINISHED_SECONDS)
 

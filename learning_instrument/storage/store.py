@@ -20,6 +20,7 @@ from ..safety import deferral
 from ..safety.exit import DATABASES, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, check, register
 from ..safety.guards import guarded, is_interruption, warn
+from ..safety.memory import Misses
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
@@ -63,6 +64,8 @@ class Store:
         self.pipelines: dict[Any, Any] = {}
         #: Prices model calls and stores them.
         self.model_calls = ModelCallStore()
+        #: Counts the executions that lack of memory kept from being recorded, until there is memory again.
+        self.misses = Misses()
         self._counts = Counters(path)
         self._insertion = Insertion(self._counts, self.model_calls)
         self._spill_files = SpillFiles(path, self._insertion, self._counts)
@@ -159,17 +162,22 @@ class Store:
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
-            if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):  # such as a MemoryError
+            if isinstance(error, MemoryError):  # maybe after the commit: they are stored once
+                return self._defer(rows)
+            if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):
                 self._counts.lose("fault", error, len(rows))
                 return False
             self._failed(error)
             return self._defer(rows)
         finally:
             self._lock.release()
-        if awaited := self.model_calls.awaited(rows):
-            self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
-        if self._housekeeping.count(len(rows)):
-            self._writer.request_housekeeping()
+        try:
+            if awaited := self.model_calls.awaited(rows):
+                self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
+            if self._housekeeping.count(len(rows)):
+                self._writer.request_housekeeping()
+        except MemoryError:
+            pass  # they are stored
         return not refused
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
@@ -287,7 +295,13 @@ class Store:
     def statistics(self) -> Statistics:
         """Return how many records were stored, deferred and lost through this object, in this process."""
         check()
+        self._count_misses()
         return self._counts.statistics()
+
+    def _count_misses(self) -> None:
+        """Count, and warn of, the executions that lack of memory kept from being recorded."""
+        if missed := self.misses.take():
+            self._counts.lose("memory", None, missed)
 
     def count_lost(self, reason: str, count: int = 1) -> None:
         """Count *count* executions as lost for *reason*; the next write that succeeds stores the count."""
@@ -310,6 +324,7 @@ class Store:
 
     def _close(self) -> None:
         self._will_close = False
+        self._count_misses()
         if self._front.is_open:
             self._request_totals()
         if not self._writer.drain(CLOSE_SECONDS) and (unwritten := self._writer.unwritten):
@@ -336,6 +351,7 @@ class Store:
         database again.
         """
         check()
+        self._count_misses()
         if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
             try:
                 self._end_background()
@@ -440,7 +456,7 @@ class Store:
             return  # closed by now; housekeeping must not open it again
         if self._has_spill_files:
             self._has_spill_files = False
-            self._spill_files.take_in(self._back, lambda: self._writer.is_paused)
+            self._spill_files.take_in(self._back, lambda: self._writer.is_paused, lambda: self._writer.is_contended)
         self._care.look()
         has_more = self.model_calls.run_housekeeping(self._back)
         if self._housekeeping.run(self._back, lambda: self._writer.is_contended, self._lock.locked) or has_more:
@@ -448,6 +464,7 @@ class Store:
 
     def _look_for_spill_files(self) -> None:
         """Let the writer take in spill files, if there are any."""
+        self._count_misses()
         if self._spill_files.are_there():
             self._has_spill_files = True
             self._writer.request_housekeeping()
@@ -469,6 +486,7 @@ class Store:
             part.reset()
         self._housekeeping.reset()
         self._has_tried = self._will_close = self._has_spill_files = False
+        self.misses.take()  # the parent's
         self._unsettled = 0
 
 

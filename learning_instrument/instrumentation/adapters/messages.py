@@ -90,7 +90,7 @@ class MessageRecorder:
         """
         pipeline, drive = self.options.resolve(None), guarded(driver_for, function)
         message = None if pipeline is None or drive is None else guarded(read)
-        if message is None:
+        if message is None or pipeline is None:
             return function(*args, **kwargs)
         context = guarded(_context_of, message.stamped) or otel_context.get_current()
         if records_itself(original):

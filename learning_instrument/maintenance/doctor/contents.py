@@ -35,6 +35,7 @@ RECOVERY: Final = "learning-instrument recover sets it aside, and brings back wh
 _LOSS_REMEDIES: Final = {
     "queue full": "The database could not be written for so long that memory ran out: see its disk and its rights.",
     "unreadable": "A span was changed by another processor before it was stored: look for one that redacts or drops.",
+    "memory": "The process had no memory left: raise its limit, or lower what its tasks take.",
     "process ended": "The folder of the database takes no files: give the user that records the right to write it.",
     "file changed": "Another program deleted, emptied or overwrote the files of the database while it was in use.",
     "fault": "A fault of learning_instrument: please report the warning in the application's log.",
