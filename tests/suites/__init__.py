@@ -1,0 +1,1 @@
+"""Other people's test suites, run bare and recorded, outcome for outcome: ``python -m tests.suites``."""
