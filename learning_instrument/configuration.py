@@ -45,7 +45,7 @@ class _Settings(NamedTuple):
 
 
 class _State:
-    lock = threading.Lock()
+    lock = threading.RLock()  # a signal handler may configure in the thread that holds it
     settings: _Settings | None = None
 
 
@@ -302,7 +302,7 @@ def _export_by_otlp() -> None:
 
 def _reset_in_child() -> None:
     """Replace the lock in a forked child: another thread of the parent may have held it."""
-    _State.lock = threading.Lock()
+    _State.lock = threading.RLock()  # a signal handler may configure in the thread that holds it
 
 
 on_child(_reset_in_child)

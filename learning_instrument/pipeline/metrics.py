@@ -7,7 +7,6 @@ execution that has ended.
 """
 
 import logging
-import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -86,7 +85,9 @@ class ExecutionMetrics:
     """
 
     def __init__(self, meter_provider: MeterProvider | None) -> None:
+        self._meter_provider = meter_provider
         self._has_provider = meter_provider is not None
+        self._has_instruments = False
         self._is_draining = False
         self._pending: deque[_Ended | _Added] = deque(maxlen=_MOST_WAITING)
         self._bounded = _Bounded()
@@ -103,16 +104,18 @@ class ExecutionMetrics:
         self._lock = ForkLock()
         self.reset()
         on_child(self.reset)
-        # Last: a reader may call back at once.
-        self._create_instruments(get_meter(semconv.SCOPE_NAME, __version__, meter_provider or global_meter_provider()))
 
-    def _create_instruments(self, meter: Meter) -> None:
+    def create_instruments(self) -> None:
+        """Create the instruments; once, and without a lock: a reader may call back at once."""
+        provider = self._meter_provider or global_meter_provider()
+        meter = get_meter(semconv.SCOPE_NAME, __version__, provider)
         self._duration = _histogram(meter, semconv.METRIC_DURATION)
         self._queue = _histogram(meter, semconv.METRIC_QUEUE)
         self._executions, self._cost, self._tokens = (
             meter.create_counter(*metric)
             for metric in (semconv.METRIC_EXECUTIONS, semconv.METRIC_COST, semconv.METRIC_TOKENS)
         )
+        self._has_instruments = True
         _observable(meter.create_observable_up_down_counter, semconv.METRIC_ACTIVE, self._observe_active)
         for metric, figure in (
             (semconv.METRIC_POOL_ACTIVE, "workers_active"),
@@ -149,7 +152,7 @@ class ExecutionMetrics:
         if len(pending) == _MOST_WAITING:
             self._warn_once("Executions end faster than metrics are recorded; some are missing in the metrics.")
         pending.append(item)
-        if len(pending) >= _MANY and not self._is_draining:
+        if len(pending) >= _MANY and not self._is_draining and self._has_instruments:
             self._is_draining = True
             if not threads.start("learning_instrument-metrics", self._drain_in_background):
                 self._is_draining = False  # the next execution tries again, and each collection drains
@@ -329,13 +332,12 @@ class _PoolGauge:
 
 
 class _Default:
-    """The meter provider of ``configure()``, and the metrics of the global one."""
+    """The meter provider of ``configure()``."""
 
-    lock = threading.RLock()
     meter_provider: MeterProvider | None = None
-    of_global: ExecutionMetrics | None = None
 
 
+_of_global: "Final[dict[None, ExecutionMetrics]]" = {}
 _by_provider: "weakref.WeakKeyDictionary[MeterProvider, ExecutionMetrics]" = weakref.WeakKeyDictionary()
 
 
@@ -355,15 +357,20 @@ def metrics_of(meter_provider: MeterProvider | None = None) -> ExecutionMetrics 
     if isinstance(provider, NoOpMeterProvider):
         return None
     check()
-    with _Default.lock:
-        if provider is None or provider is global_meter_provider():
-            if _Default.of_global is None:
-                _Default.of_global = ExecutionMetrics(None)
-            return _Default.of_global
-        metrics = _by_provider.get(provider)
-        if metrics is None:
-            metrics = _by_provider[provider] = ExecutionMetrics(provider)
-        return metrics
+    if provider is not None and provider is global_meter_provider():
+        provider = None
+    made: Any = _of_global if provider is None else _by_provider
+    metrics: ExecutionMetrics | None = made.get(provider)
+    if metrics is None:
+        new = ExecutionMetrics(provider)
+        metrics = made.setdefault(provider, new)  # of two threads, both get that of the first
+        if metrics is new:
+            try:
+                metrics.create_instruments()
+            except BaseException:  # raised again; the next call tries it anew
+                made.pop(provider, None)
+                raise
+    return metrics
 
 
 def observe_pool(pool: Any, read: Read | None = None, *, meter_provider: MeterProvider | None = None) -> None:
@@ -397,10 +404,3 @@ def _histogram(meter: Meter, metric: tuple[str, str, str]) -> Histogram:
 def _observable(create: Callable[..., object], metric: tuple[str, str, str], callback: Callable[..., Any]) -> None:
     name, unit, description = metric
     create(name, [callback], unit, description)
-
-
-def _renew_lock() -> None:
-    _Default.lock = threading.RLock()
-
-
-on_child(_renew_lock)

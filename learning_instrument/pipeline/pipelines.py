@@ -1,7 +1,6 @@
 """Builds pipelines: joins tracer, processor, metrics and budgets of one database and one provider."""
 
 import functools
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from ..budgets import Budget
 from ..database import LearningDatabase, store_of
 from ..recording.types import Pipeline
 from ..safety.exit import notice_end
-from ..safety.forks import check, on_child
+from ..safety.forks import check
 from ..safety.guards import guarded
 from . import host_providers, metrics
 from .budget_gate import within_budgets
@@ -139,29 +138,16 @@ def model_call_processor_of(provider: Any) -> ModelCallProcessor | None:
     if not hasattr(provider, "add_span_processor"):
         return None
     check()
-    with _Locks.model_call_processors:
-        new = ModelCallProcessor()
-        try:
-            model_calls = _model_call_processors.setdefault(provider, new)
-        except TypeError:  # a provider of another make that takes no weak reference is not remembered
-            model_calls = new
-        if model_calls is new:
-            provider.add_span_processor(new)
-            notice_end()  # before the provider's exit handler, which waits for ours
+    new = ModelCallProcessor()
+    try:
+        model_calls = _model_call_processors.setdefault(provider, new)  # of two threads, both get that of the first
+    except TypeError:  # a provider of another make that takes no weak reference is not remembered
+        model_calls = new
+    if model_calls is new:
+        provider.add_span_processor(new)
+        notice_end()  # before the provider's exit handler, which waits for ours
     return model_calls
-
-
-class _Locks:
-    model_call_processors = threading.RLock()  # a signal handler may record in the thread that holds it
 
 
 #: Provider -> our span processor. A provider gives no processor back, so each gets one, for good.
 _model_call_processors: "weakref.WeakKeyDictionary[Any, ModelCallProcessor]" = weakref.WeakKeyDictionary()
-
-
-def _reset_in_child() -> None:
-    """Replace the lock in a forked child: another thread of the parent may have held it."""
-    _Locks.model_call_processors = threading.RLock()
-
-
-on_child(_reset_in_child)

@@ -16,7 +16,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
-from learning_instrument.pipeline import pipelines
 from learning_instrument.safety import forks, progress
 from learning_instrument.safety.forks import ForkLock, copy_of, on_child, register
 
@@ -240,7 +239,7 @@ def test_child_forked_while_another_thread_configures_can_configure(tmp_path):
     held, is_over = threading.Event(), threading.Event()
 
     def hold():
-        with configuration._State.lock, pipelines._Locks.model_call_processors:
+        with configuration._State.lock:
             held.set()
             is_over.wait()
 
