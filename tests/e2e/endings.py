@@ -18,6 +18,7 @@ from http.client import HTTPConnection
 from ends import EXECUTIONS, PAUSE_SECONDS
 
 from learning_instrument import configure, record_execution
+from tests.locks import HOLD_THE_LOCK
 
 database = configure()
 
@@ -61,6 +62,17 @@ def wait_for_reports(count):
 
 
 def return_():
+    execute_some()
+
+
+def return_behind_a_lock(stop=False):
+    """Another process holds the database's lock from the first execution until after the end."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_LOCK, database.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    if stop:
+        holder.send_signal(signal.SIGSTOP)
     execute_some()
 
 

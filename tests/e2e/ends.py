@@ -67,6 +67,8 @@ _fork, _forkserver, _spawn = (
 WAYS = (
     Way("the program's last line", "return_()"),
     Way("`sys.exit()`", "sys_exit()", status=3),
+    Way("the last line, while another process holds the lock", "return_behind_a_lock()"),
+    Way("the last line, while a stopped process holds the lock", "return_behind_a_lock(stop=True)"),
     Way("an uncaught exception", "raise_()", status=1),
     Way("`SIGINT`, as by Ctrl-C", "go_on()", status=-signal.SIGINT, sent=signal.SIGINT),
     Way(
@@ -160,6 +162,8 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
             status = _wait(process, way.sent)
         errors.seek(0)
         said = errors.read()
+    with LearningDatabase(database) as next_writer:  # which takes in spill files
+        next_writer.open()
     returned = [Returned(line[0], int(line[1]), float(line[2]), int(line[3])) for line in _lines(report)]
     with closing(sqlite3.connect(database)) as connection:
         stored = [row[0] for row in connection.execute("SELECT task_id FROM executions")]
