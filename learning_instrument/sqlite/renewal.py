@@ -31,6 +31,8 @@ _OURS: Final = re.compile(
     rb"model_calls|span_links|totals_due)\b"
 )
 _LOG_FILES: Final = ("-wal", "-shm")
+#: Words of the errors of a damaged file; the last are about the tables of the search index.
+_DAMAGE: Final = ("malformed", "not a database", "unsupported file format", "vtable constructor failed")
 _SET_ASIDE: Final = ".corrupt-"
 
 
@@ -106,9 +108,7 @@ def set_aside_files(path: str) -> list[str]:
 
 def is_damage(error: BaseException) -> bool:
     """Tell whether *error* means that the file is damaged, or no database. A full disk and its like do not."""
-    return isinstance(error, sqlite3.DatabaseError) and any(
-        words in str(error) for words in ("malformed", "not a database", "unsupported file format")
-    )
+    return isinstance(error, sqlite3.DatabaseError) and any(words in str(error) for words in _DAMAGE)
 
 
 def is_ours(path: str) -> bool:

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from learning_instrument.maintenance.recovery import recover
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 DURABILITIES = ("commit", "batch")
 #: How many executions a process runs before the fault, during it, and after it.
@@ -249,7 +251,10 @@ class Outcome:
 
 
 def try_fault(fault: Fault, durability: str, folder: Path) -> Outcome:
-    """Bring about *fault* around a worker in *folder*, then record one execution by another process, and count."""
+    """Bring about *fault* around a worker in *folder*, then record one execution by another process, and count.
+
+    What was set aside is salvaged, and what ``recover`` cannot read is counted as lost.
+    """
     database = folder / "learning.db"
     options = dict(fault.options)
     with (folder / "errors.txt").open("w") if not fault.needs_a_disk else tempfile.TemporaryFile("w") as errors:
@@ -270,14 +275,15 @@ def try_fault(fault: Fault, durability: str, folder: Path) -> Outcome:
         next_one.run("next", 1)
         next_one.ask("flush")
         lost += next_one.end()
-    return Outcome(len(worker.ran), len(kept_of(worker, folder)), lost)
+    lost += sum(found.unreadable for found in recover(database))
+    ran = {*worker.ran, *next_one.ran}
+    return Outcome(len(ran), len(ran & stored_in(database)), lost)
 
 
-def kept_of(worker: Worker, folder: Path) -> set[str]:
-    """Return the executions of *worker* that are in its database."""
-    with contextlib.closing(sqlite3.connect(worker.database)) as connection:
-        found = {task_id for (task_id,) in connection.execute("SELECT task_id FROM executions")}
-    return found & set(worker.ran)
+def stored_in(database: Path) -> set[str]:
+    """Return the ids of the tasks in the file; read as the command does, for which a full disk has room."""
+    with ReadOnlyDatabase(database) as source:
+        return {row["task_id"] for row in source.query("SELECT task_id FROM executions")}
 
 
 @contextlib.contextmanager
