@@ -7,6 +7,8 @@ execution that has ended.
 """
 
 import logging
+import threading
+import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +33,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from .. import semconv
 from ..recording.in_flight import InFlight
 from ..safety import threads
-from ..safety.forks import ForkLock, check, copy_of, on_child
+from ..safety.forks import ForkLock, Undo, check, copy_of, register
 from ..safety.guards import warn
 from ..version import __version__
 from .host_providers import check_providers, global_meter_provider
@@ -61,7 +63,12 @@ _MOST_WAITING: Final = 20_000
 #: Ended executions that are remembered, for totals of their model calls that come later.
 _MOST_REMEMBERED: Final = 10_000
 
+#: How long a collection waits for other threads that record what they have taken from the queue.
+_PATIENCE_SECONDS: Final = 1.0
+
 Attributes = dict[str, str]
+_Measurement = tuple[Callable[..., object], float, Attributes, Context]
+"""A method of an instrument, and its arguments."""
 
 # Not an empty context: the SDK would use the current one of the collecting thread.
 _NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
@@ -99,11 +106,11 @@ class ExecutionMetrics:
         self.own_running = InFlight(lambda: None)
         self.own_running.is_watched = True
         self.count_running(self.own_running)
-        # Else the SDK's locks, which are held meanwhile, would stay locked in a forked child. Reentrant, for a signal
-        # handler may collect in the thread that holds it.
-        self._lock = ForkLock()
+        #: Threads that record in the instruments: foreign code (views, exemplar filters), so no lock is held.
+        self._recording: dict[object, int] = {}
+        register(self)
+        self._lock = ForkLock()  # around the queue; after the line above, so that a fork holds it first
         self.reset()
-        on_child(self.reset)
 
     def create_instruments(self) -> None:
         """Create the instruments; once, and without a lock: a reader may call back at once."""
@@ -164,22 +171,51 @@ class ExecutionMetrics:
             self._is_draining = False
 
     def drain(self) -> None:
-        """Record the queued executions in the instruments."""
+        """Record the queued executions in the instruments, those included that other threads have taken."""
         check()
-        with self._lock:
-            sums = _Sums()
-            for _ in range(len(self._pending)):
-                if not self._pending:  # a signal handler in this thread has drained the queue
-                    break
+        turn = object()
+        try:
+            with self._lock:
+                self._recording[turn] = threading.get_ident()
+                measurements = self._taken()
+            for record, value, attributes, context in measurements:
                 try:
-                    item = self._pending.popleft()
-                    if isinstance(item, _Ended):
-                        self._record(*item, sums)
-                    else:
-                        self._record_total(*item, sums)
+                    record(value, attributes, context)
                 except Exception:  # an instrument of another implementation; the others go on
                     self._warn_once("An execution is missing in the metrics.", exc_info=True)
-            sums.add_up()
+        finally:
+            self._recording.pop(turn, None)
+        self._others_have_ended(_PATIENCE_SECONDS)
+
+    def _others_have_ended(self, seconds: float) -> bool:
+        """Wait until the other threads that record now have ended, at most *seconds*; tell whether they have."""
+        own, deadline = threading.get_ident(), time.monotonic() + seconds
+        turns = [turn for turn, thread in copy_of(self._recording.items()) if thread != own]
+        while any(turn in self._recording for turn in turns):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def before_fork(self, undo: Undo) -> None:
+        """Wait until no other thread records: the SDK's locks, which it holds, would stay locked in the child."""
+        undo.wait(self._others_have_ended)
+
+    def _taken(self) -> "list[_Measurement]":
+        """Take what is queued; return what to record."""
+        sums = _Sums()
+        for _ in range(len(self._pending)):
+            if not self._pending:  # a signal handler in this thread has drained the queue
+                break
+            try:
+                item = self._pending.popleft()
+                if isinstance(item, _Ended):
+                    self._record(*item, sums)
+                else:
+                    self._record_total(*item, sums)
+            except Exception:  # malformed attributes; the others go on
+                self._warn_once("An execution is missing in the metrics.", exc_info=True)
+        return sums.measurements()
 
     def _record(self, attributes: Mapping[str, Any], span: SpanContext, sums: "_Sums") -> None:
         get = attributes.get
@@ -189,10 +225,10 @@ class ExecutionMetrics:
         how = {**where, semconv.TASK_OUTCOME: attributes[semconv.TASK_OUTCOME]}
         defaulted = get(semconv.DEFAULTED, ())
         if "duration_seconds" not in defaulted:
-            self._duration.record(attributes[semconv.TASK_DURATION], how, context)
+            sums.alone.append((self._duration.record, attributes[semconv.TASK_DURATION], how, context))
         waited = get(semconv.QUEUE_DURATION)
         if waited is not None:
-            self._queue.record(waited, where, context)
+            sums.alone.append((self._queue.record, waited, where, context))
         error = get(semconv.ERROR_TYPE) or get(semconv.ERROR_KIND)
         if error is not None:
             how = {**how, semconv.ERROR_TYPE: self._bounded(semconv.ERROR_TYPE, error)}
@@ -260,6 +296,7 @@ class ExecutionMetrics:
     def reset(self) -> None:
         """Forget all executions: in a forked child, those that run or are not yet recorded are the parent's."""
         self._is_draining = False
+        self._recording.clear()
         self._warned: set[str] = set()
         self._pending.clear()
         self._counted: OrderedDict[str, _Counted] = OrderedDict()
@@ -300,6 +337,8 @@ class _Sums:
     """Additions to counters: one sum for many executions, and the last one separately, for its exemplar."""
 
     def __init__(self) -> None:
+        #: Measurements that are not added up.
+        self.alone: list[_Measurement] = []
         self._sums: dict[tuple[Any, ...], tuple[Counter, Attributes, float, float, Context]] = {}
 
     def add(self, counter: Counter, amount: float, attributes: Attributes, context: Context) -> None:
@@ -308,11 +347,13 @@ class _Sums:
         rest = 0 if earlier is None else earlier[2] + earlier[3]
         self._sums[key] = (counter, attributes, rest, amount, context)
 
-    def add_up(self) -> None:
+    def measurements(self) -> list[_Measurement]:
+        found = self.alone
         for counter, attributes, rest, last, context in self._sums.values():
             if rest:
-                counter.add(rest, attributes, _NO_SPAN)
-            counter.add(last, attributes, context)
+                found.append((counter.add, rest, attributes, _NO_SPAN))
+            found.append((counter.add, last, attributes, context))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

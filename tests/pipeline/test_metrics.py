@@ -30,6 +30,7 @@ from learning_instrument import (
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.pipeline import metrics as metrics_module
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES, OTHER, metrics_of
+from learning_instrument.safety import deferral
 
 DURATION = "learning_instrument.execution.duration"
 EXECUTIONS = "learning_instrument.executions"
@@ -707,3 +708,20 @@ def test_number_of_observed_pools_is_bounded(host, monkeypatch):
 
     ids = {attributes["learning_instrument.pool.id"] for attributes, _ in gauges(host)[WORKERS]}
     assert ids == {"pool-0", "pool-1", "_OTHER"}
+
+
+def test_no_lock_is_held_while_instruments_record(host, measured):
+    """Views and exemplar filters are foreign code: they may collect, and wait for other threads that collect."""
+    metrics, seen = metrics_of(host.provider), []
+
+    class Instrument:
+        def record(self, value, attributes, context):
+            with ThreadPoolExecutor(1) as other:
+                seen.append((deferral.is_busy(), other.submit(metrics._lock.locked).result()))
+            metrics.drain()
+
+    metrics._duration = Instrument()
+    record_execution(lambda task: task)("a task")
+    metrics.drain()
+
+    assert seen == [(False, False)]
