@@ -87,8 +87,8 @@ def _add_feedback(database: Queryable, rows: Sequence[dict[str, Any]], visible: 
     histories: dict[str, list[dict[str, Any]]] = {}
     for feedback in found:
         histories.setdefault(feedback.pop("execution_id"), []).append(feedback)
-    for execution_id, history in histories.items():
-        row = by_id[execution_id]
+    for execution_id in by_id.keys() & histories.keys():  # in a damaged file the id of the one may be a number
+        row, history = by_id[execution_id], histories[execution_id]
         row["feedback"] = [feedback for feedback in history if feedback["visibility"] in visible]
         if len(row["feedback"]) < len(history):
             row["user_accepted"] = _latest(row["feedback"], "accepted")

@@ -90,9 +90,8 @@ def _completed(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if values.keys() >= _ALL:
         return {column: values[column] for column in COLUMNS}
-    unknown = ", ".join(sorted(map(str, values.keys() - _ALL)))
-    if unknown:
-        raise ConfigurationError(f"unknown columns {_shown(unknown)}")
+    if unknown := values.keys() - _ALL:
+        raise ConfigurationError(f"unknown columns {_shown(', '.join(sorted(map(str, unknown))))}")
     given = {column: value for column, value in values.items() if value is not None}
     for column in _REQUIRED:
         if column not in given:

@@ -145,6 +145,35 @@ def test_parquet_of_repeated_text_is_bounded(target, tmp_path):
     assert "it declares more than 1,000 times its size" in refusal(target, tmp_path / "much.parquet")
 
 
+def test_nameless_column_is_refused_in_its_place(target, tmp_path):
+    """Its name is empty text."""
+    path = tmp_path / "source.jsonl"
+    path.write_text('{"task_type": "a", "timestamp": "2026-11-22T10:00:00+00:00", "": 1}\n{"task_type": "b"}\n')
+
+    refusals = import_executions(target, [path]).refusals
+    assert [(each.place, each.reason) for each in refusals] == [
+        ("line 1", "unknown columns ''"),
+        ("line 2", "timestamp is missing"),
+    ]
+
+
+def test_execution_whose_id_is_a_number_is_refused_in_its_place(target, tmp_path):
+    """SQLite finds its feedback, which has the same digits as text."""
+    source = tmp_path / "source.db"
+    with contextlib.closing(sqlite3.connect(source)) as connection:
+        connection.execute(f"CREATE TABLE executions ({', '.join(COLUMNS)})")
+        connection.execute(
+            "CREATE TABLE feedback (feedback_id INTEGER PRIMARY KEY, execution_id TEXT, timestamp TEXT,"
+            " accepted INTEGER, rating INTEGER, comment TEXT, source TEXT, visibility TEXT)"
+        )
+        connection.execute("INSERT INTO executions (execution_id, task_type) VALUES (5, 'a')")
+        connection.execute("INSERT INTO feedback (execution_id, rating, visibility) VALUES ('5', 4, 'public')")
+        connection.commit()
+
+    answer = import_executions(target, [source])
+    assert (answer.stored, [each.place for each in answer.refusals]) == (0, ["row 1"])
+
+
 # Any damage.
 
 
