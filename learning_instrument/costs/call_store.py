@@ -7,6 +7,7 @@ row of its execution, by this process or another: such executions are remembered
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from ..columns import COLUMNS
@@ -80,7 +81,7 @@ class ModelCallStore:
         return changes
 
     def price_with(self, prices: Prices) -> None:
-        """Price the calls to come with *prices*."""
+        """Price the calls to come with *prices*; those in the queue keep the prices before."""
         self._prices = prices
 
     @property
@@ -94,9 +95,14 @@ class ModelCallStore:
                 self._prices = Prices()
         return self._prices
 
-    def priced(self, batch: ModelCallBatch) -> ModelCallBatch:
-        """Return *batch* with the costs of its calls."""
-        return batch._replace(calls=[self.prices.priced(call) for call in batch.calls])
+    @property
+    def pricing(self) -> Callable[[ModelCallBatch], ModelCallBatch]:
+        """Adds the costs to a batch later, on the writer's thread, with the prices in force now."""
+        # The environment's are read there: that may take long.
+        return self._priced_by_default if self._prices is None else partial(_priced, self._prices)
+
+    def _priced_by_default(self, batch: ModelCallBatch) -> ModelCallBatch:
+        return _priced(self.prices, batch)
 
     def awaited(self, rows: Sequence[Row]) -> list[str]:
         """Return the executions in *rows* whose calls were stored earlier."""
@@ -145,6 +151,10 @@ class ModelCallStore:
     def reset(self) -> None:
         """Clear the parent's state in a forked child."""
         self._awaited = set()
+
+
+def _priced(prices: Prices, batch: ModelCallBatch) -> ModelCallBatch:
+    return batch._replace(calls=[prices.priced(call) for call in batch.calls])
 
 
 def _parts(items: Sequence[T]) -> list[Sequence[T]]:

@@ -144,7 +144,7 @@ class Store:
             False if they were lost.
         """
         check()
-        if self._writer.put((self.model_calls.priced, batch)):
+        if self._writer.put((self.model_calls.pricing, batch)):
             return True
         self._counts.lose("model calls, queue full", None, len(batch.calls))
         return False
@@ -173,7 +173,7 @@ class Store:
             self._lock.release()
         try:
             if awaited := self.model_calls.awaited(rows):
-                self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
+                self._writer.put((self.model_calls.pricing, ModelCallBatch(due=awaited)))
             if self._housekeeping.count(len(rows)):
                 self._writer.request_housekeeping()
         except MemoryError:
@@ -433,7 +433,7 @@ class Store:
         except (sqlite3.Error, OSError, DatabaseError):  # the question raises it, or the next one retries it
             return
         if awaited:
-            self._writer.put((self.model_calls.priced, ModelCallBatch(due=awaited)))
+            self._writer.put((self.model_calls.pricing, ModelCallBatch(due=awaited)))
 
     def between_batches(self, step: Callable[[WriteConnection], T]) -> T:
         """Take one *step* on the background connection, between two batches; wait for other processes.
