@@ -69,7 +69,7 @@ def recover(
     """
     place = absolute(path)
     if file is not None:
-        files = [absolute(file)]
+        files = [os.path.realpath(absolute(file))]  # its log is not beside a link
         if not os.path.isfile(files[0]) or (os.path.exists(place) and os.path.samefile(files[0], place)):
             raise ConfigurationError(f"Invalid file {files[0]}: expected a damaged database that was set aside.")
     else:

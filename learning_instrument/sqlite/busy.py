@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
+from .paths import log_of
+
 T = TypeVar("T")
 
 #: How long a direct call, such as a question, waits for another process that makes no progress.
@@ -42,7 +44,7 @@ def retry_while_busy(path: str, action: Callable[[], T]) -> T:
 def _signs_of_life(path: str) -> object:
     """Return a value that changes while another process writes the database at *path*."""
     signs: list[int] = []
-    for name in (path, f"{path}-wal"):
+    for name in (path, log_of(path)):
         with contextlib.suppress(OSError):
             status = os.stat(name)
             signs += (status.st_size, status.st_mtime_ns)

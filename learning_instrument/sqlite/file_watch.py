@@ -148,6 +148,18 @@ def watch(path: str) -> FileWatch:
     return shared
 
 
+def is_database(path: str) -> bool:
+    """Tell whether the file at *path* is an SQLite database.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if shared_watch(os.path.realpath(path)) is not None:  # closing it here would release the locks of this process
+        return True
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def shared_watch(path: str) -> FileWatch | None:
     """Return the watch of the connections of this process to the file at *path*, which is no link, or None."""
     return _watches.get(path)

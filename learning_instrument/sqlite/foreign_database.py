@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from .paths import log_of
 from .read_only import ReadOnlyDatabase
 
 _TABLES: Final = ("executions", "feedback", "model_calls", "reported_costs")
@@ -30,7 +31,7 @@ class ForeignDatabase(ReadOnlyDatabase):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        size = sum(os.path.getsize(file) for file in (path, f"{path}-wal") if os.path.exists(file))
+        size = sum(os.path.getsize(file) for file in (path, log_of(path)) if os.path.exists(file))
         self._bytes_left = max(_LEAST_BYTES, _BYTES_READ * size)
 
     def __enter__(self) -> "ForeignDatabase":

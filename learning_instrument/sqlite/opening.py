@@ -11,6 +11,7 @@ from urllib.parse import quote
 from . import schema
 from .busy import showing_life
 from .file_watch import shared_watch
+from .paths import index_of
 
 try:
     import fcntl
@@ -115,7 +116,7 @@ def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
     Connections to the deleted file still use it, and a new file that shared it with them would be waited for in vain
     (``SQLITE_PROTOCOL``, after 10 s). SQLite itself deletes the log that was left.
     """
-    index = f"{path}-shm"
+    index = index_of(path)
     if not os.path.exists(index) or os.path.getsize(path):
         return
     # An empty file under an exclusive lock has no log yet, so no connection uses the index for it.

@@ -45,6 +45,16 @@ def absolute(path: Any) -> str:
     return f"/{found.lstrip('/')}" if found.startswith("//") else found
 
 
+def log_of(path: str) -> str:
+    """Return the path of the write-ahead log, which SQLite keeps beside the file itself, not beside a link to it."""
+    return f"{os.path.realpath(path)}-wal"
+
+
+def index_of(path: str) -> str:
+    """Return the path of the index of the write-ahead log."""
+    return f"{os.path.realpath(path)}-shm"
+
+
 def uri(path: str, options: str) -> str:
     """Return the URI by which SQLite opens the file at the absolute *path*, with *options* such as ``mode=ro``."""
     return f"file:{quote(os.fsencode(path))}?{options}"

@@ -1,15 +1,17 @@
 """Connections for reading: questions to a database, and ``ReadOnlyDatabase`` for a file that must not change."""
 
 import contextlib
+import errno
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import DatabaseError
 from . import schema
-from .paths import absolute, uri
+from .paths import absolute, log_of, uri
 
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
@@ -90,9 +92,8 @@ def open_read_only(path: str) -> sqlite3.Connection:
 
 
 def _open_read_only(path: str) -> sqlite3.Connection:
-    with open(path, "rb"):  # raises an error with the reason
-        pass
-    log = f"{os.path.realpath(path)}-wal"
+    _check_readable(path)
+    log = log_of(path)
     has_log = os.path.exists(log) and os.path.getsize(log) > 0
     # A read-only connection leaves the files of an empty log behind. A writable one deletes them, and with an empty
     # log it has nothing to move into the database.
@@ -112,6 +113,23 @@ def _open_read_only(path: str) -> sqlite3.Connection:
             ) from error
         # There is no writer: a folder without write permission, or a full disk, has no log.
         return _connected(path, "mode=ro&immutable=1")
+
+
+def _check_readable(path: str) -> None:
+    """Raise an error with the reason why the file cannot be read.
+
+    Without opening it: closing it would release the locks that this process has on an open database.
+    """
+    reason = 0
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        reason = errno.EISDIR
+    elif not stat.S_ISREG(mode):  # opening a pipe would wait for its writer
+        reason = errno.EINVAL
+    elif not os.access(path, os.R_OK):
+        reason = errno.EACCES
+    if reason:
+        raise OSError(reason, os.strerror(reason), path)
 
 
 def _connected(path: str, options: str, pragmas: Sequence[str] = ()) -> sqlite3.Connection:

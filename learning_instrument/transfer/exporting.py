@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 from ..atomic_file import atomic_write
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
+from ..sqlite.file_watch import is_database
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
@@ -111,9 +112,7 @@ def _writable(output: str) -> Iterator[IO[bytes]]:
         with open(path, "wb") as file:
             yield file
         return
-    if os.path.exists(path):
-        with open(path, "rb") as file:
-            if file.read(15) == b"SQLite format 3":
-                raise ConfigurationError(f"{path} is a database, which export does not overwrite: name another file.")
+    if os.path.exists(path) and is_database(path):
+        raise ConfigurationError(f"{path} is a database, which export does not overwrite: name another file.")
     with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
         yield file

@@ -10,6 +10,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from ..costs.model_calls import ModelCall
 from ..errors import ConfigurationError
+from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
 from .otlp_json import values_in
@@ -66,12 +67,11 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
     if stat.S_ISFIFO(_mode(path)):  # it can be read once
         return lambda: _file(path)
     try:
+        if is_database(path):
+            with ForeignDatabase(path):
+                return lambda: _database(path)
         with open(path, "rb") as file:
-            head = file.read(16)
-            if head == b"SQLite format 3\x00":
-                with ForeignDatabase(path):
-                    return lambda: _database(path)
-            if head.startswith(b"PAR1"):
+            if file.read(4) == b"PAR1":
                 table = read_parquet(path, ROWS)
                 return lambda: _parquet(table)
             file.seek(0)

@@ -1,5 +1,6 @@
 """Odd paths of the database work, or are an error of one line."""
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -9,7 +10,9 @@ import pytest
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.sqlite.paths import absolute
+from learning_instrument.maintenance.doctor import location
+from learning_instrument.sqlite import busy, foreign_database, opening
+from learning_instrument.sqlite.paths import absolute, index_of, log_of
 
 #: Path, relative to a folder where it does not begin with that.
 ODD = [
@@ -71,6 +74,41 @@ def test_file_behind_a_dangling_link_is_private(tmp_path):
         }
     assert set(modes.values()) == {0o600}
     assert "real.db" in modes
+
+
+def test_log_is_found_behind_a_link(tmp_path, monkeypatch):
+    """SQLite keeps it beside the file itself."""
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "folder" / "real.db")
+    monkeypatch.setattr(location, "_LONG_LOG", 10)
+    monkeypatch.setattr(foreign_database, "_LEAST_BYTES", 10)
+
+    with LearningDatabase(link) as database:
+        before = busy._signs_of_life(str(link))
+        database.append([ExecutionRecord(task_type="review", task_description="x" * 500) for _ in range(2000)])
+
+        assert os.path.exists(log_of(str(link)))
+        assert os.path.exists(index_of(str(link)))
+        assert busy._signs_of_life(str(link)) != before
+        assert "write-ahead log" in [finding.check for finding in location.examine_location(str(link))]
+        with foreign_database.ForeignDatabase(str(link)) as foreign:
+            assert len(foreign.query("SELECT task_description FROM executions")) == 2000
+
+
+def test_index_of_a_deleted_database_is_deleted_behind_a_link(tmp_path):
+    """A new file would share it with the connections to the deleted one, and wait for them in vain."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "real.db")
+    with contextlib.closing(opening.open_for_writing(str(link), 1.0)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        index = os.stat(tmp_path / "real.db-shm").st_ino
+        os.unlink(tmp_path / "real.db")
+        os.unlink(tmp_path / "real.db-wal")
+
+        with contextlib.closing(opening.open_for_writing(str(link), 1.0)):
+            assert os.stat(tmp_path / "real.db-shm").st_ino != index
+        opening.abandon(connection)
 
 
 def command(*arguments):

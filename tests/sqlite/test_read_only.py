@@ -14,9 +14,12 @@ import pytest
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import Selection, summary
 from learning_instrument.analytics.executions import latest
-from learning_instrument.errors import DatabaseError, SchemaVersionError
+from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
+from learning_instrument.maintenance.doctor import examine
 from learning_instrument.sqlite import schema
+from learning_instrument.sqlite.backup import backup
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
+from learning_instrument.transfer import export_executions, import_executions
 
 COUNT = "SELECT count(*) AS executions FROM executions"
 
@@ -105,11 +108,12 @@ def test_user_without_write_permission_gets_an_answer_or_the_reason(path, has_lo
     [
         (lambda path: None, "There is no database "),
         (lambda path: path.mkdir(), "cannot be read as a database: Is a directory"),
+        (os.mkfifo, "cannot be read as a database: Invalid argument"),
         (lambda path: path.write_text("a text, and a long one\n" * 500), "file is not a database"),
         (lambda path: path.write_bytes(b""), "it has no table executions"),
         (lambda path: sqlite3.connect(path).execute("CREATE TABLE mine (x)").connection.close(), "no table executions"),
     ],
-    ids=["missing", "folder", "text", "empty", "of another program"],
+    ids=["missing", "folder", "pipe", "text", "empty", "of another program"],
 )
 def test_file_that_is_not_our_database_is_an_error(tmp_path, make, complaint):
     """It is left unchanged."""
@@ -121,6 +125,40 @@ def test_file_that_is_not_our_database_is_an_error(tmp_path, make, complaint):
         ReadOnlyDatabase(path).query(COUNT)
 
     assert (path.read_bytes() if path.is_file() else path.exists()) == before
+
+
+def ask(path):
+    with ReadOnlyDatabase(path) as database:
+        database.query(COUNT)
+
+
+def refused(function, *arguments):
+    with pytest.raises(ConfigurationError):
+        function(*arguments)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        ask,
+        lambda path: import_executions(path.with_name("other.db"), [path]),
+        lambda path: refused(import_executions, path, [path]),
+        lambda path: refused(export_executions, path, path),
+        lambda path: backup(str(path), path.with_name("other.db")),
+        lambda path: examine(str(path), {}),
+    ],
+    ids=["question", "import", "import into itself", "export over it", "backup", "doctor"],
+)
+def test_process_that_reads_its_own_database_keeps_its_locks(path, read):
+    """Closing any descriptor of the file would release them, and then the next process deletes the log in use."""
+    with LearningDatabase(path) as writer:
+        writer.append([ExecutionRecord(task_type="t")])
+        log = os.stat(f"{path}-wal").st_ino
+        read(path)
+        program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM executions').fetchall()"
+        subprocess.run([sys.executable, "-c", program, path], check=True)
+
+        assert os.stat(f"{path}-wal").st_ino == log
 
 
 def change(path, statement):

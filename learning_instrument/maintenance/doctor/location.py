@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ...sqlite.paths import log_of
 from ...sqlite.renewal import set_aside_files
 from ...storage import spill_names
 from .finding import Finding, Severity
@@ -91,7 +92,7 @@ def _examine_spill_files(path: str) -> Iterator[Finding]:
 
 
 def _examine_log(path: str) -> Iterator[Finding]:
-    log = f"{path}-wal"
+    log = log_of(path)
     if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
         yield Finding(
             "write-ahead log",
