@@ -52,6 +52,8 @@ class SQLiteSpanExporter(SpanExporter):
                     self._write_path.misses.add()
             return False
         except Exception as fault:  # such as an invalid path; an exporter must not raise
+            if self._write_path is not None:
+                self._write_path.count_lost("fault", len(executions))
             return self._failed(fault)
 
     def store_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:

@@ -39,6 +39,8 @@ def is_busy() -> bool:
     while True:
         try:
             return any(section.is_held() for section in _sections)
+        except RecursionError:  # the stack is full: later
+            return True
         except RuntimeError:  # another thread has registered one meanwhile
             continue
 
@@ -54,7 +56,10 @@ def when_free(action: Action) -> None:
 def run_waiting() -> None:
     """Call the actions of this thread, if it has left the last section, and calls none already."""
     own = threading.get_ident()
-    if own not in waiting or own in _running or is_busy():
+    try:
+        if own not in waiting or own in _running or is_busy():
+            return
+    except RecursionError:  # the stack is full: later
         return
     _running.add(own)
     try:

@@ -92,7 +92,6 @@ class ForkLock:
         once_held: called before the fork, once the lock is held: closes the connection that the lock guards.
     """
 
-    acquire: Callable[..., bool]
     #: Tells whether this thread holds the lock.
     is_held: Callable[[], bool]
 
@@ -101,6 +100,13 @@ class ForkLock:
         self._renew()
         register(self)
         deferral.register(self)
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Acquire the lock, as ``threading.Lock`` does.
+
+        A function as deep as :meth:`release`: at the limit of recursion the lock is rather not taken than kept.
+        """
+        return bool(self._lock.acquire(blocking, timeout))
 
     def release(self) -> None:
         """Release the lock, and do what has waited for it."""
@@ -113,9 +119,11 @@ class ForkLock:
 
     def __exit__(self, *exc_info: object) -> None:
         try:
-            self.release()
+            self._lock.release()
         except RuntimeError:
-            pass  # a signal handler has forked in this block, and in its child the lock is new
+            return  # a signal handler has forked in this block, and in its child the lock is new
+        if deferral.waiting:
+            deferral.run_waiting()
 
     def locked(self) -> bool:
         """Tell whether another thread holds the lock."""
@@ -150,7 +158,7 @@ class ForkLock:
     def _renew(self) -> None:
         lock: Any = threading.RLock()
         self._lock = lock
-        self.acquire, self.is_held = lock.acquire, lock._is_owned  # Condition calls it too
+        self.is_held = lock._is_owned  # Condition calls it too
 
 
 _numbers: Final = itertools.count()
@@ -363,5 +371,7 @@ def copy_of(items: Iterable[T]) -> list[T]:
     while True:
         try:
             return list(items)
+        except RecursionError:
+            raise
         except RuntimeError:  # it changed its size
             continue
