@@ -263,7 +263,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         if row["seconds"] is not None:
             cell.seconds.append(row["seconds"])
             cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
-        if row["cost"]:  # a cost of 0 has no logarithm, and is excluded
+        if (row["cost"] or 0) > 0:  # a cost of 0, or an imported negative one, has no logarithm, and is excluded
             cell.logs["cost"].append(math.log(row["cost"]))
     return dict(cells)
 

@@ -7,9 +7,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DatabaseError, LearningInstrumentError
 from ..sqlite.paths import absolute, default_path
-from ..sqlite.read_only import ReadOnlyDatabase
+from ..sqlite.read_only import VALUE_FAULTS, ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from ..storage import spill_names
 from ..timestamps import moment
@@ -42,7 +42,13 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
             filters = {name: others.pop(name) for name in _FILTERS}
             since, until = (moment(text) if text else None for text in (others.pop("since"), others.pop("until")))
             selection = Selection(since=since, until=until, **filters)
-            return function(Question(database_path(database), selection, output_wanted(as_json, as_csv)), **others)
+            question = Question(database_path(database), selection, output_wanted(as_json, as_csv))
+            try:
+                return function(question, **others)
+            except VALUE_FAULTS as error:
+                if not isinstance(error, LearningInstrumentError):
+                    _refuse_invalid_values(question.path)
+                raise
 
         answer = output_options(answer)
         for option in reversed(_REPORT_OPTIONS):
@@ -50,6 +56,19 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
         return click.command(name)(database_option(answer))
 
     return command
+
+
+def _refuse_invalid_values(path: str) -> None:
+    """Check whether the fault of a report is one of the values in the file.
+
+    Raises:
+        DatabaseError: if the file has invalid values.
+    """
+    from ..maintenance.doctor.values import invalid_values  # here: seldom needed, and it imports much
+
+    with ReadOnlyDatabase(path) as database:
+        for finding in invalid_values(database):
+            raise DatabaseError(f"{database.path} cannot answer. {finding.what} {finding.remedy}")
 
 
 def tell_of_spill_files(path: str) -> None:

@@ -160,9 +160,9 @@ def _listed_cost(call: ModelCall) -> float | None:
         "cache_read_tokens": call.cached_tokens,
         "cache_write_tokens": call.cache_write_tokens,
     }
-    moment = from_iso(call.timestamp)
     for model, provider in _references(call):
         try:
+            moment = from_iso(call.timestamp)
             usage = package.Usage(**{name: count for name, count in counts.items() if count is not None})
             price = package.calc_price(usage, model, provider_id=provider, genai_request_timestamp=moment)
             return float(price.total_price)

@@ -19,6 +19,9 @@ _STEPS_BETWEEN_CHECKS: Final = 10_000
 #: what is no UTF-8.
 SQLITE_FAULTS: Final = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError)
 
+#: Raised over a value of the wrong type, which another program or damage has left in the file.
+VALUE_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 
 def reason_of(fault: BaseException) -> str:
     """Return the text of one of :data:`SQLITE_FAULTS`."""

@@ -9,11 +9,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from calls import chat, execution
+from click.testing import CliRunner
 
 import learning_instrument
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter, record_execution
+from learning_instrument.cli import main
 from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
+from learning_instrument.maintenance.recovery import recover
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import catch_up
@@ -22,6 +25,7 @@ from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage.liveness import this_process
 from learning_instrument.storage.spill import SpillFiles
 from learning_instrument.storage.statistics import Counters
+from learning_instrument.transfer import import_executions
 
 NOW = datetime.now(timezone.utc)
 
@@ -324,16 +328,58 @@ def test_file_that_is_no_database(tmp_path):
 
 
 def test_cut_copy_can_be_recovered(found, database, tmp_path):
-    """A copy that ended early."""
-    database.close()
-    cut = tmp_path / "cut.db"
-    with open(database.path, "rb") as file:
-        cut.write_bytes(file.read(os.path.getsize(database.path) // 2))
+    """A copy that ended early; not without any schema, for then nothing can be read."""
+    remedies = []
+    for rows in (0, 1500):
+        database.append([ExecutionRecord(task_type="t", task_description="x" * 500) for _ in range(rows)])
+        database.close()
+        cut = tmp_path / f"cut-{rows}.db"
+        with open(database.path, "rb") as file:
+            cut.write_bytes(file.read(os.path.getsize(database.path) // 2))
+        worst = examine(str(cut), {})[0]
+        assert worst.severity is Severity.ERROR
+        remedies.append((worst.remedy.split(" ")[1], sum(each.executions for each in recover(cut)) > 100))
 
-    worst = examine(str(cut), {})[0]
+    assert remedies == [("another", False), ("recover", True)]
 
-    assert worst.severity is Severity.ERROR
-    assert worst.remedy.startswith("learning-instrument recover ")
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "told"),
+    [
+        ("executions", "timestamp", b"\xff", "timestamp (1)"),
+        ("executions", "success", 9e999, "success (1)"),
+        ("executions", "duration_seconds", 9e999, "duration_seconds (1)"),
+        ("losses", "reason", b"\xff", "reason (1)"),
+        ("retention_rounds", "announced", b"\xff", "announced (1)"),
+    ],
+)
+def test_garbage_in_a_table_is_found_and_keeps_no_other_check(found, database, table, column, value, told):
+    """And what the remedy names takes the other rows."""
+    database._store.transact(lambda execute: _fill(execute, table))
+    database._store.transact(
+        lambda execute: execute(
+            f"UPDATE {table} SET {column} = ? WHERE rowid = (SELECT max(rowid) FROM {table})", [value]
+        )
+    )
+    database.append([ExecutionRecord(task_type="late", timestamp=NOW + timedelta(days=3))])
+    database.flush()
+
+    finding = found()["values"]
+    assert f"The table {table} has values that no question can take, in {told}" in finding.what
+    assert f"import {database.path}" in finding.remedy
+    assert "clock" in found()
+    assert import_executions(f"{database.path}.new", [database.path]).stored == 2 - (table == "executions")
+    for report in ("summary", "list"):
+        done = CliRunner().invoke(main, [report, "--database", database.path])
+        assert done.exit_code == 0 or (done.exit_code, done.stderr.count("\n")) == (2, 1), report
+
+
+def _fill(execute, table):
+    """Put a row into *table*, if it has none."""
+    if not execute(f"SELECT 1 FROM {table}"):
+        columns = [row[1] for row in execute(f"PRAGMA table_info({table})")]
+        values = [NOW.isoformat() if name in ("timestamp", "announced", "looked") else 1 for name in columns]
+        execute(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})", values)
 
 
 def test_first_executions_that_still_run_are_executions(database):

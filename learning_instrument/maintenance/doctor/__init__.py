@@ -4,11 +4,12 @@ Each check is a function that yields findings, or nothing. No check changes anyt
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ...errors import LearningInstrumentError
-from ...sqlite.read_only import ReadOnlyDatabase
-from .contents import RECOVERY, examine_contents
+from ...sqlite.read_only import VALUE_FAULTS, ReadOnlyDatabase
+from ...sqlite.renewal import is_damage, is_ours
+from .contents import CONTENTS, RECOVERY
 from .derived import compare_derived
 from .environment import examine_environment
 from .finding import Finding, Severity
@@ -29,10 +30,25 @@ def examine(path: str, environment: Mapping[str, str] | None = None) -> list[Fin
     if os.path.exists(path):
         try:
             with ReadOnlyDatabase(path) as database:
-                findings += examine_contents(database)
-                findings += compare_derived(database)
+                for check in (*CONTENTS, compare_derived):
+                    findings += _checked(check, database)
         except LearningInstrumentError as error:
-            is_damaged = "malformed" in str(error.__cause__)
-            remedy = RECOVERY if is_damaged else "Name another file (--database)."
+            can_recover = is_damage(error.__cause__ or error) and is_ours(os.path.realpath(path))
+            remedy = RECOVERY if can_recover else "Name another file (--database), or restore a backup."
             findings.append(Finding("database", Severity.ERROR, str(error), remedy))
-    return sorted(findings, key=lambda finding: list(Severity).index(finding.severity))
+    return sorted(dict.fromkeys(findings), key=lambda finding: list(Severity).index(finding.severity))
+
+
+def _checked(check: Callable[[ReadOnlyDatabase], Iterator[Finding]], database: ReadOnlyDatabase) -> list[Finding]:
+    """Return the findings of *check*; where it meets invalid values, a finding that it could not be made."""
+    try:
+        return list(check(database))
+    except VALUE_FAULTS:
+        return [
+            Finding(
+                "checks",
+                Severity.WARNING,
+                f"Values in {database.path} keep some checks from being made.",
+                "See the findings about values; where there is none, please report it.",
+            )
+        ]

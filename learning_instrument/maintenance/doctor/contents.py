@@ -14,6 +14,7 @@ from ...storage.statistics import lost_noun
 from ...timestamps import iso
 from .captured import bare_bools, unmatched_fields
 from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
+from .values import invalid_values
 
 #: Reading larger files through takes more than a moment.
 _CHECKED_BYTES: Final = 200_000_000
@@ -21,12 +22,6 @@ _LATELY: Final = timedelta(days=7)
 _FUTURE_SECONDS: Final = 300
 _BACKWARD_SECONDS: Final = 5
 _SILENT_SECONDS: Final = 60
-
-
-def examine_contents(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    """Yield findings about the contents of the database."""
-    for check in _CHECKS:
-        yield from check(database)
 
 
 #: The remedy for a damaged file.
@@ -264,7 +259,8 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
-_CHECKS: Final = (
-    _permissions, _integrity, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced, bare_bools,
-    unmatched_fields, _recorded_twice, _announced_rounds, _silence,
+#: The checks, in the order of their findings.
+CONTENTS: Final = (
+    _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced,
+    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _silence,
 )  # fmt: skip
