@@ -6,6 +6,7 @@ checkpoint is kept here, up to a limit, for the write-ahead log is what goes fir
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from ..columns import COLUMNS
@@ -47,6 +48,10 @@ class CommittedRows:
         #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
         self._bookmarks: list[tuple[str, int]] = []
         self._most = 0
+
+    def kept(self) -> Sequence[Row]:
+        """Return the rows that may not have reached the database itself yet."""
+        return tuple(self._rows)
 
     def has_file(self, path: str) -> bool:
         """Tell whether the file at *path* is the one that has the rows."""

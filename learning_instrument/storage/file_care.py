@@ -3,11 +3,14 @@
 import logging
 import sqlite3
 import time
+from collections.abc import Sequence
 from typing import Final
 
+from ..errors import DatabaseError
+from ..record import Row
 from ..safety.forks import ForkLock
 from ..safety.guards import warn
-from ..sqlite.busy import retry_while_busy
+from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import WriteConnection
 from ..sqlite.renewal import is_damage, set_aside_damaged
 from .committed_rows import CommittedRows
@@ -17,10 +20,12 @@ log = logging.getLogger(__name__)
 
 #: The interval of looking through a file that cannot be written, but is not damaged.
 _EXAMINATION_SECONDS: Final = 60.0
+#: How long to wait before another try, while another program changes the files.
+_PAUSE_SECONDS: Final = 0.01
 
 
 class FileCare:
-    """Cares for the files of one database. All but :meth:`open` and :meth:`set_aside` is the writer's thread's.
+    """Cares for the files of one database. All but :meth:`open` and :meth:`set_aside` is called between two batches.
 
     Args:
         front: the connection of tasks.
@@ -91,6 +96,38 @@ class FileCare:
         if is_used or not self.is_open() or self._committed.is_in_doubt:
             self._committed.check(self._back)
         return is_used
+
+    def settle(self, seconds: float) -> Sequence[Row]:
+        """Look at the files before they are closed, and restore or count the rows that they lack.
+
+        Args:
+            seconds: how long to wait at most for other programs that change the files.
+
+        Returns:
+            The rows of which this cannot be known: they should be kept elsewhere.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._settle()
+                return ()
+            except (sqlite3.Error, OSError, DatabaseError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and self.set_aside(error):
+                    continue
+                is_waiting = is_busy(error)
+                if not is_waiting or time.monotonic() >= deadline:
+                    is_unknown = is_waiting or is_damage(error) or not self._committed.has_file(self._front.path)
+                    return self._committed.kept() if is_unknown else ()
+            time.sleep(_PAUSE_SECONDS)
+
+    def _settle(self) -> None:
+        if not (self.is_open() or self._committed.is_in_doubt or self._committed.kept()):
+            return
+        with self._lock:
+            self._front.look()
+        self._back.look()
+        if self._committed.is_in_doubt or not self._committed.has_file(self._front.path):
+            self._committed.check(self._back)
 
     def rest(self) -> None:
         """Close an idle database, so that the write-ahead log is in the file. A reader may be in the way.

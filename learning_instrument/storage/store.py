@@ -284,10 +284,7 @@ class Store:
         is_written = self._writer.flush(timeout)
         if self._writer.hold(min(timeout, seconds_left(DATABASES))):
             try:
-                self._care.look()
-            except (sqlite3.Error, OSError, DatabaseError) as error:
-                self._failed(error)
-                is_written = False
+                is_written = self._settle_files(timeout) and is_written
             finally:
                 self._writer.release()
         return is_written
@@ -330,7 +327,22 @@ class Store:
         if not self._writer.drain(CLOSE_SECONDS) and (unwritten := self._writer.unwritten):
             warn(log, "%s: closed with %d executions not written.", self.path, unwritten)
         self._watchdog.close()
+        if self._writer.hold(seconds_left(DATABASES)):
+            try:
+                self._settle_files(CLOSE_SECONDS)
+            finally:
+                self._writer.release()
         self._close_connections()
+
+    def _settle_files(self, seconds: float) -> bool:
+        """Make sure that the rows of this process are in the file, in a spill file, or counted; tell whether they are.
+
+        The one look of a task's thread does not notice all that other programs do to the files.
+        """
+        doubtful = self._care.settle(min(seconds, max(0.0, seconds_left(DATABASES) - _BACKGROUND_BUSY_SECONDS)))
+        if doubtful:
+            self._spill_files.write(doubtful)  # stored once, if the file has them after all
+        return not doubtful
 
     def _close_connections(self) -> None:
         if self._lock.acquire(timeout=seconds_left(DATABASES)):
@@ -352,12 +364,15 @@ class Store:
         """
         check()
         self._count_misses()
-        if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
+        if self._writer.hold(seconds_left(DATABASES)):
             try:
-                self._end_background()
+                self._settle_files(CLOSE_SECONDS)
+                if is_written := not self._writer.backlog:
+                    self._end_background()
             finally:
                 self._writer.release()
-            self._close_connections()
+            if is_written:
+                self._close_connections()
         if self._counts.has_unreported:
             self._spill_files.write(())
 

@@ -211,6 +211,17 @@ def full_to_the_end(worker: Worker) -> int:
     return worker.end()
 
 
+def ending(happen: Callable[[Worker], object]) -> Callable[[Worker], int]:
+    """Bring about a fault, and end the worker before its background thread looks at the files."""
+
+    def end(worker: Worker) -> int:
+        happen(worker)
+        worker.run("during")
+        return worker.end()
+
+    return end
+
+
 def killed(worker: Worker) -> int:
     """Kill the worker once all is flushed."""
     worker.ask("flush")
@@ -218,13 +229,8 @@ def killed(worker: Worker) -> int:
     return 0
 
 
-FAULTS = (
-    Fault("another process holds the lock for 3 s", locked_for_a_while),
-    Fault("another process holds the lock when this one ends", locked_at_the_end(False)),
-    Fault("a stopped process holds the lock when this one ends", locked_at_the_end(True)),
-    Fault("`SIGKILL` after `flush()`", killed),
-    Fault("the disk is full for a while", full_for_a_while, needs_a_disk=True),
-    Fault("the disk is full to the end, and after it", full_to_the_end, needs_a_disk=True),
+#: What other programs do to the files.
+CHANGES = (
     Fault("`-shm` deleted", deleted("-shm")),
     Fault("`-wal` deleted", deleted("-wal")),
     Fault("`-wal` and `-shm` deleted", deleted("-wal", "-shm")),
@@ -233,6 +239,16 @@ FAULTS = (
     Fault("the file emptied in place", emptied),
     Fault("a backup copied over the file", replaced_by_backup),
     Fault("pages of the file overwritten", damaged),
+)
+FAULTS = (
+    Fault("another process holds the lock for 3 s", locked_for_a_while),
+    Fault("another process holds the lock when this one ends", locked_at_the_end(False)),
+    Fault("a stopped process holds the lock when this one ends", locked_at_the_end(True)),
+    Fault("`SIGKILL` after `flush()`", killed),
+    Fault("the disk is full for a while", full_for_a_while, needs_a_disk=True),
+    Fault("the disk is full to the end, and after it", full_to_the_end, needs_a_disk=True),
+    *CHANGES,
+    *(Fault(f"{change.name}, and the process ends at once", ending(change.happen)) for change in CHANGES),
 )
 
 
