@@ -51,7 +51,8 @@ MAY_IMPORT = {
 }
 #: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {
-    "sqlite3": "sqlite maintenance/recovery.py storage/file_care.py storage/insertion.py storage/store.py",
+    "sqlite3": "sqlite maintenance/recovery.py"
+    " storage/background_work.py storage/file_care.py storage/insertion.py storage/store.py",
     "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
     "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer/otlp_json.py",
     "genai_prices": "",  # by its name, when the first call is priced

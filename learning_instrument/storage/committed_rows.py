@@ -75,6 +75,7 @@ class CommittedRows:
         number = len(self._rows)
         if not target.checkpoint():
             return False
+        self._note(target)
         for _ in range(min(number, len(self._rows))):
             self._rows.popleft()
         return True
@@ -95,6 +96,10 @@ class CommittedRows:
                 with self._lock:
                     self._restore(target)
             self._file, self.is_in_doubt = target.file, False
+        self._note(target)
+
+    def _note(self, target: WriteConnection) -> None:
+        """Note how many rows the file has: it may lack them later, when they are no longer kept."""
         ((low, high),) = target.execute("SELECT min(rowid), max(rowid) FROM executions")
         self._most = 0 if high is None else high - low + 1
         with self._lock:

@@ -1,6 +1,7 @@
 """Cares for the files of one open database: looks at them, closes them when idle, sets a damaged one aside."""
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ _PAUSE_SECONDS: Final = 0.01
 
 
 class FileCare:
-    """Cares for the files of one database. All but :meth:`open` and :meth:`set_aside` is called between two batches.
+    """Cares for the files of one database. What uses the connection of the background is called between two batches.
 
     Args:
         front: the connection of tasks.
@@ -79,6 +80,30 @@ class FileCare:
 
         with self._lock:
             retry_while_busy(self._front.path, look_and_open)
+
+    def make_missing(self, seconds: float) -> None:
+        """Make a missing file at once: made in the background, it would delay the first rows for too long.
+
+        Args:
+            seconds: how long to wait at most for other tasks.
+        """
+        if os.path.exists(self._front.path) or self._lock.is_held():
+            return
+        if self._lock.acquire(timeout=seconds):
+            try:
+                self._front.open()
+            except (sqlite3.Error, OSError, DatabaseError):
+                pass  # the writer logs it when it fails as well
+            finally:
+                self._lock.release()
+
+    def close_front(self, seconds: float) -> None:
+        """Close the connection of tasks; wait for them at most *seconds*."""
+        if self._lock.acquire(timeout=seconds):
+            try:
+                self._front.close()
+            finally:
+                self._lock.release()
 
     def look(self) -> bool:
         """Look at the files of an open database, and at the rows in it; tell whether any were stored since.

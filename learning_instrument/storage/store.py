@@ -6,7 +6,6 @@ cannot be written, rows go to the background writer, which also does the houseke
 
 import functools
 import logging
-import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,13 +23,11 @@ from ..safety.memory import Misses
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
-from .background_writer import GATHER_SECONDS, BackgroundWriter
+from .background_work import BUSY_SECONDS, BackgroundWork
 from .committed_rows import CommittedRows
 from .file_care import FileCare
-from .housekeeping import Housekeeping
 from .insertion import Insertion
 from .retention import Limits
-from .spill import SpillFiles
 from .statistics import Counters, Statistics
 from .watchdog import Watchdog
 
@@ -41,8 +38,6 @@ log = logging.getLogger(__name__)
 #: How long a task waits for another thread of its process, and then for another writer's lock: 50 ms together.
 _TASK_LOCK_SECONDS: Final = 0.02
 _TASK_BUSY_SECONDS: Final = 0.03
-#: How long the background writer waits for another writer's lock.
-_BACKGROUND_BUSY_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 5.0
 
 
@@ -68,40 +63,36 @@ class Store:
         self.misses = Misses()
         self._counts = Counters(path)
         self._insertion = Insertion(self._counts, self.model_calls)
-        self._spill_files = SpillFiles(path, self._insertion, self._counts)
         this = weakref.ref(self)  # the watchdog's thread must not keep a database alive
         self._watchdog = Watchdog(
             path,
             lambda: (store := this()) is not None and store._has_backlog(),
-            lambda: store._look_for_spill_files() if (store := this()) is not None else None,
+            lambda: store._look_around() if (store := this()) is not None else None,
         )
         #: The executions in flight.
         self.running = self._watchdog.running
         self._front = WriteConnection(path, _TASK_BUSY_SECONDS, self._opened, is_careful=False)
-        self._back = WriteConnection(path, _BACKGROUND_BUSY_SECONDS, self._opened)
+        self._back = WriteConnection(path, BUSY_SECONDS, self._opened)
         self._lock = ForkLock(self._front.close)
         self._back_lock = ForkLock(self._back.close)
         self._read_lock = ForkLock()
         self._committed = CommittedRows(self._insertion, self._counts, self._lock)
-        self._housekeeping = Housekeeping(self._committed)
         self._care = FileCare(self._front, self._back, self._lock, self._committed, self._counts)
-        # In ``commit`` mode a backlog is an exception that should end soon, so batches are not gathered.
-        gather_seconds = GATHER_SECONDS if durability == "batch" else 0.0
-        self._writer = BackgroundWriter(
-            self._insertion.rows,
-            self._write,
-            self._spill,
+        self._background = BackgroundWork(
+            self._back,
+            self._back_lock,
+            self._lock,
+            self._insertion,
+            self._counts,
+            self.model_calls,
+            self._committed,
+            self._care,
             self._failed,
-            self._run_housekeeping,
-            self._care.look,
-            self._care.rest,
-            self._care.is_open,
-            gather_seconds=gather_seconds,
-            write_lock=self._back_lock,
+            is_batch=durability == "batch",
         )
+        self._writer = self._background.writer
+        self._housekeeping = self._background.housekeeping
         self._has_tried = self._will_close = False
-        self._has_spill_files = False
-        self._unsettled = 0  # rows that were deferred, then spilled
         register(self)
         at_exit(self, phase=DATABASES)
 
@@ -118,24 +109,12 @@ class Store:
         check()
         if self.durability == "batch":
             if not self._has_tried:
-                self._try_to_open()
+                self._has_tried = True
+                self._care.make_missing(_TASK_LOCK_SECONDS)
             return self._queue([(to_row, record) for record in records])
         items = [(to_row, record) for record in records]
         rows = self._insertion.rows(items)
         return (not rows or self._commit(rows)) and len(rows) == len(items)
-
-    def _try_to_open(self) -> None:
-        """Make a missing file at once: made in the background, it would delay the first rows for too long."""
-        self._has_tried = True
-        if os.path.exists(self.path) or self._lock.is_held():
-            return
-        if self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
-            try:
-                self._front.open()
-            except (sqlite3.Error, OSError, DatabaseError):
-                pass  # the writer logs it when it fails as well
-            finally:
-                self._lock.release()
 
     def append_model_calls(self, batch: ModelCallBatch) -> bool:
         """Store model calls in the background, and add them up. A database that cannot be written raises nothing.
@@ -220,7 +199,7 @@ class Store:
                 f"The database {self.path} cannot be opened: {error}. Check the path and its permissions."
             ) from error
         self._watchdog.settle_dead()
-        self._take_in_spilled()
+        self._background.take_in_spilled()
 
     def _opened(self, connection: WriteConnection) -> None:
         """Watch an open database: its thread does not end before it is closed."""
@@ -238,15 +217,6 @@ class Store:
                 f"{self.path} cannot be written here: a destructor or a signal handler has interrupted this thread"
                 " while it writes. Do it after that."
             )
-
-    def _take_in_spilled(self) -> None:
-        """Take in spill files before a question, which sees their rows then."""
-        if self._spill_files.are_there():
-            try:
-                self._writer.between_batches(lambda: self._spill_files.take_in(self._back))
-                self._settle_spilled()  # the database can be written again
-            except (sqlite3.Error, OSError, DatabaseError) as error:  # they wait for the next process
-                self._failed(error)
 
     def transact(self, work: Callable[[Execute], T]) -> T:
         """Call *work* with a function that executes statements in one transaction; return its result. Not for tasks.
@@ -281,19 +251,17 @@ class Store:
         check()
         if self._is_within():
             return not self._writer.backlog
-        is_written = self._writer.flush(timeout)
-        if self._writer.hold(min(timeout, seconds_left(DATABASES))):
-            try:
-                is_written = self._settle_files(timeout) and is_written
-            finally:
-                self._writer.release()
-        return is_written
+        return self._writer.flush(timeout) and self._background.is_settled(timeout)
 
     def statistics(self) -> Statistics:
         """Return how many records were stored, deferred and lost through this object, in this process."""
         check()
         self._count_misses()
         return self._counts.statistics()
+
+    def _look_around(self) -> None:
+        self._count_misses()
+        self._background.look_for_spill_files()
 
     def _count_misses(self) -> None:
         """Count, and warn of, the executions that lack of memory kept from being recorded."""
@@ -327,34 +295,8 @@ class Store:
         if not self._writer.drain(CLOSE_SECONDS) and (unwritten := self._writer.unwritten):
             warn(log, "%s: closed with %d executions not written.", self.path, unwritten)
         self._watchdog.close()
-        if self._writer.hold(seconds_left(DATABASES)):
-            try:
-                self._settle_files(CLOSE_SECONDS)
-            finally:
-                self._writer.release()
-        self._close_connections()
-
-    def _settle_files(self, seconds: float) -> bool:
-        """Make sure that the rows of this process are in the file, in a spill file, or counted; tell whether they are.
-
-        The one look of a task's thread does not notice all that other programs do to the files.
-        """
-        doubtful = self._care.settle(min(seconds, max(0.0, seconds_left(DATABASES) - _BACKGROUND_BUSY_SECONDS)))
-        if doubtful:
-            self._spill_files.write(doubtful)  # stored once, if the file has them after all
-        return not doubtful
-
-    def _close_connections(self) -> None:
-        if self._lock.acquire(timeout=seconds_left(DATABASES)):
-            try:
-                self._front.close()
-            finally:
-                self._lock.release()
-        if self._writer.hold(seconds_left(DATABASES)):
-            try:
-                self._back.close()
-            finally:
-                self._writer.release()
+        self._background.settle(CLOSE_SECONDS)
+        self._background.close()
 
     def end(self) -> None:
         """Close at the end of the process, so that the write-ahead log is moved into the file.
@@ -364,31 +306,14 @@ class Store:
         """
         check()
         self._count_misses()
-        if self._writer.hold(seconds_left(DATABASES)):
+        self._background.settle(CLOSE_SECONDS)
+        if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
             try:
-                self._settle_files(CLOSE_SECONDS)
-                if is_written := not self._writer.backlog:
-                    self._end_background()
+                self._background.end()
             finally:
                 self._writer.release()
-            if is_written:
-                self._close_connections()
-        if self._counts.has_unreported:
-            self._spill_files.write(())
-
-    def _end_background(self) -> None:
-        """Store losses not yet reported, and take in spill files: a fleet may have short processes alone."""
-
-        def is_late() -> bool:
-            return seconds_left(DATABASES) < _BACKGROUND_BUSY_SECONDS
-
-        try:
-            if self._counts.has_unreported and not is_late():
-                self._insertion.insert(self._back, ())
-            if (self._front.is_open or self._back.is_open) and not is_late() and self._spill_files.are_there():
-                self._spill_files.take_in(self._back, is_late)
-        except (sqlite3.Error, OSError, DatabaseError) as error:
-            self._failed(error)
+            self._background.close()
+        self._background.spill_losses()
 
     def _defer(self, rows: Sequence[Row]) -> bool:
         self._counts.defer(len(rows))
@@ -403,31 +328,6 @@ class Store:
             self._counts.settle(refused)
             self._counts.lose("queue full", None, refused)
         return not refused
-
-    def _write(self, items: Sequence[Row | ModelCallBatch]) -> None:
-        """Commit rows and model calls, in the background. The writer retries it after an exception."""
-        try:
-            self._insertion.store(self._back, items, self._stored_in_background)
-        except sqlite3.DatabaseError as error:
-            self._care.set_aside(error)
-            raise
-        self._committed.extend([item for item in items if not isinstance(item, ModelCallBatch)])
-        self._housekeeping.count(sum(item.size if isinstance(item, ModelCallBatch) else 1 for item in items))
-        self._counts.rearm_warnings()
-
-    def _stored_in_background(self, stored: int, rows: int) -> None:
-        self._counts.stored_in_background += stored
-        self._counts.settle(rows)
-        self._settle_spilled()
-
-    def _settle_spilled(self) -> None:
-        self._counts.settle(self._unsettled)
-        self._unsettled = 0
-
-    def _spill(self, items: Sequence[Row | ModelCallBatch]) -> None:
-        """Keep rows and model calls in a spill file: the process ends before they can be committed."""
-        # Not settled yet, so that rows after them do not try again, each for some time.
-        self._unsettled += self._spill_files.write(items)
 
     def _failed(self, error: BaseException) -> bool:
         """Warn that the database cannot be written, unless it is another writer's lock; tell whether it is."""
@@ -465,25 +365,6 @@ class Store:
             raise DatabaseError(f"{self.path} cannot be written: {error}.") from error
         return done[0]
 
-    def _run_housekeeping(self) -> None:
-        """Do the work that would delay a task, in the background."""
-        if not self._care.is_open():
-            return  # closed by now; housekeeping must not open it again
-        if self._has_spill_files:
-            self._has_spill_files = False
-            self._spill_files.take_in(self._back, lambda: self._writer.is_paused, lambda: self._writer.is_contended)
-        self._care.look()
-        has_more = self.model_calls.run_housekeeping(self._back)
-        if self._housekeeping.run(self._back, lambda: self._writer.is_contended, self._lock.locked) or has_more:
-            self._writer.request_housekeeping()
-
-    def _look_for_spill_files(self) -> None:
-        """Let the writer take in spill files, if there are any."""
-        self._count_misses()
-        if self._spill_files.are_there():
-            self._has_spill_files = True
-            self._writer.request_housekeeping()
-
     def before_fork(self, undo: Undo) -> None:
         """End the threads while the process forks; the locks keep other threads out of SQLite."""
         undo.threads.callback(self._writer.unpause)
@@ -497,12 +378,10 @@ class Store:
             lock.reset()
         self._front.abandon()
         self._back.abandon()
-        for part in (self._writer, self._watchdog, self.model_calls, self._counts, self._committed, self._care):
+        for part in (self._background, self._watchdog, self.model_calls, self._counts, self._committed, self._care):
             part.reset()
-        self._housekeeping.reset()
-        self._has_tried = self._will_close = self._has_spill_files = False
+        self._has_tried = self._will_close = False
         self.misses.take()  # the parent's
-        self._unsettled = 0
 
 
 def _unchanged(row: Row) -> Row:

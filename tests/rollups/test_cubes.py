@@ -507,10 +507,10 @@ def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     monkeypatch.setattr("learning_instrument.sqlite.yielding.is_idle", lambda *_: False)
     database.append(records(300))
 
-    store_of(database)._writer.between_batches(store_of(database)._run_housekeeping)
+    store_of(database)._writer.between_batches(store_of(database)._background._run_housekeeping)
     assert database.query("SELECT mark FROM rollup_state") == [{"mark": 0}]
     monkeypatch.setattr("learning_instrument.rollups.catch_up._LARGE_LAG_ROWS", 100)
-    store_of(database)._writer.between_batches(store_of(database)._run_housekeeping)
+    store_of(database)._writer.between_batches(store_of(database)._background._run_housekeeping)
 
     assert database.query("SELECT mark FROM rollup_state")[0]["mark"] > 0
 

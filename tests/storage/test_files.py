@@ -1,6 +1,7 @@
 """Files that another program deletes, empties, overwrites or damages while they are in use."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -90,6 +91,62 @@ def test_what_another_program_does_to_the_files_loses_nothing_uncounted(tmp_path
         assert losses == 0
     else:
         assert set(statistics.lost) <= {"file changed"}
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_process_that_closes_at_once_loses_nothing_uncounted(tmp_path, fault, durability):
+    """Before its background thread has looked at the files."""
+    path = tmp_path / "learning.db"
+    shutil.copy(empty_database(tmp_path), tmp_path / "backup.db")
+    database = LearningDatabase(path, durability)
+    append(database, 20)
+    if durability == "batch":
+        database.flush()
+    subprocess.run(["sh", "-c", FAULTS[fault]], cwd=tmp_path, check=True)
+
+    append(database, 5)
+    database.close()
+
+    rows, losses = found(path)
+    assert rows + losses == 25
+    assert losses == sum(database.statistics().lost.values())
+
+
+def empty_database(folder):
+    path = folder / "empty.db"
+    with LearningDatabase(path) as database:
+        database.query("SELECT 1")
+    return path
+
+
+def test_rows_of_files_that_cannot_be_mended_in_time_are_spilled(tmp_path, monkeypatch):
+    """The next process stores them, once."""
+    monkeypatch.setattr("learning_instrument.storage.store.CLOSE_SECONDS", 0.1)
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path)
+    append(database, 20)
+    database.flush()
+    os.truncate(path, 0)
+    with open_folder(tmp_path) as folder:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as a process does that mends the files, and hangs
+        append(database, 5)
+        database.close()
+    assert database.statistics().spilled == 25
+    path.unlink()
+
+    with LearningDatabase(path) as another:
+        assert len(another.query("SELECT 1 FROM executions")) == 25
+    assert not list(tmp_path.glob("*.spill-*"))
+
+
+@contextlib.contextmanager
+def open_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def damage(path):
