@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import subprocess
 import sys
 
 import pytest
@@ -146,6 +147,37 @@ def test_eventlet(database, ended):
     eventlet.sleep(0.01)
     killed.kill()
     assert ended() == CANCELLED
+
+
+GREENLETS = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import sys
+import gevent
+import learning_instrument
+
+learning_instrument.configure(sys.argv[1], durability=sys.argv[2])
+
+@learning_instrument.record_execution
+def work(task):
+    gevent.sleep(0.001)
+
+def many(number):
+    for step in range(20):
+        work({"task_id": f"{number}-{step}"})
+
+gevent.joinall([gevent.spawn(many, number) for number in range(50)], raise_error=True)
+learning_instrument.shutdown()
+"""
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_greenlets_of_a_patched_process_share_the_store(database, rows, durability):
+    """Locks, threads and sleep are gevent's: no greenlet waits for another forever, and no row is missing."""
+    pytest.importorskip("gevent")
+    subprocess.run([sys.executable, "-c", GREENLETS, database.path, durability], check=True, timeout=60)
+
+    assert len({row["task_id"] for row in rows()}) == 1000
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="task groups are new in Python 3.11")
