@@ -115,6 +115,8 @@ def is_ours(path: str) -> bool:
     """Tell whether the damaged file at *path* shows the schema of this package."""
     if shared_watch(path) is not None:  # opened before; closing it here would release the locks of this process
         return True
+    if not os.path.isfile(path):  # opening a pipe would wait for its writer
+        return False
     try:
         with open(path, "rb") as file:
             return _OURS.search(file.read(_SCHEMA_BYTES)) is not None

@@ -104,3 +104,10 @@ def test_command_takes_a_file_and_refuses_what_is_none(path, tmp_path):
     assert document(str(other), "recover", str(path))[0]["executions"] == 400
     assert ask(str(other), "recover", str(tmp_path / "missing")).exit_code == 2
     assert ask(str(other), "recover", str(other)).exit_code == 2
+
+
+def test_pipe_is_left_alone(tmp_path):
+    """Opening it would wait for a writer for ever."""
+    os.mkfifo(tmp_path / "learning.db")
+
+    assert recover(tmp_path / "learning.db") == []
