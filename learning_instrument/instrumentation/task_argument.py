@@ -34,7 +34,7 @@ class TaskLocation:
         return args[index] if 0 <= index < len(args) else kwargs.get(name, self.default)
 
     def take_instance(self) -> None:
-        """Note that the function was bound to an instance: its first argument is the pool, whatever its name."""
+        """Note that the function was bound to an instance: its first argument is the pool, under any name."""
         if not self.takes_instance:
             self.takes_instance = True
             self.function_index = -1 if self.method_index < 0 else self.method_index + 1

@@ -158,7 +158,7 @@ class Execution:
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
 
     def enter(self, measures: bool = False) -> None:
-        """Note that the task starts now; its driver ends the execution, whatever comes.
+        """Note that the task starts now; its driver ends the execution in any case.
 
         Args:
             measures: whether to measure resources: from now to its end the task has this thread to itself.

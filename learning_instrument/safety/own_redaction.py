@@ -85,7 +85,7 @@ def picklable() -> Setting | None:
 
 
 def hide(text: str) -> str:
-    """Return the marker, whatever the *text*."""
+    """Return the marker, for any *text*."""
     return MARKER
 
 

@@ -58,7 +58,7 @@ def test_summary_is_what_was_recorded(database):
 
 
 def test_unknown_cost_of_failures_is_not_zero(database):
-    """Where something was spent, but nobody knows on what."""
+    """Where something was spent on an unknown model."""
     database.append(
         [ExecutionRecord(task_type="fix", actual_cost=1.0), ExecutionRecord(task_type="fix", success=False)]
     )

@@ -1,4 +1,4 @@
-"""Whatever happens to the file: an execution that returned is kept, or counted as lost."""
+"""An execution that returned is kept, or counted as lost, in each fault of the file."""
 
 import re
 from pathlib import Path

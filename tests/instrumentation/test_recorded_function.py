@@ -123,7 +123,7 @@ def test_a_weak_method_of_an_instrumented_class_records(instrumented, rows):
 
 
 def test_an_unbound_call_has_its_pool(configured, rows):
-    """Its first argument, whatever its name, is the pool and not the task."""
+    """Its first argument is the pool under any name, and not the task."""
     pool = Pool()
     pool.oddly_named({"task_id": "bound"})
 
