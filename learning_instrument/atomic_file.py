@@ -4,11 +4,11 @@ import contextlib
 import glob
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import Final
 
 from .errors import ConfigurationError
+from .safety.clocks import time
 
 try:
     import fcntl

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from .errors import ConfigurationError
 from .record import ExecutionRecord
 from .rollups import catch_up
+from .safety.clocks import time
 from .sqlite.backup import backup
 from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback

@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import json
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,6 +22,7 @@ from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome, OutcomeSource
 from .record_values import checked
+from .safety.clocks import time
 from .safety.redaction import without_secrets
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "safety": "",
     "semconv": "",
     "version": "",
-    "atomic_file": "errors",
+    "atomic_file": "errors safety",
     "budgets": "errors",
     "columns": "outcome semconv",
     "ids": "safety",
@@ -31,21 +31,22 @@ MAY_IMPORT = {
     # Runs inside other people's tasks.
     "recording": "errors message_templates ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
-    "sqlite": "atomic_file errors columns record timestamps",
+    "sqlite": "atomic_file errors safety columns record timestamps",
     "costs": "errors safety semconv columns budgets record timestamps sqlite",
-    "rollups": "message_templates sqlite",
+    "rollups": "message_templates safety sqlite",
     "analytics": "errors message_templates columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
-    "database": "errors record sqlite rollups analytics storage",
+    "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
-    "maintenance": "errors columns ids outcome record timestamps sqlite costs rollups storage database pipeline"
+    "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups storage database pipeline"
     " transfer",
-    "cli": "errors columns record timestamps sqlite costs analytics storage database pipeline transfer maintenance",
+    "cli": "errors safety columns record timestamps sqlite costs analytics storage database pipeline transfer"
+    " maintenance",
     "instrumentation": "errors safety budgets recording database pipeline configuration",
     "testing": "record database configuration sqlite analytics",
 }

@@ -4,10 +4,10 @@ Spans arrive in any order and in several exports. A call whose chain of parents 
 as a row without an execution; the arrival of that span takes it further.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from ..safety.clocks import time
 from ..sqlite.connection import Connection
 from ..sqlite.executions import placeholders
 from .model_calls import ModelCall

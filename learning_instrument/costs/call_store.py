@@ -5,7 +5,6 @@ row of its execution, by this process or another: such executions are remembered
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from ..columns import COLUMNS
 from ..errors import ConfigurationError
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, delete_old, store_model_calls

@@ -5,13 +5,13 @@ within it, and counts in full. A cost that the pool reported may include the cos
 so only what exceeds these counts. An unknown cost counts as unknown.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
 from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_around
 from ..columns import UNKNOWN
+from ..safety.clocks import time
 from ..sqlite.read_only import read_briefly
 from ..sqlite.selection import Queryable
 from ..timestamps import iso

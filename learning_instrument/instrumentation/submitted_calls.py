@@ -9,7 +9,6 @@ import functools
 import pickle
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import BuiltinMethodType, MethodType
@@ -30,6 +29,7 @@ from ..recording.propagation import pack, unpack
 from ..recording.timed import Begin, call_within
 from ..recording.types import CallPlan, Pipeline
 from ..safety import own_redaction
+from ..safety.clocks import time
 from ..safety.guards import guarded
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, content_is_wanted

@@ -9,7 +9,6 @@ milliseconds; those of many rows in the background.
 import dataclasses
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -22,6 +21,7 @@ from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.types import Pipeline
 from ..safety import threads
+from ..safety.clocks import time
 from ..safety.forks import ForkLock, Undo, register
 from ..safety.guards import is_interruption, warn
 

@@ -8,7 +8,6 @@ execution that has ended.
 
 import logging
 import threading
-import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +32,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from .. import semconv
 from ..recording.in_flight import InFlight
 from ..safety import threads
+from ..safety.clocks import time
 from ..safety.forks import ForkLock, Undo, check, copy_of, register
 from ..safety.guards import warn
 from ..version import __version__

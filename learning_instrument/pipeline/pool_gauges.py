@@ -8,7 +8,6 @@ import asyncio
 import logging
 import math
 import threading
-import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from ..errors import ConfigurationError
 from ..recording.capture import Capture, CaptureOptions
 from ..recording.fields import CLEAN_GIVEN, INVALID
 from ..safety import threads
+from ..safety.clocks import time
 from ..safety.forks import check
 from ..safety.guards import guarded, warn
 from ..safety.readers import reader_of

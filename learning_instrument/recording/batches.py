@@ -4,7 +4,6 @@ Where the pool calls its own ``execute_task`` for each item, those calls are the
 from the result of the batch.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import new_uuid
 from ..outcome import Outcome
+from ..safety.clocks import time
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import is_mapping, reader_of

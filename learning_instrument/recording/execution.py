@@ -8,7 +8,6 @@ list, sampler or shutdown of the host.
 
 import functools
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import ref
@@ -21,6 +20,7 @@ from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
 from ..outcome import Outcome, Verdict
+from ..safety.clocks import time
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.redaction import redact_all

@@ -8,9 +8,9 @@ and only where the task raised the process's peak.
 import os
 import sys
 import threading
-import time
 from typing import Final
 
+from ..safety.clocks import time
 from ..safety.forks import on_child
 from ..safety.guards import guarded
 

@@ -3,10 +3,10 @@
 Each is a module with ``advance`` (one slice; returns whether more is left), ``reset`` and ``lag`` (executions to do).
 """
 
-import time
 from collections.abc import Callable
 from typing import Final
 
+from ..safety.clocks import time
 from ..sqlite import yielding
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions

@@ -8,10 +8,10 @@ import atexit
 import os
 import sys
 import threading
-import time
 import weakref
 from typing import Any, Final, Protocol
 
+from .clocks import time
 from .forks import check, copy_of
 
 #: The phases, in their order: writers write their queues, watchdogs end, and the databases of both close.

@@ -15,7 +15,6 @@ import mmap
 import os
 import sys
 import threading
-import time
 import types
 import weakref
 from collections import deque
@@ -25,6 +24,7 @@ from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
 
 from . import deferral
+from .clocks import time
 from .guards import warn
 from .progress import wait_for
 

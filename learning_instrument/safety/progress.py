@@ -1,9 +1,10 @@
 """Waiting for another thread as long as it makes progress: on a busy machine a number of seconds says nothing."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
+
+from .clocks import time
 
 #: How long the other thread may make no progress. It never waits longer itself, for the lock of a database or a disk.
 STALLED_SECONDS: Final = 10.0

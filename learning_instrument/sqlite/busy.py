@@ -3,10 +3,10 @@
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
+from ..safety.clocks import time
 from .paths import log_of
 
 T = TypeVar("T")

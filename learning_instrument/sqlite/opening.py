@@ -3,11 +3,11 @@
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+from ..safety.clocks import time
 from . import schema
 from .busy import showing_life
 from .file_watch import shared_watch

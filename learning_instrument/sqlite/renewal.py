@@ -9,10 +9,10 @@ import os
 import re
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from typing import Final
 
+from ..safety.clocks import time
 from .file_watch import Fault, FileWatch, shared_watch
 from .opening import connect
 

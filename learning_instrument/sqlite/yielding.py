@@ -5,11 +5,11 @@ meanwhile, SQLite refuses the first write, since the snapshot is stale; this is 
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
+from ..safety.clocks import time
 from .busy import is_busy
 from .connection import WriteConnection
 

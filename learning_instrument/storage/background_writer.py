@@ -5,12 +5,12 @@ neither does a forked child that records nothing.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..safety import deferral, threads
+from ..safety.clocks import time
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
 from ..safety.progress import join

@@ -7,12 +7,12 @@ An entry holds the row to store then. Whether a process is dead, on other hosts 
 import json
 import logging
 import os
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from ..columns import COLUMNS
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.guards import warn
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders

@@ -3,12 +3,12 @@
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from ..errors import DatabaseError
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.forks import ForkLock
 from ..safety.guards import warn
 from ..sqlite.busy import is_busy, retry_while_busy

@@ -1,10 +1,10 @@
 """Housekeeping of one database in the background: checkpoints, retention, derived tables."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ..rollups import catch_up
+from ..safety.clocks import time
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer
 from . import spill

@@ -2,12 +2,12 @@
 
 import functools
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.guards import is_interruption
 from ..sqlite.busy import is_busy
 from ..sqlite.connection import Connection, WriteConnection

@@ -7,12 +7,12 @@ the file keeps several processes from doing the same work.
 
 import logging
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, Final
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore, merged
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.guards import inform, warn
 from ..sqlite.connection import WriteConnection
 from . import spill_format, spill_names

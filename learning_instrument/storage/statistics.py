@@ -3,12 +3,12 @@
 import logging
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..safety.clocks import time
 from ..safety.guards import warn
 from ..sqlite.connection import Loss
 from ..timestamps import iso_of_nanoseconds

@@ -6,13 +6,13 @@ nothing; all work on longer ones happens on this thread.
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ..record import Row, row_of_unfinished
 from ..recording.in_flight import InFlight
 from ..safety import threads
+from ..safety.clocks import time
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, copy_of
 from ..safety.guards import warn

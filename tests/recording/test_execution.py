@@ -5,7 +5,6 @@ import contextvars
 import json
 import random
 import runpy
-import time
 import weakref
 
 import pytest
@@ -21,6 +20,7 @@ from pools import AsyncPool, SyncPool
 from learning_instrument import ExecutionRecord, configure, current_execution, record_execution, semconv
 from learning_instrument.database import store_of
 from learning_instrument.pipeline.private_tracer import PrivateTracer
+from learning_instrument.safety.clocks import time
 
 
 def raising(exception):

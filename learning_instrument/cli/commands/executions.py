@@ -1,7 +1,6 @@
 """``list``, ``show`` and ``tail``: single executions."""
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from ...analytics.executions import (
 )
 from ...columns import COLUMNS
 from ...record import ExecutionRecord
+from ...safety.clocks import time
 from ...storage.feedback import history
 from .. import formatting
 from ..options import Question, reporting_command

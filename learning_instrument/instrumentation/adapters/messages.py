@@ -4,7 +4,6 @@ Times are of the wall clock: the worker may run on another machine.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +19,7 @@ from ...recording.fields import IDENTIFIER_LIMIT
 from ...recording.propagation import pack, unpack
 from ...recording.timed import Begin, call_within
 from ...recording.types import CallPlan, Pipeline
+from ...safety.clocks import time
 from ...safety.guards import guarded
 from ...safety.sanitize import utf8
 from ..options import RecordingOptions

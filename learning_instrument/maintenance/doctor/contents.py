@@ -2,11 +2,11 @@
 
 import os
 import stat
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from ...safety.clocks import time
 from ...sqlite import schema
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.liveness import has_died, last_seen, this_process
