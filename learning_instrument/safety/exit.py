@@ -43,7 +43,6 @@ _exiting: Final[set[int]] = set()
 def at_exit(hook: ExitHook, *, phase: int) -> None:
     """Call *hook* when this process ends, in its *phase*; it is held weakly. Call this wherever its thread starts."""
     _phases[phase].add(hook)
-    notice_end()
     util = sys.modules.get("multiprocessing.util")
     if util is not None and not is_exiting():
         finalizer = _finalizers.get(os.getpid())
@@ -58,7 +57,9 @@ def at_exit(hook: ExitHook, *, phase: int) -> None:
 def notice_end() -> None:
     """Notice the end of the process before the exit handlers that are registered by now, such as the SDK's.
 
-    They run in the reverse order of their registration, and may wait for us.
+    They run in the reverse order of their registration, and may wait for us. Call this where a database or a provider
+    is made, and not where a thread starts, which may happen without memory: an ``atexit.register`` that fails for want
+    of it makes CPython write beyond its table with the next one (seen in 3.10 to 3.13).
     """
     if os.getpid() not in _deadlines:
         atexit.unregister(_begin_to_end)

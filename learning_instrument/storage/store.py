@@ -16,7 +16,7 @@ from ..costs.execution_totals import due
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
 from ..safety import deferral
-from ..safety.exit import DATABASES, at_exit, seconds_left
+from ..safety.exit import DATABASES, at_exit, notice_end, seconds_left
 from ..safety.forks import ForkLock, Undo, check, register
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.memory import Misses
@@ -95,6 +95,7 @@ class Store:
         self._has_tried = self._will_close = False
         register(self)
         at_exit(self, phase=DATABASES)
+        notice_end()
 
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. A database that cannot be written raises nothing.

@@ -1,10 +1,13 @@
 """Hooks for the end of the process: each runs."""
 
+import atexit
 import multiprocessing
 import subprocess
 import sys
 
 import pytest
+
+from learning_instrument.safety.exit import WRITERS, at_exit
 
 PROGRAM = """
 from learning_instrument.safety import exit as ending
@@ -30,6 +33,19 @@ def test_hook_that_fails_does_not_stop_the_others():
 
     assert done.stdout.split() == ["written"] * 3
     assert "no more files" in done.stderr
+
+
+def test_thread_that_starts_again_registers_no_handler():
+    """A thread may start without memory, where CPython's table of exit handlers breaks when it has to grow."""
+
+    class Writer:
+        def end(self):
+            """There is nothing to write."""
+
+    before = atexit._ncallbacks()
+    at_exit(Writer(), phase=WRITERS)
+
+    assert atexit._ncallbacks() == before
 
 
 SENT = """

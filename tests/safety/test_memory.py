@@ -62,7 +62,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it limits the address space")
-@pytest.mark.parametrize("spare", [0, 3_000])
+@pytest.mark.parametrize("spare", [0, 3_000, 100_000, 1_000_000])
 def test_executions_without_memory_are_counted_and_their_tasks_run(database, spare):
     """Stored and counted are all that ran, from the first of the process on; later ones are recorded again."""
     command = [sys.executable, "-c", PROGRAM, database.path, str(spare)]
@@ -74,7 +74,8 @@ def test_executions_without_memory_are_counted_and_their_tasks_run(database, spa
     assert found["ran"] + found["raised"] == 200
     assert found["rows"]["t"] + lost == found["ran"]
     assert found["rows"]["n"] == found["rows"]["t"] + 1
-    assert sum(found["lost"].values()) == lost > 0
+    assert sum(found["lost"].values()) == lost
+    assert lost > 0 or found["ran"] == 0  # the calls themselves may find no memory
 
 
 def test_counted_once():
