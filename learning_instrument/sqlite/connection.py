@@ -193,7 +193,7 @@ class WriteConnection:
         if self._connection is not None and self._watch is not None:
             if self._is_careful:
                 self.look()
-            elif not self._watch.is_in_place():
+            elif not self._watch.is_at(self._path):
                 self.abandon()  # deleted or replaced: rows written to it would be lost
             if self._connection is not None:
                 return self._connection

@@ -53,9 +53,13 @@ class FileWatch:
         return self._file
 
     def is_in_place(self) -> bool:
-        """Tell whether the database still is the file at its path. One call of the system."""
+        """Tell whether the database still is the file at its path."""
+        return self.is_at(self._path)
+
+    def is_at(self, path: str) -> bool:
+        """Tell whether the database is the file at *path*, which may be a link. One call of the system."""
         try:
-            status = os.stat(self._path)
+            status = os.stat(path)
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._file

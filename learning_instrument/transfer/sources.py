@@ -64,8 +64,11 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
     """
     if path == STDIN:
         return lambda: _lines(sys.stdin.buffer, 0)
-    if stat.S_ISFIFO(_mode(path)):  # it can be read once
+    mode = _mode(path)
+    if stat.S_ISFIFO(mode):  # it can be read once
         return lambda: _file(path)
+    if not stat.S_ISREG(mode):  # such as a device without an end
+        raise ConfigurationError(f"Cannot read {path}: expected a file or a pipe.")
     try:
         if is_database(path):
             with ForeignDatabase(path):

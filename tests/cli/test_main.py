@@ -550,6 +550,19 @@ def test_terminal_is_told_nothing_by_what_was_recorded(tmp_path, options):
     assert "\r" not in text.replace("\r\n", "")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["tail", "--every", "nan"], ["tail", "--for", "nan"], ["similar", "words", "--threshold", "nan"]],
+    ids=" ".join,
+)
+def test_not_a_number_is_in_no_range(path, arguments):
+    """One line, and exit code 2."""
+    done = installed("--database", path, *arguments)
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "nan is not in the range" in done.stderr
+
+
 def test_error_line_shows_control_characters(tmp_path):
     """A name may hold any."""
     done = installed("--database", str(tmp_path / "a\x1b[2Jb\x9bc"), "list")

@@ -121,3 +121,21 @@ def command(*arguments):
         timeout=60,
         check=False,
     )
+
+
+def test_link_that_leads_elsewhere_is_followed(tmp_path):
+    """Later rows go to the file that it leads to now, with the last ones before: a file that is new may lack them."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "old.db")
+    database = LearningDatabase(link)
+    database.append([ExecutionRecord(task_type="old")])
+    link.unlink()
+    link.symlink_to(tmp_path / "new.db")
+    database.append([ExecutionRecord(task_type="new")])
+    database.close()
+
+    found = [
+        [row["task_type"] for row in LearningDatabase(tmp_path / name).query("SELECT task_type FROM executions")]
+        for name in ("old.db", "new.db")
+    ]
+    assert [sorted(types) for types in found] == [["old"], ["new", "old"]]

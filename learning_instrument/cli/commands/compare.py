@@ -10,7 +10,7 @@ from ...analytics import CellComparison, Change, Comparison, Gate, Quantile, Ver
 from ...errors import ConfigurationError
 from ...sqlite.selection import Selection
 from .. import formatting
-from ..options import Question, reporting_command
+from ..options import NumberRange, Question, reporting_command
 from ..rendering import (
     Output,
     TableColumn,
@@ -57,7 +57,7 @@ _WRITTEN: Final = {
     "--gate-success",
     metavar="POINTS",
     default=2.0,
-    type=click.FloatRange(0, 100),
+    type=NumberRange(0, 100),
     show_default=True,
     help="The least change of success that matters, in percentage points.",
 )
@@ -65,7 +65,7 @@ _WRITTEN: Final = {
     "--gate-ratio",
     metavar="RATIO",
     default=1.1,
-    type=click.FloatRange(min=1),
+    type=NumberRange(min=1),
     show_default=True,
     help="The least change of duration and cost that matters: 1.1 is by 10%.",
 )

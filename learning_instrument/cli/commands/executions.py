@@ -20,7 +20,7 @@ from ...record import ExecutionRecord
 from ...safety.clocks import time
 from ...storage.feedback import history
 from .. import formatting
-from ..options import Question, reporting_command
+from ..options import NumberRange, Question, reporting_command
 from ..rendering import (
     Output,
     TableColumn,
@@ -93,11 +93,11 @@ def show_command(question: Question, execution: str) -> None:
     show_default=True,
     help="How many earlier executions to print first.",
 )
-@click.option("--every", default=0.5, type=click.FloatRange(min=0.05), metavar="SECONDS", help="How often to look.")
+@click.option("--every", default=0.5, type=NumberRange(min=0.05), metavar="SECONDS", help="How often to look.")
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="SECONDS",
     help="How long to follow.  [default: until Ctrl-C]",
 )

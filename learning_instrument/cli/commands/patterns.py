@@ -6,7 +6,7 @@ import click
 
 from ...analytics import SolutionPattern, price_tables, similar_executions, solution_patterns
 from .. import formatting
-from ..options import Question, reporting_command
+from ..options import NumberRange, Question, reporting_command
 from ..rendering import Output, TableColumn, fields_of, render
 
 _PATTERN_COLUMNS: Final = (
@@ -73,7 +73,7 @@ _SIMILAR_COLUMNS: Final = (
     "--threshold",
     metavar="SCORE",
     default=0.5,
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     show_default=True,
     help="The least score, 1 being the same.",
 )
