@@ -68,6 +68,7 @@ class Store:
             path,
             lambda: (store := this()) is not None and store._has_backlog(),
             lambda: store._look_around() if (store := this()) is not None else None,
+            lambda: store._watch_files() if (store := this()) is not None else None,
         )
         #: The executions in flight.
         self.running = self._watchdog.running
@@ -100,6 +101,8 @@ class Store:
     def append(self, records: Iterable[Any], to_row: Callable[[Any], Row] = row_from_record) -> bool:
         """Store *records*, as the durability says. A database that cannot be written raises nothing.
 
+        The caller has called ``forks.check()``: an execution does so at its end.
+
         Args:
             records: :class:`ExecutionRecord` objects, or the arguments of *to_row*.
             to_row: makes the row of a record. In ``batch`` mode the background writer calls it.
@@ -107,7 +110,6 @@ class Store:
         Returns:
             False if any of them was lost.
         """
-        check()
         if self.durability == "batch":
             if not self._has_tried:
                 self._has_tried = True
@@ -203,10 +205,17 @@ class Store:
         self._background.take_in_spilled()
 
     def _opened(self, connection: WriteConnection) -> None:
-        """Watch an open database: its thread does not end before it is closed."""
+        """Watch an open database."""
         self._committed.opened(connection)
         self._watchdog.opened()
-        self._writer.wake()
+
+    def _watch_files(self) -> None:
+        """Let the writer look at the files of an open database: its thread does not end before it is closed.
+
+        Not at once: a process that ends within half a second, a forked child for example, starts one thread less.
+        """
+        if self._care.is_open():
+            self._writer.wake()
 
     def _is_within(self) -> bool:
         """Tell whether this thread is using a connection, so that it must neither use nor wait for one."""

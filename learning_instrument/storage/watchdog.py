@@ -46,12 +46,20 @@ class Watchdog:
         path: the absolute path of the database.
         has_backlog: tells whether rows of ended executions are not stored yet.
         look_for_spill_files: called now and then while the database is in use.
+        take_turn: called in each turn of the thread.
     """
 
-    def __init__(self, path: str, has_backlog: Callable[[], bool], look_for_spill_files: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        path: str,
+        has_backlog: Callable[[], bool],
+        look_for_spill_files: Callable[[], object],
+        take_turn: Callable[[], object],
+    ) -> None:
         self.running = InFlight(self.watch)
         self._has_backlog = has_backlog
         self._look_for_spill_files = look_for_spill_files
+        self._take_turn = take_turn
         self._ledger = CrashLedger(path)
         self._lock = ForkLock(self._ledger.close)  # around each use of the ledger
         self._reset()
@@ -92,7 +100,7 @@ class Watchdog:
     def opened(self) -> None:
         """Note that the database is in use (again)."""
         self._left = frozenset()
-        if not self._is_in_use:
+        if not self._is_in_use or not self.running.is_watched:
             self._is_in_use = True
             self.watch()
 
@@ -154,6 +162,7 @@ class Watchdog:
             if self._is_paused:
                 break
             self._wake.clear()
+            self._take_turn()
             with self._lock:
                 self._guarded(self._look)
                 is_idle = not self.running.by_id and not self._ledger.standing

@@ -337,3 +337,15 @@ def test_child_that_is_forked_after_the_fault_loses_nothing(tmp_path, fault):
     wait_until(database.flush)
     database.close()
     assert found(database.path) == (60, 0)
+
+
+def test_short_process_starts_no_thread_to_watch_its_files(tmp_path, monkeypatch):
+    """The watchdog starts the writer with its first turn: a forked child that ends before starts one thread less."""
+    monkeypatch.setattr("learning_instrument.storage.watchdog._TURN_SECONDS", 3600.0)
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        append(database, 2)
+        store = store_of(database)
+
+        assert store._writer._thread is None
+        store._watchdog._wake.set()  # the turn
+        wait_until(lambda: store._writer._thread is not None)
