@@ -10,6 +10,7 @@ from .errors import ConfigurationError
 from .record import ExecutionRecord
 from .rollups import catch_up
 from .safety.clocks import time
+from .safety.forks import check
 from .sqlite.backup import backup
 from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
@@ -68,6 +69,7 @@ class LearningDatabase:
         Returns:
             False if any of them was lost.
         """
+        check()
         return self._store.append(map(redacted, records))
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:

@@ -7,18 +7,17 @@ task that calls ``random.seed(42)`` would make its successors repeat each other'
 import random
 from typing import Final
 
-from .safety.forks import check, on_child
+from .safety.forks import on_child
 
 _generator: Final = random.Random()  # noqa: S311 - ids need to be unique, not secret
 random_bits: Final = _generator.getrandbits
 
-# Otherwise two forked children would draw the same ids.
+# Otherwise two forked children would draw the same ids. Each way into this package has called check() before.
 on_child(_generator.seed)
 
 
 def new_uuid() -> str:
     """Return a random UUID (RFC 9562, version 4) as text."""
-    check()
     digits = f"{random_bits(128):032x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -23,6 +23,7 @@ from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome, OutcomeSource
 from .record_values import checked
 from .safety.clocks import time
+from .safety.forks import check
 from .safety.redaction import without_secrets
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds
@@ -99,6 +100,7 @@ class ExecutionRecord:
 
     def __post_init__(self) -> None:
         """Check the values, fill in the defaults, and mark them."""
+        check()
         put = functools.partial(object.__setattr__, self)
         for column in TABLE:
             given = getattr(self, column.name)

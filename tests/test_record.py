@@ -4,8 +4,12 @@ import dataclasses
 import enum
 import json
 import math
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -376,3 +380,13 @@ def test_whole_row_of_a_newer_release_is_taken():
     assert ExecutionRecord.from_dict({**record.to_dict(), "of_newer": 1}) == record
     with pytest.raises(ConfigurationError, match="unknown columns"):
         ExecutionRecord.from_dict({"task_type": "t", "of_newer": 1})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_record_made_by_hand_notices_a_fork_without_hooks():
+    """Siblings draw different ids, whatever of ours they use first."""
+    program = Path(__file__).parent / "e2e" / "made_by_hand.py"
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, timeout=60)
+
+    ids = done.stdout.split()
+    assert len(ids) == len(set(ids)) == 4

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 from opentelemetry.trace import Span, Tracer
 
 from ..ids import random_bits
-from ..safety.forks import check
+from ..safety.forks import check, mark
 from ..safety.variables import METER_PROVIDER, ignoring_invalid
 from ..semconv import SCOPE_NAME
 from .host_providers import global_tracer_provider
@@ -29,12 +29,14 @@ class OwnIds(IdGenerator):
 
     def generate_trace_id(self) -> int:
         """Return a valid random trace id."""
-        check()
+        if not mark[0]:  # half the time of a call
+            check()
         return random_bits(128) or self.generate_trace_id()
 
     def generate_span_id(self) -> int:
         """Return a valid random span id."""
-        check()
+        if not mark[0]:
+            check()
         return random_bits(64) or self.generate_span_id()
 
 
