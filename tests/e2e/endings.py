@@ -190,10 +190,22 @@ def celery_worker(folder, tasks=4):
 
 
 def wsgi(environ, start_response):
-    """The application that gunicorn serves: one execution for each request."""
+    """The application that gunicorn and uWSGI serve: one execution for each request."""
     execute(environ["PATH_INFO"].strip("/"))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
+
+
+def request_executions(where):
+    """Request one execution after the other from the server at *where*; return the pid of the last one's worker."""
+    worker = 0
+    for n in range(EXECUTIONS):
+        time.sleep(PAUSE_SECONDS)
+        connection = HTTPConnection(*where, timeout=30)
+        connection.request("GET", f"/task-{n}")
+        worker = int(connection.getresponse().read())
+        connection.close()
+    return worker
 
 
 def gunicorn_worker(end):
@@ -204,14 +216,7 @@ def gunicorn_worker(end):
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options, "endings:wsgi"], pass_fds=[listening.fileno()]
         )
-        worker = 0
-        for n in range(EXECUTIONS):
-            time.sleep(PAUSE_SECONDS)
-            connection = HTTPConnection(*where, timeout=30)
-            connection.request("GET", f"/task-{n}")
-            worker = int(connection.getresponse().read())
-            connection.close()
-        end(worker)
+        end(request_executions(where))
         server.terminate()
         assert server.wait() == 0
 
@@ -222,3 +227,18 @@ def gunicorn_terminated():
 
 def gunicorn_killed():
     gunicorn_worker(lambda worker: os.kill(worker, signal.SIGKILL))
+
+
+def uwsgi_terminated():
+    """Its master forks the workers from C, without Python's hooks, after it has imported this module."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        where = listening.getsockname()
+        options = ["--master", "--processes=2", "--die-on-term", f"--home={sys.prefix}", "--disable-logging"]
+        program = os.path.join(os.path.dirname(sys.executable), "uwsgi")
+        server = subprocess.Popen(
+            [program, *options, f"--http-socket=fd://{listening.fileno()}", "--module=endings:wsgi"],
+            pass_fds=[listening.fileno()],
+        )
+        request_executions(where)
+        server.terminate()
+        assert server.wait() == 0

@@ -93,6 +93,7 @@ WAYS = (
     Way("celery prefork child, recycled after each task", "celery_worker(folder)"),
     Way("gunicorn worker, the server terminated", "gunicorn_terminated()"),
     Way("gunicorn worker, by `SIGKILL`", "gunicorn_killed()", has_last_words=False),
+    Way("uWSGI worker, the server terminated", "uwsgi_terminated()"),
 )
 
 

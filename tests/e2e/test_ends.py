@@ -10,15 +10,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "lossless.md"
 HEADING = "## How a process ends"
 
 
-REPEATING = [way for way in WAYS if "forkserver" in way.name or "spawn" in way.name]
+#: By another start method than others, or another server.
+SLOW = [way for way in WAYS if re.search("forkserver|spawn|uWSGI", way.name)]
 
 
 @pytest.mark.timeout(600)  # some programs run at a time; on a busy machine they take their time
 @pytest.mark.parametrize(
     "ways",
     [
-        pytest.param([way for way in WAYS if way not in REPEATING], id="each"),
-        pytest.param(REPEATING, id="by another start method", marks=pytest.mark.slow),
+        pytest.param([way for way in WAYS if way not in SLOW], id="each"),
+        pytest.param(SLOW, id="by another method", marks=pytest.mark.slow),
     ],
 )
 def test_what_returned_is_kept(tmp_path, ways, subtests):
