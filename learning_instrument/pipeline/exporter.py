@@ -13,6 +13,7 @@ from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.forks import check
 from ..safety.guards import is_interruption, warn
+from ..safety.memory import EXHAUSTED
 from ..storage.store import Store
 from .span_sorter import SpanSorter
 
@@ -46,7 +47,7 @@ class SQLiteSpanExporter(SpanExporter):
         """Store the spans of *executions*; return False if any was lost."""
         try:
             return self.write_path.append(executions, row_from_span)
-        except MemoryError:
+        except EXHAUSTED:
             if self._write_path is not None:
                 for _ in executions:
                     self._write_path.misses.add()

@@ -8,7 +8,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
 from ..safety.guards import guarded
-from ..safety.memory import Misses
+from ..safety.memory import EXHAUSTED, Misses
 from .capture import CaptureOptions
 from .in_flight import InFlight
 
@@ -63,7 +63,7 @@ class CallPlan:
 
 def lose(pipeline: Pipeline, fault: BaseException) -> None:
     """Count an execution that a *fault* of ours kept from being recorded."""
-    if isinstance(fault, MemoryError):
+    if isinstance(fault, EXHAUSTED):
         if pipeline.misses is not None:
             pipeline.misses.add()
     elif pipeline.lose is not None:

@@ -5,6 +5,11 @@ Then nothing can be allocated, not even a number, so the counter is made beforeh
 
 import itertools
 import threading
+from typing import Final
+
+#: What an interpreter without memory raises. CPython 3.11 has no memory for a frame, and says "error return without
+#: exception set".
+EXHAUSTED: Final = (MemoryError, SystemError)
 
 
 class Misses:

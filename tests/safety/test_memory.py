@@ -72,7 +72,8 @@ def test_executions_without_memory_are_counted_and_their_tasks_run(database, spa
     found = json.loads(done.stdout)
     lost = sum(row["n"] for row in found["losses"])
     assert found["ran"] + found["raised"] == 200
-    assert found["rows"]["t"] + lost == found["ran"]
+    # One that raised may have been lost before, when it started.
+    assert found["ran"] <= found["rows"]["t"] + lost <= 200
     assert found["rows"]["n"] == found["rows"]["t"] + 1
     assert sum(found["lost"].values()) == lost
     assert lost > 0 or found["ran"] == 0  # the calls themselves may find no memory
