@@ -11,7 +11,7 @@ from ..errors import DatabaseError
 from ..record import Row
 from .executions import INSERT_ONE, INSERTS, chunks
 from .file_watch import FileWatch, watch
-from .opening import abandon, open_for_writing, transaction
+from .opening import abandon, leave, open_for_writing, transaction
 from .read_only import open_read_only, query
 from .renewal import renew
 
@@ -25,8 +25,9 @@ Loss = tuple[str, int, str, int]
 """A row of the table ``losses``: timestamp, process id, reason, number of executions."""
 # Storing one loss twice, after a crash of the process that stored it, keeps one row.
 _INSERT_LOSS: Final = (
-    "INSERT INTO losses (timestamp, process_id, reason, executions) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
-    " (SELECT 1 FROM losses WHERE timestamp = ?1 AND process_id = ?2 AND reason = ?3 AND executions = ?4)"
+    "INSERT INTO losses (timestamp, process_id, reason, executions)"
+    " SELECT * FROM (SELECT ? AS time, ? AS process, ? AS cause, ? AS number) WHERE NOT EXISTS"
+    " (SELECT 1 FROM losses WHERE timestamp = time AND process_id = process AND reason = cause AND executions = number)"
 )
 #: The length of the write-ahead log, 64 MB, from which a checkpoint makes writers wait.
 _LONG_LOG_PAGES: Final = 16000
@@ -164,14 +165,14 @@ class WriteConnection:
         if self._connection is not None and self._watch is not None and self._watch.fault() is not None:
             renew(self._watch, self._connection)
             if self._watch.fault() is not None:
-                self.abandon()  # rows written to it would be lost
+                self._leave()  # rows written to it would be lost
 
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""
         try:
             self.look()
         except (sqlite3.Error, OSError):  # another process mends it
-            self.abandon()
+            self._leave()
         connection = self._forget()
         if connection is not None:
             connection.close()
@@ -181,6 +182,11 @@ class WriteConnection:
         connection = self._forget()
         if connection is not None:
             abandon(connection)
+
+    def _leave(self) -> None:
+        connection = self._forget()
+        if connection is not None:
+            leave(connection)
 
     def _forget(self) -> sqlite3.Connection | None:
         connection, self._connection, self._watch = self._connection, None, None
@@ -194,7 +200,7 @@ class WriteConnection:
             if self._is_careful:
                 self.look()
             elif not self._watch.is_at(self._path):
-                self.abandon()  # deleted or replaced: rows written to it would be lost
+                self._leave()  # deleted or replaced: rows written to it would be lost
             if self._connection is not None:
                 return self._connection
         connection = open_for_writing(self._path, self._busy_seconds)
@@ -212,10 +218,12 @@ class WriteConnection:
 
 
 def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id: int) -> None:
-    if process_id == os.getpid() and files.fault() is None:
+    if process_id != os.getpid():
+        abandon(connection)
+    elif files.fault() is None:
         connection.close()
     else:
-        abandon(connection)
+        leave(connection)
 
 
 def executing(connection: Connection) -> Execute:

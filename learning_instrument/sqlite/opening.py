@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
@@ -156,6 +157,18 @@ def abandon(connection: sqlite3.Connection) -> None:
     import ctypes  # here: isolated interpreters of Python 3.12 have none
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def leave(connection: sqlite3.Connection) -> None:
+    """Close *connection*, whose file was replaced, without a checkpoint: the log by that name is that of another file.
+
+    Before Python 3.12 SQLite cannot be told so: it stays open until the process ends.
+    """
+    if sys.version_info < (3, 12):
+        abandon(connection)
+    else:
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+        connection.close()
 
 
 @contextlib.contextmanager

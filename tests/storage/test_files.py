@@ -149,6 +149,28 @@ def open_folder(folder):
         os.close(descriptor)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 cannot close without a checkpoint")
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="lists the open files of the process")
+def test_replaced_files_are_closed(tmp_path):
+    """However often; the log of the new file stays in place."""
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path)
+    for _ in range(5):
+        append(database, 5)
+        database.flush()
+        for file in tmp_path.glob("learning.db*"):
+            file.unlink()
+        append(database, 5)
+        database.flush()
+        assert (tmp_path / "learning.db-wal").stat().st_size > 0
+
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    opened = [os.readlink(link) for link in links if os.path.lexists(link)]
+    assert [name for name in opened if name.startswith(str(path)) and name.endswith("(deleted)")] == []
+    database.close()
+    assert found(path)[0] == 50
+
+
 def damage(path):
     """Overwrite every other page behind the schema."""
     with open(path, "r+b") as file:
