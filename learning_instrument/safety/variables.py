@@ -42,6 +42,8 @@ def ignoring_invalid(read: Callable[[], T], *suspects: str) -> T:
         while True:
             try:
                 return read()
+            except (MemoryError, RecursionError):  # no variable's fault; unset ones might not come back
+                raise
             except Exception as error:
                 names = _NAME.findall(str(error)) or suspects
                 invalid = {name: os.environ.pop(name) for name in names if name in os.environ}

@@ -46,3 +46,20 @@ def test_error_that_no_variable_explains_is_raised(monkeypatch):
 
     with pytest.raises(KeyError):
         ignoring_invalid(lambda: {}["x"], "OTEL_C")
+
+
+@pytest.mark.parametrize("exhausted", [RecursionError, MemoryError])
+def test_lack_of_stack_or_memory_is_no_variables_fault(monkeypatch, caplog, exhausted):
+    """The error is raised at once, and nothing is unset or logged."""
+    monkeypatch.setenv("OTEL_A", "x")
+    seen = []
+
+    def read():
+        seen.append(os.environ.get("OTEL_A"))
+        raise exhausted
+
+    with pytest.raises(exhausted):
+        ignoring_invalid(read, "OTEL_A")
+
+    assert seen == ["x"]
+    assert caplog.records == []
