@@ -143,6 +143,14 @@ def message(decorate):
     return call
 
 
+#: The further ways of a call, which take seconds.
+MORE = (failing, method, async_generator, future, awaitable, batch, submitted, message)
+
+
+def slowly(make):
+    return pytest.param(make, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def handle():
     before = signal.getsignal(signal.SIGINT)
@@ -165,11 +173,8 @@ def in_flight(database):
 
 
 @pytest.mark.filterwarnings("ignore:.*was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("limit", [Limit, HardLimit])
-@pytest.mark.parametrize(
-    "make",
-    [plain, failing, method, coroutine, generator, async_generator, future, awaitable, batch, submitted, message],
-)
+@pytest.mark.parametrize("limit", [Limit, pytest.param(HardLimit, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [plain, coroutine, generator, *map(slowly, MORE)])
 def test_a_time_limit_at_any_line_leaves_nothing_behind(database, provider, handle, quiet, make, limit):
     """It goes on to the task; the context is what it was, nothing is in flight, and no lock is held."""
 
