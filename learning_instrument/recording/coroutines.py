@@ -44,6 +44,7 @@ async def _drive(begin: Begin, pending: _Awaited) -> Any:
     except BaseException:  # the task must not start; Python would warn of a coroutine never awaited
         guarded(abandon, coroutine)
         raise
+    del begin  # this and what else ends early is no object for the garbage collector to visit in a task that waits
     if execution is None:
         pending.__class__ = _Awaited
         return await coroutine
@@ -53,6 +54,7 @@ async def _drive(begin: Begin, pending: _Awaited) -> Any:
             token = otel_context.attach(execution.context)
             execution.enter()
             pending.__class__ = _Awaited
+            del pending
             result = await coroutine
             otel_context.detach(token)
             execution.returned(result)

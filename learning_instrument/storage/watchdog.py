@@ -6,7 +6,7 @@ nothing; all work on longer ones happens on this thread.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..record import Row, row_of_unfinished
@@ -28,6 +28,9 @@ LONG_SECONDS: Final = 1.0
 #: The interval of the thread.
 _TURN_SECONDS: Final = 0.5
 _HEARTBEAT_SECONDS: Final = 5.0
+#: How many executions are entered before a pause: with thousands in flight the tasks need the interpreter, too.
+_ROUND: Final = 500
+_PAUSE_SECONDS: Final = 0.02
 #: The interval of looking for dead processes: in the background, and before questions.
 _SETTLE_SECONDS: Final = 60.0
 _SETTLE_FOR_QUESTION_SECONDS: Final = 1.0
@@ -188,10 +191,11 @@ class Watchdog:
     def _look(self) -> None:
         """Bring the ledger up to date."""
         ledger = self._ledger
-        long_ones = self._long_ones()
-        if long_ones:
+        for rows in self._long_ones():
             self._is_in_use = True
-            ledger.enter(long_ones)
+            ledger.enter(rows)
+            if len(rows) == _ROUND and not self._is_paused and threading.current_thread() is self._thread:
+                time.sleep(_PAUSE_SECONDS)
         ended = [execution_id for execution_id in ledger.standing if execution_id not in self.running.by_id]
         if ended:
             ledger.leave(ended, is_stored=not self._has_backlog())
@@ -213,8 +217,8 @@ class Watchdog:
         if not self._ledger.standing:
             self._ledger.close()
 
-    def _long_ones(self) -> list[Row]:
-        """Return the rows of executions to enter, and drop those that were garbage-collected without an end."""
+    def _long_ones(self) -> Iterator[list[Row]]:
+        """Yield the rows of executions to enter, and drop those that were garbage-collected without an end."""
         by_id = self.running.by_id
         rows = []
         for execution_id in copy_of(by_id):  # the oldest come first
@@ -228,7 +232,13 @@ class Watchdog:
                 known = execution.attributes_so_far()
                 if known is not None:
                     rows.append(row_of_unfinished(*known))
-        return rows
+                if len(rows) == _ROUND:
+                    execution = None  # it may end, and go, while its row is entered
+                    yield rows
+                    rows = []
+        execution = None
+        if rows:
+            yield rows
 
     def _when_free(self, action: Callable[[], object]) -> None:
         """Call *action* with the lock; not at all in a signal handler that interrupted its holder."""

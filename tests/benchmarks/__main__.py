@@ -1,7 +1,7 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-    [transfer] [answers] [errors_grouping] [comparison] [budget_enforcement]
+    [transfer] [answers] [errors_grouping] [comparison] [budget_enforcement] [depth] [standing_tasks]
 """
 
 import argparse
@@ -12,11 +12,13 @@ from . import (
     answers,
     budget_enforcement,
     comparison,
+    depth,
     errors_grouping,
     hot_path,
     imports,
     model_calls,
     report,
+    standing_tasks,
     storage,
     sustained,
     transfer,
@@ -41,6 +43,8 @@ def main() -> None:
         "errors_grouping": _errors_grouping,
         "comparison": _comparison,
         "budget_enforcement": _budget_enforcement,
+        "depth": _depth,
+        "standing_tasks": _standing_tasks,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -60,6 +64,14 @@ def main() -> None:
     report.print_machine()
     for name in options.parts or parts:
         parts[name](options)
+
+
+def _depth(options: argparse.Namespace) -> None:
+    depth.main()
+
+
+def _standing_tasks(options: argparse.Namespace) -> None:
+    standing_tasks.main()
 
 
 def _hot_path(options: argparse.Namespace) -> None:

@@ -202,6 +202,32 @@ async def test_concurrent_coroutines_each_have_an_entry(database, entries):
     assert len(stored(database.path)) == 1000
 
 
+async def test_many_executions_are_entered_in_rounds(database, entries, monkeypatch):
+    """So that the tasks have the interpreter in between; none is left out, and all leave again."""
+    rounds = []
+    enter = CrashLedger.enter
+
+    def counted(ledger, rows):
+        rounds.append(len(rows))
+        enter(ledger, rows)
+
+    monkeypatch.setattr(watchdog, "_ROUND", 10)
+    monkeypatch.setattr(CrashLedger, "enter", counted)
+    go_on = asyncio.Event()
+
+    @record_execution(learning_db=database)
+    async def execute_task(task):
+        await go_on.wait()
+
+    running = [asyncio.create_task(execute_task("task")) for _ in range(95)]
+    await asyncio.to_thread(wait_until, lambda: len(entries()) == 95)
+    go_on.set()
+    await asyncio.gather(*running)
+    await asyncio.to_thread(wait_until, lambda: not entries())
+
+    assert max(rounds) == 10
+
+
 def test_generator_runs_until_it_is_finished(database, entries):
     """And an abandoned one leaves the ledger when it is freed."""
 
