@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from ..errors import DatabaseError
 from ..record import Row
 from .executions import INSERT_ONE, INSERTS, chunks
-from .file_watch import FileWatch, watch
+from .file_watch import Fault, FileWatch, watch
 from .opening import abandon, leave, open_for_writing, transaction
 from .read_only import open_read_only, query
 from .renewal import renew
@@ -59,6 +59,8 @@ class WriteConnection:
         self._connection: sqlite3.Connection | None = None
         self._is_careful = is_careful
         self._watch: FileWatch | None = None
+        #: Whether it has mended what another program did to the files.
+        self.has_mended = False
         #: Closes a connection whose owner was dropped.
         self._finalizer: weakref.finalize[..., WriteConnection] | None = None
 
@@ -162,10 +164,12 @@ class WriteConnection:
         Raises:
             sqlite3.Error, OSError: if it cannot be done now.
         """
-        if self._connection is not None and self._watch is not None and self._watch.fault() is not None:
-            renew(self._watch, self._connection)
-            if self._watch.fault() is not None:
-                self._leave()  # rows written to it would be lost
+        if self._connection is None or self._watch is None or (fault := self._watch.fault()) is None:
+            return
+        if fault is not Fault.REPLACED:
+            self.has_mended = renew(self._watch, self._connection) is not None or self.has_mended
+        if self._watch.fault() is not None:
+            self._leave()  # rows written to it would be lost
 
     def close(self) -> None:
         """Close. The last connection to close moves the write-ahead log into the database."""

@@ -19,6 +19,7 @@ from .statistics import Counters
 _KEPT_ROWS: Final = 2048
 _BOOKMARKS: Final = 256
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_TIMESTAMP: Final = COLUMNS.index("timestamp")
 _PROCESS_ID: Final = COLUMNS.index("process_id")
 
 
@@ -48,6 +49,8 @@ class CommittedRows:
         #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
         self._bookmarks: list[tuple[str, int]] = []
         self._most = 0
+        #: Rows that went with files that were deleted.
+        self._deleted = 0
 
     def kept(self) -> Sequence[Row]:
         """Return the rows that may not have reached the database itself yet."""
@@ -86,17 +89,36 @@ class CommittedRows:
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be read or written.
         """
-        if not self._rows and not os.path.exists(target.path):
-            self._lose(min(self._expected, self._most))  # only an execution makes the file again
+        if not self._rows and not os.path.exists(target.path):  # only an execution makes the file again
+            self._deleted += max(0, self._expected)
             self._file, self._most, self._bookmarks = None, 0, []
             return
         target.open()
         if target.file != self._file or self.is_in_doubt:
             if self._file is not None:
                 with self._lock:
-                    self._restore(target)
+                    if self.is_in_doubt or not self._was_made_anew(target):
+                        self._restore(target)
+                    else:
+                        self._forget(target)
             self._file, self.is_in_doubt = target.file, False
         self._note(target)
+
+    def _was_made_anew(self, target: WriteConnection) -> bool:
+        """Tell whether the file that had the rows was deleted, with them: the new one has none of before."""
+        first = self._rows[0][_TIMESTAMP] if self._rows else "9"
+        return not target.execute("SELECT 1 FROM executions WHERE timestamp < ? LIMIT 1", (first,))
+
+    def _forget(self, target: WriteConnection) -> None:
+        """Keep only the rows that the new file has: the others were deleted with the old one."""
+        there = [row for row in self._rows if self._has(target, row)]
+        self._rows.clear()
+        self._rows.extend(there)
+        self._deleted += max(0, self._expected - len(there))
+        self._bookmarks = []
+
+    def _has(self, target: WriteConnection, row: Row) -> bool:
+        return bool(target.execute("SELECT 1 FROM executions WHERE execution_id = ?", (row[_EXECUTION_ID],)))
 
     def _note(self, target: WriteConnection) -> None:
         """Note how many rows the file has: it may lack them later, when they are no longer kept."""
@@ -112,7 +134,7 @@ class CommittedRows:
     def _expected(self) -> int:
         """The number of rows of this process that the file should have."""
         statistics = self._counts.statistics()
-        return statistics.stored - statistics.lost.get("file changed", 0)
+        return statistics.stored - statistics.lost.get("file changed", 0) - self._deleted
 
     def _restore(self, target: WriteConnection) -> None:
         expected, rows = self._expected, list(self._rows)

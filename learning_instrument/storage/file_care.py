@@ -113,9 +113,7 @@ class FileCare:
         """
         if not self.is_open():
             return False
-        with self._lock:
-            self._front.look()
-        self._back.look()
+        self._look_at_files()
         stored = self._counts.rows_stored
         is_used, self._seen = stored != self._seen, stored
         if is_used or not self.is_open() or self._committed.is_in_doubt:
@@ -148,11 +146,17 @@ class FileCare:
     def _settle(self) -> None:
         if not (self.is_open() or self._committed.is_in_doubt or self._committed.kept()):
             return
+        self._look_at_files()
+        if self._committed.is_in_doubt or not self._committed.has_file(self._front.path):
+            self._committed.check(self._back)
+
+    def _look_at_files(self) -> None:
         with self._lock:
             self._front.look()
         self._back.look()
-        if self._committed.is_in_doubt or not self._committed.has_file(self._front.path):
-            self._committed.check(self._back)
+        for connection in (self._front, self._back):
+            if connection.has_mended:
+                connection.has_mended, self._committed.is_in_doubt = False, True
 
     def rest(self) -> None:
         """Close an idle database, so that the write-ahead log is in the file. A reader may be in the way.

@@ -67,7 +67,7 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
     mode = _mode(path)
     if stat.S_ISFIFO(mode):  # it can be read once
         return lambda: _file(path)
-    if not stat.S_ISREG(mode):  # such as a device without an end
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # such as a device without an end
         raise ConfigurationError(f"Cannot read {path}: expected a file or a pipe.")
     try:
         if is_database(path):

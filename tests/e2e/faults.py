@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,8 @@ class Fault:
     #: Options of ``configure()``.
     options: tuple[tuple[str, Any], ...] = ()
     needs_a_disk: bool = False
+    #: Whether what was in the file is deleted, and so not lost: the executions before the fault do not count.
+    is_deleting: bool = False
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -234,8 +236,8 @@ CHANGES = (
     Fault("`-shm` deleted", deleted("-shm")),
     Fault("`-wal` deleted", deleted("-wal")),
     Fault("`-wal` and `-shm` deleted", deleted("-wal", "-shm")),
-    Fault("the file deleted", deleted("")),
-    Fault("the file and its log deleted", deleted("", "-wal", "-shm")),
+    Fault("the file deleted", deleted(""), is_deleting=True),
+    Fault("the file and its log deleted", deleted("", "-wal", "-shm"), is_deleting=True),
     Fault("the file emptied in place", emptied),
     Fault("a backup copied over the file", replaced_by_backup),
     Fault("pages of the file overwritten", damaged),
@@ -248,7 +250,10 @@ FAULTS = (
     Fault("the disk is full for a while", full_for_a_while, needs_a_disk=True),
     Fault("the disk is full to the end, and after it", full_to_the_end, needs_a_disk=True),
     *CHANGES,
-    *(Fault(f"{change.name}, and the process ends at once", ending(change.happen)) for change in CHANGES),
+    *(
+        replace(change, name=f"{change.name}, and the process ends at once", happen=ending(change.happen))
+        for change in CHANGES
+    ),
 )
 
 
@@ -292,7 +297,7 @@ def try_fault(fault: Fault, durability: str, folder: Path) -> Outcome:
         next_one.ask("flush")
         lost += next_one.end()
     lost += sum(found.unreadable for found in recover(database))
-    ran = {*worker.ran, *next_one.ran}
+    ran = {task for task in (*worker.ran, *next_one.ran) if not (fault.is_deleting and task.startswith("before-"))}
     return Outcome(len(ran), len(ran & stored_in(database)), lost)
 
 
