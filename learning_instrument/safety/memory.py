@@ -12,6 +12,19 @@ from typing import Final
 EXHAUSTED: Final = (MemoryError, SystemError)
 
 
+#: What has to be free for memory not to be exhausted.
+_SPARE_BYTES: Final = 4_000_000
+
+
+def is_exhausted() -> bool:
+    """Tell whether this process has next to no memory left."""
+    try:
+        bytearray(_SPARE_BYTES)
+    except EXHAUSTED:
+        return True
+    return False
+
+
 class Misses:
     """Counts without an allocation, and is read later, once there is memory again."""
 

@@ -19,7 +19,7 @@ from ..safety import deferral
 from ..safety.exit import DATABASES, at_exit, notice_end, seconds_left
 from ..safety.forks import ForkLock, Undo, check, register
 from ..safety.guards import guarded, is_interruption, warn
-from ..safety.memory import Misses
+from ..safety.memory import EXHAUSTED, Misses, is_exhausted
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
@@ -144,6 +144,8 @@ class Store:
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
+            if isinstance(error, EXHAUSTED) and is_exhausted():  # maybe after the commit: they are stored once
+                return self._defer(rows)
             if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):
                 self._counts.lose("fault", error, len(rows))
                 return False

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from learning_instrument import LearningDatabase
 
@@ -34,6 +35,8 @@ def application(environ, start_response):
     work({"task_id": environ["PATH_INFO"]})
     start_response("200 OK", [])
     return [str(os.getpid()).encode()]
+
+open(f"loaded-{os.getpid()}", "w").close()
 """
 HUB = """
 import gevent.monkey
@@ -130,6 +133,9 @@ def test_workers_of_uwsgi_record(tmp_path, durability, options, in_master):
         with ThreadPoolExecutor(6) as clients:
             answers = list(clients.map(ask, range(60)))
     finally:
+        # uWSGI ends no worker that was told to while it loaded its application.
+        wait_until(lambda: len(list(tmp_path.glob("loaded-*"))) == (3 if "--lazy-apps" in options else 1))
+        time.sleep(0.5)
         master.send_signal(signal.SIGTERM)
         try:
             master.wait(60)
