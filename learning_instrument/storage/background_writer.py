@@ -201,11 +201,12 @@ class BackgroundWriter:
             queued = [self._queue.popleft() for _ in range(len(self._queue))] if is_held else list(self._queue.copy())
             for mark in [item for item in (*queued, *self._marks) if type(item) is _Mark]:
                 mark.is_spilled = True
-            rows = self._prepare([item for item in queued if type(item) is not _Mark])
             is_new, self._spilled = taken is not self._spilled, taken
         finally:
             if is_held:
                 self._take_lock.release()
+        # Without the lock: it may warn, and a log handler may ask the database.
+        rows = self._prepare([item for item in queued if type(item) is not _Mark])
         if unspilled := [*(taken if is_new else ()), *rows]:
             self._spill(unspilled)
 
