@@ -195,7 +195,7 @@ LOSSLESS = (
         "test_harmless.py::test_a_lock_that_others_hold_is_not_waited_for e2e/test_lossless.py::test_eight_processes_of_eight_threads_lose_nothing",
         ("gradio-app/trackio", 133, "A run beside the dashboard ends with `database is locked`."),
         ("Arize-ai/phoenix", 3949, "Writes at the same time fail with `database is locked`."),
-        ("t8y2/dbx", 6990, "A quarter of the writes of two processes fail at once, whatever the time limit."),
+        ("t8y2/dbx", 6990, "A quarter of the writes of two processes fail at once, with any time limit."),
     ),
     *held_by(
         "storage/test_announced_rounds.py::test_program_with_a_wrong_clock_leaves_the_file_as_it_is",
