@@ -8,7 +8,6 @@ already), and its log would be deleted under it once the parent is gone. A child
 inside SQLite, or holds a lock of ours, would wait for that thread forever.
 """
 
-import functools
 import itertools
 import logging
 import mmap
@@ -17,10 +16,8 @@ import sys
 import threading
 import types
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
 
 from . import deferral
@@ -192,8 +189,6 @@ class Undo(ExitStack):
         self.has_failed = False
         #: What starts threads, a moment later.
         self.threads = ExitStack()
-        #: The frame that calls os.fork().
-        self.forker: FrameType | None = None
 
     def wait(self, attempt: Callable[[float], bool]) -> bool:
         """Repeat *attempt* until it succeeds, or no other thread of this process makes progress; tell whether it did.
@@ -239,7 +234,6 @@ class _Unprotected:
 def _before() -> None:
     check()
     undo = Undo()
-    undo.forker = sys._getframe().f_back
     _forks.undo.append(undo)
     for _, participant in sorted(copy_of(_participants.items()), reverse=True):
         try:
@@ -251,7 +245,7 @@ def _before() -> None:
 def _after_in_parent() -> None:
     undo = _forks.undo.pop()
     undo.close()
-    _call_after_fork(undo.forker, undo.threads.close)
+    undo.threads.close()
     if undo.has_failed:
         _Unprotected.count += 1
         warn(
@@ -264,61 +258,7 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     _forks.undo.clear()
-    _later.clear()
     check()
-
-
-#: What the interpreter calls once os.fork() has returned.
-_later: Final[deque[tuple[FrameType | None, Callable[[], object]]]] = deque()
-
-
-def _call_after_fork(forker: FrameType | None, action: Callable[[], object]) -> None:
-    """Call *action* when os.fork() has returned: Python 3.13 warns of threads that were started before.
-
-    The interpreter does so between two instructions of the main thread. Where another thread forks, the process has
-    several threads in any case.
-    """
-    if sys.version_info >= (3, 12) and threading.current_thread() is threading.main_thread():
-        _later.append((forker, action))
-        if _add_pending_call():
-            return
-        _later.pop()
-    action()
-
-
-def _add_pending_call() -> bool:
-    try:
-        import ctypes
-
-        return bool(ctypes.pythonapi.Py_AddPendingCall(_pending_call(), None) == 0)
-    except (ImportError, AttributeError):  # another implementation of Python
-        return False
-
-
-@functools.cache
-def _pending_call() -> Any:
-    import ctypes
-
-    return ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_call_later)
-
-
-def _call_later(_: object) -> int:
-    while _later:
-        forker, action = _later[0]
-        caller = sys._getframe().f_back
-        if (
-            caller is not forker and _is_within(caller, forker) and _add_pending_call()
-        ):  # a hook runs; os.fork() follows
-            break
-        _later.popleft()
-        action()
-    return 0
-
-
-def _is_within(frame: FrameType | None, outer: FrameType | None) -> bool:
-    while frame is not None and frame is not outer:
-        frame = frame.f_back
-    return frame is not None
 
 
 def check() -> None:

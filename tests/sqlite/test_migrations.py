@@ -222,9 +222,21 @@ def test_steps_have_ordered_names():
     assert len({name[:5] for name in names}) == len(names)
 
 
+_made = []
+
+
+@pytest.fixture(autouse=True)
+def close():
+    """Close the databases that a test has made."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
 def made_by(steps):
     """Return a database in memory with these steps, and its tables: name -> column -> whether it may be left out."""
     database = Database(memory=True)
+    _made.append(database)
     for step in steps:
         step(database)
     return database, {

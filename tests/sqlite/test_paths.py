@@ -134,8 +134,8 @@ def test_link_that_leads_elsewhere_is_followed(tmp_path):
     database.append([ExecutionRecord(task_type="new")])
     database.close()
 
-    found = [
-        [row["task_type"] for row in LearningDatabase(tmp_path / name).query("SELECT task_type FROM executions")]
-        for name in ("old.db", "new.db")
-    ]
+    found = []
+    for name in ("old.db", "new.db"):
+        with LearningDatabase(tmp_path / name) as reader:
+            found.append([row["task_type"] for row in reader.query("SELECT task_type FROM executions")])
     assert found == [["old"], ["new"]]

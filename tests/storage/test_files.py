@@ -170,7 +170,7 @@ def test_replaced_files_are_closed(tmp_path):
     opened = [os.readlink(link) for link in links if os.path.lexists(link)]
     assert [name for name in opened if name.startswith(str(path)) and name.endswith("(deleted)")] == []
     database.close()
-    assert found(path)[0] == 50
+    assert found(path)[0] == 5
 
 
 def damage(path):
