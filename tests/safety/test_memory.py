@@ -65,7 +65,7 @@ print(json.dumps(found))
 @pytest.mark.parametrize("spare", [0, 3_000, 100_000, 1_000_000])
 def test_executions_without_memory_are_counted_and_their_tasks_run(database, spare):
     """Stored and counted are all that ran, from the first of the process on; later ones are recorded again."""
-    if spare == 100_000 and sys.version_info < (3, 11):
+    if spare > 3_000 and sys.version_info < (3, 11):
         pytest.skip("CPython 3.10 may wait forever for a thread that found no memory")
     command = [sys.executable, "-c", PROGRAM, database.path, str(spare)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
