@@ -9,11 +9,7 @@ from typing import Final
 
 from .errors import ConfigurationError
 from .safety.clocks import time
-
-try:
-    import fcntl
-except ImportError:  # Windows, which deletes no open file anyway
-    fcntl = None  # type: ignore[assignment]
+from .safety.file_lock import lock
 
 _PREFIX: Final = ".learning-instrument-"
 _SUFFIX: Final = ".unfinished"
@@ -37,7 +33,8 @@ def atomic_write(path: str) -> Iterator[str]:
         descriptor, unfinished = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
     except OSError as error:
         raise ConfigurationError(f"Cannot write {path}: {error.strerror}.") from error
-    _hold(descriptor)
+    with contextlib.suppress(OSError):  # a file system without locks
+        lock(descriptor)
     try:
         yield unfinished
         with contextlib.suppress(OSError):  # no such file, or another owner's
@@ -52,24 +49,13 @@ def atomic_write(path: str) -> Iterator[str]:
             os.unlink(unfinished)
 
 
-def _hold(descriptor: int) -> bool:
-    """Lock an open file until it is closed; tell whether no other process has locked it."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def _delete_abandoned(folder: str) -> None:
     """Delete the temporary files of processes that were killed."""
     for name in glob.glob(f"{glob.escape(folder)}/{_PREFIX}*{_SUFFIX}"):
         with contextlib.suppress(OSError):  # another process was first, or it is another user's
             descriptor = os.open(name, os.O_RDWR)
             try:
-                if time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_SECONDS and _hold(descriptor):
+                if time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_SECONDS and lock(descriptor):
                     os.unlink(name)
             finally:
                 os.close(descriptor)

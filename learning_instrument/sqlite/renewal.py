@@ -13,13 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..safety.clocks import time
+from ..safety.file_lock import lock
 from .file_watch import Fault, FileWatch, shared_watch
 from .opening import connect
-
-try:
-    import fcntl
-except ImportError:  # Windows, where open files cannot be deleted
-    fcntl = None  # type: ignore[assignment]
 
 _BUSY_SECONDS: Final = 1.0
 #: A file that was changed less long ago may still be written.
@@ -196,10 +192,8 @@ def _alone(path: str) -> Iterator[None]:
     """
     folder = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
-        if fcntl is not None:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not lock(folder):
+            raise sqlite3.OperationalError("database is locked: another process mends its files")
         yield
-    except BlockingIOError as error:
-        raise sqlite3.OperationalError("database is locked: another process mends its files") from error
     finally:
         os.close(folder)

@@ -13,16 +13,12 @@ from typing import BinaryIO, Final
 from ..costs.call_store import ModelCallBatch, ModelCallStore, merged
 from ..record import Row
 from ..safety.clocks import time
+from ..safety.file_lock import lock
 from ..safety.guards import inform, warn
 from ..sqlite.connection import WriteConnection
 from . import spill_format, spill_names
 from .insertion import Insertion
 from .statistics import Counters
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -147,14 +143,11 @@ def delete_unreadable(path: str, seconds: float) -> None:
 
 def _is_first(handle: BinaryIO, file: str) -> bool:
     """Lock the open *file*; tell whether no other process has it, or has taken it in."""
-    if fcntl is not None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks: the work is done twice, and stored once
-            pass
-    return os.path.exists(file)
+    try:
+        is_free = lock(handle.fileno())
+    except OSError:  # a file system without locks: the work is done twice, and stored once
+        is_free = True
+    return is_free and os.path.exists(file)
 
 
 def _delete_old(file: str, seconds: float) -> None:
