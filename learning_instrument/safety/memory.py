@@ -4,6 +4,7 @@ Then nothing can be allocated, not even a number, so the counter is made beforeh
 """
 
 import itertools
+import mmap
 import threading
 from typing import Final
 
@@ -12,17 +13,13 @@ from typing import Final
 EXHAUSTED: Final = (MemoryError, SystemError)
 
 
-#: What has to be free for memory not to be exhausted.
-_SPARE_BYTES: Final = 4_000_000
-
-
-def is_exhausted() -> bool:
-    """Tell whether this process has next to no memory left."""
+def has_free(size: int) -> bool:
+    """Tell whether this process may have *size* more bytes of memory. None of it is touched."""
     try:
-        bytearray(_SPARE_BYTES)
-    except EXHAUSTED:
-        return True
-    return False
+        mmap.mmap(-1, size).close()
+    except (OSError, *EXHAUSTED):
+        return False
+    return True
 
 
 class Misses:

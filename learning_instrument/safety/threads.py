@@ -3,13 +3,14 @@
 Where it cannot, the caller does the work itself, and tries again with the next.
 """
 
-import mmap
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-#: Address space for the stack and the first objects of a thread.
+from .memory import has_free
+
+#: Memory for the stack and the first objects of a thread: one that has none for its first lines is waited for forever.
 _SPARE_BYTES: Final = 16 << 20
 
 
@@ -27,7 +28,7 @@ def start(
         args: the arguments of the function.
         known: called with the thread before it runs, and with None where it does not.
     """
-    if can_run() and _has_memory():
+    if can_run() and has_free(_SPARE_BYTES):
         try:
             thread = threading.Thread(target=target, args=args, name=name, daemon=True)
             known(thread)
@@ -40,15 +41,6 @@ def start(
             pass
     known(None)
     return False
-
-
-def _has_memory() -> bool:
-    """Tell whether there is memory for a thread: one that has none for its first lines is waited for forever."""
-    try:
-        mmap.mmap(-1, _SPARE_BYTES).close()
-    except (OSError, MemoryError):
-        return False
-    return True
 
 
 def can_run() -> bool:

@@ -19,7 +19,7 @@ from ..safety import deferral
 from ..safety.exit import DATABASES, at_exit, notice_end, seconds_left
 from ..safety.forks import ForkLock, Undo, check, register
 from ..safety.guards import guarded, is_interruption, warn
-from ..safety.memory import EXHAUSTED, Misses, is_exhausted
+from ..safety.memory import EXHAUSTED, Misses, has_free
 from ..sqlite import read_only
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import Connection, Execute, WriteConnection, executing
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _TASK_LOCK_SECONDS: Final = 0.02
 _TASK_BUSY_SECONDS: Final = 0.03
 CLOSE_SECONDS: Final = 5.0
+#: What has to be free for memory not to be exhausted.
+_SPARE_BYTES: Final = 4_000_000
 
 
 class Store:
@@ -144,7 +146,9 @@ class Store:
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
-            if isinstance(error, EXHAUSTED) and is_exhausted():  # maybe after the commit: they are stored once
+            if isinstance(error, EXHAUSTED) and not has_free(
+                _SPARE_BYTES
+            ):  # maybe after the commit: they are stored once
                 return self._defer(rows)
             if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):
                 self._counts.lose("fault", error, len(rows))
@@ -377,7 +381,7 @@ class Store:
 
     def before_fork(self, undo: Undo) -> None:
         """End the threads while the process forks; the locks keep other threads out of SQLite."""
-        undo.threads.callback(self._writer.unpause)
+        undo.callback(self._writer.unpause)
         if not self._writer.pause():
             undo.has_failed = True
         self._watchdog.before_fork(undo)
