@@ -286,8 +286,7 @@ class Execution:
             end_host_span(span, end_time)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
-        if pipeline.running is not None:  # it is stored or queued now
-            pipeline.running.by_id.pop(self.execution_id, None)
+        self.leave()  # it is stored or queued now
 
     def _set_attributes(self, attributes: dict[str, Any], result: Any, exception: BaseException | None) -> Span:
         """Set *attributes* on all spans, and call the user's hook; return the span that holds the whole record."""

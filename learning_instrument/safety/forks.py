@@ -187,8 +187,6 @@ class Undo(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self.has_failed = False
-        #: What starts threads, a moment later.
-        self.threads = ExitStack()
 
     def wait(self, attempt: Callable[[float], bool]) -> bool:
         """Repeat *attempt* until it succeeds, or no other thread of this process makes progress; tell whether it did.
@@ -245,7 +243,6 @@ def _before() -> None:
 def _after_in_parent() -> None:
     undo = _forks.undo.pop()
     undo.close()
-    undo.threads.close()
     if undo.has_failed:
         _Unprotected.count += 1
         warn(

@@ -132,7 +132,7 @@ class Watchdog:
 
     def before_fork(self, undo: Undo) -> None:
         """End the thread while the process forks."""
-        undo.threads.callback(self._unpause, is_watching=self._thread is not None)
+        undo.callback(self._unpause, is_watching=self._thread is not None)
         self._pause()
 
     def _unpause(self, is_watching: bool) -> None:
