@@ -426,6 +426,25 @@ def test_row_behind_anothers_lock_is_deferred_and_counted(database):
     assert database.statistics().stored == 4
 
 
+def test_rows_are_deferred_without_the_lock(database, monkeypatch):
+    """For room in the queue a task waits for the writer, which needs the lock to look at the files."""
+    database.append([record(0)])
+    store = store_of(database)
+    put, held = store._writer.put, []
+
+    def watched(item):
+        held.append(store._lock.is_held())
+        return put(item)
+
+    monkeypatch.setattr(store._writer, "put", watched)
+    with locked_by_another_process(database.path):
+        database.append([record(number) for number in (1, 2, 3)])
+
+    assert held == [False] * 3
+    assert database.flush()
+    assert database.statistics().stored == 4
+
+
 def test_after_the_backlog_rows_are_committed_at_once_again(database):
     """Deferral ends with its cause."""
     database.append([record(0)])

@@ -143,20 +143,20 @@ class Store:
             stored, refused = self._insertion.insert(self._front, rows)
             self._counts.stored += stored
             self._committed.extend(rows)
+            must_wait = False
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
-            if isinstance(error, EXHAUSTED) and not has_free(
-                _SPARE_BYTES
-            ):  # maybe after the commit: they are stored once
-                return self._defer(rows)
-            if not isinstance(error, (sqlite3.Error, OSError, DatabaseError)):
+            if isinstance(error, (sqlite3.Error, OSError, DatabaseError)):
+                self._failed(error)
+            elif not isinstance(error, EXHAUSTED) or has_free(_SPARE_BYTES):
                 self._counts.lose("fault", error, len(rows))
                 return False
-            self._failed(error)
-            return self._defer(rows)
+            must_wait = True  # without memory maybe after the commit: they are stored once
         finally:
             self._lock.release()
+        if must_wait:  # without the lock: for room in the queue this waits for the writer, which may need it
+            return self._defer(rows)
         try:
             if awaited := self.model_calls.awaited(rows):
                 self._writer.put((self.model_calls.pricing, ModelCallBatch(due=awaited)))
