@@ -203,12 +203,12 @@ def _is_execution(row: Row) -> bool:
 
 def _copy(source: sqlite3.Connection, target: WriteConnection, table: str, key: Sequence[str]) -> None:
     columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})") if row[1] != "feedback_id"]
-    same = " AND ".join(f"{name} IS ?{columns.index(name) + 1}" for name in key)
-    values = ",".join(f"?{number + 1}" for number in range(len(columns)))
+    same = " AND ".join(f"{name} IS :{name}" for name in key)
+    values = ",".join(f":{name}" for name in columns)
     insert = (
         f"INSERT OR IGNORE INTO {table} ({','.join(columns)})"
         f" SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
     )
     for rows, _ in _read(source, table, columns):
         with target.transaction() as connection:
-            connection.executemany(insert, rows)
+            connection.executemany(insert, [dict(zip(columns, row, strict=True)) for row in rows])
