@@ -1,5 +1,6 @@
 """Waiting for another thread as long as it makes progress: on a busy machine a number of seconds says nothing."""
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -11,6 +12,7 @@ STALLED_SECONDS: Final = 10.0
 _TURN_SECONDS: Final = 0.05
 #: The least number of turns without progress: this thread may have been kept from running as well.
 _LEAST_TURNS: Final = 50
+_GONE_SECONDS: Final = 1.0
 
 
 def wait_for(attempt: Callable[[float], object], progress: Callable[[], object]) -> bool:
@@ -41,4 +43,17 @@ def join(thread: threading.Thread, progress: Callable[[], object], seconds: floa
         thread.join(min(turn, max(0.0, end - time.monotonic())))
         return not thread.is_alive() or time.monotonic() >= end
 
-    return wait_for(attempt, progress) and not thread.is_alive()
+    has_ended = wait_for(attempt, progress) and not thread.is_alive()
+    if has_ended:
+        _wait_until_gone(thread)
+    return has_ended
+
+
+def _wait_until_gone(thread: threading.Thread) -> None:
+    """Wait until the system has no more of a thread that has ended for Python: at a fork, Python 3.12 asks the system.
+
+    Where the system does not say, do not wait.
+    """
+    end = time.monotonic() + _GONE_SECONDS
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < end:
+        time.sleep(0)

@@ -288,7 +288,7 @@ def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
     assert database.flush()
     tasks = Path("/proc/self/task")  # a library such as pyarrow has threads that Python does not know
     threads = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
-    others = threads - 1 - any("writer" in thread.name for thread in threading.enumerate())
+    others = threads - 1 - sum("learning-instrument" in thread.name for thread in threading.enumerate())
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

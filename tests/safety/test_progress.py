@@ -1,6 +1,7 @@
 """Waiting for another thread: as long as it makes progress."""
 
 import itertools
+import os
 import threading
 
 import pytest
@@ -48,3 +49,13 @@ def test_join_waits_at_most_so_long():
     assert not progress.join(thread, itertools.count().__next__, 0.05)
     over.set()
     assert progress.join(thread, itertools.count().__next__)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="the system does not list the threads of a process")
+def test_joined_thread_is_gone_for_the_system_too():
+    """Python alone would join one in some hundred a moment before."""
+    for _ in range(2000):
+        thread = threading.Thread(target=int)
+        thread.start()
+        assert progress.join(thread, itertools.count().__next__)
+        assert not os.path.exists(f"/proc/self/task/{thread.native_id}")
