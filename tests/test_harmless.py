@@ -1495,7 +1495,8 @@ def test_what_no_longer_fits_into_the_queue_is_dropped_and_counted(tmp_path, cap
     assert 0 < lost < 9000
     assert len(warned) == 2  # that it cannot be written, and that executions are lost
     assert database.statistics().stored == 9001 - lost
-    assert database.query("SELECT reason, executions FROM losses") == [{"reason": "queue full", "executions": lost}]
+    (counted,) = database.query("SELECT reason, sum(executions) AS executions FROM losses GROUP BY reason")
+    assert counted == {"reason": "queue full", "executions": lost}
     database.close()
 
 
@@ -1533,7 +1534,7 @@ def test_a_database_deleted_while_in_use_is_made_anew(tmp_path, caplog, durabili
     database.flush()
     old_index = log_index.stat().st_ino
 
-    for file in path.parent.iterdir():
+    for file in sorted(path.parent.iterdir()):  # the database first: without its log alone, it is mended
         if what != "the database only" or file == path:
             file.unlink()
     if what == "the folder":

@@ -63,6 +63,9 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
             is_whole = _copy_view(connection, copy, is_checked=fault is Fault.LOG_REPLACED)
         else:
             is_whole = _copy_file(watch.path, copy)
+        if not watch.is_in_place():  # deleted meanwhile: its rows are not to come back
+            _delete(copy, "", *_LOG_FILES)
+            return None
         if is_whole:
             _delete(watch.path, *_LOG_FILES)
             os.replace(copy, watch.path)

@@ -14,6 +14,7 @@ from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.database import store_of
+from learning_instrument.sqlite import renewal
 from learning_instrument.sqlite.renewal import set_aside_files
 
 #: What happens -> the program of the shell that does it, in the folder of the database. In a process of its own: to
@@ -140,6 +141,27 @@ def test_rows_of_files_that_cannot_be_mended_in_time_are_spilled(tmp_path, monke
     with LearningDatabase(path) as another:
         assert len(another.query("SELECT 1 FROM executions")) == 25
     assert not list(tmp_path.glob("*.spill-*"))
+
+
+def test_database_deleted_while_its_log_is_mended_does_not_come_back(tmp_path, monkeypatch):
+    """Its log goes first, as where a folder is deleted: the database is mended, and deleted in the middle of that."""
+    database = LearningDatabase(tmp_path / "learning.db")
+    append(database, 5)
+    copy_view = renewal._copy_view
+
+    def copy_and_delete(*args, **options):
+        is_whole = copy_view(*args, **options)
+        os.unlink(database.path)
+        return is_whole
+
+    monkeypatch.setattr(renewal, "_copy_view", copy_and_delete)
+    os.unlink(f"{database.path}-wal")
+    assert database.flush()
+    append(database, 3)
+    database.close()
+
+    assert found(database.path) == (3, 0)
+    assert sorted(os.listdir(tmp_path)) == ["learning.db"]
 
 
 @contextlib.contextmanager
