@@ -106,43 +106,65 @@ def configure(
         prices=prices,
         measure_resources=None if measure_resources else False,
     )
-    with _State.lock:
+    while True:  # again where another thread, or a signal handler, was first
         current = _State.settings
-        if current is None or database is not None:
-            wanted = as_database(database, durability)
-        elif current.is_private and durability not in (None, current.database.durability):
-            wanted = as_database(current.database.path, durability)
-        else:
-            wanted = current.database
+        wanted = _wanted_database(current, database, durability)
         if current is not None and not current.is_private:
-            if wanted.path != current.database.path or durability not in (None, current.database.durability):
-                raise ConfigurationError(
-                    f"Executions are recorded into {current.database!r} already:"
-                    f" call shutdown() before configuring {wanted!r}."
-                )
-            _add_budgets(current, budgets)
-            text_settings.add()
-        else:
+            with _State.lock:
+                if _State.settings is not current:
+                    continue
+                _add_budgets(current, budgets)
+                text_settings.add()
+            say_ignored("configure() was called before", "call shutdown() first", current.fixed, fixed)
+            return current.database
+        # Without the lock: a provider's methods, and the detectors of its resource, are the application's.
+        provider = None if is_disabled() else tracer_provider if tracer_provider is not None else _global_provider()
+        model_calls = None if provider is None else pipelines.model_call_processor_of(provider)
+        with _State.lock:
+            if _State.settings is not current:
+                continue
             _State.settings = _Settings(wanted, budgets, fixed=fixed)
             text_settings.add()
-            if current is not None and current.database is not wanted:
-                current.database.close()
             store = store_of(wanted)
             store.limit(limits)
             store.model_calls.price_with(price_list)
             metrics.use(meter_provider)
-            if not is_disabled():
-                provider = tracer_provider if tracer_provider is not None else _global_provider()
-                builder = pipelines.builder_for(wanted, provider, budgets)
+            if provider is not None:
+                builder = pipelines.builder_for(wanted, provider, model_calls, budgets)
                 install(builder, measures_resources=measure_resources, misses=store.misses)
-    # Outside the lock: a log handler of the application's may record, or ask.
-    if current is not None and not current.is_private:
-        say_ignored("configure() was called before", "call shutdown() first", current.fixed, fixed)
-        return current.database
-    if current is not None and current.database.path not in (wanted.path, guarded(absolute, DEFAULT_PATH)):
-        _say_once(
-            f"Ignored {current.database.path}, which the instrumentor was given (learning-instrument run --database, or"
-            f" $LEARNING_INSTRUMENT_DATABASE): configure() records into {wanted.path}."
+        break
+    if current is not None:
+        if current.database is not wanted:
+            current.database.close()
+        if current.database.path not in (wanted.path, guarded(absolute, DEFAULT_PATH)):
+            _say_once(
+                f"Ignored {current.database.path}, which the instrumentor was given (learning-instrument run"
+                f" --database, or $LEARNING_INSTRUMENT_DATABASE): configure() records into {wanted.path}."
+            )
+    return wanted
+
+
+def _wanted_database(
+    current: _Settings | None, database: "LearningDatabase | str | os.PathLike[str] | None", durability: str | None
+) -> LearningDatabase:
+    """Return the database that ``configure()`` was called for.
+
+    Raises:
+        ConfigurationError: if it is invalid, or ``configure()`` was called for another one before.
+    """
+    if current is None or database is not None:
+        wanted = as_database(database, durability)
+    elif current.is_private and durability not in (None, current.database.durability):
+        wanted = as_database(current.database.path, durability)
+    else:
+        wanted = current.database
+    if (
+        current is not None
+        and not current.is_private
+        and (wanted.path != current.database.path or durability not in (None, current.database.durability))
+    ):
+        raise ConfigurationError(
+            f"Executions are recorded into {current.database!r} already: call shutdown() before configuring {wanted!r}."
         )
     return wanted
 
@@ -207,17 +229,17 @@ def configure_privately(
     used as soon as it is set.
     """
     check()
+    if _State.settings is None and otlp.is_wanted(os.environ) and not is_disabled():
+        _export_by_otlp()  # without the lock: it may warn
     with _State.lock:
         current = _State.settings
         if current is None:
-            _State.settings = _Settings(as_database(database, durability), is_private=True)
+            private = as_database(database, durability)
+            _State.settings = _Settings(private, is_private=True)
             TextSettings(redact).add()
             if not is_disabled():
-                if otlp.is_wanted(os.environ):
-                    _export_by_otlp()
-                private = _State.settings.database
-                install(pipelines.builder_for(private, None), misses=store_of(private).misses)
-            return _State.settings.database
+                install(pipelines.builder_for(private), misses=store_of(private).misses)
+            return private
     if database is None and durability is None:
         return current.database
     wanted = as_database(current.database.path if database is None else database, durability)

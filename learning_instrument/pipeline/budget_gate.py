@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import threading
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,7 @@ from ..safety import threads
 from ..safety.clocks import time
 from ..safety.forks import ForkLock, Undo, register
 from ..safety.guards import is_interruption, warn
+from ..safety.wake import Latch
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ class BudgetGate:
         self._database = (lambda: None) if database is None else weakref.ref(database)
         self._reader = None if database is None else SpendReader(database.path, budget.by)
         #: What the executions of this process cost that are stored, for each group.
-        self._own: dict[str, int] = {}
+        self._own = defaultdict[str, int](int)
         self._short_lock = ForkLock()  # around readings on the tasks' threads
         self._whole_lock = ForkLock()  # around those in the background
         self.reset()
@@ -94,8 +96,8 @@ class BudgetGate:
         """Start over; in a forked child, for the parent reports its own spending."""
         self._own_lock = threading.RLock()  # a signal handler may record in the thread that holds it
         #: The same, with those that are being stored.
-        self._begun = dict(self._own)
-        self._in_background: threading.Event | None = None
+        self._begun = self._own.copy()
+        self._in_background: Latch | None = None
         self._is_forking = False
         self._view = self._unread()
         self._paused_until = _NEVER
@@ -133,12 +135,12 @@ class BudgetGate:
         """Add the cost of an execution that has been stored."""
         self._count(self._own, attributes)
 
-    def _count(self, nano: dict[str, int], attributes: Mapping[str, Any]) -> None:
+    def _count(self, nano: defaultdict[str, int], attributes: Mapping[str, Any]) -> None:
         cost = attributes.get(semconv.COST_ACTUAL)
         if cost:
             group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
             with self._own_lock:
-                nano[group] = nano.get(group, 0) + round(cost * NANO)
+                nano[group] += round(cost * NANO)
 
     def _decide(self, group: str) -> None:
         self._refresh(group)
@@ -247,18 +249,18 @@ class BudgetGate:
         if not is_read or (not is_short and time.monotonic() - reader.whole_began > pause):
             self._read_in_background(reader)
 
-    def _read_in_background(self, reader: SpendReader) -> threading.Event:
-        """Start a whole reading on a thread of its own, unless there is one; return the event of its end."""
+    def _read_in_background(self, reader: SpendReader) -> Latch:
+        """Start a whole reading on a thread of its own, unless there is one; return the latch that its end opens."""
         with self._own_lock:
             if self._in_background is None:
-                done = self._in_background = threading.Event()
+                done = self._in_background = Latch()
                 if not threads.start("learning-instrument-budget", self._read_whole, reader, done):
                     self._in_background, self._fault = None, "no thread could be started"
-                    done.set()
+                    done.open()
                 return done
             return self._in_background
 
-    def _read_whole(self, reader: SpendReader, done: threading.Event) -> None:
+    def _read_whole(self, reader: SpendReader, done: Latch) -> None:
         def read(window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
             with self._whole_lock:
                 return reader.read_whole(window, busy_seconds, is_over)
@@ -267,7 +269,7 @@ class BudgetGate:
             self._read(read, _BACKGROUND_BUSY_SECONDS, lambda: self._is_forking)
         finally:
             self._in_background = None
-            done.set()
+            done.open()
 
     def _read(
         self,

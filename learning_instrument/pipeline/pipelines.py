@@ -39,22 +39,24 @@ def pipeline_for(database: LearningDatabase, options: PipelineOptions) -> Pipeli
 
 def builder_for(
     database: LearningDatabase,
-    tracer_provider: trace.TracerProvider | None,
+    tracer_provider: trace.TracerProvider | None = None,
+    model_calls: ModelCallProcessor | None = None,
     budgets: tuple[Budget, ...] = (),
 ) -> PipelineBuilder:
-    """Return the builder of pipelines that record into *database*.
+    """Return the builder of pipelines that record into *database*. Calls no method of a provider.
 
     Args:
         database: where executions are recorded.
         tracer_provider: the provider of their spans. None for the global one, which may be set up later.
+        model_calls: our span processor of *tracer_provider*, by :func:`model_call_processor_of`.
         budgets: the budgets of all these executions.
     """
     processor = ExecutionProcessor(SQLiteSpanExporter(database))
-    attach_to = functools.partial(attach, processor)
     if tracer_provider is None:
-        build = functools.partial(_pipeline, processor, attach_to, None)
+        build = functools.partial(_pipeline, processor, functools.partial(_attach, processor), None)
     else:
-        attach_to(tracer_provider)
+        if model_calls is not None:
+            model_calls.processor = processor
         build = functools.partial(_pipeline, processor, model_call_processor_of, tracer_provider)
     return limited(build, database, budgets)
 
@@ -109,7 +111,7 @@ def _pipeline(
     )
 
 
-def attach(processor: ExecutionProcessor, provider: Any) -> None:
+def _attach(processor: ExecutionProcessor, provider: Any) -> None:
     """Let flush and shutdown of *provider* flush *processor*, and find model calls among its spans."""
     model_calls = model_call_processor_of(provider)
     if model_calls is not None:
@@ -117,7 +119,7 @@ def attach(processor: ExecutionProcessor, provider: Any) -> None:
 
 
 def attached() -> list[tuple[ModelCallProcessor, ExecutionProcessor | None]]:
-    """Return what :func:`attach` attached, for :func:`reattach`."""
+    """Return the processors of executions of all providers, for :func:`reattach`."""
     return [(model_calls, model_calls.processor) for model_calls in _model_call_processors.values()]
 
 
@@ -128,7 +130,7 @@ def reattach(attachments: list[tuple[ModelCallProcessor, ExecutionProcessor | No
 
 
 def detach() -> None:
-    """Undo :func:`attach` for all providers."""
+    """Attach no processor of executions to any provider."""
     for model_calls in _model_call_processors.values():
         model_calls.processor = None
 

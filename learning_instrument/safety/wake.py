@@ -1,4 +1,4 @@
-"""Wakes a thread of ours from any place: unlike ``threading.Event``, whose lock a signal handler could wait for."""
+"""Wakes threads from any place: unlike ``threading.Event``, whose lock a signal handler could wait for."""
 
 import threading
 
@@ -25,3 +25,22 @@ class Wake:
     def clear(self) -> None:
         """Forget that :meth:`set` was called."""
         self._lock.acquire(blocking=False)
+
+
+class Latch:
+    """Keeps threads waiting until it is opened, once and for good."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # locked: it is closed
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let all threads pass, those that come later too. Call it once."""
+        self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is open, at most *seconds*; tell whether it is."""
+        is_open = self._lock.acquire(timeout=seconds)
+        if is_open:
+            self._lock.release()
+        return is_open

@@ -170,7 +170,7 @@ class ReadOnlyDatabase:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = absolute(path)
         self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask in the thread that holds it
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row.

@@ -1,9 +1,10 @@
 """Counts what one process stored, deferred and lost, and warns once of each kind of fault."""
 
+import contextlib
 import logging
 import os
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -60,8 +61,8 @@ class Counters:
         #: Rows deferred and not yet written.
         self.rows_deferred = 0
         self._deferred = 0
-        self._lost: Counter[str] = Counter()
-        self._unreported: Counter[str] = Counter()  # lost, and not yet in the table ``losses``
+        self._lost = defaultdict[str, int](int)
+        self._unreported = defaultdict[str, int](int)  # lost, and not yet in the table ``losses``
         self._being_reported: list[Loss] = []  # by a transaction that has not ended
         self._given_back: list[Loss] = []  # by one that failed
         self._spilled: dict[str, int] = {}  # spill file -> its rows
@@ -114,16 +115,20 @@ class Counters:
         if not (self._unreported or self._given_back):
             return ()
         with self._lock:
+            # First all is taken: a signal handler in the middle may count, too.
+            unreported, self._unreported = self._unreported, defaultdict(int)
+            given_back, self._given_back = self._given_back, []
             now = iso_of_nanoseconds(time.time_ns())
-            new = [(now, os.getpid(), reason, count) for reason, count in self._unreported.items()]
-            taken, self._given_back, self._unreported = self._given_back + new, [], Counter()
+            taken = [*given_back, *((now, os.getpid(), reason, count) for reason, count in unreported.items())]
             self._being_reported += taken
         return taken
 
     def reported(self, losses: Sequence[Loss]) -> None:
         """Note that *losses* are in the table, or in a spill file."""
         with self._lock:
-            self._being_reported = [loss for loss in self._being_reported if loss not in losses]
+            for loss in losses:
+                with contextlib.suppress(ValueError):  # the end of the process was first
+                    self._being_reported.remove(loss)
 
     def give_back(self, losses: Sequence[Loss]) -> None:
         """Take back losses that could not be written."""

@@ -62,6 +62,7 @@ from learning_instrument.maintenance.pruning import limits
 from learning_instrument.transfer import export_executions, import_executions
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 folder, durability = sys.argv[1:]
@@ -84,10 +85,28 @@ def redact(text):
     foreign("redact")
     return text
 
+class Provider(TracerProvider):
+    def add_span_processor(self, processor):
+        foreign("tracer provider")
+        super().add_span_processor(processor)
+    def get_tracer(self, *args, **options):
+        foreign("tracer provider")
+        return super().get_tracer(*args, **options)
+
+class Meters(MeterProvider):
+    def get_meter(self, *args, **options):
+        foreign("meter provider")
+        return super().get_meter(*args, **options)
+
+detect = OTELResourceDetector.detect
+OTELResourceDetector.detect = lambda detector: foreign("resource detector") or detect(detector)
+
 logging.getLogger("learning_instrument").addHandler(Handler())
-provider, reader = TracerProvider(), InMemoryMetricReader()
+configure(os.path.join(folder, "global.db"))
+shutdown()
+provider, reader = Provider(), InMemoryMetricReader()
 provider.add_span_processor(Processor())
-meters = MeterProvider([reader])
+meters = Meters([reader])
 settings = dict(durability=durability, tracer_provider=provider, meter_provider=meters, redact=redact)
 database = configure(path, retention_days=1, **settings)
 
@@ -188,11 +207,14 @@ def test_no_foreign_code_runs_under_a_lock(tmp_path, durability):
     for name in (
         "fields",
         "log handler",
+        "meter provider",
         "pool",
         "progress",
         "redact",
         "request_hook",
         "span processor",
+        "resource detector",
         "success_when",
+        "tracer provider",
     ):
         assert name in seen

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from learning_instrument.safety.wake import Wake
+from learning_instrument.safety.wake import Latch, Wake
 
 
 def test_set_before_the_wait_is_not_lost():
@@ -51,3 +51,19 @@ def test_set_by_many_threads_wakes_one():
         wake.wait(0.01)
 
     assert not faults
+
+
+def test_latch_lets_all_pass_once_open():
+    """Those that wait, and those that come later; before, a wait ends when its time is over."""
+    latch, passed = Latch(), []
+    assert not latch.wait(0.01)
+    threads = [threading.Thread(target=lambda: passed.append(latch.wait(60))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+
+    latch.open()
+
+    for thread in threads:
+        thread.join(60)
+    assert passed == [True] * 20
+    assert latch.wait(0)

@@ -1,8 +1,10 @@
 """Questions to files that must not change."""
 
 import hashlib
+import itertools
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from interrupting import called_with_a_signal_at, files
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import Selection, summary
@@ -213,3 +216,24 @@ def test_older_file_is_read_without_the_columns_added_since(path):
         assert [tier.executions for tier in summary(database).tiers] == [1]
 
     assert content(path.parent) == before
+
+
+def test_signal_handler_may_ask_in_the_middle_of_a_question(path):
+    """At any line of ours."""
+    before = signal.getsignal(signal.SIGINT)
+    answers = []
+    with ReadOnlyDatabase(path) as database:
+
+        def ask():
+            answers.extend(database.query(COUNT))
+
+        signal.signal(signal.SIGINT, lambda *_: ask())
+        try:
+            for line in itertools.count(1):
+                if not called_with_a_signal_at(line, ask, files("sqlite/read_only.py")):
+                    break
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    assert answers == [{"executions": 1}] * (2 * line - 1)
+    assert line > 5
