@@ -366,8 +366,9 @@ class BackgroundWriter:
                 retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
 
     def _wait_for_work(self) -> bool:
-        """Wait for work; return False after some idle seconds."""
+        """Wait for work; return False after some idle seconds. Do housekeeping after the first: more may never come."""
         self._is_waiting = True
+        is_first = True
         try:
             end = time.monotonic() + _IDLE_SECONDS
             while not self._queue and not self._is_housekeeping_due and time.monotonic() < end:
@@ -375,6 +376,9 @@ class BackgroundWriter:
                 self._wake.clear()
                 if self._is_paused:
                     break
+                if has_waited and is_first:
+                    is_first = False
+                    self._run_housekeeping()
                 if has_waited and self._while_free(self._look):
                     end = time.monotonic() + _IDLE_SECONDS
         finally:

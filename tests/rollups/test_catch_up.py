@@ -8,6 +8,7 @@ import time
 
 import pytest
 from executions import Asked
+from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics.error_groups import error_groups
@@ -17,6 +18,7 @@ from learning_instrument.rollups.measures import MEASURES
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.selection import Selection
 from learning_instrument.sqlite.yielding import SliceSizer
+from learning_instrument.storage import background_writer
 
 MARKS = "SELECT (SELECT mark FROM rollup_state), (SELECT mark FROM error_state), (SELECT mark FROM search_state)"
 
@@ -84,6 +86,30 @@ def test_recording_is_enough(tmp_path):
 
         assert set(database.query(MARKS)[0].values()) == {20}
         assert error_groups(database).failures == 20
+
+
+def test_pauses_between_executions_are_enough(tmp_path, monkeypatch):
+    """The background does not wait until the pool rests."""
+    monkeypatch.setattr(background_writer, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(background_writer, "_IDLE_SECONDS", 1e9)
+    with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
+        for _ in range(3):
+            database.append(records(20))
+            database.flush()
+            wait_until(lambda: len({*database.query(f"{MARKS}, (SELECT max(rowid) FROM executions)")[0].values()}) == 1)
+
+
+@pytest.mark.parametrize("column", ["execution_id", "timestamp", "task_type", "error_message", "task_description"])
+def test_text_that_is_no_utf8_keeps_none_of_them_back(database, store, column):
+    """Another program stored it; the other executions are counted, now and when they are made anew."""
+    database.append(records(30))
+    store.execute(f"UPDATE executions SET {column} = CAST(x'ff41' AS TEXT) WHERE rowid = 7")
+
+    caught_up(store)
+    database.rebuild_rollups()
+
+    assert store.execute(MARKS) == [(30, 30, 30)]
+    assert store.execute("SELECT executions FROM rollup_state") == [(30,)]
 
 
 def test_rebuilding_makes_them_anew(database, store):
