@@ -13,6 +13,7 @@ from . import schema
 from .busy import showing_life
 from .file_watch import shared_watch
 from .paths import index_of
+from .read_only import lenient
 
 try:
     import fcntl
@@ -99,7 +100,9 @@ def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
         # Prompts and errors are private to the user. SQLite gives its other files the same mode.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # No implicit transactions; several threads use it, one at a time.
-    return sqlite3.connect(os.fsencode(path), timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(os.fsencode(path), timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lenient
+    return connection
 
 
 def connect_read_only(path: str) -> sqlite3.Connection:

@@ -155,7 +155,7 @@ def _connected(path: str, options: str, pragmas: Sequence[str] = ()) -> sqlite3.
     return connection
 
 
-def _lenient(text: bytes) -> str:
+def lenient(text: bytes) -> str:
     """Decode *text* that another program stored, and that may be no UTF-8."""
     return text.decode(errors="replace")
 
@@ -186,7 +186,7 @@ class ReadOnlyDatabase:
                 except sqlite3.OperationalError as error:
                     if "decode to UTF-8" not in str(error):
                         raise
-                    connection.text_factory = _lenient
+                    connection.text_factory = lenient
                     return self._answer(connection, sql, parameters)
             except SQLITE_FAULTS as error:
                 raise DatabaseError(self._reason(connection, error)) from error

@@ -349,6 +349,7 @@ def test_cut_copy_can_be_recovered(found, database, tmp_path):
         ("executions", "timestamp", b"\xff", "timestamp (1)"),
         ("executions", "success", 9e999, "success (1)"),
         ("executions", "duration_seconds", 9e999, "duration_seconds (1)"),
+        ("executions", "defaulted", "[", "defaulted (1)"),
         ("losses", "reason", b"\xff", "reason (1)"),
         ("retention_rounds", "announced", b"\xff", "announced (1)"),
     ],
@@ -369,7 +370,7 @@ def test_garbage_in_a_table_is_found_and_keeps_no_other_check(found, database, t
     assert f"import {database.path}" in finding.remedy
     assert "clock" in found()
     assert import_executions(f"{database.path}.new", [database.path]).stored == 2 - (table == "executions")
-    for report in ("summary", "list"):
+    for report in ("summary", "list", "export"):
         done = CliRunner().invoke(main, [report, "--database", database.path])
         assert done.exit_code == 0 or (done.exit_code, done.stderr.count("\n")) == (2, 1), report
 

@@ -42,6 +42,8 @@ def _is_invalid(table: str, name: str, type_: str) -> str:
         valid.append(f"abs({name}) < 9e999")
     if name == "timestamp":
         valid.append(f"{name} LIKE '____-__-__T%' AND julianday({name}) IS NOT NULL")
+    if name == "defaulted":
+        valid.append(f"CASE WHEN json_valid({name}) THEN json_type({name}) = 'array' END IS TRUE")
     if table == "executions" and name in COLUMN_OF:
         column = COLUMN_OF[name]
         if column.kind is Kind.WORD:
