@@ -132,12 +132,16 @@ class Watchdog:
 
     def before_fork(self, undo: Undo) -> None:
         """End the thread while the process forks."""
-        undo.callback(self._unpause, is_watching=self._thread is not None)
+        undo.callback(self._unpause)
         self._pause()
 
-    def _unpause(self, is_watching: bool) -> None:
+    def _unpause(self) -> None:
+        """Watch the executions in flight; where there are none, the next starts the thread: the file is closed now.
+
+        Python 3.13 warns of a thread that is started before ``os.fork()`` has returned.
+        """
         self._is_paused = False
-        if is_watching or self.running.by_id:
+        if self.running.by_id:
             self.watch()
 
     def reset(self) -> None:

@@ -1,6 +1,6 @@
-"""Fork within a recorded task of a program with one thread. Arguments: database, durability.
+"""Fork within recorded tasks, or between them, in a program with one thread. Arguments: database, durability, where.
 
-Ends with an error if a fork warns, or if our threads do not run again after it.
+Ends with an error if a fork warns, or if our threads do not run again after one within a task.
 """
 
 import os
@@ -11,8 +11,7 @@ import warnings
 import learning_instrument
 
 
-@learning_instrument.record_execution
-def work(task):
+def fork():
     threads = {thread.name for thread in threading.enumerate()}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -25,7 +24,14 @@ def work(task):
     return "watchdog" in str(threading.enumerate()) or "watchdog" not in str(threads)
 
 
+@learning_instrument.record_execution
+def work(task):
+    return fork() if sys.argv[3] == "within" else True
+
+
 learning_instrument.configure(sys.argv[1], durability=sys.argv[2])
 for number in range(10):
     assert work(str(number)), "the watchdog does not run"
+    if sys.argv[3] == "between":
+        fork()
 learning_instrument.shutdown()
