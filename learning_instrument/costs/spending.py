@@ -5,6 +5,7 @@ within it, and counts in full. A cost that the pool reported may include the cos
 so only what exceeds these counts. An unknown cost counts as unknown.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_around
 from ..columns import UNKNOWN
 from ..safety.clocks import time
+from ..sqlite.connection import Execute
 from ..sqlite.read_only import read_briefly
 from ..sqlite.selection import Queryable
 from ..timestamps import iso
@@ -51,6 +53,7 @@ _QUESTION: Final = f"""
 """
 
 
+_FOUND: Final = "SELECT execution_id FROM executions WHERE execution_id IN (SELECT value FROM json_each(?))"
 _NEWEST: Final = "SELECT rowid, execution_id FROM executions ORDER BY rowid DESC LIMIT 1"
 _LATER: Final = "SELECT count(*) FROM executions WHERE timestamp >= :later"
 _IS_THERE: Final = "SELECT 1 FROM executions WHERE rowid = :mark AND execution_id = :id"
@@ -74,6 +77,9 @@ class Spent(NamedTuple):
 Spending = Mapping[str, Spent]
 """What was spent, by group; a budget without groups has one, named ``""``."""
 
+
+Uncertain = Mapping[str, tuple[str, int]]
+"""Executions that are being stored: id -> group, and cost in billionths of a US dollar."""
 
 _Mark = tuple[int, str]
 """A rowid and the id of its execution; the rowid alone is soon that of another, where the newest rows are deleted."""
@@ -110,50 +116,85 @@ class SpendReader:
         #: The executions dated long after the window, which count in none of now.
         self.later = 0
 
-    def read_whole(self, window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
+    def read_whole(
+        self,
+        window: Window,
+        busy_seconds: float,
+        is_over: Callable[[], bool],
+        uncertain: Callable[[], Uncertain] = dict,
+    ) -> Spending | None:
         """Return what was spent in *window*, or None where *is_over* ended the reading or the file was locked.
 
+        Args:
+            window: the window.
+            busy_seconds: how long to wait for a lock of the file.
+            is_over: called repeatedly, tells whether to stop.
+            uncertain: called once the rows to read are fixed; returns executions that may be among them, and that
+                count elsewhere.
+
         Raises:
             DatabaseError: if the database cannot be read.
         """
-        began = time.monotonic()
-        settled = self._settled
-        mark = settled.newest if settled is not None and settled.window == window else None
-        if mark is None:
-            newest = self._ask(_NEWEST, {}, busy_seconds, is_over)
-            mark = newest[0] if newest else _BEFORE_ALL
-        rows = self._ask(question(self._by), _parameters(window, mark[0]), busy_seconds, is_over)
-        if rows is None:
-            return None
-        later = self._ask(_LATER, {"later": iso(window.end + _LATER_THAN)}, busy_seconds, is_over)
-        self.later = later[0][0] if later else 0
+        return self._read(lambda execute: self._whole(execute, window, uncertain), busy_seconds, is_over)
+
+    def read_last(
+        self,
+        window: Window,
+        busy_seconds: float,
+        is_over: Callable[[], bool],
+        uncertain: Callable[[], Uncertain] = dict,
+    ) -> Spending | None:
+        """Return the same as :meth:`read_whole`, from the last whole reading and the rows stored since.
+
+        Raises:
+            DatabaseError: if the database cannot be read.
+        """
+        return self._read(lambda execute: self._last(execute, window, uncertain), busy_seconds, is_over)
+
+    def _read(
+        self, read: Callable[[Execute], Spending], busy_seconds: float, is_over: Callable[[], bool]
+    ) -> Spending | None:
+        try:
+            return read_briefly(self._path, read, busy_seconds, is_over)
+        except FileNotFoundError:  # the first execution creates it
+            return {}
+
+    def _whole(self, execute: Execute, window: Window, uncertain: Callable[[], Uncertain]) -> Spending:
+        began, settled = time.monotonic(), self._settled
+        newest = [settled.newest] if settled is not None and settled.window == window else execute(_NEWEST)
+        mark = newest[0] if newest else _BEFORE_ALL
+        known = uncertain()
+        rows = execute(question(self._by), _parameters(window, mark[0]))
+        ((self.later,),) = execute(_LATER, {"later": iso(window.end + _LATER_THAN)})
         newest_row = max((row[-2:] for row in rows), default=_BEFORE_ALL)
+        found = _found(execute, known)
         self._settled = _Settled(window, _by_group(row for row in rows if not row[1]), mark, newest_row)
         self.whole_began, self.whole_seconds = began, time.monotonic() - began
-        return _by_group(rows)
+        return _without(found, _by_group(rows))
 
-    def read_last(self, window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
-        """Return the same from the last whole reading and the rows stored since.
-
-        Raises:
-            DatabaseError: if the database cannot be read.
-        """
+    def _last(self, execute: Execute, window: Window, uncertain: Callable[[], Uncertain]) -> Spending:
         settled = self._settled
         if settled is None or settled.window != window:
-            return self.read_whole(window, busy_seconds, is_over)
+            return self._whole(execute, window, uncertain)
         mark, execution_id = settled.mark
-        if mark and not self._ask(_IS_THERE, {"mark": mark, "id": execution_id}, busy_seconds, is_over):
-            return self.read_whole(window, busy_seconds, is_over)  # newer rows may have lower rowids
-        rows = self._ask(question(self._by, _LAST, _WITHIN_LAST), _parameters(window, mark), busy_seconds, is_over)
-        return None if rows is None else _together(settled.spending, _by_group(rows))
+        if mark and not execute(_IS_THERE, {"mark": mark, "id": execution_id}):
+            return self._whole(execute, window, uncertain)  # newer rows may have lower rowids
+        known = uncertain()
+        rows = execute(question(self._by, _LAST, _WITHIN_LAST), _parameters(window, mark))
+        return _without(_found(execute, known), _together(settled.spending, _by_group(rows)))
 
-    def _ask(
-        self, sql: str, parameters: Mapping[str, Any], busy_seconds: float, is_over: Callable[[], bool]
-    ) -> list[Any] | None:
-        try:
-            return read_briefly(self._path, sql, parameters, busy_seconds, is_over)
-        except FileNotFoundError:  # the first execution creates it
-            return []
+
+def _found(execute: Execute, uncertain: Uncertain) -> list[tuple[str, int]]:
+    """Return group and cost of those executions that are in the file."""
+    found = execute(_FOUND, [json.dumps([*uncertain])]) if uncertain else []
+    return [uncertain[execution_id] for (execution_id,) in found]
+
+
+def _without(found: Iterable[tuple[str, int]], spending: dict[str, Spent]) -> Spending:
+    for group, nano in found:
+        if group in spending:
+            spending[group] = spending[group].plus(Spent(-nano))
+    return spending
 
 
 def question(by: str | None, chosen: str = _IN_WINDOW, within: str = _WITHIN_WINDOW) -> str:

@@ -95,8 +95,10 @@ class BudgetGate:
     def reset(self) -> None:
         """Start over; in a forked child, for the parent reports its own spending."""
         self._own_lock = threading.RLock()  # a signal handler may record in the thread that holds it
-        #: The same, with those that are being stored.
-        self._begun = self._own.copy()
+        #: Those that are being stored.
+        self._begun: dict[str, tuple[str, int]] = {}
+        #: For each reading that goes on, those that it may find, and that :attr:`_own` did not have when it began.
+        self._uncertain: list[dict[str, tuple[str, int]]] = []
         self._in_background: Latch | None = None
         self._is_forking = False
         self._view = self._unread()
@@ -116,7 +118,7 @@ class BudgetGate:
         Raises:
             BudgetExceeded: if the task must not start.
         """
-        group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
+        group = self._group(attributes)
         view = self._view
         found = view.nano.get(group, 0)
         since = self._own.get(group, 0) - view.own.get(group, 0)
@@ -129,18 +131,23 @@ class BudgetGate:
 
     def begin(self, attributes: Mapping[str, Any]) -> None:
         """Note the cost of an execution that ended in this process and will be stored now."""
-        self._count(self._begun, attributes)
+        cost = attributes.get(semconv.COST_ACTUAL)
+        if cost:
+            execution_id = attributes.get(semconv.EXECUTION_ID, "")
+            entry = self._group(attributes), round(cost * NANO)
+            with self._own_lock:
+                for known in (self._begun, *self._uncertain):
+                    known[execution_id] = entry
 
     def add(self, attributes: Mapping[str, Any]) -> None:
         """Add the cost of an execution that has been stored."""
-        self._count(self._own, attributes)
+        with self._own_lock:
+            entry = self._begun.pop(attributes.get(semconv.EXECUTION_ID, ""), None)
+            if entry is not None:
+                self._own[entry[0]] += entry[1]
 
-    def _count(self, nano: defaultdict[str, int], attributes: Mapping[str, Any]) -> None:
-        cost = attributes.get(semconv.COST_ACTUAL)
-        if cost:
-            group = "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
-            with self._own_lock:
-                nano[group] += round(cost * NANO)
+    def _group(self, attributes: Mapping[str, Any]) -> str:
+        return "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
 
     def _decide(self, group: str) -> None:
         self._refresh(group)
@@ -261,9 +268,9 @@ class BudgetGate:
             return self._in_background
 
     def _read_whole(self, reader: SpendReader, done: Latch) -> None:
-        def read(window: Window, busy_seconds: float, is_over: Callable[[], bool]) -> Spending | None:
+        def read(*arguments: Any) -> Spending | None:
             with self._whole_lock:
-                return reader.read_whole(window, busy_seconds, is_over)
+                return reader.read_whole(*arguments)
 
         try:
             self._read(read, _BACKGROUND_BUSY_SECONDS, lambda: self._is_forking)
@@ -281,35 +288,30 @@ class BudgetGate:
         """Read, and use what was found from now on; tell whether there was time for it."""
         before, database = self._view, self._database()
         with self._own_lock:
-            own = stored = dict(self._own)
-        begun: dict[str, int] | None = None
-
-        def look_up() -> bool:  # called while the database answers, for the first time right after it began
-            nonlocal begun
-            if begun is None:
-                begun = dict(self._begun)
-            return is_over()
-
+            own: Mapping[str, int] = self._own.copy()
+            uncertain = self._begun.copy()
+            self._uncertain.append(uncertain)
         began = time.monotonic()
         try:
             if database is not None and not database.flush(patience):
                 if is_brief:  # the background waits longer
                     return False
-                own = dict(before.own)  # the queue is not in the file: it still counts as spent since
-            spending = read(before.window, patience, look_up)
+                own = before.own  # the queue is not in the file: it still counts as spent since
+            spending = read(before.window, patience, is_over, uncertain.copy)
         except Exception as error:  # a fault of the budget is not the task's
             if is_interruption(error):
                 raise
             self._fault = str(error) or type(error).__qualname__
             return False
+        finally:
+            with self._own_lock:
+                self._uncertain = [known for known in self._uncertain if known is not uncertain]
         if spending is None:
             return False
         self._fault, self._has_warned_of_fault = None, False
         expires = began + min(_FRESH_SECONDS, before.window.end.timestamp() - time.time())
+        nano = {group: spent.nano for group, spent in spending.items()}
         with self._own_lock:
-            # What was being stored when the reading began was found, perhaps, and counts as spent since in any case.
-            begun = self._begun if begun is None else begun
-            nano = {group: spent.nano - begun.get(group, 0) + stored.get(group, 0) for group, spent in spending.items()}
             if self._view.window == before.window and self._view.read < began:
                 self._view = _View(before.window, nano, spending, own, began, expires)
         self._warn_of_unpriced(spending)

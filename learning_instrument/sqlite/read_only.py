@@ -7,11 +7,13 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from . import schema
 from .paths import absolute, log_of, uri
+
+T = TypeVar("T")
 
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
@@ -45,14 +47,13 @@ def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:
 
 
 def read_briefly(
-    path: str, sql: str, parameters: Mapping[str, Any], busy_seconds: float, is_over: Callable[[], bool]
-) -> list[Any] | None:
-    """Return the rows of a question, or None if it took too long. Never makes or changes the file.
+    path: str, read: Callable[[Callable[..., list[Any]]], T], busy_seconds: float, is_over: Callable[[], bool]
+) -> T | None:
+    """Return the result of *read*, or None if it took too long. Never makes or changes the file.
 
     Args:
         path: the path of the database.
-        sql: the question.
-        parameters: its named parameters.
+        read: called with a function that executes a statement and returns its rows, all in one snapshot of the file.
         busy_seconds: how long to wait for another process's lock, such as that of a process that makes the file.
         is_over: called repeatedly, tells whether to stop.
 
@@ -67,10 +68,11 @@ def read_briefly(
             sqlite3.connect(uri(path, "mode=rw"), uri=True, timeout=busy_seconds, isolation_level=None)
         ) as connection:
             connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
             if "executions" not in schema.tables(connection):
                 raise FileNotFoundError(path)
             connection.set_progress_handler(is_over, _STEPS_BETWEEN_CHECKS)
-            return connection.execute(sql, parameters).fetchall()
+            return read(lambda sql, parameters=(): connection.execute(sql, parameters).fetchall())
     except SQLITE_FAULTS as error:
         if is_over() or "locked" in str(error):
             return None

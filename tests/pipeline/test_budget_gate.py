@@ -31,6 +31,7 @@ from learning_instrument.costs.spending import SpendReader, budget_status
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.pipeline import budget_gate
+from learning_instrument.pipeline.budget_gate import gate_of
 from learning_instrument.recording import drivers
 from learning_instrument.storage.background_writer import BackgroundWriter
 
@@ -350,6 +351,30 @@ def test_execution_stored_during_a_reading_counts_once(database, monkeypatch):
     assert len(began) == 4
 
 
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_execution_stored_right_after_a_reading_began_counts_once(tmp_path, monkeypatch, durability):
+    """The reading does not find it."""
+    monkeypatch.setattr(budget_gate, "_FRESH_SECONDS", 600.0)  # no other reading
+    database, budget = LearningDatabase(tmp_path / "learning.db", durability), Budget(usd=1000, per="day")
+    execute_task, _ = task_of(database, budget, cost=0.25)
+    gate = gate_of(budget, database)
+    execute_task({})
+
+    def read(window, patience, is_over, uncertain):
+        def execute_first():
+            pool.submit(execute_task, {}).result(20)
+            return uncertain()
+
+        return SpendReader(database.path, None).read_whole(window, patience, is_over, execute_first)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert gate._read(read, 20, lambda: False)
+
+    assert gate._view.spending[""].executions == 1
+    assert gate._view.nano[""] + gate._own[""] - gate._view.own[""] == 0.5 * 10**9
+    database.close()
+
+
 def test_own_spending_counts_while_the_queue_is_not_written(tmp_path, monkeypatch):
     """A reading does not find it, however often the database is read."""
     database = LearningDatabase(tmp_path / "learning.db", "batch")
@@ -384,8 +409,8 @@ def test_others_spending_counts_within_a_second(database):
 def test_spent_budget_is_not_read_for_each_task(database, monkeypatch):
     """Beyond the limit another reading would change nothing, whether tasks go on or not."""
     readings = []
-    ask = SpendReader._ask
-    monkeypatch.setattr(SpendReader, "_ask", lambda *args: readings.append(args) or ask(*args))
+    read = SpendReader._read
+    monkeypatch.setattr(SpendReader, "_read", lambda *args: readings.append(args) or read(*args))
     monkeypatch.setattr(budget_gate, "_FRESH_SECONDS", 600.0)
     spend(database, 2)
     execute_task, began = task_of(database, Budget(usd=1))
