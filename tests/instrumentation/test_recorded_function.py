@@ -1,6 +1,8 @@
 """A recorded function or method is what it was: for references to it, comparisons, and the names of its arguments."""
 
 import ast
+import functools
+import gc
 import pickle
 import types
 import weakref
@@ -156,6 +158,45 @@ def test_a_callable_that_does_not_bind_stays_unbound(configured, rows):
     assert Owner().largest([1, 2]) == Owner.largest([1, 2]) == 2
     assert Owner().bound("task") == (Pool, "task")
     assert len(rows()) == 3
+
+
+def test_weak_references_to_cached_functions_stay():
+    """As long as the functions do, and no longer."""
+
+    @record_execution
+    @functools.lru_cache
+    def function(task):
+        return task
+
+    class Owner:
+        @record_execution
+        @functools.lru_cache  # noqa: B019 (it goes with the class)
+        def method(self, task):
+            return task
+
+        @record_execution
+        @staticmethod
+        @functools.lru_cache
+        def static(task):
+            return task
+
+        @staticmethod
+        @record_execution
+        @functools.lru_cache
+        def static_too(task):
+            return task
+
+    assert function("task") == Owner().method("task") == Owner.static("task") == Owner().static_too("task") == "task"
+    assert (
+        function.cache_info().currsize == Owner.method.cache_info().currsize == Owner.static.cache_info().currsize == 1
+    )
+    references = [*map(weakref.ref, (function, Owner.method)), weakref.ref(Owner.static), weakref.ref(Owner.static_too)]
+    gc.collect()
+    assert None not in [reference() for reference in references]
+
+    del function, Owner
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ["execute_task", "of_class", "static"])
