@@ -77,7 +77,7 @@ class ObservedPool:
         self._read = read or _get_metrics
         self._loop = asyncio._get_running_loop()
         self._attributes = _attributes_of(pool)
-        self._thread: threading.Thread | None = None
+        self._thread: threads.BackgroundThread | None = None
         self._figures: Figures | None = None
         self._has_warned = False
 
@@ -102,7 +102,7 @@ class ObservedPool:
         figures = self._figures
         return Reading(self._attributes, figures) if figures else None
 
-    def _note_thread(self, thread: threading.Thread | None) -> None:
+    def _note_thread(self, thread: threads.BackgroundThread | None) -> None:
         self._thread = thread
 
     def forget_thread(self) -> None:

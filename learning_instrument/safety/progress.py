@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .clocks import time
+from .threads import BackgroundThread
 
 #: How long the other thread may make no progress. It never waits longer itself, for the lock of a database or a disk.
 STALLED_SECONDS: Final = 10.0
@@ -33,7 +34,7 @@ def wait_for(attempt: Callable[[float], object], progress: Callable[[], object])
     return True
 
 
-def join(thread: threading.Thread, progress: Callable[[], object], seconds: float = threading.TIMEOUT_MAX) -> bool:
+def join(thread: BackgroundThread, progress: Callable[[], object], seconds: float = threading.TIMEOUT_MAX) -> bool:
     """Wait until *thread* has ended, while it makes progress, and at most *seconds*; tell whether it has."""
     if thread.ident is None:  # this thread is just starting it, and was interrupted by a signal handler
         return True
@@ -44,12 +45,12 @@ def join(thread: threading.Thread, progress: Callable[[], object], seconds: floa
         return not thread.is_alive() or time.monotonic() >= end
 
     has_ended = wait_for(attempt, progress) and not thread.is_alive()
-    if has_ended:
+    if has_ended and thread.native_id != threading.get_native_id():  # a greenlet shares its thread with others
         _wait_until_gone(thread)
     return has_ended
 
 
-def _wait_until_gone(thread: threading.Thread) -> None:
+def _wait_until_gone(thread: BackgroundThread) -> None:
     """Wait until the system has no more of a thread that has ended for Python: at a fork, Python 3.12 asks the system.
 
     Where the system does not say, do not wait.

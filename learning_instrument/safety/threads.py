@@ -3,22 +3,90 @@
 Where it cannot, the caller does the work itself, and tries again with the next.
 """
 
+import _thread
+import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from .memory import has_free
+from .wake import Latch
 
 #: Memory for the stack and the first objects of a thread: one that has none for its first lines is waited for forever.
 _SPARE_BYTES: Final = 16 << 20
+
+
+class BackgroundThread:
+    """A daemon thread that ``threading`` does not list.
+
+    Tests compare the list before and after, count the threads that are started, and put something else in the place of
+    ``threading.Thread``: none of this is about ours.
+
+    Args:
+        name: its name.
+        target: its function.
+        args: the arguments of the function.
+    """
+
+    def __init__(self, name: str, target: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.name = name
+        #: None before it starts.
+        self.ident: int | None = None
+        self.native_id: int | None = None
+        self._target = target
+        self._args = args
+        self._process_id = os.getpid()
+        self._has_ended = False
+        self._end = Latch()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.ident}>"
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            RuntimeError: where the system or the interpreter refuses.
+        """
+        allowed = getattr(_thread, "daemon_threads_allowed", None)  # since Python 3.12
+        if allowed is not None and not allowed():
+            raise RuntimeError("daemon threads are disabled in this interpreter")
+        self.ident = _thread.start_new_thread(self._run, ())
+
+    def is_alive(self) -> bool:
+        """Tell whether it runs. Those of the parent do not in a forked process."""
+        return self.ident is not None and not self._has_ended and self._process_id == os.getpid()
+
+    def is_current(self) -> bool:
+        """Tell whether it is the one that asks."""
+        return self.ident == threading.get_ident() and self.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, at most *seconds*."""
+        if self.is_alive():
+            self._end.wait(seconds)
+
+    def _run(self) -> None:
+        self.ident, self.native_id = threading.get_ident(), threading.get_native_id()
+        try:
+            if trace := threading.gettrace():
+                sys.settrace(trace)
+            if profile := threading.getprofile():
+                sys.setprofile(profile)
+            self._target(*self._args)
+        finally:
+            # A dummy, made where its name was asked, by a log line say: before Python 3.12 it stays.
+            getattr(threading, "_active", {}).pop(self.ident, None)
+            self._has_ended = True
+            self._end.open()
 
 
 def start(
     name: str,
     target: Callable[..., object],
     *args: Any,
-    known: Callable[[threading.Thread | None], object] = lambda thread: None,
+    known: Callable[[BackgroundThread | None], object] = lambda thread: None,
 ) -> bool:
     """Start a daemon thread that calls *target* with *args*; tell whether it runs.
 
@@ -30,7 +98,7 @@ def start(
     """
     if can_run() and has_free(_SPARE_BYTES):
         try:
-            thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+            thread = BackgroundThread(name, target, args)
             known(thread)
             thread.start()
             return True

@@ -137,7 +137,7 @@ class BackgroundWriter:
         self._marks: list[_Mark] = []  # those of this batch
         self._start_lock = threading.RLock()  # a signal handler may record in the thread that holds it
         self._waiting: list[None] = []  # one entry for each thread that waits for the write lock
-        self._thread: threading.Thread | None = None
+        self._thread: threads.BackgroundThread | None = None
         self._is_failing = False
         self._failures = 0
         self._progress = 0  # batches written
@@ -265,15 +265,15 @@ class BackgroundWriter:
     def _must_write(self) -> bool:
         """Tell whether a caller that waits has to write: no thread has started, or it is the thread itself."""
         thread = self._thread
-        return thread is threading.current_thread() or (
-            (thread is None or not thread.is_alive()) and not deferral.is_busy()
-        )
+        if thread is None or not thread.is_alive():
+            return not deferral.is_busy()
+        return thread.is_current()
 
     def pause(self) -> bool:
         """End the thread after its batch, and start no other until :meth:`unpause`. Tell whether it has ended."""
         self._is_paused = True
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not thread.is_current():
             self._wake.set()
             return join(thread, lambda: self._steps)
         return True
@@ -327,17 +327,18 @@ class BackgroundWriter:
                 return threads.start("learning-instrument-writer", self._run, known=self._note_thread)
         return True
 
-    def _note_thread(self, thread: threading.Thread | None) -> None:
+    def _note_thread(self, thread: threads.BackgroundThread | None) -> None:
         self._thread = thread
 
     def _run(self) -> None:
+        own = self._thread
         try:
-            self._write_until_idle()
+            self._write_until_idle(own)
         finally:
-            if self._thread is threading.current_thread():
+            if self._thread is own:
                 self._thread = None  # the next item starts another
 
-    def _write_until_idle(self) -> None:
+    def _write_until_idle(self, own: threads.BackgroundThread | None) -> None:
         last = time.monotonic()
         retry_seconds = 0.05
         while not self._is_paused:
@@ -354,7 +355,7 @@ class BackgroundWriter:
                     self._thread = None
                     if not self._queue and not self._is_housekeeping_due and not self._is_in_use():
                         return
-                    self._thread = threading.current_thread()
+                    self._thread = own
             if not self._hurry and len(self._queue) < BATCH and not self._is_failing:
                 self._wake.wait(self._gather_seconds)  # a flush cuts it short
                 self._wake.clear()

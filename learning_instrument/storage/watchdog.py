@@ -70,7 +70,7 @@ class Watchdog:
     def _reset(self) -> None:
         self._start_lock = threading.RLock()  # a signal handler may start an execution in the thread that holds it
         self._wake = Wake()
-        self._thread: threading.Thread | None = None
+        self._thread: threads.BackgroundThread | None = None
         self._is_paused = False
         #: Whether the database is in use: a closed one is not opened again for a heartbeat.
         self._is_in_use = False
@@ -97,7 +97,7 @@ class Watchdog:
             if not threads.start("learning-instrument-watchdog", self._run, known=self._note_thread):
                 self.running.is_watched = False  # there is no ledger until the next execution tries again
 
-    def _note_thread(self, thread: threading.Thread | None) -> None:
+    def _note_thread(self, thread: threads.BackgroundThread | None) -> None:
         self._thread = thread
 
     def opened(self) -> None:
@@ -158,7 +158,7 @@ class Watchdog:
             self._is_paused = True
             self.running.is_watched = False
             thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not thread.is_current():
             self._wake.set()
             join(thread, lambda: self._ledger.statements, seconds_left(WATCHDOGS))
 
@@ -198,7 +198,8 @@ class Watchdog:
         for rows in self._long_ones():
             self._is_in_use = True
             ledger.enter(rows)
-            if len(rows) == _ROUND and not self._is_paused and threading.current_thread() is self._thread:
+            thread = self._thread
+            if len(rows) == _ROUND and not self._is_paused and thread is not None and thread.is_current():
                 time.sleep(_PAUSE_SECONDS)
         ended = [execution_id for execution_id in ledger.standing if execution_id not in self.running.by_id]
         if ended:

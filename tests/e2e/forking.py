@@ -5,14 +5,13 @@ Ends with an error if a fork warns, or if our threads do not run again after one
 
 import os
 import sys
-import threading
 import warnings
 
 import learning_instrument
 
 
 def fork():
-    threads = {thread.name for thread in threading.enumerate()}
+    was_watched = watched()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         process_id = os.fork()
@@ -20,8 +19,12 @@ def fork():
             os._exit(0)
     os.waitpid(process_id, 0)
     if caught:
-        sys.exit(f"{caught[0].message}; threads: {threads}")
-    return "watchdog" in str(threading.enumerate()) or "watchdog" not in str(threads)
+        sys.exit(f"{caught[0].message}; watched: {was_watched}")
+    return watched() or not was_watched
+
+
+def watched():
+    return database._store.running.is_watched
 
 
 @learning_instrument.record_execution
@@ -29,7 +32,7 @@ def work(task):
     return fork() if sys.argv[3] == "within" else True
 
 
-learning_instrument.configure(sys.argv[1], durability=sys.argv[2])
+database = learning_instrument.configure(sys.argv[1], durability=sys.argv[2])
 for number in range(10):
     assert work(str(number)), "the watchdog does not run"
     if sys.argv[3] == "between":

@@ -12,6 +12,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from background_threads import alive
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -288,7 +289,7 @@ def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
     assert database.flush()
     tasks = Path("/proc/self/task")  # a library such as pyarrow has threads that Python does not know
     threads = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
-    others = threads - 1 - sum("learning-instrument" in thread.name for thread in threading.enumerate())
+    others = threads - 1 - len(alive())
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from learning_instrument.safety import progress
+from learning_instrument.safety.threads import BackgroundThread
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_caller_that_was_kept_from_running_waits_for_some_turns_more():
 def test_join_waits_at_most_so_long():
     """At the end of a process the deadline counts, progress or not."""
     over = threading.Event()
-    thread = threading.Thread(target=over.wait)
+    thread = BackgroundThread("waits", over.wait, ())
     thread.start()
 
     assert not progress.join(thread, itertools.count().__next__, 0.05)
@@ -55,7 +56,7 @@ def test_join_waits_at_most_so_long():
 def test_joined_thread_is_gone_for_the_system_too():
     """Python alone would join one in some hundred a moment before."""
     for _ in range(2000):
-        thread = threading.Thread(target=int)
+        thread = BackgroundThread("ends", int, ())
         thread.start()
         assert progress.join(thread, itertools.count().__next__)
         assert not os.path.exists(f"/proc/self/task/{thread.native_id}")

@@ -1,5 +1,8 @@
 """Where no thread can be started, rows are written in place, and the next start is tried again."""
 
+import _thread
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -7,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from background_threads import alive
 
 from learning_instrument import LearningDatabase, record_execution
 from learning_instrument.safety import threads
@@ -64,6 +68,9 @@ assert failed is None, failed
 """
 
 
+_MAKES_A_THREAD = r"\bThread\(|start_new_thread\("
+
+
 def rows_of(path):
     with LearningDatabase(path) as database:
         return database.query("SELECT * FROM executions")
@@ -94,7 +101,7 @@ def test_isolated_interpreter_records(tmp_path, durability):
 def test_passing_failure_to_start_threads_ends(tmp_path, monkeypatch, durability):
     """Everything is recorded, and the ledger works again afterwards."""
 
-    def refuse(thread):
+    def refuse(*args):
         raise RuntimeError("can't start new thread")
 
     database = LearningDatabase(tmp_path / "l.db", durability=durability)
@@ -107,7 +114,7 @@ def test_passing_failure_to_start_threads_ends(tmp_path, monkeypatch, durability
             release.wait()
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
+        patch.setattr(_thread, "start_new_thread", refuse)
         work("refused")
         assert not database._store.running.is_watched
     runner = threading.Thread(target=work, args=("long",))
@@ -138,6 +145,95 @@ def test_thread_that_cannot_run_is_not_kept(monkeypatch):
 def test_all_threads_are_started_by_one_helper():
     """So that each of them knows when none can be started."""
     package = Path(threads.__file__).parents[1]
-    makers = [path.name for path in package.rglob("*.py") if "threading.Thread(" in path.read_text("utf-8")]
+    makers = [path.name for path in package.rglob("*.py") if re.search(_MAKES_A_THREAD, path.read_text("utf-8"))]
 
     assert makers == ["threads.py"]
+
+
+def test_threads_of_ours_are_none_of_the_applications(tmp_path, monkeypatch):
+    """A test that counts or lists threads finds its own, and what it puts in the place of them makes none of ours."""
+    database = LearningDatabase(tmp_path / "l.db")
+    work = record_execution(learning_db=database)(lambda task: task)
+    work("first")  # OpenTelemetry starts threads of its own for a provider
+    database.close()
+    earlier = alive()
+    before, dangling = threading.enumerate(), len(threading._dangling)
+    monkeypatch.setattr(threading, "Thread", None)
+    monkeypatch.setattr(threading, "_start_joinable_thread", None, raising=False)  # of Python 3.13
+    monkeypatch.setattr(threading, "_start_new_thread", None, raising=False)  # of those before
+
+    work("second")
+
+    assert [thread.name for thread in alive() if thread not in earlier] == ["learning-instrument-watchdog"]
+    assert threading.enumerate() == before
+    assert threading.active_count() == len(before)
+    assert len(threading._dangling) == dangling
+    database.close()
+
+
+def test_thread_leaves_no_dummy_behind():
+    """``threading`` makes one for a thread that asks for its name; before Python 3.12 it would keep it."""
+    before = threading.enumerate()
+    thread = threads.BackgroundThread("asks", threading.current_thread, ())
+
+    thread.start()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert threading.enumerate() == before
+
+
+def test_thread_is_traced_and_profiled_as_others_are():
+    """By debuggers and coverage."""
+    traced, profiled = [], []
+    tracers = threading.gettrace(), threading.getprofile()
+
+    def target():
+        pass
+
+    threading.settrace(lambda frame, event, argument: traced.append(frame.f_code))
+    threading.setprofile(lambda frame, event, argument: profiled.append(frame.f_code))
+    try:
+        thread = threads.BackgroundThread("traced", target, ())
+        thread.start()
+        thread.join(20)
+    finally:
+        threading.settrace(tracers[0])
+        threading.setprofile(tracers[1])
+
+    assert target.__code__ in traced
+    assert target.__code__ in profiled
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_thread_of_the_parent_is_not_alive_in_a_child():
+    """Nothing waits for it there."""
+    over = threading.Event()
+    thread = threads.BackgroundThread("parent's", over.wait, ())
+    thread.start()
+    assert thread.is_alive()
+
+    process_id = os.fork()
+    if not process_id:
+        os._exit(int(thread.is_alive()))
+    _, status = os.waitpid(process_id, 0)
+    over.set()
+    thread.join(20)
+
+    assert status == 0
+    assert not thread.is_alive()
+
+
+def test_several_threads_wait_for_one():
+    """Each is woken."""
+    over = threading.Event()
+    thread = threads.BackgroundThread("waited for", over.wait, ())
+    thread.start()
+    waiting = [threading.Thread(target=thread.join, args=(60,)) for _ in range(5)]
+    for other in waiting:
+        other.start()
+    over.set()
+    for other in waiting:
+        other.join(30)
+
+    assert not any(other.is_alive() for other in waiting)
