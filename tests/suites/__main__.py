@@ -3,6 +3,7 @@
 python -m tests.suites                               all suites, on this Python
 python -m tests.suites --python .venv3.13/bin/python one that has learning_instrument installed
 python -m tests.suites --suite test_functools        one suite; may be repeated
+python -m tests.suites --suite celery-5.7.0/t/unit --arm adapters   a folder that pytest runs, of an unpacked release
 python -m tests.suites --quick                       the suites that take some seconds
 python -m tests.suites --times 20                    each so many times: for hangs
 """
@@ -16,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +35,13 @@ SLOW: Final = (
     "test_threading", "test_concurrent_futures", "test_asyncio", "test_unittest", "test_multiprocessing_fork",
     "test_multiprocessing_spawn", "test_multiprocessing_forkserver",
 )  # fmt: skip
+PYTEST: Final = [
+    "-m", "pytest", "-q", "-p", "pytest_outcomes", "-p", "no:cacheprovider", "-o", "addopts=",
+    "--continue-on-collection-errors",
+]  # fmt: skip
 ARMS: Final = ("adapters", "recorded", "plain")
-#: How long one suite may take: a test that is running then hangs.
-SECONDS: Final = 900.0
+#: How long one test may take: then it hangs, and its suite is ended.
+SECONDS: Final = 240.0
 HANGS: Final = "hangs"
 
 Outcomes = Mapping[str, str]
@@ -65,18 +71,18 @@ def run(python: str, suite: str, arm: str) -> tuple[Outcomes, int]:
             "SUITES_ARM": arm,
             "LEARNING_INSTRUMENT_DATABASE": str(Path(folder, "learning.db")),
             "PYTHONPATH": os.pathsep.join([str(HERE / "startup"), str(PROJECT)]),
+            "SUITES_OUTCOMES": str(outcomes),
             "TMPDIR": folder,
         }
-        command = [python, str(HERE / "runner.py"), f"test.{suite}", str(outcomes)]
+        unittest = [str(HERE / "runner.py"), f"test.{suite}"]
+        command = [python, *([*PYTEST, os.path.abspath(suite)] if os.path.isdir(suite) else unittest)]
         with open(Path(folder, "log"), "wb") as log:
             process = subprocess.Popen(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
             try:
-                process.wait(SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
+                _wait(process, outcomes)
             finally:
                 try:
                     os.killpg(process.pid, signal.SIGKILL)  # its children too
@@ -84,7 +90,8 @@ def run(python: str, suite: str, arm: str) -> tuple[Outcomes, int]:
                     pass
                 process.wait()
         if os.environ.get("SUITES_LOGS"):
-            name = f"{suite}-{arm}-{os.path.basename(os.path.dirname(os.path.dirname(python)))}.log"
+            version = os.path.basename(os.path.dirname(os.path.dirname(python)))
+            name = f"{suite.replace(os.sep, '-')}-{arm}-{version}.log"
             Path(os.environ["SUITES_LOGS"], name).write_bytes(Path(folder, "log").read_bytes())
         executions = _count(Path(folder, "learning.db"))
         lines = outcomes.read_text().splitlines() if outcomes.exists() else []
@@ -92,6 +99,19 @@ def run(python: str, suite: str, arm: str) -> tuple[Outcomes, int]:
     if process.returncode not in (0, -signal.SIGKILL):
         found["(the process)"] = f"ended with {process.returncode}"
     return found, executions
+
+
+def _wait(process: "subprocess.Popen[bytes]", outcomes: Path) -> None:
+    """Wait until *process* ends, or adds no line to *outcomes* for too long."""
+    size, since = -1, time.monotonic()
+    while time.monotonic() - since < SECONDS:
+        try:
+            process.wait(1.0)
+            return
+        except subprocess.TimeoutExpired:
+            now = outcomes.stat().st_size if outcomes.exists() else 0
+            if now != size:
+                size, since = now, time.monotonic()
 
 
 def _count(database: Path) -> int:
@@ -127,7 +147,7 @@ def available(python: str, suites: Sequence[str]) -> list[str]:
     """Return the *suites* that *python* has."""
     program = "import importlib.util as u, sys; print(*[s for s in sys.argv[1:] if u.find_spec('test.' + s)])"
     found = subprocess.run([python, "-c", program, *suites], capture_output=True, text=True, check=True)
-    return found.stdout.split()
+    return [*found.stdout.split(), *filter(os.path.isdir, suites)]
 
 
 def compare_all(python: str, suites: Sequence[str], arms: Sequence[str], times: int, jobs: int) -> Iterator[Comparison]:
@@ -146,7 +166,7 @@ def main() -> int:
     """Print the table; 1 if any outcome differs, but for those of the plain arm."""
     parser = argparse.ArgumentParser(prog="python -m tests.suites", description="Run other people's test suites.")
     parser.add_argument("--python", default=sys.executable, help="a Python with learning_instrument installed")
-    parser.add_argument("--suite", action="append", help="one of the suites")
+    parser.add_argument("--suite", action="append", help="one of the suites, or a folder of tests")
     parser.add_argument("--quick", action="store_true", help="the suites that take some seconds")
     parser.add_argument("--arm", action="append", choices=ARMS, help="one of the arms")
     parser.add_argument("--times", type=int, default=1, help="run each so many times")

@@ -1,6 +1,7 @@
-"""Runs one suite in this process: ``runner.py SUITE FILE``. The outcome of each test is a line of FILE at once."""
+"""Runs one suite in this process: ``runner.py SUITE``. Writes each outcome to ``$SUITES_OUTCOMES`` at once."""
 
 import json
+import os
 import sys
 import unittest
 
@@ -60,9 +61,8 @@ def main():
 
     support.use_resources = []  # no network, no large files
     support.verbose = 0
-    name, path = sys.argv[1:]
-    suite = unittest.defaultTestLoader.loadTestsFromName(name)
-    with open(path, "w") as file:
+    suite = unittest.defaultTestLoader.loadTestsFromName(sys.argv[1])
+    with open(os.environ["SUITES_OUTCOMES"], "w") as file:
         suite.run(Outcomes(file))
 
 

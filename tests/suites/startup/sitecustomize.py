@@ -58,7 +58,7 @@ def record_test_methods():
 if ARM == "adapters":
     from learning_instrument import PoolInstrumentor
 
-    PoolInstrumentor().instrument(targets=["concurrent.futures", "multiprocessing"])
+    PoolInstrumentor().instrument(targets=["concurrent.futures", "multiprocessing", "celery", "dramatiq"])
 elif ARM == "recorded":
     record_test_methods()
 elif ARM == "plain":
