@@ -2,7 +2,7 @@
 
 python -m tests.suites                               all suites, on this Python
 python -m tests.suites --python .venv3.13/bin/python one that has learning_instrument installed
-python -m tests.suites --suite test_functools        one suite; may be repeated
+python -m tests.suites --suite test_functools        one suite, or a class or test of it; may be repeated
 python -m tests.suites --suite celery-5.7.0/t/unit --arm adapters   a folder that pytest runs, of an unpacked release
 python -m tests.suites --quick                       the suites that take some seconds
 python -m tests.suites --times 20                    each so many times: for hangs
@@ -145,9 +145,13 @@ def compare(python: str, suite: str, arm: str, times: int, bare: Sequence[Outcom
 
 def available(python: str, suites: Sequence[str]) -> list[str]:
     """Return the *suites* that *python* has."""
-    program = "import importlib.util as u, sys; print(*[s for s in sys.argv[1:] if u.find_spec('test.' + s)])"
-    found = subprocess.run([python, "-c", program, *suites], capture_output=True, text=True, check=True)
-    return [*found.stdout.split(), *filter(os.path.isdir, suites)]
+    program = (
+        "import importlib.util as u, sys; print(*[s for s in sys.argv[1:] if u.find_spec('test.' + s.split('.')[0])])"
+    )
+    folders = [suite for suite in suites if os.path.isdir(suite)]
+    names = [suite for suite in suites if suite not in folders]
+    found = subprocess.run([python, "-c", program, *names], capture_output=True, text=True, check=True)
+    return [*found.stdout.split(), *folders]
 
 
 def compare_all(python: str, suites: Sequence[str], arms: Sequence[str], times: int, jobs: int) -> Iterator[Comparison]:
@@ -166,12 +170,14 @@ def main() -> int:
     """Print the table; 1 if any outcome differs, but for those of the plain arm."""
     parser = argparse.ArgumentParser(prog="python -m tests.suites", description="Run other people's test suites.")
     parser.add_argument("--python", default=sys.executable, help="a Python with learning_instrument installed")
-    parser.add_argument("--suite", action="append", help="one of the suites, or a folder of tests")
+    parser.add_argument("--suite", action="append", help="one of the suites, a class of it, or a folder of tests")
     parser.add_argument("--quick", action="store_true", help="the suites that take some seconds")
     parser.add_argument("--arm", action="append", choices=ARMS, help="one of the arms")
     parser.add_argument("--times", type=int, default=1, help="run each so many times")
     parser.add_argument("--jobs", type=int, default=1, help="suites that run at the same time")
     options = parser.parse_args()
+    # In the background of a shell it is ignored, by the suites too, some of whose tests wait for it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     suites = options.suite or (QUICK if options.quick else QUICK + SLOW)
     print("| suite | arm | tests | equal outcomes | hangs | differences | executions |")
     print("|---|---|---|---|---|---|---|", flush=True)
