@@ -72,6 +72,9 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
             self._self_inner = inner
         return inner
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     def __reduce__(self) -> Any:
         return _resolve, _importable_name(self)
 

@@ -160,6 +160,23 @@ def test_a_callable_that_does_not_bind_stays_unbound(configured, rows):
     assert len(rows()) == 3
 
 
+def test_representation_is_that_of_the_function():
+    """Logs and tracebacks of asyncio show it."""
+
+    def execute_task(self, task):
+        return task
+
+    class Owner:
+        recorded = record_execution(execute_task)
+        static = record_execution(staticmethod(execute_task))
+
+    owner, bare = Owner(), types.MethodType(execute_task, Owner)
+
+    assert repr(Owner.recorded) == str(Owner.recorded) == f"{Owner.recorded!r}" == repr(execute_task)
+    assert repr(Owner.static) == repr(execute_task)
+    assert repr(owner.recorded).split(" of ")[0] == repr(bare).split(" of ")[0]
+
+
 def test_weak_references_to_cached_functions_stay():
     """As long as the functions do, and no longer."""
 
