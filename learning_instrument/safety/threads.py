@@ -15,6 +15,8 @@ from .wake import Latch
 
 #: Memory for the stack and the first objects of a thread: one that has none for its first lines is waited for forever.
 _SPARE_BYTES: Final = 16 << 20
+#: How long a thread may take to run: one that lacks memory never does.
+_START_SECONDS: Final = 1.0
 
 
 class BackgroundThread:
@@ -38,13 +40,15 @@ class BackgroundThread:
         self._args = args
         self._process_id = os.getpid()
         self._has_ended = False
-        self._end = Latch()
+        self._beginning, self._end = Latch(), Latch()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.ident}>"
 
     def start(self) -> None:
-        """Start it.
+        """Start it, and wait until it runs.
+
+        A process that is forked from C while a thread takes the lock of the interpreter for the first time hangs.
 
         Raises:
             RuntimeError: where the system or the interpreter refuses.
@@ -53,6 +57,7 @@ class BackgroundThread:
         if allowed is not None and not allowed():
             raise RuntimeError("daemon threads are disabled in this interpreter")
         self.ident = _thread.start_new_thread(self._run, ())
+        self._beginning.wait(_START_SECONDS)
 
     def is_alive(self) -> bool:
         """Tell whether it runs. Those of the parent do not in a forked process."""
@@ -69,6 +74,7 @@ class BackgroundThread:
 
     def _run(self) -> None:
         self.ident, self.native_id = threading.get_ident(), threading.get_native_id()
+        self._beginning.open()
         try:
             if trace := threading.gettrace():
                 sys.settrace(trace)

@@ -171,6 +171,15 @@ def test_threads_of_ours_are_none_of_the_applications(tmp_path, monkeypatch):
     database.close()
 
 
+def test_thread_runs_when_its_start_returns():
+    """In a C fork before that, the child would wait for the lock of the interpreter forever."""
+    for _ in range(200):
+        thread = threads.BackgroundThread("ends", int, ())
+        thread.start()
+
+        assert thread.native_id is not None
+
+
 def test_thread_leaves_no_dummy_behind():
     """``threading`` makes one for a thread that asks for its name; before Python 3.12 it would keep it."""
     before = threading.enumerate()
