@@ -54,14 +54,13 @@ _STALE_SECONDS: Final = 10.0
 #: How long a background reading waits for the queue, and for a lock of the database.
 _BACKGROUND_BUSY_SECONDS: Final = 2.0
 _NEVER: Final = float("-inf")
+_NOTHING: Final = Spent()
 
 
 class _View(NamedTuple):
     """What the last reading of a window found."""
 
     window: Window
-    #: In billionths of a dollar for each group, and with everything else it found.
-    nano: Mapping[str, int]
     spending: Spending
     #: What this process had spent by then, in all windows.
     own: Mapping[str, int]
@@ -110,7 +109,7 @@ class BudgetGate:
 
     def _unread(self) -> _View:
         window = window_around(datetime.now(timezone.utc), self.budget.per)
-        return _View(window, {}, {}, dict(self._own), _NEVER, _NEVER)
+        return _View(window, {}, dict(self._own), _NEVER, _NEVER)
 
     def check(self, attributes: Mapping[str, Any]) -> None:
         """Check the budget before a task starts; *attributes* are those of its span.
@@ -120,7 +119,7 @@ class BudgetGate:
         """
         group = self._group(attributes)
         view = self._view
-        found = view.nano.get(group, 0)
+        found = view.spending.get(group, _NOTHING).nano
         since = self._own.get(group, 0) - view.own.get(group, 0)
         if (
             found + since >= self._warn_threshold
@@ -154,7 +153,7 @@ class BudgetGate:
         view = self._view
         if self._fault is not None or view.read == _NEVER:
             self._unknown(view)
-        spent = view.nano.get(group, 0) + self._own.get(group, 0) - view.own.get(group, 0)
+        spent = view.spending.get(group, _NOTHING).nano + self._own.get(group, 0) - view.own.get(group, 0)
         if spent >= self._limit:
             self._announce(view, group, spent, 1.0)
             if self.budget.on_limit == "raise":
@@ -194,7 +193,7 @@ class BudgetGate:
             self._announced.add((group, share))
         budget = self.budget
         if callable(budget.on_limit):
-            spent = view.spending.get(group, Spent())._replace(nano=nano)
+            spent = view.spending.get(group, _NOTHING)._replace(nano=nano)
             self._call(budget.on_limit, status(budget, group, spent, view.window))
         elif share < 1:
             percent = 100 * nano / self._limit
@@ -240,7 +239,7 @@ class BudgetGate:
     def _is_recent(self, group: str) -> bool:
         view = self._view
         since = self._own.get(group, 0) - view.own.get(group, 0)
-        left = self._limit - view.nano.get(group, 0)
+        left = self._limit - view.spending.get(group, _NOTHING).nano
         return (left <= 0 or since * _PARTS <= left) and time.monotonic() < view.expires
 
     def _read_briefly(self, reader: SpendReader) -> None:
@@ -310,10 +309,9 @@ class BudgetGate:
             return False
         self._fault, self._has_warned_of_fault = None, False
         expires = began + min(_FRESH_SECONDS, before.window.end.timestamp() - time.time())
-        nano = {group: spent.nano for group, spent in spending.items()}
         with self._own_lock:
             if self._view.window == before.window and self._view.read < began:
-                self._view = _View(before.window, nano, spending, own, began, expires)
+                self._view = _View(before.window, spending, own, began, expires)
         self._warn_of_unpriced(spending)
         self._warn_of_clock()
         return True

@@ -371,7 +371,7 @@ def test_execution_stored_right_after_a_reading_began_counts_once(tmp_path, monk
         assert gate._read(read, 20, lambda: False)
 
     assert gate._view.spending[""].executions == 1
-    assert gate._view.nano[""] + gate._own[""] - gate._view.own[""] == 0.5 * 10**9
+    assert gate._view.spending[""].nano + gate._own[""] - gate._view.own[""] == 0.5 * 10**9
     database.close()
 
 
