@@ -1370,10 +1370,10 @@ def test_an_item_that_a_consumer_drops_is_freed_while_its_generator_waits(archiv
     stream.close()
 
 
-def test_a_task_that_ran_does_not_fail_for_lack_of_stack(archive):
+def test_a_task_that_ran_does_not_fail_for_lack_of_stack(database):
     """Where the stack is nearly used up, what we need of it is ours to do without."""
     ran = []
-    execute_task = record_execution(learning_db=archive)(lambda task: ran.append(task))
+    execute_task = record_execution(learning_db=database)(lambda task: ran.append(task))
 
     def dive():
         with contextlib.suppress(RecursionError):
@@ -1393,6 +1393,9 @@ def test_a_task_that_ran_does_not_fail_for_lack_of_stack(archive):
         assert dive()
     finally:
         sys.setrecursionlimit(limit)
+    execute_task("later")
+    newest = "SELECT outcome FROM executions ORDER BY timestamp DESC LIMIT 1"
+    assert database.query(newest) == [{"outcome": "succeeded"}]
 
 
 # The database.

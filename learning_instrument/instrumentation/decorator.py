@@ -16,6 +16,7 @@ from ..recording.execution import start_execution
 from ..recording.fields import Extractor
 from ..recording.timed import Begin, Prepare, Timed
 from ..recording.types import CallPlan, RequestHook, ResponseHook
+from ..safety.memory import EXHAUSTED
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, budgets_given, capture_options, check_functions
 from .recorded_function import RecordedFunction
@@ -165,7 +166,7 @@ def _prepare(
             if pipeline is None:
                 return None
             return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
-        except MemoryError:  # the task may need none
+        except EXHAUSTED:  # the task may need none
             misses = Installed.misses if pipeline is None else pipeline.misses
             if misses is not None:
                 misses.add()

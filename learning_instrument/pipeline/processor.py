@@ -14,7 +14,7 @@ from ..record import is_execution
 from ..recording.execution import Execution, execution_in
 from ..recording.in_flight import InFlight
 from ..safety.guards import is_interruption, warn
-from ..safety.memory import Misses
+from ..safety.memory import EXHAUSTED, Misses
 from ..semconv import EXECUTION_ID
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
@@ -54,7 +54,7 @@ class ExecutionProcessor:
             attributes = attributes_of(span)
             if is_model_call(attributes):
                 self._exporter.store_model_call(span, str(attributes[EXECUTION_ID]), ())
-        except MemoryError:
+        except EXHAUSTED:
             pass  # the execution itself is stored, or counted
 
     def record_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:

@@ -7,17 +7,19 @@ its own.
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import trace
 
 from ..errors import ConfigurationError
 from ..recording.types import Pipeline
 from ..safety.guards import guarded, is_interruption, warn
+from ..safety.memory import EXHAUSTED, Misses
 from .host_providers import global_tracer_provider, is_disabled, tracer_of
 from .installed import NOT_GIVEN, Installed, PipelineOptions
 
 log = logging.getLogger(__name__)
+_EXHAUSTED: Final = (*EXHAUSTED, RecursionError)
 
 PipelineResolver = Callable[[Any], Pipeline | None]
 """Takes a pool instance (or None); returns the pipeline of its executions, or None to leave the call alone."""
@@ -53,8 +55,12 @@ class _ConfiguredResolver:
 
     def __call__(self, instance: Any) -> Pipeline | None:
         if self._generation != Installed.generation:
-            generation, builder = Installed.generation, Installed.builder
-            self._pipeline = _built(builder or _spans_only, self._options)
+            generation, builder, misses = Installed.generation, Installed.builder, Installed.misses
+            try:
+                self._pipeline = _built(builder or _spans_only, self._options)
+            except _EXHAUSTED:
+                _miss(misses)
+                return None
             self._generation = generation
         return self._pipeline
 
@@ -80,7 +86,7 @@ class _DatabaseResolver:
             return None
         last, pipeline = self._last
         if database is not last:
-            from ..database import LearningDatabase
+            from ..database import LearningDatabase, store_of
             from .pipelines import pipeline_for
 
             if not guarded(isinstance, database, LearningDatabase):  # isinstance may run a property of the object
@@ -89,7 +95,11 @@ class _DatabaseResolver:
                     type(database),
                 )
                 return None
-            pipeline = _built(pipeline_for, database, self._options)
+            try:
+                pipeline = _built(pipeline_for, database, self._options)
+            except _EXHAUSTED:
+                _miss(store_of(database).misses)
+                return None
             self._last = (database, pipeline)
         return pipeline
 
@@ -100,16 +110,26 @@ class _DatabaseResolver:
 
 
 def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None:
-    """Build a pipeline; return None, which leaves the calls alone, where a provider fails."""
+    """Build a pipeline; return None, which leaves the calls alone, where a provider fails.
+
+    Raises:
+        MemoryError, SystemError, RecursionError: for want of memory or stack, which the next call may have.
+    """
     try:
         return build(*args)
-    except MemoryError:
-        raise  # the next call tries again
+    except _EXHAUSTED:
+        raise
     except Exception as fault:  # this runs in the first call of a task
         if is_interruption(fault):
             raise
         warn(log, "No tracer is available; the executions are not recorded.", exc_info=True)
         return None
+
+
+def _miss(misses: Misses | None) -> None:
+    """Count an execution whose call is left alone; the next one builds the pipeline."""
+    if misses is not None:
+        misses.add()
 
 
 def _spans_only(options: PipelineOptions) -> Pipeline | None:

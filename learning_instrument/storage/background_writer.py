@@ -13,6 +13,7 @@ from ..safety import deferral, threads
 from ..safety.clocks import time
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
+from ..safety.memory import EXHAUSTED
 from ..safety.progress import join
 from ..safety.wake import Wake
 
@@ -180,7 +181,7 @@ class BackgroundWriter:
                 self._wake.set()
             elif self._thread is None:
                 self._start()
-        except MemoryError:
+        except EXHAUSTED:
             pass  # it is in the queue: the next one, or the end of the process, starts the thread
         # The exit hooks have run already.
         if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):

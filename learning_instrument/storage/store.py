@@ -162,7 +162,7 @@ class Store:
                 self._writer.put((self.model_calls.pricing, ModelCallBatch(due=awaited)))
             if self._housekeeping.count(len(rows)):
                 self._writer.request_housekeeping()
-        except MemoryError:
+        except EXHAUSTED:
             pass  # they are stored
         return not refused
 
