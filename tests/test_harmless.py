@@ -17,6 +17,7 @@ import random
 import resource
 import sqlite3
 import sys
+import threading
 import time
 import traceback
 import types
@@ -1522,6 +1523,24 @@ def test_a_lock_that_others_hold_is_not_waited_for(tmp_path, caplog, durability)
     assert while_locked.deferred == (50 if durability == "commit" else 0)
     assert (database.statistics().stored, database.statistics().lost) == (50, {})
     assert caplog.records == []
+    database.close()
+
+
+def test_a_file_that_another_process_makes_is_waited_for(tmp_path):
+    """A pool's workers make it at the same time, and may be killed as soon as they have returned their results."""
+    path = tmp_path / "learning.db"
+    database = LearningDatabase(path)
+    execute_task = record_execution(learning_db=database)(lambda task: -task)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    made = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    made.start()
+
+    tasks_go_on(execute_task, 3)
+
+    assert (database.statistics().stored, database.statistics().deferred) == (3, 0)
+    made.join()
+    other.close()
     database.close()
 
 

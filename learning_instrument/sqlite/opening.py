@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ..safety.clocks import time
 from . import schema
-from .busy import showing_life
+from .busy import is_busy, showing_life
 from .file_watch import shared_watch
 from .paths import index_of
 from .read_only import lenient
@@ -24,6 +24,8 @@ except ImportError:  # Windows, where open files cannot be deleted
 _LOG_BYTES: Final = 32_000_000
 #: How long other processes have to notice that the log was deleted. They look each second.
 _NOTICE_SECONDS: Final = 5.0
+#: How long to wait for another process that makes the database or migrates it: making one takes a tenth of that.
+_MAKING_SECONDS: Final = 1.0
 #: Path -> when its log was first found missing while other processes use it.
 _lost_since: Final[dict[str, float]] = {}
 #: Where the connections of SQLite hold their shared lock on the database.
@@ -41,7 +43,7 @@ def open_for_writing(path: str, busy_seconds: float) -> sqlite3.Connection:
     connection = connect(path, busy_seconds)
     try:
         _drop_index_of_deleted(connection, path)
-        prepare(connection)
+        _prepare_in_turn(connection)
     except BaseException:  # raised again, with the connection closed
         connection.close()
         raise
@@ -128,6 +130,22 @@ def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
         if not os.path.getsize(path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(index)
+
+
+def _prepare_in_turn(connection: sqlite3.Connection) -> None:
+    """Prepare *connection*, after another process that makes or migrates the same file.
+
+    Raises:
+        sqlite3.Error, DatabaseError: if it cannot be written, or the other process takes longer than a second.
+    """
+    deadline = time.monotonic() + _MAKING_SECONDS
+    while True:
+        try:
+            return prepare(connection)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def prepare(connection: sqlite3.Connection) -> None:
