@@ -140,15 +140,16 @@ def test_participant_that_is_interrupted_goes_on_after_the_fork(monkeypatch):
 
 def test_participants_are_held_weakly():
     """A database that is forgotten takes part in no more forks."""
-    before = len(forks._participants), len(forks._resets)
+    participants, resets = set(forks._participants), set(forks._resets)
     participant = Participant("forgotten", [])
     on_child(participant.reset)
-    assert (len(forks._participants), len(forks._resets)) == (before[0] + 1, before[1] + 1)
+    (added,), (added_reset,) = set(forks._participants) - participants, set(forks._resets) - resets
 
     del participant
     gc.collect()
 
-    assert (len(forks._participants), len(forks._resets)) <= before
+    assert added not in forks._participants
+    assert added_reset not in forks._resets
 
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
@@ -288,14 +289,16 @@ def test_writer_is_no_reason_to_warn_of_threads(tmp_path):
     database.append([record("parent")])
     assert database.flush()
     tasks = Path("/proc/self/task")  # a library such as pyarrow has threads that Python does not know
-    threads = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
-    others = threads - 1 - len(alive())
 
+    def others():
+        return (len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()) - 1 - len(alive())
+
+    before = others()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         in_child(lambda: None)()
 
-    assert bool(caught) == bool(others)
+    assert bool(caught) in (bool(before), bool(others()))  # the thread of an earlier test may just be ending
     database.append([record("later")])
     assert task_ids(database) == ["later", "parent"]
     database.close()
@@ -415,14 +418,14 @@ def test_fork_that_cannot_wait_is_warned_of_and_loses_nothing(tmp_path, monkeypa
 
 def test_fork_waits_while_the_holder_makes_progress(monkeypatch):
     """However long it takes by the clock."""
-    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.06)
+    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.4)
     monkeypatch.setattr(progress, "_LEAST_TURNS", 1)
     lock, held = ForkLock(), threading.Event()
 
     def hold():
         with lock:
             held.set()
-            end = time.monotonic() + 0.3
+            end = time.monotonic() + 1.2
             while time.monotonic() < end:
                 sum(range(1000))
 

@@ -312,7 +312,7 @@ def test_after_a_fork_the_queue_is_the_parents(start, target):
 
 def test_pause_waits_while_the_thread_makes_progress(start, target, monkeypatch):
     """A fork in the middle of a write would leave its child with a locked SQLite; one that hangs is not waited for."""
-    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.1)
+    monkeypatch.setattr(progress, "STALLED_SECONDS", 0.4)
     monkeypatch.setattr(progress, "_LEAST_TURNS", 1)
     begun, go_on = threading.Event(), threading.Event()
 
