@@ -4,11 +4,13 @@ import contextlib
 import os
 import sqlite3
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
 from ..safety.clocks import time
+from ..safety.forks import ForkLock
 from . import schema
 from .busy import is_busy, showing_life
 from .file_watch import shared_watch
@@ -33,6 +35,40 @@ _LOCK_START: Final = 0x40000002
 _LOCK_LENGTH: Final = 510
 
 
+#: Path -> the lock of the connections of this process that are being opened.
+_locks: "Final[weakref.WeakValueDictionary[str, ForkLock]]" = weakref.WeakValueDictionary()
+_locks_lock: Final = ForkLock()
+
+
+def opening_lock(path: str) -> ForkLock:
+    """Return the lock under which connections to the file at *path* are opened.
+
+    One at a time: making and looking at the file closes a descriptor, which releases the locks that SQLite holds on it
+    for the other connections of this process.
+    """
+    place = os.path.realpath(path)
+    with _locks_lock:
+        lock = _locks.get(place)
+        if lock is None:
+            lock = _locks[place] = ForkLock()
+        return lock
+
+
+@contextlib.contextmanager
+def opening_alone(lock: ForkLock, busy_seconds: float) -> Iterator[None]:
+    """Hold *lock* for the block.
+
+    Raises:
+        sqlite3.OperationalError: if another thread holds it for longer.
+    """
+    if not lock.acquire(timeout=max(busy_seconds, _MAKING_SECONDS)):
+        raise sqlite3.OperationalError("database is locked: another thread is making or migrating it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_for_writing(path: str, busy_seconds: float) -> sqlite3.Connection:
     """Return a connection to the database at *path*; make a missing one, and migrate an old one.
 
@@ -42,8 +78,7 @@ def open_for_writing(path: str, busy_seconds: float) -> sqlite3.Connection:
     _wait_for_renewal(os.path.realpath(path), busy_seconds)
     connection = connect(path, busy_seconds)
     try:
-        _drop_index_of_deleted(connection, path)
-        _prepare_in_turn(connection)
+        _prepare_in_turn(connection, path)
     except BaseException:  # raised again, with the connection closed
         connection.close()
         raise
@@ -132,7 +167,7 @@ def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
                 os.unlink(index)
 
 
-def _prepare_in_turn(connection: sqlite3.Connection) -> None:
+def _prepare_in_turn(connection: sqlite3.Connection, path: str) -> None:
     """Prepare *connection*, after another process that makes or migrates the same file.
 
     Raises:
@@ -141,6 +176,7 @@ def _prepare_in_turn(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _MAKING_SECONDS
     while True:
         try:
+            _drop_index_of_deleted(connection, path)
             return prepare(connection)
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() > deadline:

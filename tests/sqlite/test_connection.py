@@ -3,12 +3,16 @@
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.record import row_from_record
+from learning_instrument.sqlite import opening
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.opening import connect, prepare
 from learning_instrument.sqlite.read_only import query
@@ -123,6 +127,37 @@ def test_connection_opens_on_first_use(path):
         assert connection.is_open
         connection.close()
         assert not connection.is_open
+
+
+def test_opening_another_connection_releases_no_lock(path, monkeypatch):
+    """The system releases the locks of a process when it closes any descriptor of the file."""
+    locked, go_on = threading.Event(), threading.Event()
+
+    def prepare_slowly(connection):
+        if not locked.is_set():
+            connection.execute("BEGIN EXCLUSIVE")
+            locked.set()
+            go_on.wait(10)
+            connection.execute("COMMIT")
+        prepare(connection)
+
+    monkeypatch.setattr(opening, "prepare", prepare_slowly)
+    connections = [WriteConnection(path, 0.05), WriteConnection(path, 0.05)]
+    threads = [threading.Thread(target=connection.open) for connection in connections]
+    threads[0].start()
+    assert locked.wait(10)
+    threads[1].start()
+    time.sleep(0.1)
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    other = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+    assert "database is locked" in other.stderr
+    for connection in connections:
+        assert connection.insert([row()]) in (0, 1)
+        connection.close()
 
 
 def test_failed_opening_leaves_nothing_open(path):
