@@ -11,7 +11,7 @@ from ..errors import DatabaseError
 from ..record import Row
 from .executions import INSERT_ONE, INSERTS, chunks
 from .file_watch import Fault, FileWatch, watch
-from .opening import abandon, leave, open_for_writing, opening_alone, opening_lock, transaction
+from .opening import abandon, leave, open_for_writing, opening_alone, transaction
 from .read_only import open_read_only, query
 from .renewal import renew
 
@@ -57,7 +57,6 @@ class WriteConnection:
         self._busy_seconds = busy_seconds
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
-        self._opening = opening_lock(path)
         self._is_careful = is_careful
         self._watch: FileWatch | None = None
         #: Whether it has mended what another program did to the files.
@@ -208,7 +207,7 @@ class WriteConnection:
                 self._leave()  # deleted or replaced: rows written to it would be lost
             if self._connection is not None:
                 return self._connection
-        with opening_alone(self._opening, self._busy_seconds):
+        with opening_alone(self._path, self._busy_seconds):
             connection = open_for_writing(self._path, self._busy_seconds)
             try:
                 self._watch = watch(self._path)

@@ -35,32 +35,23 @@ _LOCK_START: Final = 0x40000002
 _LOCK_LENGTH: Final = 510
 
 
-#: Path -> the lock of the connections of this process that are being opened.
+#: Path -> the lock of the threads that open it now.
 _locks: "Final[weakref.WeakValueDictionary[str, ForkLock]]" = weakref.WeakValueDictionary()
 _locks_lock: Final = ForkLock()
 
 
-def opening_lock(path: str) -> ForkLock:
-    """Return the lock under which connections to the file at *path* are opened.
-
-    One at a time: making and looking at the file closes a descriptor, which releases the locks that SQLite holds on it
-    for the other connections of this process.
-    """
-    place = os.path.realpath(path)
-    with _locks_lock:
-        lock = _locks.get(place)
-        if lock is None:
-            lock = _locks[place] = ForkLock()
-        return lock
-
-
 @contextlib.contextmanager
-def opening_alone(lock: ForkLock, busy_seconds: float) -> Iterator[None]:
-    """Hold *lock* for the block.
+def opening_alone(path: str, busy_seconds: float) -> Iterator[None]:
+    """Open connections to the file at *path* in this block: one thread at a time.
+
+    Making and looking at the file closes a descriptor, which releases the locks that SQLite holds on it for the other
+    connections of this process.
 
     Raises:
-        sqlite3.OperationalError: if another thread holds it for longer.
+        sqlite3.OperationalError: if another thread takes longer than *busy_seconds*, and longer than a second.
     """
+    with _locks_lock:
+        lock = _locks.setdefault(os.path.realpath(path), ForkLock())
     if not lock.acquire(timeout=max(busy_seconds, _MAKING_SECONDS)):
         raise sqlite3.OperationalError("database is locked: another thread is making or migrating it")
     try:
