@@ -1,6 +1,7 @@
 """Executions that are lost because memory is exhausted are counted, and the task goes on."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -63,12 +64,15 @@ print(json.dumps(found))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it limits the address space")
 @pytest.mark.parametrize("spare", [0, 2_950, 3_000, 100_000, 1_000_000])
-def test_executions_without_memory_are_counted_and_their_tasks_run(database, spare):
+def test_executions_without_memory_are_counted_and_their_tasks_run(tmp_path, spare):
     """Stored and counted are all that ran, from the first of the process on; later ones are recorded again."""
     if spare > 3_000 and sys.version_info < (3, 11):
         pytest.skip("CPython 3.10 may wait forever for a thread that found no memory")
-    command = [sys.executable, "-c", PROGRAM, database.path, str(spare)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    for attempt in range(3):
+        command = [sys.executable, "-c", PROGRAM, tmp_path / f"{attempt}.db", str(spare)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        if done.returncode != -signal.SIGSEGV:  # CPython 3.13.0 itself, once in a thousand times
+            break
     assert done.returncode == 0, done.stderr
 
     found = json.loads(done.stdout)
