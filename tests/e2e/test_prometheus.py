@@ -141,9 +141,13 @@ def bucket_of(seconds):
 
 
 def duration_quantile(prometheus, quantile, window, at):
-    """Return what Prometheus makes of the buckets of those that ended in the *window* up to *at*."""
-    buckets = f"sum by (le) (rate(learning_instrument_execution_duration_seconds_bucket[{window}]))"
-    return prometheus.number(f"histogram_quantile({quantile}, {buckets})", at)
+    """Return what Prometheus makes of the buckets of those that ended in the *window* up to *at*.
+
+    By their differences: ``rate()`` estimates the edges of the window for each bucket by itself.
+    """
+    buckets = "learning_instrument_execution_duration_seconds_bucket"
+    ended = f"sum by (le) ({buckets} - {buckets} offset {window})"
+    return prometheus.number(f"histogram_quantile({quantile}, {ended})", at)
 
 
 @pytest.fixture
