@@ -16,6 +16,8 @@ from ..timestamps import iso_of_nanoseconds
 
 REPORTED: Final = "reported"
 PRICED: Final = "priced"
+#: A lower bound: a part of the usage, or its price, is unknown.
+PARTIAL: Final = "partial"
 ESTIMATED: Final = "estimated"
 UNPRICED: Final = "unpriced"
 
@@ -75,6 +77,15 @@ class ModelCall(NamedTuple):
     price_table: str | None
     duration_seconds: float
     error_type: str | None
+    #: The name of the instrumentation scope that made the span.
+    scope: str | None = None
+    operation: str | None = None
+    response_id: str | None = None
+    #: The first of the response's finish reasons.
+    finish_reason: str | None = None
+    #: Further classes of tokens, by genai-prices' names, and ``service_tier``: a JSON object.
+    usage: str | None = None
+    time_to_first_chunk_seconds: float | None = None
 
 
 def is_model_call(attributes: Mapping[str, Any]) -> bool:
@@ -124,6 +135,8 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         price_table=None,
         duration_seconds=max(0, (span.end_time or start) - start) / 1e9,
         error_type=_error_type(span, attributes),
+        scope=_text(span.instrumentation_scope.name) if span.instrumentation_scope else None,
+        operation=_first(attributes, (semconv.OPERATION_NAME,), _text),
     )
 
 

@@ -18,7 +18,7 @@ from .measures import BIN, MEASURES, source, sum_measures
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
 #: left to the newer release, and reports read the executions.
-VERSION: Final = 2
+VERSION: Final = 3
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
 #: Cells written by one statement: SQLite before 3.32 takes at most 999 parameters.

@@ -35,10 +35,10 @@ IS_ASSUMED: Final = "(success AND outcome_source IS 'assumed')"
 IS_TIMED: Final = f"({_is_reported('duration_seconds')})"
 #: Whether an execution's cost is known, and whether it can be held against its estimate.
 IS_PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
-#: An estimate says nothing of another estimate.
+#: An estimate says nothing of another estimate, nor does a lower bound.
 IS_COMPARED: Final = (
     f"({IS_PRICED} AND {_is_reported('cost_estimate')} AND cost_estimate IS NOT NULL"
-    " AND cost_source IS NOT 'estimated')"
+    " AND cost_source IS NOT 'estimated' AND cost_source IS NOT 'partial')"
 )
 #: Both costs above 0 as well, so that their ratio has a logarithm.
 IS_SCALED: Final = f"({IS_COMPARED} AND actual_cost > 0 AND cost_estimate > 0)"
@@ -76,6 +76,7 @@ MEASURES: Final = {
     "rated": "quality_score IS NOT NULL",
     "quality_e4": _whole("quality_score", QUALITY_SCALE),
     "priced": "is_priced",
+    "partial": "is_priced AND cost_source IS 'partial'",
     "priced_succeeded": "is_priced AND success",
     "cost_nano": _where("is_priced", _whole("actual_cost", NANO_SCALE)),
     "failure_nano": _where("is_priced AND NOT success", _whole("actual_cost", NANO_SCALE)),

@@ -354,14 +354,6 @@ def m013_oldest_writer(db: "Database") -> None:
     db.execute("INSERT INTO oldest_writer VALUES (13)")
 
 
-#: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
-ADDED_COLUMNS: Final = {
-    "executions": {"outcome_source": "NULL"},
-    "rollup_changes": {"outcome_source": "NULL"},
-    **{table: {"assumed": "0"} for table in _M005_TABLES},
-}
-
-
 def m014_retention_rounds(db: "Database") -> None:
     """Create the announcements of retention rounds that delete much, by the limits, as options of ``prune``."""
     db.execute(
@@ -369,6 +361,38 @@ def m014_retention_rounds(db: "Database") -> None:
         " looks INTEGER NOT NULL, row INTEGER NOT NULL, executions INTEGER NOT NULL, total INTEGER NOT NULL,"
         " process_id INTEGER, host TEXT, boundary TEXT)"
     )
+
+
+_M015_CALL_COLUMNS: Final = {
+    "scope": "TEXT", "operation": "TEXT", "response_id": "TEXT", "finish_reason": "TEXT", "usage": "TEXT",
+    "time_to_first_chunk_seconds": "REAL",
+}  # fmt: skip
+
+
+def m015_call_details(db: "Database") -> None:
+    """Add what tells two spans of one model call from two calls, further classes of tokens, and lower bounds of costs.
+
+    Calls of before have NULL. Roll-ups of before are right with a count of 0 lower bounds, under a new version: a
+    process of an older release would leave the count out.
+    """
+    for column, kind in _M015_CALL_COLUMNS.items():
+        db.execute(f"ALTER TABLE model_calls ADD COLUMN {column} {kind}")
+    for table in _M005_TABLES:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN partial INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE rollup_state SET version = 3 WHERE version = 2")
+    db.execute(
+        "CREATE TABLE unknown_spans (scope TEXT NOT NULL, operation TEXT NOT NULL, spans INTEGER NOT NULL,"
+        " PRIMARY KEY (scope, operation)) WITHOUT ROWID"
+    )
+
+
+#: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
+ADDED_COLUMNS: Final = {
+    "executions": {"outcome_source": "NULL"},
+    "rollup_changes": {"outcome_source": "NULL"},
+    **{table: {"assumed": "0", "partial": "0"} for table in _M005_TABLES},
+    "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
+}
 
 
 STEPS: Final = (
@@ -386,4 +410,5 @@ STEPS: Final = (
     m012_outcome_source,
     m013_oldest_writer,
     m014_retention_rounds,
+    m015_call_details,
 )

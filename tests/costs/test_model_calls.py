@@ -65,6 +65,12 @@ def test_opentelemetrys_words_are_read():
         "price_table": None,
         "duration_seconds": 1.0,
         "error_type": None,
+        "scope": "somebody.else",
+        "operation": "chat",
+        "response_id": None,
+        "finish_reason": None,
+        "usage": None,
+        "time_to_first_chunk_seconds": None,
     }
 
 
