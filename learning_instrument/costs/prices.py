@@ -1,22 +1,18 @@
-"""Prices model calls: by the user's own table first, then by ``genai-prices`` where it is installed.
+"""Prices model calls: by the user's own table first, then by ``genai-prices`` where it is installed."""
 
-Loading ``genai-prices`` takes half a second, so the first call that needs it loads it, on the background writer's
-thread.
-"""
-
-import functools
 import importlib
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
 from ..timestamps import from_iso
 from .model_calls import PRICED, REPORTED, UNPRICED, ModelCall
+from .price_list import genai_prices, price_table
 
 _MILLION: Final = Decimal(1_000_000)
 _OWN: Final = "own prices"
@@ -29,20 +25,6 @@ class Price(NamedTuple):
     input: Decimal
     cached: Decimal
     output: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class PriceTable:
-    """The price table in use."""
-
-    #: ``genai-prices``, or None where it is not installed.
-    name: str | None
-    version: str | None
-    #: The date of its last update where it updates itself, else that of its newest price.
-    day: date | None
-
-    def __str__(self) -> str:
-        return "no price table" if self.name is None else f"{self.name} {self.version} ({self.day or 'no date'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,44 +96,9 @@ def prices_of(given: "Prices | Mapping[str, Any] | str | os.PathLike[str] | None
     return Prices({model.lower(): _price(model, entry) for model, entry in table.items()}, day)
 
 
-def price_table() -> PriceTable:
-    """Return the price table in use in this process, beside the user's own prices."""
-    package = _package()
-    if package is None:
-        return PriceTable(None, None, None)
-    snapshot = importlib.import_module("genai_prices.data_snapshot").get_snapshot()
-    return PriceTable("genai-prices", str(package.__version__), _date_of(snapshot))
-
-
-class _Dates:
-    """The date of the last snapshot: finding it reads all prices."""
-
-    last: tuple[Any, date | None] = (None, None)
-
-
-def _date_of(snapshot: Any) -> date | None:
-    seen, found = _Dates.last
-    if seen is not snapshot:
-        found = snapshot.timestamp.date() if snapshot.from_auto_update else _newest_price(snapshot)
-        _Dates.last = snapshot, found
-    return found
-
-
-def _newest_price(snapshot: Any) -> date | None:
-    """Return the newest day, not in the future, on which a price of the table took effect or was checked."""
-    today = datetime.now(timezone.utc).date()
-    days = set()
-    for provider in snapshot.providers:
-        for model in provider.models:
-            prices = model.prices if isinstance(model.prices, list) else []
-            days |= {getattr(getattr(price, "constraint", None), "start_date", None) for price in prices}
-            days.add(getattr(model, "prices_checked", None))
-    return max((day for day in days if isinstance(day, date) and day <= today), default=None)
-
-
 def _listed_cost(call: ModelCall) -> float | None:
     """Return the cost by ``genai-prices``, or None: not installed, an unknown model, or invalid token counts."""
-    package = _package() if _has_tokens(call) else None
+    package = genai_prices() if _has_tokens(call) else None
     if package is None:
         return None
     counts = {
@@ -193,14 +140,6 @@ def _references(call: ModelCall) -> list[tuple[str, str | None]]:
 
 def _has_tokens(call: ModelCall) -> bool:
     return call.input_tokens is not None or call.output_tokens is not None
-
-
-@functools.cache
-def _package() -> Any:
-    try:
-        return importlib.import_module("genai_prices")
-    except Exception:  # not installed, or broken: calls are unpriced then, and nothing fails
-        return None
 
 
 def _read(path: Any) -> Mapping[str, Any]:

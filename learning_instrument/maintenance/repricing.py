@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ..costs.execution_totals import TotalsChange, apply_totals
 from ..costs.model_calls import REPORTED, ModelCall
-from ..costs.prices import Prices, price_table, prices_of
+from ..costs.price_list import price_table
+from ..costs.prices import Prices, prices_of
 from ..database import LearningDatabase, store_of
 from ..sqlite.connection import Connection
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning_instrument import configure
-from learning_instrument.costs import prices
+from learning_instrument.costs import price_list
 from learning_instrument.costs.model_calls import model_call
-from learning_instrument.costs.prices import Prices, price_table, prices_of
+from learning_instrument.costs.price_list import price_table
+from learning_instrument.costs.prices import Prices, prices_of
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 
@@ -26,9 +27,9 @@ def call(model="gpt-4o-mini", tokens=(1_000_000, 1_000_000), **more):
 def without_genai_prices(monkeypatch):
     """As if the extra were not installed."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    prices._package.cache_clear()
+    price_list.genai_prices.cache_clear()
     yield
-    prices._package.cache_clear()
+    price_list.genai_prices.cache_clear()
 
 
 def test_listed_model_is_priced():

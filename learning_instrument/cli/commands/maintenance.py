@@ -6,7 +6,8 @@ from typing import Final
 
 import click
 
-from ...costs.prices import Prices, price_table, prices_of
+from ...costs.price_list import price_table
+from ...costs.prices import Prices, prices_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune, take_in_spilled

@@ -7,7 +7,7 @@ from asking import answer, ask, document, record, rows, store
 from calls import chat, execution
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
-from learning_instrument.costs.prices import PriceTable
+from learning_instrument.costs.price_list import PriceTable
 from learning_instrument.rollups import catch_up
 from learning_instrument.rollups.catch_up import advance
 
