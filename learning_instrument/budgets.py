@@ -123,6 +123,8 @@ class BudgetStatus:
     #: The executions of the window, and those of them whose cost is unknown: it is not in ``spent_usd``.
     executions: int
     unpriced: int
+    #: The executions of which a part of the cost is unknown: ``spent_usd`` is a lower bound then.
+    partial: int = 0
 
     @property
     def share(self) -> float:

@@ -89,7 +89,7 @@ WORKER_ID: Final = "learning_instrument.worker.id"
 # Metrics: name, unit (UCUM; a counted noun in braces) and description. Tokens are not gen_ai.client.token.usage: the
 # instrumentations of model clients record that, and a sum over both would count twice.
 METRIC_ACTIVE: Final = ("learning_instrument.active_executions", "{execution}", "Running executions.")
-METRIC_COST: Final = ("learning_instrument.execution.cost", "{USD}", "Costs of executions, where known.")
+METRIC_COST: Final = ("learning_instrument.execution.cost", "{USD}", "Costs of executions, as far as they are known.")
 METRIC_DURATION: Final = ("learning_instrument.execution.duration", "s", "Durations of executions.")
 METRIC_EXECUTIONS: Final = ("learning_instrument.executions", "{execution}", "Finished executions.")
 METRIC_QUEUE: Final = ("learning_instrument.execution.queue.duration", "s", "Waits of executions before their start.")

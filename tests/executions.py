@@ -40,7 +40,7 @@ NEW = st.builds(
     quality_score=st.one_of(st.none(), st.floats(0, 100)),
     actual_cost=st.one_of(st.none(), MONEY),
     cost_estimate=st.one_of(st.none(), MONEY),
-    cost_source=st.sampled_from([None, "reported", "priced", "estimated", "unpriced"]),
+    cost_source=st.sampled_from([None, "reported", "priced", "partial", "estimated", "unpriced"]),
     input_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
@@ -91,9 +91,15 @@ def is_priced(row):
     return is_reported(row, "actual_cost") and row["cost_source"] != "unpriced"
 
 
+def is_partial(row):
+    """Tell whether the cost is a lower bound."""
+    return is_priced(row) and row["cost_source"] == "partial"
+
+
 def is_compared(row):
-    """Tell whether estimate and cost are both known: an estimate says nothing of another."""
-    return is_priced(row) and is_reported(row, "cost_estimate") and row["cost_source"] != "estimated"
+    """Tell whether estimate and cost are both known: an estimate says nothing of another, nor does a lower bound."""
+    sources = ("estimated", "partial")
+    return is_priced(row) and is_reported(row, "cost_estimate") and row["cost_source"] not in sources
 
 
 def assumed(rows):

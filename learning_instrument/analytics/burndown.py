@@ -29,20 +29,24 @@ class BurnDown:
     #: The period that *now* is in, in UTC; its end is the start of the next.
     period_start: datetime
     period_end: datetime
-    #: None where the cost of none of its executions is known.
+    #: None where the cost of none of its executions is known; a lower bound where ``partial`` or ``unpriced`` is not 0.
     spent_usd: float | None
     #: Below 0: overspent. Unknown costs are not deducted.
     left_usd: float
     #: Spent a day, on average of the last four weeks (or since the first known cost), and the days this is known from.
     daily_mean_usd: float
     history_days: int
+    #: The executions of these days of which a part of the cost, or all of it, is unknown: the pace is a lower bound.
+    history_unknown: int
     #: When the budget runs out at this pace, were it not renewed: now, where it has already. None: not in ten years.
     run_out: datetime | None
     #: The 80% band of that date. *earliest* is None where the days are too few to tell; *latest* also where in the
     #: better case it does not run out in ten years.
     earliest: datetime | None
     latest: datetime | None
-    #: Executions of this period without a price, and without a reported cost; their cost is not included.
+    #: Executions of this period of which a part of the cost is unknown; those without a price, and those without a
+    #: reported cost: what is unknown is not included.
+    partial: int
     unpriced: int
     unreported: int
 
@@ -84,12 +88,12 @@ def burn_down(
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     history = today - timedelta(days=_HISTORY_DAYS)
     chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
-    days = totals(database, ("day",), chosen, ("cost_nano", "priced", "unpriced"))
+    days = totals(database, ("day",), chosen, ("cost_nano", "priced", "partial", "unpriced"))
     spend = {from_iso(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
     this_period = [of_day for day, of_day in spend.items() if day >= start]
     spent = sum(of_day.sums["cost_nano"] for of_day in this_period) / NANO_SCALE
-    executions, priced, unpriced = (
-        sum(of_day.count(name) for of_day in this_period) for name in ("executions", "priced", "unpriced")
+    executions, priced, partial, unpriced = (
+        sum(of_day.count(name) for of_day in this_period) for name in ("executions", "priced", "partial", "unpriced")
     )
     first = max(history, min((day for day, of_day in spend.items() if of_day.sums["priced"]), default=today))
     every_day = (first + timedelta(days=number) for number in range((today - first).days))
@@ -112,9 +116,13 @@ def burn_down(
         left_usd=left,
         daily_mean_usd=pace.mean,
         history_days=pace.count,
+        history_unknown=sum(
+            of_day.count("partial") + of_day.count("unpriced") for day, of_day in spend.items() if first <= day < today
+        ),
         run_out=run_out,
         earliest=earliest if pace.has_spread else None,
         latest=latest if pace.has_spread else None,
+        partial=partial,
         unpriced=unpriced,
         unreported=executions - priced - unpriced,
     )

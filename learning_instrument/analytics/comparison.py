@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_ASSUMED, IS_PRICED, IS_TIMED
+from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
 from ..sqlite.executions import DIMENSIONS
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import moment
@@ -103,6 +103,9 @@ class Comparison:
     #: Of those that succeeded on each side: how many returned without saying so.
     before_assumed: int
     after_assumed: int
+    #: Of how many a part of the cost is unknown: a lower bound would look like a saving, so costs leave them out.
+    before_partial: int
+    after_partial: int
     #: The share of all executions that is in cells which both sides have, and so in the mix.
     compared_share: float
     success: Change
@@ -177,6 +180,8 @@ def compare(
         after_executions=counts[1],
         before_assumed=sum(cell.assumed for cell in sides[0].values()),
         after_assumed=sum(cell.assumed for cell in sides[1].values()),
+        before_partial=sum(cell.partial for cell in sides[0].values()),
+        after_partial=sum(cell.partial for cell in sides[1].values()),
         compared_share=sum(cell.executions for pair in mix for cell in pair) / max(1, sum(counts)),
         success=success,
         duration=duration,
@@ -227,6 +232,7 @@ class _Cell:
     executions: int = 0
     succeeded: int = 0
     assumed: int = 0
+    partial: int = 0
     seconds: list[float] = field(default_factory=list)
     logs: dict[Metric, list[float]] = field(default_factory=lambda: {"duration": [], "cost": []})
 
@@ -248,9 +254,9 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         parameters |= {"path": f'$.task."{of.key}"', "value": of.value}
     rows = database.query(
         f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
-        f" {IS_ASSUMED} AS assumed,"
+        f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"
         f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
-        f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost"
+        f" CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} THEN actual_cost END AS cost"
         f" FROM executions WHERE {condition}",
         parameters,
     )
@@ -260,6 +266,7 @@ def _cells(database: Queryable, of: Selection | Version, selection: Selection) -
         cell.executions += 1
         cell.succeeded += bool(row["success"])
         cell.assumed += row["assumed"]
+        cell.partial += row["partial"]
         if row["seconds"] is not None:
             cell.seconds.append(row["seconds"])
             cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))

@@ -15,8 +15,8 @@ from .intervals import Proportion, wilson
 
 _LOGS: Final = ("scaled", "log_e5", "log2_e10")
 _MEASURES: Final = (
-    "succeeded", "priced", "priced_succeeded", "unpriced", "cost_nano", "failure_nano", "compared", "estimate_nano",
-    "actual_nano", "off_nano", "off_rated", "off_e6", "within_20", *_LOGS,
+    "succeeded", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano", "failure_nano", "compared",
+    "estimate_nano", "actual_nano", "off_nano", "off_rated", "off_e6", "within_20", *_LOGS,
 )  # fmt: skip
 #: The share of the executions, the last in time, that the correction is tested on.
 _TESTED: Final = 0.2
@@ -24,18 +24,22 @@ _TESTED: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class DaySpend:
-    """The cost of one UTC day, in US dollars; None where no cost was reported."""
+    """The cost of one UTC day, in US dollars; None where no cost was reported.
+
+    It is a lower bound where ``partial`` or ``unpriced`` is above 0.
+    """
 
     day: str
     executions: int
     cost_usd: float | None
     failures_cost_usd: float | None
+    partial: int
     unpriced: int
 
 
 @dataclass(frozen=True, slots=True)
 class EstimateAccuracy:
-    """Estimates beside actual costs, of executions with both known."""
+    """Estimates beside actual costs, of executions with both known; a lower bound is not."""
 
     compared: int
     estimate_usd: float
@@ -81,8 +85,10 @@ class Costs:
     """Costs in US dollars. None: not reported."""
 
     executions: int
-    #: Executions whose cost is known, and those that called a model without a price.
+    #: Executions whose cost is known; those among them of which a part of it is not, so that ``cost_usd`` is a lower
+    #: bound; and those that called a model without a price.
     priced: int
+    partial: int
     unpriced: int
     cost_usd: float | None
     #: The part that was spent on executions that did not succeed; None where the cost of none of these is known.
@@ -113,6 +119,7 @@ def costs(database: Queryable, selection: Selection | None = None) -> Costs:
     return Costs(
         executions=whole.count("executions"),
         priced=whole.count("priced"),
+        partial=whole.count("partial"),
         unpriced=whole.count("unpriced"),
         cost_usd=whole.total("cost_nano", NANO_SCALE, "priced"),
         failures_cost_usd=whole.failures_cost(),
@@ -134,6 +141,7 @@ def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
             executions=of_day.count("executions"),
             cost_usd=of_day.total("cost_nano", NANO_SCALE, "priced"),
             failures_cost_usd=of_day.failures_cost(),
+            partial=of_day.count("partial"),
             unpriced=of_day.count("unpriced"),
         )
         for day, of_day in sums.items()

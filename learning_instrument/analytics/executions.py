@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..columns import COLUMNS
+from ..costs.model_calls import PARTIAL, UNPRICED
 from ..errors import UnknownExecutionError
 from ..record import ExecutionRecord
 from ..sqlite.executions import EXACTLY, placeholders
@@ -124,7 +125,12 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
 
 def is_cost_known(execution: ExecutionRecord) -> bool:
     """Tell whether the actual cost of *execution* is known; otherwise a stand-in is stored."""
-    return "actual_cost" not in execution.defaulted and execution.cost_source != "unpriced"
+    return "actual_cost" not in execution.defaulted and execution.cost_source != UNPRICED
+
+
+def is_cost_partial(execution: ExecutionRecord) -> bool:
+    """Tell whether the actual cost of *execution* is a lower bound: a part of it is unknown."""
+    return is_cost_known(execution) and execution.cost_source == PARTIAL
 
 
 @dataclass(frozen=True, slots=True)

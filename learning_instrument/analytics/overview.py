@@ -16,6 +16,7 @@ _OUTCOMES: Final = {
     "succeeded": "succeeded", "failed": "failed", "error": "errors", "timeout": "timeouts", "cancelled": "cancelled",
     "lost": "lost",
 }  # fmt: skip
+_COSTS: Final = ("cost_nano", "failure_nano", "priced", "priced_succeeded", "partial", "unpriced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,11 @@ class TierSummary:
     success: Proportion
     #: Of those that succeeded: how many returned without saying so.
     assumed: int
+    #: The known cost, in US dollars; a lower bound where ``partial`` or ``unpriced`` is above 0.
     cost_usd: float | None
+    #: Executions of which a part of the cost is unknown, and those that called a model without a price.
+    partial: int
+    unpriced: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,10 @@ class Summary:
     cost_usd: float | None
     #: The part of it that was spent on executions that did not succeed; None where the cost of none of these is known.
     failures_cost_usd: float | None
-    #: Executions whose cost is known, and those that called a model without a price.
+    #: Executions whose cost is known; those among them of which a part of it is not, so that ``cost_usd`` is a lower
+    #: bound; and those that called a model without a price.
     priced: int
+    partial: int
     unpriced: int
     #: Executions that could not be recorded, by reason.
     losses: Mapping[str, int]
@@ -68,7 +75,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         DatabaseError: if the database cannot be read.
     """
     chosen = selection or Selection()
-    measures = (*_OUTCOMES.values(), "assumed", "cost_nano", "failure_nano", "priced", "priced_succeeded", "unpriced")
+    measures = (*_OUTCOMES.values(), "assumed", *_COSTS)
     groups = totals(database, ("model_tier",), chosen, measures)
     whole = {name: sum(group.sums[name] for group in groups.values()) for name in ("executions", *measures)}
     executions = round(whole["executions"])
@@ -78,7 +85,8 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         success = wilson(group.count("succeeded"), count)
         assert success is not None, "a group has executions"
         cost = group.total("cost_nano", NANO_SCALE, "priced")
-        tiers.append(TierSummary(tier, count, success, group.count("assumed"), cost))
+        unknown = group.count("partial"), group.count("unpriced")
+        tiers.append(TierSummary(tier, count, success, group.count("assumed"), cost, *unknown))
     first, last = _span(database, chosen)
     return Summary(
         executions=executions,
@@ -89,6 +97,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         cost_usd=whole["cost_nano"] / NANO_SCALE if whole["priced"] else None,
         failures_cost_usd=GroupTotals(whole, []).failures_cost(),
         priced=round(whole["priced"]),
+        partial=round(whole["partial"]),
         unpriced=round(whole["unpriced"]),
         losses=_losses(database, chosen),
         first=first,

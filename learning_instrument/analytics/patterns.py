@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_ASSUMED, IS_PRICED
+from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids
 from .intervals import Proportion, wilson
@@ -46,6 +46,8 @@ class SolutionPattern:
     lift: float
     #: Mean US dollars of those with such a summary whose cost is known.
     mean_cost_usd: float | None
+    #: Those among them of which a part of the cost is unknown: the mean is a lower bound then.
+    partial: int
     #: The tier with the highest lower bound of its success rate on tasks like theirs; None where no tier was reported.
     best_tier: str | None
     #: Execution ids, the newest first.
@@ -75,7 +77,7 @@ def solution_patterns(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"
         f" count(*) AS succeeded, total({IS_ASSUMED}) AS assumed,"
         f" total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd,"
-        f" total({IS_PRICED}) AS priced, max(rowid) AS newest"
+        f" total({IS_PRICED}) AS priced, total({IS_PARTIAL}) AS partial, max(rowid) AS newest"
         f" FROM executions WHERE {_HAS_SUMMARY} AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
     )
@@ -103,6 +105,7 @@ class _Cluster:
     kinds: set[_Kind] = field(default_factory=set)
     cost_usd: float = 0.0
     priced: float = 0.0
+    partial: float = 0.0
     newest: list[int] = field(default_factory=list)
 
     @property
@@ -122,6 +125,7 @@ class _Cluster:
         self.kinds.add(_kind(row))
         self.cost_usd += row["cost_usd"]
         self.priced += row["priced"]
+        self.partial += row["partial"]
         self.newest.append(row["newest"])
 
 
@@ -182,6 +186,7 @@ def _pattern(cluster: _Cluster, outcomes: _Outcomes, ids: Mapping[int, str]) -> 
         assumed=outcomes.assumed(cluster.kinds),
         lift=success.estimate / outcomes.success(outcomes.of_type(cluster.task_type)).estimate,
         mean_cost_usd=cluster.cost_usd / cluster.priced if cluster.priced else None,
+        partial=round(cluster.partial),
         best_tier=outcomes.best_tier(cluster.kinds),
         examples=tuple(ids[rowid] for rowid in cluster.examples if rowid in ids),
     )

@@ -13,7 +13,7 @@ from .intervals import Proportion, wilson
 
 _MEASURES: Final = (
     "succeeded", "assumed", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
-    "priced_succeeded", "unpriced", "input_tokens", "output_tokens", "counted",
+    "priced_succeeded", "partial", "unpriced", "input_tokens", "output_tokens", "counted",
 )  # fmt: skip
 
 
@@ -39,8 +39,12 @@ class Performance:
     cost_usd: float | None
     #: Spent on all, failures included, for each that succeeded; of the executions whose cost is known.
     cost_per_success_usd: float | None
+    #: Executions of which a part of the cost is unknown: both amounts are lower bounds then.
+    partial: int
     #: Executions that called a model without a price: their cost is unknown, and not 0.
     unpriced: int
+    #: Executions without a reported cost.
+    unreported: int
     #: None also where only zeros were reported: the sums of both kinds have one count.
     input_tokens: int | None
     output_tokens: int | None
@@ -149,7 +153,9 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         mean_quality=of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
         cost_usd=of_group.total("cost_nano", NANO_SCALE, "priced"),
         cost_per_success_usd=of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
+        partial=of_group.count("partial"),
         unpriced=of_group.count("unpriced"),
+        unreported=of_group.count("executions") - of_group.count("priced") - of_group.count("unpriced"),
         input_tokens=round(inputs) if inputs else None,
         output_tokens=round(outputs) if outputs else None,
     )

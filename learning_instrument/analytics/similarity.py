@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from ..costs.model_calls import PARTIAL
 from ..errors import ConfigurationError
 from ..rollups.measures import IS_PRICED, IS_TIMED
 from ..rollups.search_index import IS_SOUND
@@ -49,8 +50,15 @@ class SimilarExecution:
     outcome: str
     #: None where it was not reported.
     duration_seconds: float | None
+    #: US dollars; a lower bound where ``cost_source`` is ``partial``.
     cost_usd: float | None
+    cost_source: str | None
     solution_summary: str | None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the cost is a lower bound: a part of it is unknown."""
+        return self.cost_source == PARTIAL
 
 
 def similar_executions(
@@ -227,7 +235,7 @@ def _executions(database: Queryable, scores: Mapping[int, float]) -> list[Simila
     rows = database.query(
         "SELECT rowid AS id, execution_id, timestamp, task_type, task_description, repo, model_tier, pool_type,"
         f" success, outcome, solution_summary, CASE WHEN {IS_TIMED} THEN duration_seconds END AS duration_seconds,"
-        f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost_usd"
+        f" CASE WHEN {IS_PRICED} THEN actual_cost END AS cost_usd, cost_source"
         f" FROM executions WHERE rowid IN {placeholders(scores)}",
         list(scores),
     )

@@ -11,7 +11,7 @@ from .group_totals import GroupTotals, totals
 
 _MEASURES = (
     "succeeded", "assumed", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded",
-    "queue_us", "queued",
+    "partial", "unpriced", "queue_us", "queued",
 )  # fmt: skip
 
 
@@ -58,6 +58,8 @@ def _figures(of_group: GroupTotals, with_queue: bool) -> dict[str, Any]:
         "mean_duration_seconds": of_group.mean("duration_us", MICRO_SCALE, "timed"),
         "mean_quality": of_group.mean("quality_e4", QUALITY_SCALE, "rated"),
         "cost_usd": of_group.total("cost_nano", NANO_SCALE, "priced"),
+        "partial": of_group.count("partial"),
+        "unpriced": of_group.count("unpriced"),
         "cost_per_success_usd": of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
     }
     return figures | ({"mean_queue_seconds": of_group.mean("queue_us", MICRO_SCALE, "queued")} if with_queue else {})

@@ -112,17 +112,24 @@ def times(value: float) -> str:
     return f"{value:.2f}x"
 
 
-def cost(known: float | None, on_failures: float | None) -> str:
+def bound(amount: str, is_bound: bool) -> str:
+    """Return an amount, marked where it is a lower bound: a part of it is unknown."""
+    return f"at least {amount}" if is_bound else amount
+
+
+def cost(known: float | None, on_failures: float | None, is_bound: bool) -> str:
     """Return the known cost, and the part of it spent on executions that did not succeed."""
     if known is None:
         return "unknown: no cost was reported"
-    failures = "an unknown part" if on_failures is None else dollars(on_failures)
-    return f"{dollars(known)} ({failures} on executions that did not succeed)"
+    failures = "an unknown part" if on_failures is None else bound(dollars(on_failures), is_bound)
+    return f"{bound(dollars(known), is_bound)} ({failures} on executions that did not succeed)"
 
 
-def excluded_costs(unpriced: int, unreported: int) -> list[str]:
+def excluded_costs(partial: int, unpriced: int, unreported: int) -> list[str]:
     """Return the costs that no figure includes."""
     missing = []
+    if partial:
+        missing.append(f"a part of the cost of {counted(partial, 'execution')} (partial)")
     if unpriced:
         missing.append(f"{counted(unpriced, 'execution')} on models without a price (unpriced)")
     if unreported:

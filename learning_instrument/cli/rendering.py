@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ConfigurationError
-from .formatting import escaped, one_line
+from .formatting import bound, escaped, one_line
 
 _GAP: Final = 2
 #: No text beside a name gets narrower than this.
@@ -57,6 +57,7 @@ class TableColumn:
         least: how many characters such a text keeps where it has them.
         rank: columns of the highest rank go first where even that is not enough; those of rank 0 stay.
         style: a value -> its style on a terminal.
+        bound_if: counts of the row; where any is above 0, the value is a lower bound, and is shown as one.
     """
 
     name: str
@@ -67,11 +68,14 @@ class TableColumn:
     least: int = 10
     rank: int = 0
     style: Callable[[Any], str] = lambda value: ""
+    bound_if: tuple[str, ...] = ()
 
     def cell(self, row: Any) -> str:
         """Return the text of this column in *row*, on one line."""
         value = value_of(row, self.name)
-        return "-" if value is None else one_line(self.show(value))
+        if value is None:
+            return "-"
+        return bound(one_line(self.show(value)), any(value_of(row, name) for name in self.bound_if))
 
 
 def render(

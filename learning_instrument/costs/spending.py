@@ -2,7 +2,7 @@
 
 Nested executions count once. A cost added up from model calls is the execution's own, without those of the executions
 within it, and counts in full. A cost that the pool reported may include the costs of the executions directly within it,
-so only what exceeds these counts. An unknown cost counts as unknown.
+so only what exceeds these counts. An unknown cost counts as unknown, and one of which a part is unknown with the rest.
 """
 
 import json
@@ -40,14 +40,14 @@ _QUESTION: Final = f"""
         SELECT parent_execution_id AS id, total({_COST}) AS cost FROM executions WHERE {{within}} GROUP BY 1
     ), chosen AS (
         SELECT {{group}} AS name, executions.rowid AS number, execution_id, timestamp, {_COST} AS cost,
-            cost_source IN ('reported', 'priced') AS is_whole, within.id IS NULL AS is_innermost,
-            coalesce(within.cost, 0) AS cost_within
+            cost_source IN ('reported', 'priced', 'partial') AS is_own, within.id IS NULL AS is_innermost,
+            {_KNOWN} AND cost_source IS 'partial' AS is_partial, coalesce(within.cost, 0) AS cost_within
         FROM executions LEFT JOIN within ON within.id = execution_id WHERE {{chosen}} LIMIT -1
     )
     SELECT name, number > :mark AS is_last,
-        total(CASE WHEN is_whole THEN cost ELSE max(0, cost - cost_within) END) AS nano, count(*) AS executions,
-        total(cost IS NULL AND is_innermost) AS unpriced,
-        total(cost IS NULL AND is_innermost AND timestamp < :missed) AS missed,
+        total(CASE WHEN is_own THEN cost ELSE max(0, cost - cost_within) END) AS nano, count(*) AS executions,
+        total(is_partial) AS partial, total(cost IS NULL AND is_innermost) AS unpriced,
+        total((is_partial OR cost IS NULL AND is_innermost) AND timestamp < :missed) AS missed,
         max(number) AS newest, execution_id AS newest_id
     FROM chosen GROUP BY 1, 2
 """
@@ -65,8 +65,10 @@ class Spent(NamedTuple):
     #: Billionths of a US dollar.
     nano: int = 0
     executions: int = 0
+    #: Executions of which a part of the cost is unknown, and those of which all of it is.
+    partial: int = 0
     unpriced: int = 0
-    #: The unpriced executions whose cost is no longer expected.
+    #: Those of both whose cost is no longer expected.
     missed: int = 0
 
     def plus(self, other: "Spent") -> "Spent":
@@ -228,7 +230,7 @@ def budget_status(database: Queryable, budget: Budget, now: datetime | None = No
 def status(budget: Budget, group: str, spent: Spent, window: Window) -> BudgetStatus:
     """Return the status of one *group* that has *spent* so much of *budget*."""
     name = None if budget.by is None else group
-    return BudgetStatus(budget, name, spent.nano / NANO, *window, spent.executions, spent.unpriced)
+    return BudgetStatus(budget, name, spent.nano / NANO, *window, spent.executions, spent.unpriced, spent.partial)
 
 
 def _parameters(window: Window, mark: int) -> dict[str, Any]:
@@ -240,8 +242,8 @@ def _parameters(window: Window, mark: int) -> dict[str, Any]:
 
 def _by_group(rows: Iterable[Sequence[Any]]) -> dict[str, Spent]:
     spending: dict[str, Spent] = {}
-    for group, _, nano, executions, unpriced, missed, *_ in rows:
-        found = Spent(int(nano), executions, int(unpriced), int(missed))
+    for group, _, nano, executions, partial, unpriced, missed, *_ in rows:
+        found = Spent(int(nano), executions, int(partial), int(unpriced), int(missed))
         spending[group] = spending.get(group, Spent()).plus(found)
     return spending
 

@@ -153,18 +153,19 @@ class BudgetGate:
         view = self._view
         if self._fault is not None or view.read == _NEVER:
             self._unknown(view)
-        spent = view.spending.get(group, _NOTHING).nano + self._own.get(group, 0) - view.own.get(group, 0)
-        if spent >= self._limit:
+        found = view.spending.get(group, _NOTHING)
+        spent = found._replace(nano=found.nano + self._own.get(group, 0) - view.own.get(group, 0))
+        if spent.nano >= self._limit:
             self._announce(view, group, spent, 1.0)
             if self.budget.on_limit == "raise":
                 raise BudgetExceeded(
                     f"{self.budget.describe(group)} is spent: {_since(view.window, spent)}. It opens again at"
                     f" {_minute(view.window.end)}.",
-                    spent_usd=spent / NANO,
+                    spent_usd=spent.nano / NANO,
                     limit_usd=self.budget.usd,
                     opens=view.window.end,
                 )
-        elif spent >= self._warn_threshold:
+        elif spent.nano >= self._warn_threshold:
             self._announce(view, group, spent, self.budget.warn_at)
 
     def _unknown(self, view: _View) -> None:
@@ -185,7 +186,7 @@ class BudgetGate:
                 limit_usd=self.budget.usd,
             )
 
-    def _announce(self, view: _View, group: str, nano: int, share: float) -> None:
+    def _announce(self, view: _View, group: str, spent: Spent, share: float) -> None:
         """Log that *share* of the budget of *group* is spent, or call the user's function: once in a window."""
         with self._own_lock:
             if (group, share) in self._announced:
@@ -193,14 +194,13 @@ class BudgetGate:
             self._announced.add((group, share))
         budget = self.budget
         if callable(budget.on_limit):
-            spent = view.spending.get(group, _NOTHING)._replace(nano=nano)
             self._call(budget.on_limit, status(budget, group, spent, view.window))
         elif share < 1:
-            percent = 100 * nano / self._limit
-            warn(log, "%s is spent to %.0f%%: %s.", budget.describe(group), percent, _since(view.window, nano))
+            percent = 100 * spent.nano / self._limit
+            warn(log, "%s is spent to %.0f%%: %s.", budget.describe(group), percent, _since(view.window, spent))
         else:
             then = "are refused until" if budget.on_limit == "raise" else "go on; the next window begins at"
-            what = budget.describe(group), _since(view.window, nano), then, _minute(view.window.end)
+            what = budget.describe(group), _since(view.window, spent), then, _minute(view.window.end)
             warn(log, "%s is spent: %s. Tasks %s %s.", *what)
 
     def _call(self, on_limit: Callable[[BudgetStatus], object], found: BudgetStatus) -> None:
@@ -334,8 +334,9 @@ class BudgetGate:
             whole = sum(spent.executions for spent in spending.values())
             warn(
                 log,
-                "%s cannot see what %d of %d executions cost: it was not reported, and no model call of theirs has a"
-                " price. They count as unknown, and no limit stops them.",
+                "%s cannot see what %d of %d executions cost, or a part of it: it was not reported, and a model call of"
+                " theirs has no price or did not say all its tokens. What is unknown does not count, and no limit stops"
+                " it.",
                 *(self.budget.describe(), missed, whole),
             )
 
@@ -388,8 +389,9 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
     )
 
 
-def _since(window: Window, nano: int) -> str:
-    return f"{format_usd(nano / NANO)} since {_minute(window.start)}"
+def _since(window: Window, spent: Spent) -> str:
+    at_least = "at least " if spent.partial else ""
+    return f"{at_least}{format_usd(spent.nano / NANO)} since {_minute(window.start)}"
 
 
 def _minute(moment: datetime) -> str:

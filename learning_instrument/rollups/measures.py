@@ -35,6 +35,8 @@ IS_ASSUMED: Final = "(success AND outcome_source IS 'assumed')"
 IS_TIMED: Final = f"({_is_reported('duration_seconds')})"
 #: Whether an execution's cost is known, and whether it can be held against its estimate.
 IS_PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
+#: Whether that cost is a lower bound.
+IS_PARTIAL: Final = f"({IS_PRICED} AND cost_source IS 'partial')"
 #: An estimate says nothing of another estimate, nor does a lower bound.
 IS_COMPARED: Final = (
     f"({IS_PRICED} AND {_is_reported('cost_estimate')} AND cost_estimate IS NOT NULL"

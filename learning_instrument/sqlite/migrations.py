@@ -386,6 +386,16 @@ def m015_call_details(db: "Database") -> None:
     )
 
 
+def m016_views_of_bounds(db: "Database") -> None:
+    """Count in the views the costs that are lower bounds, and the executions that called a model without a price."""
+    partial = "sum(cost_source IS 'partial' AND instr(defaulted, '\"actual_cost\"') = 0) AS partial,"
+    counted = f"AS cost_usd, {partial} sum(cost_source IS 'unpriced') AS unpriced,"
+    for view in ("tier_performance", "pool_performance", "solution_patterns"):
+        for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", [view]).fetchall():
+            db.execute(f"DROP VIEW {view}")
+            db.execute(sql.replace("AS cost_usd,", counted))
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "executions": {"outcome_source": "NULL"},
@@ -411,4 +421,5 @@ STEPS: Final = (
     m013_oldest_writer,
     m014_retention_rounds,
     m015_call_details,
+    m016_views_of_bounds,
 )

@@ -110,6 +110,16 @@ def test_what_nobody_reported_is_not_spent(database):
     assert (answer.spent_usd, answer.unpriced) == (5.0, 1)
 
 
+def test_cost_of_which_a_part_is_unknown_is_spent_and_counted(database):
+    """Of the period, and of the days that the pace is known from."""
+    database.append([spend(5.0, 1, cost_source="partial"), spend(7.0, 0), spend(1.0, 20, cost_source="partial")])
+
+    answer = burn_down(database, 100.0, "week", now=NOW)
+
+    assert (answer.spent_usd, answer.partial, answer.unpriced, answer.unreported) == (12.0, 1, 0, 0)
+    assert answer.history_unknown == 2
+
+
 def test_unknown_costs_are_no_zeros(database):
     """Of a period without any known cost the spend is unknown; days without one are in no mean."""
     database.append([spend(8.0, 8), *[spend(0.0, days, defaulted=("actual_cost",)) for days in range(1, 8)]])

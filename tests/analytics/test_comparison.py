@@ -160,6 +160,18 @@ def test_stand_ins_are_no_data(database):
     assert comparison.success.verdict == "no change"
 
 
+def test_lower_bounds_of_costs_are_no_data(database):
+    """They would look like savings; the other metrics have these executions."""
+    database.append(executions("1", 100) + executions("2", 100, dollars=0.002, cost_source="partial"))
+    database.append(executions("2", 100, seed=2))
+
+    comparison = compare(database, OLD, NEW)
+
+    assert (comparison.before_partial, comparison.after_partial) == (0, 100)
+    assert (comparison.cost.verdict, comparison.cost.after_executions) == ("no change", 100)
+    assert comparison.success.after_executions == 200
+
+
 def test_windows_are_compared(database):
     """Of the executions that have something in common."""
     for days, success in ((-10, 0.9), (-1, 0.6)):

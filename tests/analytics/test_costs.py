@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-from executions import NEW, START, database_of, is_compared, is_priced, spent, spent_on_failures
+from executions import NEW, START, database_of, is_compared, is_partial, is_priced, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,10 +83,11 @@ def test_nothing_spent_has_no_share_to_be_off_by(database):
         {"defaulted": ("actual_cost",)},
         {"cost_source": "unpriced"},
         {"cost_source": "estimated"},
+        {"cost_source": "partial"},
     ],
 )
 def test_what_nobody_knows_is_compared_with_nothing(database, values):
-    """Stand-ins, calls without a price, and estimates beside estimates."""
+    """Stand-ins, calls without a price, estimates beside estimates, and lower bounds."""
     database.append([paid(**{"estimate": 1.0, "actual": 2.0} | values) for _ in range(6)])
 
     answer = costs(database)
@@ -104,15 +105,27 @@ def test_call_without_a_price_is_counted_apart(database):
     assert (answer.cost_usd, answer.failures_cost_usd) == (6.0, 2.0)
 
 
+def test_cost_of_which_a_part_is_unknown_is_in_the_sum_and_counted_apart(database):
+    """The sum is a lower bound then, of that day."""
+    database.append([paid(1.0, 2.0, cost_source="partial", success=False), paid(1.0, 4.0), paid(1.0, 1.0, 24)])
+
+    answer = costs(database)
+
+    assert (answer.priced, answer.partial, answer.unpriced, answer.unreported) == (3, 1, 0, 0)
+    assert (answer.cost_usd, answer.failures_cost_usd) == (7.0, 2.0)
+    assert [(day.cost_usd, day.partial) for day in answer.by_day] == [(6.0, 1), (1.0, 0)]
+    assert answer.accuracy.compared == 2
+
+
 def test_spend_is_told_by_day(database):
     """In UTC; a day without reported costs is not a day without cost."""
     database.append([paid(1.0, 2.0), paid(1.0, 3.0, 2, success=False), ExecutionRecord(task_type="x", timestamp=START)])
     database.append([ExecutionRecord(task_type="x", timestamp=START + 3 * DAY)])
 
     assert costs(database).by_day == (
-        DaySpend("2026-11-01", 2, 2.0, 0.0, 0),
-        DaySpend("2026-11-02", 1, 3.0, 3.0, 0),
-        DaySpend("2026-11-04", 1, None, None, 0),
+        DaySpend("2026-11-01", 2, 2.0, 0.0, 0, 0),
+        DaySpend("2026-11-02", 1, 3.0, 3.0, 0, 0),
+        DaySpend("2026-11-04", 1, None, None, 0, 0),
     )
 
 
@@ -197,6 +210,7 @@ def test_costs_are_what_the_rows_say(records, rolled_up, window, filters):
         answer = costs(asked, Selection(since=since, until=until, **filters))
 
     assert (answer.executions, answer.priced) == (len(rows), sum(map(is_priced, rows)))
+    assert answer.partial == sum(map(is_partial, rows))
     assert answer.cost_usd == close(spent(rows))
     assert answer.failures_cost_usd == close(spent_on_failures(rows))
     check_days(answer.by_day, rows)
@@ -222,6 +236,7 @@ def check_days(found, rows):
         assert day.executions == len(days[day.day])
         assert day.cost_usd == close(spent(days[day.day]))
         assert day.unpriced == sum(row["cost_source"] == "unpriced" for row in days[day.day])
+        assert day.partial == sum(map(is_partial, days[day.day]))
 
 
 def check_accuracy(found, rows):

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import NEW, START, assumed, database_of, is_priced, spent, spent_on_failures
+from executions import NEW, START, assumed, database_of, is_partial, is_priced, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,8 +49,8 @@ def test_summary_is_what_was_recorded(database):
     assert answer.success == wilson(3, 4)
     assert answer.outcomes == {"succeeded": 3, "failed": 1}
     assert answer.tiers == (
-        TierSummary("small", 3, wilson(2, 3), 1, 0.75),
-        TierSummary("large", 1, wilson(1, 1), 0, 4.0),
+        TierSummary("small", 3, wilson(2, 3), 1, 0.75, 0, 0),
+        TierSummary("large", 1, wilson(1, 1), 0, 4.0, 0, 0),
     )
     assert answer.assumed == 1
     assert (answer.cost_usd, answer.failures_cost_usd, answer.priced, answer.unpriced) == (4.75, 0.5, 3, 0)
@@ -74,6 +74,24 @@ def test_call_without_a_price_is_not_free(database):
 
     assert (answer.unpriced, answer.priced, answer.cost_usd) == (2, 0, None)
     assert answer.tiers[0].cost_usd is None
+
+
+def test_cost_of_which_a_part_is_unknown_is_counted_by_tier(database):
+    """It is in the sum, which is a lower bound."""
+    database.append(
+        [
+            ExecutionRecord(task_type="fix", model_tier=tier, actual_cost=1.0, cost_source=source)
+            for tier, source in (("small", "partial"), ("small", "priced"), ("small", "reported"), ("large", "priced"))
+        ]
+    )
+
+    answer = summary(database)
+
+    assert (answer.cost_usd, answer.priced, answer.partial, answer.unpriced) == (4.0, 4, 1, 0)
+    assert [(tier.model_tier, tier.cost_usd, tier.partial) for tier in answer.tiers] == [
+        ("small", 3.0, 1),
+        ("large", 1.0, 0),
+    ]
 
 
 def test_lost_executions_are_told_by_reason(database):
@@ -129,8 +147,9 @@ def test_summary_is_what_the_rows_say(records, rolled_up, window):
     assert answer.assumed == assumed(rows) == sum(tier.assumed for tier in answer.tiers)
     assert answer.outcomes == Counter(row["outcome"] for row in rows)
     assert (answer.first, answer.last) == (min(moments, default=None), max(moments, default=None))
-    assert (answer.priced, answer.unpriced) == (
+    assert (answer.priced, answer.partial, answer.unpriced) == (
         sum(map(is_priced, rows)),
+        sum(map(is_partial, rows)),
         sum(row["cost_source"] == "unpriced" for row in rows),
     )
     assert answer.cost_usd == (None if spent(rows) is None else pytest.approx(spent(rows), abs=1e-7))

@@ -61,6 +61,14 @@ def test_cost_is_of_those_that_reported_one(database):
     assert solution_patterns(database)[0].mean_cost_usd == pytest.approx(0.3)
 
 
+def test_mean_of_which_a_part_is_unknown_is_said(database):
+    """It is a lower bound."""
+    database.append([solved("Split it", actual_cost=0.2, cost_source=source) for source in ("partial", "priced", None)])
+
+    (pattern,) = solution_patterns(database)
+    assert (pattern.mean_cost_usd, pattern.partial) == (pytest.approx(0.2), 1)
+
+
 def test_cost_nobody_reported_is_none(database):
     """And not 0."""
     database.append([solved("Split it") for _ in range(3)])

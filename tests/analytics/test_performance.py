@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 import pytest
-from executions import NEW, START, assumed, database_of, is_priced, is_reported, mean, spent
+from executions import NEW, START, assumed, database_of, is_partial, is_priced, is_reported, mean, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +61,7 @@ def test_what_nobody_reported_is_in_no_figure(database):
 
     assert (answer.mean_seconds, answer.p99_seconds) == (3.0, pytest.approx(3.0, rel=0.015))
     assert (answer.cost_usd, answer.cost_per_success_usd, answer.unpriced) == (None, None, 1)
+    assert answer.partial == 0
     assert (answer.mean_quality, answer.mean_queue_seconds) == (None, None)
     assert (answer.input_tokens, answer.output_tokens) == (None, None)
 
@@ -181,3 +182,5 @@ def check(answer, rows):
     ):
         assert found == (None if exact is None else pytest.approx(exact, rel=1e-6, abs=1e-4))
     assert answer.unpriced == sum(row["cost_source"] == "unpriced" for row in rows)
+    assert answer.partial == sum(map(is_partial, rows))
+    assert answer.unreported == len(rows) - answer.unpriced - sum(map(is_priced, rows))

@@ -42,7 +42,7 @@ def test_tier_performance_is_by_day_repository_and_tier(database):
     assert small == {
         "day": moment.astimezone(timezone.utc).date().isoformat(), "repo": "a", "model_tier": "small", "executions": 2,
         "succeeded": 1, "success_rate": 0.5, "assumed": 1, "mean_duration_seconds": 3.0, "mean_quality": None,
-        "cost_usd": 3.0, "cost_per_success_usd": 3.0,
+        "cost_usd": 3.0, "partial": 0, "unpriced": 0, "cost_per_success_usd": 3.0,
     }  # fmt: skip
     assert (large["model_tier"], large["mean_quality"], large["cost_usd"]) == ("large", 90.0, None)
 
@@ -88,6 +88,26 @@ def test_what_nobody_reported_is_in_no_figure(database):
     for row in (*database.get_tier_performance(), *database.query("SELECT * FROM tier_performance")):
         assert (row["executions"], row["mean_duration_seconds"]) == (3, 2.0)
         assert (row["cost_usd"], row["cost_per_success_usd"]) == (2.0, 2.0)
+
+
+def test_costs_that_are_lower_bounds_are_counted_apart(database):
+    """In all three views, so that none of them looks cheap for what it does not know."""
+    known = {"repo": "a", "model_tier": "small", "pool_type": "agents", "solution_summary": "often"}
+    database.append(
+        [
+            now(**known, actual_cost=2.0, cost_source="partial"),
+            now(**known, actual_cost=2.0, cost_source="partial", defaulted=("actual_cost",)),
+            now(**known, actual_cost=4.0, cost_source="priced"),
+            now(**known, cost_source="unpriced"),
+        ]
+    )
+
+    for row in (
+        *database.get_tier_performance(),
+        *database.get_pool_performance(),
+        *database.get_solution_patterns(min_usage=1),
+    ):
+        assert (row["cost_usd"], row["partial"], row["unpriced"]) == (6.0, 1, 1)
 
 
 def test_invalid_days_are_refused(database, subtests):

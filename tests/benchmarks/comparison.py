@@ -55,6 +55,7 @@ def side(
                 "task_type": task_type,
                 "model_tier": tier,
                 "assumed": 0,
+                "partial": 0,
                 "success": int(success),
                 "seconds": seconds * generator.lognormvariate(0, 0.8) * (1 if success else 0.7),
                 "cost": dollars * generator.lognormvariate(0, 1.0) * (1 if success else 0.8),

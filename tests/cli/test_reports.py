@@ -224,7 +224,11 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     ) in answer(path, "summary")
     table = answer(path, "performance")
     assert table.splitlines()[0].endswith("unpriced")
-    assert "Unpriced executions called a model without a price; no figure includes their cost.\n" in table
+    assert table.endswith(
+        "Excluded from costs: 1 execution on models without a price (unpriced); 2 executions with no reported cost.\n"
+    )
+    for text in (answer(path, "summary"), answer(path, "costs"), table):
+        assert "at least $0.50" in text
 
 
 def test_cost_that_nobody_reported_is_a_dash(path):
@@ -337,6 +341,23 @@ def test_budget_counts_what_has_no_price(path, noon):
 
     assert "Budget of $10.00 a week\n" in text
     assert text.endswith("excluded  1 execution on models without a price (unpriced)\n")
+    assert "spent     at least $4.00 of" in text
+    assert "left      at most $6.00\n" in text
+    assert "pace      $1.00 a day" in text  # of the days before
+
+
+def test_budget_of_which_a_part_of_the_spend_is_unknown_has_at_most_so_much_left(path, noon):
+    """And runs out on that day or earlier."""
+    spent_daily(path, 10, cost_source="partial")
+
+    text = answer(path, "costs", "--budget", "15")
+
+    assert "spent     at least $11.00 of the period from 2026-11-01 to 2026-12-01\n" in text
+    assert "left      at most $4.00\n" in text
+    assert "pace      at least $1.00 a day, on average of 10 days\n" in text
+    assert "runs out  2026-11-24 or earlier, before it is renewed on 2026-12-01" in text
+    assert text.endswith("excluded  a part of the cost of 11 executions (partial)\n")
+    assert "left      none: exceeded by at least $6.00\n" in answer(path, "costs", "--budget", "5")
 
 
 # News of errors.

@@ -198,6 +198,17 @@ def test_unknown_cost_is_not_zero(database):
     assert (found.spent_usd, found.executions, found.unpriced) == (1, 3, 2)
 
 
+def test_cost_of_which_a_part_is_unknown_is_spent_and_counted(database):
+    """What is known of it; a stand-in is not."""
+    spend(database, 1.0, 2.0, timestamp=NOON, cost_source="partial")
+    spend(database, 4.0, timestamp=NOON, cost_source="partial", defaulted=("actual_cost",))
+    spend(database, 8.0, timestamp=NOON, cost_source="priced")
+
+    found = status_of(database)
+
+    assert (found.spent_usd, found.executions, found.partial, found.unpriced) == (11, 4, 2, 1)
+
+
 def nested(database, *executions):
     """Store ``(name, name of the one around it, cost, cost_source)``."""
     database.append(
@@ -225,6 +236,8 @@ def nested(database, *executions):
         ([("a", None, 3, None), ("b", "a", 3, None), ("c", "b", 3, None)], 3),
         ([("a", None, 3, "priced"), ("b", "a", 1, "reported")], 4),
         ([("a", None, 3, "estimated"), ("b", "a", 1, "priced")], 3),
+        ([("a", None, 3, "partial"), ("b", "a", 1, "reported")], 4),
+        ([("a", None, 3, None), ("b", "a", 1, "partial")], 3),
     ],
 )
 def test_nested_costs_count_once(database, executions, spent):
@@ -681,6 +694,29 @@ def test_budget_is_described_by_its_period():
     assert Budget(usd=0.5, per="day").describe() == "The budget of $0.50 a day"
 
 
+def test_refusal_and_warning_say_that_more_may_be_spent(database, warnings_of):
+    """Where a part of it is unknown."""
+    spend(database, 0.5, cost_source="partial")
+    execute_task, _ = task_of(database, Budget(usd=0.4, on_limit="raise"))
+
+    with pytest.raises(BudgetExceeded, match=r"is spent: at least \$0\.50 since"):
+        execute_task({})
+
+    (text,) = warnings_of()
+    assert "is spent: at least $0.50 since" in text
+
+
+def test_function_is_told_how_much_is_a_lower_bound(database):
+    """By the number of executions of which a part is unknown."""
+    spend(database, 0.5, cost_source="partial")
+    statuses = []
+    execute_task, _ = task_of(database, Budget(usd=0.4, on_limit=statuses.append))
+
+    execute_task({})
+
+    assert [(status.spent_usd, status.partial) for status in statuses] == [(0.5, 1)]
+
+
 def test_warning_comes_once_for_each_share(database, warnings_of):
     """And tasks go on."""
     execute_task, began = task_of(database, Budget(usd=0.1, warn_at=0.5))
@@ -729,8 +765,9 @@ def test_function_that_fails_stops_nothing(database, warnings_of):
 
 
 def test_unknown_costs_are_logged_once(database, warnings_of):
-    """A budget cannot see them."""
-    spend(database, None, None, 0.0, timestamp=datetime.now(UTC) - timedelta(minutes=5))
+    """A budget cannot see them, or a part of them."""
+    spend(database, None, 0.0, timestamp=datetime.now(UTC) - timedelta(minutes=5))
+    spend(database, 0.1, timestamp=datetime.now(UTC) - timedelta(minutes=5), cost_source="partial")
     execute_task, _ = task_of(database, Budget(usd=1, per="month"))
 
     for _ in range(20):
@@ -738,7 +775,7 @@ def test_unknown_costs_are_logged_once(database, warnings_of):
 
     if datetime.now(UTC) - timedelta(minutes=6) > window_around(datetime.now(UTC), "month").start:
         (text,) = warnings_of()
-        assert "cannot see what 2 of 3 executions cost" in text
+        assert "cannot see what 2 of 3 executions cost, or a part of it" in text
 
 
 @pytest.mark.parametrize(("ahead", "is_said"), [(timedelta(0), False), (timedelta(days=400), True)])

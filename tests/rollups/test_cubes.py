@@ -130,9 +130,10 @@ def _sums(rows):
         if is_priced:
             sums["priced"] += 1
             sums["priced_succeeded"] += row["success"]
+            sums["partial"] += row["cost_source"] == "partial"
             sums["cost_nano"] += actual * 1e9
             sums["failure_nano"] += 0 if row["success"] else actual * 1e9
-        if is_priced and "cost_estimate" not in defaulted and row["cost_source"] != "estimated":
+        if is_priced and "cost_estimate" not in defaulted and row["cost_source"] not in ("estimated", "partial"):
             sums["compared"] += 1
             sums["estimate_nano"] += estimate * 1e9
             sums["actual_nano"] += actual * 1e9
@@ -168,7 +169,8 @@ def check(asked, selection, ways=QUESTIONS):
 
 
 CHANGES = st.sampled_from(
-    ["actual_cost = 7.5, cost_source = 'priced'", "defaulted = '[]'", "success = 1 - success", "model_tier = 'moved'",
+    ["actual_cost = 7.5, cost_source = 'priced'", "cost_source = 'partial'", "defaulted = '[]'",
+     "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL",
      "outcome_source = 'assumed'"]
 )  # fmt: skip

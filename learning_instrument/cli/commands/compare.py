@@ -180,6 +180,11 @@ def _cell(cell: CellComparison) -> dict[str, Any]:
 
 
 def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
+    if found.before_partial or found.after_partial:
+        yield (
+            "The costs compared leave out executions of which a part of the cost is unknown (partial):"
+            f" {found.before_partial:,} before, {found.after_partial:,} after."
+        )
     if tables:
         yield f"Prices: {formatting.prices(tables)}."
     if found.regression:

@@ -28,10 +28,20 @@ from ..rendering import (
 _DAY_COLUMNS: Final = (
     TableColumn("day", "day"),
     TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=3),
-    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True),
-    TableColumn("failures_cost_usd", "on failures", formatting.dollars, is_number=True, rank=2),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, bound_if=("partial", "unpriced")),
+    TableColumn(
+        "failures_cost_usd",
+        "on failures",
+        formatting.dollars,
+        is_number=True,
+        rank=2,
+        bound_if=("partial", "unpriced"),
+    ),
 )
-_UNPRICED: Final = TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1)
+_UNKNOWN_COLUMNS: Final = (
+    TableColumn("partial", "partial", "{:,}".format, is_number=True, rank=1),
+    TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=1),
+)
 _BAR: Final = TableColumn("bar", "", is_text=True, rank=4)
 _CORRECTION_COLUMNS: Final = (
     TableColumn("task_type", "task type", is_text=True),
@@ -70,7 +80,7 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
         lasting = None if budgeted is None else {**plain(budgeted), "lasts": budgeted.lasts}
         print_json({**plain(found), "unreported": found.unreported, "price_tables": tables, "budget": lasting})
     elif question.output is Output.CSV:
-        render(found.by_day, (*_DAY_COLUMNS, _UNPRICED), question.output)
+        render(found.by_day, (*_DAY_COLUMNS, *_UNKNOWN_COLUMNS), question.output)
     else:
         if found.executions:
             _print_costs(found, tables, days)
@@ -82,10 +92,11 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
 
 
 def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
+    partly = f", that of {found.partial:,} of them in part" if found.partial else ""
     fields = {
-        "executions": f"{found.executions:,}; the cost of {found.priced:,} is known",
-        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd),
-        "excluded": "; ".join(formatting.excluded_costs(found.unpriced, found.unreported)) or "none",
+        "executions": f"{found.executions:,}; the cost of {found.priced:,} is known{partly}",
+        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd, bool(found.partial or found.unpriced)),
+        "excluded": "; ".join(formatting.excluded_costs(found.partial, found.unpriced, found.unreported)) or "none",
     }
     if tables:
         fields["prices"] = formatting.prices(tables)
@@ -107,8 +118,8 @@ def _print_days(found: Costs, days: int) -> None:
     shown = found.by_day[-days:]
     most = max(day.cost_usd or 0.0 for day in shown)
     rows = [{**fields_of(day), "bar": bar(day.cost_usd, most)} for day in shown]
-    unpriced = [_UNPRICED] if found.unpriced else []
-    print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unpriced, _BAR])
+    unknown = [column for column in _UNKNOWN_COLUMNS if getattr(found, column.name)]
+    print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unknown, _BAR])
     earlier = len(found.by_day) - len(shown)
     if earlier:
         print_note(f"{formatting.counted(earlier, 'earlier day')} not listed; --days lists more.")
@@ -145,22 +156,28 @@ def _test(found: Costs) -> str:
 
 def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
     period = f"{formatting.day(budget.period_start)} to {formatting.day(budget.period_end)}"
-    spent = "unknown" if budget.spent_usd is None else formatting.dollars(budget.spent_usd)
+    is_bound = bool(budget.partial or budget.unpriced)
+    spent = "unknown" if budget.spent_usd is None else formatting.bound(formatting.dollars(budget.spent_usd), is_bound)
     yield "spent", f"{spent} of the period from {period}"
     left = formatting.dollars(abs(budget.left_usd))
-    at_most = "" if budget.spent_usd is not None else "at most "
-    yield "left", f"{at_most}{left}" if budget.left_usd > 0 else f"none: exceeded by {left}"
+    at_most = "at most " if is_bound or budget.spent_usd is None else ""
+    yield (
+        "left",
+        f"{at_most}{left}" if budget.left_usd > 0 else f"none: exceeded by {formatting.bound(left, is_bound)}",
+    )
     yield "pace", _pace(budget)
     yield "runs out", _run_out(budget)
-    if budget.unpriced or budget.unreported:
-        yield "excluded", "; ".join(formatting.excluded_costs(budget.unpriced, budget.unreported))
+    excluded = formatting.excluded_costs(budget.partial, budget.unpriced, budget.unreported)
+    if excluded:
+        yield "excluded", "; ".join(excluded)
 
 
 def _pace(budget: BurnDown) -> str:
     if not budget.history_days:
         return "unknown: no full day of data yet"
     days = formatting.counted(budget.history_days, "day")
-    return f"{formatting.dollars(budget.daily_mean_usd)} a day, on average of {days}"
+    mean = formatting.bound(formatting.dollars(budget.daily_mean_usd), bool(budget.history_unknown))
+    return f"{mean} a day, on average of {days}"
 
 
 def _run_out(budget: BurnDown) -> str:
@@ -168,7 +185,9 @@ def _run_out(budget: BurnDown) -> str:
         return "already exceeded"
     if not budget.history_days:
         return "unknown"
-    when = "not within ten years" if budget.run_out is None else formatting.day(budget.run_out)
+    is_bound = bool(budget.history_unknown or budget.partial or budget.unpriced)
+    at_latest = " or earlier" if is_bound else ""
+    when = "not within ten years" if budget.run_out is None else f"{formatting.day(budget.run_out)}{at_latest}"
     renewal = f"{'after' if budget.lasts else 'before'} it is renewed on {formatting.day(budget.period_end)}"
     return f"{when}, {renewal}{_band(budget)}"
 

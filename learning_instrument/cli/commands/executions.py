@@ -11,6 +11,7 @@ from ...analytics.executions import (
     bookmark,
     execution_id_of,
     is_cost_known,
+    is_cost_partial,
     latest,
     relatives,
     stored_after,
@@ -43,7 +44,7 @@ _COLUMNS: Final = (
     TableColumn("model_tier", "tier", is_text=True, rank=6),
     TableColumn("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
     TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=2),
-    TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=4),
+    TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=4, bound_if=("is_partial",)),
     TableColumn("about", "about", is_text=True, rank=7),
 )
 
@@ -132,6 +133,7 @@ def _line(record: ExecutionRecord) -> dict[str, Any]:
     """Return the columns of the line for *record*."""
     values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
     values["reported_cost"] = _values(record)["actual_cost"]
+    values["is_partial"] = is_cost_partial(record)
     values["about"] = record.error_message or record.task_description
     return values
 
@@ -185,6 +187,10 @@ def _print_fields(found: Relatives) -> None:
         for name, value in values.items()
         if value is not None and value != {}
     }
+    if is_cost_partial(execution):
+        fields["actual_cost"] = f"{formatting.bound(fields['actual_cost'], True)} (partial: the rest is unknown)"
+        if "cost_estimate" in execution.defaulted:  # it stands for the actual cost
+            fields["cost_estimate"] = formatting.bound(fields["cost_estimate"], True)
     known = _values(execution)
     for name in ("actual_cost", "cost_estimate"):
         if known[name] is None:

@@ -16,7 +16,7 @@ _PATTERN_COLUMNS: Final = (
     TableColumn("success", "success of such tasks", formatting.interval, rank=1),
     TableColumn("executions", "of", "{:,}".format, is_number=True, rank=6),
     TableColumn("lift", "lift", formatting.times, is_number=True, rank=3),
-    TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4),
+    TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4, bound_if=("partial",)),
     TableColumn("best_tier", "best tier", rank=5),
     TableColumn("example", "example", formatting.short_id, rank=7),
 )
@@ -61,7 +61,7 @@ _SIMILAR_COLUMNS: Final = (
     TableColumn("timestamp", "started", formatting.when, rank=6),
     TableColumn("model_tier", "tier", is_text=True, rank=3),
     TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
-    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=5),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=5, bound_if=("is_partial",)),
     TableColumn("solution_summary", "solution", is_text=True, least=22, rank=2),
 )
 

@@ -18,7 +18,7 @@ _TIER_COLUMNS: Final = (
     TableColumn("model_tier", "tier", is_text=True),
     TableColumn("executions", "executions", "{:,}".format, is_number=True),
     TableColumn("success", "succeeded", formatting.interval),
-    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=1),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=1, bound_if=("partial", "unpriced")),
 )
 
 
@@ -54,7 +54,7 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
         "assumed": formatting.assumed_successes(found.assumed, found.outcomes.get("succeeded", 0)),
-        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd),
+        "cost": formatting.cost(found.cost_usd, found.failures_cost_usd, bool(found.partial or found.unpriced)),
     }
     if not found.assumed:
         del fields["assumed"]
@@ -64,7 +64,7 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
 
 
 def _left_out(found: Summary) -> Iterator[str]:
-    yield from formatting.excluded_costs(found.unpriced, found.unreported)
+    yield from formatting.excluded_costs(found.partial, found.unpriced, found.unreported)
     for reason, count in found.losses.items():
         yield f"{formatting.counted(count, lost_noun(reason))} that could not be recorded ({reason})"
 
@@ -78,12 +78,19 @@ _COLUMNS: Final = (
     TableColumn("p99_seconds", "p99", formatting.seconds, is_number=True, rank=7),
     TableColumn("mean_queue_seconds", "queued", formatting.seconds, is_number=True, rank=9),
     TableColumn("mean_quality", "quality", "{:.1f}".format, is_number=True, rank=8),
-    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=6),
-    TableColumn("cost_per_success_usd", "per success", formatting.dollars, is_number=True, rank=5),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=6, bound_if=("partial", "unpriced")),
+    TableColumn(
+        "cost_per_success_usd", "per success", formatting.dollars, is_number=True, rank=5, bound_if=("partial",)
+    ),
     TableColumn("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
     TableColumn("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
 )
-_UNPRICED: Final = TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5)
+#: Shown where any group has some.
+_COUNTED: Final = (
+    _ASSUMED,
+    TableColumn("partial", "partial", "{:,}".format, is_number=True, rank=5),
+    TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5),
+)
 #: With fewer executions an interval is too wide to be of use.
 _FEW: Final = 20
 
@@ -112,10 +119,10 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
         TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
         for rank, name in enumerate(by)
     ]
-    counted = {_ASSUMED: any(answer.assumed for answer in found), _UNPRICED: any(answer.unpriced for answer in found)}
+    counted = [column for column in _COUNTED if any(getattr(answer, column.name) for answer in found)]
     render(
         rows,
-        [*groups, *_COLUMNS, *(column for column, is_needed in counted.items() if is_needed)],
+        [*groups, *_COLUMNS, *counted],
         question.output,
         document={"by": by, "groups": rows, "price_tables": tables},
         nothing="No executions.",
@@ -136,7 +143,11 @@ def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
         )
     if any(answer.assumed for answer in found):
         yield formatting.ASSUMED
-    if any(answer.unpriced for answer in found):
-        yield "Unpriced executions called a model without a price; no figure includes their cost."
+    partial, unpriced, unreported = (
+        sum(getattr(answer, name) for answer in found) for name in ("partial", "unpriced", "unreported")
+    )
+    excluded = formatting.excluded_costs(partial, unpriced, unreported)
+    if excluded:
+        yield f"Excluded from costs: {'; '.join(excluded)}."
     if tables:
         yield f"Prices: {formatting.prices(tables)}."

@@ -45,6 +45,29 @@ def versions(path, before, after, count=200):
 VERSIONS = ("compare", "--before", "version=1.3", "--after", "version=1.4")
 
 
+@pytest.mark.parametrize(("source", "is_cheaper"), [("priced", True), ("partial", False)])
+def test_lower_bound_is_no_saving(path, source, is_cheaper):
+    """Costs that are known in part are left out, and said to be."""
+    sides = (("1.3", 1.0, "priced"), ("1.4", 0.1, source))
+    store(
+        path,
+        *[
+            record(metadata={"task": {"version": version}}, actual_cost=cost + number / 1e6, cost_source=known)
+            for version, cost, known in sides
+            for number in range(200)
+        ],
+    )
+
+    text = answer(path, *VERSIONS)
+
+    assert (document(path, *VERSIONS)["cost"]["verdict"] == "better") == is_cheaper
+    assert document(path, *VERSIONS)["after_partial"] == (0 if is_cheaper else 200)
+    assert (
+        "The costs compared leave out executions of which a part of the cost is unknown (partial): 0 before,"
+        " 200 after.\n" in text
+    ) != is_cheaper
+
+
 def test_regression_exits_with_1(path):
     """In every form of the answer."""
     versions(path, 5, 30)

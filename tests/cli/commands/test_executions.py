@@ -1,6 +1,7 @@
 """``list``, ``show`` and ``tail``."""
 
 import json
+import re
 
 import pytest
 from asking import answer, document, record, rows, store
@@ -35,6 +36,54 @@ def test_unknown_cost_is_never_zero(path, why):
         assert (execution["actual_cost"], execution["cost_estimate"]) == (None, None)
     for command in (["list"], ["show", "e-1"], tail):
         assert {(row["actual_cost"], row["cost_estimate"]) for row in rows(path, *command)} == {("", "")}
+
+
+def test_lower_bound_is_never_shown_as_the_whole_cost(path):
+    """In no command does its amount stand without "at least"; other formats have the source beside it."""
+    kept = {"solution_summary": "Split it", "task_description": "mend the parser"}
+    store(
+        path,
+        record(execution_id="e-1", actual_cost=0.5, cost_source="partial", **kept),
+        record(execution_id="e-2", parent_execution_id="e-1", actual_cost=0.5, cost_source="partial", **kept),
+    )
+    alike = ("similar", "mend the parser")
+
+    for command in (
+        ["list"],
+        ["show", "e-1"],
+        ["summary"],
+        ["performance"],
+        ["costs"],
+        ["costs", "--budget", "9"],
+        alike,
+        ["patterns", "--min-support", "2"],
+    ):
+        text = answer(path, *command)
+        amounts = re.findall(r"(.{9})\$(?:0\.50|1\.00)", text)
+        assert amounts, command
+        assert set(amounts) == {"at least "}, command
+    assert shown(path, "e-1")["actual_cost"] == "at least $0.5000 (partial: the rest is unknown)"
+    assert {execution["cost_source"] for execution in document(path, *alike)["executions"]} == {"partial"}
+    assert {(row["actual_cost"], row["cost_source"]) for row in rows(path, "list")} == {("0.5", "partial")}
+    for command in ("summary", "costs"):
+        assert (document(path, command)["cost_usd"], document(path, command)["partial"]) == (1.0, 2)
+        assert "excluded    a part of the cost of 2 executions (partial)\n" in answer(path, command)
+    for command in ("summary", "costs", "performance"):
+        assert {row["partial"] for row in rows(path, command)} == {"2"}
+    assert rows(path, "patterns", "--min-support", "2")[0]["partial"] == "2"
+
+
+def test_whole_cost_is_no_lower_bound(path):
+    """A stand-in beside a source, too: its cost is unknown."""
+    store(
+        path,
+        record(execution_id="e-1", actual_cost=0.5, cost_source="priced"),
+        record(execution_id="e-2", cost_source="partial", defaulted=("actual_cost",)),
+    )
+
+    for command in (["list"], ["show", "e-1"], ["summary"], ["performance"], ["costs"], ["costs", "--budget", "9"]):
+        assert "at least" not in answer(path, *command), command
+    assert shown(path, "e-2")["actual_cost"] == "unknown (not reported)"
 
 
 def test_reported_zero_is_zero(path):
