@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.costs.execution_totals import apply_totals
 from learning_instrument.costs.model_calls import ModelCall
+from learning_instrument.costs.prices import Prices
 from learning_instrument.maintenance import Limits, prune
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
@@ -176,4 +177,4 @@ def _end_calls(target, which, cost):
             tuple(values.values()),
         )
     with target.transaction() as opened:
-        apply_totals(opened, chosen)
+        apply_totals(opened, chosen, Prices().priced)

@@ -75,7 +75,7 @@ class ModelCallStore:
             self._listeners.append(listener)
 
     def _apply_totals(self, connection: Connection, execution_ids: Iterable[str]) -> Mapping[str, TotalsChange]:
-        changes = apply_totals(connection, execution_ids)
+        changes = apply_totals(connection, execution_ids, lambda call: self.prices.priced(call))
         for listener in self._listeners:
             listener(changes)
         return changes

@@ -12,27 +12,16 @@ from typing import Any, Final, NamedTuple
 from ..columns import COLUMNS
 from ..sqlite.connection import Connection
 from ..sqlite.executions import placeholders
-from .model_calls import ESTIMATED, PRICED, REPORTED, UNPRICED
+from .counting import Price, counted
+from .model_calls import ESTIMATED, PARTIAL, PRICED, REPORTED, UNPRICED, ModelCall
 
 _CHUNK: Final = 500
 #: An execution's id ends with its span id; this is its length.
 _SPAN_ID: Final = 16
 
 
-class _Call(NamedTuple):
-    execution_id: str
-    span_id: str
-    path: str
-    model: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cost: float | None
-    cost_source: str
-    error_type: str | None
-
-    @property
-    def has_usage(self) -> bool:
-        return not (self.input_tokens is None and self.output_tokens is None and self.cost is None)
+#: Where the cost of an execution is that of its calls.
+_OF_CALLS: Final = (REPORTED, PRICED, PARTIAL)
 
 
 class _Row(NamedTuple):
@@ -54,7 +43,7 @@ class CallTotals:
     model: str | None
     input_tokens: int | None
     output_tokens: int | None
-    #: US dollars; None if any call has no price: a partial sum would look complete.
+    #: US dollars, a lower bound where the source is ``partial``; None where no call has a price.
     cost: float | None
     cost_source: str
 
@@ -68,10 +57,15 @@ class TotalsChange(NamedTuple):
     output_tokens: int | None = None
 
 
-def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[str, TotalsChange]:
+def apply_totals(connection: Connection, execution_ids: Iterable[str], price: Price) -> dict[str, TotalsChange]:
     """Update these executions from their model calls, within a transaction.
 
     Executions without a row are noted in ``totals_due``.
+
+    Args:
+        connection: within a transaction.
+        execution_ids: the executions to add up.
+        price: adds the cost to a call that was merged of several spans.
 
     Returns:
         For each execution that has a row, its cost before and after.
@@ -82,7 +76,7 @@ def apply_totals(connection: Connection, execution_ids: Iterable[str]) -> dict[s
     ids = sorted(execution_ids)
     changes: dict[str, TotalsChange] = {}
     for start in range(0, len(ids), _CHUNK):
-        changes.update(_apply(connection, ids[start : start + _CHUNK]))
+        changes.update(_apply(connection, ids[start : start + _CHUNK], price))
     return changes
 
 
@@ -96,36 +90,32 @@ def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000)
     return [execution_id for (execution_id,) in rows]
 
 
-def totals_of(calls: Sequence[_Call], own_span_id: str) -> CallTotals | None:
-    """Add up the calls of one execution, or return None where none counts.
-
-    A call within another one counts as part of it, unless the outer call reports no usage. A failed call without
-    reported usage is excluded. A call written onto the execution's own span encloses no other.
-    """
-    users = {call.span_id for call in calls if call.has_usage}
-    around = {span_id for call in calls if call.has_usage for span_id in call.path.split()}
-    users.discard(own_span_id)
-    counted = [
-        call
-        for call in calls
-        if users.isdisjoint(call.path.split())
-        and (call.has_usage or (call.span_id not in around and call.error_type is None))
-    ]
-    if not counted:
+def totals_of(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> CallTotals | None:
+    """Add up the calls of one execution, each once, or return None where none counts."""
+    found = counted(calls, own_span_id, price) if calls else ()
+    if not found:
         return None
-    costs = [call.cost for call in counted if call.cost is not None]
-    is_whole = len(costs) == len(counted)
-    is_reported = all(call.cost_source == REPORTED for call in counted)
+    cost, source = _cost_of(found)
     return CallTotals(
-        model=_main_model(counted),
-        input_tokens=_sum([call.input_tokens for call in counted]),
-        output_tokens=_sum([call.output_tokens for call in counted]),
-        cost=_total_cost(costs) if is_whole else None,
-        cost_source=(REPORTED if is_reported else PRICED) if is_whole else UNPRICED,
+        model=_main_model(found),
+        input_tokens=_sum([call.input_tokens for call in found]),
+        output_tokens=_sum([call.output_tokens for call in found]),
+        cost=cost,
+        cost_source=source,
     )
 
 
-def _main_model(calls: Iterable[_Call]) -> str | None:
+def _cost_of(calls: Sequence[ModelCall]) -> tuple[float | None, str]:
+    """Return the sum of the known costs, and what it is made of. What is unknown makes it a lower bound."""
+    costs = [call.cost for call in calls if call.cost is not None]
+    total = _total_cost(costs)
+    sources = {UNPRICED if call.cost is None else call.cost_source for call in calls}
+    if sources <= {REPORTED, PRICED}:
+        return total, REPORTED if sources == {REPORTED} else PRICED
+    return (total, PARTIAL) if total > 0 else (None, UNPRICED)
+
+
+def _main_model(calls: Iterable[ModelCall]) -> str | None:
     """Return the model that used the most tokens."""
     tokens: dict[str, int] = {}
     for call in calls:
@@ -144,13 +134,13 @@ def _total_cost(costs: Iterable[float]) -> float:
     return float(sum(map(Fraction, map(repr, costs))))
 
 
-def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, TotalsChange]:
+def _apply(connection: Connection, ids: Sequence[str], price: Price) -> dict[str, TotalsChange]:
     calls = _calls_of(connection, ids)
     rows = _rows_of(connection, ids)
     reported = _reported_of(connection, ids)
     changes = {}
     for execution_id, row in rows.items():
-        totals = totals_of(calls[execution_id], execution_id[-_SPAN_ID:])
+        totals = totals_of(calls[execution_id], execution_id[-_SPAN_ID:], price)
         before = _reported_before(row, reported.get(execution_id))
         changed = row if totals is None else _changed(row, totals, before)
         if changed != row:
@@ -158,7 +148,7 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, TotalsChange
                 f"UPDATE executions SET {', '.join(f'{name} = ?' for name in _Row._fields)} WHERE execution_id = ?",
                 (*changed, execution_id),
             )
-        if before is not None and changed.cost_source in (REPORTED, PRICED):
+        if before is not None and changed.cost_source in _OF_CALLS:
             connection.execute("INSERT OR REPLACE INTO reported_costs VALUES (?, ?)", (execution_id, before))
         changes[execution_id] = TotalsChange(
             _known_cost(row), _known_cost(changed), changed.input_tokens, changed.output_tokens
@@ -170,12 +160,9 @@ def _apply(connection: Connection, ids: Sequence[str]) -> dict[str, TotalsChange
 
 def _changed(row: _Row, totals: CallTotals, reported: float | None) -> _Row:
     """Return the columns computed from the calls and the pool's reported cost."""
-    if totals.cost is not None:
-        cost, source = totals.cost, totals.cost_source
-    elif reported is not None:
+    cost, source = totals.cost or 0.0, totals.cost_source
+    if source in (PARTIAL, UNPRICED) and reported is not None and reported >= cost:
         cost, source = reported, ESTIMATED
-    else:
-        cost, source = 0.0, UNPRICED
     names = set(json.loads(row.defaulted))
     names = names | {"actual_cost"} if source == UNPRICED else names - {"actual_cost"}
     return _Row(
@@ -200,14 +187,13 @@ def _known_cost(row: _Row) -> float | None:
 
 def _reported_before(row: _Row, kept: float | None) -> float | None:
     """Return the cost that the pool reported. It is in the row, or, once a total replaced it, in ``reported_costs``."""
-    return kept if row.cost_source in (REPORTED, PRICED) else _known_cost(row)
+    return kept if row.cost_source in _OF_CALLS else _known_cost(row)
 
 
-def _calls_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[_Call]]:
-    found: dict[str, list[_Call]] = {execution_id: [] for execution_id in ids}
-    for values in _select(connection, ", ".join(_Call._fields), "model_calls", ids):
-        call = _Call(*values)
-        found[call.execution_id].append(call)
+def _calls_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[ModelCall]]:
+    found: dict[str, list[ModelCall]] = {execution_id: [] for execution_id in ids}
+    for execution_id, *values in _select(connection, ", ".join(ModelCall._fields), "model_calls", ids):
+        found[execution_id].append(ModelCall(execution_id, *values))
     return found
 
 

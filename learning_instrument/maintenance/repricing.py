@@ -15,6 +15,8 @@ from ..database import LearningDatabase, store_of
 from ..sqlite.connection import Connection
 
 _SLICE: Final = 500
+#: A reported cost of 0 gives way to a price.
+_PRICEABLE: Final = "(cost_source <> ? OR cost = 0)"
 _COLUMNS: Final = ", ".join(ModelCall._fields)
 
 
@@ -62,7 +64,9 @@ def reprice(
         calls += len(rows)
         changed += sum(call.cost != old.cost for old, call in pairs)
         if new:
-            for execution_id, change in store_of(database).within_transaction(functools.partial(_store, new)).items():
+            for execution_id, change in (
+                store_of(database).within_transaction(functools.partial(_store, new, prices)).items()
+            ):
                 first = changes.get(execution_id, change)
                 changes[execution_id] = TotalsChange(first.before, change.after)
         if progress is not None:
@@ -73,22 +77,23 @@ def reprice(
 
 
 def _count(database: LearningDatabase) -> int:
-    (row,) = database.query("SELECT count(*) AS calls FROM model_calls WHERE cost_source <> ?", (REPORTED,))
+    (row,) = database.query(f"SELECT count(*) AS calls FROM model_calls WHERE {_PRICEABLE}", (REPORTED,))
     return int(row["calls"])
 
 
 def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]:
     rows = database.query(
-        f"SELECT rowid AS number, {_COLUMNS} FROM model_calls WHERE rowid > ? AND cost_source <> ?"
-        " ORDER BY rowid LIMIT ?",
+        f"SELECT rowid AS number, {_COLUMNS} FROM model_calls WHERE rowid > ? AND {_PRICEABLE} ORDER BY rowid LIMIT ?",
         (last, REPORTED, _SLICE),
     )
     return [(row.pop("number"), ModelCall(**row)) for row in rows]
 
 
-def _store(calls: list[ModelCall], connection: Connection) -> dict[str, TotalsChange]:
+def _store(calls: list[ModelCall], prices: Prices, connection: Connection) -> dict[str, TotalsChange]:
     connection.executemany(
         "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE trace_id = ? AND span_id = ?",
         [(call.cost, call.cost_source, call.price_table, call.trace_id, call.span_id) for call in calls],
     )
-    return apply_totals(connection, {call.execution_id for call in calls if call.execution_id is not None})
+    return apply_totals(
+        connection, {call.execution_id for call in calls if call.execution_id is not None}, prices.priced
+    )

@@ -40,7 +40,7 @@ def unpriced(span_id, parent_id=1):
     [
         pytest.param([chat(2, 1, cost=0.1), chat(3, 1, cost=0.2)], (0.3, "reported", False), id="all reported"),
         pytest.param([chat(2, 1, cost=0.1), priced(3)], (0.25, "priced", False), id="one priced"),
-        pytest.param([priced(2), unpriced(3)], (0.0, "unpriced", True), id="one unpriced: the sum would pass for all"),
+        pytest.param([priced(2), unpriced(3)], (0.15, "partial", False), id="one unpriced: at least that"),
         pytest.param([unpriced(2)], (0.0, "unpriced", True), id="none known"),
         pytest.param([chat(2, 1, cost=0.0)], (0.0, "reported", False), id="reported as free"),
     ],
@@ -57,6 +57,9 @@ def test_cost_source_says_what_the_sum_is_made_of(added_up, spans, expected):
         pytest.param([chat(2, 1, cost=0.1)], (0.1, "reported", False), [5.0], id="so does a reported cost"),
         pytest.param([unpriced(2)], (5.0, "estimated", False), [], id="the pool's figure where there is no price"),
         pytest.param([priced(2), unpriced(3)], (5.0, "estimated", False), None, id="or not one for all"),
+        pytest.param(
+            [priced(2, tokens=(50_000_000, 0)), unpriced(3)], (7.5, "partial", False), [5.0], id="not below the known"
+        ),
     ],
 )
 def test_pools_own_figure_stands_in_and_stays_readable(added_up, database, spans, expected, kept):
@@ -74,10 +77,10 @@ def test_pools_figure_comes_back_when_a_price_is_missing(added_up):
     assert cost_of(added_up(unpriced(3))) == (5.0, "estimated", False)
 
 
-def test_default_comes_back_when_a_price_is_missing(added_up):
-    """And is marked again."""
+def test_cost_becomes_a_lower_bound_when_a_price_is_missing(added_up):
+    """Call by call."""
     assert cost_of(added_up(execution(1), priced(2))) == (0.15, "priced", False)
-    assert cost_of(added_up(unpriced(3))) == (0.0, "unpriced", True)
+    assert cost_of(added_up(unpriced(3))) == (0.15, "partial", False)
 
 
 def test_estimate_follows_where_it_is_a_copy_and_stays_where_it_is_not(added_up, database):

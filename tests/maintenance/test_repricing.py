@@ -54,11 +54,11 @@ def test_same_prices_change_nothing(stored):
 
 
 def test_price_that_is_gone_makes_a_call_unpriced(stored):
-    """Its execution with it."""
+    """What other calls cost stays a lower bound."""
     answer = reprice(stored, prices_of({}))
 
-    assert (answer.changed, answer.difference) == (1, -1.5)
-    assert [row["cost_source"] for row in costs(stored)] == ["unpriced", "unpriced"]
+    assert (answer.changed, answer.difference) == (1, -1.0)
+    assert [row["cost_source"] for row in costs(stored)] == ["partial", "unpriced"]
 
 
 def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypatch):

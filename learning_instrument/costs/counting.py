@@ -1,0 +1,111 @@
+"""Counts each model call of an execution once, however many spans tell of it.
+
+Two instrumentations of one client make two spans of one call, one within the other or side by side, and each may know
+what the other does not. Spans of one call form a group, and a group is merged field by field.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from .model_calls import REPORTED, UNPRICED, ModelCall
+from .same_call import Spans, has_usage, is_aggregate, is_embedding, may_be_same_model, tokens_of
+
+Price = Callable[[ModelCall], ModelCall]
+
+#: What the price of a call depends on.
+_PRICED_BY: Final = (
+    "model", "response_model", "provider", "operation", "input_tokens", "cached_tokens", "cache_write_tokens",
+    "output_tokens", "usage", "finish_reason", "error_type",
+)  # fmt: skip
+_COUNTS: Final = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens")
+
+
+def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[ModelCall]:
+    """Return the calls of one execution, each once.
+
+    A failed call without usage is left out, and so is a span without usage that encloses calls. The usage of an
+    agent's run counts where its calls are not known.
+
+    Args:
+        calls: all that is stored of the execution.
+        own_span_id: the span of the execution itself, which encloses all of them.
+        price: adds the cost to a call that was merged of several.
+    """
+    groups = Spans(calls, own_span_id).groups()
+    around = {span_id for call in calls if has_usage(call) for span_id in call.path.split()}
+    single = [
+        (group, merged(group, price))
+        for group in groups
+        if any(map(has_usage, group))
+        or not any(call.span_id in around or call.error_type is not None or is_aggregate(call) for call in group)
+    ]
+    return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single)]
+
+
+def _is_alone(run: ModelCall, others: Iterable[tuple[list[ModelCall], ModelCall]]) -> bool:
+    """Tell whether the calls of an agent's *run* are not among *others*, nor a run around it."""
+    outside = set(run.path.split())
+    within = []
+    for group, call in others:
+        if call is run or is_embedding(call):
+            continue
+        if is_aggregate(call):
+            if call.span_id in outside and has_usage(call):
+                return False
+        elif any(run.span_id in each.path.split() for each in group):
+            within.append(call)
+    if any(may_be_same_model(run, call) for call in within):
+        return False
+    return not within or sum(map(tokens_of, within)) < tokens_of(run)
+
+
+def merged(group: Sequence[ModelCall], price: Price) -> ModelCall:
+    """Return one call of several spans of it: each field from a span that has it.
+
+    A reported cost is kept, and so is the cost of a span that knows all that the others know; else the call is priced.
+    """
+    if len(group) == 1:
+        return group[0]
+    # In an order that does not depend on that of their arrival.
+    spans = sorted(group, key=lambda call: (-_known(call), call.timestamp, call.trace_id, call.span_id))
+    values = {name: _first(getattr(call, name) for call in spans) for name in ModelCall._fields}
+    values |= {name: _most(getattr(call, name) for call in spans) for name in (*_COUNTS, "duration_seconds")}
+    values["usage"] = _usage(spans)
+    values["path"] = min((call.path for call in spans), key=len)
+    if any(call.finish_reason is not None and call.error_type is None for call in spans):
+        values["error_type"] = None
+    call = ModelCall(**{**values, "cost": None, "cost_source": UNPRICED, "price_table": None})
+    source = next((span for span in spans if span.cost_source == REPORTED and span.cost), None) or next(
+        (span for span in spans if span.cost is not None and _priced_by(span) == _priced_by(call)), None
+    )
+    if source is None and (zero := next((span for span in spans if span.cost_source == REPORTED), None)):
+        return price(call._replace(cost=zero.cost, cost_source=REPORTED))
+    if source is None:
+        return price(call)
+    return call._replace(cost=source.cost, cost_source=source.cost_source, price_table=source.price_table)
+
+
+def _known(call: ModelCall) -> int:
+    return sum(getattr(call, name) is not None for name in (*_PRICED_BY, "cost"))
+
+
+def _priced_by(call: ModelCall) -> tuple[Any, ...]:
+    return tuple(getattr(call, name) for name in _PRICED_BY)
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _most(values: Iterable[Any]) -> Any:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _usage(spans: Iterable[ModelCall]) -> str | None:
+    """Return the further classes of tokens that any of *spans* names."""
+    found: dict[str, Any] = {}
+    for call in spans:
+        for name, value in json.loads(call.usage or "{}").items():
+            found.setdefault(name, value)
+    return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else None
