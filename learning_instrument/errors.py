@@ -28,7 +28,7 @@ class BudgetExceeded(LearningInstrumentError):  # noqa: N818 - the name that was
 
     Args:
         message: the text of the exception.
-        spent_usd: the amount spent in the present window, in US dollars; None where unknown.
+        spent_usd: the known amount spent in the present window, in US dollars; None where unknown.
         limit_usd: the limit, in US dollars.
         opens: the start of the next window.
     """

@@ -130,7 +130,8 @@ class ExecutionRecord:
 
         Returns:
             ``cost_error_abs`` in US dollars (>= 0), and ``cost_error_pct`` in percent of the estimate (0.0 where
-            that is 0). Only meaningful where ``cost_estimate`` and ``actual_cost`` are not in ``defaulted``.
+            that is 0). Only meaningful where ``cost_estimate`` and ``actual_cost`` are not in ``defaulted``, and
+            ``cost_source`` is not ``partial``.
         """
         error = abs(self.actual_cost - self.cost_estimate)
         return {

@@ -63,6 +63,21 @@ _TYPES = {
 }  # fmt: skip
 
 
+def test_sources_of_costs_are_those_of_the_code():
+    """Each is explained in one table, and named with the column."""
+    explained = table((ROOT / "docs" / "explanation" / "costs.md").read_text("utf-8"), "`cost_source`")
+    sources = [
+        model_calls.REPORTED,
+        model_calls.PRICED,
+        model_calls.PARTIAL,
+        model_calls.ESTIMATED,
+        model_calls.UNPRICED,
+    ]
+
+    assert [name for row in explained for name in names(row[0])] == sources
+    assert [names(row[2]) for row in table(page("columns"), "column") if names(row[0]) == ["cost_source"]] == [sources]
+
+
 def test_columns_are_those_of_the_table():
     """With type, range, default and attribute key."""
     rows = table(page("columns"), "column")

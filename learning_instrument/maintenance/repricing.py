@@ -30,7 +30,7 @@ class Repriced:
     changed: int
     #: Executions whose cost changed.
     executions: int
-    #: The change of their cost in US dollars. Unpriced executions count as 0.
+    #: The change of their known cost in US dollars. Unpriced executions count as 0.
     difference: float
     #: The price table used, beside the user's own.
     price_table: str

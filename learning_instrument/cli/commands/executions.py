@@ -17,6 +17,7 @@ from ...analytics.executions import (
     stored_after,
 )
 from ...columns import COLUMNS
+from ...costs.model_calls import PARTIAL
 from ...record import ExecutionRecord
 from ...safety.clocks import time
 from ...storage.feedback import history
@@ -75,7 +76,8 @@ def show_command(question: Question, execution: str) -> None:
     if question.output is Output.TEXT:
         _print_fields(found)
         print_section("Feedback", said, _FEEDBACK_COLUMNS)
-        print_section("Model calls", found.model_calls, _model_call_columns(found.model_calls))
+        calls = [{**call, "is_partial": call["cost_source"] == PARTIAL} for call in found.model_calls]
+        print_section("Model calls", calls, _model_call_columns(found.model_calls))
         print_section("Executions within it", [_line(record) for record in found.children], _COLUMNS)
     elif question.output is Output.JSON:
         executions = {"execution": _values(found.execution), "children": [_values(child) for child in found.children]}
@@ -206,4 +208,13 @@ def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[TableColumn]
     named = dict.fromkeys(name for call in calls for name, value in call.items() if value is not None)
     hidden = {"execution_id", "trace_id", "span_id", "parent_span_id"}
     shown = [name for name in named if name not in hidden]
-    return [TableColumn(name, name.replace("_", " "), is_text=True, rank=rank) for rank, name in enumerate(shown)]
+    return [
+        TableColumn(
+            name,
+            name.replace("_", " "),
+            is_text=True,
+            rank=rank,
+            bound_if=("is_partial",) if name == "cost" else (),
+        )
+        for rank, name in enumerate(shown)
+    ]

@@ -1,10 +1,15 @@
 """``list``, ``show`` and ``tail``."""
 
+import contextlib
 import json
 import re
+import sqlite3
 
+import calls
 import pytest
 from asking import answer, document, record, rows, store
+
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
 
 UNKNOWN = {"not reported": {}, "unpriced": {"cost_source": "unpriced", "actual_cost": 0.0}}
 
@@ -71,6 +76,25 @@ def test_lower_bound_is_never_shown_as_the_whole_cost(path):
     for command in ("summary", "costs", "performance"):
         assert {row["partial"] for row in rows(path, command)} == {"2"}
     assert rows(path, "patterns", "--min-support", "2")[0]["partial"] == "2"
+
+
+def test_model_call_of_which_a_part_is_unknown_has_a_lower_bound(path):
+    """Beside one whose cost is known."""
+    with LearningDatabase(path) as database:
+        SQLiteSpanExporter(database).export(
+            [calls.execution(1), calls.chat(2, 1, cost=0.25), calls.chat(3, 1, cost=0.125)]
+        )
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE model_calls SET cost_source = 'partial' WHERE cost = 0.25")
+        ((execution_id,),) = connection.execute("SELECT execution_id FROM executions").fetchall()
+
+    text = answer(path, "show", execution_id)
+
+    assert [("at least 0.25" in line, "0.125" in line) for line in text.splitlines() if "chat" in line] == [
+        (True, False),
+        (False, True),
+    ]
+    assert "is partial" not in text
 
 
 def test_whole_cost_is_no_lower_bound(path):
