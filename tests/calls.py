@@ -96,7 +96,7 @@ def exports_of(spans: Sequence[ReadableSpan], seed: int, count: int = 2) -> list
 
 
 def executions_with_calls(count: int) -> list[ReadableSpan]:
-    """Return *count* executions with three calls each, one of them two spans down."""
+    """Return *count* executions with three calls each, one of them within an agent that tells of its usage too."""
     spans = []
     for n in range(1, count + 1):
         spans += [

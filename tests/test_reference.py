@@ -16,7 +16,8 @@ from test_architecture import MAY_IMPORT, ONLY_IN
 import learning_instrument
 from learning_instrument import analytics, errors, maintenance, outcome, semconv, transfer
 from learning_instrument.columns import COLUMN_OF, TABLE, Kind
-from learning_instrument.costs import model_calls
+from learning_instrument.costs import model_calls, usage
+from learning_instrument.costs.vocabularies import VOCABULARIES
 from learning_instrument.instrumentation import options
 from learning_instrument.instrumentation.targets import ADAPTERS
 from learning_instrument.outcome import ErrorType, Outcome
@@ -114,7 +115,7 @@ def test_lengths_and_times_are_those_of_the_code():
     assert text.count(f"{capture.METADATA_LIMIT:,} bytes") == 2
     assert f"text, redacted, then cut to {feedback._COMMENT_CHARACTERS:,} characters" in text
     assert f"the author or tool, cut to {feedback._SOURCE_CHARACTERS} characters" in text
-    assert f"as its span has them, cut to {model_calls._TEXT_LIMIT} characters" in text
+    assert f"as its span has them, cut to {usage.TEXT_LIMIT} characters" in text
     assert f"finds nothing in {unmatched_fields.ENOUGH} executions" in text
     assert f"the heartbeat is renewed every {watchdog._HEARTBEAT_SECONDS:g} seconds" in text
 
@@ -146,6 +147,15 @@ def test_reasons_of_losses_are_those_of_the_code():
     reasons = set(re.findall(r"\.(?:lose|count_lost)\(\s*\"([^\"]+)\"", source))
 
     assert {name for row in table(page("columns"), "reason") for name in names(row[0])} == reasons
+
+
+def test_vocabularies_of_model_calls_are_those_of_the_code():
+    """Those with an attribute that says what a span is, in the order in which they are asked."""
+    listed = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|$", page("spans-and-metrics"), re.MULTILINE)
+
+    assert [row for row in listed if row[0] in {row.name for row in VOCABULARIES}] == [
+        (row.name, row.kind) for row in VOCABULARIES if row.kind
+    ]
 
 
 @pytest.mark.parametrize("name", ["model_calls", "feedback", "losses", "running", "reported_costs"])

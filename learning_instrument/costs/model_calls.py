@@ -1,18 +1,29 @@
-"""Spans of model calls -> :class:`ModelCall`: both attribute vocabularies, and no message contents.
+"""Spans of model calls -> :class:`ModelCall`: any vocabulary of :mod:`.vocabularies`, and no message contents.
 
 A model call keeps the spans around it (``path``): where two instrumentations of one client nest their spans, the call
 counts once.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from .. import semconv
-from ..safety.sanitize import label_of
 from ..timestamps import iso_of_nanoseconds
+from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, has_counts, has_tokens, read, text, tier_of
+from .vocabularies import (
+    AGGREGATES,
+    CLASSES,
+    FIRST_CHUNK_MILLISECONDS,
+    FIRST_CHUNK_TIME,
+    OPERATIONS,
+    VOCABULARIES,
+)
 
 REPORTED: Final = "reported"
 PRICED: Final = "priced"
@@ -21,31 +32,26 @@ PARTIAL: Final = "partial"
 ESTIMATED: Final = "estimated"
 UNPRICED: Final = "unpriced"
 
-OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
-KINDS: Final = frozenset({"LLM", "EMBEDDING"})
+#: The operation of a model call whose span names none.
+UNNAMED: Final = ""
 
-# The first key with a valid value counts.
-_MODEL: Final = (
-    semconv.REQUEST_MODEL,
-    semconv.RESPONSE_MODEL,
-    semconv.OPENINFERENCE_MODEL,
-    semconv.OPENINFERENCE_EMBEDDING_MODEL,
-)
-_PROVIDER: Final = (
-    semconv.PROVIDER_NAME,
-    semconv.PROVIDER_NAME_BEFORE,
-    semconv.OPENINFERENCE_PROVIDER,
-    semconv.OPENINFERENCE_SYSTEM,
-)
-_INPUT: Final = (semconv.INPUT_TOKENS, semconv.INPUT_TOKENS_BEFORE, semconv.OPENINFERENCE_PROMPT)
-_OUTPUT: Final = (semconv.OUTPUT_TOKENS, semconv.OUTPUT_TOKENS_BEFORE, semconv.OPENINFERENCE_COMPLETION)
-_CACHE_READ: Final = (semconv.CACHE_READ_TOKENS, semconv.CACHE_READ_TOKENS_BEFORE, semconv.OPENINFERENCE_CACHE_READ)
-_CACHE_WRITE: Final = (semconv.CACHE_WRITE_TOKENS, semconv.CACHE_WRITE_TOKENS_BEFORE, semconv.OPENINFERENCE_CACHE_WRITE)
-_COST: Final = (semconv.TOTAL_COST, semconv.OPERATION_COST, semconv.USAGE_COST, semconv.OPENINFERENCE_COST)
+_KINDS: Final = {vocabulary.kind: vocabulary.words for vocabulary in VOCABULARIES if vocabulary.kind}
+_OPERATION_LIST: Final = tuple(OPERATIONS)  # an attribute may be a list, which is in no set
+#: A span without any of these is no model call.
+_TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS
+#: What says nothing of what a span is.
+_SILENT: Final = frozenset({"unknown", "none", ""})
 
-_TEXT_LIMIT: Final = 200
-_MOST_TOKENS: Final = 10**12
-_MOST_DOLLARS: Final = 1e9
+_PREFIXES: Final = (
+    *("gen_ai.", "llm.", "embedding.", "ai.", "langfuse.observation.", "mlflow.", "openinference.", "traceloop."),
+    *("langsmith.", "anthropic.", "openai."),
+)
+_USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
+#: Attributes of spans that are no model calls: agents, tools, and a count of tokens ahead of a call.
+_NO_CALLS: Final = frozenset(
+    {"gen_ai.agent.name", "gen_ai.tool.name", "mcp.method.name", "anthropic.message.count_tokens.input_tokens"}
+)
+
 #: Only the nearest enclosing spans are kept.
 _LONGEST_PATH: Final = 64
 
@@ -89,12 +95,60 @@ class ModelCall(NamedTuple):
 
 
 def is_model_call(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a span with these attributes is a model call. An agent's run, which repeats their usage, is not."""
-    operation = attributes.get(semconv.OPERATION_NAME)
-    if operation is not None:
-        return isinstance(operation, str) and operation in OPERATIONS
-    kind = attributes.get(semconv.OPENINFERENCE_KIND)
-    return isinstance(kind, str) and kind.upper() in KINDS
+    """Tell whether a span with these attributes is a model call, or tells of the usage of several.
+
+    An agent's run, a chain or a retrieval is one where it has a usage; which of them count is decided later. A tool's
+    call is none. An execution's own span, which holds the usage that its pool reported, is one only where a library
+    said so on it.
+    """
+    # Most spans have none of these: this runs in the application's code, for each span within an execution.
+    if _TELLING.isdisjoint(attributes):
+        return False
+    return attributes.get(semconv.OPERATION_NAME) in _OPERATION_LIST or _operation(attributes) is not None
+
+
+def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a span that is no model call by :func:`is_model_call` looks like one in words not understood."""
+    telling = [key for key in attributes if key.startswith(_PREFIXES)]
+    if not telling or is_model_call(attributes) or not _NO_CALLS.isdisjoint(attributes):
+        return False
+    words = list(_words(attributes))
+    if any(operation is not None for _, operation in words):
+        return False  # a known operation without a usage
+    return (
+        any(name.lower() not in _SILENT for name, _ in words)
+        or not MODELS.isdisjoint(attributes)
+        or any(_USAGE_KEY.search(key) for key in telling)
+    )
+
+
+def _words(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Yield what a span says that it is, with the operation that this stands for."""
+    for kind, words in _KINDS.items():
+        if kind in attributes:
+            name = attributes[kind]
+            if isinstance(name, str):
+                name = name.strip('"')
+                yield name, words.get(name.lower())
+
+
+def _operation(attributes: Mapping[str, Any]) -> str | None:
+    """Return the operation of a model call, :data:`UNNAMED` where it has no name; None for what is no call."""
+    unknown = None
+    for name, operation in _words(attributes):
+        if operation in OPERATIONS:
+            return operation
+        if operation is not None:
+            is_told = operation in AGGREGATES and semconv.TASK_OUTCOME not in attributes and has_tokens(attributes)
+            return operation if is_told else None
+        if unknown is None and name.lower() not in _SILENT:
+            unknown = name
+    if semconv.TASK_OUTCOME in attributes:
+        return None
+    is_answered = not MODELS.isdisjoint(attributes) and (not ANSWERS.isdisjoint(attributes) or has_counts(attributes))
+    if is_answered or has_tokens(attributes):
+        return unknown or UNNAMED
+    return None
 
 
 def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterable[int] = ()) -> ModelCall:
@@ -113,7 +167,9 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
     ids, parent = span.context, span.parent
     assert ids is not None  # every span of a provider has one
     start = span.start_time or 0
-    cost = _first(attributes, _COST, _dollars)
+    said = read(attributes)
+    get = said.get
+    cost = get("cost")
     parent_span_id = None if parent is None else f"{parent.span_id:016x}"
     return ModelCall(
         execution_id=execution_id,
@@ -123,55 +179,53 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         path=" ".join([f"{span_id:016x}" for span_id in path][:_LONGEST_PATH]),
         awaited_span_id=parent_span_id if execution_id is None else None,
         timestamp=iso_of_nanoseconds(start),
-        model=_first(attributes, _MODEL, _text),
-        response_model=_first(attributes, (semconv.RESPONSE_MODEL,), _text),
-        provider=_first(attributes, _PROVIDER, _text),
-        input_tokens=_first(attributes, _INPUT, _tokens),
-        cached_tokens=_first(attributes, _CACHE_READ, _tokens),
-        cache_write_tokens=_first(attributes, _CACHE_WRITE, _tokens),
-        output_tokens=_first(attributes, _OUTPUT, _tokens),
+        model=get("model"),
+        response_model=get("response_model"),
+        provider=get("provider"),
+        input_tokens=get("input_tokens"),
+        cached_tokens=get("cached_tokens"),
+        cache_write_tokens=get("cache_write_tokens"),
+        output_tokens=get("output_tokens"),
         cost=cost,
         cost_source=UNPRICED if cost is None else REPORTED,
         price_table=None,
         duration_seconds=max(0, (span.end_time or start) - start) / 1e9,
         error_type=_error_type(span, attributes),
-        scope=_text(span.instrumentation_scope.name) if span.instrumentation_scope else None,
-        operation=_first(attributes, (semconv.OPERATION_NAME,), _text),
+        scope=text(span.instrumentation_scope.name) if span.instrumentation_scope else None,
+        operation=text(_operation(attributes)),
+        response_id=get("response_id"),
+        finish_reason=get("finish_reason"),
+        usage=_usage(said),
+        time_to_first_chunk_seconds=_time_to_first_chunk(said, start),
     )
 
 
 def _error_type(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None:
-    named = _text(attributes.get(semconv.ERROR_TYPE))
+    named = text(attributes.get(semconv.ERROR_TYPE))
     if named is not None or span.status.status_code is not StatusCode.ERROR:
         return named
-    types = [_text((event.attributes or {}).get(semconv.EXCEPTION_TYPE)) for event in span.events]
+    types = [text((event.attributes or {}).get(semconv.EXCEPTION_TYPE)) for event in span.events]
     return next((found for found in reversed(types) if found is not None), semconv.OTHER_ERROR)
 
 
-def _first(attributes: Mapping[str, Any], keys: Iterable[str], clean: Any) -> Any:
-    """Return the first valid value under *keys*, or None."""
-    for key in keys:
-        value = clean(attributes.get(key))
-        if value is not None:
-            return value
-    return None
+def _usage(said: Mapping[str, Any]) -> str | None:
+    """Return the further classes of tokens and the tier as a JSON object, None where there are none."""
+    usage: dict[str, Any] = {name: said[name] for name in CLASSES if said.get(name)}
+    tier = tier_of(said)
+    if tier is not None:
+        usage["service_tier"] = tier
+    return json.dumps(usage) if usage else None
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str) or not value:
-        return None
-    return label_of(value, _TEXT_LIMIT)
-
-
-def _tokens(value: Any) -> int | None:
-    """A count of tokens; some libraries write it as a float."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_TOKENS:
-        return None
-    return int(value) if int(value) == value else None
-
-
-def _dollars(value: Any) -> float | None:
-    """An amount of US dollars. NaN fails both comparisons."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_DOLLARS:
-        return None
-    return float(value)
+def _time_to_first_chunk(said: Mapping[str, Any], start: int) -> float | None:
+    seconds: float | None = said.get("time_to_first_chunk_seconds")
+    if seconds is None and FIRST_CHUNK_MILLISECONDS in said:
+        seconds = said[FIRST_CHUNK_MILLISECONDS] / 1000
+    if seconds is None and FIRST_CHUNK_TIME in said:
+        try:
+            arrived = datetime.fromisoformat(said[FIRST_CHUNK_TIME].replace("Z", "+00:00"))
+            seconds = arrived.timestamp() - start / 1e9
+        except (ValueError, OverflowError):
+            return None
+        return seconds if 0 <= seconds < MOST_SECONDS else None
+    return seconds

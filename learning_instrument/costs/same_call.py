@@ -7,9 +7,8 @@ from typing import Final
 from ..timestamps import from_iso
 from .model_calls import ModelCall
 from .model_names import canonical_model
+from .vocabularies import AGGREGATES, EMBEDDINGS
 
-AGGREGATES = frozenset({"invoke_agent"})
-EMBEDDINGS = frozenset({"embeddings"})
 #: Times are stored in whole microseconds, and lengths as they were measured.
 _ROUNDING: Final = 2e-6
 
@@ -20,7 +19,7 @@ def has_usage(call: ModelCall) -> bool:
 
 
 def is_aggregate(call: ModelCall) -> bool:
-    """Tell whether *call* is an agent's run, whose usage is that of the calls within it."""
+    """Tell whether *call* is a run of an agent, a chain or their like: its usage is that of the calls within it."""
     return call.operation in AGGREGATES
 
 

@@ -65,7 +65,7 @@ def test_tree_is_added_up_execution_by_execution(database):
     SQLiteSpanExporter(database).export(TREE)
 
     assert costs(database) == EXPECTED
-    assert [row["span_id"][-1] for row in calls(database)] == ["3", "5", "6", "8"]
+    assert [row["span_id"][-1] for row in calls(database)] == ["2", "3", "5", "6", "8"]
     assert database.query("SELECT cost FROM reported_costs") == [{"cost": 0.5}]
     assert database.statistics().lost == {}
 
@@ -105,7 +105,7 @@ def check_many(database, count):
     assert len(rows) == count
     assert [row["input_tokens"] for row in rows] == [7 * int(row["trace_id"], 16) for row in rows]
     assert {(row["output_tokens"], row["actual_cost"], row["cost_source"]) for row in rows} == {(111, 0.6, "reported")}
-    assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 3 * count}]
+    assert database.query("SELECT count(*) AS calls FROM model_calls") == [{"calls": 4 * count}]
 
 
 @pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])

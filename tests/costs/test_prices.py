@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from calls import span, usage
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from learning_instrument import configure
@@ -77,7 +77,6 @@ def test_own_price_of_cached_tokens_is_that_of_the_input_by_default():
         {"tokens": None},
         # Runs locally under a famous name.
         {"gen_ai.provider.name": "ollama"},
-        {"gen_ai.usage.cache_read.input_tokens": 2_000_000},
     ],
 )
 def test_call_without_a_price_is_unpriced(unpriced):
@@ -173,6 +172,7 @@ def test_prices_that_are_none_are_refused(tmp_path, subtests):
 )
 def test_own_prices_are_exact(fresh, cached, output, input_price, cached_price, output_price):
     """The float nearest to the true sum."""
+    assume(fresh + cached + output)  # no tokens at all are those of an answer that was not understood
     table = prices_of({"m": {"input": input_price, "cached": cached_price, "output": output_price}})
 
     cost = table.priced(call("m", (fresh + cached, output), **{"gen_ai.usage.cache_read.input_tokens": cached})).cost
