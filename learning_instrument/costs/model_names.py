@@ -74,9 +74,24 @@ _LOCAL_TAG: Final = re.compile(r":(latest|e?\d+(\.\d+)?(x\d+)?[bm]\b.*|.*q\d_.*)
 _VARIANT: Final = re.compile(r":[a-z]+$")
 #: A name that tells how many parameters the model has is that of open weights, which anyone may run.
 _SIZE: Final = re.compile(r"(?<![a-z0-9])\d+(\.\d+)?(x\d+)?b(?![a-z0-9])")
+#: A model that was tuned or bought has another price than the one it is named after.
+_TUNED: Final = re.compile(r"(^|[/:])(tunedmodels|endpoints|custom-model|provisioned-model)/")
 #: Served by their makers alone, also to the clients of others.
 _CLOSED: Final = re.compile(r"(claude|gemini|grok)-")
-_DATE: Final = re.compile(r"[-@](20\d\d-?\d\d-?\d\d|\d\d-\d\d|\d\d-20\d\d|\d{4}|00\d|latest|default|v\d+(:\d+)?)$")
+#: Families whose provider the list does not tell by the model's name.
+_FAMILIES: Final = {
+    "chatgpt-": "openai",
+    "codex-": "openai",
+    "computer-use": "openai",
+    "embed-": "cohere",
+    "sonar": "perplexity",
+    "text-embedding-": "openai",
+}
+_MONTH, _DAY = "(0[1-9]|1[0-2])", "(0[1-9]|[12]\\d|3[01])"
+#: What ends a name and makes no other model: a date, a revision, ``latest``.
+_SUFFIX: Final = re.compile(
+    rf"([-@](20\d\d-?{_MONTH}-?{_DAY}|{_MONTH}-?{_DAY}|{_MONTH}-20\d\d|2\d{_MONTH}|00\d|latest|default|v\d+:\d+)|:latest)$"
+)
 
 
 def references(model: str, provider: str | None) -> Iterator[tuple[str, str | None]]:
@@ -89,7 +104,7 @@ def references(model: str, provider: str | None) -> Iterator[tuple[str, str | No
     host = _spelled(provider or "")
     is_any = host in GATEWAYS or not host
     name = model.strip().lower()
-    if not _is_local(host, name):
+    if not _is_local(host, name) and not _TUNED.search(name):
         named = None if is_any else PROVIDERS.get(host, provider)
         for rest, found in _with_prefixes(name, named):
             yield rest, found
@@ -102,45 +117,52 @@ def references(model: str, provider: str | None) -> Iterator[tuple[str, str | No
 def _with_prefixes(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:
     if name.startswith("arn:"):
         yield name.rpartition("/")[2], "aws"
-        return
-    if "/publishers/" in name:  # projects/../locations/../publishers/google/models/..
+    elif "/publishers/" in name:  # projects/../locations/../publishers/google/models/..
         yield name.rpartition("/")[2], host or "google"
-        return
-    is_open = host in (None, "openai")  # OpenAI's client speaks to all the others, too
+    elif host in (None, "openai"):  # OpenAI's client speaks to all the others, too
+        yield from _by_name(name, host)
+    elif host == "anthropic" and _BEDROCK.match(name):
+        yield name, "aws"
+    else:
+        yield name, host
+        head, _, rest = name.partition("/")
+        if host == PROVIDERS.get(_spelled(head)) or _spelled(head) in GATEWAYS:
+            yield rest, host
+        if host in ("aws", "azure", "google") and rest:
+            # By region Azure's prices differ.
+            yield (rest if host == "azure" else name.rpartition("/")[2]), host
+
+
+def _by_name(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:
+    """Yield the references of a name that tells the provider."""
     head, slash, rest = name.partition("/")
     spelled = _spelled(head)
-    if is_open and _VARIANT.search(name) and not name.startswith("ft:"):
+    served_by = None if spelled in _PUBLISHERS else PROVIDERS.get(spelled)
+    if slash and spelled in GATEWAYS:
+        yield from _by_name(rest, host)
+    elif _VARIANT.search(name) and "ft:" not in name:
         yield name.removeprefix("openrouter/"), "openrouter"
-    elif _BEDROCK.match(name) and (is_open or host in ("anthropic", "aws")):
+    elif _BEDROCK.match(name):
         yield name, "aws"
     elif not slash:
         yield from _plain(name, host)
-    elif is_open and spelled in GATEWAYS:
-        yield from _with_prefixes(rest, "google" if head == "models" and rest.startswith("gem") else host)
-    elif is_open:
-        served_by = None if spelled in _PUBLISHERS else PROVIDERS.get(spelled)
-        if served_by == "openrouter" or served_by in ("groq", "together", "fireworks"):
-            yield rest, served_by
-        elif served_by == "aws":
-            yield rest.rpartition("/")[2], "aws"
-        elif served_by is not None and not (served_by in ("openai", "google") and _SIZE.search(rest)):
-            yield rest.rpartition("/")[2], served_by
-        elif name.startswith("accounts/fireworks/"):
-            yield name, "fireworks"
-    else:
-        yield name, host
-        if host == PROVIDERS.get(spelled) or host in ("azure", "google", "aws") or spelled in GATEWAYS:
-            yield name.rpartition("/")[2], host
+    elif served_by in ("openai", "google"):  # or the publisher of open weights
+        yield from _plain(rest.rpartition("/")[2], served_by)
+    elif served_by is not None:
+        yield (rest.rpartition("/")[2] if served_by == "aws" else rest), served_by
+    elif name.startswith("accounts/fireworks/"):
+        yield name, "fireworks"
 
 
 def _plain(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:
     """Yield the references of a name without a prefix."""
     if name.startswith("ft:"):
-        yield name, host or "openai"
-    elif host not in (None, "openai") or not _SIZE.search(name) or name.startswith("gemini-"):
+        yield name, "openai"
+    elif not _SIZE.search(name) or name.startswith("gemini-"):
         yield name, host
-        if host == "openai" and _CLOSED.match(name):
-            yield name, None
+        if host is None or _CLOSED.match(name):
+            family = next((provider for start, provider in _FAMILIES.items() if name.startswith(start)), None)
+            yield name, family
 
 
 def _is_local(host: str, name: str) -> bool:
@@ -166,18 +188,24 @@ def canonical_model(model: str) -> str:
     Args:
         model: the model's name, as a span says it.
     """
-    name = _without_vendor(model.strip().lower())
+    name = without_vendor(model.strip().lower())
     found = find_model(name, None) or (find_model(model, "openrouter") if "/" in model else None)
-    return _undated(name if found is None else _without_vendor(str(found[1].id).lower()))
+    name = name if found is None else without_vendor(str(found[1].id).lower())
+    *_, shortest = undated(name if name.startswith("ft:") else _VARIANT.sub("", name))
+    return shortest.replace(".", "-")
 
 
-def _without_vendor(name: str) -> str:
+def without_vendor(name: str) -> str:
+    """Return *name* without what stands before it: ``openai/``, ``models/``, ``us.anthropic.``."""
     last = name.rstrip("/").rpartition("/")[2] or name
     return _BEDROCK.sub(r"\g<model>", last, count=1)
 
 
-def _undated(name: str) -> str:
-    last = name if name.startswith("ft:") else _VARIANT.sub("", name)
-    while (shorter := _DATE.sub("", last)) not in ("", last):
-        last = shorter
-    return last.replace(".", "-")
+def undated(name: str) -> Iterator[str]:
+    """Yield *name*, and then without each of the dates and revisions at its end, the longest first."""
+    while True:
+        yield name
+        shorter = _SUFFIX.sub("", name)
+        if shorter in ("", name):
+            return
+        name = shorter

@@ -45,7 +45,8 @@ def find_model(name: str, provider: str | None) -> tuple[Any, Any] | None:
         found: tuple[Any, Any] = _snapshot().find_provider_model(name, None, provider, None)
     except Exception:  # a LookupError; for any other reason, too, the model has no price
         return None
-    return found
+    # A fine-tuned model's name starts like that of its base.
+    return None if ".ft-" in name and ".ft-" not in found[1].id else found
 
 
 @functools.cache

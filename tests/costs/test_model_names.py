@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument.costs.model_names import canonical_model
+from learning_instrument.costs.model_names import canonical_model, references
+from learning_instrument.costs.price_list import find_model
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,104 @@ def test_any_text_has_a_name(text):
     name = canonical_model(text)
 
     assert canonical_model(name) == name
+
+
+def found(model, provider=None):
+    """Return the list's provider and model of a name."""
+    for name, host in references(model, provider):
+        listed = find_model(name, host)
+        if listed is not None:
+            return f"{listed[0].id} {listed[1].id}"
+    return None
+
+
+@pytest.mark.parametrize(
+    ("model", "providers", "listed"),
+    [
+        # The provider in the words of a convention or a library.
+        (
+            "gemini-2.5-flash",
+            "gcp.gen_ai gcp.vertex_ai gcp.gemini vertex_ai google-gla GoogleGenAI",
+            "google gemini-2.5-flash",
+        ),
+        ("gpt-4o", "azure.ai.openai az.ai.openai azure.ai.inference az.ai.inference azure_openai", "azure gpt-4o"),
+        ("mistral-large-latest", "mistral_ai mistralai", "mistral mistral-large"),
+        ("grok-4", "xai x_ai", "x-ai grok-4-0709"),
+        # A framework's name, or a proxy's, where the provider's belongs.
+        ("claude-sonnet-4-5", "strands-agents langchain pydantic-ai openai-agents", "anthropic claude-sonnet-4-5"),
+        ("gpt-4o", "litellm litellm_proxy openai-compatible LlamaIndex", "openai gpt-4o"),
+        # OpenAI's client at the address of another one.
+        ("claude-sonnet-4-5", "openai", "anthropic claude-sonnet-4-5"),
+        ("google/gemini-2.5-flash", "openai", "google gemini-2.5-flash"),
+    ],
+)
+def test_provider_is_known_by_its_other_names(model, providers, listed):
+    """Also in other punctuation."""
+    for provider in providers.split():
+        assert found(model, provider) == listed, provider
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        ("models/gemini-2.5-flash gemini/gemini-2.5-flash publishers/google/models/gemini-2.5-flash"
+         " projects/p/locations/l/publishers/google/models/gemini-2.5-flash", "google gemini-2.5-flash"),
+        ("litellm_proxy/gpt-4o litellm_proxy/openai/gpt-4o openai/gpt-4o-2024-11-20", "openai gpt-4o"),
+        ("azure/gpt-4o", "azure gpt-4o"),
+        ("openrouter/anthropic/claude-3.5-sonnet", "openrouter anthropic/claude-3.5-sonnet"),
+        ("openrouter/deepseek/deepseek-r1:free deepseek/deepseek-r1:free", "openrouter deepseek/deepseek-r1:free"),
+        ("us.anthropic.claude-3-5-haiku-20241022-v1:0 bedrock/us.anthropic.claude-3-5-haiku-20241022-v1:0"
+         " anthropic.claude-3-5-haiku-20241022-v1:0 bedrock/converse/us.anthropic.claude-3-5-haiku-20241022-v1:0"
+         " arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-5-haiku-20241022-v1:0"
+         " bedrock/arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-5-haiku-20241022-v1:0",
+         "aws regional.anthropic.claude-3-5-haiku-20241022-v1:0"),
+        ("groq/openai/gpt-oss-20b", "groq openai/gpt-oss-20b"),
+        ("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo", "together meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("mistral/mistral-large-latest mistral-large-latest", "mistral mistral-large"),
+        ("vertex_ai/claude-3-5-haiku@20241022", "google claude-3-5-haiku"),
+        ("claude-3-5-haiku@20241022 claude-3-5-haiku-latest", "anthropic claude-3-5-haiku-latest"),
+        ("claude-opus-4@20250514", "anthropic claude-opus-4-0"),
+        ("text-embedding-3-small openai/text-embedding-3-small", "openai text-embedding-3-small"),
+        ("ft:gpt-4o-mini-2024-07-18:acme::abc openai/ft:gpt-4o-mini-2024-07-18:acme::abc", "openai ft:gpt-4o-mini"),
+    ],
+)  # fmt: skip
+def test_name_tells_the_provider_where_the_span_does_not(names, listed):
+    """By what stands before it."""
+    for name in names.split():
+        assert found(name) == listed, name
+        assert found(name, "litellm") == listed, name
+
+
+@pytest.mark.parametrize(
+    ("names", "providers"),
+    [
+        # On a machine of one's own.
+        (
+            "gpt-4o-mini claude-sonnet-4-5",
+            "ollama vllm hosted_vllm lm-studio lm_studio llama.cpp llama_cpp ollama_chat",
+        ),
+        ("ollama/gpt-4o hosted_vllm/gpt-4o lm_studio/gpt-4o ollama_chat/gpt-4o", "litellm openai"),
+        # Open weights, which OpenAI's client asks a server of one's own for, and what Ollama calls them.
+        ("gpt-oss-20b openai/gpt-oss-20b google/gemma-3-27b-it mistralai/Mixtral-8x7B-Instruct-v0.1", "openai litellm"),
+        ("moonshotai/Kimi-K2-Instruct llama3:8b deepseek-r1:latest deepseek-r1:70b mistral-7b", "openai litellm"),
+        # Tuned, or bought by the hour.
+        ("ft:gpt-9:acme::abc gpt-4o-2024-08-06.ft-abc o4-mini.ft-abc gpt-4.1-2025-04-14.ft-abc", "openai azure"),
+        ("tunedModels/gemini-1.5-flash-abc projects/p/locations/l/endpoints/gemini-1.5-flash", "google"),
+        ("arn:aws:bedrock:us-east-1:1:provisioned-model/anthropic.claude-3-5-haiku-20241022-v1:0", "aws.bedrock"),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/abc123", "aws.bedrock"),
+        # Another price than the model without it.
+        ("openai/gpt-4o:online deepseek/deepseek-r1:nitro", "openai openrouter litellm"),
+        ("gpt-4o", "acme"),
+    ],
+)
+def test_model_of_an_unknown_price_is_not_found(names, providers):
+    """A wrong price is worse than none."""
+    for name in names.split():
+        for provider in providers.split():
+            assert found(name, provider) is None, (name, provider)
+
+
+@given(st.text() | st.text(alphabet="abr/.:-@0123456789"), st.none() | st.text())
+def test_any_text_is_searched_for(text, provider):
+    """Whatever a span says."""
+    assert found(text, provider) is None or isinstance(found(text, provider), str)

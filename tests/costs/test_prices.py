@@ -1,20 +1,18 @@
-"""Prices of one's own, those of ``genai-prices``, and calls that have none."""
+"""The cost of a call: reported, by the user's own prices, by ``genai-prices``, a lower bound of it, or none."""
 
 import datetime
+import json
 import sys
 
 import pytest
 from calls import span, usage
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument import configure
 from learning_instrument.costs import price_list
 from learning_instrument.costs.model_calls import model_call
 from learning_instrument.costs.price_list import price_table
-from learning_instrument.costs.prices import Prices, prices_of
-from learning_instrument.database import store_of
-from learning_instrument.errors import ConfigurationError
+from learning_instrument.costs.prices import prices_of
 
 OWN = {"llama-3.1-70b": {"input": 0.2, "cached": 0.05, "output": 0.6}}
 
@@ -75,8 +73,12 @@ def test_own_price_of_cached_tokens_is_that_of_the_input_by_default():
         {"model": "a-model-of-our-own"},
         {"model": None},
         {"tokens": None},
+        {"tokens": (0, 0)},
         # Runs locally under a famous name.
         {"gen_ai.provider.name": "ollama"},
+        {"gen_ai.provider.name": "a provider of our own"},
+        # Priced by the hour.
+        {"model": "whisper-1"},
     ],
 )
 def test_call_without_a_price_is_unpriced(unpriced):
@@ -111,75 +113,133 @@ def test_price_table_has_a_version_and_a_date():
     assert table.day is None or table.day <= datetime.date.today() + datetime.timedelta(days=1)
 
 
-# One's own table.
+# A reported cost of 0.
 
 
-@pytest.fixture
-def file(tmp_path):
-    """A table of prices in TOML."""
-    pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    path = tmp_path / "prices.toml"
-    path.write_text('date = 2026-11-01\n["llama-3.1-70b"]\ninput = 0.2\ncached = 0.05\noutput = 0.6\n')
-    return path
+def test_reported_cost_of_0_is_priced_where_the_model_is_not_free():
+    """The client did not know the price."""
+    reported = call(cost=0.0)
+
+    assert prices_of(None).priced(reported)[14:16] == (0.75, "priced")
+    assert prices_of({"gpt-4o-mini": {"input": 1}}).priced(reported)[14:16] == (1.0, "priced")
 
 
-def test_file_says_what_a_mapping_does(file):
-    """With its date."""
-    assert prices_of(file) == Prices(prices_of(OWN).own, datetime.date(2026, 11, 1))
-    assert prices_of(str(file)) == prices_of({**OWN, "date": "2026-11-01"})
-
-
-def test_environment_names_the_file(file, monkeypatch):
-    """For who cannot call ``configure()``."""
-    monkeypatch.setenv("LEARNING_INSTRUMENT_PRICES", str(file))
-
-    assert list(prices_of(None).own) == ["llama-3.1-70b"]
-
-
-def test_unusable_file_of_the_environment_is_a_warning(database, monkeypatch, caplog):
-    """No caller can catch an error in the background."""
-    monkeypatch.setenv("LEARNING_INSTRUMENT_PRICES", "/no/such.toml")
-
-    assert store_of(database).model_calls.prices == Prices()
-    assert "/no/such.toml" in caplog.text
-
-
-def test_prices_that_are_none_are_refused(tmp_path, subtests):
-    """Where the user gave them."""
-    for table in [
-        {"m": 1},
-        {"m": {}},
-        {"m": {"input": -1}},
-        {"m": {"input": "1"}},
-        {"m": {"input": True}},
-        {"m": {"input": float("nan")}},
-        {"m": {"prompt": 1}},
-        {"m": {"input": 1}, "date": "tomorrow"},
-        {"m": {"input": 1}, "date": 5},
-        "/no/such/file.toml",
-    ]:
-        with subtests.test(table=table), pytest.raises(ConfigurationError):
-            configure(tmp_path / "learning.db", prices=table)
-
-
-@given(
-    st.integers(0, 10**9),
-    st.integers(0, 10**9),
-    st.integers(0, 10**9),
-    st.decimals(0, 1000, places=3),
-    st.decimals(0, 1000, places=3),
-    st.decimals(0, 1000, places=3),
+@pytest.mark.parametrize(
+    "free",
+    [
+        {"model": "a-model-of-our-own"},
+        {"model": "deepseek/deepseek-r1:free", "gen_ai.provider.name": "openrouter"},
+        {"tokens": (0, 0)},
+        {"tokens": None},
+        {"gen_ai.provider.name": "ollama"},
+    ],
 )
-def test_own_prices_are_exact(fresh, cached, output, input_price, cached_price, output_price):
-    """The float nearest to the true sum."""
-    assume(fresh + cached + output)  # no tokens at all are those of an answer that was not understood
-    table = prices_of({"m": {"input": input_price, "cached": cached_price, "output": output_price}})
+def test_reported_cost_of_0_stays_where_nothing_says_otherwise(free):
+    """A free model, one without a price, or no tokens."""
+    reported = call(**{"cost": 0.0, **free})
 
-    cost = table.priced(call("m", (fresh + cached, output), **{"gen_ai.usage.cache_read.input_tokens": cached})).cost
-
-    assert cost == float((fresh * input_price + cached * cached_price + output * output_price) / 1_000_000)
+    assert prices_of(None).priced(reported) == reported
 
 
-def test_model_of_own_prices_is_text():
-    with pytest.raises(ConfigurationError, match=r"^Invalid model 1 of the prices: expected its name as text\.$"):
-        prices_of({1: {"input": 1}})
+def test_own_price_of_0_is_a_price():
+    """The user's own machine."""
+    own = prices_of({"gpt-4o-mini": {"input": 0}})
+
+    assert own.priced(call())[14:16] == (0.0, "priced")
+    assert own.priced(call(cost=0.0))[14:16] == (0.0, "reported")
+
+
+# Lower bounds.
+
+
+@pytest.mark.parametrize(
+    ("unknown", "cost"),
+    [
+        ({"output_tokens": None}, 0.00015),
+        ({"input_tokens": None}, 0.0006),
+        # What a stream said before it broke off.
+        ({"output_tokens": 1}, 0.0001506),
+        ({"output_tokens": 0}, 0.00015),
+        ({"finish_reason": "error"}, 0.00075),
+        ({"error_type": "APIConnectionError"}, 0.00075),
+    ],
+)
+def test_cost_of_which_a_part_is_unknown_is_partial(unknown, cost):
+    """A lower bound."""
+    for prices in (prices_of(None), prices_of({"gpt-4o-mini": {"input": 0.15, "output": 0.6}})):
+        assert prices.priced(call(tokens=(1000, 1000))._replace(**unknown))[14:16] == (cost, "partial")
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"output_tokens": 1, "finish_reason": "stop"},
+        {"output_tokens": 0, "finish_reason": "content_filter"},
+        {"output_tokens": 2},
+    ],
+)
+def test_short_answer_with_a_reason_is_whole(whole):
+    """A classifier answers with one token."""
+    assert prices_of(None).priced(call(tokens=(1000, 1))._replace(**whole)).cost_source == "priced"
+
+
+@pytest.mark.parametrize("operation", ["embeddings", None])
+@pytest.mark.parametrize("output", [None, 0])
+def test_embeddings_have_no_output_to_miss(operation, output):
+    """By the operation, or by the model's name."""
+    embedded = call("text-embedding-3-small")._replace(operation=operation, output_tokens=output)
+
+    assert prices_of(None).priced(embedded)[14:16] == (0.02, "priced")
+
+
+def test_lower_bound_is_priced_once_it_is_whole():
+    """What another span says is merged, and priced anew."""
+    partial = prices_of(None).priced(call()._replace(output_tokens=None))
+
+    assert prices_of(None).priced(partial._replace(output_tokens=1_000_000))[14:16] == (0.75, "priced")
+
+
+def test_reported_cost_of_unknown_usage_stays():
+    """The provider knows."""
+    reported = call(cost=0.5)._replace(output_tokens=None, error_type="Timeout")
+
+    assert prices_of(None).priced(reported) == reported
+
+
+_COUNTS = st.none() | st.integers(0, 10**12)
+_CLASSES = st.sampled_from(
+    [
+        "cache_write_1h_tokens", "cache_audio_read_tokens", "input_audio_tokens", "input_image_tokens",
+        "input_text_tokens", "output_audio_tokens", "output_image_tokens", "output_reasoning_tokens", "web_searches",
+        "no_such_tokens",
+    ]
+)  # fmt: skip
+_SOURCES = st.sampled_from([(None, "unpriced"), (0.0, "reported")])
+_CALLS = st.builds(
+    lambda source, **fields: call()._replace(cost=source[0], cost_source=source[1], **fields),
+    _SOURCES,
+    model=st.none()
+    | st.sampled_from(["gpt-4o", "models/gemini-2.5-flash", "claude-sonnet-4-5", "gpt-realtime", "whisper-1", "m"])
+    | st.text(),
+    provider=st.none() | st.sampled_from(["openai", "gcp.gen_ai", "litellm", "ollama"]) | st.text(),
+    timestamp=st.just("2026-11-01T00:00:00Z") | st.text(),
+    input_tokens=_COUNTS,
+    cached_tokens=_COUNTS,
+    cache_write_tokens=_COUNTS,
+    output_tokens=_COUNTS,
+    error_type=st.none() | st.text(),
+    usage=st.none()
+    | st.text()
+    | st.builds(json.dumps, st.dictionaries(_CLASSES | st.just("service_tier"), _COUNTS | st.text() | st.floats())),
+)
+
+
+@given(_CALLS)
+def test_any_call_is_priced_or_not(any_call):
+    """Whatever a span says; and pricing twice is pricing once."""
+    prices = prices_of({"m": {"input": 1, "output": 2}})
+    priced = prices.priced(any_call)
+
+    assert (priced.cost is None) == (priced.cost_source == "unpriced")
+    assert priced.cost is None or priced.cost >= 0
+    assert prices.priced(priced) == priced

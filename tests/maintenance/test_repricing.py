@@ -4,7 +4,8 @@ import pytest
 from calls import calls, chat, costs, execution
 
 from learning_instrument import SQLiteSpanExporter
-from learning_instrument.costs.prices import price_table, prices_of
+from learning_instrument.costs.price_list import price_table
+from learning_instrument.costs.prices import prices_of
 from learning_instrument.database import store_of
 from learning_instrument.maintenance import Repriced, reprice
 
@@ -17,9 +18,9 @@ def stored(database):
         [
             execution(1),
             chat(2, 1, cost=0.5),
-            chat(3, 1, model="ours", tokens=(1_000_000, 0)),
+            chat(3, 1, model="ours", tokens=(1_000_000, 2)),
             execution(1, trace_id=2),
-            chat(2, 1, trace_id=2, model="theirs", tokens=(1_000_000, 0)),
+            chat(2, 1, trace_id=2, model="theirs", tokens=(1_000_000, 2)),
         ]
     )
     return database
@@ -64,7 +65,7 @@ def test_price_that_is_gone_makes_a_call_unpriced(stored):
 def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypatch):
     """It may be added up several times on the way."""
     monkeypatch.setattr("learning_instrument.maintenance.repricing._SLICE", 1)
-    SQLiteSpanExporter(stored).export([chat(9, 1, model="ours", tokens=(1_000_000, 0))])
+    SQLiteSpanExporter(stored).export([chat(9, 1, model="ours", tokens=(1_000_000, 2))])
 
     answer = reprice(stored, prices_of({"ours": {"input": 2.0}}))
 
