@@ -269,7 +269,7 @@ def test_date_of_the_prices_stands_beside_the_figures(path):
     with LearningDatabase(path) as database:
         for day, span_id in (("2026-10-01", 2), ("2026-11-01", 3)):
             store_of(database).model_calls.price_with(prices_of({"ours": {"input": 1.0}, "date": day}))
-            call = chat(span_id, 1, model="ours", tokens=(1_000_000, 0))
+            call = chat(span_id, 1, model="ours", tokens=(1_000_000, 2))
             SQLiteSpanExporter(database).export([call] if span_id == 3 else [execution(1), call])
 
     said = "own prices (2026-10-01) for the first calls, own prices (2026-11-01) for the last"

@@ -28,7 +28,8 @@ def cost_of(row):
 
 
 def priced(span_id, parent_id=1, tokens=(1_000_000, 0)):
-    return chat(span_id, parent_id, model="gpt-4o-mini", tokens=tokens)  # 15 cents
+    finished = {"gen_ai.response.finish_reasons": ("stop",)}
+    return chat(span_id, parent_id, model="gpt-4o-mini", tokens=tokens, **finished)  # 15 cents
 
 
 def unpriced(span_id, parent_id=1):

@@ -189,7 +189,7 @@ def test_fields_that_find_nothing_are_named(found, database, caplog):
 
 def test_model_without_a_price_is_named_by_its_calls(found, database):
     """The execution itself bears the name of the model that took the most tokens."""
-    spans = [execution(1), chat(2, 1, model="gpt-4o-mini", tokens=(900, 0)), chat(3, 1, model="house")]
+    spans = [execution(1), chat(2, 1, model="gpt-4o-mini", tokens=(900, 2)), chat(3, 1, model="house")]
     SQLiteSpanExporter(database).export(spans)
     database.flush()
     database.append([ExecutionRecord(task_type="t", cost_source="unpriced", model="by hand")])

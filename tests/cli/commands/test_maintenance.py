@@ -48,7 +48,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
 def priced(path):
     """A database with a model call of one million tokens, without a price."""
     with LearningDatabase(path) as database:
-        SQLiteSpanExporter(database).export([execution(1), chat(2, 1, model="ours", tokens=(1_000_000, 0))])
+        SQLiteSpanExporter(database).export([execution(1), chat(2, 1, model="ours", tokens=(1_000_000, 2))])
     return path
 
 
