@@ -121,7 +121,8 @@ def cost(known: float | None, on_failures: float | None, is_bound: bool) -> str:
     """Return the known cost, and the part of it spent on executions that did not succeed."""
     if known is None:
         return "unknown: no cost was reported"
-    failures = "an unknown part" if on_failures is None else bound(dollars(on_failures), is_bound)
+    # There may be no failures, so that 0 is all of it.
+    failures = "an unknown part" if on_failures is None else bound(dollars(on_failures), is_bound and on_failures > 0)
     return f"{bound(dollars(known), is_bound)} ({failures} on executions that did not succeed)"
 
 

@@ -35,7 +35,7 @@ _DAY_COLUMNS: Final = (
         formatting.dollars,
         is_number=True,
         rank=2,
-        bound_if=("partial", "unpriced"),
+        bound_if=("failures_unknown",),
     ),
 )
 _UNKNOWN_COLUMNS: Final = (
@@ -117,7 +117,15 @@ def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
 def _print_days(found: Costs, days: int) -> None:
     shown = found.by_day[-days:]
     most = max(day.cost_usd or 0.0 for day in shown)
-    rows = [{**fields_of(day), "bar": bar(day.cost_usd, most)} for day in shown]
+    rows = [
+        # There may be no failures, so that 0 is all of it.
+        {
+            **fields_of(day),
+            "failures_unknown": (day.partial + day.unpriced) if day.failures_cost_usd else 0,
+            "bar": bar(day.cost_usd, most),
+        }
+        for day in shown
+    ]
     unknown = [column for column in _UNKNOWN_COLUMNS if getattr(found, column.name)]
     print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unknown, _BAR])
     earlier = len(found.by_day) - len(shown)

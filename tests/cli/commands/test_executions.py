@@ -10,6 +10,8 @@ import pytest
 from asking import answer, document, record, rows, store
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.costs.prices import prices_of
+from learning_instrument.database import store_of
 
 UNKNOWN = {"not reported": {}, "unpriced": {"cost_source": "unpriced", "actual_cost": 0.0}}
 
@@ -95,6 +97,20 @@ def test_model_call_of_which_a_part_is_unknown_has_a_lower_bound(path):
         (False, True),
     ]
     assert "is partial" not in text
+
+
+def test_call_without_a_price_beside_one_with_a_price_makes_a_lower_bound(path):
+    """From the spans to the report."""
+    with LearningDatabase(path) as database:
+        store_of(database).model_calls.price_with(prices_of({"ours": {"input": 1.0, "output": 2.0}}))
+        told = [calls.chat(2, 1, model="ours", tokens=(500_000, 0)), calls.chat(3, 1, model="theirs", tokens=(10, 5))]
+        SQLiteSpanExporter(database).export([calls.execution(1), *told])
+
+    for command in ("summary", "costs"):
+        assert "cost        at least $0.5000 ($0 on executions that did not succeed)\n" in answer(path, command)
+        assert document(path, command)["partial"] == 1
+    (day,) = [line for line in answer(path, "costs").splitlines() if line.startswith("20")]
+    assert day.split()[2:6] == ["at", "least", "$0.5000", "$0"]
 
 
 def test_whole_cost_is_no_lower_bound(path):
