@@ -15,7 +15,7 @@ from ..sqlite.selection import Selection
 from ..storage import spill_names
 from ..timestamps import moment
 from . import formatting
-from .rendering import Output
+from .rendering import RAW, Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
@@ -130,10 +130,17 @@ _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
 
 
 def output_options(command: C) -> C:
-    """Add ``--json`` and ``--csv``."""
+    """Add ``--json``, ``--csv`` and ``--raw``."""
     json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
-    return json_option(csv_option(command))
+    raw_option = click.option(
+        "--raw",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda context, parameter, value: context.meta.update({RAW: value}),
+        help="In CSV, leave text that a spreadsheet takes for a formula as it is.",
+    )
+    return json_option(csv_option(raw_option(command)))
 
 
 def output_wanted(as_json: bool, as_csv: bool) -> Output:

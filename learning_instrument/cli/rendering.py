@@ -27,8 +27,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ConfigurationError
+from ..safety import formulas
 from .formatting import bound, escaped, one_line
 
+#: Where a command's context has whether it was given ``--raw``.
+RAW: Final = "learning_instrument.raw"
 _GAP: Final = 2
 #: No text beside a name gets narrower than this.
 _NARROWEST: Final = 10
@@ -121,8 +124,9 @@ def print_csv(rows: Sequence[Any], columns: Sequence[TableColumn], with_heading:
     writer = csv.writer(sheet, lineterminator="\n")
     if with_heading:
         writer.writerow(names)
+    leaves_formulas = is_raw()
     for row in values:
-        writer.writerow(_csv_cell(row.get(name)) for name in names)
+        writer.writerow(_csv_cell(row.get(name), leaves_formulas) for name in names)
     write(escaped(sheet.getvalue()) if is_terminal() else sheet.getvalue(), end="")
 
 
@@ -319,7 +323,15 @@ def _flat(row: Any) -> Any:
     return flat
 
 
-def _csv_cell(value: Any) -> Any:
+def is_raw() -> bool:
+    """Tell whether the command was told to leave formulas in CSV as they are."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(RAW))
+
+
+def _csv_cell(value: Any, leaves_formulas: bool) -> Any:
+    if isinstance(value, str):
+        return value if leaves_formulas else formulas.escaped(value)
     if isinstance(value, bool):
         return int(value)
     return json.dumps(value) if isinstance(value, (dict, list)) else value
