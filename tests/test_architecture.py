@@ -40,7 +40,7 @@ MAY_IMPORT = {
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
-    " rollups storage database",
+    " rollups storage database pipeline",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups storage database pipeline"
@@ -55,7 +55,7 @@ ONLY_IN = {
     "sqlite3": "sqlite maintenance/recovery.py"
     " storage/background_work.py storage/file_care.py storage/insertion.py storage/store.py",
     "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
-    "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer/otlp_json.py",
+    "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer",
     "genai_prices": "",  # by its name, when the first call is priced
     "click": "cli",
     "rich": "cli/rendering.py",

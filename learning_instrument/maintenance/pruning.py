@@ -4,7 +4,7 @@ Exactly the archived rows are deleted, also while others are recorded. An interr
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
+from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.relocation import is_full, worked_on_elsewhere
 from ..storage import announced_rounds, spill
 from ..storage.retention import (
@@ -28,9 +29,11 @@ from ..storage.retention import (
     used_bytes,
 )
 from ..transfer.importing import Progress
+from ..transfer.nested import add_nested, held_by
 from ..transfer.parquet import append_parquet, check_new
 
 _T = TypeVar("_T")
+_Rows = list[dict[str, Any]]
 
 _ARCHIVE_ROWS: Final = 5000
 #: The kinds of columns that a newer release added, by their type in SQL.
@@ -117,13 +120,15 @@ def _prune(path: str, beyond: Limits, archive: str | None, is_rehearsal: bool, t
                 spill.delete_unreadable(path, beyond.older_than.total_seconds())
         total, before = count(connection), used_bytes(connection)
         left = found = excess(connection, beyond, total=total)
+        nested = [] if archive is None else _nested(path)
         archived = deleted = rounds = 0
         while left and rounds < _ROUNDS and not is_rehearsal:
             rounds += 1
             # Of size: a row less need not free a page.
             oldest = _Oldest(connection, left if beyond.max_bytes is None else max(left, rounds), tell)
             if archive is not None:
-                archived += append_parquet(archive, oldest.archived(), oldest.columns[len(TABLE) :])
+                rows = _whole(path, oldest.archived(), nested)
+                archived += append_parquet(archive, rows, oldest.columns[len(TABLE) :], nested)
             deleted += oldest.delete()
             catch_up.catch_up_fully(connection, tell)  # the derived tables shrink as well
             give_space_back(connection, partial(tell, "Giving space back"))
@@ -199,6 +204,19 @@ class _Oldest:
         return self._connection.execute(
             f"SELECT rowid, {self._identity} FROM executions WHERE rowid IN {placeholders(rowids)} {order}", rowids
         )
+
+
+def _nested(path: str) -> list[str]:
+    with ReadOnlyDatabase(path) as database:
+        return held_by(database.query)
+
+
+def _whole(path: str, batches: Iterable[_Rows], nested: Collection[str]) -> Iterator[_Rows]:
+    """Yield the rows with their feedback, model calls and reported costs."""
+    with ReadOnlyDatabase(path) as database:
+        for rows in batches:
+            add_nested(database.query, rows, nested, "private")
+            yield rows
 
 
 def _as_kind(column: Column) -> str:

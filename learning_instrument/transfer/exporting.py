@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -15,8 +15,9 @@ from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES
 from .importing import Progress
-from .slices import slices
-from .writers import WRITERS
+from .nested import FEEDBACK, held_by
+from .slices import Slice, slices
+from .writers import WRITERS, Form
 
 FORMATS: Final = tuple(WRITERS)
 STDOUT: Final = "-"
@@ -41,6 +42,7 @@ def export_executions(
     *,
     format: str | None = None,  # noqa: A002 - the name of the command's option
     visibility: str = "team",
+    raw: bool = False,
     progress: Progress | None = None,
 ) -> ExportAnswer:
     """Write executions to a file, whole or not at all.
@@ -50,8 +52,9 @@ def export_executions(
         output: the file; an existing one is replaced, unless it is a database. ``-`` is the standard output.
         selection: the executions; None: all.
         format: ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"otlp"``; by default by the file's suffix.
-        visibility: the most confidential feedback to include: ``"public"``, ``"team"`` or ``"private"``. Only JSON
-            Lines have comments.
+        visibility: the most confidential feedback to include: ``"public"``, ``"team"`` or ``"private"``. CSV
+            has no comments.
+        raw: whether CSV has text as it is. By default a text that a spreadsheet takes for a formula is quoted.
         progress: called with a label, the number done and the total.
 
     Raises:
@@ -67,7 +70,10 @@ def export_executions(
     counts = [0, 0]
     try:
         with _opened(database) as source, _writable(target) as file:
-            WRITERS[chosen](file, _counted(source, selection or Selection(), visibility, counts, progress))
+            nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
+            found = slices(source, selection or Selection(), visibility, _ROWS, nested)
+            form = Form(held_by(source.query, visibility), raw)
+            WRITERS[chosen](file, _counted(found, counts, progress), form)
             file.flush()
     except BrokenPipeError:
         raise
@@ -76,12 +82,10 @@ def export_executions(
     return ExportAnswer(counts[0], counts[1], chosen, target)
 
 
-def _counted(
-    source: Queryable, selection: Selection, visibility: str, counts: list[int], progress: Progress | None
-) -> Iterator[list[dict[str, Any]]]:
-    for rows, done, of in slices(source, selection, visibility, _ROWS):
+def _counted(found: Iterable[Slice], counts: list[int], progress: Progress | None) -> Iterator[list[dict[str, Any]]]:
+    for rows, done, of in found:
         counts[0] += len(rows)
-        counts[1] += sum(len(row.get("feedback", ())) for row in rows)
+        counts[1] += sum(len(row.get(FEEDBACK, ())) for row in rows)
         yield rows
         if progress is not None:
             progress("Exporting", done, of)

@@ -6,27 +6,29 @@ also skip those deleted since.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from ..columns import COLUMNS, UNKNOWN
-from ..costs.attribution import store_model_calls
+from ..columns import COLUMN_OF, COLUMNS, UNKNOWN
 from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..record import Row
 from ..rollups import catch_up
+from ..safety.sanitize import utf8
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
-from ..storage.feedback import Feedback, checked, restore
+from ..storage.feedback import Feedback, restore
 from ..storage.stored_text import redacted_row
-from ..timestamps import from_iso, iso
-from .slices import FEEDBACK
+from ..timestamps import iso
+from .call_import import CallImport
+from .nested import FEEDBACK, MODEL_CALLS, NESTED, REPORTED_COST, feedback_in, model_calls_in, reported_cost_in
+from .otlp_spans import MODEL_CALL
 from .sources import STDIN, SourceBatch, source_reader
-from .validation import row_of, timestamp_of
+from .validation import row_of
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, the number done, and the total (0: unknown)."""
@@ -35,8 +37,6 @@ Progress = Callable[[str, int, int], None]
 _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
-#: Model calls in one transaction.
-_MODEL_CALLS: Final = 250
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
 
@@ -61,12 +61,16 @@ class ImportAnswer:
     already_there: int = 0
     left_out: int = 0
     refused: int = 0
-    #: Spans and other signals that are not executions.
+    #: Spans, lines and members that are not executions or are not known.
     passed_over: int = 0
     #: Pieces of feedback stored.
     feedback: int = 0
+    #: Model calls found.
+    model_calls: int = 0
     #: The first refusals.
     refusals: tuple[Refusal, ...] = ()
+    #: What was passed over -> how many of it: ``{"spans of other scopes": 2}``.
+    omitted: Mapping[str, int] = field(default_factory=dict)
 
 
 def import_executions(
@@ -108,6 +112,7 @@ def import_executions(
             for batch in read():
                 target.take(connection, name, batch)
                 report(name, batch.done, batch.of)
+        target.finish(connection)
         # As a pool does in the background: reports are slow until then.
         catch_up.catch_up_fully(connection, report)
     return target.answer()
@@ -122,13 +127,20 @@ class _Target:
         self._until = None if selection.until is None else iso(selection.until)
         self._takes_all = selection == Selection()
         self._counts = dict.fromkeys(
-            ("read", "stored", "already_there", "left_out", "refused", "passed_over", "feedback"), 0
+            ("read", "stored", "already_there", "left_out", "refused", "feedback", "model_calls"), 0
         )
+        self._omitted: dict[str, int] = {}
+        self._calls = CallImport()
         self._refusals: list[Refusal] = []
         self._since_checkpoint = 0
 
     def answer(self) -> ImportAnswer:
-        return ImportAnswer(**self._counts, refusals=tuple(self._refusals))
+        return ImportAnswer(
+            **self._counts,
+            passed_over=sum(self._omitted.values()),
+            refusals=tuple(self._refusals),
+            omitted=dict(sorted(self._omitted.items())),
+        )
 
     def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
         """Store the new executions of a batch."""
@@ -136,15 +148,20 @@ class _Target:
         feedback: list[Feedback] = []
         here: set[str] = set()
         known = _known(connection, batch)
+        calls: list[ModelCall] = []
+        reported: dict[str, float] = {}
         for place, values in batch.found:
-            if values is None:
-                self._counts["passed_over"] += 1
+            if isinstance(values, str):
+                if values == MODEL_CALL:
+                    self._counts["model_calls"] += 1
+                else:
+                    self._leave_out(values)
                 continue
             self._counts["read"] += 1
             if isinstance(values, ConfigurationError):
                 self._refuse(file, place, str(values))
                 continue
-            history = values.pop("feedback", None)
+            nested = {name: values.pop(name) for name in NESTED if name in values}
             identity = values["execution_id"]
             is_known = type(identity) is str and identity in known
             try:
@@ -153,18 +170,31 @@ class _Target:
                     self._counts["left_out"] += 1
                     continue
                 identity = identity if row is None else row[_EXECUTION_ID]
-                feedback += _feedback_of(identity, history)
+                if nested:
+                    feedback += feedback_in(identity, nested.get(FEEDBACK), self._leave_out)
+                    calls += model_calls_in(identity, nested.get(MODEL_CALLS), self._leave_out)
+                    cost = reported_cost_in(nested.get(REPORTED_COST), self._leave_out)
+                    if cost is not None:
+                        reported[identity] = cost
             except ConfigurationError as error:
                 self._refuse(file, place, str(error))
                 continue
+            if len(values) > len(COLUMNS):
+                for name in values.keys() - COLUMN_OF.keys():
+                    self._leave_out(f"values of the unknown column {utf8(str(name))[:60]!r}")
             here.add(identity)
             if row is None or is_known:
                 self._counts["already_there"] += 1
             else:
                 rows.append(row)
         self._store(connection, rows, feedback)
-        _store_model_calls(connection, [call for call in batch.model_calls if call.execution_id in here])
-        _store_reported_costs(connection, [found for found in batch.reported_costs.items() if found[0] in here])
+        self._counts["model_calls"] += len(calls)
+        self._calls.store_rows(connection, calls, reported)
+        self._calls.store_spans(connection, batch.spans, here)
+
+    def finish(self, connection: WriteConnection) -> None:
+        """Store what is known only when all files are read."""
+        self._calls.finish(connection)
 
     def _store(self, connection: WriteConnection, rows: list[Row], feedback: list[Feedback]) -> None:
         if rows:
@@ -186,6 +216,9 @@ class _Target:
             and all((UNKNOWN if row[place] is None else row[place]) == value for place, value in self._values.items())
         )
 
+    def _leave_out(self, what: str) -> None:
+        self._omitted[what] = self._omitted.get(what, 0) + 1
+
     def _refuse(self, file: str, place: str, reason: str) -> None:
         self._counts["refused"] += 1
         if len(self._refusals) < _MOST_REFUSALS:
@@ -200,63 +233,3 @@ def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
         f"SELECT execution_id FROM executions WHERE execution_id IN {placeholders(ids)} AND outcome <> 'lost'", ids
     )
     return {identity for (identity,) in found}
-
-
-def _store_model_calls(connection: WriteConnection, calls: Sequence[ModelCall]) -> None:
-    """Store new calls in slices; their totals are in the rows of their executions."""
-    ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
-    if not ids:
-        return
-    found = connection.execute(
-        f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN {placeholders(ids)}",
-        ids,
-    )
-    stored = set(found)
-    new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
-    for start in range(0, len(new), _MODEL_CALLS):
-        with connection.transaction() as opened:
-            store_model_calls(opened, new[start : start + _MODEL_CALLS], ())
-
-
-def _store_reported_costs(connection: WriteConnection, reported: Sequence[tuple[str, float]]) -> None:
-    """Store the costs that pools reported, which a later price change may need."""
-    ids = [execution_id for execution_id, _ in reported]
-    stored = connection.execute(
-        f"SELECT execution_id FROM reported_costs WHERE execution_id IN {placeholders(ids)}", ids
-    )
-    known = {execution_id for (execution_id,) in stored}
-    new = [found for found in reported if found[0] not in known]
-    if new:
-        with connection.transaction() as opened:
-            opened.executemany("INSERT OR IGNORE INTO reported_costs VALUES (?, ?)", new)
-
-
-def _feedback_of(execution_id: str, history: Any) -> list[Feedback]:
-    """Return the feedback in *history*.
-
-    Raises:
-        ConfigurationError: if it is invalid.
-    """
-    if history is None:
-        return []
-    if not isinstance(history, list):
-        raise ConfigurationError("feedback is invalid: expected a list")
-    return [_checked_feedback(execution_id, values) for values in history]
-
-
-def _checked_feedback(execution_id: str, values: Any) -> Feedback:
-    if not isinstance(values, Mapping) or not values.keys() <= set(FEEDBACK):
-        raise ConfigurationError(f"feedback is invalid: expected objects with only the keys {', '.join(FEEDBACK)}")
-    accepted = values.get("accepted")
-    feedback = checked(
-        execution_id,
-        bool(accepted) if accepted in (0, 1) else accepted,
-        values.get("rating"),
-        values.get("comment"),
-        values.get("source"),
-        values.get("visibility", "private"),
-    )
-    try:
-        return replace(feedback, timestamp=from_iso(timestamp_of(values.get("timestamp"))))
-    except ValueError as error:
-        raise ConfigurationError(f"the timestamp of its feedback {error}") from None

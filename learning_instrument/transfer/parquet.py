@@ -9,10 +9,13 @@ from ..atomic_file import atomic_write
 from ..columns import TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..timestamps import from_iso
+from .nested import CALL_MEMBERS, FEEDBACK, FEEDBACK_MEMBERS, MODEL_CALLS
 
 #: The most bytes that are read for each byte of the file: repeated values take next to nothing in it.
 _BYTES_READ: Final = 1000
 _LEAST_BYTES: Final = 64 * 2**20
+
+_MEMBERS: Final = {FEEDBACK: FEEDBACK_MEMBERS, MODEL_CALLS: CALL_MEMBERS}
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Batches of rows of ``executions``."""
@@ -29,38 +32,44 @@ def check_new(path: str) -> None:
         raise ConfigurationError(f"{path} exists already and is not overwritten: name a new file.")
 
 
-def append_parquet(path: str, batches: Batches, more: Sequence[Column] = ()) -> int:
+def append_parquet(path: str, batches: Batches, more: Sequence[Column] = (), nested: Sequence[str] = ()) -> int:
     """Add rows to a file, all or none; return their number.
 
     Args:
         path: the file; it is created if missing.
         batches: the rows.
         more: the columns that the rows have besides those of the table.
+        nested: what the rows have besides columns.
 
     Raises:
         ConfigurationError: if pyarrow is not installed, or the file cannot be written.
     """
     arrow, parquet = _libraries()
     columns = (*TABLE, *more)
-    schema = _schema(arrow, columns)
+    schema = _schema(arrow, columns, nested)
     with atomic_write(path) as unfinished, parquet.ParquetWriter(unfinished, schema) as file:
         if os.path.exists(path):
             for batch in parquet.ParquetFile(path).iter_batches():
                 file.write_batch(batch)
-        return _write(file, arrow, schema, columns, batches)
+        return _write(file, arrow, schema, columns, nested, batches)
 
 
-def write_parquet(file: IO[bytes], batches: Batches) -> int:
+def write_parquet(file: IO[bytes], batches: Batches, nested: Sequence[str]) -> int:
     """Write rows to an open file, which may be a pipe; return their number.
+
+    Args:
+        file: the file.
+        batches: the rows.
+        nested: what they have besides columns.
 
     Raises:
         ConfigurationError: if pyarrow is not installed.
         OSError: if the file cannot be written.
     """
     arrow, parquet = _libraries()
-    schema = _schema(arrow, TABLE)
+    schema = _schema(arrow, TABLE, nested)
     with parquet.ParquetWriter(file, schema) as writer:
-        return _write(writer, arrow, schema, TABLE, batches)
+        return _write(writer, arrow, schema, TABLE, nested, batches)
 
 
 def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any] | ConfigurationError], int]]:
@@ -117,10 +126,13 @@ def _python_rows(batch: Any) -> list[dict[str, Any] | ConfigurationError]:
     return rows
 
 
-def _write(writer: Any, arrow: Any, schema: Any, columns: Sequence[Column], batches: Batches) -> int:
+def _write(
+    writer: Any, arrow: Any, schema: Any, columns: Sequence[Column], nested: Sequence[str], batches: Batches
+) -> int:
     count = 0
     for rows in batches:
         values = {column.name: _values(column, rows) for column in columns}
+        values |= {name: [_nested(name, row.get(name)) for row in rows] for name in nested}
         writer.write_table(arrow.table(values, schema=schema))
         count += len(rows)
     return count
@@ -133,14 +145,24 @@ def _libraries() -> tuple[Any, Any]:
         raise ConfigurationError("Parquet needs pyarrow; run: pip install 'learning_instrument[scale]'.") from error
 
 
-def _schema(arrow: Any, columns: Sequence[Column]) -> Any:
+def _schema(arrow: Any, columns: Sequence[Column], nested: Sequence[str]) -> Any:
     types = {
         Kind.TIMESTAMP: arrow.timestamp("us", tz="UTC"),
         Kind.INTEGER: arrow.int64(),
         Kind.REAL: arrow.float64(),
         Kind.BOOLEAN: arrow.bool_(),
     }
-    return arrow.schema([(column.name, types.get(column.kind, arrow.string())) for column in columns])
+    names = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
+    fields = [(column.name, types.get(column.kind, arrow.string())) for column in columns]
+    for name in nested:
+        members = _MEMBERS.get(name)
+        if members is None:
+            fields.append((name, arrow.float64()))
+        else:
+            fields.append(
+                (name, arrow.list_(arrow.struct([(each, names[kind]) for each, (kind, _) in members.items()])))
+            )
+    return arrow.schema(fields)
 
 
 _CONVERTERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
@@ -148,6 +170,13 @@ _CONVERTERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     Kind.REAL: float,
     Kind.BOOLEAN: bool,
 }
+
+
+def _nested(name: str, value: Any) -> Any:
+    """Return what is nested in a row as Parquet holds it."""
+    if name != FEEDBACK or value is None:
+        return value
+    return [{**each, "accepted": None if each["accepted"] is None else bool(each["accepted"])} for each in value]
 
 
 def _values(column: Column, rows: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -1,21 +1,25 @@
-"""Reads files of executions in batches: databases, Parquet, JSON Lines of this package and of OTLP."""
+"""Reads files of executions in batches: databases, Parquet, JSON Lines of this package, and OTLP's JSON."""
 
-import json
+import itertools
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final, NamedTuple
 
-from ..costs.model_calls import ModelCall
+from opentelemetry.sdk.trace import ReadableSpan
+
+from ..costs.model_calls import is_model_call
 from ..errors import ConfigurationError
 from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
-from .otlp_json import values_in
+from .json_documents import Documents
+from .nested import held_by
+from .otlp_spans import MODEL_CALL, OTHER_SCOPES, is_otlp, spans_in
 from .parquet import read_parquet
-from .slices import model_calls_of, reported_costs_of, slices
+from .slices import slices
+from .text_files import open_text
 from .validation import identified
 
 Values = dict[str, Any]
@@ -23,24 +27,29 @@ Values = dict[str, Any]
 STDIN: Final = "-"
 #: Executions in one transaction. Other writers wait for it, and can write while the next batch is read.
 ROWS: Final = 128
-_LONGEST_LINE: Final = 64 * 2**20
 _BATCH_BYTES: Final = 4 * 2**20
-#: Lines that are read to recognise the format.
-_FIRST_LINES: Final = 20
-_KNOWN_KEYS: Final = frozenset({"task_type", "execution_id"})
-_OTLP_KEY: Final = "resourceSpans"
-_TOO_DEEP: Final = "not an execution: nested too deep"
-_OTHER_SIGNALS: Final = frozenset({"resourceMetrics", "resourceLogs", "resourceProfiles"})
+#: Documents that are read to recognise the format.
+_FIRST_DOCUMENTS: Final = 1000
+_OTHER_TEXT: Final = "lines that are not JSON"
+#: The members of requests of other signals than spans.
+_OTHER_SIGNALS: Final = {
+    name: f"requests of {signal}"
+    for signal in ("metrics", "logs", "profiles")
+    for name in (f"resource{signal.title()}", f"resource_{signal}")
+}
+
+
+_KNOWN: Final = frozenset({"task_type", "execution_id", *_OTHER_SIGNALS})
 
 
 class Found(NamedTuple):
     """An entry of a file: its place, and the values of an execution, or the error of reading them.
 
-    None for a span that is not an execution.
+    Of an entry that is not an execution, what it is counted as.
     """
 
     place: str
-    values: Values | ConfigurationError | None
+    values: Values | ConfigurationError | str
 
 
 class SourceBatch(NamedTuple):
@@ -49,10 +58,8 @@ class SourceBatch(NamedTuple):
     found: list[Found]
     done: int
     of: int
-    #: The model calls of the executions.
-    model_calls: Sequence[ModelCall] = ()
-    #: Execution -> the cost that its pool reported, where it was computed from model calls.
-    reported_costs: Mapping[str, float] = MappingProxyType({})
+    #: The spans of the requests, where there are others than executions.
+    spans: Sequence[ReadableSpan] = ()
 
 
 def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
@@ -63,7 +70,7 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
         DatabaseError: if it is a database of another program or of a newer release.
     """
     if path == STDIN:
-        return lambda: _lines(sys.stdin.buffer, 0)
+        return lambda: _text(sys.stdin.buffer, 0, path)
     mode = _mode(path)
     if stat.S_ISFIFO(mode):  # it can be read once
         return lambda: _file(path)
@@ -78,11 +85,8 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
                 table = read_parquet(path, ROWS)
                 return lambda: _parquet(table)
             file.seek(0)
-            if not _holds_executions(file):
-                raise ConfigurationError(
-                    f"Unknown format of {path}: expected a database, JSON Lines of executions (also OTLP), or Parquet."
-                    " CSV cannot be imported."
-                )
+            if not _is_understood(open_text(file, path)):
+                raise _unknown(path)
         return lambda: _file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -99,12 +103,16 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"Cannot read {path}: {error.strerror or error}.")
 
 
+def _unknown(path: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Unknown format of {path}: expected a database, JSON of executions or of OTLP, or Parquet."
+    )
+
+
 def _database(path: str) -> Iterator[SourceBatch]:
     with ForeignDatabase(path) as database:
-        for rows, done, of in slices(database, Selection(), "private", ROWS):
-            ids = [row["execution_id"] for row in rows]
-            found = [Found(f"row {row.pop('row')}", row) for row in rows]
-            yield SourceBatch(found, done, of, model_calls_of(database, ids), reported_costs_of(database, ids))
+        for rows, done, of in slices(database, Selection(), "private", ROWS, held_by(database.query)):
+            yield SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], done, of)
 
 
 def _parquet(table: Iterator[tuple[list[Values | ConfigurationError], int]]) -> Iterator[SourceBatch]:
@@ -121,86 +129,56 @@ def _parquet(table: Iterator[tuple[list[Values | ConfigurationError], int]]) -> 
 def _file(path: str) -> Iterator[SourceBatch]:
     try:
         with open(path, "rb") as file:
-            yield from _lines(file, os.fstat(file.fileno()).st_size)
+            yield from _text(file, os.fstat(file.fileno()).st_size, path)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def _lines(file: IO[bytes], of: int) -> Iterator[SourceBatch]:
+def _text(file: IO[bytes], size: int, path: str) -> Iterator[SourceBatch]:
+    text = open_text(file, path)
+    documents = Documents(text)
+    of = size if text is file else 0  # compressed: unknown
     found: list[Found] = []
-    done = taken = 0
-    for number, line in enumerate(_bounded(file), 1):
-        done += len(line)
-        for values in _values_in(line):
-            found.append(Found(f"line {number}", values))
-            if len(found) >= ROWS or done - taken >= _BATCH_BYTES:
-                yield SourceBatch(found, done, of)
-                found, taken = [], done
-    yield SourceBatch(found, done, of)
-
-
-def _bounded(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a file; of a line that is too long, its beginning."""
-    while line := file.readline(_LONGEST_LINE + 1):
-        yield line
-        while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):
-            line = file.readline(_LONGEST_LINE + 1)
-            if not line:
-                return
-
-
-def _values_in(line: bytes) -> Iterator[Values | ConfigurationError | None]:
-    try:
-        document = _document(line)
+    spans: list[ReadableSpan] = []
+    taken = 0
+    #: Whether the file has spans of other scopes so far, and with them perhaps model calls.
+    is_mixed = False
+    is_understood = False
+    for line, document in documents:
+        place = f"line {line}"
+        is_understood = is_understood or _is_known(document)
         if document is None:
-            return
-        if _OTLP_KEY in document:
-            yield from values_in(document)
+            found.append(Found(place, _OTHER_TEXT))
+        elif isinstance(document, ConfigurationError):
+            found.append(Found(place, document))
+        elif is_otlp(document):
+            for values, span in spans_in(document):
+                found.append(Found(place, values))
+                if span is not None:
+                    is_mixed = is_mixed or values in (MODEL_CALL, OTHER_SCOPES) or is_model_call(span.attributes or {})
+                    if is_mixed:
+                        spans.append(span)
+                if len(found) >= ROWS:
+                    yield SourceBatch(found, documents.done, of, spans)
+                    found, spans, taken = [], [], documents.done
         else:
-            yield None if _OTHER_SIGNALS & document.keys() else identified(document)
-    except ConfigurationError as error:
-        yield error
-    except RecursionError:
-        yield ConfigurationError(_TOO_DEEP)
+            others = [what for name, what in _OTHER_SIGNALS.items() if name in document]
+            found.append(Found(place, others[0] if others else identified(document)))
+        if len(found) >= ROWS or documents.done - taken >= _BATCH_BYTES:
+            yield SourceBatch(found, documents.done, of, spans)
+            found, spans, taken = [], [], documents.done
+    if documents.has_any and not is_understood:  # of a pipe that is known only now
+        raise _unknown(path)
+    yield SourceBatch(found, documents.done, of, spans)
 
 
-def _document(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in a line; None for an empty line.
-
-    Raises:
-        ConfigurationError: if it is not a JSON object.
-    """
-    if len(line) > _LONGEST_LINE:
-        raise ConfigurationError(f"longer than {_LONGEST_LINE // 2**20} MiB")
-    line = line.removeprefix(b"\xef\xbb\xbf").strip()
-    if not line:
-        return None
-    try:
-        document = json.loads(line.decode())
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError("not UTF-8") from None
-    except RecursionError:
-        raise ConfigurationError(_TOO_DEEP) from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise ConfigurationError(f"not an execution: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigurationError("not a JSON object")
-    return document
+def _is_understood(text: IO[bytes]) -> bool:
+    """Tell whether any of the first documents is an execution or an OTLP request, or whether the text is empty."""
+    documents = Documents(text)
+    found = (document for _, document in documents if isinstance(document, dict))
+    is_known = any(map(_is_known, itertools.islice(found, _FIRST_DOCUMENTS)))
+    return is_known or not documents.has_any
 
 
-def _holds_executions(file: IO[bytes]) -> bool:
-    """Tell whether any of the first lines is an execution or an OTLP request, or whether the file is empty."""
-    is_empty = True
-    for line, _ in zip(_bounded(file), range(_FIRST_LINES), strict=False):
-        try:
-            document = _document(line)
-        except ConfigurationError:
-            is_empty = False
-            continue
-        if document is not None:
-            is_empty = False
-            if document.keys() & (_KNOWN_KEYS | _OTHER_SIGNALS | {_OTLP_KEY}):
-                return True
-    return is_empty
+def _is_known(document: Values | ConfigurationError | None) -> bool:
+    return isinstance(document, dict) and (is_otlp(document) or not document.keys().isdisjoint(_KNOWN))

@@ -281,7 +281,7 @@ def test_reports_are_ready_when_an_import_is_done(target, write):
 
 DEEP = '{"a":' * 300 + "1" + "}" * 300
 BAD_LINES = [
-    ("no json", "not JSON: Expecting value at character 1"),
+    ('{"task_type": nothing}', "not JSON: Expecting value at character 15"),
     ('{"task_type": "t"', "not JSON: Expecting ',' delimiter at character 18"),
     ("[1]", "not a JSON object"),
     (b'{"task_type": "\xff"}', "not UTF-8"),
@@ -325,12 +325,13 @@ def test_bad_line_is_refused_with_its_number_and_the_rest_goes_on(write, target)
 
 
 def test_refusals_name_the_first_and_count_all(write, target):
-    file = write(line(), *["bad"] * 250)
+    file = write(line(), *["{bad"] * 250)
 
     answer = import_executions(target, [file])
 
     assert answer.refused == 250
-    assert answer.refusals[-1] == Refusal(file, "line 101", "not JSON: Expecting value at character 1")
+    reason = "not JSON: Expecting property name enclosed in double quotes at character 2"
+    assert answer.refusals[-1] == Refusal(file, "line 101", reason)
 
 
 def test_blank_lines_and_a_byte_order_mark_are_skipped(write, target):
@@ -381,8 +382,8 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tm
 
 def test_line_that_is_too_long_is_refused(write, target, monkeypatch):
     """It is not kept in memory; the next line is read."""
-    monkeypatch.setattr("learning_instrument.transfer.sources._LONGEST_LINE", 4096)
-    monkeypatch.setattr("learning_instrument.transfer.sources._FIRST_LINES", 1)
+    monkeypatch.setattr("learning_instrument.transfer.json_documents._LONGEST", 4096)
+    monkeypatch.setattr("learning_instrument.transfer.sources._FIRST_DOCUMENTS", 1)
     file = write(line(), line(repo="x" * 20_000), line(task_type="after"))
 
     answer = import_executions(target, [file])

@@ -45,7 +45,7 @@ def test_csv_has_the_table_as_it_is(found):
         source, file = str(Path(folder, "source.db")), str(Path(folder, "exported.csv"))
         make(source, found)
 
-        export_executions(source, file)
+        export_executions(source, file, raw=True)
 
         with ReadOnlyDatabase(source) as database:
             rows = database.query(f"SELECT {','.join(COLUMNS)} FROM executions ORDER BY rowid")

@@ -1,5 +1,6 @@
 """``export`` and ``import``: executions to and from files."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,9 +10,11 @@ from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
 from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
-from ..rendering import Output, TableColumn, is_terminal, print_csv, print_json, print_note, progress_bar
+from ..rendering import Output, TableColumn, is_raw, is_terminal, print_csv, print_json, print_note, progress_bar
 
 _SHOWN_REFUSALS: Final = 10
+#: The noun of what was passed over.
+_plural: Final = re.compile(r"\b(span|line|group|request|value|member|call|cost)s\b")
 _EXPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ExportAnswer.__dataclass_fields__)
 _IMPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ImportAnswer.__dataclass_fields__)
 
@@ -26,8 +29,9 @@ def export_command(
 ) -> None:
     """Write executions to a file.
 
-    csv and parquet have the columns of the table; jsonl has feedback as well; otlp has spans that a collector
-    takes as they are. The file appears when it is whole. Feedback for the team or the public goes along.
+    jsonl, parquet and otlp have the columns of the table, feedback and model calls; csv has the columns, and a quote
+    before text that a spreadsheet takes for a formula (--raw leaves it as it is). A collector takes otlp as it is. The
+    file appears when it is whole. Feedback for the team or the public goes along.
     """
     if public_only and include_private:
         raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
@@ -43,6 +47,7 @@ def export_command(
             question.selection,
             format=chosen,
             visibility="public" if public_only else "private" if include_private else "team",
+            raw=is_raw(),
             progress=progress,
         )
     if output != STDOUT:
@@ -64,8 +69,9 @@ def export_command(
 def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
     """Store executions from other databases and from files.
 
-    A FILE is a database, Parquet, or JSON Lines: those of export, or a collector's (OTLP). What is stored already
-    stays as it is, so an import that was interrupted is started again with the same command.
+    A FILE is a database, Parquet, or JSON: that of export, or OTLP's with the spans of model calls, in lines or in one
+    document, plain or compressed (gzip, Zstandard). What is stored already stays as it is, so an import that was
+    interrupted is started again with the same command.
     """
     try:
         with progress_bar() as progress:
@@ -92,11 +98,21 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
     lines = [f"Stored {answer.stored:,} of {formatting.counted(answer.read, 'execution')} in {path}."]
     if counts:
         lines[0] = lines[0][:-1] + f"; {', '.join(counts)}."
+    if not answer.read:
+        lines = ["Found no executions."]
+    if answer.model_calls:
+        lines.append(f"Read {formatting.counted(answer.model_calls, 'model call')}.")
     if answer.feedback:
         lines.append(f"Stored {formatting.counted(answer.feedback, 'piece')} of feedback.")
-    if answer.passed_over:
-        lines.append(f"Skipped {formatting.counted(answer.passed_over, 'span')} of other kinds than executions.")
+    if answer.omitted:
+        lines.append(f"Passed over {', '.join(_omitted(*found) for found in answer.omitted.items())}.")
     return lines
+
+
+def _omitted(what: str, count: int) -> str:
+    if count == 1:
+        what = _plural.sub(r"\1", what, count=1).replace(" are ", " is ")
+    return f"{count:,} {formatting.one_line(what)}"
 
 
 def _tell(question: Question, answer: Any, columns: Sequence[TableColumn], lines: Sequence[str]) -> None:

@@ -129,17 +129,17 @@ def test_import_prints_a_summary(ask, path, tmp_path):
 
 def test_refused_lines_are_named_and_strict_makes_them_a_failure(ask, tmp_path):
     file = tmp_path / "lines.jsonl"
-    file.write_text("\n".join([LINE, *["no\x1b[31m"] * 12, '{"resourceLogs": []}']))
+    file.write_text("\n".join([LINE, *["{no\x1b[31m"] * 12, '{"resourceLogs": []}']))
     new = str(tmp_path / "new.db")
 
     result = ask("import", file, database=new)
 
     assert (result.exit_code, result.stdout) == (
         0,
-        f"Stored 1 of 13 executions in {new}; 12 refused.\nSkipped 1 span of other kinds than executions.\n",
+        f"Stored 1 of 13 executions in {new}; 12 refused.\nPassed over 1 request of logs.\n",
     )
     *named, more = result.stderr.splitlines()
-    assert named[0] == f"{file}, line 2: not JSON: Expecting value at character 1"
+    assert named[0] == f"{file}, line 2: not JSON: Expecting property name enclosed in double quotes at character 2"
     assert len(named) == 10
     assert more == "... and 2 more; --json names 12."
     assert ask("import", "--strict", file, database=new).exit_code == 1
@@ -153,7 +153,8 @@ def test_standard_input_is_imported(ask, tmp_path):
     new = str(tmp_path / "new.db")
     text = answer(ask("export", "--format", "otlp"))
 
-    assert answer(ask("import", "-", database=new, input=text)) == f"Stored 2 of 2 executions in {new}.\n"
+    told = answer(ask("import", "-", database=new, input=text))
+    assert told == f"Stored 2 of 2 executions in {new}.\nStored 1 piece of feedback.\n"
 
 
 @pytest.mark.parametrize("kind", ["folder", "text", "foreign"])

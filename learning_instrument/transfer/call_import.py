@@ -1,0 +1,90 @@
+"""Stores the model calls of imported files beside their executions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from ..costs.attribution import SpanLink, store_model_calls
+from ..costs.call_store import ModelCallBatch, ModelCallStore
+from ..costs.model_calls import ModelCall
+from ..pipeline.span_sorter import SpanSorter
+from ..sqlite.connection import WriteConnection
+from ..sqlite.executions import placeholders
+
+#: Model calls in one transaction.
+_CALLS: Final = 250
+#: The executions that a waiting call is below, but whose links were not stored.
+_AWAITED: Final = (
+    "SELECT DISTINCT e.trace_id, e.span_id, e.execution_id FROM executions AS e JOIN model_calls AS c"
+    " ON c.trace_id = e.trace_id AND c.awaited_span_id = e.span_id WHERE c.execution_id IS NULL"
+)
+
+
+class CallImport:
+    """Stores model calls: of rows as they are, of spans as the exporter of a live application does."""
+
+    def __init__(self) -> None:
+        self._sorter = SpanSorter()
+        self._store = ModelCallStore()
+        self._has_spans = False
+
+    def store_rows(
+        self, connection: WriteConnection, calls: Sequence[ModelCall], reported: Mapping[str, float]
+    ) -> None:
+        """Store new calls, and the costs that pools reported: the totals are in the rows of the executions."""
+        ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
+        if ids:
+            found = connection.execute(
+                f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN {placeholders(ids)}", ids
+            )
+            stored = set(found)
+            new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
+            for start in range(0, len(new), _CALLS):
+                with connection.transaction() as opened:
+                    store_model_calls(opened, new[start : start + _CALLS], ())
+        if reported:
+            known = connection.execute(
+                f"SELECT execution_id FROM reported_costs WHERE execution_id IN {placeholders(reported)}",
+                list(reported),
+            )
+            missing = reported.keys() - {execution_id for (execution_id,) in known}
+            if missing:
+                with connection.transaction() as opened:
+                    opened.executemany(
+                        "INSERT OR IGNORE INTO reported_costs VALUES (?, ?)",
+                        [(each, reported[each]) for each in missing],
+                    )
+
+    def store_spans(
+        self, connection: WriteConnection, spans: Sequence[ReadableSpan], imported: Collection[str]
+    ) -> None:
+        """Store the model calls among *spans*, and add them up for their executions.
+
+        Args:
+            connection: the target.
+            spans: all spans of some requests.
+            imported: the executions among them that are stored. Calls of the others stay without one.
+        """
+        if not spans:
+            return
+        self._has_spans = True
+        batch = self._sorter.sort(spans)
+        self._store_batch(
+            connection,
+            batch._replace(
+                calls=[call for call in batch.calls if call.execution_id is None or call.execution_id in imported],
+                links=[link for link in batch.links if link.execution_id is None or link.execution_id in imported],
+            ),
+        )
+
+    def finish(self, connection: WriteConnection) -> None:
+        """Attribute the calls whose execution came before the first call of its file, or before this import."""
+        if self._has_spans:
+            links = [SpanLink(trace, span, None, identity) for trace, span, identity in connection.execute(_AWAITED)]
+            self._store_batch(connection, ModelCallBatch(links=links))
+
+    def _store_batch(self, connection: WriteConnection, batch: ModelCallBatch) -> None:
+        for part in self._store.parts([self._store.pricing(batch)], ()):
+            with connection.transaction() as opened:
+                self._store.store(opened, part)
