@@ -8,7 +8,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ..costs.call_store import ModelCallBatch
-from ..costs.model_calls import model_call
 from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.forks import check
@@ -60,7 +59,7 @@ class SQLiteSpanExporter(SpanExporter):
     def store_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; return False if it was lost. See :func:`model_call`."""
         try:
-            return self.write_path.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
+            return self.write_path.append_model_call(span, execution_id, path)
         except Exception as fault:  # such as a malformed span or an invalid path: this is called in a task
             return self._failed(fault)
 

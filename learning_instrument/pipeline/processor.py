@@ -1,18 +1,19 @@
 """Span processors: finished executions and model calls go to the exporter, under any sampler of the host."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanContext
 
 from ..costs.call_store import TotalsListener
 from ..costs.model_calls import is_model_call
 from ..record import is_execution
 from ..recording.execution import Execution, execution_in
-from ..recording.in_flight import InFlight
+from ..recording.in_flight import DeliverModelCall, InFlight, Place, all_stored
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED, Misses
 from ..semconv import EXECUTION_ID
@@ -84,9 +85,11 @@ class ExecutionProcessor:
 class _Within(NamedTuple):
     """An open span within an execution."""
 
-    execution: Execution
+    execution_id: str
     #: The spans between, the nearest first.
     path: tuple[int, ...]
+    deliver_model_call: DeliverModelCall | None
+    running: InFlight | None
 
 
 class ModelCallProcessor(SpanProcessor):
@@ -104,40 +107,61 @@ class ModelCallProcessor(SpanProcessor):
         """Remember a span within an execution."""
         try:
             execution = execution_in(otel_context.get_current() if parent_context is None else parent_context)
-            if execution is None and not self._open:
-                return
             parent = span.parent
-            around = None if parent is None else self._open.get(parent.span_id)
             if execution is None:
                 # A new context, of a thread for example, may hold the parent span and nothing else.
-                if around is None:
+                within = None if parent is None else self._below(parent)
+                if within is None:
                     return
-                execution = around.execution
-            if around is not None and around.execution is execution:
-                path: tuple[int, ...] = (parent.span_id, *around.path)  # type: ignore[union-attr]
-            elif parent is None or execution.is_own_span(parent.span_id):
-                path = ()
             else:
-                path = (parent.span_id,)
-            self._open[span.context.span_id] = _Within(execution, path)
+                pipeline, execution_id = execution.pipeline, execution.execution_id
+                path = () if parent is None else self._path(parent, execution)
+                within = _Within(execution_id, path, pipeline.deliver_model_call, pipeline.running)
+            self._open[span.context.span_id] = within
             if len(self._open) > _MOST_OPEN:
                 self._open.pop(next(iter(self._open)))
         except Exception as fault:  # a malformed span or context: the application's code goes on
             if is_interruption(fault):
                 raise
 
+    def _path(self, parent: SpanContext, execution: Execution) -> tuple[int, ...]:
+        """Return the spans between *execution* and a span below *parent*, the nearest first."""
+        around = self._open.get(parent.span_id)
+        if around is not None and around.execution_id == execution.execution_id:
+            return (parent.span_id, *around.path)
+        if execution.is_own_span(parent.span_id):
+            return ()
+        around = self._below(parent)
+        if around is not None and around.execution_id == execution.execution_id:
+            return around.path
+        return (parent.span_id,)
+
+    def _below(self, parent: SpanContext) -> _Within | None:
+        """Return what a span below *parent* is within: an execution in flight, or one of the last that ended."""
+        span_id, stored = parent.span_id, all_stored()
+        # Executions first: one within another is open as a span of that.
+        place = _place(stored, InFlight.execution_of, parent)
+        if place is None:
+            around = self._open.get(span_id)
+            if around is not None:
+                return around._replace(path=(span_id, *around.path))
+            place = _place(stored, InFlight.ended_span, parent)
+        return place
+
     def on_end(self, span: ReadableSpan) -> None:
         """Store a model call within an execution."""
         if not self._open:
             return
         try:
-            within = self._open.pop(span.context.span_id, None)
-            # A nested execution comes by record(), as all executions do.
-            if within is None or not is_model_call(attributes_of(span)) or is_execution(span):
+            ids = span.context
+            within = self._open.pop(ids.span_id, None)
+            if within is None:
                 return
-            deliver_model_call = within.execution.pipeline.deliver_model_call
-            if deliver_model_call is not None:
-                deliver_model_call(span, within.execution.execution_id, within.path)
+            if within.running is not None:
+                within.running.ended_spans.append((ids, within.execution_id, within.path))
+            # A nested execution comes by record(), as all executions do.
+            if is_model_call(attributes_of(span)) and not is_execution(span) and within.deliver_model_call is not None:
+                within.deliver_model_call(span, within.execution_id, within.path)
         except Exception as fault:  # a malformed span: the application's code goes on
             if is_interruption(fault):
                 raise
@@ -149,3 +173,14 @@ class ModelCallProcessor(SpanProcessor):
     def shutdown(self) -> None:
         """Write the queue. Executions that end later are still recorded."""
         self.force_flush()
+
+
+def _place(
+    stored: Sequence[InFlight], find: Callable[[InFlight, int], Place | None], parent: SpanContext
+) -> _Within | None:
+    """Return what a span below *parent* is within, by the first of *stored* that finds *parent*."""
+    for running in stored:
+        place = find(running, parent.span_id)
+        if place is not None and place.trace_id == parent.trace_id:
+            return _Within(place.execution_id, place.path, running.deliver_model_call, running)
+    return None

@@ -177,6 +177,7 @@ class Execution:
         """Note that it is not in flight any more."""
         running = self._pipeline.running
         if running is not None:
+            running.ended.append(self.execution_id)  # first: a span that starts meanwhile finds it in one of both
             running.by_id.pop(self.execution_id, None)
 
     def forget_resources(self) -> None:

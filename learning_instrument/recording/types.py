@@ -1,6 +1,6 @@
 """The types between recording and the pipeline: where executions go, and how a function is recorded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, Tracer
 from ..safety.guards import guarded
 from ..safety.memory import EXHAUSTED, Misses
 from .capture import CaptureOptions
-from .in_flight import InFlight
+from .in_flight import DeliverModelCall, InFlight
 
 RequestHook = Callable[[Span, Any, Any], object]
 ResponseHook = Callable[[Span, Any, Any, Any, BaseException | None], object]
@@ -45,7 +45,7 @@ class Pipeline:
     #: Whether processor time and memory are measured.
     measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
-    deliver_model_call: Callable[[Any, str, Sequence[int]], object] | None = None
+    deliver_model_call: DeliverModelCall | None = None
     #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` to refuse it.
     check_budgets: Callable[[Mapping[str, Any]], object] | None = None
 

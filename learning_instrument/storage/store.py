@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.execution_totals import due
+from ..costs.model_calls import model_call
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
 from ..safety import deferral
@@ -71,6 +72,7 @@ class Store:
             lambda: (store := this()) is not None and store._has_backlog(),
             lambda: store._look_around() if (store := this()) is not None else None,
             lambda: store._watch_files() if (store := this()) is not None else None,
+            lambda *call: store.append_model_call(*call) if (store := this()) is not None else False,
         )
         #: The executions in flight.
         self.running = self._watchdog.running
@@ -120,6 +122,14 @@ class Store:
         items = [(to_row, record) for record in records]
         rows = self._insertion.rows(items)
         return (not rows or self._commit(rows)) and len(rows) == len(items)
+
+    def append_model_call(self, span: Any, execution_id: str, path: Sequence[int]) -> bool:
+        """Store the finished span of a model call; see :func:`model_call`. Otherwise like :meth:`append_model_calls`.
+
+        Raises:
+            AttributeError: if the span has no context.
+        """
+        return self.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
 
     def append_model_calls(self, batch: ModelCallBatch) -> bool:
         """Store model calls in the background, and add them up. A database that cannot be written raises nothing.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..record import Row, row_of_unfinished
-from ..recording.in_flight import InFlight
+from ..recording.in_flight import DeliverModelCall, InFlight
 from ..safety import threads
 from ..safety.clocks import time
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
@@ -50,6 +50,7 @@ class Watchdog:
         has_backlog: tells whether rows of ended executions are not stored yet.
         look_for_spill_files: called now and then while the database is in use.
         take_turn: called in each turn of the thread.
+        deliver_model_call: see :class:`InFlight`.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Watchdog:
         has_backlog: Callable[[], bool],
         look_for_spill_files: Callable[[], object],
         take_turn: Callable[[], object],
+        deliver_model_call: DeliverModelCall,
     ) -> None:
-        self.running = InFlight(self.watch)
+        self.running = InFlight(self.watch, deliver_model_call)
         self._has_backlog = has_backlog
         self._look_for_spill_files = look_for_spill_files
         self._take_turn = take_turn
@@ -148,7 +150,7 @@ class Watchdog:
         """Start over in a forked child: the executions in flight are the parent's."""
         self._lock.reset()
         self._ledger.reset()
-        self.running.by_id.clear()
+        self.running.reset()
         self.running.is_watched = False
         self._reset()
 
