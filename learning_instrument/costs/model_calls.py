@@ -19,9 +19,11 @@ from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, has_counts, has_tokens
 from .vocabularies import (
     AGGREGATES,
     CLASSES,
+    EMBEDDINGS,
     FIRST_CHUNK_MILLISECONDS,
     FIRST_CHUNK_TIME,
     OPERATIONS,
+    TOTAL,
     VOCABULARIES,
 )
 
@@ -170,6 +172,9 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
     said = read(attributes)
     get = said.get
     cost = get("cost")
+    operation = text(_operation(attributes))
+    if operation in EMBEDDINGS and get("input_tokens") is None:
+        said["input_tokens"] = get(TOTAL)
     parent_span_id = None if parent is None else f"{parent.span_id:016x}"
     return ModelCall(
         execution_id=execution_id,
@@ -192,7 +197,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         duration_seconds=max(0, (span.end_time or start) - start) / 1e9,
         error_type=_error_type(span, attributes),
         scope=text(span.instrumentation_scope.name) if span.instrumentation_scope else None,
-        operation=text(_operation(attributes)),
+        operation=operation,
         response_id=get("response_id"),
         finish_reason=get("finish_reason"),
         usage=_usage(said),

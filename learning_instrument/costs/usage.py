@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ..safety.sanitize import label_of
-from .usage_members import COST_TOTALS, USAGE_MEMBERS
+from .usage_members import ANTHROPIC_MEMBERS, COST_TOTALS, USAGE_MEMBERS
 from .vocabularies import (
     ANSWER,
     CLASSES,
@@ -49,6 +49,13 @@ _WITHIN: Final = {
     for name in CLASSES
     if name not in (ONE_HOUR, "web_searches")
 }
+#: What may not be within the input or the output, and what tells that.
+_PARTS: Final = frozenset(
+    {
+        *("cached_tokens", "cache_write_tokens", FIVE_MINUTES, ONE_HOUR, "output_reasoning_tokens"),
+        *(*_INPUT_MEDIA, *_OUTPUT_MEDIA, FRESH_INPUT, FRESH_OUTPUT, TOTAL),
+    }
+)
 #: The tier that has no name in a price list.
 _PLAIN_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand", "standard_only", ""})
 _JSON_WORDS: Final = {"'": '"', "None": "null", "True": "true", "False": "false"}
@@ -142,7 +149,9 @@ def dollars(value: Any) -> float | None:
 
 def text(value: Any) -> str | None:
     """Return a name: text, JSON text, or the first of a list of them."""
-    if isinstance(value, str) and value[:1] in ('"', "["):
+    if type(value) is str and value and value[0] not in '"[':
+        return label_of(value, TEXT_LIMIT)
+    if isinstance(value, str) and value:
         parsed = _json(value)
         value = value if parsed is None else parsed
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -221,11 +230,15 @@ def _flat(value: Any) -> dict[str, Any]:
 
 def _read_usage(value: Any, said: Said) -> None:
     members = _flat(value)
+    read_here: set[str] = set()
     for _, field, name in sorted([place for key in _MEMBERS.keys() & members.keys() for place in _MEMBERS[key]]):
         if field not in said:
             found = _CLEAN.get(field, count)(members[name])
             if found is not None:
                 said[field] = found
+                read_here.add(name)
+    if "input_tokens" in read_here and TOTAL not in said and not ANTHROPIC_MEMBERS.isdisjoint(read_here):
+        said[FRESH_INPUT] = said.pop("input_tokens")
 
 
 def _read_costs(value: Any, said: Said) -> None:
@@ -261,6 +274,16 @@ def _make_inclusive(said: Said) -> None:
     The conventions want them so, but many libraries write the cache beside the input. The total tells which; without
     one, a cache larger than the input is beside it, and so it is where the vocabulary says that.
     """
+    if not said.keys().isdisjoint(_PARTS):
+        _add_parts(said)
+    if not said.get("input_tokens") and not said.get("output_tokens"):  # of an answer that was not understood
+        said["input_tokens"] = said["output_tokens"] = None
+    for name in _WITHIN.keys() & said.keys():
+        if said[name] > (said.get(_WITHIN[name]) or 0):
+            del said[name]
+
+
+def _add_parts(said: Said) -> None:
     by_life = said.get(FIVE_MINUTES, 0) + said.get(ONE_HOUR, 0)
     if by_life > said.get("cache_write_tokens", 0):
         said["cache_write_tokens"] = by_life
@@ -272,11 +295,6 @@ def _make_inclusive(said: Said) -> None:
     said["input_tokens"], said["output_tokens"] = _fitting(inputs, outputs, said.get(TOTAL))
     if (said["input_tokens"] or cached) < cached or (said["output_tokens"] or reasoning) < reasoning:
         said["input_tokens"] = said["output_tokens"] = None  # a total that leaves less than the parts
-    if not said["input_tokens"] and not said["output_tokens"]:  # of an answer that was not understood
-        said["input_tokens"] = said["output_tokens"] = None
-    for name, whole in _WITHIN.items():
-        if said.get(name, 0) > (said.get(whole) or 0):
-            del said[name]
 
 
 def _possible(said: Said, whole: str, fresh: str, beside: Iterable[int], least: int, media: Iterable[str]) -> list[int]:

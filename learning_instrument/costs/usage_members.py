@@ -58,5 +58,8 @@ USAGE_MEMBERS: Final[Keys] = {
     "service_tier": ("service_tier",),
 }
 
+#: Those of Anthropic's own answers, which have no total: their ``input_tokens`` leave out what these count.
+ANTHROPIC_MEMBERS: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+
 #: The member of an object of costs that holds the sum of the others.
 COST_TOTALS: Final = ("total", "total_cost", "totalCost")

@@ -135,6 +135,11 @@ def read(attributes):
             id="OpenInference, embedding",
         ),
         pytest.param(
+            {"openinference.span.kind": "EMBEDDING", "llm.token_count.total": 500},
+            {"input_tokens": 500, "output_tokens": None},
+            id="OpenInference, embedding with a total",
+        ),
+        pytest.param(
             {
                 "gen_ai.operation.name": "chat",
                 "gen_ai.provider.name": "openai",
@@ -313,6 +318,14 @@ def read(attributes):
             },
             {**ANTHROPIC, "cost": 0.75, "usage": {**ONE_HOUR, **REASONING}},
             id="Langfuse's own words",
+        ),
+        pytest.param(
+            {
+                "langfuse.observation.type": "generation",
+                "langfuse.observation.usage_details": json.dumps({**ANTHROPIC_RAW, "input_tokens": 2600}),
+            },
+            {**ANTHROPIC, "input_tokens": 5100, "usage": ONE_HOUR},
+            id="Langfuse, of Anthropic's own answer",
         ),
         pytest.param(
             {"langfuse.observation.type": "embedding", "langfuse.observation.usage_details": '{"input": "500"}'},
