@@ -1,5 +1,6 @@
 """Finds the spans of an execution that tell of one and the same model call."""
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -138,26 +139,39 @@ class Spans:
 
     def _join_siblings(self, agree: Callable[[ModelCall, ModelCall], bool]) -> None:
         """Join spans of different scopes side by side, one in the time of the other, one to one."""
-        times = {index: _times(call) for index, call in enumerate(self._calls) if _may_count(call)}
-        under_way: list[int] = []
-        for index in sorted(times.keys() - self._repeats, key=lambda index: (times[index][0], -times[index][1])):
-            start, end = times[index]
-            under_way = [outer for outer in under_way if times[outer][1] >= start - _ROUNDING]
-            around = [
-                outer
-                for outer in under_way
-                if times[outer][1] >= end - _ROUNDING
-                and self._are_siblings(outer, index)
-                and agree(self._calls[outer], self._calls[index])
-            ]
+        of_all = {call.scope for call in self._calls}
+        times = {
+            index: _times(call)
+            for index, call in enumerate(self._calls)
+            if _may_count(call) and index not in self._repeats and self._scopes_of(index) != of_all
+        }
+        #: Of each scope, the ends of the earlier spans in order, each with its index.
+        earlier: dict[str | None, list[tuple[float, int]]] = {scope: [] for scope in of_all}
+        for index in sorted(times, key=lambda index: (times[index][0], -times[index][1])):
+            end = times[index][1]
+            around = []
+            for scope in of_all - {self._calls[index].scope}:
+                ends = earlier[scope]
+                later = range(bisect_left(ends, (end - _ROUNDING, -1)), len(ends))
+                place = next((place for place in later if self._are_siblings(ends[place][1], index, agree)), None)
+                if place is not None:
+                    around.append((*ends[place], scope, place))
             if around:  # the one that ends first: the others may be around a longer span
-                self._join(min(around, key=lambda outer: times[outer][1]), index)
-            under_way.append(index)
+                _, outer, scope, place = min(around)
+                self._join(outer, index)
+                if self._scopes_of(outer) == of_all:
+                    del earlier[scope][place]
+                    continue
+            insort(earlier[self._calls[index].scope], (end, index))
 
-    def _are_siblings(self, one: int, other: int) -> bool:
+    def _scopes_of(self, index: int) -> set[str | None]:
+        return self._scopes[self._find(index)]
+
+    def _are_siblings(self, one: int, other: int, agree: Callable[[ModelCall, ModelCall], bool]) -> bool:
         first, second = self._calls[one], self._calls[other]
         return (
-            self._scopes[self._find(one)].isdisjoint(self._scopes[self._find(other)])
+            agree(first, second)
+            and self._scopes_of(one).isdisjoint(self._scopes_of(other))
             and first.span_id not in second.path
             and second.span_id not in first.path
             and self._may_be_same(one, other)
