@@ -103,7 +103,8 @@ class Comparison:
     #: Of those that succeeded on each side: how many returned without saying so.
     before_assumed: int
     after_assumed: int
-    #: Of how many a part of the cost is unknown: a lower bound would look like a saving, so costs leave them out.
+    #: Of those in the mix: of how many a part of the cost is unknown. A lower bound would look like a saving, so costs
+    #: leave them out.
     before_partial: int
     after_partial: int
     #: The share of all executions that is in cells which both sides have, and so in the mix.
@@ -180,8 +181,8 @@ def compare(
         after_executions=counts[1],
         before_assumed=sum(cell.assumed for cell in sides[0].values()),
         after_assumed=sum(cell.assumed for cell in sides[1].values()),
-        before_partial=sum(cell.partial for cell in sides[0].values()),
-        after_partial=sum(cell.partial for cell in sides[1].values()),
+        before_partial=sum(before.partial for before, _ in mix),
+        after_partial=sum(after.partial for _, after in mix),
         compared_share=sum(cell.executions for pair in mix for cell in pair) / max(1, sum(counts)),
         success=success,
         duration=duration,

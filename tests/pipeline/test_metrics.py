@@ -456,7 +456,7 @@ def call_model(provider, cost, input_tokens=100):
         "gen_ai.request.model": "m-1",
         "gen_ai.usage.input_tokens": input_tokens,
         "gen_ai.usage.output_tokens": 10,
-        "gen_ai.cost.total_cost": cost,
+        **({} if cost is None else {"gen_ai.cost.total_cost": cost}),
     }
     provider.get_tracer("client").start_span("chat m-1", attributes=attributes).end()
 
@@ -475,6 +475,24 @@ def test_sums_of_model_calls_are_counted(measured, host, provider, rows):
     assert [row["actual_cost"] for row in rows()] == [0.625] * 3
     assert host.values(COST, POOL) == {("SyncPool",): 3 * 0.625}
     assert host.values(TOKENS, "gen_ai.token.type") == {("input",): 600, ("output",): 60}
+
+
+def test_known_part_of_a_cost_is_counted(measured, host, provider, rows):
+    """The rest is added where it becomes known, as no part of it twice."""
+
+    def run(task):
+        call_model(provider, 0.5)
+        call_model(provider, None)
+
+    SyncPool(run).execute_task({})
+    measured.flush(60)
+
+    (row,) = rows()
+    assert (row["actual_cost"], row["cost_source"]) == (0.5, "partial")
+    assert host.values(COST, POOL) == {("SyncPool",): 0.5}
+    whole = SimpleNamespace(after=0.75, input_tokens=None, output_tokens=None)
+    metrics_of(host.provider).totals_known({row["execution_id"]: whole})
+    assert host.values(COST, POOL) == {("SyncPool",): 0.75}
 
 
 def test_reported_cost_and_its_model_calls_count_once(measured, host, provider):

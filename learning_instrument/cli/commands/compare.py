@@ -180,10 +180,12 @@ def _cell(cell: CellComparison) -> dict[str, Any]:
 
 
 def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
-    if found.before_partial or found.after_partial:
+    known, every = ((change.before_executions, change.after_executions) for change in (found.cost, found.success))
+    if known != every:
+        in_part = f" ({found.before_partial:,} before, {found.after_partial:,} after)"
         yield (
-            "The costs compared leave out executions of which a part of the cost is unknown (partial):"
-            f" {found.before_partial:,} before, {found.after_partial:,} after."
+            f"Compared are the costs of {known[0]:,} of {every[0]:,} executions before and of {known[1]:,} of"
+            f" {every[1]:,} after; those of the others are unknown, known in part{in_part}, or 0."
         )
     if tables:
         yield f"Prices: {formatting.prices(tables)}."

@@ -88,8 +88,8 @@ _COLUMNS: Final = (
 #: Shown where any group has some.
 _COUNTED: Final = (
     _ASSUMED,
-    TableColumn("partial", "partial", "{:,}".format, is_number=True, rank=5),
-    TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=5),
+    TableColumn("partial", "partial", "{:,}".format, is_number=True, rank=8),
+    TableColumn("unpriced", "unpriced", "{:,}".format, is_number=True, rank=8),
 )
 #: With fewer executions an interval is too wide to be of use.
 _FEW: Final = 20

@@ -47,7 +47,7 @@ VERSIONS = ("compare", "--before", "version=1.3", "--after", "version=1.4")
 
 @pytest.mark.parametrize(("source", "is_cheaper"), [("priced", True), ("partial", False)])
 def test_lower_bound_is_no_saving(path, source, is_cheaper):
-    """Costs that are known in part are left out, and said to be."""
+    """A cost known in part is left out, and this is said."""
     sides = (("1.3", 1.0, "priced"), ("1.4", 0.1, source))
     store(
         path,
@@ -63,8 +63,8 @@ def test_lower_bound_is_no_saving(path, source, is_cheaper):
     assert (document(path, *VERSIONS)["cost"]["verdict"] == "better") == is_cheaper
     assert document(path, *VERSIONS)["after_partial"] == (0 if is_cheaper else 200)
     assert (
-        "The costs compared leave out executions of which a part of the cost is unknown (partial): 0 before,"
-        " 200 after.\n" in text
+        "Compared are the costs of 200 of 200 executions before and of 0 of 200 after; those of the others are unknown,"
+        " known in part (0 before, 200 after), or 0.\n" in text
     ) != is_cheaper
 
 
