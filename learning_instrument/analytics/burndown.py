@@ -44,8 +44,8 @@ class BurnDown:
     #: better case it does not run out in ten years.
     earliest: datetime | None
     latest: datetime | None
-    #: Executions of this period of which a part of the cost is unknown; those without a price, and those without a
-    #: reported cost: what is unknown is not included.
+    #: Executions of this period of which a part of the cost is unknown; those whose model calls could not be priced,
+    #: and those without a reported cost: what is unknown is not included.
     partial: int
     unpriced: int
     unreported: int

@@ -86,7 +86,7 @@ class Costs:
 
     executions: int
     #: Executions whose cost is known; those among them of which a part of it is not, so that ``cost_usd`` is a lower
-    #: bound; and those that called a model without a price.
+    #: bound; and those whose model calls could not be priced.
     priced: int
     partial: int
     unpriced: int

@@ -30,7 +30,7 @@ class TierSummary:
     assumed: int
     #: The known cost, in US dollars; a lower bound where ``partial`` or ``unpriced`` is above 0.
     cost_usd: float | None
-    #: Executions of which a part of the cost is unknown, and those that called a model without a price.
+    #: Executions of which a part of the cost is unknown, and those whose model calls could not be priced.
     partial: int
     unpriced: int
 
@@ -53,7 +53,7 @@ class Summary:
     #: The part of it that was spent on executions that did not succeed; None where the cost of none of these is known.
     failures_cost_usd: float | None
     #: Executions whose cost is known; those among them of which a part of it is not, so that ``cost_usd`` is a lower
-    #: bound; and those that called a model without a price.
+    #: bound; and those whose model calls could not be priced.
     priced: int
     partial: int
     unpriced: int

@@ -41,7 +41,7 @@ class Performance:
     cost_per_success_usd: float | None
     #: Executions of which a part of the cost is unknown: both amounts are lower bounds then.
     partial: int
-    #: Executions that called a model without a price: their cost is unknown, and not 0.
+    #: Executions whose model calls could not be priced: their cost is unknown, and not 0.
     unpriced: int
     #: Executions without a reported cost.
     unreported: int

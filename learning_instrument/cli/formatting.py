@@ -132,7 +132,7 @@ def excluded_costs(partial: int, unpriced: int, unreported: int) -> list[str]:
     if partial:
         missing.append(f"a part of the cost of {counted(partial, 'execution')} (partial)")
     if unpriced:
-        missing.append(f"{counted(unpriced, 'execution')} on models without a price (unpriced)")
+        missing.append(f"{counted(unpriced, 'execution')} whose model calls could not be priced (unpriced)")
     if unreported:
         missing.append(f"{counted(unreported, 'execution')} with no reported cost")
     return missing

@@ -387,7 +387,7 @@ def m015_call_details(db: "Database") -> None:
 
 
 def m016_views_of_bounds(db: "Database") -> None:
-    """Count in the views the costs that are lower bounds, and the executions that called a model without a price."""
+    """Count in the views the costs that are lower bounds, and the executions without any known one."""
     partial = "sum(cost_source IS 'partial' AND instr(defaulted, '\"actual_cost\"') = 0) AS partial,"
     counted = f"AS cost_usd, {partial} sum(cost_source IS 'unpriced') AS unpriced,"
     for view in ("tier_performance", "pool_performance", "solution_patterns"):

@@ -210,11 +210,10 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
         store_of(database).count_lost("model calls, unreadable", 1)
         database.append([record(actual_cost=0.5), record(cost_source="unpriced"), record(), record()])
 
+    excluded = "1 execution whose model calls could not be priced (unpriced); 2 executions with no reported cost"
     for command in ("summary", "costs"):
         text = answer(path, command)
-        assert (
-            "excluded    1 execution on models without a price (unpriced); 2 executions with no reported cost"
-        ) in text
+        assert f"excluded    {excluded}" in text
         assert document(path, command)["unpriced"] == 1
         assert document(path, command)["unreported"] == 2
         assert "$0.50" in text
@@ -224,9 +223,7 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
     ) in answer(path, "summary")
     table = answer(path, "performance")
     assert table.splitlines()[0].endswith("unpriced")
-    assert table.endswith(
-        "Excluded from costs: 1 execution on models without a price (unpriced); 2 executions with no reported cost.\n"
-    )
+    assert table.endswith(f"Excluded from costs: {excluded}.\n")
     for text in (answer(path, "summary"), answer(path, "costs"), table):
         assert "at least $0.50" in text
 
@@ -340,7 +337,7 @@ def test_budget_counts_what_has_no_price(path, noon):
     text = answer(path, "costs", "--budget", "10", "--period", "week")
 
     assert "Budget of $10.00 a week\n" in text
-    assert text.endswith("excluded  1 execution on models without a price (unpriced)\n")
+    assert text.endswith("excluded  1 execution whose model calls could not be priced (unpriced)\n")
     assert "spent     at least $4.00 of" in text
     assert "left      at most $6.00\n" in text
     assert "pace      $1.00 a day" in text  # of the days before
