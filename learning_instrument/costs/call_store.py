@@ -7,7 +7,7 @@ row of its execution, by this process or another: such executions are remembered
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ..columns import COLUMNS
 from ..errors import ConfigurationError
@@ -17,8 +17,9 @@ from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, delete_old, store_model_calls
 from .execution_totals import TotalsChange, apply_totals, due
-from .model_calls import ModelCall
+from .model_calls import ModelCall, is_model_call, model_call
 from .prices import Prices, prices_of
+from .unknown_spans import UnknownSpan, store_unknown, unknown_span
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,11 +40,12 @@ class ModelCallBatch(NamedTuple):
     links: Sequence[SpanLink] = ()
     #: Executions to add up: their row is stored now.
     due: Sequence[str] = ()
+    unknown: Sequence[UnknownSpan] = ()
 
     @property
     def size(self) -> int:
         """The number of rows to store."""
-        return len(self.calls) + len(self.links)
+        return len(self.calls) + len(self.links) + len(self.unknown)
 
 
 def merged(batches: Sequence[ModelCallBatch]) -> ModelCallBatch:
@@ -52,7 +54,19 @@ def merged(batches: Sequence[ModelCallBatch]) -> ModelCallBatch:
         [call for batch in batches for call in batch.calls],
         [link for batch in batches for link in batch.links],
         list({execution_id: None for batch in batches for execution_id in batch.due}),
+        [span for batch in batches for span in batch.unknown],
     )
+
+
+def batch_of(span: Any, execution_id: str, path: Sequence[int]) -> ModelCallBatch:
+    """Return the batch of one finished *span* within an execution: a model call, or what looks like one.
+
+    Raises:
+        AttributeError: if the span has no context.
+    """
+    if is_model_call(span.attributes or {}):
+        return ModelCallBatch([model_call(span, execution_id, path)])
+    return ModelCallBatch(unknown=[unknown_span(span)])
 
 
 TotalsListener = Callable[[Mapping[str, TotalsChange]], object]
@@ -112,11 +126,12 @@ class ModelCallStore:
 
     def parts(self, batches: Sequence[ModelCallBatch], rows: Sequence[Row]) -> list[ModelCallBatch]:
         """Return *batches* cut into short transactions; the first goes with *rows*."""
-        calls, links, due_ids = merged(batches)
+        calls, links, due_ids, unknown = merged(batches)
         awaited = list({*due_ids, *self.awaited(rows)})
         parts = [ModelCallBatch(due=part) for part in _parts(awaited)]
         # Links first: calls with a complete chain of parents need no second step.
         parts += [ModelCallBatch(links=part) for part in _parts(links)]
+        parts += [ModelCallBatch(unknown=part) for part in _parts(unknown)]
         return [*parts, *[ModelCallBatch(part) for part in _parts(calls)]]
 
     def store(self, connection: Connection, part: ModelCallBatch) -> None:
@@ -125,6 +140,8 @@ class ModelCallStore:
         Raises:
             sqlite3.Error: if that cannot be stored.
         """
+        if part.unknown:
+            store_unknown(connection, part.unknown)
         touched = store_model_calls(connection, part.calls, part.links) | set(part.due)
         # Before the rows are read: a task that commits its row after this transaction must see that it is awaited.
         self._awaited |= touched

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext
 
 from ..costs.call_store import TotalsListener
-from ..costs.model_calls import is_model_call
+from ..costs.model_calls import is_model_call, looks_like_model_call
 from ..record import is_execution
 from ..recording.execution import Execution, execution_in
 from ..recording.in_flight import DeliverModelCall, InFlight, Place, all_stored
@@ -159,9 +159,11 @@ class ModelCallProcessor(SpanProcessor):
                 return
             if within.running is not None:
                 within.running.ended_spans.append((ids, within.execution_id, within.path))
+            deliver, attributes = within.deliver_model_call, attributes_of(span)
             # A nested execution comes by record(), as all executions do.
-            if is_model_call(attributes_of(span)) and not is_execution(span) and within.deliver_model_call is not None:
-                within.deliver_model_call(span, within.execution_id, within.path)
+            if deliver is not None and (is_model_call(attributes) or looks_like_model_call(attributes)):
+                if not is_execution(span):
+                    deliver(span, within.execution_id, within.path)
         except Exception as fault:  # a malformed span: the application's code goes on
             if is_interruption(fault):
                 raise

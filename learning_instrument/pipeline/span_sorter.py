@@ -1,13 +1,14 @@
-"""Finds model calls in exported spans, and the links between spans that lead to their executions."""
+"""Finds model calls in exported spans, what looks like them, and the links between spans that lead to executions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..costs.attribution import SpanLink
 from ..costs.call_store import ModelCallBatch
-from ..costs.model_calls import is_model_call, model_call
+from ..costs.model_calls import is_model_call, looks_like_model_call, model_call
+from ..costs.unknown_spans import UnknownSpan, unknown_span
 from ..ids import execution_id
 from ..record import is_execution
 from ..safety.forks import ForkLock
@@ -15,6 +16,7 @@ from ..safety.forks import ForkLock
 #: Links of traces without an execution or a model call so far, and traces that have one.
 _MOST_LINKS: Final = 20_000
 _MOST_TRACES: Final = 20_000
+_MOST_UNKNOWN: Final = 2_000
 
 
 class SpanSorter:
@@ -27,11 +29,18 @@ class SpanSorter:
         self._lock = ForkLock()  # a signal handler may end a span in the thread that holds it
         self._kept: dict[str, list[SpanLink]] = {}
         self._kept_links = 0
-        self._traces: dict[str, None] = {}
+        #: Trace -> whether it has an execution.
+        self._traces: dict[str, bool] = {}
+        #: What looks like a model call, of traces without an execution so far.
+        self._unknown: dict[str, list[UnknownSpan]] = {}
+        self._kept_unknown = 0
 
     def sort(self, spans: Sequence[ReadableSpan]) -> ModelCallBatch:
-        """Return the model calls among *spans*, and the links of their traces and those of executions."""
-        calls, links = [], []
+        """Return the model calls among *spans*, and the links of their traces and those of executions.
+
+        What looks like a model call is returned once its trace has an execution.
+        """
+        calls, links, unknown = [], [], []
         for span in spans:
             if span.context is None:
                 continue
@@ -40,22 +49,40 @@ class SpanSorter:
             attributes: Mapping[str, Any] = span.attributes or {}
             if is_model_call(attributes):
                 calls.append(model_call(span, link.execution_id))
+            elif link.execution_id is None and looks_like_model_call(attributes):
+                unknown.append((link.trace_id, unknown_span(span)))
         with self._lock:
-            for trace_id in {call.trace_id for call in calls} | {link.trace_id for link in links if link.execution_id}:
-                self._traces[trace_id] = None
+            for trace_id in {call.trace_id for call in calls}:
+                self._traces.setdefault(trace_id, False)
+            for trace_id in {link.trace_id for link in links if link.execution_id}:
+                self._traces[trace_id] = True
             wanted = [link for link in links if link.trace_id in self._traces]
             for trace_id in {link.trace_id for link in wanted}:
                 earlier = self._kept.pop(trace_id, ())
                 self._kept_links -= len(earlier)
                 wanted += earlier
             self._keep([link for link in links if link.trace_id not in self._traces])
-        return ModelCallBatch(calls, wanted)
+            within = self._within_executions(unknown, {link.trace_id for link in links})
+        return ModelCallBatch(calls, wanted, unknown=within)
 
     def take_kept(self) -> list[SpanLink]:
         """Return and clear the links kept in memory."""
         with self._lock:
             kept, self._kept, self._kept_links = self._kept, {}, 0
         return [link for links in kept.values() for link in links]
+
+    def _within_executions(
+        self, unknown: Sequence[tuple[str, UnknownSpan]], traces: Iterable[str]
+    ) -> list[UnknownSpan]:
+        """Return those of *unknown*, and those kept, in *traces* that have an execution; keep the others."""
+        for trace_id, span in unknown:
+            self._unknown.setdefault(trace_id, []).append(span)
+        self._kept_unknown += len(unknown)
+        within = [span for trace_id in traces if self._traces.get(trace_id) for span in self._unknown.pop(trace_id, ())]
+        self._kept_unknown -= len(within)
+        while self._kept_unknown > _MOST_UNKNOWN:  # the oldest traces go
+            self._kept_unknown -= len(self._unknown.pop(next(iter(self._unknown))))
+        return within
 
     def _keep(self, links: Sequence[SpanLink]) -> None:
         for link in links:

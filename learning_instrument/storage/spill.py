@@ -55,7 +55,8 @@ class SpillFiles:
         rows = [item for item in items if not isinstance(item, ModelCallBatch)]
         losses = self._counts.take_all_unreported()
         readable = [row for row in rows if spill_format.can_be_written(row)]
-        spilled = spill_format.Spilled(readable, merged(batches), losses)
+        # Without counts of unknown spans, which say something of a database, not of one process.
+        spilled = spill_format.Spilled(readable, merged(batches)._replace(unknown=()), losses)
         try:
             if not spilled.is_empty:
                 self._counts.spill(spill_format.write(self._path, spilled), len(readable))

@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from ..costs.call_store import ModelCallBatch, ModelCallStore
+from ..costs.call_store import ModelCallBatch, ModelCallStore, batch_of
 from ..costs.execution_totals import due
-from ..costs.model_calls import model_call
+from ..costs.unknown_spans import counted
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
 from ..safety import deferral
@@ -124,12 +124,8 @@ class Store:
         return (not rows or self._commit(rows)) and len(rows) == len(items)
 
     def append_model_call(self, span: Any, execution_id: str, path: Sequence[int]) -> bool:
-        """Store the finished span of a model call; see :func:`model_call`. Otherwise like :meth:`append_model_calls`.
-
-        Raises:
-            AttributeError: if the span has no context.
-        """
-        return self.append_model_calls(ModelCallBatch([model_call(span, execution_id, path)]))
+        """Store one finished span; see :func:`batch_of`. Otherwise like :meth:`append_model_calls`."""
+        return self.append_model_calls(batch_of(span, execution_id, path))
 
     def append_model_calls(self, batch: ModelCallBatch) -> bool:
         """Store model calls in the background, and add them up. A database that cannot be written raises nothing.
@@ -138,7 +134,9 @@ class Store:
             False if they were lost.
         """
         check()
-        if self._writer.put((self.model_calls.pricing, batch)):
+        if batch.unknown:
+            batch = batch._replace(unknown=[span for span in batch.unknown if counted.add(self.path, span)])
+        if not (batch.size or batch.due) or self._writer.put((self.model_calls.pricing, batch)):
             return True
         self._counts.lose("model calls, queue full", None, len(batch.calls))
         return False
