@@ -75,7 +75,8 @@ def _cost(
     context: Mapping[str, str],
     moment: datetime,
 ) -> tuple[Decimal, bool] | None:
-    known = {each: count for each, count in counts.items() if hasattr(package.Usage(), each)}
+    classes = package.Usage()  # it has those that this release knows
+    known = {each: count for each, count in counts.items() if hasattr(classes, each)}
     found = [
         package.calc_price(
             package.Usage(**known, **cached),

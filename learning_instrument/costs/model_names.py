@@ -45,19 +45,19 @@ _SPELLINGS: Final = {
 PROVIDERS: Final = {
     spelling: provider for provider, others in _SPELLINGS.items() for spelling in (provider, *others.split())
 }
+#: Frameworks and proxies that write their own name where the provider's belongs: the model's name tells the provider.
 _GATEWAYS: Final = """
-adk agno ai-sdk autogen beeai camel crewai dspy google-adk haystack helicone instructor langchain langfuse langgraph
-langsmith litellm litellm-proxy llama-index llamaindex logfire magentic mastra mlflow models none openai-agents
-openai-compatible openai-like openinference portkey proxy publishers pydantic-ai semantic-kernel smolagents strands
-strands-agents traceloop unknown vercel
+adk agno ai-sdk autogen beeai camel crewai custom-openai dspy google-adk haystack helicone instructor
+langchain langfuse langgraph langsmith litellm litellm-proxy llama-index llamaindex logfire magentic mastra
+mlflow models none openai-agents openai-compat openai-compatible openai-like openinference portkey proxy
+publishers pydantic-ai semantic-kernel smolagents strands strands-agents traceloop unknown vercel
 """
+#: Words in the name of a server that one runs oneself.
 _LOCAL: Final = """
 cpp gpt4all gguf huggingface jan koboldcpp litert llamacpp llamafile lm lmstudio local localai localhost mlx ollama
 oobabooga openvino sglang tabby tgi transformers triton vllm xinference
 """
-#: Frameworks and proxies that write their own name where the provider's belongs: the model's name tells the provider.
 GATEWAYS: Final = frozenset(_GATEWAYS.split())
-#: Words in the name of a server that one runs oneself.
 LOCAL: Final = frozenset(_LOCAL.split())
 #: In front of a name they are the publisher of open weights as often as a provider.
 _PUBLISHERS: Final = frozenset({"minimax", "mistralai", "moonshotai", "zai"})
@@ -102,10 +102,9 @@ def references(model: str, provider: str | None) -> Iterator[tuple[str, str | No
         provider: the provider's name, as a span says it; None: it says none.
     """
     host = _spelled(provider or "")
-    is_any = host in GATEWAYS or not host
     name = model.strip().lower()
     if not _is_local(host, name) and not _TUNED.search(name):
-        named = None if is_any else PROVIDERS.get(host, provider)
+        named = None if host in GATEWAYS or not host else PROVIDERS.get(host, provider)
         for rest, found in _with_prefixes(name, named):
             yield rest, found
             if "@" in rest:  # as Vertex AI dates a model
@@ -167,12 +166,18 @@ def _plain(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:
 
 def _is_local(host: str, name: str) -> bool:
     """Tell whether a server of one's own may have answered."""
-    heads = [_spelled(head) for head in name.split("/")[:-1]]
+    heads = [_spelled(head) for head in name.split("/")[:-1]] if "/publishers/" not in name else []
     words = {word for each in (host, *heads) for word in each.split("-")}
     is_listed = host.startswith("huggingface-")  # as a router of others
     return bool(LOCAL & words and not is_listed) or bool(_LOCAL_TAG.search(name) and not name.startswith("ft:"))
 
 
+def is_gateway(provider: str) -> bool:
+    """Tell whether *provider* is the name of a framework or a proxy, and not of a provider."""
+    return _spelled(provider) in GATEWAYS
+
+
+@functools.lru_cache(maxsize=1024)
 def _spelled(name: str) -> str:
     return _PUNCTUATION.sub("-", name.lower()).strip("-")
 

@@ -7,7 +7,10 @@ import functools
 import importlib
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, Final
+
+#: Beyond this number of names they are searched for again.
+_MOST_NAMES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def price_table() -> PriceTable:
     package = genai_prices()
     if package is None:
         return PriceTable(None, None, None)
-    return PriceTable("genai-prices", str(package.__version__), _date_of(_snapshot()))
+    return PriceTable("genai-prices", str(package.__version__), _current().day)
 
 
 def find_model(name: str, provider: str | None) -> tuple[Any, Any] | None:
@@ -39,14 +42,7 @@ def find_model(name: str, provider: str | None) -> tuple[Any, Any] | None:
         name: the model's name.
         provider: the list's name of the provider, or None: by the model's name alone.
     """
-    if genai_prices() is None:
-        return None
-    try:
-        found: tuple[Any, Any] = _snapshot().find_provider_model(name, None, provider, None)
-    except Exception:  # a LookupError; for any other reason, too, the model has no price
-        return None
-    # A fine-tuned model's name starts like that of its base.
-    return None if ".ft-" in name and ".ft-" not in found[1].id else found
+    return None if genai_prices() is None else _current().find(name, provider)
 
 
 @functools.cache
@@ -58,31 +54,55 @@ def genai_prices() -> Any:
         return None
 
 
-def _snapshot() -> Any:
-    return importlib.import_module("genai_prices.data_snapshot").get_snapshot()
+class _List:
+    """One state of the list, and what was found in it: each search reads all of it."""
+
+    def __init__(self, snapshot: Any) -> None:
+        self.snapshot = snapshot
+        self._found: dict[tuple[str, str | None], tuple[Any, Any] | None] = {}
+
+    def find(self, name: str, provider: str | None) -> tuple[Any, Any] | None:
+        key = name, provider
+        try:
+            return self._found[key]
+        except KeyError:
+            if len(self._found) >= _MOST_NAMES:
+                self._found.clear()
+            found = self._found[key] = self._search(name, provider)
+            return found
+
+    def _search(self, name: str, provider: str | None) -> tuple[Any, Any] | None:
+        try:
+            found: tuple[Any, Any] = self.snapshot.find_provider_model(name, None, provider, None)
+        except Exception:  # a LookupError; for any other reason, too, the model has no price
+            return None
+        # A fine-tuned model's name starts like that of its base.
+        return None if ".ft-" in name and ".ft-" not in found[1].id else found
+
+    @functools.cached_property
+    def day(self) -> date | None:
+        """The date of its last update, else the newest one, not in the future, of a price's start or check."""
+        if self.snapshot.from_auto_update:
+            updated: date = self.snapshot.timestamp.date()
+            return updated
+        today = datetime.now(timezone.utc).date()
+        days = set()
+        for provider in self.snapshot.providers:
+            for model in provider.models:
+                prices = model.prices if isinstance(model.prices, list) else []
+                days |= {getattr(getattr(price, "constraint", None), "start_date", None) for price in prices}
+                days.add(getattr(model, "prices_checked", None))
+        return max((day for day in days if isinstance(day, date) and day <= today), default=None)
 
 
-class _Dates:
-    """The date of the last snapshot: finding it reads all prices."""
+class _Last:
+    """The list that was read last; ``genai-prices`` may update it."""
 
-    last: tuple[Any, date | None] = (None, None)
-
-
-def _date_of(snapshot: Any) -> date | None:
-    seen, found = _Dates.last
-    if seen is not snapshot:
-        found = snapshot.timestamp.date() if snapshot.from_auto_update else _newest_price(snapshot)
-        _Dates.last = snapshot, found
-    return found
+    list: _List | None = None
 
 
-def _newest_price(snapshot: Any) -> date | None:
-    """Return the newest day, not in the future, on which a price of the table took effect or was checked."""
-    today = datetime.now(timezone.utc).date()
-    days = set()
-    for provider in snapshot.providers:
-        for model in provider.models:
-            prices = model.prices if isinstance(model.prices, list) else []
-            days |= {getattr(getattr(price, "constraint", None), "start_date", None) for price in prices}
-            days.add(getattr(model, "prices_checked", None))
-    return max((day for day in days if isinstance(day, date) and day <= today), default=None)
+def _current() -> _List:
+    snapshot, last = importlib.import_module("genai_prices.data_snapshot").get_snapshot(), _Last.list
+    if last is None or last.snapshot is not snapshot:
+        last = _Last.list = _List(snapshot)
+    return last

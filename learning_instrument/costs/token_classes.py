@@ -4,6 +4,7 @@ import json
 from typing import Any, Final, NamedTuple
 
 from .model_calls import ModelCall
+from .vocabularies import EMBEDDINGS, PLAIN_TIERS, RERANK
 
 #: What a class is part of: its tokens are in the other's count, too.
 _PARTS: Final = (
@@ -13,8 +14,7 @@ _PARTS: Final = (
     ("output_tokens", ("output_reasoning_tokens",)),
 )
 #: Operations that answer with no text.
-_WITHOUT_OUTPUT: Final = frozenset({"embeddings", "rerank"})
-_PLAIN_TIERS: Final = frozenset({"", "auto", "default", "on_demand", "standard", "standard_only"})
+_WITHOUT_OUTPUT: Final = EMBEDDINGS | {RERANK}
 #: The reason of a stream that broke off.
 _BROKEN: Final = "error"
 
@@ -47,16 +47,16 @@ def usage_of(call: ModelCall) -> Usage:
     if cached > counts["input_tokens"]:
         counts["input_tokens"] += cached
     tier = str(said.get("service_tier") or "").lower().replace("-", "_")
-    return Usage(counts, None if tier in _PLAIN_TIERS else tier)
+    return Usage(counts, None if tier in PLAIN_TIERS else tier)
 
 
 def is_whole(call: ModelCall) -> bool:
     """Tell whether the usage of *call* is all that it used.
 
-    It is not where a side is missing, where the call failed, and where a text ends before its second token without a
-    reason: the stream broke off, and its first chunk said what was known then.
+    It is not where a side is missing (an input of 0 was not found), where the call failed, and where a text ends before
+    its second token without a reason: the stream broke off, and its first chunk said what was known then.
     """
-    if call.input_tokens is None or call.error_type is not None or call.finish_reason == _BROKEN:
+    if not call.input_tokens or call.error_type is not None or call.finish_reason == _BROKEN:
         return False
     if has_no_output(call):
         return True

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ..safety.sanitize import label_of
+from .model_names import is_gateway
 from .usage_members import ANTHROPIC_MEMBERS, COST_TOTALS, USAGE_MEMBERS
 from .vocabularies import (
     ANSWER,
@@ -17,13 +18,13 @@ from .vocabularies import (
     FIRST_CHUNK_MILLISECONDS,
     FIRST_CHUNK_TIME,
     FIVE_MINUTES,
-    FRAMEWORKS,
     FRESH_INPUT,
     FRESH_OUTPUT,
     INPUT_COST,
     ONE_HOUR,
     OUTPUT_COST,
     PARAMETERS,
+    PLAIN_TIERS,
     TOTAL,
     USAGE,
     VOCABULARIES,
@@ -56,8 +57,6 @@ _PARTS: Final = frozenset(
         *(*_INPUT_MEDIA, *_OUTPUT_MEDIA, FRESH_INPUT, FRESH_OUTPUT, TOTAL),
     }
 )
-#: The tier that has no name in a price list.
-_PLAIN_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand", "standard_only", ""})
 _JSON_WORDS: Final = {"'": '"', "None": "null", "True": "true", "False": "false"}
 _PYTHON_WORD: Final = re.compile("|".join(_JSON_WORDS))
 _PARAMETER: Final = re.compile(r'"(service_tier|model)"\s*:\s*"([\w./:@-]{1,200})"')
@@ -199,7 +198,7 @@ def _tier(value: Any) -> str | None:
 def _provider(value: Any) -> str | None:
     """A provider; the name of a framework in its place only where there is no other."""
     provider = text(value)
-    return None if provider is None or provider.lower() in FRAMEWORKS else provider
+    return None if provider is None or is_gateway(provider) else provider
 
 
 def _json(written: Any) -> Any:
@@ -337,4 +336,4 @@ def _rest(total: int, candidates: Sequence[int]) -> int | None:
 def tier_of(said: Mapping[str, Any]) -> str | None:
     """Return the service tier, unless it is the plain one."""
     tier = said.get("service_tier")
-    return None if tier is None or tier in _PLAIN_TIERS else str(tier)
+    return None if tier is None or tier in PLAIN_TIERS else str(tier)

@@ -28,6 +28,8 @@ TOOL: Final = "execute_tool"
 OPERATIONS: Final = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT, EMBED})
 #: Operations without an output.
 EMBEDDINGS: Final = frozenset({EMBED})
+#: The service tiers that have a model's plain price.
+PLAIN_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand", "standard_only", ""})
 #: Operations that repeat the usage of the calls within them: one counts only where no call is within it.
 AGGREGATES: Final = frozenset({AGENT, WORKFLOW, RETRIEVAL, RERANK, GUARDRAIL, EVALUATION, PLAN})
 
@@ -404,13 +406,4 @@ VOCABULARIES: Final = (
     ),
     # Of pydantic-ai's agents, which name their model nowhere else.
     Vocabulary("a model's name alone", keys={"model": ("model_name",)}),
-)
-
-#: What a library writes into its spans where the provider should be: its own name.
-FRAMEWORKS: Final = frozenset(
-    (
-        *("strands-agents", "strands", "langchain", "langgraph", "llama_index", "llamaindex", "crewai", "litellm"),
-        *("litellm_proxy", "pydantic-ai", "pydantic_ai", "smolagents", "autogen", "haystack", "dspy", "agno"),
-        *("semantic_kernel", "openai_agents", "vercel", "unknown"),
-    )
 )

@@ -150,3 +150,10 @@ def test_model_of_an_unknown_price_is_not_found(names, providers):
 def test_any_text_is_searched_for(text, provider):
     """Whatever a span says."""
     assert found(text, provider) is None or isinstance(found(text, provider), str)
+
+
+def test_project_may_be_called_like_a_server():
+    """It is none."""
+    path = "projects/jan-local/locations/l/publishers/google/models/gemini-2.5-flash"
+
+    assert found(path, "vertex_ai") == found(path) == "google gemini-2.5-flash"

@@ -157,6 +157,7 @@ def test_own_price_of_0_is_a_price():
     [
         ({"output_tokens": None}, 0.00015),
         ({"input_tokens": None}, 0.0006),
+        ({"input_tokens": 0}, 0.0006),
         # What a stream said before it broke off.
         ({"output_tokens": 1}, 0.0001506),
         ({"output_tokens": 0}, 0.00015),
