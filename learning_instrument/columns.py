@@ -4,6 +4,7 @@ The field mapping, the import, Parquet files and the reference page read this ta
 step is frozen. A test compares both.
 """
 
+import json
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple, get_args
@@ -104,3 +105,23 @@ TABLE: Final = (
 #: The names, in the order of the table.
 COLUMNS: Final = tuple(column.name for column in TABLE)
 COLUMN_OF: Final[Mapping[str, Column]] = {column.name: column for column in TABLE}
+
+_METADATA: Final = "metadata."
+
+
+def metadata_key(name: str) -> str | None:
+    """Return the key of metadata that *name* names, as ``metadata.KEY``; None: it is not so written."""
+    key = name.removeprefix(_METADATA)
+    return key if key and key != name and "\0" not in key else None
+
+
+def metadata_text(value: Any) -> str:
+    """Return a *value* of parsed metadata as the text that executions are grouped and filtered by."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        digits, exponent, power = f"{value:.15g}".partition("e")  # as SQLite writes it
+        return (digits if "." in digits else f"{digits}.0") + exponent + power
+    return json.dumps(value, separators=(",", ":"))

@@ -5,7 +5,7 @@ from ..costs.spending import budget_status
 from ..sqlite.selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
-from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, costs, price_tables
+from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
 from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
 from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
@@ -27,6 +27,7 @@ __all__ = [
     "ErrorReport",
     "EstimateAccuracy",
     "Gate",
+    "GroupSpend",
     "Performance",
     "Proportion",
     "Quantile",

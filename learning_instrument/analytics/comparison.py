@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Final, Literal
 
+from ..columns import metadata_key
 from ..errors import ConfigurationError
 from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
-from ..sqlite.executions import DIMENSIONS
+from ..sqlite.dimensions import DIMENSIONS, is_column
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import moment
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
@@ -43,8 +44,8 @@ class Version:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not self.key or '"' in self.key:
-            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected a name without double quotes.")
+        if metadata_key(f"metadata.{self.key}") is None:
+            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected a name.")
 
     def __str__(self) -> str:
         """Return it as :func:`side` reads it."""
@@ -194,7 +195,9 @@ def compare(
 
 
 def side(text: str, now: datetime | None = None) -> Selection | Version:
-    """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``key=value``.
+    """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``NAME=VALUE``.
+
+    A name is a column or ``metadata.KEY``; any other name is a key of metadata as well.
 
     Dates and times without a zone are UTC, and ``7d`` is seven days before now; a window ends before its second one.
 
@@ -211,16 +214,18 @@ def side(text: str, now: datetime | None = None) -> Selection | Version:
     if dots and (since or until) and not equals:
         now = now or datetime.now(timezone.utc)
         return Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
+    if equals and is_column(key):
+        return Selection(where={key: value})
     if equals and key:
-        return Version(key, value)
+        return Version(metadata_key(key) or key, value)
     raise ConfigurationError(
-        f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or key=value such as"
-        " version=1.4."
+        f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or NAME=VALUE such as"
+        " model=gpt-4o or metadata.version=1.4."
     )
 
 
 def _overlap(one: Selection, other: Selection) -> bool:
-    if any(other.values.get(name, value) != value for name, value in one.values.items()):
+    if any(name == same and value != another for name, value in one.filters for same, another in other.filters):
         return False
     first, last = sorted((one, other), key=lambda side: (side.since is not None, side.since or 0))
     return first.until is None or last.since is None or first.until > last.since
@@ -244,15 +249,10 @@ _Pair = tuple[_Cell, _Cell]
 def _cells(database: Queryable, of: Selection | Version, selection: Selection) -> dict[tuple[str, str], _Cell]:
     if isinstance(of, Selection):
         own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(of, name)) is not None}
-        condition, parameters = replace(selection, **own).condition()
+        chosen = replace(selection, **own).narrowed(of.where)
     else:
-        condition, parameters = selection.condition()
-        # Metadata cut by an attribute length limit of the host is not valid JSON.
-        condition += (
-            " AND CASE WHEN json_valid(metadata) THEN CASE json_type(metadata, :path) WHEN 'true' THEN 'true'"
-            " WHEN 'false' THEN 'false' ELSE CAST(json_extract(metadata, :path) AS TEXT) END = :value END"
-        )
-        parameters |= {"path": f'$.task."{of.key}"', "value": of.value}
+        chosen = selection.narrowed({f"metadata.{of.key}": of.value})
+    condition, parameters = chosen.condition()
     rows = database.query(
         f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
         f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"

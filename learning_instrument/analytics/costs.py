@@ -1,22 +1,23 @@
 """Spend by day, and the accuracy of cost estimates."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from ..rollups.measures import IS_SCALED, LOG_SCALE, MICRO_SCALE, NANO_SCALE
+from ..sqlite.dimensions import TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso
 from .calibration import Cell, LogRatios, fit, typical_error
-from .group_totals import Group, GroupTotals, totals
+from .group_totals import Group, GroupTotals, check_limit, dimensions_of, largest, totals
 from .intervals import Proportion, wilson
 
 _LOGS: Final = ("scaled", "log_e5", "log2_e10")
+_SPENT: Final = ("succeeded", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano", "failure_nano")
 _MEASURES: Final = (
-    "succeeded", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano", "failure_nano", "compared",
-    "estimate_nano", "actual_nano", "off_nano", "off_rated", "off_e6", "within_20", *_LOGS,
+    *_SPENT, "compared", "estimate_nano", "actual_nano", "off_nano", "off_rated", "off_e6", "within_20", *_LOGS,
 )  # fmt: skip
 #: The share of the executions, the last in time, that the correction is tested on.
 _TESTED: Final = 0.2
@@ -35,6 +36,24 @@ class DaySpend:
     failures_cost_usd: float | None
     partial: int
     unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpend:
+    """The cost of one group of executions, in US dollars; None where no cost was reported.
+
+    It is a lower bound where ``partial`` or ``unpriced`` is above 0.
+    """
+
+    #: The values of the group, in the order of ``by``.
+    group: Group
+    executions: int
+    cost_usd: float | None
+    failures_cost_usd: float | None
+    partial: int
+    unpriced: int
+    #: How many groups this is: above 1 for the others beyond a limit, whose names are ``others``.
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,8 @@ class Costs:
     corrections: tuple[Correction, ...]
     #: None where there are fewer than five executions to learn from and try on.
     correction_test: CorrectionTest | None
+    #: With ``by``: the groups, the costliest first.
+    groups: tuple[GroupSpend, ...] = ()
 
     @property
     def unreported(self) -> int:
@@ -106,13 +127,29 @@ class Costs:
         return self.executions - self.priced - self.unpriced
 
 
-def costs(database: Queryable, selection: Selection | None = None) -> Costs:
+def costs(
+    database: Queryable,
+    selection: Selection | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Costs:
     """Return costs, and the accuracy of cost estimates.
 
+    Args:
+        database: the one to ask.
+        selection: which executions; None: all.
+        by: what to group costs by, besides the day: one or two columns, or ``metadata.KEY``, as of
+            :func:`performance`.
+        limit: how many groups, those that cost most; the others are one group, the last. None: all groups.
+
     Raises:
+        ConfigurationError: for an invalid *by* or *limit*.
         DatabaseError: if the database cannot be read.
     """
     chosen = selection or Selection()
+    check_limit(limit)
+    spend = () if by is None else _by_group(database, dimensions_of(by), chosen, limit)
     groups = totals(database, ("day", "task_type", "model_tier"), chosen, _MEASURES)
     whole = _add(groups.values())
     ratios = _ratios((group[1:], of_group) for group, of_group in groups.items())
@@ -127,7 +164,30 @@ def costs(database: Queryable, selection: Selection | None = None) -> Costs:
         accuracy=_accuracy(whole),
         corrections=_corrections(ratios),
         correction_test=_test(database, chosen, groups, ratios),
+        groups=spend,
     )
+
+
+def _by_group(
+    database: Queryable, by: tuple[str, ...], selection: Selection, limit: int | None
+) -> tuple[GroupSpend, ...]:
+    found = largest(database, by, selection, _SPENT, limit)
+    spend = [
+        GroupSpend(group, of_group.count("executions"), *_spent(of_group)) for group, of_group in found.groups.items()
+    ]
+    if not set(by) & TIME_BUCKETS.keys():
+        spend.sort(key=lambda each: (-(each.cost_usd or 0.0), -each.executions))
+    others = (
+        GroupSpend(group, of_group.count("executions"), *_spent(of_group), found.merged)
+        for group, of_group in found.others.items()
+    )
+    return (*spend, *others)
+
+
+def _spent(of_group: GroupTotals) -> tuple[float | None, float | None, int, int]:
+    """Return cost, cost of failures, and how many executions are partial and unpriced."""
+    cost = of_group.total("cost_nano", NANO_SCALE, "priced")
+    return cost, of_group.failures_cost(), of_group.count("partial"), of_group.count("unpriced")
 
 
 def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
@@ -135,17 +195,7 @@ def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
     for group, of_group in groups.items():
         days.setdefault(group[0], []).append(of_group)
     sums = {day: _add(of_day) for day, of_day in days.items()}
-    return tuple(
-        DaySpend(
-            day=day,
-            executions=of_day.count("executions"),
-            cost_usd=of_day.total("cost_nano", NANO_SCALE, "priced"),
-            failures_cost_usd=of_day.failures_cost(),
-            partial=of_day.count("partial"),
-            unpriced=of_day.count("unpriced"),
-        )
-        for day, of_day in sums.items()
-    )
+    return tuple(DaySpend(day, of_day.count("executions"), *_spent(of_day)) for day, of_day in sums.items())
 
 
 def _accuracy(whole: GroupTotals) -> EstimateAccuracy | None:

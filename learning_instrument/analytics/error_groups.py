@@ -16,7 +16,7 @@ from typing import Any, Final
 from .. import message_templates
 from ..errors import ConfigurationError
 from ..rollups.error_counts import AFTER, MESSAGE, soundness
-from ..sqlite.selection import Queryable, Selection
+from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
 from .group_totals import totals
@@ -185,26 +185,29 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     since = "" if selection.since is None else iso(selection.since)
     until = _NEVER if selection.until is None else iso(selection.until)
     starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
+    filters, values = selection.filter_condition()
+    are_counted = all(name in FILTERS for name, _ in selection.filters)
     parameters = {
-        **selection.values,
+        **values,
         "until": until,
         # Days that the time cuts through are read from the executions; whole ones lie before and after them.
         "cut": "" if starts_a_day else since[:10],
         "first": since[:10] if starts_a_day else since[:10] + AFTER,
         "end": until[:10],
     }
-    filters = "".join(f" AND coalesce({name}, 'unknown') = :{name}" for name in selection.values)
     clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
+    of_counts = selection.filter_condition(str)[0] if are_counted else "0"
     places = ", ".join(_PLACES)
     days = (
         "SELECT template_id, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(newest) AS newest"
-        f" FROM error_counts WHERE day < :end AND {clean}{filters} GROUP BY template_id, day"
-        if filters
+        f" FROM error_counts WHERE day < :end AND {clean} AND {of_counts}"
+        " GROUP BY template_id, day"
+        if selection.filters
         else f"SELECT template_id, first_seen, last_seen, newest FROM error_days WHERE day < :end AND {clean}"
     )
     counts = (
         f"SELECT template_id, {places}, sum(executions) AS executions FROM error_counts"
-        f" WHERE day >= :first AND day < :end AND {clean}{filters} GROUP BY template_id, {places}"
+        f" WHERE day >= :first AND day < :end AND {clean} AND {of_counts} GROUP BY template_id, {places}"
     )
     # As JSON, a row for each template: of a row for each day and place, most of the time goes to making it.
     stored = (
@@ -219,14 +222,14 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     failure = f"{MESSAGE}, timestamp, NULL, json_array({known}), executions.rowid"
     mark = "coalesce((SELECT mark FROM state), 0)"
     return (
-        f"WITH state AS (SELECT mark FROM error_state WHERE {soundness()}),"
+        f"WITH state AS (SELECT mark FROM error_state WHERE {soundness() if are_counted else 0}),"
         " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
         f" SELECT *, NULL AS id FROM ({stored})"
         f" UNION ALL SELECT {failure} FROM executions"
-        f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until{filters}"
+        f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until AND {filters}"
         f" UNION ALL SELECT {failure} FROM anew CROSS JOIN executions"
         f" WHERE timestamp >= day AND timestamp < day || '{AFTER}' AND timestamp < :until AND day <> ''"
-        f" AND executions.rowid <= {mark} AND NOT success{filters}",
+        f" AND executions.rowid <= {mark} AND NOT success AND {filters}",
         parameters,
     )
 

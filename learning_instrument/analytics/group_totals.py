@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from ..errors import ConfigurationError
 from ..rollups import histograms
 from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube
 from ..rollups.measures import BIN, NANO_SCALE, QUEUE_BIN, source, sum_measures
-from ..sqlite.executions import DIMENSIONS, TIME_BUCKETS
+from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
 
@@ -22,7 +23,34 @@ Group = tuple[str, ...]
 #: Before and after every bucket, as text.
 _FIRST: Final = ""
 _LAST: Final = "~"
-_LENGTH: Final = {"day": 10, "hour": 13}
+
+
+#: In place of the names of groups that are shown together.
+OTHERS: Final = "others"
+
+
+def dimensions_of(by: str | Sequence[str]) -> tuple[str, ...]:
+    """Check the argument *by*: one or two dimensions.
+
+    Raises:
+        ConfigurationError: for another name, none, or more than two.
+    """
+    names = (by,) if isinstance(by, str) else tuple(by)
+    for name in names:
+        dimension(name, "by")
+    if not 1 <= len(set(names)) == len(names) <= 2:
+        raise ConfigurationError(f"Invalid by {names!r}: expected one column or metadata.KEY, or two different ones.")
+    return names
+
+
+def check_limit(limit: int | None) -> None:
+    """Check the argument *limit*.
+
+    Raises:
+        ConfigurationError: for a number below 1.
+    """
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ConfigurationError(f"Invalid limit {limit!r}: expected a number of groups above 0, or None.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +110,59 @@ def totals(
         with_rollups: False reads every execution, which takes longer and gives the same.
     """
     names = tuple(dict.fromkeys(("executions", *measures)))
-    cube = _cube_for(by, selection) if with_rollups and not with_waits else None
-    question = _Question(tuple(by), selection, names, QUEUE_BIN if with_waits else BIN if with_durations else None)
+    bins = QUEUE_BIN if with_waits else BIN if with_durations else None
+    question = _Question(tuple(by), selection, names, bins)
+    return _add_up(_ask(database, question, with_rollups and not with_waits), question)
+
+
+@dataclass(frozen=True, slots=True)
+class LargestGroups:
+    """The totals of the groups with the highest known cost, and those of the others together."""
+
+    groups: Mapping[Group, GroupTotals]
+    #: For each bucket of time that the groups have; their other names are :data:`OTHERS`.
+    others: Mapping[Group, GroupTotals]
+    #: How many groups the others are, buckets of time apart.
+    merged: int
+
+
+def largest(
+    database: Queryable,
+    by: Sequence[str],
+    selection: Selection,
+    measures: Sequence[str],
+    limit: int | None,
+    *,
+    with_durations: bool = False,
+) -> LargestGroups:
+    """Return :func:`totals` of the *limit* groups that cost most, and of all others together.
+
+    However many groups there are, the answer is small. A limit holds for what the executions are grouped by beside the
+    time; None: no limit.
+    """
+    names = tuple(dict.fromkeys(("executions", "cost_nano", *measures)))
+    is_limited = limit is not None and not set(by) <= TIME_BUCKETS.keys()
+    question = _Question(tuple(by), selection, names, BIN if with_durations else None, limit if is_limited else None)
+    rows = _ask(database, question, True)
+    if not is_limited:
+        return LargestGroups(_add_up(rows, question), {}, 0)
+    merged = max((row["merged"] for row in rows), default=0)
+    others = _add_up([row for row in rows if row["is_other"]], question)
+    return LargestGroups(_add_up([row for row in rows if not row["is_other"]], question), others, merged)
+
+
+def _ask(database: Queryable, question: "_Question", with_rollups: bool) -> list[dict[str, Any]]:
+    """Return the rows of *question*, from a cube where there is one that has the answer."""
+    cube = _cube_for(question.by, question.selection) if with_rollups else None
     if cube is not None:
         rows = database.query(*question.from_cube(cube))
-        if rows and rows[0]["sign"] == 0 and rows[0]["executions"]:
-            return _add_up(rows[1:], question)
-    return _add_up(database.query(*question.from_executions()), question)
+        if any(row["sign"] == 0 and row["executions"] for row in rows):
+            return [row for row in rows if row["sign"]]
+    return database.query(*question.from_executions())
 
 
 def _cube_for(by: Sequence[str], selection: Selection) -> Cube | None:
-    needed = {*by, *selection.values} - {"day"}
+    needed = {*by, *(name for name, _ in selection.filters)} - {"day"}
     return next((cube for cube in CUBES if needed <= {*cube.keys, cube.bucket}), None)
 
 
@@ -103,19 +173,21 @@ class _Question:
     names: tuple[str, ...]
     #: The SQL of the bin that an execution is in; None: no quantiles are asked for.
     bin: str | None
+    #: How many groups have rows of their own; None: all.
+    limit: int | None = None
 
     def from_executions(self) -> tuple[str, dict[str, Any]]:
         condition, parameters = self.selection.condition()
-        return self._of_rows("executions", 1, condition), parameters
+        return self._limited([self._of_rows("executions", 1, condition)]), parameters
 
     def from_cube(self, cube: Cube) -> tuple[str, dict[str, Any]]:
         """Return the question to *cube* and the executions it does not have. Its first row says if the cube is good."""
         _, parameters = self.selection.condition()
         first, last = _whole_buckets(cube, self.selection)
         parameters |= {"first": first, "last": last}
-        filters = "".join(f" AND {DIMENSIONS[name]} = :{name}" for name in self.selection.values)
+        filters, _ = self.selection.filter_condition()
         # A plus keeps SQLite from the index of timestamps, where rowids say more.
-        inside = f"+timestamp >= :first AND +timestamp < :last{filters}"
+        inside = f"+timestamp >= :first AND +timestamp < :last AND {filters}"
         mark = "(SELECT mark FROM rollup_state)"
         parts = [
             self._state(cube),
@@ -132,10 +204,36 @@ class _Question:
             parts.append(self._of_rows("executions", 1, condition))
         else:
             if self.selection.since is not None:
-                parts.append(self._of_rows("executions", 1, f"timestamp >= :since AND timestamp < :first{filters}"))
+                parts.append(
+                    self._of_rows("executions", 1, f"timestamp >= :since AND timestamp < :first AND {filters}")
+                )
             if self.selection.until is not None:
-                parts.append(self._of_rows("executions", 1, f"timestamp >= :last AND timestamp < :until{filters}"))
-        return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts), parameters
+                parts.append(self._of_rows("executions", 1, f"timestamp >= :last AND timestamp < :until AND {filters}"))
+        return self._limited(parts), parameters
+
+    def _limited(self, parts: Sequence[str]) -> str:
+        """Return the question for the rows of *parts*; within the limit, groups that cost less are merged."""
+        united = " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
+        if self.limit is None:
+            return united
+        keys = [f"key{number}" for number, name in enumerate(self.by) if name not in TIME_BUCKETS]
+        times = [f"key{number}" for number, name in enumerate(self.by) if name in TIME_BUCKETS]
+        named = ", ".join(keys)
+        sums = ", ".join(f"total(parts.{name}) AS {name}" for name in self.names)
+        columns = [f"CASE WHEN best.{key} IS NOT NULL THEN parts.{key} ELSE '{OTHERS}' END AS {key}" for key in keys]
+        columns += [f"parts.{time} AS {time}" for time in times]
+        groups = ", ".join(f"{number + 1}" for number in range(len(columns) + 2))
+        return (
+            f"WITH parts AS ({united}),"
+            f" found AS (SELECT {named}, total(sign * cost_nano) AS cost, total(sign * executions) AS count FROM parts"
+            f" WHERE sign <> 0 GROUP BY {named} HAVING count > 0),"
+            f" best AS (SELECT * FROM found ORDER BY cost DESC, count DESC, {named}"
+            f" LIMIT {self.limit} + ((SELECT count(*) FROM found) = {self.limit + 1}))"
+            f" SELECT {', '.join(columns)}, best.{keys[0]} IS NULL AS is_other, sign, {sums},"
+            " group_concat(cells, '') AS cells, group_concat(bins) AS bins,"
+            f" (SELECT count(*) - {self.limit} FROM found) AS merged"
+            f" FROM parts LEFT JOIN best USING ({named}) GROUP BY {groups}"
+        )
 
     def _state(self, cube: Cube) -> str:
         keys = "".join(f"NULL AS key{number}, " for number in range(len(self.by)))
@@ -145,25 +243,24 @@ class _Question:
 
     def _of_cells(self, cube: Cube) -> str:
         def column(name: str) -> str:
-            return f"substr(bucket, 1, {_LENGTH[name]})" if name in TIME_BUCKETS else name
+            return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else name
 
-        filters = "".join(f" AND {name} = :{name}" for name in self.selection.values)
+        filters, _ = self.selection.filter_condition(column)
+        keys = "".join(f"{column(name)} AS key{number}, " for number, name in enumerate(self.by))
         added = ", ".join(f"total({name}) AS {name}" for name in self.names)
         cells = "group_concat(hex(histogram), '')" if self.bin else "NULL"
         return (
-            f"SELECT {self._keys(column)}1 AS sign, {added}, {cells} AS cells, NULL AS bins"
-            f" FROM {cube.table} WHERE bucket >= :first AND bucket < :last{filters}{self._group_by()}"
+            f"SELECT {keys}1 AS sign, {added}, {cells} AS cells, NULL AS bins"
+            f" FROM {cube.table} WHERE bucket >= :first AND bucket < :last AND {filters}{self._group_by()}"
         )
 
     def _of_rows(self, table: str, sign: int, condition: str) -> str:
         found = f"group_concat({self.bin})" if self.bin else "NULL"
+        keys = "".join(f"key{number}, " for number in range(len(self.by)))
         return (
-            f"SELECT {self._keys(DIMENSIONS.__getitem__)}{sign} AS sign, {sum_measures(self.names)}, NULL AS cells,"
-            f" {found} AS bins FROM {source(table, condition, self.names)}{self._group_by()}"
+            f"SELECT {keys}{sign} AS sign, {sum_measures(self.names)}, NULL AS cells, {found} AS bins"
+            f" FROM {source(table, condition, self.names, [*map(dimension, self.by)], self.bin)}{self._group_by()}"
         )
-
-    def _keys(self, column: Any) -> str:
-        return "".join(f"{column(name)} AS key{number}, " for number, name in enumerate(self.by))
 
     def _group_by(self) -> str:
         return f" GROUP BY {', '.join(str(number + 1) for number in range(len(self.by)))}" if self.by else ""
@@ -171,7 +268,7 @@ class _Question:
 
 def _whole_buckets(cube: Cube, selection: Selection) -> tuple[str, str]:
     """Return the first bucket that *selection* has as a whole, and the one after the last."""
-    length = _LENGTH[cube.bucket]
+    length = TIME_BUCKETS[cube.bucket]
     first, last = _FIRST, _LAST
     if selection.since is not None:
         first = next(

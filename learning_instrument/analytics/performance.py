@@ -1,14 +1,13 @@
 """How well and how fast: groups of executions beside each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from ..errors import ConfigurationError
 from ..rollups.measures import MICRO_SCALE, NANO_SCALE, QUALITY_SCALE
-from ..sqlite.executions import DIMENSIONS, TIME_BUCKETS
+from ..sqlite.dimensions import TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import Group, GroupTotals, totals
+from .group_totals import Group, GroupTotals, check_limit, dimensions_of, largest, totals
 from .intervals import Proportion, wilson
 
 _MEASURES: Final = (
@@ -48,6 +47,8 @@ class Performance:
     #: None also where only zeros were reported: the sums of both kinds have one count.
     input_tokens: int | None
     output_tokens: int | None
+    #: How many groups this is: above 1 for the others beyond a limit, whose names are ``others``.
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +67,37 @@ class QueueWait:
 
 
 def performance(
-    database: Queryable, by: str | Sequence[str] = ("task_type",), selection: Selection | None = None
+    database: Queryable,
+    by: str | Sequence[str] = ("task_type",),
+    selection: Selection | None = None,
+    *,
+    limit: int | None = None,
 ) -> list[Performance]:
     """Return how each group of executions fared, the largest first; by day or hour, the earliest first.
 
-    Roll-ups answer for all but ``worker_id``, and for ``hour`` beside task type or repository; these take some
-    seconds for each million executions.
+    Roll-ups answer for task type, model tier, pool type, repository and day, for ``hour`` beside tier or pool, and for
+    names that ``learning-instrument index`` was told; others take some seconds for each million executions.
 
     Args:
         database: the one to ask.
-        by: one or two of ``task_type``, ``model_tier``, ``pool_type``, ``repo``, ``worker_id``, ``day``, ``hour``
-            (both in UTC).
+        by: one or two of ``day``, ``hour`` (both in UTC), a column such as ``task_type`` or ``model``, and
+            ``metadata.KEY`` for a key of the tasks' metadata. Without a value: ``unknown``.
         selection: which executions; None: all.
+        limit: how many groups, those that cost most; the others are one group, the last. Days and hours are no groups
+            of this kind. None: all groups.
 
     Raises:
-        ConfigurationError: for another dimension, none, or more than two.
+        ConfigurationError: for another name, none, more than two, or a limit below 1.
         DatabaseError: if the database cannot be read.
     """
-    dimensions = _dimensions(by)
-    groups = totals(database, dimensions, selection or Selection(), _MEASURES, with_durations=True)
-    answers = [_performance(group, of_group) for group, of_group in groups.items()]
-    if not set(dimensions) & set(TIME_BUCKETS):
+    dimensions = dimensions_of(by)
+    check_limit(limit)
+    found = largest(database, dimensions, selection or Selection(), _MEASURES, limit, with_durations=True)
+    answers = [_performance(group, of_group) for group, of_group in found.groups.items()]
+    if not set(dimensions) & TIME_BUCKETS.keys():
         answers.sort(key=lambda answer: -answer.executions)
-    return answers
+    others = (_performance(group, of_group) for group, of_group in found.others.items())
+    return [*answers, *(replace(answer, groups=found.merged) for answer in others)]
 
 
 def queue_waits(
@@ -107,7 +116,7 @@ def queue_waits(
         ConfigurationError: for another dimension, none, or more than two.
         DatabaseError: if the database cannot be read.
     """
-    dimensions = _dimensions(by)
+    dimensions = dimensions_of(by)
     groups = totals(database, dimensions, selection or Selection(), ("queue_us", "queued"), with_waits=True)
     answers = [
         QueueWait(
@@ -121,18 +130,9 @@ def queue_waits(
         )
         for group, of_group in groups.items()
     ]
-    if not set(dimensions) & set(TIME_BUCKETS):
+    if not set(dimensions) & TIME_BUCKETS.keys():
         answers.sort(key=lambda answer: -answer.executions)
     return answers
-
-
-def _dimensions(by: str | Sequence[str]) -> tuple[str, ...]:
-    dimensions = (by,) if isinstance(by, str) else tuple(by)
-    if unknown := [name for name in dimensions if name not in DIMENSIONS]:
-        raise ConfigurationError(f"Invalid by {unknown[0]!r}: expected one of {', '.join(DIMENSIONS)}.")
-    if not 1 <= len(set(dimensions)) == len(dimensions) <= 2:
-        raise ConfigurationError(f"Invalid by {dimensions!r}: expected one dimension, or two different ones.")
-    return dimensions
 
 
 def _performance(group: Group, of_group: GroupTotals) -> Performance:

@@ -179,10 +179,9 @@ class _Weights:
 
 
 def _candidates(database: Queryable, any_of: Sequence[str], selection: Selection) -> dict[int, str]:
-    condition, parameters = selection.condition()
+    condition, parameters = selection.condition("+timestamp")  # rowids say more than the index of timestamps
     # In quotes a word is a word: AND, NEAR, a star or a colon mean nothing.
     match = " OR ".join(f'"{word}"' for word in any_of)
-    condition = condition.replace("timestamp", "+timestamp")  # rowids say more than the index of timestamps
     rows = database.query(
         f"{_STATE}SELECT rowid AS id, task_description FROM executions WHERE rowid IN ("
         f"SELECT rowid FROM execution_search WHERE execution_search MATCH :match AND EXISTS (SELECT 1 FROM state)"

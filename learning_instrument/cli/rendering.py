@@ -215,6 +215,8 @@ def table_of(rows: Sequence[Any], columns: Sequence[TableColumn], width: int, co
 
 def value_of(row: Any, name: str) -> Any:
     """Return the value at the dotted path *name* in *row*; None where a part is missing."""
+    if isinstance(row, Mapping) and name in row:
+        return row[name]
     for part in name.split("."):
         row = row.get(part) if isinstance(row, Mapping) else getattr(row, part, None)
     return row

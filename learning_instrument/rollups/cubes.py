@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..sqlite.executions import DIMENSIONS, placeholders
+from ..sqlite.dimensions import DIMENSIONS
+from ..sqlite.executions import placeholders
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
 from .measures import BIN, MEASURES, source, sum_measures
@@ -172,11 +173,11 @@ def _collect(
     sign: int,
 ) -> int:
     """Add the rows of *table*, *sign* times, to *cells*; return how many there were, with the sign."""
-    keys = ", ".join(DIMENSIONS[name] for name in ("hour", *_KEYS))
-    numbers = ", ".join(str(number + 1) for number in range(1 + len(_KEYS)))
+    keys = [DIMENSIONS[name] for name in ("hour", *_KEYS)]
+    columns = ", ".join(f"key{number}" for number in range(len(keys)))
     found = connection.execute(
-        f"SELECT {keys}, {sum_measures(_NAMES)}, group_concat({BIN}) FROM {source(table, condition, _NAMES)}"
-        f" GROUP BY {numbers}",
+        f"SELECT {columns}, {sum_measures(_NAMES)}, group_concat({BIN})"
+        f" FROM {source(table, condition, _NAMES, keys, BIN)} GROUP BY {columns}",
         parameters,
     )
     places = [(cube, [_KEYS.index(name) for name in cube.keys], of_cube) for cube, of_cube in cells.items()]

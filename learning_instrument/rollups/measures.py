@@ -4,6 +4,8 @@ Each measure is a sum of integers (nano-dollars, microseconds), so a sum is the 
 subtracted again exactly.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
 NANO_SCALE: Final = 1e9
@@ -103,13 +105,12 @@ BIN: Final = _where("is_timed", f"(SELECT bin {_LOW.format('duration_seconds')})
 #: The bin of the time that its task waited for it.
 QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('queue_seconds')})")
 
-#: The columns of an execution that measures and dimensions are made of.
+#: The columns of an execution that measures, and the dimensions of roll-ups, are made of.
 SOURCE_COLUMNS: Final = (
     "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
     "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
     "output_tokens", "defaulted", "outcome_source",
 )  # fmt: skip
-_NEED_RATIO: Final = frozenset(("scaled", "log_e5", "log2_e10"))
 
 
 def sum_measures(names: tuple[str, ...]) -> str:
@@ -118,19 +119,31 @@ def sum_measures(names: tuple[str, ...]) -> str:
     return ", ".join(f"total({MEASURES[name]}) AS {name}" for name in names)
 
 
-def source(table: str, condition: str, names: tuple[str, ...]) -> str:
-    """Return the SQL of the rows that measures are summed over: *table*, with the facts that *names* need.
+def source(
+    table: str, condition: str, names: Sequence[str], keys: Sequence[str] = (), others: str | None = None
+) -> str:
+    """Return the SQL of the rows that measures are summed over: *table*, with the facts that these need.
 
     Args:
         table: ``executions``, or one that has its :data:`SOURCE_COLUMNS`.
         condition: the SQL after WHERE.
         names: the measures.
+        keys: SQL over a row of *table*, which the rows have as ``key0``, ``key1``, ...
+        others: further SQL over the rows: that of a bin.
     """
-    needs_ratio = not _NEED_RATIO.isdisjoint(names)
-    columns = ", ".join((*SOURCE_COLUMNS, "worker_id") if table == "executions" else SOURCE_COLUMNS)
-    facts = "".join(f", {sql} AS {name}" for name, sql in _FACTS.items() if needs_ratio or name != "ratio")
+    needed = _words(*(MEASURES[name] for name in names), others or "")
+    later = {name: sql for name, sql in _LATER_FACTS.items() if name in needed}
+    needed |= _words(*later.values())
+    facts = {name: sql for name, sql in _FACTS.items() if name in needed}
+    values = [f"{sql} AS key{number}" for number, sql in enumerate(keys)]
+    values += [name for name in SOURCE_COLUMNS if name in needed]
+    values += [f"{sql} AS {name}" for name, sql in facts.items()]
     # LIMIT -1 keeps SQLite from merging the queries: each fact would be worked out again for every measure.
-    rows = f"(SELECT {columns}{facts} FROM {table} WHERE {condition} LIMIT -1)"
-    if not needs_ratio:
+    rows = f"(SELECT {', '.join(values) or '1'} FROM {table} WHERE {condition} LIMIT -1)"
+    if not later:
         return rows
-    return f"(SELECT *{''.join(f', {sql} AS {name}' for name, sql in _LATER_FACTS.items())} FROM {rows} LIMIT -1)"
+    return f"(SELECT *{''.join(f', {sql} AS {name}' for name, sql in later.items())} FROM {rows} LIMIT -1)"
+
+
+def _words(*sql: str) -> set[str]:
+    return {word for each in sql for word in re.findall(r"\w+", each)}

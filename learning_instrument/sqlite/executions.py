@@ -42,16 +42,3 @@ EXACTLY: Final = (
     "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
     " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1"
 )
-
-#: The expressions that executions are grouped and filtered by.
-DIMENSIONS: Final = {
-    "task_type": "task_type",
-    "model_tier": "coalesce(model_tier, 'unknown')",
-    "pool_type": "coalesce(pool_type, 'unknown')",
-    "repo": "coalesce(repo, 'unknown')",
-    "worker_id": "coalesce(worker_id, 'unknown')",
-    "day": "substr(timestamp, 1, 10)",
-    "hour": "substr(timestamp, 1, 13)",
-}
-#: The dimensions of time.
-TIME_BUCKETS: Final = ("day", "hour")

@@ -1,16 +1,19 @@
 """The arguments of every question: a database, and a selection of executions."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from ..errors import ConfigurationError
 from ..timestamps import iso
-from .executions import DIMENSIONS
+from .dimensions import dimension
 
-#: The dimensions that executions can be filtered by.
+#: The dimensions that have a field of their own.
 FILTERS: Final = ("repo", "pool_type", "model_tier", "task_type")
+
+Where = Mapping[str, str] | str | Sequence[str | tuple[str, str]]
+"""Conditions: name -> value, ``"NAME=VALUE"``, or several of these."""
 
 
 class Queryable(Protocol):
@@ -32,9 +35,12 @@ class Selection:
         pool_type: the pool that ran the task.
         model_tier: the tier of its model.
         task_type: the type of the task.
+        where: further conditions, all of which hold: name -> value, or ``"NAME=VALUE"``, one or several. A name is a
+            column (``model``), or ``metadata.KEY`` for a key of the task's metadata. Values are compared as text:
+            numbers, ``true`` and ``false`` as JSON writes them; a missing one is ``unknown``.
 
     Raises:
-        ConfigurationError: for a time without a time zone, or an empty window.
+        ConfigurationError: for a time without a time zone, an empty window, or a condition of another form.
     """
 
     since: datetime | None = None
@@ -43,6 +49,7 @@ class Selection:
     pool_type: str | None = None
     model_tier: str | None = None
     task_type: str | None = None
+    where: Where = ()
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -60,28 +67,67 @@ class Selection:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"Invalid {name} {value!r}: expected text.")
+        object.__setattr__(self, "where", tuple(_conditions(self.where)))
+        for name, _ in self.filters:
+            dimension(name)
 
     def __str__(self) -> str:
         """Return the window and the filters."""
         window = "..".join("" if moment is None else _readable(moment) for moment in (self.since, self.until))
-        return ", ".join([window, *(f"{name}={value}" for name, value in self.values.items())])
+        return ", ".join([window, *(f"{name}={value}" for name, value in self.filters)])
 
     @property
-    def values(self) -> dict[str, str]:
-        """The filters that are set: dimension -> value."""
-        return {name: getattr(self, name) for name in FILTERS if getattr(self, name) is not None}
+    def filters(self) -> tuple[tuple[str, str], ...]:
+        """The filters that are set, each a dimension and its value."""
+        fields = tuple((name, value) for name in FILTERS if (value := getattr(self, name)) is not None)
+        return (*fields, *_conditions(self.where))
 
-    def condition(self) -> tuple[str, dict[str, Any]]:
-        """Return the condition after WHERE in a question to ``executions``, and its named parameters."""
-        terms = [f"{DIMENSIONS[name]} = :{name}" for name in self.values]
-        parameters: dict[str, Any] = dict(self.values)
-        if self.since is not None:
-            terms.append("timestamp >= :since")
-            parameters["since"] = iso(self.since)
-        if self.until is not None:
-            terms.append("timestamp < :until")
-            parameters["until"] = iso(self.until)
-        return " AND ".join(terms) or "1", parameters
+    def narrowed(self, where: Where) -> "Selection":
+        """Return the executions of it for which *where* holds as well."""
+        return replace(self, where=(*_conditions(self.where), *_conditions(where)))
+
+    def filter_condition(self, column: Callable[[str], str] = dimension) -> tuple[str, dict[str, Any]]:
+        """Return the condition of the filters alone, and its named parameters.
+
+        Args:
+            column: dimension -> its SQL.
+        """
+        terms = [f"{column(name)} = :filter{number}" for number, (name, _) in enumerate(self.filters)]
+        return " AND ".join(terms) or "1", {f"filter{n}": value for n, (_, value) in enumerate(self.filters)}
+
+    def condition(self, moment: str = "timestamp") -> tuple[str, dict[str, Any]]:
+        """Return the condition after WHERE in a question to ``executions``, and its named parameters.
+
+        Args:
+            moment: the SQL of the time; ``+timestamp`` keeps SQLite from its index.
+        """
+        condition, parameters = self.filter_condition()
+        for name, sign, limit in (("since", ">=", self.since), ("until", "<", self.until)):
+            if limit is not None:
+                condition = f"{moment} {sign} :{name} AND {condition}"
+                parameters[name] = iso(limit)
+        return condition, parameters
+
+
+def _conditions(where: Any) -> Iterator[tuple[str, str]]:
+    given = where.items() if isinstance(where, Mapping) else [where] if isinstance(where, str) else where
+    if not isinstance(given, Iterable):
+        raise _invalid(given)
+    for each in given:
+        if isinstance(each, str) and each.partition("=")[1]:
+            name, _, value = each.partition("=")
+        elif isinstance(each, tuple) and len(each) == 2 and all(isinstance(part, str) for part in each):
+            name, value = each
+        else:
+            raise _invalid(each)
+        yield name, value
+
+
+def _invalid(condition: Any) -> ConfigurationError:
+    return ConfigurationError(
+        f"Invalid condition {condition!r}: expected NAME=VALUE, both text, such as model=gpt-4o or"
+        " metadata.customer=acme."
+    )
 
 
 def _readable(moment: datetime) -> str:

@@ -8,9 +8,9 @@ also skip those deleted since.
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from ..columns import COLUMN_OF, COLUMNS, UNKNOWN
+from ..columns import COLUMN_OF, COLUMNS
 from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
 from ..errors import ConfigurationError
@@ -18,6 +18,7 @@ from ..record import Row
 from ..rollups import catch_up
 from ..safety.sanitize import utf8
 from ..sqlite.connection import WriteConnection, open_for_maintenance
+from ..sqlite.dimensions import value_in
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
@@ -122,7 +123,7 @@ class _Target:
     """Stores batches, and counts."""
 
     def __init__(self, selection: Selection) -> None:
-        self._values = {COLUMNS.index(name): value for name, value in selection.values.items()}
+        self._filters = selection.filters
         self._since = None if selection.since is None else iso(selection.since)
         self._until = None if selection.until is None else iso(selection.until)
         self._takes_all = selection == Selection()
@@ -213,8 +214,11 @@ class _Target:
         return (
             (self._since is None or started >= self._since)
             and (self._until is None or started < self._until)
-            and all((UNKNOWN if row[place] is None else row[place]) == value for place, value in self._values.items())
+            and (not self._filters or self._matches(dict(zip(COLUMNS, row, strict=True))))
         )
+
+    def _matches(self, row: Mapping[str, Any]) -> bool:
+        return all(value_in(row, name) == value for name, value in self._filters)
 
     def _leave_out(self, what: str) -> None:
         self._omitted[what] = self._omitted.get(what, 0) + 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance, queue_waits, wilson
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.sqlite.executions import DIMENSIONS
+from learning_instrument.sqlite.dimensions import DIMENSIONS
 
 WAYS = [*[(name,) for name in DIMENSIONS], *itertools.permutations(DIMENSIONS, 2)]
 

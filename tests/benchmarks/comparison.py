@@ -37,7 +37,7 @@ class Simulated:
 
     def query(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
         """Return the executions of the version that is asked for."""
-        return list(self._sides[parameters["value"]])
+        return list(self._sides[parameters["filter0"]])
 
 
 def side(

@@ -133,7 +133,7 @@ def test_costs_are_those_of_the_function(demo):
 
     text = answer(demo, "costs", "--days", "3")
 
-    assert document(demo, "costs") == {**plain(expected), "unreported": 0, "price_tables": [], "budget": None}
+    assert document(demo, "costs") == {**plain(expected), "unreported": 0, "price_tables": [], "budget": None, "by": []}
     assert [row["day"] for row in rows(demo, "costs")] == [day.day for day in expected.by_day]
     assert f"MAPE        {expected.accuracy.mape:.1%} of an execution's cost, on average\n" in text
     assert f"within 20%  {formatting.interval(expected.accuracy.within_20_percent)} of them\n" in text
@@ -398,12 +398,15 @@ def test_nonsense_is_one_line(demo, subtests):
         ),
         (["compare", "--before", "7d..14d", "--after", "7d.."], "since="),
         (["compare", *WEEKS, "--gate-ratio", "0.5"], "Invalid value for '--gate-ratio'"),
-        (["performance", "--by", "mood"], "Invalid value for '--by'"),
+        (["performance", "--by", "mood"], "Invalid by 'mood': expected one of batch_id, "),
         (
             ["performance", "--by", "repo", "--by", "repo"],
-            "Invalid --by repo, repo: expected one column, or two",
+            "Invalid by ('repo', 'repo'): expected one column or metadata.KEY, or two",
         ),
-        (["performance", "--by", "repo", "--by", "day", "--by", "hour"], "Invalid --by repo, day, hour: expected one"),
+        (
+            ["performance", "--by", "repo", "--by", "day", "--by", "hour"],
+            "Invalid by ('repo', 'day', 'hour'): ",
+        ),
         (["costs", "--budget", "-1"], "Invalid --budget -1.0: expected an amount"),
         (["costs", "--budget", "nan"], "Invalid --budget nan: expected an amount"),
         (["costs", "--budget", "1", "--period", "shift"], "Invalid value for '--period'"),
@@ -524,3 +527,40 @@ def test_pipe_gets_plain_text(demo, encoding):
     text = done.stdout.decode(encoding)
     assert "\x1b" not in text
     assert ("\N{FULL BLOCK}" if encoding == "utf-8" else "#") * 20 in text
+
+
+def test_names_mean_the_same_everywhere(tmp_path):
+    """A column, or a key of metadata: in groups and conditions of each command."""
+    path = str(tmp_path / "learning.db")
+    for number in range(60):
+        metadata = {"task": {"a.b c": number % 2 or None}}
+        store(path, record(model=f"m{number % 3}", actual_cost=float(number), metadata=metadata))
+    where = ("--where", "metadata.a.b c=1", "--where", "model=m1")
+
+    assert document(path, "costs", *where)["executions"] == document(path, "summary", *where)["executions"] == 10
+    assert len(rows(path, "list", "--limit", "99", *where)) == 10
+    groups = document(path, "costs", "--by", "metadata.a.b c", "--by", "model")["groups"]
+    assert [(group["metadata.a.b c"], group["model"]) for group in groups] == [
+        ("1", "m2"), ("unknown", "m1"), ("1", "m0"), ("unknown", "m2"), ("1", "m1"), ("unknown", "m0"),
+    ]  # fmt: skip
+    assert rows(path, "costs", "--by", "metadata.a.b c")[0]["metadata.a.b c"] == "1"
+    limited = document(path, "performance", "--by", "task_id", "--limit", "2")["groups"]
+    assert [(group["task_id"], group["executions"], group["groups"]) for group in limited] == [
+        (limited[0]["task_id"], 1, 1), (limited[1]["task_id"], 1, 1), ("others", 58, 58),
+    ]  # fmt: skip
+    text = answer(path, "costs", "--by", "task_id", "--limit", "2")
+    assert "Spend by task_id\n" in text
+    assert "others: 58 groups that cost less; --limit shows more of them.\n" in text
+    for command in (["list"], ["errors"], ["patterns"], ["costs"], ["performance"], ["summary"], ["export"], ["tail"]):
+        refused = ask(path, *command, "--where", "mood=good")
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert refused.stderr.startswith("Error: Invalid where 'mood': expected one of batch_id, ")
+
+
+def test_groups_are_bounded(tmp_path):
+    """Fifty, unless more are asked for."""
+    path = str(tmp_path / "learning.db")
+    store(path, *[record(actual_cost=1.0) for _ in range(60)])
+
+    assert len(document(path, "performance", "--by", "execution_id")["groups"]) == 51
+    assert len(document(path, "performance", "--by", "execution_id", "--limit", "60")["groups"]) == 60

@@ -25,7 +25,7 @@ from learning_instrument.rollups import catch_up, cubes, histograms
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.sqlite.executions import DIMENSIONS
+from learning_instrument.sqlite.dimensions import DIMENSIONS
 from learning_instrument.sqlite.migrations import M012_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
@@ -91,7 +91,7 @@ def expected(rows, by, selection):
         is_inside = (selection.since is None or moment >= selection.since) and (
             selection.until is None or moment < selection.until
         )
-        if is_inside and all(dimensions[name] == value for name, value in selection.values.items()):
+        if is_inside and all(dimensions[name] == value for name, value in selection.filters):
             groups[tuple(dimensions[name] for name in by)].append(row)
     return {group: (_sums(of_group), _durations(of_group)) for group, of_group in groups.items()}
 

@@ -51,7 +51,7 @@ _WRITTEN: Final = {
 
 
 @reporting_command("compare")
-@click.option("--before", required=True, metavar="SIDE", help="The baseline: a window, or key=value.")
+@click.option("--before", required=True, metavar="SIDE", help="The baseline: a window, or NAME=VALUE.")
 @click.option("--after", required=True, metavar="SIDE", help="The side compared with it, of the same kind.")
 @click.option(
     "--gate-success",
@@ -73,12 +73,12 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
     """Compare two windows of time, or two versions. Exits with 1 on a regression.
 
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
-    either end may be left out (then --since and --until apply); or a key of the tasks' metadata and its value, such as
-    version=1.4.
+    either end may be left out (then --since and --until apply); or a column or a key of the tasks' metadata, and its
+    value, such as model=gpt-4o or metadata.version=1.4.
 
     \b
       compare --before 14d..7d --after 7d..
-      compare --before version=1.3 --after version=1.4 --since 30d
+      compare --before metadata.version=1.3 --after metadata.version=1.4 --since 30d
 
     Both sides are weighted to one mix of task types and model tiers. A change is better or worse where it is beyond
     chance and large enough to matter, else negligible. The detectable change is the smallest
@@ -108,10 +108,12 @@ def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
     """Refuse a version without executions beside one that has some: a mistyped gate would never fail."""
     counts = found.before_executions, found.after_executions
     for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
-        if isinstance(wanted, Version) and not executions and any(counts):
+        is_named = isinstance(wanted, Version) or wanted.where
+        if is_named and not executions and any(counts):
+            what = "metadata" if isinstance(wanted, Version) else "columns"
             raise ConfigurationError(
-                f"{name} {wanted}: no task has this in its metadata; learning-instrument show ID lists one task's"
-                " metadata."
+                f"{name} {str(wanted).removeprefix('.., ')}: no task has this in its {what}; learning-instrument"
+                f" show ID lists one task's {what}."
             )
 
 

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from ...analytics import BurnDown, Costs, EstimateAccuracy, burn_down, costs, price_tables
+from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend, burn_down, costs, price_tables
 from ...analytics.burndown import BURN_DOWN_PERIODS
 from ...errors import ConfigurationError
 from .. import formatting
-from ..options import Question, reporting_command
+from ..options import Question, group_columns, group_notes, group_row, grouping_options, reporting_command
 from ..rendering import (
     Output,
     TableColumn,
@@ -25,8 +25,8 @@ from ..rendering import (
     write,
 )
 
-_DAY_COLUMNS: Final = (
-    TableColumn("day", "day"),
+_DAY: Final = TableColumn("day", "day")
+_SPEND_COLUMNS: Final = (
     TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=3),
     TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, bound_if=("partial", "unpriced")),
     TableColumn(
@@ -56,6 +56,7 @@ _LISTED: Final = 20
 
 
 @reporting_command("costs")
+@grouping_options
 @click.option("--budget", metavar="USD", type=float, help="Forecast how long this amount lasts.")
 @click.option(
     "--period", default="month", type=click.Choice(BURN_DOWN_PERIODS), show_default=True, help="Of the budget, in UTC."
@@ -63,27 +64,32 @@ _LISTED: Final = 20
 @click.option(
     "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
 )
-def costs_command(question: Question, budget: float | None, period: str, days: int) -> None:
+def costs_command(
+    question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: str, days: int
+) -> None:
     """Show spend, and the accuracy of cost estimates.
 
-    Spend on failures and by day; the error of cost estimates, with factors that correct it; and how long a budget
-    lasts. The pace of the budget is that of the last four weeks: filters apply to it, --since and --until do not. CSV
-    has all days.
+    Spend by group with --by, on failures and by day; the error of cost estimates, with factors that correct it; and how
+    long a budget lasts. The pace of the budget is that of the last four weeks: filters apply to it, --since and --until
+    do not. CSV has the groups, else all days.
     """
     if budget is not None and not 0 < budget < math.inf:
         raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
     with question.database() as database:
-        found = costs(database, question.selection)
+        found = costs(database, question.selection, by=by or None, limit=limit)
         budgeted = None if budget is None else burn_down(database, budget, period, question.selection)
         tables = price_tables(database)
+    groups = [group_row(group, by) for group in found.groups]
     if question.output is Output.JSON:
         lasting = None if budgeted is None else {**plain(budgeted), "lasts": budgeted.lasts}
-        print_json({**plain(found), "unreported": found.unreported, "price_tables": tables, "budget": lasting})
+        more = {"unreported": found.unreported, "price_tables": tables, "budget": lasting}
+        print_json({**plain(found), **more, "by": by, "groups": groups})
     elif question.output is Output.CSV:
-        render(found.by_day, (*_DAY_COLUMNS, *_UNKNOWN_COLUMNS), question.output)
+        columns = [*(group_columns(by) or [_DAY]), *_SPEND_COLUMNS, *_UNKNOWN_COLUMNS]
+        render(groups if by else found.by_day, columns, question.output)
     else:
         if found.executions:
-            _print_costs(found, tables, days)
+            _print_costs(found, tables, days, by)
         else:
             write("No executions.")
         if budgeted is not None:
@@ -91,7 +97,7 @@ def costs_command(question: Question, budget: float | None, period: str, days: i
             print_fields(dict(_budget(budgeted)))
 
 
-def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
+def _print_costs(found: Costs, tables: tuple[str, ...], days: int, by: tuple[str, ...]) -> None:
     partly = f", that of {found.partial:,} of them in part" if found.partial else ""
     fields = {
         "executions": f"{found.executions:,}; the cost of {found.priced:,} is known{partly}",
@@ -101,7 +107,13 @@ def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
     if tables:
         fields["prices"] = formatting.prices(tables)
     print_fields(fields)
-    _print_days(found, days)
+    unknown = [column for column in _UNKNOWN_COLUMNS if getattr(found, column.name)]
+    if by:
+        rows = [group_row(group, by) | _row(group) for group in found.groups]
+        print_section(f"Spend by {' and '.join(by)}", rows, [*group_columns(by), *_SPEND_COLUMNS, *unknown])
+        for note in group_notes(found.groups):
+            print_note(note)
+    _print_days(found, days, unknown)
     write("\nEstimates beside actual costs")
     if found.accuracy is None:
         print_note("No execution has both an estimate and a known actual cost, so accuracy is unknown.")
@@ -114,20 +126,19 @@ def _print_costs(found: Costs, tables: tuple[str, ...], days: int) -> None:
         print_note(_test(found))
 
 
-def _print_days(found: Costs, days: int) -> None:
+def _row(spend: DaySpend | GroupSpend) -> dict[str, Any]:
+    # There may be no failures, so that 0 is all of it.
+    return {
+        **fields_of(spend),
+        "failures_unknown": (spend.partial + spend.unpriced) if spend.failures_cost_usd else 0,
+    }
+
+
+def _print_days(found: Costs, days: int, unknown: list[TableColumn]) -> None:
     shown = found.by_day[-days:]
     most = max(day.cost_usd or 0.0 for day in shown)
-    rows = [
-        # There may be no failures, so that 0 is all of it.
-        {
-            **fields_of(day),
-            "failures_unknown": (day.partial + day.unpriced) if day.failures_cost_usd else 0,
-            "bar": bar(day.cost_usd, most),
-        }
-        for day in shown
-    ]
-    unknown = [column for column in _UNKNOWN_COLUMNS if getattr(found, column.name)]
-    print_section("Spend by day (UTC)", rows, [*_DAY_COLUMNS, *unknown, _BAR])
+    rows = [{**_row(day), "bar": bar(day.cost_usd, most)} for day in shown]
+    print_section("Spend by day (UTC)", rows, [_DAY, *_SPEND_COLUMNS, *unknown, _BAR])
     earlier = len(found.by_day) - len(shown)
     if earlier:
         print_note(f"{formatting.counted(earlier, 'earlier day')} not listed; --days lists more.")

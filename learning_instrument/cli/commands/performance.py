@@ -1,17 +1,13 @@
 """``summary`` and ``performance``: counts, success, duration and cost."""
 
 from collections.abc import Iterator
-from typing import Any, Final
-
-import click
+from typing import Final
 
 from ...analytics import Performance, Summary, performance, price_tables, summary
-from ...errors import ConfigurationError
-from ...sqlite.executions import DIMENSIONS, TIME_BUCKETS
 from ...storage.statistics import lost_noun
 from .. import formatting
-from ..options import Question, reporting_command
-from ..rendering import Output, TableColumn, fields_of, plain, print_fields, print_json, print_section, render, write
+from ..options import Question, group_columns, group_notes, group_row, grouping_options, reporting_command
+from ..rendering import Output, TableColumn, plain, print_fields, print_json, print_section, render, write
 
 _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=3)
 _TIER_COLUMNS: Final = (
@@ -69,7 +65,6 @@ def _left_out(found: Summary) -> Iterator[str]:
         yield f"{formatting.counted(count, lost_noun(reason))} that could not be recorded ({reason})"
 
 
-_HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
 _COLUMNS: Final = (
     TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=1),
     TableColumn("success", "succeeded", formatting.interval, rank=2),
@@ -96,33 +91,22 @@ _FEW: Final = 20
 
 
 @reporting_command("performance")
-@click.option(
-    "--by",
-    multiple=True,
-    default=("task_type",),
-    type=click.Choice(tuple(DIMENSIONS)),
-    help="The column to group by; give it twice for pairs.  [default: task_type]",
-)
-def performance_command(question: Question, by: tuple[str, ...]) -> None:
+@grouping_options
+def performance_command(question: Question, by: tuple[str, ...], limit: int) -> None:
     """Show success, duration and cost by group.
 
     Success comes with its 95% interval, durations as the median and the 95th and 99th percentile, cost per success
-    with the cost of failures. Values that were not reported are in no mean.
+    with the cost of failures. Values that were not reported are in no mean. Groups are task types without --by.
     """
-    if not 1 <= len(set(by)) == len(by) <= 2:
-        raise ConfigurationError(f"Invalid --by {', '.join(by)}: expected one column, or two different ones.")
+    by = by or ("task_type",)
     with question.database() as database:
-        found = performance(database, by, question.selection)
+        found = performance(database, by, question.selection, limit=limit)
         tables = price_tables(database)
-    rows = [_row(answer, by) for answer in found]
-    groups = [
-        TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
-        for rank, name in enumerate(by)
-    ]
+    rows = [group_row(answer, by) for answer in found]
     counted = [column for column in _COUNTED if any(getattr(answer, column.name) for answer in found)]
     render(
         rows,
-        [*groups, *_COLUMNS, *counted],
+        [*group_columns(by), *_COLUMNS, *counted],
         question.output,
         document={"by": by, "groups": rows, "price_tables": tables},
         nothing="No executions.",
@@ -130,12 +114,8 @@ def performance_command(question: Question, by: tuple[str, ...]) -> None:
     )
 
 
-def _row(answer: Performance, by: tuple[str, ...]) -> dict[str, Any]:
-    fields = fields_of(answer)
-    return {**dict(zip(by, fields.pop("group"), strict=True)), **fields}
-
-
 def _notes(found: list[Performance], tables: tuple[str, ...]) -> Iterator[str]:
+    yield from group_notes(found)
     if any(answer.executions < _FEW for answer in found):
         yield (
             f"Groups of fewer than {_FEW} executions have wide intervals; their p95 and p99 are their slowest"

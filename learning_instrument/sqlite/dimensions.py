@@ -1,0 +1,107 @@
+"""What executions are grouped and filtered by: ``NAME`` is a column, ``metadata.KEY`` a key of metadata.
+
+Each is text: a value of another type is written as JSON has it, and a missing one is ``unknown``.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..columns import TABLE, UNKNOWN, Kind, metadata_key, metadata_text
+from ..errors import ConfigurationError
+
+#: The dimensions of time, and how much of a timestamp each is.
+TIME_BUCKETS: Final = {"day": 10, "hour": 13}
+#: Dimension -> its SQL. Those that reports are usually asked for; roll-ups have most of them.
+DIMENSIONS: Final = {
+    "task_type": "task_type",
+    "model_tier": "coalesce(model_tier, 'unknown')",
+    "pool_type": "coalesce(pool_type, 'unknown')",
+    "repo": "coalesce(repo, 'unknown')",
+    "worker_id": "coalesce(worker_id, 'unknown')",
+    "model": "coalesce(model, 'unknown')",
+    **{name: f"substr(timestamp, 1, {length})" for name, length in TIME_BUCKETS.items()},
+}
+_KINDS: Final = (Kind.TEXT, Kind.WORD, Kind.BOOLEAN)
+#: Numbers that are no quantities.
+_NUMBERS: Final = ("process_id", "user_rating")
+_BY_NAME: Final = DIMENSIONS | {
+    column.name: f"coalesce(CAST({column.name} AS TEXT), '{UNKNOWN}')"
+    for column in TABLE
+    if (column.kind in _KINDS or column.name in _NUMBERS) and column.name not in DIMENSIONS
+}
+#: Where a key is looked for: in the metadata of the task, then in that of the execution.
+_PLACES: Final = ("$.task", "$")
+
+
+@functools.lru_cache(maxsize=256)
+def dimension(name: str, argument: str = "where") -> str:
+    """Return the SQL of a dimension, over a row of ``executions``.
+
+    Args:
+        name: a column, or ``metadata.KEY``.
+        argument: what gave the name, for the message.
+
+    Raises:
+        ConfigurationError: for a name that is neither a column nor ``metadata.KEY``.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    key = metadata_key(name)
+    if key is None:
+        raise ConfigurationError(
+            f"Invalid {argument} {name!r}: expected one of {', '.join(sorted(_BY_NAME))}, or metadata.KEY for a key of"
+            " the tasks' metadata, such as metadata.customer."
+        )
+    value = _plain_value if _is_plain(key) else _any_value
+    # Metadata cut by an attribute length limit of the host is not valid JSON.
+    found = f"CASE WHEN json_valid(metadata) THEN coalesce({', '.join(value(place, key) for place in _PLACES)}) END"
+    return f"coalesce({found}, '{UNKNOWN}')"
+
+
+def value_in(row: Mapping[str, Any], name: str) -> str:
+    """Return what :func:`dimension` gives for *row*, a row of ``executions`` that may not be stored yet."""
+    if name in TIME_BUCKETS:
+        return str(row["timestamp"][: TIME_BUCKETS[name]])
+    key = metadata_key(name)
+    if key is None:
+        value = row[name]
+        return UNKNOWN if value is None else str(int(value) if isinstance(value, bool) else value)
+    try:
+        metadata = json.loads(row["metadata"])
+    except ValueError:
+        return UNKNOWN
+    own = metadata if isinstance(metadata, dict) else {}
+    of_task = own.get("task")
+    value = of_task.get(key) if isinstance(of_task, dict) else None
+    return metadata_text(own.get(key) if value is None else value)
+
+
+def is_column(name: str) -> bool:
+    """Tell whether *name* is a column that executions can be grouped and filtered by."""
+    return name in _BY_NAME
+
+
+def _is_plain(key: str) -> bool:
+    """Tell whether a JSON path finds *key*: SQLite compares it with the key as the document writes it, escapes too."""
+    return key.isascii() and key.isprintable() and not {'"', "\\"} & set(key)
+
+
+def _plain_value(place: str, key: str) -> str:
+    path = _literal(f'{place}."{key}"')
+    return (
+        f"CASE json_type(metadata, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+        f" ELSE CAST(json_extract(metadata, {path}) AS TEXT) END"
+    )
+
+
+def _any_value(place: str, key: str) -> str:
+    return (
+        "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END"
+        f" FROM json_each(metadata, '{place}') WHERE key = {_literal(key)} LIMIT 1)"
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

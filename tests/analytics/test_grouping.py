@@ -1,0 +1,166 @@
+"""Costs and performance by any column and key of metadata, of any executions: what the rows say."""
+
+import dataclasses
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from executions import NEW, database_of, is_partial, spent, spent_on_failures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning_instrument import ExecutionRecord
+from learning_instrument.analytics import (
+    Selection,
+    Version,
+    compare,
+    costs,
+    error_groups,
+    performance,
+    similar_executions,
+    solution_patterns,
+    summary,
+)
+from learning_instrument.analytics.executions import latest
+from learning_instrument.errors import ConfigurationError
+from learning_instrument.outcome import Outcome
+from learning_instrument.sqlite.dimensions import value_in
+
+CUSTOMERS = st.sampled_from(["acme", "glo'bex", None, 7, True, "unknown", 1.5])
+TAGGED = st.builds(
+    lambda record, customer, model, odd: dataclasses.replace(
+        record, model=model, metadata={"task": {"customer": customer, 'a."b c"': odd}}
+    ),
+    NEW,
+    CUSTOMERS,
+    st.sampled_from(["gpt", "claude", None]),
+    st.integers(0, 2),
+)
+WAYS = [
+    ("model",), ("metadata.customer",), ('metadata.a."b c"',), ("metadata.customer", "model"), ("service_name",),
+    ("metadata.customer", "day"), ("outcome", "metadata.customer"), ("metadata.nothing",),
+]  # fmt: skip
+WHERE = [
+    {}, {"metadata.customer": "acme"}, {"metadata.customer": "unknown"}, {"metadata.customer": "7"},
+    {"metadata.customer": "true", "model": "gpt"}, {"repo": "a", "metadata.customer": "glo'bex"}, {"model": "claude"},
+    {'metadata.a."b c"': "1"},
+]  # fmt: skip
+
+
+def grouped(rows, by, where):
+    groups = defaultdict(list)
+    for row in rows:
+        if all(value_in(row, name) == value for name, value in where.items()):
+            groups[tuple(value_in(row, name) for name in by)].append(row)
+    return groups
+
+
+def approx(value):
+    return None if value is None else pytest.approx(value, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=60)
+@given(
+    records=st.lists(TAGGED, max_size=16),
+    rolled_up=st.integers(0, 16),
+    by=st.sampled_from(WAYS),
+    where=st.sampled_from(WHERE),
+    limit=st.sampled_from([None, 1, 2, 3]),
+)
+def test_sums_by_any_name_are_those_of_the_rows(records, rolled_up, by, where, limit):
+    """With any conditions, and the groups beyond a limit together."""
+    with database_of(records, rolled_up) as asked:
+        rows = asked.executions()
+        found = costs(asked, Selection(where=where), by=by, limit=limit)
+        answers = performance(asked, by, Selection(where=where), limit=limit)
+
+    groups = grouped(rows, by, where)
+    chosen = [row for of_group in groups.values() for row in of_group]
+    assert found.executions == len(chosen)
+    assert found.cost_usd == approx(spent(chosen))
+    shown = {group.group: group for group in found.groups if group.groups == 1}
+    assert {answer.group for answer in answers if answer.groups == 1} == shown.keys()
+    for group, of_group in shown.items():
+        assert of_group.executions == len(groups[group])
+        assert of_group.cost_usd == approx(spent(groups[group]))
+        assert of_group.failures_cost_usd == approx(spent_on_failures(groups[group]))
+        assert of_group.partial == sum(map(is_partial, groups[group]))
+        assert of_group.unpriced == sum(row["cost_source"] == "unpriced" for row in groups[group])
+    names = {group[: 1 if by[-1] == "day" else 2] for group in groups}
+    merged = [group for group in found.groups if group.groups > 1]
+    if limit is None or len(names) <= limit + 1:
+        assert shown.keys() == groups.keys()
+        assert not merged
+    else:
+        assert {group[: 1 if by[-1] == "day" else 2] for group in shown} < names
+        assert {group.groups for group in merged} == {len(names) - limit}
+        assert all("others" in group.group for group in merged)
+        rest = [row for group, of_group in groups.items() if group not in shown for row in of_group]
+        assert sum(group.executions for group in merged) == len(rest)
+        assert sum(group.cost_usd or 0.0 for group in merged) == approx(spent(rest) or 0.0)
+        assert sum(answer.executions for answer in answers) == len(chosen)
+    if limit is None and "day" not in by:
+        assert [group.cost_usd or 0.0 for group in found.groups] == sorted(
+            (group.cost_usd or 0.0 for group in found.groups), reverse=True
+        )
+
+
+def test_every_question_takes_conditions(database):
+    """Failures, patterns, tasks alike, lists and comparisons of one customer."""
+    start = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    for customer, count in (("acme", 3), ("globex", 5)):
+        database.append(
+            ExecutionRecord(
+                task_type="t", task_description="mend the parser", timestamp=start + timedelta(minutes=number),
+                outcome=outcome, error_message="broken pipe" if outcome is Outcome.ERROR else None,
+                solution_summary="restart it", metadata={"task": {"customer": customer, "timestamp": "x"}},
+            )
+            for number in range(count)
+            for outcome in (Outcome.SUCCEEDED, Outcome.ERROR)
+        )  # fmt: skip
+    database.rebuild_rollups()
+    acme = Selection(where="metadata.customer=acme")
+
+    assert summary(database, acme).executions == 6
+    report = error_groups(database, acme)
+    assert (report.executions, report.failures, report.groups[0].executions) == (6, 3, 3)
+    assert error_groups(database, Selection(where="model=unknown")).failures == 8
+    assert solution_patterns(database, acme)[0].support == 3
+    assert len(similar_executions(database, "mend the parser", acme, limit=99)) == 6
+    assert (
+        len(similar_executions(database, "mend", Selection(where="metadata.timestamp=x"), limit=99, threshold=0)) == 16
+    )
+    assert len(latest(database, acme, 99)) == 6
+    compared = compare(database, Selection(where={"metadata.customer": "acme"}), Version("customer", "globex"))
+    assert (compared.before_executions, compared.after_executions) == (6, 10)
+    within = compare(
+        database, Selection(until=start + timedelta(minutes=1)), Selection(since=start + timedelta(minutes=1)), acme
+    )
+    assert (within.before_executions, within.after_executions) == (2, 4)
+
+
+@pytest.mark.parametrize("where", ["customer", "=x", 5, [5], [("a",)], {"model": 5}, "mood=good", {"metadata.": "x"}])
+def test_conditions_of_another_form_are_refused(where):
+    """The message names the form, or the columns."""
+    names = r"Invalid where '(|mood|metadata\.)': expected one of batch_id"
+    with pytest.raises(ConfigurationError, match=rf"Invalid condition .* NAME=VALUE|{names}"):
+        Selection(where=where)
+
+
+def test_conditions_of_one_name_all_hold():
+    """Two values of one key are no execution's."""
+    chosen = Selection(where=["metadata.a=1", "metadata.a=2"], repo="r")
+
+    assert chosen.filters == (("repo", "r"), ("metadata.a", "1"), ("metadata.a", "2"))
+    assert str(chosen) == ".., repo=r, metadata.a=1, metadata.a=2"
+    assert hash(chosen) == hash(Selection(where=(("metadata.a", "1"), ("metadata.a", "2")), repo="r"))
+    assert Selection(where={"metadata.a=b": "c=d"}).filters == (("metadata.a=b", "c=d"),)
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, 1.5])
+def test_limits_of_no_use_are_refused(database, limit):
+    """At least one group is shown."""
+    with pytest.raises(ConfigurationError, match="Invalid limit"):
+        costs(database, by="model", limit=limit)
+    with pytest.raises(ConfigurationError, match="Invalid limit"):
+        performance(database, "model", limit=limit)
