@@ -43,8 +43,8 @@ MAY_IMPORT = {
     " rollups storage database pipeline",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
-    "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups storage database pipeline"
-    " transfer",
+    "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups analytics storage"
+    " database pipeline transfer",
     "cli": "errors safety columns record timestamps sqlite costs analytics storage database pipeline transfer"
     " maintenance",
     "instrumentation": "errors safety budgets recording database pipeline configuration",

@@ -20,6 +20,7 @@ from learning_instrument.costs import model_calls, usage
 from learning_instrument.costs.vocabularies import VOCABULARIES
 from learning_instrument.instrumentation import options
 from learning_instrument.instrumentation.targets import ADAPTERS
+from learning_instrument.maintenance.doctor.clients import CLIENTS
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
@@ -118,6 +119,15 @@ def test_lengths_and_times_are_those_of_the_code():
     assert f"as its span has them, cut to {usage.TEXT_LIMIT} characters" in text
     assert f"finds nothing in {unmatched_fields.ENOUGH} executions" in text
     assert f"the heartbeat is renewed every {watchdog._HEARTBEAT_SECONDS:g} seconds" in text
+
+
+def test_lines_that_switch_on_clients_are_those_of_doctor():
+    """What is installed, and what is called, for each of its clients."""
+    text = (ROOT / "docs" / "how-to" / "model-calls.md").read_text("utf-8")
+    rows = {client: (names(install), names(line)[:1]) for client, install, line in table(text, "client")}
+
+    for client in CLIENTS:
+        assert rows[client.name] == ([client.needs] * bool(client.needs), [client.line] * bool(client.line))
 
 
 def test_a_missing_value_has_no_attribute(provider, exporter):

@@ -8,11 +8,13 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from calls import chat, execution
+from calls import chat, execution, span
 from click.testing import CliRunner
+from sqlite_utils import Database, Migrations
 
 import learning_instrument
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter, record_execution
+from learning_instrument.analytics import summary
 from learning_instrument.cli import main
 from learning_instrument.database import store_of
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
@@ -189,14 +191,154 @@ def test_fields_that_find_nothing_are_named(found, database, caplog):
 
 def test_model_without_a_price_is_named_by_its_calls(found, database):
     """The execution itself bears the name of the model that took the most tokens."""
-    spans = [execution(1), chat(2, 1, model="gpt-4o-mini", tokens=(900, 2)), chat(3, 1, model="house")]
+    spans = [execution(1), chat(2, 1, model="house", tokens=(900, 2)), chat(3, 1, model="barn")]
     SQLiteSpanExporter(database).export(spans)
     database.flush()
     database.append([ExecutionRecord(task_type="t", cost_source="unpriced", model="by hand")])
 
     assert found()["unpriced models"].what == (
-        "2 models have no price, so the costs of their executions are unknown: by hand (1), house (1)."
+        "2 executions have an unknown cost (unpriced): models without a price: barn (1), by hand (1), house (1)."
     )
+
+
+def test_unknown_costs_are_those_of_the_summary(found, database):
+    """However many spans tell of a call; each with the commonest of what is missing."""
+    ours = "gpt-4o-mini"
+    nothing = {"tokens": None}
+    cases = [
+        # whole: one span knows the model and the tokens, the other nothing
+        [chat(2, 1, model=ours, tokens=(900, 50), cost=0.1), chat(3, 2, model=None, **nothing)],
+        [chat(2, 1, cost=0.25)],
+        # unknown
+        [chat(2, 1, model="house")],
+        [chat(2, 1, model="house"), chat(3, 1, model="house", **nothing)],
+        [chat(2, 1, model=ours, **nothing)],
+        # lower bounds
+        [chat(2, 1, cost=0.25), chat(3, 1, model="barn")],
+        [chat(2, 1, cost=0.25), chat(3, 1, model="barn", tokens=(7, 7))],
+        [chat(2, 1, model=ours, tokens=(900, 1))],
+    ]
+    spans = [each for n, told in enumerate(cases, 1) for each in (execution(1, trace_id=n), *moved(told, n))]
+    estimated = execution(1, trace_id=99, COST_ACTUAL=0.5)
+    SQLiteSpanExporter(database).export([*spans, estimated, *moved([chat(2, 1, model="house")], 99)])
+    database.flush()
+    database.append([ExecutionRecord(task_type="t", cost_source="partial", actual_cost=1.0)])
+
+    answer, findings = summary(database), found()
+
+    assert (answer.unpriced, answer.partial) == (3, 4)
+    assert findings["unpriced models"].what == (
+        "3 executions have an unknown cost (unpriced): models without a price: house (2); calls without usage:"
+        " gpt-4o-mini (1)."
+    )
+    assert findings["partial costs"].what == (
+        "Of the cost of 4 executions only a lower bound is known (partial): models without a price: barn (2);"
+        " calls that are not here: unknown (1); streams that broke off: gpt-4o-mini (1)."
+    )
+    assert findings["estimated costs"].what == (
+        "Costs are what the pool said (estimated) where those of calls are unknown: models without a price: house (1)."
+    )
+    assert all("prices" in findings[name].remedy for name in ("unpriced models", "partial costs", "estimated costs"))
+
+
+def moved(told, trace_id):
+    """Return the spans in another trace."""
+    return [span(each.context.span_id, each.parent.span_id, each.attributes, trace_id=trace_id) for each in told]
+
+
+def test_many_models_without_a_price_are_counted_whole(found, database):
+    """The most frequent are named."""
+    records = [ExecutionRecord(task_type="t", cost_source="unpriced", model=f"m{n % 9}") for n in range(30)]
+    database.append(records)
+
+    what = found()["unpriced models"].what
+    assert what.startswith("30 executions have an unknown cost (unpriced): models without a price: m0 (4), m1 (4)")
+    assert what.endswith("m4 (3), and others.")
+
+
+def test_spans_that_are_not_understood_are_named(found, database):
+    """Of traces with an execution."""
+    strange = {"gen_ai.operation.name": "muse", "gen_ai.request.model": "m"}
+    nameless = {"gen_ai.request.model": "m", "gen_ai.request.temperature": 1.0}
+    SQLiteSpanExporter(database).export([execution(1), span(2, 1, strange), span(3, 1, strange), span(4, 1, nameless)])
+    database.flush()
+
+    finding = found()["unknown spans"]
+
+    assert finding.severity is Severity.WARNING
+    assert finding.what == (
+        "3 spans were not understood, though they look like model calls, so tokens and costs are missing:"
+        " somebody.else: muse (2), somebody.else: no operation (1)."
+    )
+
+
+def install(folder, name, version):
+    (folder / f"{name.replace('-', '_')}-{version}.dist-info").mkdir()
+    (folder / f"{name.replace('-', '_')}-{version}.dist-info" / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    )
+
+
+@pytest.mark.parametrize("said", [{"model": "gpt-4o"}, {"model_tier": "large"}])
+def test_clients_are_named_where_no_model_call_ever_came(found, database, tmp_path, monkeypatch, said):
+    """Those that are installed, by their metadata alone, each with the line that switches its spans on."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *[p for p in sys.path if "site-packages" not in p]])
+    database.append([ExecutionRecord(task_type="t", **said)])
+    assert "None of the clients known is installed" in found()["no model calls"].remedy
+
+    for name, version in (
+        ("openai", "3.57.0"), ("litellm", "1.110.0"), ("openinference-instrumentation-litellm", "0.1.51"),
+        ("pydantic-ai-slim", "2.68.0"), ("anthropic", "2.14.0"),
+    ):  # fmt: skip
+        install(tmp_path, name, version)
+
+    finding = found()["no model calls"]
+
+    assert finding.severity is Severity.NOTE
+    assert "Installed here: OpenAI 3.57.0, Anthropic 2.14.0, litellm 1.110.0, pydantic-ai 2.68.0." in finding.what
+    assert (
+        "OpenAI: pip install openinference-instrumentation-openai, then OpenAIInstrumentor().instrument() (from"
+        " openinference.instrumentation.openai); Anthropic: nothing to do" in finding.remedy
+    )
+    assert "litellm: LiteLLMInstrumentor().instrument() (from openinference.instrumentation.litellm)" in finding.remedy
+    assert "pydantic-ai: Agent.instrument_all() (from pydantic_ai)." in finding.remedy
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_clients_are_not_named_where_calls_came_or_nothing_says_model(found, database, came):
+    """Nor where executions came with the costs of their calls, from a file."""
+    if came:
+        SQLiteSpanExporter(database).export([execution(1), chat(2, 1, cost=0.25)])
+        database.flush()
+    else:
+        database.append([ExecutionRecord(task_type="t", model="m", cost_source="priced", actual_cost=1.0)])
+
+    assert "no model calls" not in found()
+
+
+def test_costs_of_an_older_file_are_left_alone(database, tmp_path):
+    """Of any schema: another finding says that it is older."""
+    for version in range(1, schema.VERSION):
+        path = str(tmp_path / f"{version}.db")
+        connection = sqlite3.connect(path)
+        migrations = Migrations("learning_instrument")
+        for step in schema.STEPS[:version]:
+            migrations()(step)
+        migrations.apply(Database(connection))
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(
+            "INSERT INTO executions (execution_id, task_id, timestamp, task_type, success, duration_seconds, outcome,"
+            " metadata, defaulted, cost_source, model) VALUES ('x', 't', ?, 't', 1, 1.0, 'succeeded', '{}', '[]',"
+            " 'unpriced', 'house')",
+            (NOW.isoformat(),),
+        )
+        connection.commit()
+        connection.close()
+
+        checks = [finding.check for finding in examine(path, {})]
+
+        assert "schema" in checks
+        assert not {"database", "checks"} & set(checks), version
 
 
 def test_clock_that_went_backwards(found, database):

@@ -13,6 +13,7 @@ from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
 from ...timestamps import iso
 from .captured import bare_bools, unmatched_fields
+from .costs import COSTS
 from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
 from .values import invalid_values
 
@@ -161,31 +162,6 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
-def _unpriced(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    # An execution is named after the model that took the most tokens, which may not be the one without a price.
-    has_calls = database.query("SELECT 1 FROM sqlite_master WHERE name = 'model_calls'")
-    calls = (
-        "SELECT model, execution_id FROM model_calls WHERE cost_source = 'unpriced' AND execution_id IS NOT NULL UNION"
-    )
-    without_calls = "AND execution_id NOT IN (SELECT execution_id FROM model_calls WHERE execution_id IS NOT NULL)"
-    rows = database.query(
-        f"SELECT coalesce(model, 'unknown') AS model, count(*) AS executions FROM ({calls if has_calls else ''}"
-        " SELECT model, execution_id FROM executions WHERE cost_source = 'unpriced'"
-        f" {without_calls if has_calls else ''}) GROUP BY 1 ORDER BY 2 DESC, 1"
-    )
-    if rows:
-        named = ", ".join(f"{row['model']} ({row['executions']:,})" for row in rows[:5])
-        models = "1 model has" if len(rows) == 1 else f"{len(rows)} models have"
-        yield Finding(
-            "unpriced models",
-            Severity.WARNING,
-            f"{models} no price, so the costs of their executions are unknown: {named}"
-            f"{', ...' if len(rows) > 5 else ''}.",
-            "pip install 'learning_instrument[prices]' for known models, configure(prices=...) for others; then"
-            " learning-instrument reprice.",
-        )
-
-
 def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
     (row,) = database.query(
         "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
@@ -261,6 +237,6 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 #: The checks, in the order of their findings.
 CONTENTS: Final = (
-    _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, _unpriced,
+    _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, *COSTS,
     bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _silence,
 )  # fmt: skip
