@@ -10,6 +10,7 @@ from ..columns import TABLE, Column, Kind
 from ..errors import ConfigurationError
 from ..timestamps import from_iso
 from .nested import CALL_MEMBERS, FEEDBACK, FEEDBACK_MEMBERS, MODEL_CALLS
+from .parquet_values import Converters, converters_of
 
 #: The most bytes that are read for each byte of the file: repeated values take next to nothing in it.
 _BYTES_READ: Final = 1000
@@ -88,11 +89,14 @@ def read_parquet(path: str, rows: int) -> Iterator[tuple[list[dict[str, Any] | C
         try:
             with parquet.ParquetFile(path) as file:
                 _check_size(file.metadata, left, path)
+                converters = converters_of(arrow, file.schema_arrow)
                 for batch in file.iter_batches(batch_size=rows):
                     found = _python_rows(batch)
-                    left -= batch.nbytes + sum(map(_text_bytes, found))
+                    left -= batch.nbytes + sum(map(_text_bytes_within if converters else _text_bytes, found))
                     if left < 0:
                         raise _too_much(path)
+                    if converters:
+                        _convert(found, converters)
                     yield found, file.metadata.num_rows
         except (OSError, ValueError, arrow.ArrowException) as error:
             raise ConfigurationError(f"Cannot read {path} as Parquet: {error}") from error
@@ -110,6 +114,24 @@ def _check_size(metadata: Any, most_bytes: int, path: str) -> None:
 def _text_bytes(row: dict[str, Any] | ConfigurationError) -> int:
     """Return about the bytes of the texts of *row*: a dictionary-encoded batch holds each of them once."""
     return sum(len(value) for value in row.values() if isinstance(value, str)) if isinstance(row, dict) else 0
+
+
+def _text_bytes_within(row: Any) -> int:
+    """Return the same, with the texts of structures and lists in *row*."""
+    count = 0
+    for value in row.values() if isinstance(row, dict) else row if isinstance(row, (list, tuple)) else ():
+        if isinstance(value, str):
+            count += len(value)
+        elif isinstance(value, (dict, list, tuple)):
+            count += _text_bytes_within(value)
+    return count
+
+
+def _convert(rows: Sequence[dict[str, Any] | ConfigurationError], converters: Converters) -> None:
+    for row in rows:
+        if isinstance(row, dict):
+            for name, convert in converters.items():
+                row[name] = convert(row[name])
 
 
 def _too_much(path: str) -> ConfigurationError:

@@ -142,6 +142,8 @@ def _whole(value: Any) -> int:
 
 
 def _rating(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
     if type(value) is not int or not _RATING.low <= value <= _RATING.high:
         raise _InvalidError(f"is {_shown(value)}: expected an integer from {_RATING.low} to {_RATING.high}")
     return value

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pyarrow.compute
 import pyarrow.parquet
 import pytest
+from transfer import live
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
@@ -100,6 +101,26 @@ def test_archive_has_the_rows_as_they_were(path, tmp_path):
     rows = [{**row, "timestamp": row["timestamp"].isoformat(timespec="microseconds")} for row in table.to_pylist()]
     assert rows == expected
     assert [file.name for file in tmp_path.iterdir() if "unfinished" in file.name] == []
+
+
+def test_archive_that_is_imported_again_is_what_was_there(tmp_path, monkeypatch):
+    """With feedback, model calls and reported costs."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text(live.PRICES)
+    monkeypatch.setenv("LEARNING_INSTRUMENT_PRICES", str(prices))
+    path, archive = str(tmp_path / "learning.db"), str(tmp_path / "old.parquet")
+    live.recorded(path)
+    with LearningDatabase(path) as database:
+        execution_id = database.query("SELECT max(execution_id) AS last FROM executions")[0]["last"]
+        database.add_feedback(execution_id, rating=4, comment="for me")
+    before = live.tables(path)
+    assert all(before.values())
+
+    prune(path, Limits(keep=0), archive)
+    assert not any(live.tables(path).values())
+    import_executions(path, [archive])
+
+    assert live.tables(path) == before
 
 
 def test_rehearsal_changes_nothing(path, days):

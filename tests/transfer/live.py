@@ -42,7 +42,7 @@ def recorded(path, tasks=2):
         return {"cost": 0.5}
 
     for number in range(tasks):
-        work({"task_type": "review", "task_id": str(number)})
+        work({"task_type": "review", "task_id": f"{number:08x}-0000-4000-8000-000000000000"})
     shutdown()
     return spans.get_finished_spans()
 

@@ -16,6 +16,7 @@ from transfer.records import make, stored_in
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main
+from learning_instrument.safety.formulas import unescaped
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 LINE = '{"task_type": "t", "timestamp": "2026-11-22T10:00:00+00:00"}'
@@ -214,3 +215,70 @@ def test_reader_that_goes_away_is_no_error(path):
 
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+# Spreadsheets.
+
+FORMULA = "=cmd()"
+
+
+@pytest.fixture
+def formulas(tmp_path):
+    """The path of a database with text like formulas, and numbers below zero."""
+    texts = {"task_description": FORMULA, "repo": "+1", "model_tier": "-1", "pool_type": "@x", "error_message": "\tx"}
+    record = ExecutionRecord(task_type="'=1", metadata={"n": -1}, quality_score=-1.5, **texts)
+    return make(tmp_path / "formulas.db", [record])
+
+
+@pytest.mark.parametrize("command", [["export", "--format", "csv"], ["list", "--csv"]])
+def test_text_like_a_formula_is_quoted_in_csv(ask, formulas, command):
+    """Numbers never; and ``--raw`` leaves it."""
+    rows = [
+        next(csv.DictReader(answer(ask(*command, *more, database=formulas)).splitlines(keepends=True)))
+        for more in ([], ["--raw"])
+    ]
+
+    names = ("task_description", "repo", "model_tier", "pool_type", "error_message", "task_type", "quality_score")
+    assert [rows[0][name] for name in names] == ["'=cmd()", "'+1", "'-1", "'@x", "'\tx", "''=1", "-1.5"]
+    assert [rows[1][name] for name in names] == [FORMULA, "+1", "-1", "@x", "\tx", "'=1", "-1.5"]
+
+
+@pytest.mark.parametrize("command", ["performance", "costs", "errors", "summary", "patterns"])
+def test_reports_quote_formulas_too(ask, formulas, command):
+    found, raw = (
+        [cell for row in csv.reader(answer(told).splitlines(keepends=True)) for cell in row]
+        for told in (ask(command, "--csv", *more, database=formulas) for more in ([], ["--raw"]))
+    )
+
+    assert [cell for cell in found if cell.startswith(("=", "+", "@", "\t"))] == []
+    assert [unescaped(cell) for cell in found] == raw
+
+
+# Files without executions.
+
+
+def test_file_without_executions_is_never_nothing_stored_of_nothing(ask, tmp_path):
+    """What is in it is named."""
+    scope = {"scope": {"name": "other"}, "spans": [{}, {}]}
+    (tmp_path / "spans").write_text("log\n" + json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}, indent=1))
+
+    assert answer(ask("import", tmp_path / "spans")) == (
+        "Found no executions.\nPassed over 1 line that is not JSON, 2 unreadable spans of other scopes.\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["log\n" * 25, '{"level": "info"}\n', "[]", "[[1]]", "\0\1"])
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_file_in_which_nothing_is_understood_is_an_error(ask, tmp_path, content, is_piped):
+    (tmp_path / "log").write_text(content)
+
+    result = ask("import", "-", input=content) if is_piped else ask("import", tmp_path / "log")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Unknown format of " in result.stderr
+
+
+def test_empty_file_has_nothing_to_store(ask, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+
+    assert answer(ask("import", tmp_path / "empty")) == "Found no executions.\n"
