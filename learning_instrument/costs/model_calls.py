@@ -4,6 +4,7 @@ A model call keeps the spans around it (``path``): where two instrumentations of
 counts once.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,6 +49,8 @@ _PREFIXES: Final = (
     *("gen_ai.", "llm.", "embedding.", "ai.", "langfuse.observation.", "mlflow.", "openinference.", "traceloop."),
     *("langsmith.", "anthropic.", "openai."),
 )
+#: For how many sets of keys it is known which of them a library of model calls may have written.
+_REMEMBERED_KEYS: Final = 256
 _USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
 #: Attributes of spans that are no model calls: agents, tools, and a count of tokens ahead of a call.
 _NO_CALLS: Final = frozenset(
@@ -111,7 +114,8 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
 
 def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
     """Tell whether a span that is no model call by :func:`is_model_call` looks like one in words not understood."""
-    telling = [key for key in attributes if key.startswith(_PREFIXES)]
+    # For each span within an execution, as above: those of one library mostly have the same keys.
+    telling = _telling(tuple(attributes))
     if not telling or is_model_call(attributes) or not _NO_CALLS.isdisjoint(attributes):
         return False
     words = list(_words(attributes))
@@ -122,6 +126,11 @@ def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
         or not MODELS.isdisjoint(attributes)
         or any(_USAGE_KEY.search(key) for key in telling)
     )
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_KEYS)
+def _telling(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in keys if key.startswith(_PREFIXES))
 
 
 def _words(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
