@@ -61,6 +61,7 @@ def test_lower_bound_is_never_shown_as_the_whole_cost(path):
         ["summary"],
         ["performance"],
         ["costs"],
+        ["costs", "--by", "repo", "--by", "metadata.customer"],
         ["costs", "--budget", "9"],
         alike,
         ["patterns", "--min-support", "2"],
