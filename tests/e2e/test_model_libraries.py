@@ -85,7 +85,7 @@ async def test_pydantic_ai(database, provider, collector):
     await execute_task({"prompt": "What is twice two?"})
 
     (row,) = database.query("SELECT * FROM executions")
-    rows = database.query("SELECT * FROM model_calls")
+    rows = database.query("SELECT * FROM model_calls WHERE operation = 'chat'")
     spans = chats(collector)
     assert len(rows) == len(spans) == used[0].requests == 2
     assert row["input_tokens"] == used[0].input_tokens == summed(spans, "gen_ai.usage.input_tokens")
