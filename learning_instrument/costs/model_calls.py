@@ -18,6 +18,7 @@ from .. import semconv
 from ..timestamps import iso_of_nanoseconds
 from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, has_counts, has_tokens, read, text, tier_of
 from .vocabularies import (
+    AGENT,
     AGGREGATES,
     CLASSES,
     EMBEDDINGS,
@@ -52,10 +53,10 @@ _PREFIXES: Final = (
 #: For how many sets of keys it is known which of them a library of model calls may have written.
 _REMEMBERED_KEYS: Final = 256
 _USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
-#: Attributes of spans that are no model calls: agents, tools, and a count of tokens ahead of a call.
-_NO_CALLS: Final = frozenset(
-    {"gen_ai.agent.name", "gen_ai.tool.name", "mcp.method.name", "anthropic.message.count_tokens.input_tokens"}
-)
+#: Attributes of spans that are no model calls: tools, and a count of tokens ahead of a call.
+_NO_CALLS: Final = frozenset({"gen_ai.tool.name", "mcp.method.name", "anthropic.message.count_tokens.input_tokens"})
+#: Attributes of an agent's run; a call within it may have them too.
+_AGENTS: Final = frozenset({"gen_ai.agent.name", "agent_name"})
 
 #: Only the nearest enclosing spans are kept.
 _LONGEST_PATH: Final = 64
@@ -116,7 +117,7 @@ def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
     """Tell whether a span that is no model call by :func:`is_model_call` looks like one in words not understood."""
     # For each span within an execution, as above: those of one library mostly have the same keys.
     telling = _telling(tuple(attributes))
-    if not telling or is_model_call(attributes) or not _NO_CALLS.isdisjoint(attributes):
+    if not telling or is_model_call(attributes) or not (_NO_CALLS | _AGENTS).isdisjoint(attributes):
         return False
     words = list(_words(attributes))
     if any(operation is not None for _, operation in words):
@@ -154,11 +155,12 @@ def _operation(attributes: Mapping[str, Any]) -> str | None:
             return operation if is_told else None
         if unknown is None and name.lower() not in _SILENT:
             unknown = name
-    if semconv.TASK_OUTCOME in attributes:
+    if semconv.TASK_OUTCOME in attributes or not _NO_CALLS.isdisjoint(attributes):
         return None
     is_answered = not MODELS.isdisjoint(attributes) and (not ANSWERS.isdisjoint(attributes) or has_counts(attributes))
     if is_answered or has_tokens(attributes):
-        return unknown or UNNAMED
+        is_agent = unknown is None and not _AGENTS.isdisjoint(attributes) and ANSWERS.isdisjoint(attributes)
+        return AGENT if is_agent else unknown or UNNAMED
     return None
 
 

@@ -52,6 +52,7 @@ def test_model_calls_are_told_from_all_else(subtests):
         ({"gen_ai.usage.input_tokens": 0}, False),
         ({"gen_ai.usage.input_tokens": "many"}, False),
         (MODEL, False),
+        ({"gen_ai.tool.name": "search", **TOKENS}, False),
         ({"operation.cost": 0.5}, False),
         # The client of Anthropic counts tokens ahead of a call.
         ({**MODEL, "anthropic.message.count_tokens.input_tokens": 10}, False),
@@ -74,6 +75,7 @@ def test_runs_of_agents_and_chains_are_read_where_they_have_a_usage(subtests):
         ({"gen_ai.operation.name": "invoke_agent", "gen_ai.aggregated_usage.input_tokens": 1000}, "invoke_agent"),
         ({"gen_ai.operation.name": "invoke_agent", "openinference.span.kind": "LLM", **TOKENS}, "invoke_agent"),
         ({"gen_ai.operation.name": "create_agent", **TOKENS}, "invoke_agent"),
+        ({"agent_name": "a", "model_name": "gpt-4o", **TOKENS}, "invoke_agent"),
         ({"gen_ai.operation.name": "invoke_workflow", **TOKENS}, "invoke_workflow"),
         ({"openinference.span.kind": "AGENT", "llm.token_count.prompt": 10}, "invoke_agent"),
         ({"openinference.span.kind": "CHAIN", "llm.token_count.total": 10}, "invoke_workflow"),
