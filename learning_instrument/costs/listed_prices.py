@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..timestamps import from_iso
 from .model_calls import ModelCall
-from .model_names import references
+from .model_names import is_gateway, provider_in, references
 from .price_list import find_model, genai_prices
 from .token_classes import Usage
 
@@ -32,18 +32,27 @@ def listed_cost(call: ModelCall, usage: Usage) -> tuple[Decimal, bool] | None:
     package = genai_prices() if usage.is_any else None
     if package is None:
         return None
-    for model in dict.fromkeys(filter(None, (call.response_model, call.model))):
-        for name, provider in references(model, call.provider):
-            found = find_model(name, provider)
-            if found is None:
-                continue
-            try:
-                variant = _variant(usage.tier, *found, from_iso(call.timestamp))
-                if variant is not None:
-                    return _cost(package, usage.counts, name, provider, *variant)
-            except Exception:  # counts that contradict each other; for any reason, a call without a price is unpriced
-                continue
+    for name, provider in _names(call):
+        found = find_model(name, provider)
+        if found is None:
+            continue
+        try:
+            variant = _variant(usage.tier, *found, from_iso(call.timestamp))
+            if variant is not None:
+                return _cost(package, usage.counts, name, provider, *variant)
+        except Exception:  # counts that contradict each other; for any reason, a call without a price is unpriced
+            continue
     return None
+
+
+def _names(call: ModelCall) -> Iterator[tuple[str, str | None]]:
+    """Yield the names of a call's model in the list: of the one that answered, then of the one that was asked for."""
+    if call.response_model is not None:
+        is_told = call.provider is not None and not is_gateway(call.provider)
+        asked = None if is_told or call.model is None else provider_in(call.model)
+        yield from references(call.response_model, asked or call.provider)
+    if call.model is not None and call.model != call.response_model:
+        yield from references(call.model, call.provider)
 
 
 def _variant(

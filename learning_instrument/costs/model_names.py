@@ -172,6 +172,14 @@ def _is_local(host: str, name: str) -> bool:
     return bool(LOCAL & words and not is_listed) or bool(_LOCAL_TAG.search(name) and not name.startswith("ft:"))
 
 
+def provider_in(model: str) -> str | None:
+    """Return the provider that stands before a *model*'s name, as in ``openrouter/deepseek/deepseek-chat``, or None."""
+    for head in map(_spelled, model.split("/")[:-1]):
+        if head not in GATEWAYS:
+            return None if head in _PUBLISHERS else PROVIDERS.get(head)
+    return None
+
+
 def is_gateway(provider: str) -> bool:
     """Tell whether *provider* is the name of a framework or a proxy, and not of a provider."""
     return _spelled(provider) in GATEWAYS

@@ -150,6 +150,26 @@ def test_tier_had_its_price_before_the_list_knew_it():
     assert priced("o3", classes=flex, timestamp="2025-05-01T00:00:00.000000Z") == (None, "unpriced")
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered", "provider"),
+    [
+        ("openrouter/deepseek/deepseek-chat", "deepseek/deepseek-chat", "openrouter"),
+        ("deepseek/deepseek-chat", "deepseek-chat", "deepseek"),
+        ("groq/openai/gpt-oss-20b", "openai/gpt-oss-20b", "groq"),
+    ],
+)
+def test_provider_that_was_asked_sets_the_price_of_the_answer(asked, answered, provider):
+    """The answer names the model alone."""
+    assert priced(asked, response_model=answered)[1] == "priced"
+    assert priced(asked, response_model=answered) == priced(asked) == priced(answered, provider=provider)
+
+
+def test_deployment_is_priced_by_the_model_that_answers():
+    """Its own name may be that of another model, or none."""
+    for asked in ("azure/gpt-4", "azure/our-deployment", "our-deployment"):
+        assert priced(asked, response_model="gpt-4o-mini-2024-07-18") == (0.00021, "priced")
+
+
 @pytest.mark.parametrize("usage", ["", "nonsense", "[]", "5", "null", '{"input_audio_tokens": "many"}'])
 def test_unreadable_usage_says_nothing(usage):
     """It may come from another program."""

@@ -113,6 +113,52 @@ def test_price_table_has_a_version_and_a_date():
     assert table.day is None or table.day <= datetime.date.today() + datetime.timedelta(days=1)
 
 
+# What spans say.
+
+_CHAT = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
+_SONNET = {"gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.output_tokens": 50}
+_WRITTEN = {**_SONNET, "gen_ai.usage.input_tokens": 1300, "gen_ai.usage.cache_write.input_tokens": 1000}
+_OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": "gpt-4o-mini",
+    "llm.token_count.prompt": 1000,
+    "llm.token_count.completion": 100,
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "cost", "source"),
+    [
+        ({**_CHAT, **_WRITTEN}, 0.0054, "priced"),
+        ({**_CHAT, **_WRITTEN, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 1000}, 0.00765, "priced"),
+        ({**_CHAT, **_SONNET, "gen_ai.system": "strands-agents", "gen_ai.usage.input_tokens": 300,
+          "gen_ai.usage.cache_write_input_tokens": 1000}, 0.0054, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "gemini-2.5-flash", "gen_ai.usage.audio.input_tokens": 1000}, 0.00125,
+         "priced"),
+        ({**_CHAT, "gen_ai.request.model": "o3", "openai.response.service_tier": "flex"}, 0.0014, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "o3", "openai.response.service_tier": "default"}, 0.0028, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "models/gemini-2.5-flash"}, 0.00055, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "gemini-2.5-flash", "gen_ai.provider.name": "gcp.gen_ai"}, 0.00055,
+         "priced"),
+        ({**_CHAT, "gen_ai.request.model": "litellm_proxy/gpt-4o"}, 0.0035, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.system": "strands-agents"}, 0.0045, "priced"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "o3", "gen_ai.usage.input_tokens": 1000}, 0.002,
+         "partial"),
+        ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "gen_ai.usage.output_tokens": 1}, 0.0001506, "partial"),
+        ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "gen_ai.usage.output_tokens": 1,
+          "gen_ai.response.finish_reasons": ("stop",)}, 0.0001506, "priced"),
+        ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "error.type": "APITimeoutError"}, 0.00021, "partial"),
+        ({**_OPENINFERENCE, "llm.cost.total": 0.0}, 0.00021, "priced"),
+        ({**_OPENINFERENCE, "llm.cost.total": 0.5}, 0.5, "reported"),
+        ({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "text-embedding-3-small",
+          "llm.token_count.prompt": 1000}, 0.00002, "priced"),
+    ],
+)  # fmt: skip
+def test_attributes_of_a_span_become_its_cost(said, cost, source):
+    """As the clients write them."""
+    assert prices_of(None).priced(model_call(span(1, None, said)))[14:16] == (cost, source)
+
+
 # A reported cost of 0.
 
 
