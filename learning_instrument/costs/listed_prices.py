@@ -124,11 +124,11 @@ def _cached_media(counts: Mapping[str, int]) -> Iterator[dict[str, int]]:
 
 def _has_price(name: str, prices: Collection[str], provider: str) -> bool:
     """Tell whether *prices* have the price of a class: its own, or rightly that of plain tokens."""
-    is_thousand = name.endswith(_COUNTED_IN_THOUSANDS)
-    if (f"{name}_kcount" if is_thousand else f"{name.removesuffix('_tokens')}_mtok") in prices:
+    key = f"{name}_kcount" if name.endswith(_COUNTED_IN_THOUSANDS) else f"{name.removesuffix('_tokens')}_mtok"
+    if key in prices:
         return True
     is_input = name.startswith(("input_", "cache_"))
-    if is_thousand or ("input_mtok" if is_input else "output_mtok") not in prices:
+    if ("input_mtok" if is_input else "output_mtok") not in prices:
         return False
     if name == "cache_write_1h_tokens":  # the price of a write is that for five minutes
         return "cache_write_mtok" not in prices

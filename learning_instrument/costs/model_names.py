@@ -109,8 +109,6 @@ def references(model: str, provider: str | None) -> Iterator[tuple[str, str | No
             yield rest, found
             if "@" in rest:  # as Vertex AI dates a model
                 yield rest.removesuffix("@default").replace("@", "-"), found
-            if rest.endswith("-latest"):
-                yield rest.removesuffix("-latest"), found
 
 
 def _with_prefixes(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:

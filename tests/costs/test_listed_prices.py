@@ -60,6 +60,10 @@ def test_class_of_tokens_has_its_own_price(said, cost):
         # Google charges for an image what it does for text, and for audio, too, where the list names no other price.
         ({"model": FLASH, "classes": {"input_image_tokens": 500}}, 0.00055),
         ({"model": "gemini-2.5-pro", "classes": {"input_audio_tokens": 500}}, 0.00225),
+        # What a model for images answers with.
+        ({"model": "gpt-image-1", "classes": {"output_image_tokens": 100}}, 0.009),
+        # For nothing.
+        ({"model": "deepseek/deepseek-r1:free", "classes": {"input_audio_tokens": 500}}, 0.0),
     ],
 )
 def test_class_that_is_billed_as_plain_tokens_is_priced_so(said, cost):

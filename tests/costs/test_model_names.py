@@ -18,6 +18,7 @@ from learning_instrument.costs.price_list import find_model
         " us.anthropic.claude-3-5-haiku-20241022-v1:0 bedrock/anthropic.claude-3-5-haiku-20241022-v1:0"
         " arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-5-haiku-20241022-v1:0",
         "gpt-35-turbo gpt-3.5-turbo gpt-3.5-turbo-0125",
+        "anthropic/claude-sonnet-4.5 anthropic/claude-4.5-sonnet-20250929 claude-sonnet-4-5-20250929",
         "mistral-large-latest mistral-large-2411 mistral/mistral-large",
         # What the list does not have.
         "house-model House-Model acme/house-model house-model-2026-01-31 house-model-20260131 house-model:free",
@@ -72,6 +73,11 @@ def found(model, provider=None):
         ("gpt-4o", "azure.ai.openai az.ai.openai azure.ai.inference az.ai.inference azure_openai", "azure gpt-4o"),
         ("mistral-large-latest", "mistral_ai mistralai", "mistral mistral-large"),
         ("grok-4", "xai x_ai", "x-ai grok-4-0709"),
+        (
+            "us.anthropic.claude-3-5-haiku-20241022-v1:0",
+            "anthropic aws.bedrock bedrock_converse strands-agents",
+            "aws regional.anthropic.claude-3-5-haiku-20241022-v1:0",
+        ),
         # A framework's name, or a proxy's, where the provider's belongs.
         ("claude-sonnet-4-5", "strands-agents langchain pydantic-ai openai-agents", "anthropic claude-sonnet-4-5"),
         ("gpt-4o", "litellm litellm_proxy openai-compatible LlamaIndex", "openai gpt-4o"),

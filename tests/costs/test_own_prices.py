@@ -206,6 +206,14 @@ def test_exact_name_wins_and_then_the_longest():
         assert prices_of(table).priced(call(model)).cost == cost, model
 
 
+def test_exact_name_of_what_was_asked_for_wins_over_that_of_what_answered():
+    """A deployment has the name that the user gave it."""
+    prices = prices_of({"gpt-4": {"input": 1}, "gpt-4o-mini": {"input": 2}, "gpt-4o-mini-2024-07-18": {"input": 3}})
+
+    assert prices.priced(call("gpt-4", response_model="gpt-4o-mini-2024-07-18")).cost == 1
+    assert prices.priced(call("ours", response_model="gpt-4o-mini-2024-07-18")).cost == 3
+
+
 def test_model_of_own_prices_is_text():
     with pytest.raises(ConfigurationError, match=r"^Invalid model 1 of the prices: expected its name as text\.$"):
         prices_of({1: {"input": 1}})
