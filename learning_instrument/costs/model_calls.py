@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..timestamps import iso_of_nanoseconds
-from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, has_counts, has_tokens, read, text, tier_of
+from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, PAID, has_cost, has_counts, has_tokens, read, text, tier_of
 from .vocabularies import (
     AGENT,
     AGGREGATES,
@@ -42,7 +42,7 @@ UNNAMED: Final = ""
 _KINDS: Final = {vocabulary.kind: vocabulary.words for vocabulary in VOCABULARIES if vocabulary.kind}
 _OPERATION_LIST: Final = tuple(OPERATIONS)  # an attribute may be a list, which is in no set
 #: A span without any of these is no model call.
-_TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS
+_TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS | PAID
 #: What says nothing of what a span is.
 _SILENT: Final = frozenset({"unknown", "none", ""})
 
@@ -151,13 +151,16 @@ def _operation(attributes: Mapping[str, Any]) -> str | None:
         if operation in OPERATIONS:
             return operation
         if operation is not None:
-            is_told = operation in AGGREGATES and semconv.TASK_OUTCOME not in attributes and has_tokens(attributes)
+            is_own = semconv.TASK_OUTCOME in attributes
+            is_told = operation in AGGREGATES and not is_own and (has_tokens(attributes) or has_cost(attributes))
             return operation if is_told else None
         if unknown is None and name.lower() not in _SILENT:
             unknown = name
     if semconv.TASK_OUTCOME in attributes or not _NO_CALLS.isdisjoint(attributes):
         return None
-    is_answered = not MODELS.isdisjoint(attributes) and (not ANSWERS.isdisjoint(attributes) or has_counts(attributes))
+    is_answered = not MODELS.isdisjoint(attributes) and (
+        not ANSWERS.isdisjoint(attributes) or has_counts(attributes) or has_cost(attributes)
+    )
     if is_answered or has_tokens(attributes):
         is_agent = unknown is None and not _AGENTS.isdisjoint(attributes) and ANSWERS.isdisjoint(attributes)
         return AGENT if is_agent else unknown or UNNAMED

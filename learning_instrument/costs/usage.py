@@ -87,12 +87,18 @@ def keys_of(*fields: str) -> frozenset[str]:
 COUNTS: Final = keys_of(*_COUNTED)
 #: Those that only a span with a model's answer has.
 ANSWERS: Final = keys_of("response_id", "finish_reason", ANSWER)
+PAID: Final = keys_of("cost")
 MODELS: Final = keys_of("model") - {"model_name"}
 
 
 def has_tokens(attributes: Mapping[str, Any]) -> bool:
     """Tell whether *attributes* say that tokens were used."""
     return any(_counts(attributes))
+
+
+def has_cost(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether *attributes* say that something was paid."""
+    return any(dollars(attributes[key]) for key in PAID & attributes.keys())
 
 
 def has_counts(attributes: Mapping[str, Any]) -> bool:

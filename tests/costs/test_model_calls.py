@@ -1,6 +1,7 @@
 """What counts as a model call, and what is read from its span."""
 
 import json
+import re
 
 import pytest
 from calls import chat, span, usage
@@ -54,6 +55,8 @@ def test_model_calls_are_told_from_all_else(subtests):
         (MODEL, False),
         ({"gen_ai.tool.name": "search", **TOKENS}, False),
         ({"operation.cost": 0.5}, False),
+        ({"operation.cost": 0.5, **MODEL}, True),
+        ({"operation.cost": 0, **MODEL}, False),
         # The client of Anthropic counts tokens ahead of a call.
         ({**MODEL, "anthropic.message.count_tokens.input_tokens": 10}, False),
         # litellm's child span holds the raw answer.
@@ -75,6 +78,7 @@ def test_runs_of_agents_and_chains_are_read_where_they_have_a_usage(subtests):
         ({"gen_ai.operation.name": "invoke_agent", "gen_ai.aggregated_usage.input_tokens": 1000}, "invoke_agent"),
         ({"gen_ai.operation.name": "invoke_agent", "openinference.span.kind": "LLM", **TOKENS}, "invoke_agent"),
         ({"gen_ai.operation.name": "create_agent", **TOKENS}, "invoke_agent"),
+        ({"gen_ai.operation.name": "invoke_agent", "operation.cost": 0.5}, "invoke_agent"),
         ({"agent_name": "a", "model_name": "gpt-4o", **TOKENS}, "invoke_agent"),
         ({"gen_ai.operation.name": "invoke_workflow", **TOKENS}, "invoke_workflow"),
         ({"openinference.span.kind": "AGENT", "llm.token_count.prompt": 10}, "invoke_agent"),
@@ -92,7 +96,7 @@ def test_runs_of_agents_and_chains_are_read_where_they_have_a_usage(subtests):
             assert is_model_call(attributes)
             assert model_call(span(1, None, attributes)).operation == operation
             assert operation in AGGREGATES
-            nothing = {key: value for key, value in attributes.items() if "sage" not in key and "token" not in key}
+            nothing = {key: value for key, value in attributes.items() if not re.search("sage|token|cost", key)}
             for unused in (nothing, nothing | {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}):
                 assert not is_model_call(unused)
 
