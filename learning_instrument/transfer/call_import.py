@@ -57,7 +57,11 @@ class CallImport:
                     )
 
     def store_spans(
-        self, connection: WriteConnection, spans: Sequence[ReadableSpan], imported: Collection[str]
+        self,
+        connection: WriteConnection,
+        spans: Sequence[ReadableSpan],
+        imported: Collection[str],
+        new_traces: Collection[str],
     ) -> None:
         """Store the model calls among *spans*, and add them up for their executions.
 
@@ -65,6 +69,7 @@ class CallImport:
             connection: the target.
             spans: all spans of some requests.
             imported: the executions among them that are stored. Calls of the others stay without one.
+            new_traces: those of executions that were not there. Unknown spans of the others were counted before.
         """
         if not spans:
             return
@@ -75,6 +80,7 @@ class CallImport:
             batch._replace(
                 calls=[call for call in batch.calls if call.execution_id is None or call.execution_id in imported],
                 links=[link for link in batch.links if link.execution_id is None or link.execution_id in imported],
+                unknown=[span for span in batch.unknown if f"{span.trace_id:032x}" in new_traces],
             ),
         )
 

@@ -39,6 +39,7 @@ _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 _CHECKPOINT_ROWS: Final = 10_000
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_TRACE_ID: Final = COLUMNS.index("trace_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
 
 
@@ -191,7 +192,8 @@ class _Target:
         self._store(connection, rows, feedback)
         self._counts["model_calls"] += len(calls)
         self._calls.store_rows(connection, calls, reported)
-        self._calls.store_spans(connection, batch.spans, here)
+        new_traces = {row[_TRACE_ID] for row in rows} if batch.spans else set()
+        self._calls.store_spans(connection, batch.spans, here, new_traces)
 
     def finish(self, connection: WriteConnection) -> None:
         """Store what is known only when all files are read."""

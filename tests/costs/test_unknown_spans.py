@@ -1,9 +1,13 @@
 """Spans that look like model calls and are not understood are counted, by scope and operation."""
 
+import json
+
 import pytest
 from calls import execution, span, usage
+from google.protobuf import json_format
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
@@ -11,6 +15,7 @@ from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure,
 from learning_instrument.costs import unknown_spans
 from learning_instrument.costs.unknown_spans import Counted, UnknownSpan
 from learning_instrument.pipeline import span_sorter
+from learning_instrument.transfer import import_executions
 
 #: Looks like a model call, in words that are not understood.
 STRANGE = {"gen_ai.operation.name": "muse", "gen_ai.request.model": "m"}
@@ -96,6 +101,19 @@ def test_exporter_counts_traces_with_an_execution(database):
     exporter.export([span(3, 1, STRANGE), span(3, 1, STRANGE)])
 
     assert counts(database) == [("somebody.else", "muse", 2)]
+
+
+def test_received_file_counts_once(tmp_path, provider, exporter, tracer):
+    """However often it is imported."""
+    record_execution(lambda task: do(tracer, STRANGE), tracer_provider=provider)({"task_type": "t"})
+    file = tmp_path / "spans.jsonl"
+    file.write_text(json.dumps(json_format.MessageToDict(encode_spans(exporter.get_finished_spans()))))
+
+    with LearningDatabase(tmp_path / "target.db") as database:
+        for _ in range(2):
+            import_executions(database, [file])
+
+        assert counts(database) == [("strange.client", "muse", 1)]
 
 
 def test_memory_is_bounded(database, monkeypatch):
