@@ -161,11 +161,25 @@ def test_reasons_of_losses_are_those_of_the_code():
 
 def test_vocabularies_of_model_calls_are_those_of_the_code():
     """Those with an attribute that says what a span is, in the order in which they are asked."""
-    listed = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|$", page("spans-and-metrics"), re.MULTILINE)
+    listed = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|$", page("model-calls"), re.MULTILINE)
 
     assert [row for row in listed if row[0] in {row.name for row in VOCABULARIES}] == [
         (row.name, row.kind) for row in VOCABULARIES if row.kind
     ]
+
+
+def test_attributes_of_all_vocabularies_are_those_of_the_code():
+    """For each field of each vocabulary, in the order in which they are read."""
+    (section,) = re.findall(r"<!-- vocabularies -->\n(.*?)<!-- end of vocabularies -->", page("model-calls"), re.DOTALL)
+
+    assert section.strip() == "\n".join(
+        ["| vocabulary | field | attributes |", "|---|---|---|"]
+        + [
+            f"| {row.name} | {field.replace('_', ' ')} | {', '.join(f'`{key}`' for key in keys)} |"
+            for row in VOCABULARIES
+            for field, keys in row.keys.items()
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", ["model_calls", "feedback", "losses", "running", "reported_costs"])
@@ -244,7 +258,7 @@ def test_attribute_keys_are_those_of_semconv():
         for name, value in vars(semconv).items()
         if name.isupper() and isinstance(value, str) and name not in ("SCOPE_NAME", "SPAN_NAME", "BATCH_SPAN_NAME")
     }
-    text = page("spans-and-metrics")
+    text = page("spans-and-metrics") + page("model-calls")
 
     assert {key for key in keys if f"`{key}`" not in text and not key.startswith("exception")} == set()
     described = {name for row in table(text, "attribute") for name in names(row[0])}

@@ -1,0 +1,1 @@
+"""Real clients of models against a server on loopback, wire beside record: ``python -m tests.clients``."""
