@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..rollups import histograms
-from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube
+from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube, keyed
+from ..rollups.keys import IS_COMPLETE, indexed_names
 from ..rollups.measures import BIN, NANO_SCALE, QUEUE_BIN, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
@@ -153,7 +154,7 @@ def largest(
 
 def _ask(database: Queryable, question: "_Question", with_rollups: bool) -> list[dict[str, Any]]:
     """Return the rows of *question*, from a cube where there is one that has the answer."""
-    cube = _cube_for(question.by, question.selection) if with_rollups else None
+    cube = _cube_for(database, question.by, question.selection) if with_rollups else None
     if cube is not None:
         rows = database.query(*question.from_cube(cube))
         if any(row["sign"] == 0 and row["executions"] for row in rows):
@@ -161,9 +162,13 @@ def _ask(database: Queryable, question: "_Question", with_rollups: bool) -> list
     return database.query(*question.from_executions())
 
 
-def _cube_for(by: Sequence[str], selection: Selection) -> Cube | None:
+def _cube_for(database: Queryable, by: Sequence[str], selection: Selection) -> Cube | None:
     needed = {*by, *(name for name, _ in selection.filters)} - {"day"}
-    return next((cube for cube in CUBES if needed <= {*cube.keys, cube.bucket}), None)
+    cube = next((cube for cube in CUBES if needed <= {*cube.keys, cube.bucket}), None)
+    if cube is None and len(needed) == 1:
+        (name,) = needed
+        return keyed(name) if any(key.name == name for key in indexed_names(database)) else None
+    return cube
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +243,14 @@ class _Question:
     def _state(self, cube: Cube) -> str:
         keys = "".join(f"NULL AS key{number}, " for number in range(len(self.by)))
         is_good = f"({IS_SOUND}) AND has_wide" if cube is WIDE else f"({IS_SOUND})"
+        if cube.name is not None:
+            is_good += f" AND EXISTS (SELECT 1 FROM rollup_keys WHERE {cube.condition} AND {IS_COMPLETE})"
         rest = "".join(f", NULL AS {name}" for name in self.names[1:])
         return f"SELECT {keys}0 AS sign, {is_good} AS executions{rest}, NULL AS cells, NULL AS bins FROM rollup_state"
 
     def _of_cells(self, cube: Cube) -> str:
         def column(name: str) -> str:
-            return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else name
+            return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else cube.column(name)
 
         filters, _ = self.selection.filter_condition(column)
         keys = "".join(f"{column(name)} AS key{number}, " for number, name in enumerate(self.by))
@@ -251,7 +258,8 @@ class _Question:
         cells = "group_concat(hex(histogram), '')" if self.bin else "NULL"
         return (
             f"SELECT {keys}1 AS sign, {added}, {cells} AS cells, NULL AS bins"
-            f" FROM {cube.table} WHERE bucket >= :first AND bucket < :last AND {filters}{self._group_by()}"
+            f" FROM {cube.table} WHERE {cube.condition} AND bucket >= :first AND bucket < :last AND {filters}"
+            f"{self._group_by()}"
         )
 
     def _of_rows(self, table: str, sign: int, condition: str) -> str:

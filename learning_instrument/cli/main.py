@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "import": "transfer",
     "prune": "maintenance",
     "rebuild": "maintenance",
+    "index": "indexing",
     "backup": "maintenance",
     "recover": "maintenance",
     "doctor": "doctor",

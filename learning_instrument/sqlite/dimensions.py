@@ -83,13 +83,18 @@ def is_column(name: str) -> bool:
     return name in _BY_NAME
 
 
+def is_key(name: str) -> bool:
+    """Tell whether *name* is ``metadata.KEY``."""
+    return metadata_key(name) is not None
+
+
 def _is_plain(key: str) -> bool:
     """Tell whether a JSON path finds *key*: SQLite compares it with the key as the document writes it, escapes too."""
     return key.isascii() and key.isprintable() and not {'"', "\\"} & set(key)
 
 
 def _plain_value(place: str, key: str) -> str:
-    path = _literal(f'{place}."{key}"')
+    path = literal(f'{place}."{key}"')
     return (
         f"CASE json_type(metadata, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
         f" ELSE CAST(json_extract(metadata, {path}) AS TEXT) END"
@@ -99,9 +104,10 @@ def _plain_value(place: str, key: str) -> str:
 def _any_value(place: str, key: str) -> str:
     return (
         "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END"
-        f" FROM json_each(metadata, '{place}') WHERE key = {_literal(key)} LIMIT 1)"
+        f" FROM json_each(metadata, '{place}') WHERE key = {literal(key)} LIMIT 1)"
     )
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return *text* as it is written in SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -396,30 +396,53 @@ def m016_views_of_bounds(db: "Database") -> None:
             db.execute(sql.replace("AS cost_usd,", counted))
 
 
+#: The columns of m012, and those of the names that executions are grouped by on demand.
+M017_NAMED: Final = ("model", "worker_id", "metadata")
+M017_CHANGE_COLUMNS: Final = (*M012_CHANGE_COLUMNS, *M017_NAMED)
+
+
+def m017_rollup_keys(db: "Database") -> None:
+    """Create the roll-ups by names that are chosen in each file: ``model``, or a key of metadata.
+
+    A name has its own mark, at most that of the roll-ups, until its cells are complete. What a changed row was named is
+    kept only where there is a name: metadata may be long.
+    """
+    measures = ", ".join(f"{name} INTEGER NOT NULL" for name in (*_M005_MEASURES, "assumed", "partial"))
+    keep_columns = ", ".join(M017_CHANGE_COLUMNS)
+    old = [f"old.{column}" for column in M012_CHANGE_COLUMNS]
+    old += [f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END" for column in M017_NAMED]
+    keep = (
+        f"INSERT INTO rollup_changes (id, {keep_columns}) SELECT old.rowid, {', '.join(old)}"
+        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
+    )
+    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
+    for statement in (
+        "CREATE TABLE rollup_keys (name TEXT PRIMARY KEY, mark INTEGER NOT NULL, executions INTEGER NOT NULL,"
+        " cells INTEGER NOT NULL, is_stopped INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE rollup_days_key (name TEXT NOT NULL, value TEXT NOT NULL, bucket TEXT NOT NULL,"
+        f" {measures}, histogram BLOB NOT NULL, PRIMARY KEY (name, value, bucket)) WITHOUT ROWID",
+        *(f"ALTER TABLE rollup_changes ADD COLUMN {column}" for column in M017_NAMED),
+        "DROP TRIGGER rollup_updated",
+        "DROP TRIGGER rollup_deleted",
+        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {keep_columns} ON executions WHEN {is_rolled_up}"
+        f" BEGIN {keep} END",
+        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
+        f" {_MARK_GOES_BACK.format(state='rollup_state')}; END",
+    ):
+        db.execute(statement)
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "executions": {"outcome_source": "NULL"},
-    "rollup_changes": {"outcome_source": "NULL"},
+    "rollup_changes": dict.fromkeys(("outcome_source", *M017_NAMED), "NULL"),
     **{table: {"assumed": "0", "partial": "0"} for table in _M005_TABLES},
     "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
 }
 
 
 STEPS: Final = (
-    m001_executions,
-    m002_losses,
-    m003_running,
-    m004_model_calls,
-    m005_rollups,
-    m006_views,
-    m007_error_templates,
-    m008_search,
-    m009_feedback,
-    m010_rebuilds,
-    m011_parents,
-    m012_outcome_source,
-    m013_oldest_writer,
-    m014_retention_rounds,
-    m015_call_details,
-    m016_views_of_bounds,
-)
+    m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
+    m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
+    m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys,
+)  # fmt: skip

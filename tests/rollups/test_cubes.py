@@ -21,16 +21,20 @@ from learning_instrument.analytics.group_totals import totals
 from learning_instrument.database import store_of
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
-from learning_instrument.rollups import catch_up, cubes, histograms
+from learning_instrument.rollups import catch_up, cubes, histograms, keys
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.sqlite.dimensions import DIMENSIONS
-from learning_instrument.sqlite.migrations import M012_CHANGE_COLUMNS
+from learning_instrument.sqlite.dimensions import DIMENSIONS, value_in
+from learning_instrument.sqlite.migrations import M017_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
 
-QUESTIONS = [(), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",), ("worker_id", "model_tier")]
+KEY = "metadata.customer"
+QUESTIONS = [
+    (KEY,), (KEY, "day"), ("model",), (), ("model_tier",), ("task_type", "day"), ("pool_type", "hour"), ("repo",),
+    ("worker_id", "model_tier"),
+]  # fmt: skip
 RATIOS = ("scaled", "log_e5", "log2_e10")
 
 
@@ -71,7 +75,8 @@ def state(target):
 
 
 def cells(target):
-    return {cube.table: target.execute(f"SELECT * FROM {cube.table} ORDER BY 1, 2, 3") for cube in CUBES}
+    tables = [*(cube.table for cube in CUBES), "rollup_days_key"]
+    return {table: target.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables}
 
 
 def executions_of(asked, **options):
@@ -86,8 +91,7 @@ def expected(rows, by, selection):
     groups = defaultdict(list)
     for row in rows:
         moment = datetime.fromisoformat(row["timestamp"])
-        dimensions = {name: row[name] or "unknown" for name in DIMENSIONS if name not in ("day", "hour")}
-        dimensions |= {"day": row["timestamp"][:10], "hour": row["timestamp"][:13]}
+        dimensions = {name: value_in(row, name) for name in (*DIMENSIONS, KEY)}
         is_inside = (selection.since is None or moment >= selection.since) and (
             selection.until is None or moment < selection.until
         )
@@ -171,7 +175,8 @@ def check(asked, selection, ways=QUESTIONS):
 
 
 CHANGES = st.sampled_from(
-    ["actual_cost = 7.5, cost_source = 'priced'", "cost_source = 'partial'", "defaulted = '[]'",
+    ["metadata = json_set(metadata, '$.task', json_object('customer', 'other'))", "model = 'moved'",
+     "actual_cost = 7.5, cost_source = 'priced'", "cost_source = 'partial'", "defaulted = '[]'",
      "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL",
      "outcome_source = 'assumed'"]
@@ -193,6 +198,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("store again, as it is now"), WHICH),
     st.tuples(st.just("crash while advancing"), st.integers(1, 8), st.integers(0, 40)),
     st.tuples(st.just("give way while advancing"), st.integers(1, 8), st.integers(0, 40)),
+    st.tuples(st.just("index"), st.sampled_from([KEY, "model"])),
+    st.tuples(st.just("drop"), st.sampled_from([KEY, "model"])),
     st.tuples(st.just("trim")),
     st.tuples(st.just("reset")),
     st.tuples(st.just("vacuum")),
@@ -205,7 +212,15 @@ SELECTIONS = st.builds(
     ),
     st.one_of(st.none(), MINUTES, st.just(90)),
     st.one_of(st.none(), st.integers(1, 5000), st.just(1440)),
-    st.sampled_from([{}, {"repo": "a"}, {"model_tier": "small"}, {"task_type": "review", "pool_type": "agents"}]),
+    st.sampled_from(
+        [
+            {},
+            {"repo": "a"},
+            {"model_tier": "small"},
+            {"task_type": "review", "pool_type": "agents"},
+            {"where": {KEY: "acme"}},
+        ]
+    ),
 )
 
 
@@ -237,6 +252,10 @@ def run(target, operation, number):
             f"INSERT INTO executions SELECT * FROM executions WHERE rowid % {step} = {rest % step}"
             " ON CONFLICT (execution_id) DO UPDATE SET outcome = 'succeeded', success = 1, queue_seconds = 3"
         )
+    elif name == "index":
+        keys.add_name(target, arguments[0])
+    elif name == "drop":
+        keys.drop_name(target, arguments[0])
     elif name == "advance":
         advance(target, arguments[0])
     elif name == "crash while advancing":
@@ -286,7 +305,7 @@ def give_way_while_advancing(target, rows, statements):
 
 @settings(max_examples=40)
 @given(
-    beginning=st.tuples(INSERT, INSERT, ADVANCE),
+    beginning=st.tuples(INSERT, INSERT, ADVANCE, st.tuples(st.just("index"), st.just(KEY)), ADVANCE),
     operations=st.lists(OPERATIONS, min_size=1, max_size=14),
     selection=SELECTIONS,
     ways=st.lists(st.sampled_from(QUESTIONS), min_size=2, max_size=2, unique=True),
@@ -389,14 +408,14 @@ def test_tables_have_what_measures_and_cubes_say(target):
     for cube in CUBES:
         names = {name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")}
         assert names == {"bucket", *cube.keys, *MEASURES, "histogram"}
-    assert M012_CHANGE_COLUMNS == SOURCE_COLUMNS
+    assert (*SOURCE_COLUMNS, "model", "worker_id", "metadata") == M017_CHANGE_COLUMNS
 
 
 def test_rollups_of_an_older_schema_are_taken_over(target, tmp_path):
     """Nothing of their executions is assumed, so they are right as they are, and go on."""
     insert(target, records(30))
     advance_all(target)
-    tables = ["executions", "rollup_state", *cells(target)]
+    tables = ["executions", "rollup_state", *(cube.table for cube in CUBES)]
     older = make_older(tmp_path / "older.db", 11, target._path, tables)
     with contextlib.closing(sqlite3.connect(older)) as changed, changed:
         changed.execute("UPDATE rollup_state SET version = 1")
@@ -435,12 +454,12 @@ def test_retention_is_seen(target, asked):
     assert executions_of(asked) == 1
     advance_all(target)
     assert executions_of(asked) == 1
-    assert [len(rows) for rows in cells(target).values()] == [1, 1, 1, 1]
+    assert [len(rows) for rows in cells(target).values()] == [1, 1, 1, 1, 0]
 
 
 def test_keys_that_are_nearly_unique_are_not_kept(target, asked, monkeypatch):
     """Roll-ups by the wide key would be as large as the table; such questions read the executions then."""
-    monkeypatch.setattr(cubes, "_WIDE_CELLS", 20)
+    monkeypatch.setattr(cubes, "_MOST_CELLS", 20)
     insert(target, [record for n in range(40) for record in records(1, repo=f"repo-{n}")])
 
     advance_all(target)

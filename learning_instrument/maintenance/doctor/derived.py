@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from ...rollups.cubes import CUBES, IS_SOUND
+from ...rollups.cubes import CUBES, IS_SOUND, Cube, keyed
 from ...rollups.error_counts import soundness
+from ...rollups.keys import IS_COMPLETE, indexed_names
 from ...rollups.measures import source, sum_measures
 from ...sqlite.read_only import ReadOnlyDatabase
 from .finding import Finding, Severity
@@ -26,7 +27,13 @@ def compare_derived(database: ReadOnlyDatabase) -> Iterator[Finding]:
         return
     differences = []
     if database.has_table("rollup_state"):
-        differences += [f"{row['counted']:,.0f} executions for {row['rows']:,.0f}" for row in database.query(_ROLLUPS)]
+        rows = database.query(_rollups(CUBES[0], "1"))
+        for name in (each.name for each in indexed_names(database) if each.is_complete):
+            cube = keyed(name)
+            rows += database.query(
+                _rollups(cube, f"EXISTS (SELECT 1 FROM rollup_keys WHERE {cube.condition} AND {IS_COMPLETE})")
+            )
+        differences += [f"{row['counted']:,.0f} executions for {row['rows']:,.0f}" for row in rows]
     if database.has_table("error_state"):
         differences += [f"{row['counted']:,} failures for {row['rows']:,}" for row in database.query(_ERRORS)]
     if differences:
@@ -44,15 +51,19 @@ def _summed(table: str, condition: str) -> str:
     return f"SELECT {sum_measures(_COMPARED)} FROM {source(table, condition, _COMPARED)}"
 
 
-# One statement each, which sees one state of the file.
-_ROLLUPS: Final = (
-    f"WITH cells AS (SELECT {', '.join(f'total({name}) AS {name}' for name in _COMPARED)} FROM {CUBES[0].table}),"
-    f" present AS ({_summed('executions', _IS_PRESENT)}), changed AS ({_summed('rollup_changes', '1')})"
-    " SELECT cells.executions AS counted, present.executions + changed.executions AS rows"
-    f" FROM rollup_state, cells, present, changed WHERE {IS_SOUND} AND ("
-    + " OR ".join(f"cells.{name} <> present.{name} + changed.{name}" for name in _COMPARED)
-    + ")"
-)
+def _rollups(cube: Cube, is_complete: str) -> str:
+    sums = ", ".join(f"total({name}) AS {name}" for name in _COMPARED)
+    differ = " OR ".join(f"cells.{name} <> present.{name} + changed.{name}" for name in _COMPARED)
+    # One statement, which sees one state of the file.
+    return (
+        f"WITH cells AS (SELECT {sums} FROM {cube.table} WHERE {cube.condition}),"
+        f" present AS ({_summed('executions', _IS_PRESENT)}), changed AS ({_summed('rollup_changes', '1')})"
+        " SELECT cells.executions AS counted, present.executions + changed.executions AS rows"
+        f" FROM rollup_state, cells, present, changed WHERE {IS_SOUND} AND {is_complete} AND ({differ})"
+    )
+
+
+# One statement as well.
 _ERRORS: Final = (
     "WITH counts AS (SELECT coalesce(sum(executions), 0) AS counted FROM error_counts), present AS (SELECT count(*) AS"
     " rows FROM executions WHERE NOT success AND rowid <= (SELECT mark FROM error_state))"
