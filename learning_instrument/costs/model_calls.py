@@ -21,6 +21,7 @@ from .vocabularies import (
     AGENT,
     AGGREGATES,
     CLASSES,
+    EMBED,
     EMBEDDINGS,
     FIRST_CHUNK_MILLISECONDS,
     FIRST_CHUNK_TIME,
@@ -162,6 +163,8 @@ def _operation(attributes: Mapping[str, Any]) -> str | None:
         not ANSWERS.isdisjoint(attributes) or has_counts(attributes) or has_cost(attributes)
     )
     if is_answered or has_tokens(attributes):
+        if unknown is not None and "embed" in unknown.lower():
+            return EMBED
         is_agent = unknown is None and not _AGENTS.isdisjoint(attributes) and ANSWERS.isdisjoint(attributes)
         return AGENT if is_agent else unknown or UNNAMED
     return None

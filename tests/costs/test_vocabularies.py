@@ -441,6 +441,7 @@ def test_each_vocabulary_is_read(attributes, expected):
         ({"gen_ai.operation.name": "acompletion", "gen_ai.usage.input_tokens": 1000}, "chat"),
         ({"gen_ai.operation.name": "ACOMPLETION"}, "chat"),
         ({"gen_ai.operation.name": "embedding"}, "embeddings"),
+        ({"gen_ai.operation.name": "batch_embed_contents", "gen_ai.usage.input_tokens": 5}, "embeddings"),
         ({"gen_ai.operation.name": "speech", "gen_ai.usage.input_tokens": 5}, "speech"),
         ({"gen_ai.operation.name": "unknown", "gen_ai.usage.input_tokens": 5}, None),
         ({"gen_ai.operation.name": "litellm.x", "openinference.span.kind": "llm"}, "chat"),
