@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from .price_list import find_model, provider_at
+from .price_list import find_model
 
 #: The price list's name of a provider -> its other spellings. Compared in lower case, ``-`` for any punctuation.
 _SPELLINGS: Final = {
@@ -38,7 +38,7 @@ _SPELLINGS: Final = {
     "perplexity": "perplexity-ai",
     "together": "togetherai together-ai",
     "voyageai": "voyage voyage-ai",
-    "x-ai": "xai grok",
+    "x-ai": "xai",
     "zai": "z-ai",
     "zhipuai": "zhipu",
 }
@@ -47,11 +47,10 @@ PROVIDERS: Final = {
 }
 #: Frameworks and proxies that write their own name where the provider's belongs: the model's name tells the provider.
 _GATEWAYS: Final = """
-adk agno ai-gateway ai-sdk autogen beeai camel crewai custom-openai dspy gateway gcp-vertex-agent google-adk haystack
-helicone instructor langchain langfuse langgraph langsmith litellm litellm-proxy llama-index llamaindex logfire
-magentic mastra mlflow models none openai-agents openai-compat openai-compatible openai-like openinference portkey
-proxy publishers pydantic-ai semantic-kernel smolagents strands strands-agents traceloop unknown vercel
-vercel-ai-gateway
+adk agno ai-sdk autogen beeai camel crewai custom-openai dspy google-adk haystack helicone instructor
+langchain langfuse langgraph langsmith litellm litellm-proxy llama-index llamaindex logfire magentic mastra
+mlflow models none openai-agents openai-compat openai-compatible openai-like openinference portkey proxy
+publishers pydantic-ai semantic-kernel smolagents strands strands-agents traceloop unknown vercel
 """
 #: Words in the name of a server that one runs oneself.
 _LOCAL: Final = """
@@ -63,12 +62,6 @@ LOCAL: Final = frozenset(_LOCAL.split())
 #: In front of a name they are the publisher of open weights as often as a provider.
 _PUBLISHERS: Final = frozenset({"minimax", "mistralai", "moonshotai", "zai"})
 
-#: What Vercel's providers call their interfaces: ``groq.chat``.
-_API: Final = re.compile(r"-(chat|completions?|(text-)?embeddings?|generative-ai|images?|messages|responses)$")
-#: An address in place of the provider's name.
-_ADDRESS: Final = re.compile(r"https?://|[\w.-]+\.(\d+|ai|cloud|com|dev|io|net|xyz)(:\d+)?(/|$)")
-#: A revision that has the price of the model.
-_REVISION: Final = re.compile(r"-(latest|00\d)$")
 _PUNCTUATION: Final = re.compile(r"[^a-z0-9]+")
 #: As Bedrock names models: ``us.anthropic.claude-3-5-haiku-20241022-v1:0``.
 _BEDROCK: Final = re.compile(
@@ -108,21 +101,14 @@ def references(model: str, provider: str | None) -> Iterator[tuple[str, str | No
         model: the model's name, as a span says it.
         provider: the provider's name, as a span says it; None: it says none.
     """
-    host = _API.sub("", _spelled(provider or ""))
+    host = _spelled(provider or "")
     name = model.strip().lower()
-    if _is_local(host, name) or _TUNED.search(name):
-        return
-    named = None if host in GATEWAYS or not host else PROVIDERS.get(host, provider)
-    if named is not None and _ADDRESS.match(named):
-        named = provider_at(named if "://" in named else f"https://{named}")
-        if named is None:
-            return
-    for rest, found in _with_prefixes(name, named):
-        yield rest, found
-        if "@" in rest:  # as Vertex AI dates a model
-            yield rest.removesuffix("@default").replace("@", "-"), found
-        elif _REVISION.search(rest):
-            yield _REVISION.sub("", rest), found
+    if not _is_local(host, name) and not _TUNED.search(name):
+        named = None if host in GATEWAYS or not host else PROVIDERS.get(host, provider)
+        for rest, found in _with_prefixes(name, named):
+            yield rest, found
+            if "@" in rest:  # as Vertex AI dates a model
+                yield rest.removesuffix("@default").replace("@", "-"), found
 
 
 def _with_prefixes(name: str, host: str | None) -> Iterator[tuple[str, str | None]]:

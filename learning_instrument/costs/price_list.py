@@ -45,16 +45,6 @@ def find_model(name: str, provider: str | None) -> tuple[Any, Any] | None:
     return None if genai_prices() is None else _current().find(name, provider)
 
 
-def provider_at(url: str) -> str | None:
-    """Return the list's name of the provider whose interface is at *url*, or None."""
-    if genai_prices() is None:
-        return None
-    try:
-        return str(_current().snapshot.find_provider(None, None, url).id)
-    except Exception:  # a LookupError; for any other reason, too, the provider is not known
-        return None
-
-
 @functools.cache
 def genai_prices() -> Any:
     """Return the package ``genai_prices``, or None."""

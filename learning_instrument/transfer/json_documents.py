@@ -72,24 +72,26 @@ class Documents:
             if text[0] not in b"{[":
                 lines.skip(line)
                 yield Entry(number, None)
-            elif len(line) > _LONGEST:
+                continue
+            if len(line) > _LONGEST:
                 yield from self._spread(line, number)
+                continue
+            try:
+                document = json.loads(text.decode())
+            except json.JSONDecodeError as error:
+                if error.pos >= len(error.doc):
+                    yield from self._spread(line, number, ConfigurationError(_reason(error)))
+                else:  # a line of a log may begin with a bracket
+                    yield Entry(number, ConfigurationError(_reason(error)) if text[0] in b"{" else None)
+                continue
+            except (ValueError, RecursionError) as error:
+                yield Entry(number, ConfigurationError(_reason(error)))
+                continue
+            if type(document) is dict:
+                yield Entry(number, document)
             else:
-                yield from self._entries(line, text, number)
-
-    def _entries(self, line: bytes, text: bytes, number: int) -> Iterator[Entry]:
-        try:
-            document = json.loads(text.decode())
-        except json.JSONDecodeError as error:
-            if error.pos >= len(error.doc):
-                yield from self._spread(line, number, ConfigurationError(_reason(error)))
-            else:  # a line of a log may begin with a bracket
-                yield Entry(number, ConfigurationError(_reason(error)) if text[0] in b"{" else None)
-        except (ValueError, RecursionError) as error:
-            yield Entry(number, ConfigurationError(_reason(error)))
-        else:
-            for each in document if isinstance(document, list) and document else (document,):
-                yield Entry(number, each if isinstance(each, dict) else ConfigurationError("not a JSON object"))
+                for each in document or (document,):
+                    yield Entry(number, each if isinstance(each, dict) else ConfigurationError("not a JSON object"))
 
     def _spread(self, first: bytes, number: int, reason: ConfigurationError | None = None) -> Iterator[Entry]:
         """Yield the parts of the document that begins with the line *first*.

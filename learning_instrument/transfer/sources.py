@@ -147,7 +147,9 @@ def _text(file: IO[bytes], size: int, path: str) -> Iterator[SourceBatch]:
     for line, document in documents:
         place = f"line {line}"
         is_understood = is_understood or _is_known(document)
-        if document is None:
+        if isinstance(document, dict) and "task_type" in document:
+            found.append(Found(place, identified(document)))
+        elif document is None:
             found.append(Found(place, _OTHER_TEXT))
         elif isinstance(document, ConfigurationError):
             found.append(Found(place, document))

@@ -165,8 +165,7 @@ def test_tier_had_its_price_before_the_list_knew_it():
 def test_provider_that_was_asked_sets_the_price_of_the_answer(asked, answered, provider):
     """The answer names the model alone."""
     assert priced(asked, response_model=answered)[1] == "priced"
-    for host in (None, "litellm"):
-        assert priced(asked, response_model=answered, provider=host) == priced(answered, provider=provider)
+    assert priced(asked, response_model=answered) == priced(asked) == priced(answered, provider=provider)
 
 
 def test_deployment_is_priced_by_the_model_that_answers():

@@ -37,6 +37,8 @@ def recorded(path, tasks=2):
             for _ in range(2):
                 with tracer.start_as_current_span("chat", attributes=usage(tokens=(1000, 100))):
                     pass
+        with tracer.start_as_current_span("odd", attributes={"gen_ai.operation.name": "converse"}):
+            pass
         with tracer.start_as_current_span("chat", attributes=usage("other", tokens=(7, 3), cost=0.25)):
             pass
         return {"cost": 0.5}

@@ -58,7 +58,7 @@ def test_execution_of_a_collectors_file_is_that_of_the_live_database(live, targe
     once = tables(target)
     import_executions(target, [file])
 
-    assert (answer.stored, answer.model_calls, answer.omitted) == (2, 6, {"spans of other scopes": 2})
+    assert (answer.stored, answer.model_calls, answer.omitted) == (2, 6, {"spans of other scopes": 4})
     assert once == tables(path)
     assert "'actual_cost': 0.2522" in once["executions"][0]
     assert tables(target) == once
@@ -73,7 +73,7 @@ def test_calls_that_come_in_another_file_are_added(live, target, tmp_path):
     assert tables(target)["model_calls"] == []
     answer = import_executions(target, [written(tmp_path / "second.jsonl", *lines[2:])])
 
-    assert (answer.read, answer.model_calls, answer.passed_over) == (0, 6, 2)
+    assert (answer.read, answer.model_calls, answer.passed_over) == (0, 6, 4)
     assert tables(target) == tables(path)
 
 
@@ -87,6 +87,19 @@ def test_calls_of_executions_that_are_left_out_go_to_none(live, target, tmp_path
     with LearningDatabase(target) as database:
         assert database.query("SELECT 1 FROM model_calls WHERE execution_id IS NOT NULL") == []
         assert database.query("SELECT 1 FROM totals_due") == []
+
+
+def test_what_looks_like_a_call_is_counted_once(live, target, tmp_path):
+    """As the live database does, for ``doctor``."""
+    path, spans = live
+    for each in range(2):
+        import_executions(target, [written(tmp_path / f"{each}.jsonl", *in_one_line(spans))])
+
+    for each in (path, target):
+        with LearningDatabase(each) as database:
+            assert database.query("SELECT * FROM unknown_spans") == [
+                {"scope": "framework", "operation": "converse", "spans": 2}
+            ]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "otlp", "parquet", "database"])
