@@ -213,6 +213,8 @@ def test_unknown_costs_are_those_of_the_summary(found, database):
         [chat(2, 1, model="house")],
         [chat(2, 1, model="house"), chat(3, 1, model="house", **nothing)],
         [chat(2, 1, model=ours, **nothing)],
+        [chat(2, 1, model=ours, tokens=(0, 0))],
+        [chat(2, 1, model="o1", **{"openai.response.service_tier": "flex"})],
         # lower bounds
         [chat(2, 1, cost=0.25), chat(3, 1, model="barn")],
         [chat(2, 1, cost=0.25), chat(3, 1, model="barn", tokens=(7, 7))],
@@ -226,10 +228,10 @@ def test_unknown_costs_are_those_of_the_summary(found, database):
 
     answer, findings = summary(database), found()
 
-    assert (answer.unpriced, answer.partial) == (3, 4)
+    assert (answer.unpriced, answer.partial) == (5, 4)
     assert findings["unpriced models"].what == (
-        "3 executions have an unknown cost (unpriced): models without a price: house (2); calls without usage:"
-        " gpt-4o-mini (1)."
+        "5 executions have an unknown cost (unpriced): calls without usage: gpt-4o-mini (2); models without a price:"
+        " house (2); service tiers without a price: o1 (1)."
     )
     assert findings["partial costs"].what == (
         "Of the cost of 4 executions only a lower bound is known (partial): models without a price: barn (2);"
@@ -267,7 +269,7 @@ def test_spans_that_are_not_understood_are_named(found, database):
 
     assert finding.severity is Severity.WARNING
     assert finding.what == (
-        "3 spans were not understood, though they look like model calls, so tokens and costs are missing:"
+        "Spans that look like model calls were not understood, so their tokens and costs are missing:"
         " somebody.else: muse (2), somebody.else: no operation (1)."
     )
 

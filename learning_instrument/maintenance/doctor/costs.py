@@ -8,7 +8,7 @@ from ...costs.model_calls import ESTIMATED, PARTIAL, UNPRICED
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...sqlite.selection import Selection
 from .clients import how_to, installed
-from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
+from .finding import LAST_ROWS, Finding, Severity, executions_are
 
 #: How many models or kinds of spans are named.
 _MOST_NAMED: Final = 5
@@ -26,8 +26,9 @@ _CAUSES: Final = """
         SELECT e.execution_id AS id, e.cost_source AS source, coalesce(c.model, e.model, 'unknown') AS model,
             CASE
                 WHEN c.trace_id IS NULL AND e.cost_source = 'partial' THEN 'calls that are not here'
-                WHEN c.trace_id IS NOT NULL AND c.input_tokens IS NULL AND c.output_tokens IS NULL AND c.cost IS NULL
-                    THEN 'calls without usage'
+                WHEN c.trace_id IS NOT NULL AND c.cost IS NULL
+                    AND coalesce(c.input_tokens, 0) = 0 AND coalesce(c.output_tokens, 0) = 0 THEN 'calls without usage'
+                WHEN c.cost IS NULL AND instr(c.usage, '"service_tier"') THEN 'service tiers without a price'
                 WHEN c.cost IS NULL THEN 'models without a price'
                 WHEN c.error_type IS NOT NULL THEN 'calls that failed on their way'
                 WHEN c.input_tokens IS NULL OR c.output_tokens IS NULL THEN 'calls that tell one side of their tokens'
@@ -58,7 +59,7 @@ def unknown_costs(database: ReadOnlyDatabase) -> Iterator[Finding]:
             "unpriced models",
             Severity.WARNING,
             f"{executions_are(unpriced, 'has', 'have')} an unknown cost ({UNPRICED}): {_named(causes)}.",
-            _PRICES if any(row["cause"] == "models without a price" for row in causes) else _USAGE,
+            _remedy(causes),
         )
     if partial:
         causes = [row for row in rows if row["source"] == PARTIAL]
@@ -67,7 +68,7 @@ def unknown_costs(database: ReadOnlyDatabase) -> Iterator[Finding]:
             Severity.WARNING,
             f"Of the cost of {executions_are(partial, 'only', 'only')} a lower bound is known ({PARTIAL}):"
             f" {_named(causes)}.",
-            _PRICES if causes and causes[0]["cause"] == "models without a price" else _USAGE,
+            _remedy(causes),
         )
     causes = [row for row in rows if row["source"] == ESTIMATED]
     if causes:
@@ -75,7 +76,7 @@ def unknown_costs(database: ReadOnlyDatabase) -> Iterator[Finding]:
             "estimated costs",
             Severity.NOTE,
             f"Costs are what the pool said ({ESTIMATED}) where those of calls are unknown: {_named(causes)}.",
-            _PRICES if causes[0]["cause"] == "models without a price" else _USAGE,
+            _remedy(causes),
         )
 
 
@@ -86,6 +87,10 @@ def _named(rows: list[dict[str, Any]]) -> str:
         models.setdefault(row["cause"], []).append(f"{row['model']} ({row['executions']:,})")
     named = "; ".join(f"{cause}: {', '.join(of_cause)}" for cause, of_cause in models.items())
     return f"{named}{', and others' if len(rows) > _MOST_NAMED else ''}"
+
+
+def _remedy(rows: list[dict[str, Any]]) -> str:
+    return " ".join(dict.fromkeys(_PRICES if "without a price" in row["cause"] else _USAGE for row in rows)) or _PRICES
 
 
 def unknown_spans(database: ReadOnlyDatabase) -> Iterator[Finding]:
@@ -102,8 +107,8 @@ def unknown_spans(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding(
             "unknown spans",
             Severity.WARNING,
-            f"{counted(sum(row['spans'] for row in rows), 'span', 'was', 'were')} not understood, though they look like"
-            f" model calls, so tokens and costs are missing: {named}{others}.",
+            "Spans that look like model calls were not understood, so their tokens and costs are missing:"
+            f" {named}{others}.",
             "Instrument the client by a library of docs/reference/model-calls, or report the attributes of such spans.",
         )
 
