@@ -58,12 +58,12 @@ def is_whole(call: ModelCall) -> bool:
     """
     if not call.input_tokens or call.error_type is not None or call.finish_reason == _BROKEN:
         return False
-    if has_no_output(call):
+    if _has_no_output(call):
         return True
     return call.output_tokens is not None and (call.output_tokens > 1 or call.finish_reason is not None)
 
 
-def has_no_output(call: ModelCall) -> bool:
+def _has_no_output(call: ModelCall) -> bool:
     """Tell whether *call* is of a kind that answers with no text: embeddings and rankings."""
     if call.operation is not None:
         return call.operation in _WITHOUT_OUTPUT
