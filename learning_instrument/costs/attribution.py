@@ -4,8 +4,8 @@ Spans arrive in any order and in several exports. A call whose chain of parents 
 as a row without an execution; the arrival of that span takes it further.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from ..safety.clocks import time
 from ..sqlite.connection import Connection
@@ -25,6 +25,13 @@ _INSERT: Final = (
     f"INSERT INTO model_calls ({','.join(ModelCall._fields)}) VALUES {placeholders(ModelCall._fields)}"
     " ON CONFLICT (trace_id, span_id) DO UPDATE SET execution_id = excluded.execution_id, path = excluded.path,"
     " awaited_span_id = NULL WHERE execution_id IS NULL AND excluded.execution_id IS NOT NULL"
+)
+#: Whether any call waits; and the spans of executions that one waits for, of the rows above a number.
+_WAITS: Final = "SELECT 1 FROM model_calls WHERE execution_id IS NULL LIMIT 1"
+_AWAITED: Final = (
+    "SELECT DISTINCT e.trace_id, e.span_id, NULL, e.execution_id FROM executions AS e CROSS JOIN model_calls AS c"
+    " ON c.trace_id = e.trace_id AND c.awaited_span_id = e.span_id"
+    " WHERE c.execution_id IS NULL AND e.rowid > (SELECT max(rowid) FROM executions) - ?"
 )
 
 
@@ -60,6 +67,19 @@ def store_model_calls(connection: Connection, calls: Sequence[ModelCall], links:
     return touched | _attribute(connection, _waiting(connection, calls, links))
 
 
+def awaited_links(execute: Callable[..., Iterable[Any]], last: int) -> list[SpanLink]:
+    """Return the links, to none above them, of executions whose rows are stored, but whose spans no exporter brought.
+
+    Args:
+        execute: executes a statement.
+        last: how many of the last executions are looked at.
+
+    Raises:
+        sqlite3.Error: if the database cannot be read.
+    """
+    return [SpanLink(*row) for row in execute(_AWAITED, (last,))] if list(execute(_WAITS)) else []
+
+
 def delete_old(connection: Connection) -> None:
     """Delete old links, and calls whose execution never came."""
     connection.execute(
@@ -75,7 +95,7 @@ def delete_old(connection: Connection) -> None:
 
 def _waiting(connection: Connection, calls: Iterable[ModelCall], links: Iterable[SpanLink]) -> set[_Waiting]:
     """Return those of *calls* that have no execution, and the earlier ones that wait for a span of *links*."""
-    if not connection.execute("SELECT 1 FROM model_calls WHERE execution_id IS NULL LIMIT 1").fetchone():
+    if not connection.execute(_WAITS).fetchone():
         return set()
     question = "SELECT trace_id, span_id, path, awaited_span_id FROM model_calls WHERE execution_id IS NULL AND"
     new = [

@@ -15,7 +15,7 @@ from ..record import Row
 from ..safety.clocks import time
 from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
-from .attribution import SpanLink, delete_old, store_model_calls
+from .attribution import SpanLink, awaited_links, delete_old, store_model_calls
 from .execution_totals import TotalsChange, apply_totals, due
 from .model_calls import ModelCall, is_model_call, model_call
 from .prices import Prices, prices_of
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 #: Executions awaited in memory; beyond this number they are forgotten here, and the file still has them.
 _MOST_AWAITED: Final = 100_000
+#: How many of the last executions housekeeping holds against the calls that wait.
+_LAST_EXECUTIONS: Final = 5000
 _FORGET_SECONDS: Final = 60.0
 #: Calls, links, or executions to add up, in one transaction.
 _PART: Final = 256
@@ -150,11 +152,15 @@ class ModelCallStore:
             self._awaited.clear()
 
     def run_housekeeping(self, connection: WriteConnection) -> bool:
-        """Add up executions that another process left, and delete old links. Tell whether more are left.
+        """Attribute and add up calls that another process left, and delete old links. Tell whether more are left.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
         """
+        links = awaited_links(connection.execute, _LAST_EXECUTIONS)
+        if links:
+            with connection.transaction() as opened:
+                self.store(opened, ModelCallBatch(links=links))
         awaited = due(connection.execute, _PART)
         if awaited:
             with connection.transaction() as opened:

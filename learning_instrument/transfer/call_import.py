@@ -5,7 +5,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ..costs.attribution import SpanLink, store_model_calls
+from ..costs.attribution import awaited_links, store_model_calls
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.model_calls import ModelCall
 from ..pipeline.span_sorter import SpanSorter
@@ -14,11 +14,8 @@ from ..sqlite.executions import placeholders
 
 #: Model calls in one transaction.
 _CALLS: Final = 250
-#: The executions that a waiting call is below, but whose links were not stored.
-_AWAITED: Final = (
-    "SELECT DISTINCT e.trace_id, e.span_id, e.execution_id FROM executions AS e JOIN model_calls AS c"
-    " ON c.trace_id = e.trace_id AND c.awaited_span_id = e.span_id WHERE c.execution_id IS NULL"
-)
+#: All of a file: an import may be the first that brings the calls.
+_ALL_EXECUTIONS: Final = 2**62
 
 
 class CallImport:
@@ -87,7 +84,7 @@ class CallImport:
     def finish(self, connection: WriteConnection) -> None:
         """Attribute the calls whose execution came before the first call of its file, or before this import."""
         if self._has_spans:
-            links = [SpanLink(trace, span, None, identity) for trace, span, identity in connection.execute(_AWAITED)]
+            links = awaited_links(connection.execute, _ALL_EXECUTIONS)
             self._store_batch(connection, ModelCallBatch(links=links))
 
     def _store_batch(self, connection: WriteConnection, batch: ModelCallBatch) -> None:

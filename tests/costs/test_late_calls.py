@@ -4,11 +4,13 @@ import gc
 import os
 import random
 import threading
+import time
 import weakref
 from concurrent.futures import Future
 
 import pytest
 from calls import calls, chat, costs, execution, usage
+from calls import span as finished
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
@@ -423,3 +425,32 @@ def test_exporter_of_another_process_finds_it(database, order):
         exporters[n].shutdown()
 
     assert [row["input_tokens"] for row in costs(database)] == [10]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_exporter_of_another_process_finds_what_is_recorded_live(recorded, is_first):
+    """Whose span no exporter has seen: its row says which span it was."""
+    exporter, kept = SQLiteSpanExporter(recorded.path), []
+
+    def export(ids):
+        step = finished(7, ids.span_id, {}, trace_id=ids.trace_id)
+        exporter.export([step, chat(8, 7, trace_id=ids.trace_id, cost=0.25)])
+        exporter.force_flush()
+
+    @record_execution
+    def execute_task(task):
+        kept.append(trace.get_current_span().get_span_context())
+        if is_first:
+            export(kept[0])
+
+    execute_task({"task_type": "t"})
+    if not is_first:
+        export(kept[0])
+    recorded.flush()
+
+    deadline = time.monotonic() + 10
+    while tokens(recorded) != {"t": 10} and time.monotonic() < deadline:
+        store_of(recorded)._writer.request_housekeeping()
+        time.sleep(0.02)
+    assert tokens(recorded) == {"t": 10}
+    exporter.shutdown()
