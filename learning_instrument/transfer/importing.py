@@ -82,7 +82,7 @@ def import_executions(
     *,
     progress: Progress | None = None,
 ) -> ImportAnswer:
-    """Store the executions of files: databases, Parquet, and JSON Lines of this package or of OTLP.
+    """Store the executions of files: databases, Parquet, JSON Lines and CSV of this package, and OTLP's JSON.
 
     A stored execution keeps its row; only a ``lost`` one is replaced by its result. Invalid entries are counted, with
     their place, and skipped.

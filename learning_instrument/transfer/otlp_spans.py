@@ -48,7 +48,9 @@ class FoundSpan(NamedTuple):
 
 def is_otlp(document: Mapping[str, Any]) -> bool:
     """Tell whether a JSON object is an OTLP request, or what programs make of one."""
-    return any(name in document for name in (*GROUPS, *SCOPES)) or isinstance(document.get("trace"), dict)
+    trace = document.get("trace")
+    holder = trace if isinstance(trace, dict) else document
+    return any(isinstance(holder.get(name), list) for name in (*GROUPS, *SCOPES))
 
 
 def spans_in(document: dict[str, Any]) -> Iterator[FoundSpan]:

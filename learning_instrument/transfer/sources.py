@@ -1,4 +1,4 @@
-"""Reads files of executions in batches: databases, Parquet, JSON Lines of this package, and OTLP's JSON."""
+"""Reads files of executions in batches: databases, Parquet, JSON Lines and CSV of this package, and OTLP's JSON."""
 
 import itertools
 import os
@@ -14,12 +14,13 @@ from ..errors import ConfigurationError
 from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
+from .csv_rows import csv_rows, is_header
 from .json_documents import Documents
 from .nested import held_by
 from .otlp_spans import MODEL_CALL, OTHER_SCOPES, is_otlp, spans_in
 from .parquet import read_parquet
 from .slices import slices
-from .text_files import open_text
+from .text_files import first_line, open_text
 from .validation import identified
 
 Values = dict[str, Any]
@@ -85,7 +86,8 @@ def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
                 table = read_parquet(path, ROWS)
                 return lambda: _parquet(table)
             file.seek(0)
-            if not _is_understood(open_text(file, path)):
+            line, text = first_line(open_text(file, path))
+            if not (is_header(line) or _is_understood(text)):
                 raise _unknown(path)
         return lambda: _file(path)
     except OSError as error:
@@ -105,7 +107,7 @@ def _unreadable(path: str, error: OSError) -> ConfigurationError:
 
 def _unknown(path: str) -> ConfigurationError:
     return ConfigurationError(
-        f"Unknown format of {path}: expected a database, JSON of executions or of OTLP, or Parquet."
+        f"Unknown format of {path}: expected a database, JSON of executions or of OTLP, CSV of export, or Parquet."
     )
 
 
@@ -135,9 +137,12 @@ def _file(path: str) -> Iterator[SourceBatch]:
 
 
 def _text(file: IO[bytes], size: int, path: str) -> Iterator[SourceBatch]:
-    text = open_text(file, path)
+    header, text = first_line(open_text(file, path))
     documents = Documents(text)
     of = size if text is file else 0  # compressed: unknown
+    if is_header(header):
+        yield from _csv(text, of)
+        return
     found: list[Found] = []
     spans: list[ReadableSpan] = []
     taken = 0
@@ -172,6 +177,12 @@ def _text(file: IO[bytes], size: int, path: str) -> Iterator[SourceBatch]:
     if documents.has_any and not is_understood:  # of a pipe that is known only now
         raise _unknown(path)
     yield SourceBatch(found, documents.done, of, spans)
+
+
+def _csv(text: IO[bytes], of: int) -> Iterator[SourceBatch]:
+    rows = iter(csv_rows(text))
+    while batch := list(itertools.islice(rows, ROWS)):
+        yield SourceBatch([Found(f"line {line}", values) for line, values in batch], text.tell() if of else 0, of)
 
 
 def _is_understood(text: IO[bytes]) -> bool:

@@ -49,6 +49,15 @@ def open_text(file: IO[bytes], name: str) -> IO[bytes]:
     return _joined(head, file)
 
 
+def first_line(file: IO[bytes]) -> tuple[bytes, IO[bytes]]:
+    """Return the first line of *file*, of a long one the beginning, and a reader of all of it."""
+    line = file.readline(_CHUNK)
+    if file.seekable():
+        file.seek(0)
+        return line, file
+    return line, _joined(line, file)
+
+
 class _Chunks(io.RawIOBase):
     """A stream of the bytes of *chunks*."""
 

@@ -16,7 +16,7 @@ from learning_instrument.errors import ConfigurationError, DatabaseError, Learni
 from learning_instrument.transfer import export_executions, import_executions
 
 #: The suffix of each format that can be imported.
-FORMATS = ("db", "parquet", "jsonl", "otlp")
+FORMATS = ("db", "parquet", "jsonl", "otlp", "csv")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.columns import COLUMNS
+from learning_instrument.columns import COLUMNS, TABLE
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.transfer import export_executions, import_executions
@@ -37,6 +37,19 @@ def test_execution_survives_every_format(found):
             assert (kind, stored_in(target)) == (kind, expected)
 
 
+MAY_BE_NULL = {column.name for column in TABLE if not column.is_not_null and column.default != ""}
+
+
+def as_in_csv(value):
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+def rows_of(path):
+    with ReadOnlyDatabase(path) as database:
+        rows = database.query(f"SELECT {','.join(COLUMNS)} FROM executions ORDER BY rowid")
+    return [tuple(row.values()) for row in rows]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id))
 def test_csv_has_the_table_as_it_is(found):
@@ -54,6 +67,29 @@ def test_csv_has_the_table_as_it_is(found):
                 {name: "" if value is None else str(value).replace("\0", "\ufffd") for name, value in row.items()}
                 for row in rows
             ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(records(), max_size=4, unique_by=lambda record: record.execution_id), st.booleans())
+def test_csv_is_imported_as_it_was(found, has_mark):
+    """Text like formulas too. An empty text is NULL where the column may be that, as CSV does not tell them apart."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target, file = (str(Path(folder, name)) for name in ("source.db", "target.db", "exported.csv"))
+        make(source, found)
+        export_executions(source, file)
+        if has_mark:
+            Path(file).write_bytes(b"\xef\xbb\xbf" + Path(file).read_bytes())
+
+        answer = import_executions(target, [file, file])
+
+        assert (answer.refusals, answer.stored, answer.already_there) == ((), len(found), len(found))
+        assert rows_of(target) == [
+            tuple(
+                None if value == "" and name in MAY_BE_NULL else as_in_csv(value)
+                for name, value in zip(COLUMNS, row, strict=True)
+            )
+            for row in rows_of(source)
+        ]
 
 
 @settings(deadline=None)

@@ -69,8 +69,8 @@ def export_command(
 def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
     """Store executions from other databases and from files.
 
-    A FILE is a database, Parquet, or JSON: that of export, or OTLP's with the spans of model calls, in lines or in one
-    document, plain or compressed (gzip, Zstandard). What is stored already stays as it is, so an import that was
+    A FILE is a database, Parquet, JSON or CSV of export, or OTLP's JSON with the spans of model calls, in lines or in
+    one document; text may be compressed (gzip, Zstandard). What is stored already stays as it is, so an import that was
     interrupted is started again with the same command.
     """
     try:
