@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
+from .columns import metadata_key
 from .errors import ConfigurationError
 
 PERIODS: Final = ("hour", "day", "month")
-GROUPS: Final = ("pool_type", "model_tier", "repo")
+GROUPS: Final = ("pool_type", "model_tier", "repo", "model")
 #: Costs are added up in whole billionths of a US dollar, so that a sum does not depend on its order.
 NANO: Final = 1_000_000_000
 #: Beyond a million dollars, sums of billionths would no longer be exact.
@@ -27,8 +28,10 @@ class Budget:
     Args:
         usd: the limit, in US dollars.
         per: ``"hour"``, ``"day"`` or ``"month"``.
-        by: None for one limit over all, or ``"pool_type"``, ``"model_tier"`` or ``"repo"`` for a limit of that size for
-            each. A task whose model tier is unknown before it starts is checked against the tier ``"unknown"``.
+        by: None for one limit over all; or ``"pool_type"``, ``"model_tier"``, ``"repo"``, ``"model"``, or
+            ``"metadata.KEY"`` for a key of the tasks' metadata, for a limit of that size for each. A task is checked
+            against what is known before it starts, from the task itself or a name or path in ``fields``, else against
+            the group ``"unknown"``.
         warn_at: the share of the limit at which to warn: above 0, at most 1.
         on_limit: ``"warn"`` logs a warning at *warn_at* and at the limit, and tasks go on. ``"raise"`` does so too,
             and raises :class:`BudgetExceeded` in place of each task that would start beyond the limit. A callable
@@ -55,8 +58,11 @@ class Budget:
             raise ConfigurationError(f"Invalid usd {self.usd!r}: expected a number above 0, at most {MOST_USD:,.0f}.")
         if self.per not in PERIODS:
             raise ConfigurationError(f"Invalid per {self.per!r}: expected one of {', '.join(PERIODS)}.")
-        if self.by is not None and self.by not in GROUPS:
-            raise ConfigurationError(f"Invalid by {self.by!r}: expected one of {', '.join(GROUPS)}, or None.")
+        if self.by is not None and not (self.by in GROUPS or (isinstance(self.by, str) and metadata_key(self.by))):
+            raise ConfigurationError(
+                f"Invalid by {self.by!r}: expected one of {', '.join(GROUPS)}, metadata.KEY such as metadata.customer,"
+                " or None."
+            )
         if not _is_number(self.warn_at) or not 0 < self.warn_at <= 1:
             raise ConfigurationError(f"Invalid warn_at {self.warn_at!r}: expected a share above 0, at most 1.")
         if not (self.on_limit in ("warn", "raise") if isinstance(self.on_limit, str) else callable(self.on_limit)):
@@ -115,7 +121,7 @@ class BudgetStatus:
     """What was spent of a budget in its present window."""
 
     budget: Budget
-    #: The pool type, model tier or repo; None for a budget over all.
+    #: The pool type, customer or the like; None for a budget over all.
     group: str | None
     spent_usd: float
     window_start: datetime

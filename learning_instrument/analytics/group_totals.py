@@ -5,6 +5,7 @@ values of executions that changed, plus their present values, plus the execution
 that the selected time divides.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -313,6 +314,6 @@ def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, Grou
         if row["cells"]:
             histograms.add(bytes.fromhex(row["cells"]), counts)
         if row["bins"]:
-            for number in row["bins"].split(","):
-                counts[int(number)] += sign
+            for number, count in Counter(row["bins"].split(",")).items():
+                counts[int(number)] += sign * count
     return {group: GroupTotals(*groups[group]) for group in sorted(groups) if groups[group][0]["executions"] > 0}

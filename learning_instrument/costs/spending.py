@@ -14,6 +14,7 @@ from ..budgets import MOST_USD, NANO, Budget, BudgetStatus, Window, window_aroun
 from ..columns import UNKNOWN
 from ..safety.clocks import time
 from ..sqlite.connection import Execute
+from ..sqlite.dimensions import dimension, value_in
 from ..sqlite.read_only import read_briefly
 from ..sqlite.selection import Queryable
 from ..timestamps import iso
@@ -105,7 +106,7 @@ class SpendReader:
 
     Args:
         path: the absolute path of the database.
-        by: the column to group by, or None.
+        by: the column or ``metadata.KEY`` to group by, or None.
     """
 
     def __init__(self, path: str, by: str | None) -> None:
@@ -201,8 +202,13 @@ def _without(found: Iterable[tuple[str, int]], spending: dict[str, Spent]) -> Sp
 
 def question(by: str | None, chosen: str = _IN_WINDOW, within: str = _WITHIN_WINDOW) -> str:
     """Return the SQL for what was spent in a window, by default of all its rows."""
-    group = "''" if by is None else f"coalesce({by}, '{UNKNOWN_GROUP}')"
+    group = "''" if by is None else dimension(by)
     return _QUESTION.format(group=group, chosen=chosen, within=within)
+
+
+def group_in(metadata: str, by: str) -> str:
+    """Return the group of an execution with this JSON of *metadata*, as the question has it."""
+    return value_in({"metadata": metadata}, by)
 
 
 def budget_status(database: Queryable, budget: Budget, now: datetime | None = None) -> tuple[BudgetStatus, ...]:

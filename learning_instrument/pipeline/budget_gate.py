@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from .. import semconv
 from ..budgets import NANO, Budget, BudgetStatus, Window, format_usd, window_around
-from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, status
+from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, group_in, status
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
+from ..recording.capture import Capture
 from ..recording.types import Pipeline
 from ..safety import threads
 from ..safety.clocks import time
@@ -33,6 +34,7 @@ _GROUP_KEYS: Final = {
     "pool_type": semconv.POOL_TYPE,
     "model_tier": semconv.MODEL_TIER,
     "repo": semconv.TASK_REPO,
+    "model": semconv.REQUEST_MODEL,
 }
 #: How long a reading is used, in seconds.
 _FRESH_SECONDS: Final = 1.0
@@ -79,7 +81,8 @@ class BudgetGate:
 
     def __init__(self, budget: Budget, database: LearningDatabase | None) -> None:
         self.budget = budget
-        self._key = None if budget.by is None else _GROUP_KEYS[budget.by]
+        #: The attribute that has the group; None: all are one group, or it is in the metadata.
+        self._key = None if budget.by is None else _GROUP_KEYS.get(budget.by)
         self._limit = round(budget.usd * NANO)
         self._warn_threshold = round(budget.usd * budget.warn_at * NANO)
         self._database = (lambda: None) if database is None else weakref.ref(database)
@@ -111,13 +114,13 @@ class BudgetGate:
         window = window_around(datetime.now(timezone.utc), self.budget.per)
         return _View(window, {}, dict(self._own), _NEVER, _NEVER)
 
-    def check(self, attributes: Mapping[str, Any]) -> None:
-        """Check the budget before a task starts; *attributes* are those of its span.
+    def check(self, task: Capture) -> None:
+        """Check the budget before a task starts.
 
         Raises:
             BudgetExceeded: if the task must not start.
         """
-        group = self._group(attributes)
+        group = self._group_at_start(task)
         view = self._view
         found = view.spending.get(group, _NOTHING).nano
         since = self._own.get(group, 0) - view.own.get(group, 0)
@@ -145,8 +148,23 @@ class BudgetGate:
             if entry is not None:
                 self._own[entry[0]] += entry[1]
 
+    def _group_at_start(self, task: Capture) -> str:
+        by = self.budget.by
+        if by is None:
+            return ""
+        if self._key is None:
+            return group_in(task.known_metadata(), by)
+        known = task.known(by)
+        return UNKNOWN_GROUP if known is None else str(known)
+
     def _group(self, attributes: Mapping[str, Any]) -> str:
-        return "" if self._key is None else attributes.get(self._key, UNKNOWN_GROUP)
+        """Return the group of an execution that ended."""
+        by = self.budget.by
+        if by is None:
+            return ""
+        if self._key is None:
+            return group_in(attributes.get(semconv.METADATA, ""), by)
+        return str(attributes.get(self._key, UNKNOWN_GROUP))
 
     def _decide(self, group: str) -> None:
         self._refresh(group)
@@ -367,9 +385,9 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
     gates = [gate_of(budget, database) for budget in dict.fromkeys(budgets)]
     deliver = pipeline.deliver
 
-    def check(attributes: Mapping[str, Any]) -> None:
+    def check(task: Capture) -> None:
         for gate in gates:
-            gate.check(attributes)
+            gate.check(task)
 
     def deliver_and_add(span: Any) -> None:
         attributes = span.attributes

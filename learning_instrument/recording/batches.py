@@ -160,7 +160,7 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
         if pipeline.check_budgets is not None:
             for task in (None,) if items is None else items:
                 captured = Capture(plan.options, instance, task)
-                pipeline.check_budgets(captured.attributes)
+                pipeline.check_budgets(captured)
                 captures.append(captured)
         if items is None:
             return Batch(pipeline, plan, instance, (), (), context)

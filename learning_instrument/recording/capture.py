@@ -100,6 +100,28 @@ class Capture:
         """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
         self._given.update(values)
 
+    def known(self, column: str) -> Any:
+        """Return the value of *column* that is known before the task starts; None: there is none yet.
+
+        Of ``fields``, names and paths are looked up in the task and the pool; functions need the result.
+        """
+        value = self._known_field(column)
+        cleaned = None if value is None else guarded(CLEAN_GIVEN[column], value)
+        return self.attributes.get(FIELD_OF[column].key) if cleaned is None or cleaned is INVALID else cleaned
+
+    def known_metadata(self) -> str:
+        """Return the JSON of the metadata that are known before the task starts."""
+        value = self._known_field("metadata")
+        metadata = self._metadata if value is None else _merged(self._metadata, self._wanted(value))
+        return json_of({"task": metadata} if is_mapping(type(metadata)) else {}, METADATA_LIMIT)
+
+    def _known_field(self, column: str) -> Any:
+        extractor = self._options.fields.get(column)
+        if not isinstance(extractor, str):
+            return None
+        self._readers: dict[int, tuple[Any, Reader | None]] = {}
+        return self._extract(column, extractor, None, None)[0]
+
     def attributes_so_far(self) -> dict[str, Any] | None:
         """Return the attributes captured so far, with the columns marked that have no value yet.
 
@@ -200,7 +222,7 @@ class Capture:
 
     def _apply_given(self, result: Any, read_result: Reader | None, has_returned: bool = True) -> dict[str, Any]:
         """Apply the values of ``fields`` and of ``current_execution().set()``, which take precedence; return both."""
-        self._readers: dict[int, tuple[Any, Reader | None]] = {}
+        self._readers = {}
         watch = self._options.unmatched_fields
         given: dict[str, Any] = {}
         for column, extractor in self._options.fields.items():

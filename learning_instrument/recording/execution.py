@@ -87,7 +87,7 @@ class Execution:
         self._capture = capture = captured or Capture(plan.options, instance, task)
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
-            pipeline.check_budgets(attributes)
+            pipeline.check_budgets(capture)
         self._task_type = attributes.get(semconv.TASK_TYPE)
         self._started = time.time_ns() if started is None else started
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span, Tracer
 
 from ..safety.guards import guarded
 from ..safety.memory import EXHAUSTED, Misses
-from .capture import CaptureOptions
+from .capture import Capture, CaptureOptions
 from .in_flight import DeliverModelCall, InFlight
 
 RequestHook = Callable[[Span, Any, Any], object]
@@ -46,8 +46,8 @@ class Pipeline:
     measures_resources: bool = True
     #: Takes the finished span of a model call, the execution's id, and the ids of the spans between, nearest first.
     deliver_model_call: DeliverModelCall | None = None
-    #: Called with the attributes known before a task starts; raises :class:`BudgetExceeded` to refuse it.
-    check_budgets: Callable[[Mapping[str, Any]], object] | None = None
+    #: Called with what is known of a task before it starts; raises :class:`BudgetExceeded` to refuse it.
+    check_budgets: Callable[[Capture], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
