@@ -12,6 +12,8 @@ from opentelemetry.trace import SpanContext, Status, TraceFlags
 from learning_instrument import LearningDatabase, semconv
 
 AGENT: Mapping[str, Any] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}
+#: A text of one token is taken for the first part of a stream that broke off, unless its end has a reason.
+ENDED: Mapping[str, Any] = {"gen_ai.response.finish_reasons": ("stop",)}
 START = 1_790_000_000_000_000_000
 _OURS = InstrumentationScope(semconv.SCOPE_NAME)
 _THEIRS = InstrumentationScope("somebody.else")
@@ -102,7 +104,7 @@ def executions_with_calls(count: int) -> list[ReadableSpan]:
         spans += [
             execution(1, trace_id=n),
             span(2, 1, AGENT, trace_id=n),
-            chat(3, 2, trace_id=n, tokens=(n, 1), cost=0.1),
+            chat(3, 2, trace_id=n, tokens=(n, 1), cost=0.1, **ENDED),
             chat(4, 1, trace_id=n, tokens=(2 * n, 10), cost=0.2),
             chat(5, 1, trace_id=n, tokens=(4 * n, 100), cost=0.3),
         ]

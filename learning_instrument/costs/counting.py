@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from .model_calls import REPORTED, UNPRICED, ModelCall
-from .same_call import Spans, has_usage, is_aggregate, is_embedding, may_be_same_model, tokens_of
+from .same_call import Spans, has_usage, is_aggregate, is_embedding, is_refused, may_be_same_model, tokens_of
 
 Price = Callable[[ModelCall], ModelCall]
 
@@ -18,14 +18,15 @@ _PRICED_BY: Final = (
     "model", "response_model", "provider", "operation", "input_tokens", "cached_tokens", "cache_write_tokens",
     "output_tokens", "usage", "finish_reason", "error_type",
 )  # fmt: skip
-_COUNTS: Final = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens")
+#: One span may leave cached tokens out of the input: the highest count is that of all.
+_COUNTS: Final = ("input_tokens", "cached_tokens", "cache_write_tokens")
 
 
 def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[ModelCall]:
     """Return the calls of one execution, each once.
 
-    A failed call without usage is left out, and so is a span without usage that encloses calls. The usage of an
-    agent's run counts where its calls are not known.
+    A call that failed before any answer is left out, and so is a span without usage that encloses calls. The usage of
+    an agent's run counts where its calls are not known.
 
     Args:
         calls: all that is stored of the execution.
@@ -38,7 +39,7 @@ def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[
         (group, merged(group, price))
         for group in groups
         if any(map(has_usage, group))
-        or not any(call.span_id in around or call.error_type is not None or is_aggregate(call) for call in group)
+        or not any(call.span_id in around or is_refused(call) or is_aggregate(call) for call in group)
     ]
     return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single)]
 
@@ -70,7 +71,9 @@ def merged(group: Sequence[ModelCall], price: Price) -> ModelCall:
     # In an order that does not depend on that of their arrival.
     spans = sorted(group, key=lambda call: (-_known(call), call.timestamp, call.trace_id, call.span_id))
     values = {name: _first(getattr(call, name) for call in spans) for name in ModelCall._fields}
-    values |= {name: _most(getattr(call, name) for call in spans) for name in (*_COUNTS, "duration_seconds")}
+    values |= {name: _most(getattr(call, name) for call in spans) for name in _COUNTS}
+    values["output_tokens"] = _output(spans)
+    values["duration_seconds"] = max(call.duration_seconds for call in spans)
     values["usage"] = _usage(spans)
     values["path"] = min((call.path for call in spans), key=len)
     if any(call.finish_reason is not None and call.error_type is None for call in spans):
@@ -100,6 +103,15 @@ def _first(values: Iterable[Any]) -> Any:
 
 def _most(values: Iterable[Any]) -> Any:
     return max((value for value in values if value is not None), default=None)
+
+
+def _output(spans: Sequence[ModelCall]) -> int | None:
+    """Return the output by the span nearest to the wire that saw the end of the answer, else the highest."""
+    known = [call for call in spans if call.output_tokens is not None]
+    ended = [call for call in known if call.finish_reason is not None and call.error_type is None]
+    if ended:
+        return min(ended, key=lambda call: (call.duration_seconds, call.trace_id, call.span_id)).output_tokens
+    return max((call.output_tokens or 0 for call in known), default=None)
 
 
 def _usage(spans: Iterable[ModelCall]) -> str | None:

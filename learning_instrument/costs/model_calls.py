@@ -23,6 +23,7 @@ from .vocabularies import (
     CLASSES,
     EMBED,
     EMBEDDINGS,
+    FIRST_CHUNK_EVENTS,
     FIRST_CHUNK_MILLISECONDS,
     FIRST_CHUNK_TIME,
     OPERATIONS,
@@ -218,7 +219,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         response_id=get("response_id"),
         finish_reason=get("finish_reason"),
         usage=_usage(said),
-        time_to_first_chunk_seconds=_time_to_first_chunk(said, start),
+        time_to_first_chunk_seconds=_time_to_first_chunk(said, span),
     )
 
 
@@ -239,15 +240,16 @@ def _usage(said: Mapping[str, Any]) -> str | None:
     return json.dumps(usage) if usage else None
 
 
-def _time_to_first_chunk(said: Mapping[str, Any], start: int) -> float | None:
+def _time_to_first_chunk(said: Mapping[str, Any], span: ReadableSpan) -> float | None:
     seconds: float | None = said.get("time_to_first_chunk_seconds")
     if seconds is None and FIRST_CHUNK_MILLISECONDS in said:
         seconds = said[FIRST_CHUNK_MILLISECONDS] / 1000
-    if seconds is None and FIRST_CHUNK_TIME in said:
-        try:
-            arrived = datetime.fromisoformat(said[FIRST_CHUNK_TIME].replace("Z", "+00:00"))
-            seconds = arrived.timestamp() - start / 1e9
-        except (ValueError, OverflowError):
-            return None
-        return seconds if 0 <= seconds < MOST_SECONDS else None
-    return seconds
+    if seconds is None:
+        arrived = next((event.timestamp / 1e9 for event in span.events if event.name in FIRST_CHUNK_EVENTS), None)
+        if FIRST_CHUNK_TIME in said:
+            try:
+                arrived = datetime.fromisoformat(said[FIRST_CHUNK_TIME].replace("Z", "+00:00")).timestamp()
+            except (ValueError, OverflowError):
+                return None
+        seconds = None if arrived is None else arrived - (span.start_time or 0) / 1e9
+    return seconds if seconds is not None and 0 <= seconds < MOST_SECONDS else None

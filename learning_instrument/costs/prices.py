@@ -30,18 +30,19 @@ class Prices:
     def priced(self, call: ModelCall) -> ModelCall:
         """Return *call* with its cost.
 
-        A reported cost stays, unless it is 0 for a model that is not free. A cost of which a part is unknown is
-        ``partial``, and an unknown one ``unpriced``, never 0.
+        A reported cost stays, unless it is 0 without tokens or for a model that is not free. A cost of which a part is
+        unknown is ``partial``, and an unknown one ``unpriced``, never 0.
         """
-        if call.cost_source == REPORTED and call.cost:
-            return call
+        if call.cost and call.price_table is None:
+            has_broken_off = None not in (call.input_tokens, call.output_tokens) and not is_whole(call)
+            return call._replace(cost_source=PARTIAL if has_broken_off else REPORTED)
         usage = usage_of(call)
         own = own_price(self.own, call)
         if own is None:
             found = listed_cost(call, usage)
         else:  # it has no price for a service tier
             found = own.cost(usage) if usage.is_any and usage.tier is None else None
-        if call.cost_source == REPORTED and (found is None or not found[0]):
+        if call.cost_source == REPORTED and usage.is_any and (found is None or not found[0]):
             return call
         if found is None:
             return call._replace(cost=None, cost_source=UNPRICED, price_table=None)

@@ -19,6 +19,12 @@ def has_usage(call: ModelCall) -> bool:
     return not (call.input_tokens is None and call.output_tokens is None and call.cost is None)
 
 
+def is_refused(call: ModelCall) -> bool:
+    """Tell whether *call* failed before any answer: such a call uses nothing."""
+    signs = (call.response_id, call.response_model, call.finish_reason, call.time_to_first_chunk_seconds)
+    return call.error_type is not None and not has_usage(call) and all(sign is None for sign in signs)
+
+
 def is_aggregate(call: ModelCall) -> bool:
     """Tell whether *call* is a run of an agent, a chain or their like: its usage is that of the calls within it."""
     return call.operation in AGGREGATES
@@ -110,7 +116,7 @@ class Spans:
         within: dict[int, list[int]] = defaultdict(list)
         for index, call in enumerate(self._calls):
             outer = next((index_of[span_id] for span_id in call.path.split() if span_id in index_of), None)
-            if outer is not None and _may_count(call) and not is_aggregate(call):
+            if outer is not None and not is_refused(call) and not is_aggregate(call):
                 within[outer].append(index)
         for outer, inner in within.items():
             if _is_sum(self._calls[outer], [self._calls[index] for index in inner]):
@@ -143,7 +149,7 @@ class Spans:
         times = {
             index: _times(call)
             for index, call in enumerate(self._calls)
-            if _may_count(call) and index not in self._repeats and self._scopes_of(index) != of_all
+            if not is_refused(call) and index not in self._repeats and self._scopes_of(index) != of_all
         }
         #: Of each scope, the ends of the earlier spans in order, each with its index.
         earlier: dict[str | None, list[tuple[float, int]]] = {scope: [] for scope in of_all}
@@ -202,10 +208,6 @@ def _names(call: ModelCall) -> set[str]:
 
 def _canonical(call: ModelCall) -> set[str]:
     return {canonical_model(name) for name in (call.model, call.response_model) if name is not None}
-
-
-def _may_count(call: ModelCall) -> bool:
-    return has_usage(call) or call.error_type is None
 
 
 def _have_same_tokens(one: ModelCall, other: ModelCall) -> bool:

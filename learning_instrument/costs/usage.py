@@ -283,6 +283,8 @@ def _make_inclusive(said: Said) -> None:
         _add_parts(said)
     if not said.get("input_tokens") and not said.get("output_tokens"):  # of an answer that was not understood
         said["input_tokens"] = said["output_tokens"] = None
+    elif said.get("input_tokens") == 0:  # no answer is to nothing
+        said["input_tokens"] = None
     for name in _WITHIN.keys() & said.keys():
         if said[name] > (said.get(_WITHIN[name]) or 0):
             del said[name]

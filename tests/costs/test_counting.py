@@ -87,6 +87,9 @@ ONCE = {
         told("b", 2, at=1, lasts=0.5, tokens=None, error_type="Timeout"),
         told("b", 3, at=2, lasts=0.5),
     ],
+    "with a chunk too many in the outer": [
+        told("a", 1, lasts=3, tokens=(1000, 101), response_id="r"), told("b", 2, at=1, response_id="r"),
+    ],
     "on the execution's own span": [
         told("learning_instrument", 0xFFFFFFFFFFFFFFFF, lasts=3), told("b", 2, at=1),
     ],
@@ -203,6 +206,15 @@ def test_scope_is_stored(database):
     row_of(database, of(A, 2))
 
     assert [call["scope"] for call in calls(database)] == ["a"]
+
+
+def test_call_that_broke_off_counts_and_one_that_was_refused_does_not(database):
+    """An answer that had begun used tokens, of which no span tells."""
+    failed = {"error.type": "APIConnectionError", **usage(tokens=None)}
+    begun = span(2, 1, {**failed, "gen_ai.response.id": "r"}, scope=A)
+
+    assert row_of(database, begun) == (None, None, 0.0, "unpriced")
+    assert row_of(database, span(3, 1, failed, scope=A), of(A, 4, cost=0.5))[3] == "partial"
 
 
 _SPANS = st.builds(

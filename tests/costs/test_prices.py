@@ -175,16 +175,28 @@ def test_reported_cost_of_0_is_priced_where_the_model_is_not_free():
     [
         {"model": "a-model-of-our-own"},
         {"model": "deepseek/deepseek-r1:free", "gen_ai.provider.name": "openrouter"},
-        {"tokens": (0, 0)},
-        {"tokens": None},
         {"gen_ai.provider.name": "ollama"},
     ],
 )
 def test_reported_cost_of_0_stays_where_nothing_says_otherwise(free):
-    """A free model, one without a price, or no tokens."""
+    """A free model, or one without a price."""
     reported = call(**{"cost": 0.0, **free})
 
     assert prices_of(None).priced(reported) == reported
+
+
+@pytest.mark.parametrize("tokens", [None, (0, 0)])
+def test_reported_cost_of_0_without_tokens_is_unknown(tokens):
+    """Of a stream that broke off, some clients report $0."""
+    assert prices_of(None).priced(call(cost=0.0, tokens=tokens))[14:16] == (None, "unpriced")
+
+
+def test_reported_cost_of_a_stream_that_broke_off_is_a_lower_bound():
+    """Its client knew the first chunk, whatever the list says now."""
+    broken = prices_of(None).priced(call(cost=0.25, tokens=(1000, 1), finish_reason=None))
+
+    assert broken[14:16] == (0.25, "partial")
+    assert prices_of({"gpt-4o-mini": {"input": 9}}).priced(broken) == broken
 
 
 def test_own_price_of_0_is_a_price():
