@@ -29,7 +29,9 @@ _INSERT: Final = (
 #: Whether any call waits; and the spans of executions that one waits for, of the rows above a number.
 _WAITS: Final = "SELECT 1 FROM model_calls WHERE execution_id IS NULL LIMIT 1"
 _AWAITED: Final = (
-    "SELECT DISTINCT e.trace_id, e.span_id, NULL, e.execution_id FROM executions AS e CROSS JOIN model_calls AS c"
+    "SELECT DISTINCT e.trace_id, e.span_id, NULL, e.execution_id"
+    # By row number: for DISTINCT, SQLite would read all of another index.
+    " FROM executions AS e NOT INDEXED CROSS JOIN model_calls AS c"
     " ON c.trace_id = e.trace_id AND c.awaited_span_id = e.span_id"
     " WHERE c.execution_id IS NULL AND e.rowid > (SELECT max(rowid) FROM executions) - ?"
 )

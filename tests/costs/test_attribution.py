@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument.costs import attribution
 from learning_instrument.costs.attribution import SpanLink, delete_old, store_model_calls
 from learning_instrument.database import store_of
 
@@ -239,3 +240,14 @@ def test_storing_within_a_transaction_answers_what_was_touched(database):
         return [store_model_calls(connection, [known, waiting], []), store_model_calls(connection, [known], [link])]
 
     assert store_of(database).within_transaction(store) == [{"x"}, {"y"}]
+
+
+def test_last_executions_alone_are_held_against_waiting_calls(database):
+    """This runs each second in a process that records."""
+    SQLiteSpanExporter(database).export([execution(1), chat(7, 3)])
+    database.flush()
+
+    plan = [row["detail"] for row in database.query(f"EXPLAIN QUERY PLAN {attribution._AWAITED}", (10,))]
+
+    assert any(step.startswith("SEARCH e USING INTEGER PRIMARY KEY (rowid>?)") for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan
