@@ -5,7 +5,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ..costs.attribution import awaited_links, store_model_calls
+from ..costs.attribution import awaited_links, delete_old, store_model_calls
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.model_calls import ModelCall
 from ..pipeline.span_sorter import SpanSorter
@@ -27,31 +27,35 @@ class CallImport:
         self._has_spans = False
 
     def store_rows(
-        self, connection: WriteConnection, calls: Sequence[ModelCall], reported: Mapping[str, float]
+        self,
+        connection: WriteConnection,
+        calls: Sequence[ModelCall],
+        reported: Mapping[str, float],
+        known: Collection[str],
     ) -> None:
-        """Store new calls, and the costs that pools reported: the totals are in the rows of the executions."""
-        ids = sorted({call.execution_id for call in calls if call.execution_id is not None})
+        """Store new calls, and the costs that pools reported.
+
+        Args:
+            connection: the target.
+            calls: the calls.
+            reported: execution -> the cost.
+            known: executions that were there; the totals of the others are in their rows.
+        """
+        if reported:
+            stored = _column(connection, "reported_costs", "execution_id", reported)
+            missing = [(each, cost) for each, cost in reported.items() if (each,) not in stored]
+            if missing:
+                with connection.transaction() as opened:
+                    opened.executemany("INSERT OR IGNORE INTO reported_costs VALUES (?, ?)", missing)
+        ids = {call.execution_id for call in calls if call.execution_id is not None}
         if ids:
-            found = connection.execute(
-                f"SELECT trace_id, span_id FROM model_calls WHERE execution_id IN {placeholders(ids)}", ids
-            )
-            stored = set(found)
+            stored = _column(connection, "model_calls", "trace_id, span_id", ids)
             new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
             for start in range(0, len(new), _CALLS):
                 with connection.transaction() as opened:
                     store_model_calls(opened, new[start : start + _CALLS], ())
-        if reported:
-            known = connection.execute(
-                f"SELECT execution_id FROM reported_costs WHERE execution_id IN {placeholders(reported)}",
-                list(reported),
-            )
-            missing = reported.keys() - {execution_id for (execution_id,) in known}
-            if missing:
-                with connection.transaction() as opened:
-                    opened.executemany(
-                        "INSERT OR IGNORE INTO reported_costs VALUES (?, ?)",
-                        [(each, reported[each]) for each in missing],
-                    )
+            changed = ids.intersection(known, [call.execution_id for call in new])
+            self._store_batch(connection, ModelCallBatch(due=sorted(changed)))
 
     def store_spans(
         self,
@@ -86,8 +90,17 @@ class CallImport:
         if self._has_spans:
             links = awaited_links(connection.execute, _ALL_EXECUTIONS)
             self._store_batch(connection, ModelCallBatch(links=links))
+            with connection.transaction() as opened:
+                delete_old(opened)
 
     def _store_batch(self, connection: WriteConnection, batch: ModelCallBatch) -> None:
         for part in self._store.parts([self._store.pricing(batch)], ()):
             with connection.transaction() as opened:
                 self._store.store(opened, part)
+
+
+def _column(connection: WriteConnection, table: str, columns: str, ids: Collection[str]) -> set[tuple[str, ...]]:
+    """Return what a table has for some executions."""
+    return set(
+        connection.execute(f"SELECT {columns} FROM {table} WHERE execution_id IN {placeholders(ids)}", sorted(ids))
+    )

@@ -191,7 +191,7 @@ class _Target:
                 rows.append(row)
         self._store(connection, rows, feedback)
         self._counts["model_calls"] += len(calls)
-        self._calls.store_rows(connection, calls, reported)
+        self._calls.store_rows(connection, calls, reported, known)
         new_traces = {row[_TRACE_ID] for row in rows} if batch.spans else set()
         self._calls.store_spans(connection, batch.spans, here, new_traces)
 

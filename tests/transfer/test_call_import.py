@@ -77,6 +77,33 @@ def test_calls_that_come_in_another_file_are_added(live, target, tmp_path):
     assert tables(target) == tables(path)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "otlp", "parquet", "database"])
+def test_execution_that_came_without_its_calls_gets_them(live, target, tmp_path, kind):
+    """Its totals with them: it was imported from a file of an older release."""
+    path, spans = live
+    import_executions(target, [written(tmp_path / "first.jsonl", *executions_first(spans)[:2])])
+    assert tables(target)["model_calls"] == []
+    file = path
+    if kind != "database":
+        file = tmp_path / kind
+        export_executions(path, file, format=kind)
+
+    for _ in range(2):
+        assert import_executions(target, [file]).already_there == 2
+        assert tables(target) == tables(path)
+
+
+def test_links_of_a_large_file_do_not_stay(live, target, tmp_path, monkeypatch):
+    """As in a live database, the newest do."""
+    monkeypatch.setattr("learning_instrument.costs.attribution._LINKS", 3)
+    _, spans = live
+
+    import_executions(target, [written(tmp_path / "spans.jsonl", *in_a_line_each(spans))])
+
+    with LearningDatabase(target) as database:
+        assert database.query("SELECT count(*) AS links FROM span_links") == [{"links": 3}]
+
+
 def test_calls_of_executions_that_are_left_out_go_to_none(live, target, tmp_path):
     """Neither are they added to another execution."""
     _, spans = live
