@@ -16,7 +16,6 @@ from ..database import LearningDatabase
 from ..errors import ConfigurationError
 from ..record import Row
 from ..rollups import catch_up
-from ..safety.sanitize import utf8
 from ..sqlite.connection import WriteConnection, open_for_maintenance
 from ..sqlite.dimensions import value_in
 from ..sqlite.executions import placeholders
@@ -28,7 +27,7 @@ from ..timestamps import iso
 from .call_import import CallImport
 from .nested import FEEDBACK, MODEL_CALLS, NESTED, REPORTED_COST, feedback_in, model_calls_in, reported_cost_in
 from .otlp_spans import MODEL_CALL
-from .sources import STDIN, SourceBatch, source_reader
+from .sources import STDIN, SourceBatch, source_reader, unknown_column
 from .validation import row_of
 
 Progress = Callable[[str, int, int], None]
@@ -37,6 +36,8 @@ Progress = Callable[[str, int, int], None]
 #: Refusals kept with their reasons; all are counted.
 _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
+#: Kinds of what is passed over, each with its name; a damaged file may have any number.
+_MOST_OMITTED: Final = 50
 _CHECKPOINT_ROWS: Final = 10_000
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TRACE_ID: Final = COLUMNS.index("trace_id")
@@ -183,7 +184,7 @@ class _Target:
                 continue
             if len(values) > len(COLUMNS):
                 for name in values.keys() - COLUMN_OF.keys():
-                    self._leave_out(f"values of the unknown column {utf8(str(name))[:60]!r}")
+                    self._leave_out(unknown_column(name))
             here.add(identity)
             if row is None or is_known:
                 self._counts["already_there"] += 1
@@ -223,6 +224,8 @@ class _Target:
         return all(value_in(row, name) == value for name, value in self._filters)
 
     def _leave_out(self, what: str) -> None:
+        if what not in self._omitted and len(self._omitted) >= _MOST_OMITTED:
+            what = "others"
         self._omitted[what] = self._omitted.get(what, 0) + 1
 
     def _refuse(self, file: str, place: str, reason: str) -> None:

@@ -9,8 +9,10 @@ from typing import IO, Any, Final, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from ..columns import COLUMN_OF
 from ..costs.model_calls import is_model_call
 from ..errors import ConfigurationError
+from ..safety.sanitize import utf8
 from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
@@ -41,6 +43,11 @@ _OTHER_SIGNALS: Final = {
 
 
 _KNOWN: Final = frozenset({"task_type", "execution_id", *_OTHER_SIGNALS})
+
+
+def unknown_column(name: Any) -> str:
+    """Return what the values of a column are counted as that the table does not have."""
+    return f"values of the unknown column {utf8(str(name))[:60]!r}"
 
 
 class Found(NamedTuple):
@@ -113,8 +120,11 @@ def _unknown(path: str) -> ConfigurationError:
 
 def _database(path: str) -> Iterator[SourceBatch]:
     with ForeignDatabase(path) as database:
+        columns = database.query("SELECT name FROM pragma_table_info('executions')")
+        unknown = [unknown_column(row["name"]) for row in columns if row["name"] not in COLUMN_OF]
         for rows, done, of in slices(database, Selection(), "private", ROWS, held_by(database.query)):
-            yield SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], done, of)
+            found = [Found(f"row {row.pop('row')}", row) for row in rows]
+            yield SourceBatch(found + [Found("", what) for what in unknown for _ in rows], done, of)
 
 
 def _parquet(table: Iterator[tuple[list[Values | ConfigurationError], int]]) -> Iterator[SourceBatch]:

@@ -441,6 +441,16 @@ def test_source_database_stays_as_it_is(target, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["source.db", "target.db"]
 
 
+def test_columns_of_a_newer_database_are_left_out_and_named(target, tmp_path):
+    source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t") for _ in range(2)])
+    with contextlib.closing(sqlite3.connect(source, isolation_level=None)) as changed:
+        changed.execute("ALTER TABLE executions ADD COLUMN of_newer TEXT")
+
+    answer = import_executions(target, [source])
+
+    assert (answer.stored, answer.omitted) == (2, {"values of the unknown column 'of_newer'": 2})
+
+
 def test_rows_of_a_tampered_database_are_refused_one_by_one(target, tmp_path):
     source = make(tmp_path / "source.db", [ExecutionRecord(task_type="t", execution_id=name) for name in "abcd"])
     opened = sqlite3.connect(source)

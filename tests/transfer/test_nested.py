@@ -72,6 +72,13 @@ def test_invalid_call_is_left_out_and_named(imported, tmp_path, change):
     assert [call.span_id for call in calls_in(tmp_path)] == [CALL["span_id"]]
 
 
+def test_names_of_what_is_left_out_are_bounded(imported):
+    """A damaged file may have any number of them; all are counted."""
+    answer = imported(model_calls=[{**CALL, **{f"x{number}": 1 for number in range(1000)}}])
+
+    assert (len(answer.omitted), answer.passed_over, answer.omitted["others"]) == (51, 1000, 950)
+
+
 @pytest.mark.parametrize("cost", [-1, float("nan"), "0.5", True, []])
 def test_invalid_reported_cost_is_left_out_and_named(imported, tmp_path, cost):
     answer = imported(reported_cost=cost)
