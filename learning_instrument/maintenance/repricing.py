@@ -63,12 +63,12 @@ def reprice(
         new = [call for old, call in pairs if call != old]
         calls += len(rows)
         changed += sum(call.cost != old.cost for old, call in pairs)
-        if new:
-            for execution_id, change in (
-                store_of(database).within_transaction(functools.partial(_store, new, prices)).items()
-            ):
-                first = changes.get(execution_id, change)
-                changes[execution_id] = TotalsChange(first.before, change.after)
+        # All of them: what several spans tell of one call may have a price where none of them alone has one.
+        touched = {old.execution_id for old, _ in pairs if old.execution_id is not None}
+        store = functools.partial(_store, new, touched, prices)
+        for execution_id, change in store_of(database).within_transaction(store).items():
+            first = changes.get(execution_id, change)
+            changes[execution_id] = TotalsChange(first.before, change.after)
         if progress is not None:
             progress(calls, of)
     moved = [change for change in changes.values() if change.before != change.after]
@@ -89,11 +89,11 @@ def _slice(database: LearningDatabase, last: int) -> list[tuple[int, ModelCall]]
     return [(row.pop("number"), ModelCall(**row)) for row in rows]
 
 
-def _store(calls: list[ModelCall], prices: Prices, connection: Connection) -> dict[str, TotalsChange]:
+def _store(
+    calls: list[ModelCall], execution_ids: set[str], prices: Prices, connection: Connection
+) -> dict[str, TotalsChange]:
     connection.executemany(
         "UPDATE model_calls SET cost = ?, cost_source = ?, price_table = ? WHERE trace_id = ? AND span_id = ?",
         [(call.cost, call.cost_source, call.price_table, call.trace_id, call.span_id) for call in calls],
     )
-    return apply_totals(
-        connection, {call.execution_id for call in calls if call.execution_id is not None}, prices.priced
-    )
+    return apply_totals(connection, execution_ids, prices.priced)

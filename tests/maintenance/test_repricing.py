@@ -72,6 +72,19 @@ def test_execution_whose_calls_are_far_apart_is_one_difference(stored, monkeypat
     assert (answer.changed, answer.executions, answer.difference) == (2, 1, 2.0)
 
 
+def test_call_whose_spans_have_no_price_alone_is_priced(database):
+    """One has the model, the other the tokens: neither changes, and the call that both tell of does."""
+    nameless = chat(3, 2, model=None, tokens=(1_000_000, 2))
+    SQLiteSpanExporter(database).export([execution(1), chat(2, 1, model="theirs", tokens=None), nameless])
+    database.flush()
+    assert [row["cost_source"] for row in costs(database)] == ["unpriced"]
+
+    answer = reprice(database, prices_of({"theirs": {"input": 0.25}}))
+
+    assert (answer.changed, answer.executions, answer.difference) == (0, 1, 0.25)
+    assert [row["cost_source"] for row in costs(database)] == ["priced"]
+
+
 def test_call_that_took_the_number_of_another_keeps_its_cost(stored, monkeypatch):
     """The calls were deleted between the reading of a slice and its writing."""
     prices = prices_of({"ours": {"input": 3.0}})
