@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from .matrix import MODES, NOT_RECORDED, PARTIAL, UNPRICED, Client, Reason
+from .matrix import AS_TOLD, MODES, PARTIAL, UNKNOWN, UNPRICED, Client, Reason
 
 EQUAL: Final = "equal"
 FAULT: Final = "fault"
@@ -24,8 +24,8 @@ class Judged(NamedTuple):
 
 def judge(client: Client, mode: str, cell: Mapping[str, Any]) -> Judged:
     """Compare the cell with the wire and with the reason that its client has for less."""
-    verdict, shown = _verdict(mode, cell)
     reason: Reason | None = client.reasons.get(mode)
+    verdict, shown = _verdict(mode, cell, reason)
     if verdict == EQUAL and reason is None:
         return Judged(client, mode, EQUAL)
     if reason is not None and reason.verdict == verdict:
@@ -34,7 +34,7 @@ def judge(client: Client, mode: str, cell: Mapping[str, Any]) -> Judged:
     return Judged(client, mode, FAULT, f"expected {expected}, found {verdict}: {shown}")
 
 
-def _verdict(mode: str, cell: Mapping[str, Any]) -> tuple[str, str]:
+def _verdict(mode: str, cell: Mapping[str, Any], reason: Reason | None) -> tuple[str, str]:
     if "failed" in cell:
         return "no result", cell["failed"]
     wire, row = cell["wire"], cell["execution"]
@@ -49,15 +49,22 @@ def _verdict(mode: str, cell: Mapping[str, Any]) -> tuple[str, str]:
         shown += f"; the client raised {cell['errors']}"
     if wire["answers"] != (3 if mode == "parallel" else 1) or (cell["errors"] and mode not in ("broken", "retry")):
         return "another number of answers", shown
-    has_tokens = (row["input_tokens"], row["output_tokens"]) == (wire["input_tokens"], wire["output_tokens"])
+    # Embeddings have no output to tell of.
+    has_tokens = (row["input_tokens"], row["output_tokens"] or 0) == (wire["input_tokens"], wire["output_tokens"])
     if has_tokens and cost is not None and math.isclose(cost, wire["cost"], rel_tol=1e-9):
         return (EQUAL if row["cost_source"] in ("reported", "priced") else row["cost_source"]), shown
     if row["cost_source"] == PARTIAL and cost is not None and cost <= wire["cost"] * (1 + 1e-9):
         return PARTIAL, shown
     if row["cost_source"] == UNPRICED and cost is None:
         return UNPRICED, shown
-    if row["cost_source"] is None and not cell["calls"]:
-        return NOT_RECORDED, shown
+    if row["cost_source"] is None and cost is None:
+        return UNKNOWN, shown
+    if row["cost_source"] == "priced" and reason is not None and reason.recorded is not None:
+        tokens_in, tokens_out, dollars = reason.recorded
+        if (row["input_tokens"], row["output_tokens"]) == (tokens_in, tokens_out) and math.isclose(
+            row["actual_cost"], dollars
+        ):
+            return AS_TOLD, shown
     return "other figures", shown
 
 

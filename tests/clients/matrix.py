@@ -8,7 +8,10 @@ _NO_STREAM: Final = ("plain", "retry", "parallel", "twice")
 
 PARTIAL: Final = "partial"
 UNPRICED: Final = "unpriced"
-NOT_RECORDED: Final = "not recorded"
+#: No cost at all, as that of a task that calls no model.
+UNKNOWN: Final = "unknown"
+#: What the span tells, which is not what the wire told.
+AS_TOLD: Final = "as told"
 
 
 class Reason(NamedTuple):
@@ -16,6 +19,8 @@ class Reason(NamedTuple):
 
     verdict: str
     why: str
+    #: Of AS_TOLD, what is recorded: the tokens in and out, and US dollars.
+    recorded: tuple[int, int, float] | None = None
 
 
 class Client(NamedTuple):
@@ -42,7 +47,14 @@ ANTHROPIC_BROKEN: Final = {
     "broken": Reason(PARTIAL, "the first chunk tells the input; the output's count is in the last")
 }
 
-ROOTS: Final = Reason(NOT_RECORDED, "the callback makes the span of a stream as a root of its own")
+#: Spans that look like those of a request that was refused, which costs nothing.
+REFUSED: Final = {"broken": Reason(UNKNOWN, "its span has an error, and nothing says that an answer had begun")}
+ONE_MORE: Final = Reason(
+    AS_TOLD, "Traceloop adds the first chunk's output, 1, to that of the last", (1000, 101, 0.004515)
+)
+NO_CACHE: Final = Reason(AS_TOLD, "the span does not tell what came from the cache", (3000, 50, 0.00048))
+NO_HOUR: Final = Reason(AS_TOLD, "the span does not tell which cache writes are for an hour", (3000, 50, 0.004725))
+ROOTS: Final = Reason(UNKNOWN, "the callback makes the span of a stream as a root of its own")
 
 CLIENTS: Final = (
     Client(
@@ -71,7 +83,7 @@ CLIENTS: Final = (
     ),
     Client(
         "OpenAI responses", "Traceloop", "openai_responses", "traceloop_openai", "logfire_openai",
-        ("openai", "opentelemetry-instrumentation-openai"), OPENAI_BROKEN,
+        ("openai", "opentelemetry-instrumentation-openai"), REFUSED,
     ),
     Client(
         "OpenAI responses", "Logfire", "openai_responses", "logfire_openai", "openinference_openai",
@@ -90,7 +102,7 @@ CLIENTS: Final = (
     ),
     Client(
         "Anthropic", "its own and Traceloop", "anthropic", "traceloop_anthropic", "openinference_anthropic",
-        ("anthropic", "opentelemetry-instrumentation-anthropic"), ANTHROPIC_BROKEN,
+        ("anthropic", "opentelemetry-instrumentation-anthropic"), {**ANTHROPIC_BROKEN, "stream": ONE_MORE},
     ),
     Client(
         "Anthropic", "its own and Logfire", "anthropic", "logfire_anthropic", "traceloop_anthropic",
@@ -110,7 +122,7 @@ CLIENTS: Final = (
     ),
     Client(
         "LangChain, OpenAI", "Traceloop", "langchain_openai", "traceloop_langchain", "openinference_openai",
-        ("langchain-openai", "opentelemetry-instrumentation-langchain"), OPENAI_BROKEN,
+        ("langchain-openai", "opentelemetry-instrumentation-langchain"), REFUSED,
     ),
     Client(
         "LangChain, Anthropic", "OpenInference and Anthropic's", "langchain_anthropic", "openinference_langchain",
@@ -138,23 +150,23 @@ CLIENTS: Final = (
     ),
     Client(
         "smolagents", "OpenInference", "smolagents", "openinference_smolagents", "openinference_openai",
-        ("smolagents", "openinference-instrumentation-smolagents"), OPENAI_BROKEN,
+        ("smolagents", "openinference-instrumentation-smolagents"), {**REFUSED, "cached": NO_CACHE},
     ),
     Client(
         "OpenAI Agents", "OpenInference", "openai_agents", "openinference_openai_agents", "openinference_openai",
-        ("openai-agents", "openinference-instrumentation-openai-agents"), OPENAI_BROKEN,
+        ("openai-agents", "openinference-instrumentation-openai-agents"), REFUSED,
     ),
     Client(
         "OpenAI Agents", "Logfire", "openai_agents", "logfire_openai_agents", "openinference_openai",
-        ("openai-agents", "logfire"), OPENAI_BROKEN,
+        ("openai-agents", "logfire"), REFUSED,
     ),
     Client(
         "Strands, OpenAI", "its own", "strands_openai", "built_in", "openinference_openai",
-        ("strands-agents", "openai"), OPENAI_BROKEN, environment="older",
+        ("strands-agents", "openai"), REFUSED, environment="older",
     ),
     Client(
         "Strands, Anthropic", "its own", "strands_anthropic", "built_in", "openinference_anthropic",
-        ("strands-agents", "anthropic"), ANTHROPIC_BROKEN, environment="older",
+        ("strands-agents", "anthropic"), {**REFUSED, "cached": NO_HOUR}, environment="older",
     ),
 )  # fmt: skip
 
