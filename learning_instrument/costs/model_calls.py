@@ -194,6 +194,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
     if operation in EMBEDDINGS and get("input_tokens") is None:
         said["input_tokens"] = get(TOTAL)
     parent_span_id = None if parent is None else f"{parent.span_id:016x}"
+    error_type = _error_type(span, attributes)
     return ModelCall(
         execution_id=execution_id,
         trace_id=f"{ids.trace_id:032x}",
@@ -213,11 +214,13 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         cost_source=UNPRICED if cost is None else REPORTED,
         price_table=None,
         duration_seconds=max(0, (span.end_time or start) - start) / 1e9,
-        error_type=_error_type(span, attributes),
+        error_type=error_type,
         scope=text(span.instrumentation_scope.name) if span.instrumentation_scope else None,
         operation=operation,
         response_id=get("response_id"),
-        finish_reason=get("finish_reason"),
+        # The conventions' word for an answer that began and broke off.
+        finish_reason=get("finish_reason")
+        or (None if error_type is None or ANSWERS.isdisjoint(attributes) else "error"),
         usage=_usage(said),
         time_to_first_chunk_seconds=_time_to_first_chunk(said, span),
     )

@@ -49,8 +49,10 @@ ANSWER: Final = "answer"
 #: A moment (ISO 8601), and milliseconds.
 FIRST_CHUNK_TIME: Final = "first_chunk_time"
 FIRST_CHUNK_MILLISECONDS: Final = "first_chunk_milliseconds"
-#: Events of a span when the first part of an answer arrives: of OpenInference, and of OpenLLMetry.
-FIRST_CHUNK_EVENTS: Final = frozenset({"First Token Stream Event", "llm.content.completion.chunk"})
+#: Events of a span when the first part of an answer arrives: of OpenInference, OpenLLMetry and MLflow.
+FIRST_CHUNK_EVENTS: Final = frozenset(
+    {"First Token Stream Event", "llm.content.completion.chunk", "mlflow.chunk.item.0"}
+)
 #: The request's parameters as JSON.
 PARAMETERS: Final = "parameters"
 

@@ -49,9 +49,6 @@ ANTHROPIC_BROKEN: Final = {
 
 #: Spans that look like those of a request that was refused, which costs nothing.
 REFUSED: Final = {"broken": Reason(UNKNOWN, "its span has an error, and nothing says that an answer had begun")}
-ONE_MORE: Final = Reason(
-    AS_TOLD, "Traceloop adds the first chunk's output, 1, to that of the last", (1000, 101, 0.004515)
-)
 NO_CACHE: Final = Reason(AS_TOLD, "the span does not tell what came from the cache", (3000, 50, 0.00048))
 NO_HOUR: Final = Reason(AS_TOLD, "the span does not tell which cache writes are for an hour", (3000, 50, 0.004725))
 ROOTS: Final = Reason(UNKNOWN, "the callback makes the span of a stream as a root of its own")
@@ -102,7 +99,7 @@ CLIENTS: Final = (
     ),
     Client(
         "Anthropic", "its own and Traceloop", "anthropic", "traceloop_anthropic", "openinference_anthropic",
-        ("anthropic", "opentelemetry-instrumentation-anthropic"), {**ANTHROPIC_BROKEN, "stream": ONE_MORE},
+        ("anthropic", "opentelemetry-instrumentation-anthropic"), ANTHROPIC_BROKEN,
     ),
     Client(
         "Anthropic", "its own and Logfire", "anthropic", "logfire_anthropic", "traceloop_anthropic",
@@ -122,7 +119,7 @@ CLIENTS: Final = (
     ),
     Client(
         "LangChain, OpenAI", "Traceloop", "langchain_openai", "traceloop_langchain", "openinference_openai",
-        ("langchain-openai", "opentelemetry-instrumentation-langchain"), REFUSED,
+        ("langchain-openai", "opentelemetry-instrumentation-langchain"), OPENAI_BROKEN,
     ),
     Client(
         "LangChain, Anthropic", "OpenInference and Anthropic's", "langchain_anthropic", "openinference_langchain",

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from calls import chat, span, usage
+from calls import START, chat, span, usage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
@@ -318,6 +318,27 @@ def test_failed_call_has_the_class_of_its_error():
     assert model_call(live).error_type == "ValueError"
     assert model_call(span(1, None, usage(), status=failed)).error_type == "_OTHER"
     assert model_call(chat(1, None)).error_type is None
+
+
+def test_failed_call_whose_answer_began_has_the_conventions_finish_reason():
+    """By a part of the answer, which a request that was refused has not."""
+    failed = Status(StatusCode.ERROR)
+    begun = usage(tokens=None, **{"llm.output_messages.0.message.role": "assistant"})
+
+    assert model_call(span(1, None, begun, status=failed)).finish_reason == "error"
+    assert model_call(span(1, None, begun)).finish_reason is None
+    assert model_call(span(1, None, usage(tokens=None), status=failed)).finish_reason is None
+
+
+@pytest.mark.parametrize("event", ["First Token Stream Event", "llm.content.completion.chunk", "mlflow.chunk.item.0"])
+def test_event_of_the_first_chunk_tells_its_time(event):
+    """And no other event does."""
+    live = TracerProvider().get_tracer("x").start_span("chat", start_time=START, attributes=usage(tokens=None))
+    live.add_event("exception", timestamp=START + 250_000_000)
+    assert model_call(live).time_to_first_chunk_seconds is None
+    live.add_event(event, timestamp=START + 500_000_000)
+
+    assert model_call(live).time_to_first_chunk_seconds == pytest.approx(0.5)
 
 
 def test_contents_of_messages_stay_out():
