@@ -31,9 +31,8 @@ STDIN: Final = "-"
 #: Executions in one transaction. Other writers wait for it, and can write while the next batch is read.
 ROWS: Final = 128
 _BATCH_BYTES: Final = 4 * 2**20
-#: Documents that are read to recognise the format.
-_FIRST_DOCUMENTS: Final = 1000
 _OTHER_TEXT: Final = "lines that are not JSON"
+_OTHER_OBJECTS: Final = "JSON objects that are not executions"
 #: The members of requests of other signals than spans.
 _OTHER_SIGNALS: Final = {
     name: f"requests of {signal}"
@@ -178,9 +177,11 @@ def _text(file: IO[bytes], size: int, path: str) -> Iterator[SourceBatch]:
                 if len(found) >= ROWS:
                     yield SourceBatch(found, documents.done, of, spans)
                     found, spans, taken = [], [], documents.done
+        elif "execution_id" in document:
+            found.append(Found(place, identified(document)))
         else:
-            others = [what for name, what in _OTHER_SIGNALS.items() if name in document]
-            found.append(Found(place, others[0] if others else identified(document)))
+            signals = [what for name, what in _OTHER_SIGNALS.items() if name in document]
+            found.append(Found(place, signals[0] if signals else _OTHER_OBJECTS))
         if len(found) >= ROWS or documents.done - taken >= _BATCH_BYTES:
             yield SourceBatch(found, documents.done, of, spans)
             found, spans, taken = [], [], documents.done
@@ -196,11 +197,9 @@ def _csv(text: IO[bytes], of: int) -> Iterator[SourceBatch]:
 
 
 def _is_understood(text: IO[bytes]) -> bool:
-    """Tell whether any of the first documents is an execution or an OTLP request, or whether the text is empty."""
+    """Tell whether any document is an execution or an OTLP request, or whether the text is empty."""
     documents = Documents(text)
-    found = (document for _, document in documents if isinstance(document, dict))
-    is_known = any(map(_is_known, itertools.islice(found, _FIRST_DOCUMENTS)))
-    return is_known or not documents.has_any
+    return any(_is_known(document) for _, document in documents) or not documents.has_any
 
 
 def _is_known(document: Values | ConfigurationError | None) -> bool:

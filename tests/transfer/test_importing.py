@@ -285,7 +285,7 @@ BAD_LINES = [
     ('{"task_type": "t"', "not JSON: Expecting ',' delimiter at character 18"),
     ("[1]", "not a JSON object"),
     (b'{"task_type": "\xff"}', "not UTF-8"),
-    ({"timestamp": MOMENT}, "task_type is missing"),
+    ({"execution_id": "e", "timestamp": MOMENT}, "task_type is missing"),
     ({"task_type": "t"}, "timestamp is missing"),
     (line(colour="red"), "unknown columns 'colour'"),
     (line(task_type=5), "task_type is 5: expected text"),
@@ -383,7 +383,6 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tm
 def test_line_that_is_too_long_is_refused(write, target, monkeypatch):
     """It is not kept in memory; the next line is read."""
     monkeypatch.setattr("learning_instrument.transfer.json_documents._LONGEST", 4096)
-    monkeypatch.setattr("learning_instrument.transfer.sources._FIRST_DOCUMENTS", 1)
     file = write(line(), line(repo="x" * 20_000), line(task_type="after"))
 
     answer = import_executions(target, [file])

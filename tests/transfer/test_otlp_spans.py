@@ -160,6 +160,15 @@ def test_lines_of_a_log_are_passed_over(live, imported):
     assert answer.omitted == {"lines that are not JSON": 27, "spans of other scopes": 4}
 
 
+def test_log_in_json_is_passed_over(live, imported):
+    """As a collector can write it, however long."""
+    log = [json.dumps({"level": "info", "timestamp": "2026-11-22T10:00:00Z", "trace": {"id": 1}})] * 1500
+
+    answer = imported("\n".join([*log, json.dumps(document(live[1])), *log]).encode())
+
+    assert answer.omitted == {"JSON objects that are not executions": 3000, "spans of other scopes": 4}
+
+
 def test_scope_that_is_missing_is_another(live, tmp_path):
     found = changed(document(live[1]), lambda each: {name: member for name, member in each.items() if name != "scope"})
 

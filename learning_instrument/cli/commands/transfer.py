@@ -14,7 +14,7 @@ from ..rendering import Output, TableColumn, is_raw, is_terminal, print_csv, pri
 
 _SHOWN_REFUSALS: Final = 10
 #: The noun of what was passed over.
-_plural: Final = re.compile(r"\b(span|line|group|request|value|member|call|cost)s\b")
+_plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|call|cost)s\b")
 _EXPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ExportAnswer.__dataclass_fields__)
 _IMPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ImportAnswer.__dataclass_fields__)
 
