@@ -19,7 +19,7 @@ from ..costs.model_calls import is_model_call
 from ..errors import ConfigurationError
 from ..record import is_execution, row_from_span
 from ..safety.sanitize import utf8
-from .json_documents import GROUPS, SCOPE, SCOPES
+from .spread_document import GROUPS, SCOPE, SCOPES
 
 #: OTLP's times have 64 bits: until the year 2554, with room for a duration.
 LATEST: Final = 17 * 10**18

@@ -382,7 +382,7 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tm
 
 def test_line_that_is_too_long_is_refused(write, target, monkeypatch):
     """It is not kept in memory; the next line is read."""
-    monkeypatch.setattr("learning_instrument.transfer.json_documents._LONGEST", 4096)
+    monkeypatch.setattr("learning_instrument.transfer.spread_document.LONGEST", 4096)
     file = write(line(), line(repo="x" * 20_000), line(task_type="after"))
 
     answer = import_executions(target, [file])

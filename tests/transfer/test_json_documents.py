@@ -126,7 +126,7 @@ def test_large_document_is_read_in_parts():
         file = io.BytesIO(json.dumps(request(4000, text="x" * 200), indent=indent).encode())
         size = len(file.getbuffer())
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("learning_instrument.transfer.json_documents._LONGEST", 2**17)
+            patched.setattr("learning_instrument.transfer.spread_document.LONGEST", 2**17)
             tracemalloc.start()
             spans = sum(
                 len(scope["spans"])
@@ -143,7 +143,7 @@ def test_large_document_is_read_in_parts():
 
 def test_part_that_is_too_long_is_refused(monkeypatch):
     """The next line is read."""
-    monkeypatch.setattr("learning_instrument.transfer.json_documents._LONGEST", 1000)
+    monkeypatch.setattr("learning_instrument.transfer.spread_document.LONGEST", 1000)
     good, long = json.dumps(GOOD), json.dumps({"a": "x" * 5000})
 
     found = entries("\n".join([good, long, good, "y" * 5000, good]))
