@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from .. import semconv
+from ..safety.sanitize import exact
 from ..timestamps import iso_of_nanoseconds
 from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, PAID, has_cost, has_counts, has_tokens, read, text, tier_of
 from .vocabularies import (
@@ -42,7 +43,6 @@ UNPRICED: Final = "unpriced"
 UNNAMED: Final = ""
 
 _KINDS: Final = {vocabulary.kind: vocabulary.words for vocabulary in VOCABULARIES if vocabulary.kind}
-_OPERATION_LIST: Final = tuple(OPERATIONS)  # an attribute may be a list, which is in no set
 #: A span without any of these is no model call.
 _TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS | PAID
 #: What says nothing of what a span is.
@@ -112,7 +112,8 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
     # Most spans have none of these: this runs in the application's code, for each span within an execution.
     if _TELLING.isdisjoint(attributes):
         return False
-    return attributes.get(semconv.OPERATION_NAME) in _OPERATION_LIST or _operation(attributes) is not None
+    operation = attributes.get(semconv.OPERATION_NAME)
+    return (type(operation) is str and operation in OPERATIONS) or _operation(attributes) is not None
 
 
 def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
@@ -140,7 +141,7 @@ def _words(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield what a span says that it is, with the operation that this stands for."""
     for kind, words in _KINDS.items():
         if kind in attributes:
-            name = attributes[kind]
+            name = exact(attributes[kind])
             if isinstance(name, str):
                 name = name.strip('"')
                 yield name, words.get(name.lower())

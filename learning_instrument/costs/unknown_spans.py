@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from ..safety.sanitize import label_of
+from ..safety.sanitize import exact, label_of
 from ..sqlite.connection import Connection
 from .vocabularies import VOCABULARIES
 
@@ -40,7 +40,7 @@ def unknown_span(span: Any) -> UnknownSpan:
         AttributeError: if it has no context.
     """
     ids, scope, attributes = span.context, span.instrumentation_scope, span.attributes or {}
-    said = (attributes.get(vocabulary.kind) for vocabulary in VOCABULARIES if vocabulary.kind)
+    said = (exact(attributes.get(vocabulary.kind)) for vocabulary in VOCABULARIES if vocabulary.kind)
     operation = next((word.strip('"') for word in said if isinstance(word, str)), "")
     return UnknownSpan(
         ids.trace_id,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ..safety.sanitize import label_of
+from ..safety.sanitize import exact, label_of
 from .model_names import is_gateway
 from .usage_members import ANTHROPIC_MEMBERS, COST_TOTALS, USAGE_MEMBERS
 from .vocabularies import (
@@ -140,6 +140,7 @@ def count(value: Any) -> int | None:
     """Return a count of tokens; some libraries write it as a float or as text."""
     if type(value) is int:
         return value if 0 <= value <= _MOST_TOKENS else None
+    value = exact(value)
     if isinstance(value, str):
         value = _number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_TOKENS:
@@ -156,11 +157,12 @@ def text(value: Any) -> str | None:
     """Return a name: text, JSON text, or the first of a list of them."""
     if type(value) is str and value and value[0] not in '"[':
         return label_of(value, TEXT_LIMIT)
+    value = exact(value)
     if isinstance(value, str) and value:
         parsed = _json(value)
         value = value if parsed is None else parsed
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        value = value[0] if value else None
+        value = exact(value[0]) if value else None
     if not isinstance(value, str) or not value:
         return None
     return label_of(value, TEXT_LIMIT)
@@ -171,6 +173,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def _amount(value: Any, most: float) -> float | None:
+    value = exact(value)
     if isinstance(value, str):
         value = _number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
@@ -189,9 +192,10 @@ def _number(written: str) -> float | None:
 
 def _finish_reason(value: Any) -> str | None:
     """The first reason; ``error`` where one of several is that: the conventions mark a broken stream so."""
+    value = exact(value)
     if isinstance(value, str) and value[:1] == "[":
         value = _json(value)
-    if isinstance(value, (list, tuple)) and "error" in value:
+    if isinstance(value, (list, tuple)) and "error" in map(exact, value):
         return "error"
     return text(value)
 
@@ -209,6 +213,7 @@ def _provider(value: Any) -> str | None:
 
 def _json(written: Any) -> Any:
     """Return what the JSON text *written* holds, or that of a Python dict; None where it is neither."""
+    written = exact(written)
     if not isinstance(written, str) or len(written) > _LONGEST_JSON:
         return None
     if written[:2] == "{'":
@@ -257,6 +262,7 @@ def _read_costs(value: Any, said: Said) -> None:
 
 def _read_parameters(value: Any, said: Said) -> None:
     """The tier and the model that were asked for: a search, for the parameters hold whole schemas of tools."""
+    value = exact(value)
     if isinstance(value, str):
         for name, asked in _PARAMETER.findall(value[:_MOST_PARAMETERS]):
             said.setdefault(name, label_of(asked, TEXT_LIMIT))

@@ -19,6 +19,40 @@ TOKENS = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
 MODEL = {"gen_ai.request.model": "gpt-4o"}
 
 
+def foreign(cls, value):
+    """Return *value* as an instance of a class of its own, whose methods end the process."""
+
+    def method(self, *args):
+        raise SystemExit("a foreign method ran")
+
+    names = ("__eq__", "__hash__", "__len__", "__getitem__", "__iter__", "__le__", "__ge__", "__int__", "__float__")
+    return type("Foreign", (cls,), dict.fromkeys((*names, "__str__", "__bool__", "strip", "lower"), method))(value)
+
+
+def test_no_method_of_a_value_runs():
+    """A library may write text and numbers of classes of its own."""
+    written = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m",
+        "gen_ai.usage.input_tokens": 1000.0,
+        "gen_ai.usage.output_tokens": "100",
+        "gen_ai.cost.total_cost": 0.25,
+        "gen_ai.response.id": '"r"',
+        "gen_ai.usage.raw": '{"reasoning_tokens": 7}',
+        "llm.invocation_parameters": '{"service_tier": "flex"}',
+    }
+    attributes = {key: foreign(type(value), value) for key, value in written.items()}
+    attributes["gen_ai.response.finish_reasons"] = (foreign(str, "stop"),)
+
+    assert is_model_call(attributes)
+    call = model_call(span(2, 1, attributes))
+
+    assert (call.operation, call.model, call.input_tokens, call.output_tokens) == ("chat", "m", 1000, 100)
+    assert (call.cost, call.response_id, call.finish_reason) == (0.25, "r", "stop")
+    assert json.loads(call.usage) == {"output_reasoning_tokens": 7, "service_tier": "flex"}
+    assert looks_like_model_call({"gen_ai.operation.name": foreign(str, "unheard of"), "llm.cost.total": "much"})
+
+
 def test_model_calls_are_told_from_all_else(subtests):
     """By the operation or the kind; where there is none that is known, by the usage or a model's answer."""
     for attributes, expected in [
