@@ -96,10 +96,11 @@ def totals_of(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> Cal
     if not found:
         return None
     cost, source = _cost_of(found)
+    # Of what no call tells, the spans that are not counted may know: a run of an agent names the model of its calls.
     return CallTotals(
-        model=_main_model(found),
-        input_tokens=_sum([call.input_tokens for call in found]),
-        output_tokens=_sum([call.output_tokens for call in found]),
+        model=_main_model(found) or _main_model(calls),
+        input_tokens=_sum([call.input_tokens for call in found], [call.input_tokens for call in calls]),
+        output_tokens=_sum([call.output_tokens for call in found], [call.output_tokens for call in calls]),
         cost=cost,
         cost_source=source,
     )
@@ -124,9 +125,10 @@ def _main_model(calls: Iterable[ModelCall]) -> str | None:
     return min(tokens, key=lambda model: (-tokens[model], model), default=None)
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
+def _sum(counts: Iterable[int | None], others: Iterable[int | None]) -> int | None:
+    """Return the sum of the known *counts*; where there is none, the highest of *others*, which tell of the same."""
     known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    return sum(known) if known else max((count for count in others if count is not None), default=None)
 
 
 def _total_cost(costs: Iterable[float]) -> float:

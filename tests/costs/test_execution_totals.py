@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from calls import START, calls, chat, costs, execution, span, usage
+from calls import AGENT, START, calls, chat, costs, execution, span, usage
 
 from learning_instrument import ExecutionRecord, SQLiteSpanExporter
 from learning_instrument.columns import COLUMNS
@@ -116,6 +116,21 @@ def test_model_is_the_one_that_took_the_most_tokens(added_up):
     )
 
     assert (row["model"], row["input_tokens"], row["output_tokens"]) == ("large", 70, 20)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_run_tells_what_its_calls_do_not(database, is_first):
+    """Whether it arrived before them, and was counted, or after them."""
+    run = span(2, 1, {**usage(model="big", tokens=None), **AGENT})
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.output_tokens": 5}
+    spans = [run, span(3, 2, said)] if is_first else [span(3, 2, said), run]
+
+    for each in (execution(1), *spans):
+        SQLiteSpanExporter(database).export([each])
+        database.flush()
+
+    (row,) = costs(database)
+    assert (row["model"], row["input_tokens"], row["output_tokens"]) == ("big", 1000, 5)
 
 
 def test_calls_without_counts_leave_the_tokens_as_reported(added_up):
