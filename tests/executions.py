@@ -18,6 +18,7 @@ from learning_instrument.maintenance import Limits, prune
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups.cubes import advance
+from learning_instrument.rollups.keys import add_name
 from learning_instrument.sqlite import connection
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage import feedback
@@ -77,9 +78,14 @@ def new_database():
 
 
 @contextlib.contextmanager
-def database_of(records, rolled_up=0):
-    """Give a file that holds *records* and can be asked; so many of them, in their order, are rolled up."""
+def database_of(records, rolled_up=0, names=()):
+    """Give a file that holds *records* and can be asked; so many of them, in their order, are rolled up.
+
+    Roll-ups are by *names* as well.
+    """
     with new_database() as target:
+        for name in names:
+            add_name(target, name)
         target.insert([row_from_record(record) for record in records])
         if rolled_up:
             advance(target, rolled_up)

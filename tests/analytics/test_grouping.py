@@ -66,10 +66,11 @@ def approx(value):
     by=st.sampled_from(WAYS),
     where=st.sampled_from(WHERE),
     limit=st.sampled_from([None, 1, 2, 3]),
+    names=st.sampled_from([(), ("metadata.customer",), ("model", 'metadata.a."b c"')]),
 )
-def test_sums_by_any_name_are_those_of_the_rows(records, rolled_up, by, where, limit):
-    """With any conditions, and the groups beyond a limit together."""
-    with database_of(records, rolled_up) as asked:
+def test_sums_by_any_name_are_those_of_the_rows(records, rolled_up, by, where, limit, names):
+    """With any conditions, the groups beyond a limit together, from rows and from cubes on demand."""
+    with database_of(records, rolled_up, names) as asked:
         rows = asked.executions()
         found = costs(asked, Selection(where=where), by=by, limit=limit)
         answers = performance(asked, by, Selection(where=where), limit=limit)
@@ -86,14 +87,14 @@ def test_sums_by_any_name_are_those_of_the_rows(records, rolled_up, by, where, l
         assert of_group.failures_cost_usd == approx(spent_on_failures(groups[group]))
         assert of_group.partial == sum(map(is_partial, groups[group]))
         assert of_group.unpriced == sum(row["cost_source"] == "unpriced" for row in groups[group])
-    names = {group[: 1 if by[-1] == "day" else 2] for group in groups}
+    found_names = {group[: 1 if by[-1] == "day" else 2] for group in groups}
     merged = [group for group in found.groups if group.groups > 1]
-    if limit is None or len(names) <= limit + 1:
+    if limit is None or len(found_names) <= limit + 1:
         assert shown.keys() == groups.keys()
         assert not merged
     else:
-        assert {group[: 1 if by[-1] == "day" else 2] for group in shown} < names
-        assert {group.groups for group in merged} == {len(names) - limit}
+        assert {group[: 1 if by[-1] == "day" else 2] for group in shown} < found_names
+        assert {group.groups for group in merged} == {len(found_names) - limit}
         assert all("others" in group.group for group in merged)
         rest = [row for group, of_group in groups.items() if group not in shown for row in of_group]
         assert sum(group.executions for group in merged) == len(rest)

@@ -1,7 +1,7 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-    [transfer] [answers] [errors_grouping] [comparison] [budget_enforcement] [depth] [standing_tasks]
+    [transfer] [answers] [groups] [errors_grouping] [comparison] [budget_enforcement] [depth] [standing_tasks]
 """
 
 import argparse
@@ -14,6 +14,7 @@ from . import (
     comparison,
     depth,
     errors_grouping,
+    groups,
     hot_path,
     imports,
     model_calls,
@@ -40,6 +41,7 @@ def main() -> None:
         "imports": _imports,
         "transfer": _transfer,
         "answers": _answers,
+        "groups": _groups,
         "errors_grouping": _errors_grouping,
         "comparison": _comparison,
         "budget_enforcement": _budget_enforcement,
@@ -150,6 +152,16 @@ def _answers(options: argparse.Namespace) -> None:
             report.print_target(answer.name, figure, "at most 0.3 s, and faster than DuckDB", answer.is_timely)
     error = measured.quantile_error
     report.print_target("quantiles beside exact ones", f"off by {error:.1%} at most", "at most 2%", error <= 0.02)
+
+
+def _groups(options: argparse.Namespace) -> None:
+    measured = groups.measure(options.rows)
+    report.print_groups(measured)
+    for name, (rows, cube) in measured.seconds.items():
+        if name != groups.UNIQUE:
+            report.print_target(name, f"{rows:.2f} s of processor time", "at most 3 s", rows <= 3)
+        if cube is not None:
+            report.print_target(f"{name}, indexed", f"{cube:.2f} s of processor time", "at most 0.3 s", cube <= 0.3)
 
 
 def _errors_grouping(options: argparse.Namespace) -> None:

@@ -42,6 +42,7 @@ TIERS = {
 }
 POOLS = {"mahavishnu": 60, "thread": 20, "process": 15, "kubernetes": 5}
 REPOS = {f"repo-{number:02}": 1000 / (number + 1) for number in range(25)}
+CUSTOMERS = {f"customer-{number:03}": 1000 / (number + 1) for number in range(300)}
 #: What has to be answered in time.
 TIMELY = ("summary", "costs", "errors", "performance by pool")
 #: Statements that print prose have as many templates as texts; pools have few of those.
@@ -166,6 +167,7 @@ def rows(executions: int) -> Iterator[dict[str, Any]]:
     start = datetime(2026, 8, 1, tzinfo=timezone.utc)
     failing = [failure for failure in failures(max(1000, executions // 5)) if failure.label not in _PROSE]
     types, tiers, pools, repos = (_draw(random_, of, executions) for of in (TASK_TYPES, TIERS, POOLS, REPOS))
+    customers = _draw(random_, CUSTOMERS, executions)
     for number in range(executions):
         task_type, tier, pool, repo = types[number], tiers[number], pools[number], repos[number]
         _, dollars, seconds, share = TIERS[tier]
@@ -197,7 +199,13 @@ def rows(executions: int) -> Iterator[dict[str, Any]]:
             "error_type": None if ok else "unknown",
             "exception_type": failure and failure.exception_type,
             "error_message": failure and failure.message[:1000],
-            "metadata": json.dumps({"pool_id": f"{pool}-1", "worker_id": f"w{number % 60}", "task": {"n": number}}),
+            "metadata": json.dumps(
+                {
+                    "pool_id": f"{pool}-1",
+                    "worker_id": f"w{number % 60}",
+                    "task": {"n": number, "customer": customers[number]},
+                }
+            ),
             "execution_id": f"{int(moment.timestamp() * 1e9):016x}-{trace}-{span}",
             "trace_id": trace,
             "span_id": span,

@@ -14,6 +14,7 @@ from .answers import Answers
 from .budget_enforcement import PLAIN, Enforcement
 from .comparison import Alarms
 from .errors_grouping import Accuracy
+from .groups import Grouped
 from .hot_path import Cost
 from .imports import ImportTime
 from .storage import Rate
@@ -125,6 +126,17 @@ def print_answers(answers: Answers) -> None:
         f" all that follows takes in {answers.followed_per_second:,.0f} executions a second",
         soft_wrap=True,
     )
+
+
+def print_groups(grouped: Grouped) -> None:
+    """Print how long reports by a name of one's own choice take."""
+    table = _table(f"Groups of {grouped.executions:,} executions")
+    for heading in ("from the executions, seconds", "indexed, seconds"):
+        table.add_column(heading, justify="right")
+    for name, (rows, cube) in grouped.seconds.items():
+        table.add_row(name, f"{rows:.2f}", "" if cube is None else f"{cube:.2f}")
+    console.print(table)
+    console.print(f"  indexed in {grouped.index_seconds:.0f} s of processor time: {grouped.cells:,} sums")
 
 
 def print_errors_grouping(accuracies: Sequence[Accuracy]) -> None:

@@ -125,6 +125,31 @@ def test_filters_select(source, tmp_path):
     assert [row["task_type"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())] == ["sub"]
 
 
+def test_conditions_select_what_is_exported_and_imported(tmp_path):
+    """By columns and keys of metadata: in SQL, and of rows that are not stored yet."""
+    customers = ({"customer": "acme"}, {"customer": "globex"}, {}, {"customer": True})
+    executions = [
+        ExecutionRecord(task_type="t", task_id=f"{number}{model}", model=model, metadata={"task": metadata})
+        for number, metadata in enumerate(customers)
+        for model in ("gpt", None)
+    ]
+    source = make(tmp_path / "source.db", executions)
+    for where, expected in (
+        ("metadata.customer=acme", {"0gpt", "0None"}),
+        (["metadata.customer=unknown", "model=unknown"], {"2None"}),
+        ("metadata.customer=true", {"3gpt", "3None"}),
+        ("success=1", {f"{number}{model}" for number in range(4) for model in ("gpt", None)}),
+        ("metadata.customer=nobody", set()),
+    ):
+        chosen, file, target = Selection(where=where), tmp_path / "out.jsonl", tmp_path / "target.db"
+        export_executions(source, file, chosen)
+        assert {json.loads(line)["task_id"] for line in file.read_text().splitlines()} == expected
+        import_executions(target, [source], chosen)
+        with ReadOnlyDatabase(target) as database:
+            assert {row["task_id"] for row in database.query("SELECT task_id FROM executions")} == expected
+        target.unlink()
+
+
 def test_any_database_object_is_exported(source, tmp_path):
     """Its queue is written first."""
     with ReadOnlyDatabase(source) as database:
