@@ -96,8 +96,8 @@ def _is_plain(key: str) -> bool:
 def _plain_value(place: str, key: str) -> str:
     path = literal(f'{place}."{key}"')
     return (
-        f"CASE json_type(metadata, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
-        f" ELSE CAST(json_extract(metadata, {path}) AS TEXT) END"
+        f"CASE json_type(metadata, {path}) WHEN 'text' THEN json_extract(metadata, {path}) WHEN 'true' THEN 'true'"
+        f" WHEN 'false' THEN 'false' ELSE CAST(json_extract(metadata, {path}) AS TEXT) END"
     )
 
 

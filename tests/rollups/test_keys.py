@@ -212,3 +212,19 @@ def test_only_names_whose_old_values_are_kept_can_be_indexed():
     """A change of a row tells what to subtract."""
     assert all(map(is_indexable, ("model", "worker_id", "metadata.x y", 'metadata."')))
     assert not any(map(is_indexable, ("outcome", "customer", "metadata.", "day")))
+
+
+def test_row_that_changes_before_its_cube_reaches_it_is_counted_once(target, asked):
+    """As it is by then; a row that the cube has already is corrected."""
+    insert(target, 10)
+    advance_all(target)
+    add_name(target, KEY)
+    advance(target, 5)
+    target.execute("""UPDATE executions SET metadata = '{"task":{"customer":"new"}}' WHERE rowid IN (1, 9)""")
+    assert counts(asked) == {"c0": 3, "c1": 5, "new": 2}
+
+    advance_all(target)
+
+    assert counts(asked) == {"c0": 3, "c1": 5, "new": 2}
+    falsify(target)
+    assert counts(asked) == {"c0": 1003, "c1": 1005, "new": 1002}
