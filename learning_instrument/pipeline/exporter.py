@@ -107,8 +107,12 @@ class SQLiteSpanExporter(SpanExporter):
     def shutdown(self) -> None:
         """Write the queue, and close the database if this exporter opened it."""
         check()
-        if self._database is not None:
+        try:
             links = self._sorter.take_kept()
-            if links:  # other processes may have the executions and the calls of these traces
+            # Other processes may have the executions and the calls of these traces: not without a file.
+            if links and (self._database is not None or os.path.exists(self.database.path)):
                 self.write_path.append_model_calls(ModelCallBatch(links=links))
+        except Exception as fault:  # such as an invalid path; an exporter must not raise
+            self._failed(fault)
+        if self._database is not None:
             self._database.flush() if self._database is self._given else self._database.close()

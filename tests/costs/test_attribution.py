@@ -229,6 +229,21 @@ def test_link_is_kept_by_another_process(tmp_path):
         assert costs(database) == EXPECTED
 
 
+def test_link_is_kept_by_a_process_that_has_nothing_else(tmp_path):
+    """It carries the request between an execution and its call, and makes no file for that."""
+    path = tmp_path / "learning.db"
+    existed = []
+    for spans in ([span(2, 1, {})], [execution(1), chat(3, 2)], [span(2, 1, {})]):
+        exporter = SQLiteSpanExporter(path)
+        exporter.export(spans)
+        exporter.shutdown()
+        existed.append(path.exists())
+    assert existed == [False, True, True]
+
+    with LearningDatabase(path) as database:
+        assert [row["input_tokens"] for row in costs(database)] == [10]
+
+
 def test_storing_within_a_transaction_answers_what_was_touched(database):
     """Each execution that has a call more, and none that has not."""
     from learning_instrument.costs.model_calls import model_call
