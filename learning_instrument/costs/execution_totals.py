@@ -137,8 +137,8 @@ def _total_cost(costs: Iterable[float]) -> float:
 
 
 def _apply(connection: Connection, ids: Sequence[str], price: Price) -> dict[str, TotalsChange]:
-    calls = _calls_of(connection, ids)
     rows = _rows_of(connection, ids)
+    calls = _calls_of(connection, list(rows))  # of a running execution, which has no row, they may be many
     reported = _reported_of(connection, ids)
     changes = {}
     for execution_id, row in rows.items():
