@@ -12,7 +12,7 @@ from ..ids import ids_of
 from ..safety.forks import copy_of
 
 #: How many ended executions, and ended spans within executions, are remembered. A hundred bytes each.
-_MOST_ENDED: Final = 8192
+_MOST_ENDED: Final = 16_384
 #: How many more entries than its source an index holds before it is made anew.
 _SLACK: Final = 2048
 
