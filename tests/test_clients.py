@@ -1,14 +1,15 @@
 """Real clients of models: what is recorded is what the wire told, or the cell says what is less, and why."""
 
 import json
+import re
 import subprocess
 import urllib.request
 
 import pytest
 
-from tests.clients.__main__ import environment, run_all
+from tests.clients.__main__ import BEGIN, END, PAGE, environment, run_all
 from tests.clients.judging import EQUAL, FAULT, Judged, judge, table
-from tests.clients.matrix import CLIENTS, ENVIRONMENTS, OPENAI_BROKEN, UNPRICED
+from tests.clients.matrix import AS_TOLD, CLIENTS, ENVIRONMENTS, OPENAI_BROKEN, UNPRICED, Reason
 from tests.clients.wire import Wire
 
 CLIENT = CLIENTS[0]._replace(reasons=OPENAI_BROKEN)
@@ -59,6 +60,15 @@ def test_cell_is_equal_or_less_for_its_reason(mode, found, verdict):
     assert judge(CLIENT, mode, found).verdict == verdict
 
 
+def test_cell_is_as_its_client_tells_where_that_is_known():
+    """By its exact figures, and by no others."""
+    client = CLIENT._replace(reasons={"cached": Reason(AS_TOLD, "no cache", (1000, 100, 0.0003))})
+
+    assert judge(client, "cached", cell(cost=0.0003)).verdict == AS_TOLD
+    assert judge(client, "cached", cell(cost=0.00031)).verdict == FAULT
+    assert judge(client, "cached", cell()).verdict == FAULT
+
+
 def test_table_numbers_its_reasons():
     """One row for a client, each reason once, below it."""
     cells = [Judged(CLIENT, "plain", EQUAL), Judged(CLIENT, "broken", UNPRICED, "no usage")]
@@ -68,6 +78,15 @@ def test_table_numbers_its_reasons():
     assert lines[2].startswith("| OpenAI chat completions | OpenInference | equal | - | unpriced (1) | - |")
     assert lines[2].endswith("| openai 3.0, openinference-instrumentation-openai missing |")
     assert lines[-1] == "1. no usage."
+
+
+def test_page_has_every_client_and_no_fault():
+    """As the last ``python -m tests.clients --write`` found them."""
+    (written,) = re.findall(f"{BEGIN}(.*?){END}", PAGE.read_text("utf-8"), re.DOTALL)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in written.strip().splitlines()]
+
+    assert [row[:2] for row in rows[2 : 2 + len(CLIENTS)]] == [[client.name, client.spans] for client in CLIENTS]
+    assert FAULT not in written
 
 
 def test_wire_tells_what_it_answered():
