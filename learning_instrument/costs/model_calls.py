@@ -17,7 +17,20 @@ from opentelemetry.trace import StatusCode
 from .. import semconv
 from ..safety.sanitize import exact
 from ..timestamps import iso_of_nanoseconds
-from .usage import ANSWERS, COUNTS, MODELS, MOST_SECONDS, PAID, has_cost, has_counts, has_tokens, read, text, tier_of
+from .usage import (
+    ANSWERS,
+    COUNTS,
+    MODELS,
+    MOST_SECONDS,
+    PAID,
+    PARTS_OF_ANSWERS,
+    has_cost,
+    has_counts,
+    has_tokens,
+    read,
+    text,
+    tier_of,
+)
 from .vocabularies import (
     AGENT,
     AGGREGATES,
@@ -221,7 +234,7 @@ def model_call(span: ReadableSpan, execution_id: str | None = None, path: Iterab
         response_id=get("response_id"),
         # The conventions' word for an answer that began and broke off.
         finish_reason=get("finish_reason")
-        or (None if error_type is None or ANSWERS.isdisjoint(attributes) else "error"),
+        or (None if error_type is None or PARTS_OF_ANSWERS.isdisjoint(attributes) else "error"),
         usage=_usage(said),
         time_to_first_chunk_seconds=_time_to_first_chunk(said, span),
     )

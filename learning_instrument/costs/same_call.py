@@ -21,7 +21,7 @@ def has_usage(call: ModelCall) -> bool:
 
 def is_refused(call: ModelCall) -> bool:
     """Tell whether *call* failed before any answer: such a call uses nothing."""
-    signs = (call.response_id, call.response_model, call.finish_reason, call.time_to_first_chunk_seconds)
+    signs = (call.response_id, call.finish_reason, call.time_to_first_chunk_seconds)
     return call.error_type is not None and not has_usage(call) and all(sign is None for sign in signs)
 
 

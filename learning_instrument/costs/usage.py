@@ -25,6 +25,7 @@ from .vocabularies import (
     OUTPUT_COST,
     PARAMETERS,
     PLAIN_TIERS,
+    REQUEST_ID,
     TOTAL,
     USAGE,
     VOCABULARIES,
@@ -87,6 +88,8 @@ def keys_of(*fields: str) -> frozenset[str]:
 COUNTS: Final = keys_of(*_COUNTED)
 #: Those that only a span with a model's answer has.
 ANSWERS: Final = keys_of("response_id", "finish_reason", ANSWER)
+#: Those with a part of it: an empty answer has a role.
+PARTS_OF_ANSWERS: Final = keys_of(ANSWER) - {"llm.output_messages.0.message.role"}
 PAID: Final = keys_of("cost")
 MODELS: Final = keys_of("model") - {"model_name"}
 
@@ -132,6 +135,8 @@ def read(attributes: Mapping[str, Any]) -> Said:
         _OBJECTS[field](value, said)
     if "cost" not in said and INPUT_COST in said and OUTPUT_COST in said:
         said["cost"] = said[INPUT_COST] + said[OUTPUT_COST]
+    if said.get("response_id") == said.get(REQUEST_ID):
+        said.pop("response_id", None)
     _make_inclusive(said)
     return said
 
@@ -270,7 +275,7 @@ def _read_parameters(value: Any, said: Said) -> None:
 
 _OBJECTS: Final = {USAGE: _read_usage, COSTS: _read_costs, PARAMETERS: _read_parameters}
 _CLEAN: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("model", "response_model", "response_id", FIRST_CHUNK_TIME), text),
+    **dict.fromkeys(("model", "response_model", "response_id", REQUEST_ID, FIRST_CHUNK_TIME), text),
     "provider": _provider,
     "finish_reason": _finish_reason,
     "service_tier": _tier,

@@ -46,6 +46,8 @@ INPUT_COST: Final = "input_cost"
 OUTPUT_COST: Final = "output_cost"
 #: Attributes that only a span with a model's answer has; their values stay unread.
 ANSWER: Final = "answer"
+#: The id that a library gave its own request, and, where that failed, tells as the response's too.
+REQUEST_ID: Final = "request_id"
 #: A moment (ISO 8601), and milliseconds.
 FIRST_CHUNK_TIME: Final = "first_chunk_time"
 FIRST_CHUNK_MILLISECONDS: Final = "first_chunk_milliseconds"
@@ -302,6 +304,7 @@ VOCABULARIES: Final = (
         # litellm/integrations: opentelemetry.py and otel/; the usage of its callback is the text of a Python dict
         "litellm",
         keys={
+            REQUEST_ID: ("litellm.call_id",),
             "cost": (semconv.TOTAL_COST, "litellm.cost.total"),
             INPUT_COST: ("gen_ai.cost.input_cost", "litellm.cost.input"),
             OUTPUT_COST: ("gen_ai.cost.output_cost", "litellm.cost.output"),

@@ -119,7 +119,7 @@ CLIENTS: Final = (
     ),
     Client(
         "LangChain, OpenAI", "Traceloop", "langchain_openai", "traceloop_langchain", "openinference_openai",
-        ("langchain-openai", "opentelemetry-instrumentation-langchain"), OPENAI_BROKEN,
+        ("langchain-openai", "opentelemetry-instrumentation-langchain"), REFUSED,
     ),
     Client(
         "LangChain, Anthropic", "OpenInference and Anthropic's", "langchain_anthropic", "openinference_langchain",

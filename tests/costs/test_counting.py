@@ -256,3 +256,10 @@ def test_merged_call_knows_what_any_span_knows(spans):
     for name in ("input_tokens", "output_tokens", "model", "response_id", "usage"):
         assert (getattr(call, name) is None) == all(getattr(each, name) is None for each in spans)
     assert all((call.input_tokens or 0) >= (each.input_tokens or 0) for each in spans)
+
+
+def test_failed_call_that_names_a_response_model_was_refused():
+    """Some libraries write there the model that was asked for."""
+    refused = told("a", 1, tokens=None, error_type="E", finish_reason=None, response_model="m")
+
+    assert counted([refused], OWN, prices_of(PRICES).priced) == []

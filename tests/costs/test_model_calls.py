@@ -357,11 +357,22 @@ def test_failed_call_has_the_class_of_its_error():
 def test_failed_call_whose_answer_began_has_the_conventions_finish_reason():
     """By a part of the answer, which a request that was refused has not."""
     failed = Status(StatusCode.ERROR)
-    begun = usage(tokens=None, **{"llm.output_messages.0.message.role": "assistant"})
+    begun = usage(tokens=None, **{"llm.output_messages.0.message.content": "four"})
 
     assert model_call(span(1, None, begun, status=failed)).finish_reason == "error"
     assert model_call(span(1, None, begun)).finish_reason is None
     assert model_call(span(1, None, usage(tokens=None), status=failed)).finish_reason is None
+    empty = usage(tokens=None, **{"llm.output_messages.0.message.role": "assistant"})
+    assert model_call(span(1, None, empty, status=failed)).finish_reason is None
+
+
+def test_response_id_that_a_library_made_itself_is_none():
+    """As litellm's, where the request was refused."""
+    made = usage(**{"gen_ai.response.id": "x", "litellm.call_id": "x"})
+    came = usage(**{"gen_ai.response.id": "y", "litellm.call_id": "x"})
+
+    assert model_call(span(1, None, made)).response_id is None
+    assert model_call(span(1, None, came)).response_id == "y"
 
 
 @pytest.mark.parametrize("event", ["First Token Stream Event", "llm.content.completion.chunk", "mlflow.chunk.item.0"])
