@@ -40,6 +40,10 @@ def dimensions_of(by: str | Sequence[str]) -> tuple[str, ...]:
     names = (by,) if isinstance(by, str) else tuple(by)
     for name in names:
         dimension(name, "by")
+    if "success" in names:
+        raise ConfigurationError(
+            "Invalid by 'success': that is a figure of each group; expected outcome, or another column."
+        )
     if not 1 <= len(set(names)) == len(names) <= 2:
         raise ConfigurationError(f"Invalid by {names!r}: expected one column or metadata.KEY, or two different ones.")
     return names

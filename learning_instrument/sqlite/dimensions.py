@@ -23,7 +23,7 @@ DIMENSIONS: Final = {
     "model": "coalesce(model, 'unknown')",
     **{name: f"substr(timestamp, 1, {length})" for name, length in TIME_BUCKETS.items()},
 }
-_KINDS: Final = (Kind.TEXT, Kind.WORD, Kind.BOOLEAN)
+_KINDS: Final = (Kind.TEXT, Kind.WORD)
 #: Numbers that are no quantities.
 _NUMBERS: Final = ("process_id", "user_rating")
 _BY_NAME: Final = DIMENSIONS | {
@@ -31,6 +31,9 @@ _BY_NAME: Final = DIMENSIONS | {
     for column in TABLE
     if (column.kind in _KINDS or column.name in _NUMBERS) and column.name not in DIMENSIONS
 }
+#: They are stored as 1 and 0.
+_TRUTHS: Final = frozenset(column.name for column in TABLE if column.kind is Kind.BOOLEAN)
+_BY_NAME.update({name: f"CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE '{UNKNOWN}' END" for name in _TRUTHS})
 #: Where a key is looked for: in the metadata of the task, then in that of the execution.
 _PLACES: Final = ("$.task", "$")
 
@@ -67,7 +70,7 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
     key = metadata_key(name)
     if key is None:
         value = row[name]
-        return UNKNOWN if value is None else str(int(value) if isinstance(value, bool) else value)
+        return metadata_text(value if value is None or name not in _TRUTHS else bool(value))
     try:
         metadata = json.loads(row["metadata"])
     except ValueError:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import (
+    GroupSpend,
+    Performance,
     Selection,
     Version,
     compare,
@@ -24,7 +26,7 @@ from learning_instrument.analytics import (
 from learning_instrument.analytics.executions import latest
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
-from learning_instrument.sqlite.dimensions import value_in
+from learning_instrument.sqlite.dimensions import is_column, value_in
 
 CUSTOMERS = st.sampled_from(["acme", "glo'bex", None, 7, True, "unknown", 1.5])
 TAGGED = st.builds(
@@ -138,6 +140,16 @@ def test_every_question_takes_conditions(database):
         database, Selection(until=start + timedelta(minutes=1)), Selection(since=start + timedelta(minutes=1)), acme
     )
     assert (within.before_executions, within.after_executions) == (2, 4)
+
+
+def test_no_group_is_named_as_one_of_its_figures(database):
+    """A report shows both by name."""
+    figures = {field.name for answer in (Performance, GroupSpend) for field in dataclasses.fields(answer)}
+    for name in filter(is_column, figures):
+        for question in (costs, performance):
+            with pytest.raises(ConfigurationError, match=f"Invalid by '{name}'"):
+                question(database, by=("model", name))
+    assert costs(database, Selection(where="success=true")).executions == 0
 
 
 @pytest.mark.parametrize("where", ["customer", "=x", 5, [5], [("a",)], {"model": 5}, "mood=good", {"metadata.": "x"}])

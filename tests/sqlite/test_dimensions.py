@@ -73,7 +73,9 @@ def test_metadata_without_the_key_is_unknown(metadata):
 def test_columns_are_text():
     """A number is compared as text, a missing value is unknown."""
     assert in_sql("process_id", process_id=7) == "7"
-    assert in_sql("success", success=True) == "1"
+    assert in_sql("success", success=True) == in_sql("success", success=1) == "true"
+    assert in_sql("user_accepted", user_accepted=False) == "false"
+    assert in_sql("user_accepted") == "unknown"
     assert in_sql("model") == in_sql("service_name") == "unknown"
     assert in_sql("hour", timestamp="2026-11-22T10:00:00.000000+00:00") == "2026-11-22T10"
 

@@ -138,7 +138,7 @@ def test_conditions_select_what_is_exported_and_imported(tmp_path):
         ("metadata.customer=acme", {"0gpt", "0None"}),
         (["metadata.customer=unknown", "model=unknown"], {"2None"}),
         ("metadata.customer=true", {"3gpt", "3None"}),
-        ("success=1", {f"{number}{model}" for number in range(4) for model in ("gpt", None)}),
+        ("success=true", {f"{number}{model}" for number in range(4) for model in ("gpt", None)}),
         ("metadata.customer=nobody", set()),
     ):
         chosen, file, target = Selection(where=where), tmp_path / "out.jsonl", tmp_path / "target.db"
