@@ -216,8 +216,9 @@ def side(text: str, now: datetime | None = None) -> Selection | Version:
         return Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
     if equals and is_column(key):
         return Selection(where={key: value})
-    if equals and key:
-        return Version(metadata_key(key) or key, value)
+    name = metadata_key(key) or key
+    if equals and name and name != "metadata.":
+        return Version(name, value)
     raise ConfigurationError(
         f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or NAME=VALUE such as"
         " model=gpt-4o or metadata.version=1.4."

@@ -269,7 +269,7 @@ def test_versions_can_be_written():
 
 def test_texts_that_name_no_side_are_refused(subtests):
     """In one line."""
-    for text in ["", "..", "yesterday", "=1", "2026-13-01..", "2026-11-08..2026-11-01"]:
+    for text in ["", "..", "yesterday", "=1", "metadata.=1", "2026-13-01..", "2026-11-08..2026-11-01"]:
         with subtests.test(text=text), pytest.raises(ConfigurationError):
             side(text)
 

@@ -105,11 +105,11 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
 
 
 def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
-    """Refuse a version without executions beside one that has some: a mistyped gate would never fail."""
+    """Refuse a version without executions: a mistyped gate would never fail."""
     counts = found.before_executions, found.after_executions
     for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
         is_named = isinstance(wanted, Version) or wanted.where
-        if is_named and not executions and any(counts):
+        if is_named and not executions:
             what = "metadata" if isinstance(wanted, Version) else "columns"
             raise ConfigurationError(
                 f"{name} {str(wanted).removeprefix('.., ')}: no task has this in its {what}; learning-instrument"

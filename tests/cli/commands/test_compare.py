@@ -92,6 +92,16 @@ def test_what_is_no_regression_exits_with_0(path):
     assert "success   negligible" in answer(path, *worse, "--gate-success", "30")
 
 
+def test_name_that_no_task_has_is_refused_on_both_sides(path):
+    """A mistyped one is taken for a key of metadata."""
+    versions(path, 30, 5)
+
+    result = ask(path, "compare", "--before", "modle=a", "--after", "modle=b")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--before modle=a: no task has this in its metadata" in result.stderr
+
+
 @pytest.mark.parametrize("output", [(), ("--json",), ("--csv",)])
 def test_version_that_nothing_has_is_refused(path, output):
     """A gate with a mistyped one would be passed for ever."""
