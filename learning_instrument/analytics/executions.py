@@ -123,6 +123,15 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
     return begun[0]
 
 
+def is_selected(database: Queryable, execution_id: str, selection: Selection) -> bool:
+    """Tell whether the execution is among those selected."""
+    condition, parameters = selection.condition("+timestamp")
+    found = database.query(
+        f"SELECT 1 FROM executions WHERE execution_id = :id AND {condition}", {**parameters, "id": execution_id}
+    )
+    return bool(found)
+
+
 def is_cost_known(execution: ExecutionRecord) -> bool:
     """Tell whether the actual cost of *execution* is known; otherwise a stand-in is stored."""
     return "actual_cost" not in execution.defaulted and execution.cost_source != UNPRICED

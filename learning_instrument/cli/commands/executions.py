@@ -12,12 +12,14 @@ from ...analytics.executions import (
     execution_id_of,
     is_cost_known,
     is_cost_partial,
+    is_selected,
     latest,
     relatives,
     stored_after,
 )
 from ...columns import COLUMNS
 from ...costs.model_calls import PARTIAL
+from ...errors import UnknownExecutionError
 from ...record import ExecutionRecord
 from ...safety.clocks import time
 from ...storage.feedback import history
@@ -71,7 +73,10 @@ def show_command(question: Question, execution: str) -> None:
     ID is an execution's id or a task's, or the beginning of either.
     """
     with question.database() as database:
-        found = relatives(database, execution_id_of(database, execution))
+        execution_id = execution_id_of(database, execution)
+        if not is_selected(database, execution_id, question.selection):
+            raise UnknownExecutionError(f"Execution {execution!r} is excluded by the filters; leave them out.")
+        found = relatives(database, execution_id)
         said = history(database, found.execution.execution_id)
     if question.output is Output.TEXT:
         _print_fields(found)

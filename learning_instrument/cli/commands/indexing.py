@@ -9,7 +9,7 @@ from ...maintenance import IndexedName, drop_index, index, indexed
 from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
-from ..rendering import TableColumn, progress_bar, render
+from ..rendering import Output, TableColumn, progress_bar, render
 
 _COLUMNS: Final = (
     TableColumn("name", "name"),
@@ -28,24 +28,29 @@ def index_command(database: str | None, name: str | None, drop: bool, as_json: b
     """Keep sums by NAME, for fast reports by it.
 
     NAME is metadata.KEY, model or worker_id. Reports by one that is not indexed read the executions, which takes some
-    seconds for each million. The sums are kept up to date as all roll-ups are. Without NAME, it lists what is indexed.
+    seconds for each million. The sums are kept up to date as all roll-ups are. Without NAME, it lists what is indexed;
+    so do --json and --csv after a change.
     """
     output = output_wanted(as_json, as_csv)
     path = absolute(database_path(database))
+    said = None
     if name is None:
         if drop:
             raise ConfigurationError("--drop needs a NAME; learning-instrument index lists the names that are indexed.")
-        rows = [{"name": each.name, "executions": each.executions, "cells": each.cells, "state": _state(each)}
-                for each in indexed(path)]  # fmt: skip
-        render(rows, _COLUMNS, output, nothing="No name is indexed.")
     elif drop:
         drop_index(path, name)
-        click.echo(f"Reports by {name} read the executions again.")
+        said = f"Reports by {name} read the executions again."
     else:
         with progress_bar() as progress:
             found = index(path, name, progress=progress)
         sums = formatting.counted(found.cells, "sum")
-        click.echo(f"Reports by {name} read {sums} of {formatting.counted(found.executions, 'execution')}.")
+        said = f"Reports by {name} read {sums} of {formatting.counted(found.executions, 'execution')}."
+    if said is not None and output is Output.TEXT:
+        click.echo(said)
+        return
+    rows = [{"name": each.name, "executions": each.executions, "cells": each.cells, "state": _state(each)}
+            for each in indexed(path)]  # fmt: skip
+    render(rows, _COLUMNS, output, nothing="No name is indexed.")
 
 
 def _state(found: IndexedName) -> str:

@@ -161,6 +161,9 @@ def reprice_command(database: str | None, prices: str | None, as_json: bool, as_
     click.echo(
         f"Priced {formatting.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed."
     )
+    if not done.executions:
+        click.echo("No execution changed cost.")
+        return
     click.echo(
         f"{formatting.counted(done.executions, 'execution')} changed cost:"
         f" {formatting.dollars(abs(done.difference))} {more_or_less} than before."

@@ -7,7 +7,7 @@ import sqlite3
 
 import calls
 import pytest
-from asking import answer, document, record, rows, store
+from asking import answer, ask, document, record, rows, store
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs.prices import prices_of
@@ -135,3 +135,14 @@ def test_reported_zero_is_zero(path):
     assert shown(path, "e-2")["cost_estimate"] == "$0.5000"
     assert [execution["actual_cost"] for execution in document(path, "list")] == [None, 0.0]
     assert [execution["cost_estimate"] for execution in document(path, "list")] == [0.5, 0.0]
+
+
+def test_excluded_execution_is_not_shown(path):
+    """Nor taken for an unknown one."""
+    store(path, record(execution_id="e-1", repo="shop"))
+
+    assert "e-1" in answer(path, "show", "e-1", "--where", "repo=shop")
+    result = ask(path, "show", "e-1", "--where", "repo=site")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: Execution 'e-1' is excluded by the filters; leave them out.\n"

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from asking import NOON, answer, ask, document, record, store
+from asking import NOON, answer, ask, document, record, rows, store
 
 from learning_instrument import LearningDatabase
 from learning_instrument.maintenance import drop_index, index, indexed
@@ -44,6 +44,14 @@ def test_name_is_indexed_listed_and_dropped(path):
     assert answer(path, "index", "--drop", KEY) == "Reports by metadata.customer read the executions again.\n"
     assert [group["executions"] for group in document(path, "costs", "--by", KEY)["groups"]] == [15, 15]
     assert [name["name"] for name in document(path, "index")] == ["model"]
+
+
+def test_programs_are_told_what_is_indexed_then(path):
+    """After each change."""
+    expected = {"name": KEY, "executions": 30, "cells": 2, "state": "complete"}
+    assert document(path, "index", KEY) == [expected]
+    assert rows(path, "index", "model")[1]["name"] == "model"
+    assert document(path, "index", "--drop", "model") == [expected]
 
 
 def test_new_executions_are_taken_in(path):

@@ -64,6 +64,7 @@ def test_reprice_prices_the_past_anew(priced, tmp_path):
     assert text.endswith("; 1 changed.\n1 execution changed cost: $2.50 more than before.\n")
     assert document(priced, "summary")["cost_usd"] == 2.5
     assert document(priced, "reprice", "--prices", str(prices))["changed"] == 0
+    assert answer(priced, "reprice", "--prices", str(prices)).endswith("; 0 changed.\nNo execution changed cost.\n")
     assert rows(priced, "reprice", "--prices", str(prices))[0]["calls"] == "1"
 
 
