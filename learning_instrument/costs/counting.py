@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from .model_calls import REPORTED, UNPRICED, ModelCall
 from .same_call import Spans, has_usage, is_aggregate, is_embedding, is_refused, may_be_same_model, tokens_of
+from .token_classes import further_of
 
 Price = Callable[[ModelCall], ModelCall]
 
@@ -118,6 +119,6 @@ def _usage(spans: Iterable[ModelCall]) -> str | None:
     """Return the further classes of tokens that any of *spans* names."""
     found: dict[str, Any] = {}
     for call in spans:
-        for name, value in json.loads(call.usage or "{}").items():
+        for name, value in further_of(call).items():
             found.setdefault(name, value)
     return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else None

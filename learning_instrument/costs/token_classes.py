@@ -4,7 +4,8 @@ import json
 from typing import Any, Final, NamedTuple
 
 from .model_calls import ModelCall
-from .vocabularies import EMBEDDINGS, PLAIN_TIERS, RERANK
+from .usage import tier_of
+from .vocabularies import EMBEDDINGS, RERANK
 
 #: What a class is part of: its tokens are in the other's count, too.
 _PARTS: Final = (
@@ -35,7 +36,7 @@ class Usage(NamedTuple):
 
 def usage_of(call: ModelCall) -> Usage:
     """Return what *call* used. Cached tokens that are more than the input were told beside it, and are added."""
-    said = _further(call.usage)
+    said = further_of(call)
     counts = {name: value for name, value in said.items() if _is_count(value)}
     counts["input_tokens"] = call.input_tokens or 0
     counts["output_tokens"] = call.output_tokens or 0
@@ -46,8 +47,7 @@ def usage_of(call: ModelCall) -> Usage:
     cached = counts["cache_read_tokens"] + counts["cache_write_tokens"]
     if cached > counts["input_tokens"]:
         counts["input_tokens"] += cached
-    tier = str(said.get("service_tier") or "").lower().replace("-", "_")
-    return Usage(counts, None if tier in PLAIN_TIERS else tier)
+    return Usage(counts, tier_of(said))
 
 
 def is_whole(call: ModelCall) -> bool:
@@ -71,9 +71,10 @@ def _has_no_output(call: ModelCall) -> bool:
     return "embed" in model or "rerank" in model
 
 
-def _further(usage: str | None) -> dict[str, Any]:
+def further_of(call: ModelCall) -> dict[str, Any]:
+    """Return the further classes of *call*, and its service tier. One that came in a file may hold other text."""
     try:
-        said = json.loads(usage) if usage else {}
+        said = json.loads(call.usage) if call.usage else {}
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -205,11 +205,6 @@ def _finish_reason(value: Any) -> str | None:
     return text(value)
 
 
-def _tier(value: Any) -> str | None:
-    tier = text(value)
-    return None if tier is None else tier.lower()
-
-
 def _provider(value: Any) -> str | None:
     """A provider; the name of a framework in its place only where there is no other."""
     provider = text(value)
@@ -275,10 +270,9 @@ def _read_parameters(value: Any, said: Said) -> None:
 
 _OBJECTS: Final = {USAGE: _read_usage, COSTS: _read_costs, PARAMETERS: _read_parameters}
 _CLEAN: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("model", "response_model", "response_id", REQUEST_ID, FIRST_CHUNK_TIME), text),
+    **dict.fromkeys(("model", "response_model", "response_id", REQUEST_ID, "service_tier", FIRST_CHUNK_TIME), text),
     "provider": _provider,
     "finish_reason": _finish_reason,
-    "service_tier": _tier,
     **dict.fromkeys(("cost", INPUT_COST, OUTPUT_COST), dollars),
     **dict.fromkeys(("time_to_first_chunk_seconds", FIRST_CHUNK_MILLISECONDS), _seconds),
 }
@@ -354,5 +348,5 @@ def _rest(total: int, candidates: Sequence[int]) -> int | None:
 
 def tier_of(said: Mapping[str, Any]) -> str | None:
     """Return the service tier, unless it is the plain one."""
-    tier = said.get("service_tier")
-    return None if tier is None or tier in PLAIN_TIERS else str(tier)
+    tier = str(said.get("service_tier") or "").lower().replace("-", "_")
+    return None if tier in PLAIN_TIERS else tier

@@ -248,6 +248,14 @@ def test_order_of_arrival_does_not_matter(spans, random_order):
     assert len(first) <= len(spans)
 
 
+@pytest.mark.parametrize("further", ["nonsense", "[]", "5", "[" * 10_000])
+def test_usage_of_another_form_says_nothing(further):
+    """As that of a file may be."""
+    spans = [told("a", 1, lasts=3, usage=further), told("b", 2, at=1, usage='{"web_searches":2}')]
+
+    assert merged(spans, prices_of(PRICES).priced).usage == '{"web_searches":2}'
+
+
 @given(st.lists(_SPANS, min_size=1, max_size=4, unique_by=lambda call: call.span_id))
 def test_merged_call_knows_what_any_span_knows(spans):
     """No field is lost, no count is less than what a span says."""

@@ -517,7 +517,7 @@ def test_classes_that_cannot_be_within_the_whole_are_left_out():
     assert read(said)["usage"] == {"output_text_tokens": 50}
 
 
-@pytest.mark.parametrize("tier", ["default", "standard", "auto", ""])
+@pytest.mark.parametrize("tier", ["default", "standard", "AUTO", "on-demand", "standard_only", ""])
 def test_plain_tier_is_none(tier):
     """Its prices are those of the list."""
     assert read(usage(**{"openai.response.service_tier": tier}))["usage"] == {}
