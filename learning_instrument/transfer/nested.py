@@ -4,7 +4,6 @@ It is nested in the row of the execution. Members of a newer release are left ou
 """
 
 import json
-import math
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -47,7 +46,8 @@ FEEDBACK_MEMBERS: Final[Members] = {
     "source": (str, True),
     "visibility": (str, False),
 }
-_MOST_DOLLARS: Final = 1e9
+#: Of dollars and of seconds.
+_MOST: Final = 1e9
 
 
 # Writing.
@@ -155,11 +155,10 @@ def model_calls_in(execution_id: str, values: Any, count: Callable[[str], object
 
 def reported_cost_in(value: Any, count: Callable[[str], object]) -> float | None:
     """Return the cost that a pool reported; *count* is called with what is left out."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _MOST_DOLLARS:
-        return float(value)
-    if value is not None:
+    cost: float | None = None if value is None else _as(float, value)
+    if cost is None and value is not None:
         count("invalid reported costs")
-    return None
+    return cost
 
 
 def _feedback(execution_id: str, values: Any, count: Callable[[str], object]) -> Feedback:
@@ -194,20 +193,24 @@ def _call(execution_id: str, values: Any) -> ModelCall | None:
         elif (value := _as(kind, value)) is None:
             return None
         columns[name] = value
+    try:
+        columns["timestamp"] = timestamp_of(columns["timestamp"])
+    except ValueError:
+        return None
     return ModelCall(execution_id=execution_id, **columns)
 
 
 def _as(kind: type, value: Any) -> Any:
-    """Return a value as the column holds it; None where it is invalid."""
+    """Return a value as the column holds it; None where it is invalid. No number of a call is below 0."""
     if kind is str:
         if isinstance(value, Mapping):
             value = json.dumps(value, separators=(",", ":"))
         return utf8(value) if isinstance(value, str) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < INTEGER_LIMIT:
         return None
     if kind is int:
-        return int(value) if int(value) == value and abs(value) < INTEGER_LIMIT else None
-    return float(value)
+        return int(value) if int(value) == value else None
+    return float(value) if value <= _MOST else None
 
 
 def _count_unknown(values: Mapping[str, Any], known: Collection[str], of: str, count: Callable[[str], object]) -> None:
