@@ -14,6 +14,7 @@ from ..sqlite.connection import Connection
 from ..sqlite.executions import placeholders
 from .counting import Price, counted
 from .model_calls import ESTIMATED, PARTIAL, PRICED, REPORTED, UNPRICED, ModelCall
+from .same_call import tokens_of
 
 _CHUNK: Final = 500
 #: An execution's id ends with its span id; this is its length.
@@ -121,7 +122,7 @@ def _main_model(calls: Iterable[ModelCall]) -> str | None:
     tokens: dict[str, int] = {}
     for call in calls:
         if call.model is not None:
-            tokens[call.model] = tokens.get(call.model, 0) + (call.input_tokens or 0) + (call.output_tokens or 0)
+            tokens[call.model] = tokens.get(call.model, 0) + tokens_of(call)
     return min(tokens, key=lambda model: (-tokens[model], model), default=None)
 
 

@@ -61,10 +61,8 @@ _TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS | PAID
 #: What says nothing of what a span is.
 _SILENT: Final = frozenset({"unknown", "none", ""})
 
-_PREFIXES: Final = (
-    *("gen_ai.", "llm.", "embedding.", "ai.", "langfuse.observation.", "mlflow.", "openinference.", "traceloop."),
-    *("langsmith.", "anthropic.", "openai."),
-)
+#: How keys begin that libraries of model calls write.
+_PREFIXES: Final = (*(f"{kind.partition('.')[0]}." for kind in _KINDS), "embedding.", "anthropic.", "openai.")
 #: For how many sets of keys it is known which of them a library of model calls may have written.
 _REMEMBERED_KEYS: Final = 256
 _USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
@@ -135,7 +133,7 @@ def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
     telling = _telling(tuple(attributes))
     if not telling or is_model_call(attributes) or not (_NO_CALLS | _AGENTS).isdisjoint(attributes):
         return False
-    words = list(_words(attributes))
+    words = list(words_in(attributes))
     if any(operation is not None for _, operation in words):
         return False  # a known operation without a usage
     return (
@@ -150,7 +148,7 @@ def _telling(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in keys if key.startswith(_PREFIXES))
 
 
-def _words(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def words_in(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield what a span says that it is, with the operation that this stands for."""
     for kind, words in _KINDS.items():
         if kind in attributes:
@@ -163,7 +161,7 @@ def _words(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 def _operation(attributes: Mapping[str, Any]) -> str | None:
     """Return the operation of a model call, :data:`UNNAMED` where it has no name; None for what is no call."""
     unknown = None
-    for name, operation in _words(attributes):
+    for name, operation in words_in(attributes):
         if operation in OPERATIONS:
             return operation
         if operation is not None:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from ..safety.sanitize import exact, label_of
+from ..safety.sanitize import label_of
 from ..sqlite.connection import Connection
-from .vocabularies import VOCABULARIES
+from .model_calls import words_in
 
 _TEXT_LIMIT: Final = 100
 #: Kinds of spans in one database; further ones are not counted.
@@ -40,8 +40,7 @@ def unknown_span(span: Any) -> UnknownSpan:
         AttributeError: if it has no context.
     """
     ids, scope, attributes = span.context, span.instrumentation_scope, span.attributes or {}
-    said = (exact(attributes.get(vocabulary.kind)) for vocabulary in VOCABULARIES if vocabulary.kind)
-    operation = next((word.strip('"') for word in said if isinstance(word, str)), "")
+    operation = next((name for name, _ in words_in(attributes)), "")
     return UnknownSpan(
         ids.trace_id,
         ids.span_id,
