@@ -21,6 +21,7 @@ from ..costs.spending import UNKNOWN_GROUP, Spending, SpendReader, Spent, group_
 from ..database import LearningDatabase
 from ..errors import BudgetExceeded
 from ..recording.capture import Capture
+from ..recording.fields import FIELD_OF
 from ..recording.types import Pipeline
 from ..safety import threads
 from ..safety.clocks import time
@@ -30,12 +31,6 @@ from ..safety.wake import Latch
 
 log = logging.getLogger(__name__)
 
-_GROUP_KEYS: Final = {
-    "pool_type": semconv.POOL_TYPE,
-    "model_tier": semconv.MODEL_TIER,
-    "repo": semconv.TASK_REPO,
-    "model": semconv.REQUEST_MODEL,
-}
 #: How long a reading is used, in seconds.
 _FRESH_SECONDS: Final = 1.0
 #: Unless this process spends this part of what was left before.
@@ -82,7 +77,7 @@ class BudgetGate:
     def __init__(self, budget: Budget, database: LearningDatabase | None) -> None:
         self.budget = budget
         #: The attribute that has the group; None: all are one group, or it is in the metadata.
-        self._key = None if budget.by is None else _GROUP_KEYS.get(budget.by)
+        self._key = FIELD_OF[budget.by].key if budget.by in FIELD_OF else None
         self._limit = round(budget.usd * NANO)
         self._warn_threshold = round(budget.usd * budget.warn_at * NANO)
         self._database = (lambda: None) if database is None else weakref.ref(database)
