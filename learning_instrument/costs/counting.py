@@ -40,7 +40,7 @@ def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[
         (group, merged(group, price))
         for group in groups
         if any(map(has_usage, group))
-        or not any(call.span_id in around or is_refused(call) or is_aggregate(call) for call in group)
+        or not (all(map(is_refused, group)) or any(call.span_id in around or is_aggregate(call) for call in group))
     ]
     return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single)]
 

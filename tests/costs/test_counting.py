@@ -266,6 +266,21 @@ def test_merged_call_knows_what_any_span_knows(spans):
     assert all((call.input_tokens or 0) >= (each.input_tokens or 0) for each in spans)
 
 
+@pytest.mark.parametrize("outer", [{"at": -1, "lasts": 3}, {"at": 0, "lasts": 1}])
+@pytest.mark.parametrize(
+    "sign", [{"time_to_first_chunk_seconds": 0.1}, {"response_id": "r"}, {"finish_reason": "error"}]
+)
+def test_stream_that_broke_off_counts_within_a_span_that_saw_only_the_error(outer, sign):
+    """The framework's span does not say that an answer had begun."""
+    failed = {"tokens": None, "error_type": "E", "finish_reason": None}
+    framework, client = told("a", 1, **failed, **outer), told("b", 2, path=(1,), **{**failed, **sign})
+
+    (call,) = counted([framework, client], OWN, prices_of(PRICES).priced)
+
+    assert (call.model, call.cost, call.cost_source) == ("m", None, "unpriced")
+    assert counted([framework, told("b", 2, path=(1,), **failed)], OWN, prices_of(PRICES).priced) == []
+
+
 def test_failed_call_that_names_a_response_model_was_refused():
     """Some libraries write there the model that was asked for."""
     refused = told("a", 1, tokens=None, error_type="E", finish_reason=None, response_model="m")
