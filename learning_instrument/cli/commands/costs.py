@@ -10,7 +10,8 @@ from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend
 from ...analytics.burndown import BURN_DOWN_PERIODS
 from ...errors import ConfigurationError
 from .. import formatting
-from ..options import Question, group_columns, group_notes, group_row, grouping_options, reporting_command
+from ..grouping import group_columns, group_notes, group_row, grouping_options
+from ..options import Question, reporting_command
 from ..rendering import (
     Output,
     TableColumn,

@@ -6,7 +6,8 @@ from typing import Final
 from ...analytics import Performance, Summary, performance, price_tables, summary
 from ...storage.statistics import lost_noun
 from .. import formatting
-from ..options import Question, group_columns, group_notes, group_row, grouping_options, reporting_command
+from ..grouping import group_columns, group_notes, group_row, grouping_options
+from ..options import Question, reporting_command
 from ..rendering import Output, TableColumn, plain, print_fields, print_json, print_section, render, write
 
 _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=3)

@@ -1,0 +1,52 @@
+"""Reports by group: their options, and the columns and lines that tell the groups."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from ..analytics.group_totals import OTHERS
+from ..sqlite.dimensions import TIME_BUCKETS
+from .options import C
+from .rendering import TableColumn, fields_of
+
+_HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
+
+
+def grouping_options(command: C) -> C:
+    """Add ``--limit`` of groups, and ``--by``."""
+    limit = click.option(
+        "--limit",
+        metavar="N",
+        default=50,
+        type=click.IntRange(min=1),
+        show_default=True,
+        help="How many groups, those that cost most; the rest is shown together.",
+    )
+    by = click.option(
+        "--by",
+        metavar="NAME",
+        multiple=True,
+        help="Group by a column such as model, or metadata.KEY; give it twice for pairs.",
+    )
+    return by(limit(command))
+
+
+def group_columns(by: Sequence[str]) -> list[TableColumn]:
+    """Return the columns of a table that name its groups."""
+    return [
+        TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
+        for rank, name in enumerate(by)
+    ]
+
+
+def group_row(answer: Any, by: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of an *answer* about one group, with the group's values under their names."""
+    fields = fields_of(answer)
+    return {**dict(zip(by, fields.pop("group"), strict=True)), **fields}
+
+
+def group_notes(groups: Sequence[Any]) -> Iterator[str]:
+    """Yield the line that says how many groups are shown together, if any are."""
+    if groups and groups[-1].groups > 1:
+        yield f"{OTHERS}: {groups[-1].groups:,} groups that cost less; --limit shows more of them."
