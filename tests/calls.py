@@ -16,7 +16,7 @@ AGENT: Mapping[str, Any] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usa
 ENDED: Mapping[str, Any] = {"gen_ai.response.finish_reasons": ("stop",)}
 START = 1_790_000_000_000_000_000
 _OURS = InstrumentationScope(semconv.SCOPE_NAME)
-_THEIRS = InstrumentationScope("somebody.else")
+_THEIRS = InstrumentationScope("other.library")
 _RESOURCE = Resource({"service.name": "test"})
 
 

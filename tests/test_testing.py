@@ -178,7 +178,7 @@ def test_within(host, learning_database):
 
 def test_shuts_down(learning_database, tmp_path):
     shutdown()
-    Pool().execute_task({"task_type": "of nobody"})
+    Pool().execute_task({"task_type": "of no test"})
     configure(tmp_path / "another.db")
     Pool().execute_task({"task_type": "of another"})
 

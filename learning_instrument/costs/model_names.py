@@ -72,7 +72,7 @@ _BEDROCK: Final = re.compile(
 #: As local servers tag models (``llama3:8b``), and the variants of OpenRouter (``:free``), which have other prices.
 _LOCAL_TAG: Final = re.compile(r":(latest|e?\d+(\.\d+)?(x\d+)?[bm]\b.*|.*q\d_.*)$")
 _VARIANT: Final = re.compile(r":[a-z]+$")
-#: A name that tells how many parameters the model has is that of open weights, which anyone may run.
+#: A name that tells how many parameters the model has is that of open weights, which may run anywhere.
 _SIZE: Final = re.compile(r"(?<![a-z0-9])\d+(\.\d+)?(x\d+)?b(?![a-z0-9])")
 #: A model that was tuned or bought has another price than the one it is named after.
 _TUNED: Final = re.compile(r"(^|[/:])(tunedmodels|endpoints|custom-model|provisioned-model)/")

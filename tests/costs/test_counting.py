@@ -1,4 +1,4 @@
-"""Each model call counts once, whatever number of spans tell of it, and in whatever order they come."""
+"""Each model call counts once, however many spans tell of it, and in any order of their arrival."""
 
 import json
 import random

@@ -34,7 +34,7 @@ def recorded(tmp_path, provider, request):
 @pytest.fixture
 def tracer(provider):
     """The tracer of a library that instruments a model's client."""
-    return provider.get_tracer("somebody.else")
+    return provider.get_tracer("other.library")
 
 
 def alone(span):
@@ -150,7 +150,7 @@ class DropsExecutions(Sampler):
 def test_execution_that_the_sampler_drops_gets_it(database):
     """Its host's span does not record, and has ids all the same."""
     provider = TracerProvider(sampler=DropsExecutions())
-    tracer = provider.get_tracer("somebody.else")
+    tracer = provider.get_tracer("other.library")
     configure(database, tracer_provider=provider)
     kept = []
 
@@ -226,7 +226,7 @@ def test_repeated_span_ids_lead_to_their_trace(database):
             return Counting.spans
 
     provider = TracerProvider(id_generator=Counting())
-    tracer = provider.get_tracer("somebody.else")
+    tracer = provider.get_tracer("other.library")
     configure(database, tracer_provider=provider)
 
     @record_execution

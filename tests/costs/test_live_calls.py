@@ -32,7 +32,7 @@ from learning_instrument.storage.store import Store
 @pytest.fixture
 def tracer(provider):
     """The tracer of a library that instruments a model's client."""
-    return provider.get_tracer("somebody.else")
+    return provider.get_tracer("other.library")
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def test_unsampled_hosts_executions_have_no_tokens(database):
 
 
 def one_call():
-    with trace.get_tracer("somebody.else").start_as_current_span("chat", attributes=usage(cost=0.25)):
+    with trace.get_tracer("other.library").start_as_current_span("chat", attributes=usage(cost=0.25)):
         pass
 
 

@@ -220,7 +220,7 @@ def test_opentelemetrys_words_are_read():
         "price_table": None,
         "duration_seconds": 1.0,
         "error_type": None,
-        "scope": "somebody.else",
+        "scope": "other.library",
         "operation": "chat",
         "response_id": None,
         "finish_reason": None,

@@ -154,7 +154,7 @@ def test_model_of_an_unknown_price_is_not_found(names, providers):
 
 @given(st.text() | st.text(alphabet="abr/.:-@0123456789"), st.none() | st.text())
 def test_any_text_is_searched_for(text, provider):
-    """Whatever a span says."""
+    """Of any text in a span."""
     assert found(text, provider) is None or isinstance(found(text, provider), str)
 
 

@@ -192,7 +192,7 @@ def test_reported_cost_of_0_without_tokens_is_unknown(tokens):
 
 
 def test_reported_cost_of_a_stream_that_broke_off_is_a_lower_bound():
-    """Its client knew the first chunk, whatever the list says now."""
+    """Its client knew the first chunk; the cost stays under other prices."""
     broken = prices_of(None).priced(call(cost=0.25, tokens=(1000, 1), finish_reason=None))
 
     assert broken[14:16] == (0.25, "partial")
@@ -295,7 +295,7 @@ _CALLS = st.builds(
 
 @given(_CALLS)
 def test_any_call_is_priced_or_not(any_call):
-    """Whatever a span says; and pricing twice is pricing once."""
+    """Of any counts in a span; and pricing twice is pricing once."""
     prices = prices_of({"m": {"input": 1, "output": 2}})
     priced = prices.priced(any_call)
 

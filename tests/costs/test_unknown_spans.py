@@ -100,7 +100,7 @@ def test_exporter_counts_traces_with_an_execution(database):
     exporter.export([execution(1)])
     exporter.export([span(3, 1, STRANGE), span(3, 1, STRANGE)])
 
-    assert counts(database) == [("somebody.else", "muse", 2)]
+    assert counts(database) == [("other.library", "muse", 2)]
 
 
 def test_received_file_counts_once(tmp_path, provider, exporter, tracer):
@@ -143,7 +143,7 @@ def test_kinds_are_bounded(database, monkeypatch):
             + [span(i, 1, {**STRANGE, "gen_ai.operation.name": f"muse {i}"}, trace_id=n + 1) for i in range(2, 9)]
         )
 
-    assert counts(database) == [("somebody.else", f"muse {i}", 2) for i in range(2, 5)]
+    assert counts(database) == [("other.library", f"muse {i}", 2) for i in range(2, 5)]
 
 
 def test_words_are_redacted_and_cut(database):

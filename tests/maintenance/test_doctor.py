@@ -270,7 +270,7 @@ def test_spans_that_are_not_understood_are_named(found, database):
     assert finding.severity is Severity.WARNING
     assert finding.what == (
         "Spans that look like model calls were not understood, so their tokens and costs are missing:"
-        " somebody.else: muse (2), somebody.else: no operation (1)."
+        " other.library: muse (2), other.library: no operation (1)."
     )
 
 

@@ -124,7 +124,7 @@ def test_exporter_beside_configure_is_one_row(database, rows, provider):
 
 def test_foreign_spans_are_ignored(no_file, database, provider, exporter, tmp_path):
     """No database is opened for them."""
-    with provider.get_tracer("somebody.else").start_as_current_span("execute_task"):
+    with provider.get_tracer("other.library").start_as_current_span("execute_task"):
         pass
 
     assert SQLiteSpanExporter(database).export(exporter.get_finished_spans()) is SpanExportResult.SUCCESS

@@ -1,4 +1,4 @@
-"""Parquet of other programs is stored, whatever types its columns have."""
+"""Parquet of other programs is stored, with columns of any type."""
 
 import json
 import uuid
