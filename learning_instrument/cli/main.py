@@ -88,7 +88,11 @@ class CommandGroup(click.Group):
             status = _WRONG
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
-            status = _complain(error.format_message(), f" See {context.command_path} --help." if context else "")
+            message = error.format_message()
+            status = _complain(
+                message if message.endswith((".", "?")) else f"{message}.",
+                f" See {context.command_path} --help." if context else "",
+            )
         except LearningInstrumentError as error:
             status = _complain(str(error))
         except (click.Abort, KeyboardInterrupt):

@@ -74,7 +74,8 @@ class Selection:
     def __str__(self) -> str:
         """Return the window and the filters."""
         window = "..".join("" if moment is None else _readable(moment) for moment in (self.since, self.until))
-        return ", ".join([window, *(f"{name}={value}" for name, value in self.filters)])
+        filters = [f"{name}={value}" for name, value in self.filters]
+        return ", ".join(filters if filters and window == ".." else [window, *filters])
 
     @property
     def filters(self) -> tuple[tuple[str, str], ...]:
@@ -110,7 +111,7 @@ class Selection:
 
 
 def _conditions(where: Any) -> Iterator[tuple[str, str]]:
-    given = where.items() if isinstance(where, Mapping) else [where] if isinstance(where, str) else where
+    given = where.items() if isinstance(where, Mapping) else [where] if isinstance(where, str | bytes) else where
     if not isinstance(given, Iterable):
         raise _invalid(given)
     for each in given:

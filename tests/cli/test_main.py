@@ -237,6 +237,7 @@ def test_what_the_user_has_to_mend_is_one_line(ask, subtests):
         (["show", "nobody"], "Unknown execution 'nobody'"),
         (["show", ""], "Invalid execution id ''"),
         (["show"], "Missing argument 'ID'. See learning-instrument show --help."),
+        (["show", "a", "b"], "Got unexpected extra argument (b). See learning-instrument show --help."),
         (["list", "--since", "whenever"], "Invalid time 'whenever'"),
         (["list", "--json", "--csv"], "--json and --csv exclude each other"),
         (["list", "--limit", "none"], "Invalid value for '--limit'"),

@@ -112,8 +112,7 @@ def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
         if is_named and not executions:
             what = "metadata" if isinstance(wanted, Version) else "columns"
             raise ConfigurationError(
-                f"{name} {str(wanted).removeprefix('.., ')}: no task has this in its {what}; learning-instrument"
-                f" show ID lists one task's {what}."
+                f"{name} {wanted}: no task has this in its {what}; learning-instrument show ID lists one task's {what}."
             )
 
 
