@@ -37,15 +37,15 @@ def dimensions_of(by: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         ConfigurationError: for another name, none, or more than two.
     """
-    names = (by,) if isinstance(by, str) else tuple(by)
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else ()
+    if not all(isinstance(name, str) for name in names) or not 1 <= len(set(names)) == len(names) <= 2:
+        raise ConfigurationError(f"Invalid by {by!r}: expected one column or metadata.KEY, or two different ones.")
     for name in names:
         dimension(name, "by")
     if "success" in names:
         raise ConfigurationError(
             "Invalid by 'success': that is a figure of each group; expected outcome, or another column."
         )
-    if not 1 <= len(set(names)) == len(names) <= 2:
-        raise ConfigurationError(f"Invalid by {names!r}: expected one column or metadata.KEY, or two different ones.")
     return names
 
 

@@ -67,7 +67,7 @@ def indexed(database: Database) -> list[IndexedName]:
 
 
 def _path(database: Database, name: str) -> str:
-    if not is_indexable(name):
+    if not isinstance(name, str) or not is_indexable(name):
         raise ConfigurationError(f"Invalid name {name!r}: expected metadata.KEY, model or worker_id.")
     if isinstance(database, LearningDatabase):
         database.flush()

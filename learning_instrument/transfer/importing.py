@@ -95,13 +95,15 @@ def import_executions(
         progress: called with a label, the number done and the total.
 
     Raises:
-        ConfigurationError: if a file cannot be read or has an unknown format; nothing is stored then.
+        ConfigurationError: if *files* is no list, or one cannot be read or has an unknown format: nothing is stored.
         DatabaseError: if the database cannot be written.
     """
     if isinstance(database, LearningDatabase):
         database.flush()
         database = database.path
     path = absolute(database)
+    if isinstance(files, str | bytes | os.PathLike) or not isinstance(files, Iterable):
+        raise ConfigurationError(f"Invalid files {files!r}: expected a list of paths.")
     names = [os.path.expanduser(os.fsdecode(file)) for file in files]
     readers = [(name, source_reader(name)) for name in names]
     if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:

@@ -105,6 +105,11 @@ def test_other_dimensions_are_refused(database, subtests):
         ("repo", "day", "task_type"),
         ("repo", "x' --"),
         ("model_tier", "metadata"),
+        5,
+        None,
+        b"repo",
+        [["repo"]],
+        {"repo": "shop"},
     ]:
         with subtests.test(by=by):
             for ask in (performance, queue_waits):

@@ -418,6 +418,13 @@ def test_database_of_another_program_is_refused(target, tmp_path):
     assert not os.path.exists(target)
 
 
+@pytest.mark.parametrize("files", ["learning.jsonl", b"learning.jsonl", Path("learning.jsonl"), None, 5])
+def test_files_are_a_list(target, files):
+    """A path alone would be read letter by letter."""
+    with pytest.raises(ConfigurationError, match=r"Invalid files .*expected a list of paths"):
+        import_executions(target, files)
+
+
 def test_database_is_not_imported_into_itself(tmp_path):
     source = make(tmp_path / "source.db", [])
     (tmp_path / "link.db").symlink_to(source)

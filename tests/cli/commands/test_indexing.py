@@ -6,6 +6,7 @@ import pytest
 from asking import NOON, answer, ask, document, record, rows, store
 
 from learning_instrument import LearningDatabase
+from learning_instrument.errors import ConfigurationError
 from learning_instrument.maintenance import drop_index, index, indexed
 from learning_instrument.rollups import cubes
 from learning_instrument.rollups.keys import IndexedName
@@ -52,6 +53,14 @@ def test_programs_are_told_what_is_indexed_then(path):
     assert document(path, "index", KEY) == [expected]
     assert rows(path, "index", "model")[1]["name"] == "model"
     assert document(path, "index", "--drop", "model") == [expected]
+
+
+@pytest.mark.parametrize("name", [None, 5, b"model"])
+def test_name_is_text(path, name):
+    """Also of the one that is dropped."""
+    for question in (index, drop_index):
+        with pytest.raises(ConfigurationError, match=r"Invalid name .*expected metadata\.KEY"):
+            question(path, name)
 
 
 def test_new_executions_are_taken_in(path):
