@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "recording": "errors message_templates ids outcome safety semconv columns",
     # Stores and answers; never runs a task's code.
     "sqlite": "atomic_file errors safety columns record timestamps",
-    "costs": "errors safety semconv columns budgets record timestamps sqlite",
+    "costs": "errors ids safety semconv columns budgets record timestamps sqlite",
     "rollups": "message_templates safety sqlite",
     "analytics": "errors message_templates columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
@@ -40,7 +40,7 @@ MAY_IMPORT = {
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
-    " rollups storage database pipeline",
+    " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups analytics storage"
@@ -55,7 +55,8 @@ ONLY_IN = {
     "sqlite3": "sqlite maintenance/recovery.py"
     " storage/background_work.py storage/file_care.py storage/insertion.py storage/store.py",
     "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
-    "opentelemetry.sdk": "configuration.py costs/model_calls.py pipeline record.py transfer",
+    "opentelemetry.sdk": "configuration.py costs/model_calls.py costs/span_sorter.py pipeline record.py"
+    " transfer/call_import.py transfer/otlp_spans.py transfer/sources.py",
     "genai_prices": "",  # by its name, when the first call is priced
     "click": "cli",
     "rich": "cli/rendering.py",

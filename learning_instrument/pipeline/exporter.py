@@ -8,13 +8,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ..costs.call_store import ModelCallBatch
+from ..costs.span_sorter import SpanSorter
 from ..database import LearningDatabase, as_database, store_of
 from ..record import is_execution, row_from_span
 from ..safety.forks import check
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED
 from ..storage.store import Store
-from .span_sorter import SpanSorter
 
 log = logging.getLogger(__name__)
 

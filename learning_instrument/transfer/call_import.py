@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from ..costs.attribution import awaited_links, delete_old, store_model_calls
 from ..costs.call_store import ModelCallBatch, ModelCallStore
 from ..costs.model_calls import ModelCall
-from ..pipeline.span_sorter import SpanSorter
+from ..costs.span_sorter import SpanSorter
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders
 

@@ -12,9 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure, record_execution
-from learning_instrument.costs import unknown_spans
+from learning_instrument.costs import span_sorter, unknown_spans
 from learning_instrument.costs.unknown_spans import Counted, UnknownSpan
-from learning_instrument.pipeline import span_sorter
 from learning_instrument.transfer import import_executions
 
 #: Looks like a model call, in words that are not understood.

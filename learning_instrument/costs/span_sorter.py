@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ..costs.attribution import SpanLink
-from ..costs.call_store import ModelCallBatch
-from ..costs.model_calls import is_model_call, looks_like_model_call, model_call
-from ..costs.unknown_spans import UnknownSpan, unknown_span
 from ..ids import execution_id
 from ..record import is_execution
 from ..safety.forks import ForkLock
+from .attribution import SpanLink
+from .call_store import ModelCallBatch
+from .model_calls import is_model_call, looks_like_model_call, model_call
+from .unknown_spans import UnknownSpan, unknown_span
 
 #: Links of traces without an execution or a model call so far, and traces that have one.
 _MOST_LINKS: Final = 20_000
