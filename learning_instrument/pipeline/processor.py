@@ -16,7 +16,7 @@ from ..recording.execution import Execution, execution_in
 from ..recording.in_flight import DeliverModelCall, InFlight, Place, all_stored
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED, Misses
-from ..semconv import EXECUTION_ID
+from ..semconv import EXECUTION_ID, SCOPE_NAME
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
 
@@ -92,6 +92,10 @@ class _Within(NamedTuple):
     running: InFlight | None
 
 
+#: An open span outside of executions: what starts below it is outside, too.
+_OUTSIDE: Final = _Within("", (), None, None)
+
+
 class ModelCallProcessor(SpanProcessor):
     """Our span processor in the host's provider: it finds model calls, and takes part in flush and shutdown.
 
@@ -110,9 +114,13 @@ class ModelCallProcessor(SpanProcessor):
             parent = span.parent
             if execution is None:
                 # A new context, of a thread for example, may hold the parent span and nothing else.
-                within = None if parent is None else self._below(parent)
+                is_outside = parent is None or self._open.get(parent.span_id) is _OUTSIDE
+                within = None if parent is None or is_outside else self._below(parent)
                 if within is None:
-                    return
+                    scope = span.instrumentation_scope
+                    if scope is not None and scope.name == SCOPE_NAME:
+                        return  # an execution's own: what is below it is within
+                    within = _OUTSIDE
             else:
                 pipeline, execution_id = execution.pipeline, execution.execution_id
                 path = () if parent is None else self._path(parent, execution)
@@ -155,7 +163,7 @@ class ModelCallProcessor(SpanProcessor):
         try:
             ids = span.context
             within = self._open.pop(ids.span_id, None)
-            if within is None:
+            if within is None or within is _OUTSIDE:
                 return
             if within.running is not None:
                 within.running.ended_spans.append((ids, within.execution_id, within.path))

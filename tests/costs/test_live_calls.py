@@ -9,6 +9,7 @@ import pytest
 from calls import calls, costs, usage
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -365,14 +366,37 @@ def test_fault_in_the_background_reaches_no_task(recorded, call, monkeypatch):
     assert record_execution(lambda task: call() or "done")({}) == "done"
 
 
-def test_nothing_is_remembered_of_spans_that_ended_or_are_no_executions(recorded, provider, tracer, call):
+def test_nothing_is_remembered_of_spans_that_ended(recorded, provider, tracer, call):
     """Else memory would grow with every span of the host."""
     member = model_call_processor_of(provider)
     for _ in range(3):
         record_execution(lambda task: call())({})
-        call()
-    with tracer.start_as_current_span("outside"):
-        assert member._open == {}
+        with tracer.start_as_current_span("outside"):
+            call()
+            record_execution(lambda task: call())({})
+
+    assert member._open == {}
+
+
+def test_span_outside_of_executions_is_looked_for_once(recorded, provider, tracer, monkeypatch):
+    """What is below it is outside, too, until an execution begins below it."""
+    searched = []
+    monkeypatch.setattr(processor_module, "all_stored", lambda: searched.append(1) or [])
+    execution = record_execution(lambda task: trace.get_current_span())
+
+    with tracer.start_as_current_span("request"), tracer.start_as_current_span("handler"):
+        for _ in range(3):
+            tracer.start_span("query").end()
+        own = execution({})
+    assert searched == []
+    monkeypatch.undo()
+    attributes = usage(cost=0.25)
+    with tracer.start_as_current_span("request"), tracer.start_as_current_span("handler"):
+        inner = execution({"task_type": "inner"})
+        tracer.start_span("chat", trace.set_span_in_context(inner, Context()), attributes=attributes).end()
+    tracer.start_span("chat", trace.set_span_in_context(own, Context()), attributes=attributes).end()
+
+    assert totals(recorded) == [(10, 0.25, "reported")] * 2
 
 
 def test_spans_that_never_end_are_bounded(recorded, provider, tracer, monkeypatch):
