@@ -297,7 +297,7 @@ def test_clients_are_named_where_no_model_call_ever_came(found, database, tmp_pa
     finding = found()["no model calls"]
 
     assert finding.severity is Severity.NOTE
-    assert "Installed here: OpenAI 3.57.0, Anthropic 2.14.0, litellm 1.110.0, pydantic-ai 2.68.0." in finding.what
+    assert "Installed here: OpenAI 3.57.0; Anthropic 2.14.0; litellm 1.110.0; pydantic-ai 2.68.0." in finding.what
     assert (
         "OpenAI: pip install openinference-instrumentation-openai, then OpenAIInstrumentor().instrument() (from"
         " openinference.instrumentation.openai); Anthropic: nothing to do" in finding.remedy

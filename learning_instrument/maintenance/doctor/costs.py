@@ -130,7 +130,7 @@ def no_model_calls(database: ReadOnlyDatabase) -> Iterator[Finding]:
         "no model calls",
         Severity.NOTE,
         "Executions name a model or a tier, and no model call ever came: tokens and costs are what results report."
-        + (f" Installed here: {', '.join(f'{client.name} {found}' for client, found in clients)}." if clients else ""),
+        + (f" Installed here: {'; '.join(f'{client.name} {found}' for client, found in clients)}." if clients else ""),
         f"Switch on the spans, once, after configure(). {'; '.join(f'{c.name}: {how_to(c)}' for c, _ in clients)}."
         if clients
         else "Switch on the client's spans (docs/how-to/model-calls). None of the clients known is installed in this"
