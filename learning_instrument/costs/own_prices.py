@@ -15,7 +15,7 @@ from .token_classes import Usage
 
 _MILLION: Final = Decimal(1_000_000)
 #: Classes that the table has no price for, and that never cost what plain tokens do.
-_UNPRICED: Final = ("audio", "image", "video", "searches")
+_UNPRICED: Final = ("audio", "image", "video", "searches", "compaction")
 
 
 class Price(NamedTuple):

@@ -14,6 +14,7 @@ from .usage_members import ANTHROPIC_MEMBERS, COST_TOTALS, USAGE_MEMBERS
 from .vocabularies import (
     ANSWER,
     CLASSES,
+    COMPACTIONS,
     COSTS,
     FIRST_CHUNK_MILLISECONDS,
     FIRST_CHUNK_TIME,
@@ -49,7 +50,7 @@ _OUTPUT_MEDIA: Final = ("output_audio_tokens", "output_image_tokens")
 _WITHIN: Final = {
     name: "output_tokens" if name.startswith("output_") else "cached_tokens" if "_read_" in name else "input_tokens"
     for name in CLASSES
-    if name not in (ONE_HOUR, "web_searches")
+    if name not in (ONE_HOUR, "web_searches", *COMPACTIONS)
 }
 #: What may not be within the input or the output, and what tells that.
 _PARTS: Final = frozenset(

@@ -58,12 +58,15 @@ FIRST_CHUNK_EVENTS: Final = frozenset(
 #: The request's parameters as JSON.
 PARAMETERS: Final = "parameters"
 
+#: Tokens beside the input and the output, of which some may be cached: their price is not known.
+COMPACTIONS: Final = ("compaction_input_tokens", "compaction_output_tokens")
 #: Classes of tokens within the input or the output, by ``genai-prices``' names, and what is counted besides tokens.
 CLASSES: Final = (
     ONE_HOUR,
     "cache_audio_read_tokens",
     "cache_image_read_tokens",
     "cache_text_read_tokens",
+    *COMPACTIONS,
     "input_audio_tokens",
     "input_image_tokens",
     "input_text_tokens",
@@ -260,6 +263,8 @@ VOCABULARIES: Final = (
                 "gen_ai.usage.ephemeral_1h_input_tokens",
                 "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
             ),
+            "compaction_input_tokens": ("anthropic.usage.compaction.input_tokens",),
+            "compaction_output_tokens": ("anthropic.usage.compaction.output_tokens",),
             "web_searches": (
                 "anthropic.usage.server_tool_use.web_search_requests",
                 "gen_ai.usage.server_tool_use.web_search_requests",

@@ -114,6 +114,7 @@ def test_price_of_a_write_to_the_cache_is_that_of_the_input_by_default():
         ({"input_audio_tokens": 5}, "partial"),
         ({"output_image_tokens": 5}, "partial"),
         ({"web_searches": 1}, "partial"),
+        ({"compaction_input_tokens": 5}, "partial"),
         # Cheaper by an unknown amount: no lower bound.
         ({"service_tier": "flex"}, "unpriced"),
     ],

@@ -145,6 +145,8 @@ _OPENINFERENCE = {
         ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "o3", "gen_ai.usage.input_tokens": 1000}, 0.002,
          "partial"),
         ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "gen_ai.usage.output_tokens": 1}, 0.0001506, "partial"),
+        ({**_CHAT, **_SONNET, "anthropic.usage.compaction.input_tokens": 50_000}, 0.00375, "partial"),
+        ({**_CHAT, **_SONNET, "anthropic.usage.compaction.output_tokens": 50}, 0.00375, "partial"),
         ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "gen_ai.usage.output_tokens": 1,
           "gen_ai.response.finish_reasons": ("stop",)}, 0.0001506, "priced"),
         ({**_CHAT, "gen_ai.request.model": "gpt-4o-mini", "error.type": "APITimeoutError"}, 0.00021, "partial"),
