@@ -6,7 +6,7 @@ also skip those deleted since.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,6 +123,19 @@ def import_executions(
     return target.answer()
 
 
+@dataclass(slots=True)
+class _Executions:
+    """The executions of a batch that are wanted."""
+
+    #: All of them, and the rows of those that are not stored yet.
+    ids: set[str] = field(default_factory=set)
+    rows: list[Row] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
+    calls: list[ModelCall] = field(default_factory=list)
+    #: Execution -> the cost that its pool reported.
+    reported: dict[str, float] = field(default_factory=dict)
+
+
 class _Target:
     """Stores batches, and counts."""
 
@@ -149,12 +162,8 @@ class _Target:
 
     def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
         """Store the new executions of a batch."""
-        rows: list[Row] = []
-        feedback: list[Feedback] = []
-        here: set[str] = set()
         known = _known(connection, batch)
-        calls: list[ModelCall] = []
-        reported: dict[str, float] = {}
+        found = _Executions()
         for place, values in batch.found:
             if isinstance(values, str):
                 if values == MODEL_CALL:
@@ -166,37 +175,44 @@ class _Target:
             if isinstance(values, ConfigurationError):
                 self._refuse(file, place, str(values))
                 continue
-            nested = {name: values.pop(name) for name in NESTED if name in values}
-            identity = values["execution_id"]
-            is_known = type(identity) is str and identity in known
             try:
-                row = None if is_known and self._takes_all else redacted_row(row_of(values))
-                if row is not None and not self._is_selected(row):
-                    self._counts["left_out"] += 1
-                    continue
-                identity = identity if row is None else row[_EXECUTION_ID]
-                if nested:
-                    feedback += feedback_in(identity, nested.get(FEEDBACK), self._leave_out)
-                    calls += model_calls_in(identity, nested.get(MODEL_CALLS), self._leave_out)
-                    cost = reported_cost_in(nested.get(REPORTED_COST), self._leave_out)
-                    if cost is not None:
-                        reported[identity] = cost
+                self._read(values, known, found)
             except ConfigurationError as error:
                 self._refuse(file, place, str(error))
-                continue
-            if len(values) > len(COLUMNS):
-                for name in values.keys() - COLUMN_OF.keys():
-                    self._leave_out(unknown_column(name))
-            here.add(identity)
-            if row is None or is_known:
-                self._counts["already_there"] += 1
-            else:
-                rows.append(row)
-        self._store(connection, rows, feedback)
-        self._counts["model_calls"] += len(calls)
-        self._calls.store_rows(connection, calls, reported, known)
-        new_traces = {row[_TRACE_ID] for row in rows} if batch.spans else set()
-        self._calls.store_spans(connection, batch.spans, here, new_traces)
+        self._store(connection, found.rows, found.feedback)
+        self._counts["model_calls"] += len(found.calls)
+        self._calls.store_rows(connection, found.calls, found.reported, known)
+        new_traces = {row[_TRACE_ID] for row in found.rows} if batch.spans else set()
+        self._calls.store_spans(connection, batch.spans, found.ids, new_traces)
+
+    def _read(self, values: dict[str, Any], known: Collection[str], found: "_Executions") -> None:
+        """Add an execution to *found*, and count it.
+
+        Raises:
+            ConfigurationError: if it is invalid.
+        """
+        nested = {name: values.pop(name) for name in NESTED if name in values}
+        identity = values["execution_id"]
+        is_known = type(identity) is str and identity in known
+        row = None if is_known and self._takes_all else redacted_row(row_of(values))
+        if row is not None and not self._is_selected(row):
+            self._counts["left_out"] += 1
+            return
+        identity = identity if row is None else row[_EXECUTION_ID]
+        if nested:
+            found.feedback += feedback_in(identity, nested.get(FEEDBACK), self._leave_out)
+            found.calls += model_calls_in(identity, nested.get(MODEL_CALLS), self._leave_out)
+            cost = reported_cost_in(nested.get(REPORTED_COST), self._leave_out)
+            if cost is not None:
+                found.reported[identity] = cost
+        if len(values) > len(COLUMNS):
+            for name in values.keys() - COLUMN_OF.keys():
+                self._leave_out(unknown_column(name))
+        found.ids.add(identity)
+        if row is None or is_known:
+            self._counts["already_there"] += 1
+        else:
+            found.rows.append(row)
 
     def finish(self, connection: WriteConnection) -> None:
         """Store what is known only when all files are read."""
