@@ -155,7 +155,7 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         cost_per_success_usd=of_group.mean("cost_nano", NANO_SCALE, "priced_succeeded"),
         partial=of_group.count("partial"),
         unpriced=of_group.count("unpriced"),
-        unreported=of_group.count("executions") - of_group.count("priced") - of_group.count("unpriced"),
+        unreported=executions - of_group.count("priced") - of_group.count("unpriced"),
         input_tokens=round(inputs) if inputs else None,
         output_tokens=round(outputs) if outputs else None,
     )

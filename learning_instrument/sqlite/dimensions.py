@@ -16,11 +16,7 @@ TIME_BUCKETS: Final = {"day": 10, "hour": 13}
 #: Dimension -> its SQL. Those that reports are usually asked for; roll-ups have most of them.
 DIMENSIONS: Final = {
     "task_type": "task_type",
-    "model_tier": "coalesce(model_tier, 'unknown')",
-    "pool_type": "coalesce(pool_type, 'unknown')",
-    "repo": "coalesce(repo, 'unknown')",
-    "worker_id": "coalesce(worker_id, 'unknown')",
-    "model": "coalesce(model, 'unknown')",
+    **{name: f"coalesce({name}, '{UNKNOWN}')" for name in ("model_tier", "pool_type", "repo", "worker_id", "model")},
     **{name: f"substr(timestamp, 1, {length})" for name, length in TIME_BUCKETS.items()},
 }
 _KINDS: Final = (Kind.TEXT, Kind.WORD)

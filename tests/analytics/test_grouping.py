@@ -61,7 +61,7 @@ def approx(value):
     return None if value is None else pytest.approx(value, rel=1e-6, abs=1e-6)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     records=st.lists(TAGGED, max_size=16),
     rolled_up=st.integers(0, 16),
