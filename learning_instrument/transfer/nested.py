@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..costs.model_calls import ModelCall
+from ..costs.usage import TEXT_LIMIT
 from ..errors import ConfigurationError
-from ..safety.sanitize import INTEGER_LIMIT, utf8
+from ..safety.sanitize import INTEGER_LIMIT, label_of, utf8
 from ..sqlite.executions import placeholders
 from ..storage.feedback import VISIBILITIES, Feedback, checked
 from ..timestamps import from_iso
@@ -46,6 +47,10 @@ FEEDBACK_MEMBERS: Final[Members] = {
     "source": (str, True),
     "visibility": (str, False),
 }
+#: Members that a span's text may be in: they are redacted and cut as those of a live span.
+_NAMES: Final = (
+    "model", "response_model", "provider", "error_type", "scope", "operation", "response_id", "finish_reason",
+)  # fmt: skip
 #: Of dollars and of seconds.
 _MOST: Final = 1e9
 
@@ -197,6 +202,7 @@ def _call(execution_id: str, values: Any) -> ModelCall | None:
         columns["timestamp"] = timestamp_of(columns["timestamp"])
     except ValueError:
         return None
+    columns |= {name: label_of(columns[name], TEXT_LIMIT) for name in _NAMES if columns[name]}
     return ModelCall(execution_id=execution_id, **columns)
 
 

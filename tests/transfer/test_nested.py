@@ -88,6 +88,17 @@ def test_invalid_reported_cost_is_left_out_and_named(imported, tmp_path, cost):
     assert tables(tmp_path / "target.db")["reported_costs"] == []
 
 
+@pytest.mark.parametrize("name", ["model", "response_model", "provider", "error_type", "scope", "operation"])
+def test_text_of_a_call_is_redacted_and_cut(imported, tmp_path, name):
+    """As that of a live span."""
+    secret = "sk-proj-" + "aB3" * 20
+    imported(model_calls=[{**CALL, name: f"{secret} {'x' * 1000}"}])
+
+    (call,) = calls_in(tmp_path)
+    assert secret not in getattr(call, name)
+    assert len(getattr(call, name)) <= 200
+
+
 def test_usage_as_an_object_is_stored_as_its_text(imported, tmp_path):
     imported(model_calls=[{**CALL, "usage": {"service_tier": "flex"}}])
 
