@@ -24,6 +24,7 @@ from .usage import (
     MOST_SECONDS,
     PAID,
     PARTS_OF_ANSWERS,
+    REMEMBERED_KEYS,
     has_cost,
     has_counts,
     has_tokens,
@@ -63,8 +64,6 @@ _SILENT: Final = frozenset({"unknown", "none", ""})
 
 #: How keys begin that libraries of model calls write.
 _PREFIXES: Final = (*(f"{kind.partition('.')[0]}." for kind in _KINDS), "embedding.", "anthropic.", "openai.")
-#: For how many sets of keys it is known which of them a library of model calls may have written.
-_REMEMBERED_KEYS: Final = 256
 _USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
 #: Attributes of spans that are no model calls: tools, and a count of tokens ahead of a call.
 _NO_CALLS: Final = frozenset({"gen_ai.tool.name", "mcp.method.name", "anthropic.message.count_tokens.input_tokens"})
@@ -143,7 +142,7 @@ def looks_like_model_call(attributes: Mapping[str, Any]) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=_REMEMBERED_KEYS)
+@functools.lru_cache(maxsize=REMEMBERED_KEYS)
 def _telling(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in keys if key.startswith(_PREFIXES))
 

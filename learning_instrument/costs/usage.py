@@ -3,6 +3,7 @@
 Counts are made inclusive: the input holds what was read from the cache and written to it, the output the reasoning.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ from .vocabularies import (
 Said = dict[str, Any]
 
 TEXT_LIMIT: Final = 200
+#: For how many sets of keys it is known what is read of them: spans of one library mostly have the same.
+REMEMBERED_KEYS: Final = 256
 _MOST_TOKENS: Final = 10**12
 _MOST_DOLLARS: Final = 1e9
 MOST_SECONDS: Final = 1e7
@@ -122,24 +125,35 @@ def _counts(attributes: Mapping[str, Any]) -> Iterator[int]:
 
 def read(attributes: Mapping[str, Any]) -> Said:
     """Return what *attributes* say of a model call, by the names of columns and of classes of tokens."""
-    found = sorted([place for key in _ATTRIBUTES.keys() & attributes.keys() for place in _ATTRIBUTES[key]])
     said: Said = {}
-    objects: list[tuple[str, Any]] = []
-    for _, field, key in found:
-        if field in _OBJECTS:
-            objects.append((field, attributes[key]))
-        elif field not in said and field != ANSWER:
-            value = _CLEAN.get(field, count)(attributes[key])
+    plain, objects = _fields(tuple(attributes))
+    for field, key, clean in plain:
+        if field not in said:
+            value = clean(attributes[key])
             if value is not None:
                 said[field] = value
-    for field, value in objects:  # after the attributes, which say it plainly
-        _OBJECTS[field](value, said)
+    for key, read_object in objects:  # after the attributes, which say it plainly
+        read_object(attributes[key], said)
     if "cost" not in said and INPUT_COST in said and OUTPUT_COST in said:
         said["cost"] = said[INPUT_COST] + said[OUTPUT_COST]
     if said.get("response_id") == said.get(REQUEST_ID):
         said.pop("response_id", None)
     _make_inclusive(said)
     return said
+
+
+@functools.lru_cache(maxsize=REMEMBERED_KEYS)
+def _fields(keys: tuple[str, ...]) -> tuple[list[tuple[str, str, Any]], list[tuple[str, Any]]]:
+    """Return what is read of *keys*: fields with what cleans their value, and objects with their reader."""
+    found = sorted([place for key in _ATTRIBUTES.keys() & set(keys) for place in _ATTRIBUTES[key]])
+    return (
+        [
+            (field, key, _CLEAN.get(field, count))
+            for _, field, key in found
+            if field not in _OBJECTS and field != ANSWER
+        ],
+        [(key, _OBJECTS[field]) for _, field, key in found if field in _OBJECTS],
+    )
 
 
 def count(value: Any) -> int | None:
@@ -201,8 +215,9 @@ def _finish_reason(value: Any) -> str | None:
     value = exact(value)
     if isinstance(value, str) and value[:1] == "[":
         value = _json(value)
-    if isinstance(value, (list, tuple)) and "error" in map(exact, value):
-        return "error"
+    if isinstance(value, (list, tuple)):
+        reasons = [exact(reason) for reason in value]
+        value = "error" if "error" in reasons else reasons[0] if reasons else None
     return text(value)
 
 
