@@ -107,7 +107,7 @@ class ModelCall(NamedTuple):
     response_id: str | None = None
     #: The first of the response's finish reasons.
     finish_reason: str | None = None
-    #: Further classes of tokens, by genai-prices' names, and ``service_tier``: a JSON object.
+    #: Further classes of tokens, by genai-prices' names where it has one, and ``service_tier``: a JSON object.
     usage: str | None = None
     time_to_first_chunk_seconds: float | None = None
 
