@@ -4,7 +4,7 @@ import json
 from typing import Any, Final, NamedTuple
 
 from .model_calls import ModelCall
-from .usage import tier_of
+from .usage import count, tier_of
 from .vocabularies import EMBEDDINGS, RERANK
 
 #: What a class is part of: its tokens are in the other's count, too.
@@ -37,7 +37,8 @@ class Usage(NamedTuple):
 def usage_of(call: ModelCall) -> Usage:
     """Return what *call* used. Cached tokens that are more than the input were told beside it, and are added."""
     said = further_of(call)
-    counts = {name: value for name, value in said.items() if _is_count(value)}
+    found = {name: count(value) for name, value in said.items() if name != "service_tier"}
+    counts = {name: tokens for name, tokens in found.items() if tokens is not None}
     counts["input_tokens"] = call.input_tokens or 0
     counts["output_tokens"] = call.output_tokens or 0
     counts["cache_read_tokens"] = call.cached_tokens or 0
@@ -78,7 +79,3 @@ def further_of(call: ModelCall) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -39,7 +39,7 @@ Said = dict[str, Any]
 TEXT_LIMIT: Final = 200
 #: For how many sets of keys it is known what is read of them: spans of one library mostly have the same.
 REMEMBERED_KEYS: Final = 256
-_MOST_TOKENS: Final = 10**12
+MOST_TOKENS: Final = 10**12
 _MOST_DOLLARS: Final = 1e9
 MOST_SECONDS: Final = 1e7
 _LONGEST_NUMBER: Final = 40
@@ -159,11 +159,11 @@ def _fields(keys: tuple[str, ...]) -> tuple[list[tuple[str, str, Any]], list[tup
 def count(value: Any) -> int | None:
     """Return a count of tokens; some libraries write it as a float or as text."""
     if type(value) is int:
-        return value if 0 <= value <= _MOST_TOKENS else None
+        return value if 0 <= value <= MOST_TOKENS else None
     value = exact(value)
     if isinstance(value, str):
         value = _number(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_TOKENS:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_TOKENS:
         return None
     return int(value) if int(value) == value else None
 

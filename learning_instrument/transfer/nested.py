@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..costs.model_calls import ModelCall
-from ..costs.usage import TEXT_LIMIT
+from ..costs.usage import MOST_TOKENS, TEXT_LIMIT
 from ..errors import ConfigurationError
-from ..safety.sanitize import INTEGER_LIMIT, label_of, utf8
+from ..safety.sanitize import label_of, utf8
 from ..sqlite.executions import placeholders
 from ..storage.feedback import VISIBILITIES, Feedback, checked
 from ..timestamps import from_iso
@@ -212,7 +212,7 @@ def _as(kind: type, value: Any) -> Any:
         if isinstance(value, Mapping):
             value = json.dumps(value, separators=(",", ":"))
         return utf8(value) if isinstance(value, str) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < INTEGER_LIMIT:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_TOKENS:
         return None
     if kind is int:
         return int(value) if int(value) == value else None

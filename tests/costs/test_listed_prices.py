@@ -174,7 +174,10 @@ def test_deployment_is_priced_by_the_model_that_answers():
         assert priced(asked, response_model="gpt-4o-mini-2024-07-18") == (0.00021, "priced")
 
 
-@pytest.mark.parametrize("usage", ["", "nonsense", "[]", "5", "null", '{"input_audio_tokens": "many"}'])
+@pytest.mark.parametrize(
+    "usage",
+    ["", "nonsense", "[]", "5", "null", '{"input_audio_tokens": "many"}', '{"input_audio_tokens": 1' + "0" * 20 + "}"],
+)
 def test_unreadable_usage_says_nothing(usage):
     """It may come from another program."""
     call = model_call(span(1, None, {"gen_ai.request.model": "o3"}))._replace(

@@ -61,7 +61,7 @@ def test_members_of_a_newer_release_are_left_out_and_named(imported, tmp_path):
     "change",
     [
         {"trace_id": None}, {"trace_id": 5}, {"input_tokens": 1.5}, {"input_tokens": True}, {"cost": "0.5"},
-        {"cost": float("inf")}, {"duration_seconds": None}, {"input_tokens": 2**63}, {"usage": 5}, {"cost": -0.5},
+        {"cost": float("inf")}, {"duration_seconds": None}, {"input_tokens": 10**13}, {"usage": 5}, {"cost": -0.5},
         {"input_tokens": -1}, {"timestamp": "at noon"},
     ],
 )  # fmt: skip
