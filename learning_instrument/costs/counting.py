@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from .model_calls import REPORTED, UNPRICED, ModelCall
-from .same_call import Spans, has_usage, is_aggregate, is_embedding, is_refused, may_be_same_model, tokens_of
+from .same_call import (
+    Spans,
+    began_within,
+    has_usage,
+    is_aggregate,
+    is_embedding,
+    is_refused,
+    may_be_same_model,
+    tokens_of,
+)
 from .token_classes import further_of
 
 Price = Callable[[ModelCall], ModelCall]
@@ -23,7 +32,9 @@ _PRICED_BY: Final = (
 _COUNTS: Final = ("input_tokens", "cached_tokens", "cache_write_tokens")
 
 
-def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[ModelCall]:
+def counted(
+    calls: Sequence[ModelCall], own_span_id: str, price: Price, nested: Sequence[ModelCall] = ()
+) -> list[ModelCall]:
     """Return the calls of one execution, each once.
 
     A call that failed before any answer is left out, and so is a span without usage that encloses calls. The usage of
@@ -33,6 +44,7 @@ def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[
         calls: all that is stored of the execution.
         own_span_id: the span of the execution itself, which encloses all of them.
         price: adds the cost to a call that was merged of several.
+        nested: the calls of the executions within it, which a run may tell of, too.
     """
     groups = Spans(calls, own_span_id).groups()
     around = {span_id for call in calls if has_usage(call) for span_id in call.path.split()}
@@ -42,13 +54,13 @@ def counted(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> list[
         if any(map(has_usage, group))
         or not (all(map(is_refused, group)) or any(call.span_id in around or is_aggregate(call) for call in group))
     ]
-    return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single)]
+    return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single, nested)]
 
 
-def _is_alone(run: ModelCall, others: Iterable[tuple[list[ModelCall], ModelCall]]) -> bool:
-    """Tell whether the calls of an agent's *run* are not among *others*, nor a run around it."""
+def _is_alone(run: ModelCall, others: Iterable[tuple[list[ModelCall], ModelCall]], nested: Iterable[ModelCall]) -> bool:
+    """Tell whether the calls of an agent's *run* are not among *others* or *nested*, nor a run around it."""
     outside = set(run.path.split())
-    within = []
+    within = [call for call in nested if has_usage(call) and not is_embedding(call) and began_within(run, call)]
     for group, call in others:
         if call is run or is_embedding(call):
             continue

@@ -14,7 +14,8 @@ from ..sqlite.connection import Connection
 from ..sqlite.executions import placeholders
 from .counting import Price, counted
 from .model_calls import ESTIMATED, PARTIAL, PRICED, REPORTED, UNPRICED, ModelCall
-from .same_call import tokens_of
+from .same_call import is_aggregate, tokens_of
+from .vocabularies import AGGREGATES
 
 _CHUNK: Final = 500
 #: An execution's id ends with its span id; this is its length.
@@ -23,6 +24,21 @@ _SPAN_ID: Final = 16
 
 #: Where the cost of an execution is that of its calls.
 _OF_CALLS: Final = (REPORTED, PRICED, PARTIAL)
+
+
+_NESTED: Final = (
+    "WITH RECURSIVE nested (outermost, id) AS ("
+    "SELECT parent_execution_id, execution_id FROM executions WHERE parent_execution_id IN {ids} UNION"
+    " SELECT outermost, execution_id FROM nested JOIN executions ON parent_execution_id = id)"
+    f" SELECT outermost, {', '.join(ModelCall._fields)} FROM nested JOIN model_calls ON execution_id = id"
+)
+_AROUND: Final = (
+    "WITH RECURSIVE around (id) AS ("
+    "SELECT parent_execution_id FROM executions WHERE execution_id IN {ids} UNION"
+    " SELECT parent_execution_id FROM around JOIN executions ON execution_id = id)"
+    " SELECT id FROM around JOIN executions ON execution_id = id WHERE EXISTS (SELECT 1 FROM model_calls AS c"
+    f" WHERE c.execution_id = id AND operation IN ({', '.join(map(repr, sorted(AGGREGATES)))}))"
+)
 
 
 class _Row(NamedTuple):
@@ -74,7 +90,17 @@ def apply_totals(connection: Connection, execution_ids: Iterable[str], price: Pr
     Raises:
         sqlite3.Error: if the change cannot be stored.
     """
-    ids = sorted(execution_ids)
+    touched = sorted(execution_ids)
+    ids = sorted(
+        {
+            *touched,
+            *(
+                found
+                for start in range(0, len(touched), _CHUNK)
+                for found in _runs_around(connection, touched[start : start + _CHUNK])
+            ),
+        }
+    )
     changes: dict[str, TotalsChange] = {}
     for start in range(0, len(ids), _CHUNK):
         changes.update(_apply(connection, ids[start : start + _CHUNK], price))
@@ -91,9 +117,18 @@ def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000)
     return [execution_id for (execution_id,) in rows]
 
 
-def totals_of(calls: Sequence[ModelCall], own_span_id: str, price: Price) -> CallTotals | None:
-    """Add up the calls of one execution, each once, or return None where none counts."""
-    found = counted(calls, own_span_id, price) if calls else ()
+def totals_of(
+    calls: Sequence[ModelCall], own_span_id: str, price: Price, nested: Sequence[ModelCall] = ()
+) -> CallTotals | None:
+    """Add up the calls of one execution, each once, or return None where none counts.
+
+    Args:
+        calls: all that is stored of the execution.
+        own_span_id: the span of the execution itself.
+        price: adds the cost to a call that was merged of several spans.
+        nested: the calls of the executions within it, where an agent's run may repeat their usage.
+    """
+    found = counted(calls, own_span_id, price, nested) if calls else ()
     if not found:
         return None
     cost, source = _cost_of(found)
@@ -141,11 +176,15 @@ def _apply(connection: Connection, ids: Sequence[str], price: Price) -> dict[str
     rows = _rows_of(connection, ids)
     calls = _calls_of(connection, list(rows))  # of a running execution, which has no row, they may be many
     reported = _reported_of(connection, ids)
+    nested = _nested_calls(connection, [each for each in rows if any(map(is_aggregate, calls[each]))])
     changes = {}
     for execution_id, row in rows.items():
-        totals = totals_of(calls[execution_id], execution_id[-_SPAN_ID:], price)
+        totals = totals_of(calls[execution_id], execution_id[-_SPAN_ID:], price, nested.get(execution_id, ()))
         before = _reported_before(row, reported.get(execution_id))
-        changed = row if totals is None else _changed(row, totals, before)
+        if totals is not None:
+            changed = _changed(row, totals, before)
+        else:  # what was counted may have turned out to be that of executions within
+            changed = row if row.cost_source is None or not calls[execution_id] else _without_calls(row, before)
         if changed != row:
             connection.execute(
                 f"UPDATE executions SET {', '.join(f'{name} = ?' for name in _Row._fields)} WHERE execution_id = ?",
@@ -180,6 +219,12 @@ def _changed(row: _Row, totals: CallTotals, reported: float | None) -> _Row:
     )
 
 
+def _without_calls(row: _Row, reported: float | None) -> _Row:
+    """Return the columns of an execution whose spans are counted in the executions within it."""
+    none = _changed(row, CallTotals(None, None, None, None, UNPRICED), reported)
+    return none._replace(model=None, input_tokens=None, output_tokens=None, cost_source=None)
+
+
 def _position(column: str) -> tuple[int, str]:
     return COLUMNS.index(column) if column in COLUMNS else len(COLUMNS), column
 
@@ -198,6 +243,19 @@ def _calls_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Mode
     for execution_id, *values in _select(connection, ", ".join(ModelCall._fields), "model_calls", ids):
         found[execution_id].append(ModelCall(execution_id, *values))
     return found
+
+
+def _nested_calls(connection: Connection, ids: Sequence[str]) -> dict[str, list[ModelCall]]:
+    """Return the calls of the executions within each of *ids*, at any depth."""
+    found: dict[str, list[ModelCall]] = {}
+    for outermost, *values in connection.execute(_NESTED.format(ids=placeholders(ids)), ids) if ids else ():
+        found.setdefault(outermost, []).append(ModelCall(*values))
+    return found
+
+
+def _runs_around(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Return the executions around *ids* that have the run of an agent: it may repeat the usage of calls in *ids*."""
+    return [execution_id for (execution_id,) in connection.execute(_AROUND.format(ids=placeholders(ids)), ids)]
 
 
 def _rows_of(connection: Connection, ids: Sequence[str]) -> dict[str, _Row]:

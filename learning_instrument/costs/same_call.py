@@ -35,6 +35,12 @@ def is_embedding(call: ModelCall) -> bool:
     return call.operation in EMBEDDINGS
 
 
+def began_within(outer: ModelCall, call: ModelCall) -> bool:
+    """Tell whether *call* began in the time of *outer*."""
+    start, end = _times(outer)
+    return start - _ROUNDING <= _times(call)[0] <= end + _ROUNDING
+
+
 def tokens_of(call: ModelCall) -> int:
     """Return the tokens of *call*; an unknown number counts as 0."""
     return (call.input_tokens or 0) + (call.output_tokens or 0)

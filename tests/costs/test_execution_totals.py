@@ -133,6 +133,20 @@ def test_run_tells_what_its_calls_do_not(database, is_first):
     assert (row["model"], row["input_tokens"], row["output_tokens"]) == ("big", 1000, 5)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_run_around_a_nested_execution_repeats_its_calls(database, order):
+    """They count for the inner execution; before they arrive, and for the next run, the run counts."""
+    nested = execution(3, 2, PARENT_EXECUTION_ID=execution_id(START + 1, 1, 1))
+    spans = [execution(1), span(2, 1, {**usage(), **AGENT}), nested, chat(4, 3)]
+
+    for index in order:
+        SQLiteSpanExporter(database).export([spans[index]])
+        database.flush()
+
+    assert [(row["span_id"][-1], row["input_tokens"]) for row in costs(database)] == [("1", None), ("3", 10)]
+    assert cost_of(costs(database)[0]) == (0.0, None, True)
+
+
 def test_calls_without_counts_leave_the_tokens_as_reported(added_up):
     """NULL is not 0."""
     row = added_up(execution(1, INPUT_TOKENS=7), chat(2, 1, tokens=None, cost=0.5))
