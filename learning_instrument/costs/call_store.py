@@ -16,7 +16,7 @@ from ..safety.clocks import time
 from ..safety.guards import warn
 from ..sqlite.connection import Connection, WriteConnection
 from .attribution import SpanLink, awaited_links, delete_old, store_model_calls
-from .execution_totals import TotalsChange, apply_totals, due
+from .execution_totals import TotalsChange, apply_totals, due, put_off
 from .model_calls import ModelCall, is_model_call, model_call
 from .prices import Prices, prices_of
 from .unknown_spans import UnknownSpan, store_unknown, unknown_span
@@ -43,6 +43,8 @@ class ModelCallBatch(NamedTuple):
     #: Executions to add up: their row is stored now.
     due: Sequence[str] = ()
     unknown: Sequence[UnknownSpan] = ()
+    #: Executions that are added up with calls of a later part.
+    later: frozenset[str | None] = frozenset()
 
     @property
     def size(self) -> int:
@@ -128,13 +130,21 @@ class ModelCallStore:
 
     def parts(self, batches: Sequence[ModelCallBatch], rows: Sequence[Row]) -> list[ModelCallBatch]:
         """Return *batches* cut into short transactions; the first goes with *rows*."""
-        calls, links, due_ids, unknown = merged(batches)
-        awaited = list({*due_ids, *self.awaited(rows)})
+        calls, links, due_ids, unknown, _ = merged(batches)
+        last = {call.execution_id: number // _PART for number, call in enumerate(calls)}
+        awaited = list({*due_ids, *self.awaited(rows)} - last.keys())
         parts = [ModelCallBatch(due=part) for part in _parts(awaited)]
         # Links first: calls with a complete chain of parents need no second step.
         parts += [ModelCallBatch(links=part) for part in _parts(links)]
         parts += [ModelCallBatch(unknown=part) for part in _parts(unknown)]
-        return [*parts, *[ModelCallBatch(part) for part in _parts(calls)]]
+        # An execution with thousands of calls is added up once, and not with each part.
+        parts += [
+            ModelCallBatch(
+                part, later=frozenset(call.execution_id for call in part if last[call.execution_id] > number)
+            )
+            for number, part in enumerate(_parts(calls))
+        ]
+        return parts
 
     def store(self, connection: Connection, part: ModelCallBatch) -> None:
         """Store *part*, and add up the executions it touches, within a transaction.
@@ -147,7 +157,8 @@ class ModelCallStore:
         touched = store_model_calls(connection, part.calls, part.links) | set(part.due)
         # Before the rows are read: a task that commits its row after this transaction must see that it is awaited.
         self._awaited |= touched
-        self._awaited -= self._apply_totals(connection, touched).keys()
+        self._awaited -= self._apply_totals(connection, touched - part.later).keys()
+        put_off(connection, touched & part.later)
         if len(self._awaited) > _MOST_AWAITED:
             self._awaited.clear()
 

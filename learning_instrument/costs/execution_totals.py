@@ -107,6 +107,15 @@ def apply_totals(connection: Connection, execution_ids: Iterable[str], price: Pr
     return changes
 
 
+def put_off(connection: Connection, execution_ids: Iterable[str]) -> None:
+    """Note executions to be added up later, by this process or another.
+
+    Raises:
+        sqlite3.Error: if that cannot be stored.
+    """
+    connection.executemany("INSERT OR IGNORE INTO totals_due VALUES (?)", [(each,) for each in execution_ids])
+
+
 def due(execute: Callable[[str, tuple[int]], Iterable[Any]], most: int = 10_000) -> list[str]:
     """Return executions whose calls were stored before their row, and whose row is stored by now.
 
@@ -196,7 +205,7 @@ def _apply(connection: Connection, ids: Sequence[str], price: Price) -> dict[str
             _known_cost(row), _known_cost(changed), changed.input_tokens, changed.output_tokens
         )
     connection.executemany("DELETE FROM totals_due WHERE execution_id = ?", [(each,) for each in rows])
-    connection.executemany("INSERT OR IGNORE INTO totals_due VALUES (?)", [(each,) for each in ids if each not in rows])
+    put_off(connection, [each for each in ids if each not in rows])
     return changes
 
 

@@ -78,6 +78,26 @@ def test_sums_that_are_due_are_made_in_parts():
     assert max(len(part.due) for part in parts) <= 256
 
 
+def test_execution_of_many_calls_is_added_up_with_the_last(database):
+    """Not with each transaction; a process that ends before it leaves a note for the next one."""
+    SQLiteSpanExporter(database).store([TRACE])
+    added_up = []
+    storage = ModelCallStore()
+    storage.add_listener(added_up.append)
+    parts = storage.parts([batch(*range(2, 1002))], [])
+
+    for part in parts[:-1]:
+        store_of(database).within_transaction(lambda connection, part=part: storage.store(connection, part))
+    assert added_up == [{}] * 3
+    assert store_of(database).within_transaction(
+        lambda connection: connection.execute("SELECT * FROM totals_due").fetchall()
+    ) == [(EXECUTION,)]
+
+    store_of(database).within_transaction(lambda connection: storage.store(connection, parts[-1]))
+    assert list(added_up[-1]) == [EXECUTION]
+    assert costs(database)[0]["actual_cost"] == 250.0
+
+
 def test_sums_that_another_process_left_are_all_made(tmp_path):
     """More than one part of them: housekeeping adds them up without a request."""
     executions = [execution(number) for number in range(1, 601)]
