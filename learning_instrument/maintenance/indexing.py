@@ -53,8 +53,9 @@ def drop_index(database: Database, name: str) -> None:
     path = _path(database, name)
     with open_for_maintenance(path) as connection:
         if not keys.drop_name(connection, name):
-            names = ", ".join(each.name for each in _read(path)) or "nothing is"
-            raise ConfigurationError(f"{name} is not indexed: expected one of the names that are ({names}).")
+            names = ", ".join(each.name for each in _read(path))
+            expected = f"expected one of {names}" if names else "no name is"
+            raise ConfigurationError(f"{name} is not indexed: {expected}.")
 
 
 def indexed(database: Database) -> list[IndexedName]:

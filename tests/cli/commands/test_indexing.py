@@ -93,7 +93,7 @@ def test_name_with_a_value_for_each_execution_is_refused(path, monkeypatch):
     [
         (["outcome"], "Invalid name 'outcome': expected metadata.KEY, model or worker_id."),
         (["--drop"], "--drop needs a NAME; learning-instrument index lists the names that are indexed."),
-        (["--drop", KEY], "metadata.customer is not indexed: expected one of the names that are (nothing is)."),
+        (["--drop", KEY], "metadata.customer is not indexed: no name is."),
     ],
 )
 def test_other_names_are_one_line(path, arguments, complaint):
@@ -104,7 +104,7 @@ def test_other_names_are_one_line(path, arguments, complaint):
 
 
 def test_database_object_is_taken_as_well(path):
-    """What is queued is in the file first."""
+    """Its queue is written to the file first."""
     with LearningDatabase(path) as database:
         database.append([record(metadata={"task": {"customer": "c9"}})])
         assert index(database, KEY).executions == 31
