@@ -15,8 +15,8 @@ _MOST_KINDS: Final = 200
 _MOST_COUNTED: Final = 4096
 
 _INSERT: Final = (
-    "INSERT INTO unknown_spans (scope, operation, spans) SELECT ?1, ?2, ?3"
-    " WHERE EXISTS (SELECT 1 FROM unknown_spans WHERE scope = ?1 AND operation = ?2)"
+    "INSERT INTO unknown_spans (scope, operation, spans) SELECT :scope, :operation, :spans"
+    " WHERE EXISTS (SELECT 1 FROM unknown_spans WHERE scope = :scope AND operation = :operation)"
     f" OR (SELECT count(*) FROM unknown_spans) < {_MOST_KINDS}"
     " ON CONFLICT (scope, operation) DO UPDATE SET spans = spans + excluded.spans"
 )
@@ -77,4 +77,7 @@ def store_unknown(connection: Connection, spans: Iterable[UnknownSpan]) -> None:
         sqlite3.Error: if they cannot be stored.
     """
     kinds = Counter((span.scope, span.operation) for span in spans)
-    connection.executemany(_INSERT, [(*kind, number) for kind, number in kinds.items()])
+    connection.executemany(
+        _INSERT,
+        [{"scope": scope, "operation": operation, "spans": number} for (scope, operation), number in kinds.items()],
+    )
