@@ -1,5 +1,6 @@
 """What executions are grouped and filtered by: the same text in SQL and in Python."""
 
+import contextlib
 import json
 import sqlite3
 
@@ -23,7 +24,7 @@ VALUES = st.one_of(
 
 def in_sql(name, **columns):
     values = dict.fromkeys(COLUMNS) | {"metadata": "{}"} | columns
-    with sqlite3.connect(":memory:") as connection:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE executions ({', '.join(COLUMNS)})")
         connection.execute(f"INSERT INTO executions VALUES ({', '.join('?' * len(COLUMNS))})", list(values.values()))
         ((found,),) = connection.execute(f"SELECT {dimension(name)} FROM executions").fetchall()
