@@ -38,21 +38,6 @@ QUESTIONS = [
 RATIOS = ("scaled", "log_e5", "log2_e10")
 
 
-@pytest.fixture
-def target(tmp_path):
-    """A connection for writing to a new database."""
-    target = WriteConnection(str(tmp_path / "learning.db"), 5.0)
-    target.open()
-    yield target
-    target.close()
-
-
-@pytest.fixture
-def asked(tmp_path):
-    """The same database, to be asked."""
-    return Asked(tmp_path / "learning.db")
-
-
 def records(count, **values):
     return [
         ExecutionRecord(**{"task_type": f"t{n % 3}", "timestamp": START + timedelta(minutes=n), "duration_seconds": n}

@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 from datetime import timedelta
 
-import pytest
 from databases import make_older
 from executions import START, Asked
 
@@ -17,21 +16,6 @@ from learning_instrument.rollups.keys import IndexedName, add_name, drop_name, i
 from learning_instrument.sqlite.connection import WriteConnection
 
 KEY = "metadata.customer"
-
-
-@pytest.fixture
-def target(tmp_path):
-    """A connection for writing to a new database."""
-    target = WriteConnection(str(tmp_path / "learning.db"), 5.0)
-    target.open()
-    yield target
-    target.close()
-
-
-@pytest.fixture
-def asked(tmp_path):
-    """The same database, to be asked."""
-    return Asked(tmp_path / "learning.db")
 
 
 def insert(target, count, customer=lambda number: f"c{number % 2}"):
