@@ -54,7 +54,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "sqlite3": "sqlite maintenance/recovery.py"
     " storage/background_work.py storage/file_care.py storage/insertion.py storage/store.py",
-    "sqlite_utils": "sqlite/migrations.py sqlite/schema.py",
+    "sqlite_utils": "sqlite/first_migrations.py sqlite/migrations.py sqlite/schema.py",
     "opentelemetry.sdk": "configuration.py costs/model_calls.py costs/span_sorter.py pipeline record.py"
     " transfer/call_import.py transfer/otlp_spans.py transfer/sources.py",
     "genai_prices": "",  # by its name, when the first call is priced

@@ -4,13 +4,14 @@ from ..budgets import BudgetStatus
 from ..costs.spending import budget_status
 from ..sqlite.selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
-from .comparison import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, side
+from .comparison import CellComparison, Change, Comparison, Gate, Quantile, compare
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
 from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
 from .intervals import Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, QueueWait, performance, queue_waits
+from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
 
 __all__ = [

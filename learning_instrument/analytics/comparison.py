@@ -8,20 +8,17 @@ the procedure of Benjamini and Hochberg.
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
-from ..columns import metadata_key
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
-from ..sqlite.dimensions import DIMENSIONS, is_column
-from ..sqlite.selection import FILTERS, Queryable, Selection
-from ..timestamps import moment
+from ..sqlite.selection import Queryable, Selection
+from .cells import Cell, Metric, cells_of
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
+from .sides import Version, overlap
 from .significance import benjamini_hochberg
 
-Metric = Literal["success", "duration", "cost"]
+Pair = tuple[Cell, Cell]
 ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too little data"]
 
 #: How often each may report a change where there is none.
@@ -31,25 +28,6 @@ CELLS_LEVEL: Final = 0.01
 ENOUGH: Final = 20
 _ENOUGH_IN_MIX: Final = 5
 _P95: Final = 0.95
-#: The least duration, in seconds: a logarithm needs one above 0.
-_SHORTEST_SECONDS: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """Executions whose task's metadata have *value* under *key*, compared as text."""
-
-    key: str
-    value: str
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if metadata_key(f"metadata.{self.key}") is None:
-            raise ConfigurationError(f"Invalid metadata key {self.key!r}: expected a name.")
-
-    def __str__(self) -> str:
-        """Return it as :func:`side` reads it."""
-        return f"{self.key}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +141,13 @@ def compare(
         ConfigurationError: for sides that have executions in common.
         DatabaseError: if the database cannot be read.
     """
-    if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and _overlap(before, after)):
+    if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and overlap(before, after)):
         raise ConfigurationError(
             f"Invalid sides {before} and {after}: they overlap; expected two without executions in common."
         )
-    sides = [_cells(database, side, selection or Selection()) for side in (before, after)]
+    sides = [cells_of(database, side, selection or Selection()) for side in (before, after)]
     names = sorted(sides[0].keys() | sides[1].keys())
-    pairs = {name: (sides[0].get(name, _Cell()), sides[1].get(name, _Cell())) for name in names}
+    pairs = {name: (sides[0].get(name, Cell()), sides[1].get(name, Cell())) for name in names}
     mix = [pair for pair in pairs.values() if min(cell.executions for cell in pair) >= _ENOUGH_IN_MIX]
     counts = [sum(cell.executions for cell in side.values()) for side in sides]
     gate = gate or Gate()
@@ -194,90 +172,7 @@ def compare(
     )
 
 
-def side(text: str, now: datetime | None = None) -> Selection | Version:
-    """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``NAME=VALUE``.
-
-    A name is a column or ``metadata.KEY``; any other name is a key of metadata as well.
-
-    Dates and times without a zone are UTC, and ``7d`` is seven days before now; a window ends before its second one.
-
-    Args:
-        text: such as ``14d..7d`` or ``version=1.4``.
-        now: the time from which ages count, the same for both sides, so that one ends where the other begins; None: the
-            present.
-
-    Raises:
-        ConfigurationError: for a text that is neither.
-    """
-    since, dots, until = text.partition("..")
-    key, equals, value = text.partition("=")
-    if dots and (since or until) and not equals:
-        now = now or datetime.now(timezone.utc)
-        return Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
-    if equals and is_column(key):
-        return Selection(where={key: value})
-    name = metadata_key(key) or key
-    if equals and name and name != "metadata.":
-        return Version(name, value)
-    raise ConfigurationError(
-        f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or NAME=VALUE such as"
-        " model=gpt-4o or metadata.version=1.4."
-    )
-
-
-def _overlap(one: Selection, other: Selection) -> bool:
-    if any(name == same and value != another for name, value in one.filters for same, another in other.filters):
-        return False
-    first, last = sorted((one, other), key=lambda side: (side.since is not None, side.since or 0))
-    return first.until is None or last.since is None or first.until > last.since
-
-
-@dataclass(slots=True)
-class _Cell:
-    """The executions of one side in one cell."""
-
-    executions: int = 0
-    succeeded: int = 0
-    assumed: int = 0
-    partial: int = 0
-    seconds: list[float] = field(default_factory=list)
-    logs: dict[Metric, list[float]] = field(default_factory=lambda: {"duration": [], "cost": []})
-
-
-_Pair = tuple[_Cell, _Cell]
-
-
-def _cells(database: Queryable, of: Selection | Version, selection: Selection) -> dict[tuple[str, str], _Cell]:
-    if isinstance(of, Selection):
-        own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(of, name)) is not None}
-        chosen = replace(selection, **own).narrowed(of.where)
-    else:
-        chosen = selection.narrowed({f"metadata.{of.key}": of.value})
-    condition, parameters = chosen.condition()
-    rows = database.query(
-        f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
-        f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"
-        f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
-        f" CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} THEN actual_cost END AS cost"
-        f" FROM executions WHERE {condition}",
-        parameters,
-    )
-    cells: defaultdict[tuple[str, str], _Cell] = defaultdict(_Cell)
-    for row in rows:
-        cell = cells[row["task_type"], row["model_tier"]]
-        cell.executions += 1
-        cell.succeeded += bool(row["success"])
-        cell.assumed += row["assumed"]
-        cell.partial += row["partial"]
-        if row["seconds"] is not None:
-            cell.seconds.append(row["seconds"])
-            cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
-        if (row["cost"] or 0) > 0:  # a cost of 0, or an imported negative one, has no logarithm, and is excluded
-            cell.logs["cost"].append(math.log(row["cost"]))
-    return dict(cells)
-
-
-def _compare_cells(pairs: dict[tuple[str, str], _Pair], gate: Gate) -> tuple[CellComparison, ...]:
+def _compare_cells(pairs: dict[tuple[str, str], Pair], gate: Gate) -> tuple[CellComparison, ...]:
     tests = [(name, metric, _measure(metric, [pair], CELLS_LEVEL)) for name, pair in pairs.items() for metric in LEVELS]
     p_values = [measured.p_value for _, _, measured in tests if measured is not None]
     believed = iter(benjamini_hochberg(p_values, CELLS_LEVEL))
@@ -293,22 +188,18 @@ def _compare_cells(pairs: dict[tuple[str, str], _Pair], gate: Gate) -> tuple[Cel
     )
 
 
-def _count(metric: Metric, cell: _Cell) -> int:
-    return cell.executions if metric == "success" else len(cell.logs[metric])
-
-
-def _measure(metric: Metric, mix: Sequence[_Pair], level: float) -> Effect | None:
+def _measure(metric: Metric, mix: Sequence[Pair], level: float) -> Effect | None:
     """Return the effect over the cells of *mix* that have data of the metric; None where that is too little."""
-    strata = [pair for pair in mix if min(_count(metric, cell) for cell in pair) >= _ENOUGH_IN_MIX]
-    if min((sum(_count(metric, pair[index]) for pair in strata) for index in (0, 1)), default=0) < ENOUGH:
+    strata = [pair for pair in mix if min(cell.count(metric) for cell in pair) >= _ENOUGH_IN_MIX]
+    if min((sum(pair[index].count(metric) for pair in strata) for index in (0, 1)), default=0) < ENOUGH:
         return None
     if metric == "success":
         return success_effect([((b.succeeded, b.executions), (a.succeeded, a.executions)) for b, a in strata], level)
     return ratio_effect([(before.logs[metric], after.logs[metric]) for before, after in strata], level)
 
 
-def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Sequence[_Pair], gate: Gate) -> Change:
-    before, after = (sum(_count(metric, pair[index]) for pair in mix) for index in (0, 1))
+def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Sequence[Pair], gate: Gate) -> Change:
+    before, after = (sum(pair[index].count(metric) for pair in mix) for index in (0, 1))
     if measured is None:
         return Change(metric, "too little data", before, after)
     if metric == "success":
@@ -321,7 +212,7 @@ def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Seq
     return Change(metric, verdict, before, after, **asdict(measured))
 
 
-def _p95(mix: Sequence[_Pair], index: int) -> Quantile | None:
+def _p95(mix: Sequence[Pair], index: int) -> Quantile | None:
     strata = [
         (pair[index].seconds, float(sum(len(cell.seconds) for cell in pair)))
         for pair in mix

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from learning_instrument.analytics.comparison import Comparison, Version, compare
+from learning_instrument.analytics import Comparison, Version, compare
 
 BEFORE: Final = Version("version", "1")
 AFTER: Final = Version("version", "2")

@@ -1,0 +1,63 @@
+"""Reads the executions of a side into cells: those of one task type and model tier."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
+from ..sqlite.dimensions import DIMENSIONS
+from ..sqlite.selection import FILTERS, Queryable, Selection
+from .sides import Version
+
+Metric = Literal["success", "duration", "cost"]
+
+#: The least duration, in seconds: a logarithm needs one above 0.
+_SHORTEST_SECONDS: Final = 1e-6
+
+
+@dataclass(slots=True)
+class Cell:
+    """The executions of one side in one cell."""
+
+    executions: int = 0
+    succeeded: int = 0
+    assumed: int = 0
+    partial: int = 0
+    seconds: list[float] = field(default_factory=list)
+    logs: dict[Metric, list[float]] = field(default_factory=lambda: {"duration": [], "cost": []})
+
+    def count(self, metric: Metric) -> int:
+        """Return how many executions say something of *metric*."""
+        return self.executions if metric == "success" else len(self.logs[metric])
+
+
+def cells_of(database: Queryable, of: Selection | Version, selection: Selection) -> dict[tuple[str, str], Cell]:
+    """Return the cells of one side, by task type and model tier."""
+    if isinstance(of, Selection):
+        own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(of, name)) is not None}
+        chosen = replace(selection, **own).narrowed(of.where)
+    else:
+        chosen = selection.narrowed({f"metadata.{of.key}": of.value})
+    condition, parameters = chosen.condition()
+    rows = database.query(
+        f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
+        f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"
+        f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
+        f" CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} THEN actual_cost END AS cost"
+        f" FROM executions WHERE {condition}",
+        parameters,
+    )
+    cells: defaultdict[tuple[str, str], Cell] = defaultdict(Cell)
+    for row in rows:
+        cell = cells[row["task_type"], row["model_tier"]]
+        cell.executions += 1
+        cell.succeeded += bool(row["success"])
+        cell.assumed += row["assumed"]
+        cell.partial += row["partial"]
+        if row["seconds"] is not None:
+            cell.seconds.append(row["seconds"])
+            cell.logs["duration"].append(math.log(max(row["seconds"], _SHORTEST_SECONDS)))
+        if (row["cost"] or 0) > 0:  # a cost of 0, or an imported negative one, has no logarithm, and is excluded
+            cell.logs["cost"].append(math.log(row["cost"]))
+    return dict(cells)
