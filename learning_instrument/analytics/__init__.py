@@ -13,6 +13,7 @@ from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, QueueWait, performance, queue_waits
 from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
+from .values import Unmatched, Values, unmatched, values_of
 
 __all__ = [
     "BudgetStatus",
@@ -40,6 +41,8 @@ __all__ = [
     "Summary",
     "TierSummary",
     "Touched",
+    "Unmatched",
+    "Values",
     "Version",
     "budget_status",
     "burn_down",
@@ -54,5 +57,7 @@ __all__ = [
     "similar_executions",
     "solution_patterns",
     "summary",
+    "unmatched",
+    "values_of",
     "wilson",
 ]

@@ -159,7 +159,7 @@ def largest(
 
 def _ask(database: Queryable, question: "_Question", with_rollups: bool) -> list[dict[str, Any]]:
     """Return the rows of *question*, from a cube where there is one that has the answer."""
-    cube = _cube_for(database, question.by, question.selection) if with_rollups else None
+    cube = cube_for(database, question.by, question.selection) if with_rollups else None
     if cube is not None:
         rows = database.query(*question.from_cube(cube))
         if any(row["sign"] == 0 and row["executions"] for row in rows):
@@ -167,7 +167,8 @@ def _ask(database: Queryable, question: "_Question", with_rollups: bool) -> list
     return database.query(*question.from_executions())
 
 
-def _cube_for(database: Queryable, by: Sequence[str], selection: Selection) -> Cube | None:
+def cube_for(database: Queryable, by: Sequence[str], selection: Selection) -> Cube | None:
+    """Return the cube that has the sums of *selection* by the dimensions *by*; None: there is none."""
     needed = {*by, *(name for name, _ in selection.filters)} - {"day"}
     cube = next((cube for cube in CUBES if needed <= {*cube.keys, cube.bucket}), None)
     if cube is None and len(needed) == 1:

@@ -3,9 +3,10 @@
 Each is text: a value of another type is written as JSON has it, and a missing one is ``unknown``.
 """
 
+import difflib
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..columns import TABLE, UNKNOWN, Kind, metadata_key, metadata_text
@@ -49,9 +50,10 @@ def dimension(name: str, argument: str = "where") -> str:
         return _BY_NAME[name]
     key = metadata_key(name)
     if key is None:
+        meant = nearest(name, _BY_NAME)
         raise ConfigurationError(
             f"Invalid {argument} {name!r}: expected one of {', '.join(sorted(_BY_NAME))}, or metadata.KEY for a key of"
-            " the tasks' metadata, such as metadata.customer."
+            f" the tasks' metadata, such as metadata.customer.{f' Did you mean {meant}?' if meant else ''}"
         )
     value = _plain_value if _is_plain(key) else _any_value
     # Metadata cut by an attribute length limit of the host is not valid JSON.
@@ -75,6 +77,18 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
     of_task = own.get("task")
     value = of_task.get(key) if isinstance(of_task, dict) else None
     return metadata_text(own.get(key) if value is None else value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of *known* that *name* is most like, whatever the case of its letters; None: it is like none."""
+    by_letters = {each.casefold(): each for each in reversed([*known])}
+    found = difflib.get_close_matches(name.casefold(), by_letters, 1)
+    return by_letters[found[0]] if found else None
+
+
+def column_names() -> tuple[str, ...]:
+    """Return the columns that executions can be grouped and filtered by."""
+    return tuple(_BY_NAME)
 
 
 def is_column(name: str) -> bool:
