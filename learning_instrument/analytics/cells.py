@@ -1,14 +1,15 @@
-"""Reads the executions of a side into cells: those of one task type and model tier."""
+"""Reads the executions of a side into cells: those of one task type and model tier, or what of it is in the mix."""
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
 from ..sqlite.dimensions import DIMENSIONS
-from ..sqlite.selection import FILTERS, Queryable, Selection
-from .sides import Version
+from ..sqlite.selection import Queryable, Selection
+from .sides import MIX
 
 Metric = Literal["success", "duration", "cost"]
 
@@ -32,23 +33,23 @@ class Cell:
         return self.executions if metric == "success" else len(self.logs[metric])
 
 
-def cells_of(database: Queryable, of: Selection | Version, selection: Selection) -> dict[tuple[str, str], Cell]:
-    """Return the cells of one side, by task type and model tier."""
-    if isinstance(of, Selection):
-        own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(of, name)) is not None}
-        chosen = replace(selection, **own).narrowed(of.where)
-    else:
-        chosen = selection.narrowed({f"metadata.{of.key}": of.value})
+CellName = tuple[str | None, str | None]
+"""Task type and model tier; None: the mix is without it."""
+
+
+def cells_of(database: Queryable, chosen: Selection, mix: Collection[str]) -> dict[CellName, Cell]:
+    """Return the cells of one side, by the dimensions of *mix*."""
+    names = ", ".join(f"{DIMENSIONS[name] if name in mix else 'NULL'} AS {name}" for name in MIX)
     condition, parameters = chosen.condition()
     rows = database.query(
-        f"SELECT {DIMENSIONS['task_type']} AS task_type, {DIMENSIONS['model_tier']} AS model_tier, success,"
+        f"SELECT {names}, success,"
         f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"
         f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
         f" CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} THEN actual_cost END AS cost"
         f" FROM executions WHERE {condition}",
         parameters,
     )
-    cells: defaultdict[tuple[str, str], Cell] = defaultdict(Cell)
+    cells: defaultdict[CellName, Cell] = defaultdict(Cell)
     for row in rows:
         cell = cells[row["task_type"], row["model_tier"]]
         cell.executions += 1

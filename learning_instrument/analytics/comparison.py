@@ -1,21 +1,22 @@
-"""Before and after: two windows of time, or two values of a metadata key, over the same mix of tasks.
+"""Before and after: two windows of time, or two values of any dimension, over the same mix of tasks.
 
-Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both sides.
+Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both sides. A
+dimension in which the sides differ is not in the mix: within it there is no common cell.
 The false-alarm rate of 5% is shared out: 2% for success, 1% each for duration and cost, 1% for all cells together, by
 the procedure of Benjamini and Hochberg.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
 from ..sqlite.selection import Queryable, Selection
-from .cells import Cell, Metric, cells_of
+from .cells import Cell, CellName, Metric, cells_of
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
-from .sides import Version, overlap
+from .sides import MIX, Side, check_apart, mix_between, mix_without, narrowed
 from .significance import benjamini_hochberg
 
 Pair = tuple[Cell, Cell]
@@ -61,10 +62,10 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class CellComparison:
-    """One task type and model tier, before and after."""
+    """One task type and model tier, before and after; None: the mix is without it."""
 
-    task_type: str
-    model_tier: str
+    task_type: str | None
+    model_tier: str | None
     before_executions: int
     after_executions: int
     #: Of those that succeeded on each side: how many returned without saying so.
@@ -94,6 +95,8 @@ class Comparison:
     p95_before: Quantile | None
     p95_after: Quantile | None
     cells: tuple[CellComparison, ...]
+    #: The dimensions of the mix: what of task type and model tier the sides do not differ in.
+    mix: tuple[str, ...] = MIX
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -122,8 +125,8 @@ class Gate:
 
 def compare(
     database: Queryable,
-    before: Selection | Version,
-    after: Selection | Version,
+    before: Side,
+    after: Side,
     selection: Selection | None = None,
     *,
     gate: Gate | None = None,
@@ -132,8 +135,8 @@ def compare(
 
     Args:
         database: the one to ask.
-        before: a window of time, or a version.
-        after: another one.
+        before: a window of time, a value of a column or of a key of metadata, or several of these.
+        after: another one. Its window is in place of that of *selection*.
         selection: applies to both sides; by default all executions.
         gate: how large a change has to be to be called one; by default 2 points of success, or 10%.
 
@@ -141,11 +144,14 @@ def compare(
         ConfigurationError: for sides that have executions in common.
         DatabaseError: if the database cannot be read.
     """
-    if before == after or (isinstance(before, Selection) and isinstance(after, Selection) and overlap(before, after)):
-        raise ConfigurationError(
-            f"Invalid sides {before} and {after}: they overlap; expected two without executions in common."
-        )
-    sides = [cells_of(database, side, selection or Selection()) for side in (before, after)]
+    selection = selection or Selection()
+    check_apart(database, before, after, selection)
+    chosen = narrowed(selection, before), narrowed(selection, after)
+    dimensions = mix_between(before, after)
+    sides = [cells_of(database, side, dimensions) for side in chosen]
+    if _have_no_tier_in_common(sides):
+        dimensions = mix_without({"model_tier"})
+        sides = [cells_of(database, side, dimensions) for side in chosen]
     names = sorted(sides[0].keys() | sides[1].keys())
     pairs = {name: (sides[0].get(name, Cell()), sides[1].get(name, Cell())) for name in names}
     mix = [pair for pair in pairs.values() if min(cell.executions for cell in pair) >= _ENOUGH_IN_MIX]
@@ -169,14 +175,21 @@ def compare(
         p95_before=_p95(mix, 0),
         p95_after=_p95(mix, 1),
         cells=_compare_cells(pairs, gate),
+        mix=dimensions,
     )
 
 
-def _compare_cells(pairs: dict[tuple[str, str], Pair], gate: Gate) -> tuple[CellComparison, ...]:
+def _have_no_tier_in_common(sides: Sequence[Mapping[CellName, Cell]]) -> bool:
+    """Tell whether the sides differ in the tier without being told apart by it, as two pools of one tier each do."""
+    before, after = ({tier for _, tier in side} for side in sides)
+    return bool(before and after) and not before & after
+
+
+def _compare_cells(pairs: dict[CellName, Pair], gate: Gate) -> tuple[CellComparison, ...]:
     tests = [(name, metric, _measure(metric, [pair], CELLS_LEVEL)) for name, pair in pairs.items() for metric in LEVELS]
     p_values = [measured.p_value for _, _, measured in tests if measured is not None]
     believed = iter(benjamini_hochberg(p_values, CELLS_LEVEL))
-    changes: defaultdict[tuple[str, str], list[Change]] = defaultdict(list)
+    changes: defaultdict[CellName, list[Change]] = defaultdict(list)
     for name, metric, measured in tests:
         is_believed = measured is not None and next(believed)
         changes[name].append(_judged(metric, measured, is_believed, [pairs[name]], gate))

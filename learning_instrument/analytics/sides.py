@@ -1,13 +1,21 @@
-"""The sides of a comparison: what they are, how they are written, and whether they overlap."""
+"""The sides of a comparison: what they are, how they are written, whether they overlap, and what mix they share."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Final
 
 from ..columns import metadata_key
 from ..errors import ConfigurationError
 from ..sqlite.dimensions import is_column
-from ..sqlite.selection import Selection
+from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import moment
+from .group_totals import totals
+
+#: What executions are compared within: the mix of tasks is weighted alike on both sides.
+MIX: Final = ("task_type", "model_tier")
+#: Dimension -> what it decides: executions that differ in the first differ in the second.
+_DECIDES: Final = {"model": "model_tier"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +35,111 @@ class Version:
         return f"{self.key}={self.value}"
 
 
-def side(text: str, now: datetime | None = None) -> Selection | Version:
-    """Return the side that *text* names: ``2026-11-01..2026-11-08`` (either end may be left out), or ``NAME=VALUE``.
+Side = Selection | Version
+"""One side of a comparison."""
 
-    A name is a column or ``metadata.KEY``; any other name is a key of metadata as well.
 
-    Dates and times without a zone are UTC, and ``7d`` is seven days before now; a window ends before its second one.
+def side(text: str, now: datetime | None = None) -> Side:
+    """Return the side that *text* names: a window, ``NAME=VALUE``, or several of these, which all hold.
+
+    A window is ``2026-11-01..2026-11-08``, and ends before its second time; either end may be left out. Dates and times
+    without a zone are UTC, and ``7d`` is seven days before now. A name is a column or ``metadata.KEY``; any other name
+    is a key of metadata as well. A comma begins another condition where a window or ``NAME=`` follows it, else it is
+    part of the value.
 
     Args:
-        text: such as ``14d..7d`` or ``version=1.4``.
+        text: such as ``14d..7d``, ``model=gpt-4o`` or ``14d..7d,model=gpt-4o,version=1.4``.
         now: the time from which ages count, the same for both sides, so that one ends where the other begins; None: the
             present.
 
     Raises:
-        ConfigurationError: for a text that is neither.
+        ConfigurationError: for another text, and for two windows.
     """
-    since, dots, until = text.partition("..")
-    key, equals, value = text.partition("=")
-    if dots and (since or until) and not equals:
-        now = now or datetime.now(timezone.utc)
-        return Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
-    if equals and is_column(key):
-        return Selection(where={key: value})
-    name = metadata_key(key) or key
-    if equals and name and name != "metadata.":
-        return Version(name, value)
+    now = now or datetime.now(timezone.utc)
+    window: Selection | None = None
+    where: list[tuple[str, str]] = []
+    for part in _parts(text):
+        name, equals, value = part.partition("=")
+        since, dots, until = part.partition("..")
+        if equals and name and name != "metadata.":
+            where.append((name if is_column(name) or metadata_key(name) else f"metadata.{name}", value))
+        elif dots and (since or until) and not equals and window is None:
+            window = Selection(since=moment(since, now) if since else None, until=moment(until, now) if until else None)
+        else:
+            raise ConfigurationError(
+                f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., NAME=VALUE such as"
+                " model=gpt-4o or metadata.version=1.4, or one window and several of these with commas between them."
+            )
+    if window is None and len(where) == 1 and (key := metadata_key(where[0][0])) is not None:
+        return Version(key, where[0][1])
+    return (window or Selection()).narrowed(where)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield the conditions of a side."""
+    part = ""
+    for number, piece in enumerate(text.split(",")):
+        if number and not _is_condition(piece):
+            part += f",{piece}"
+            continue
+        if number:
+            yield part
+        part = piece
+    yield part
+
+
+def _is_condition(piece: str) -> bool:
+    name, equals, _ = piece.partition("=")
+    return bool(equals and name.strip()) or ".." in piece
+
+
+def narrowed(selection: Selection, to: Side) -> Selection:
+    """Return the executions of *selection* that are in one side: a window of the side is in place of its own."""
+    if isinstance(to, Version):
+        return selection.narrowed({f"metadata.{to.key}": to.value})
+    own = {name: value for name in ("since", "until", *FILTERS) if (value := getattr(to, name)) is not None}
+    return replace(selection, **own).narrowed(to.where)
+
+
+def check_apart(database: Queryable, before: Side, after: Side, selection: Selection) -> None:
+    """Check that the sides have no execution in common: it would be evidence against itself.
+
+    Raises:
+        ConfigurationError: if they have, or would have.
+        DatabaseError: if the database cannot be read.
+    """
+    one, other = (narrowed(Selection(), side) for side in (before, after))
+    if _differ(one, other):
+        return
+    since = max((side.since for side in (one, other) if side.since is not None), default=None)
+    until = min((side.until for side in (one, other) if side.until is not None), default=None)
+    if since is not None and until is not None and since >= until:
+        return
+    first, second = set(one.filters), set(other.filters)
+    common = ""
+    if not (first <= second or second <= first):
+        both = narrowed(narrowed(selection, before), after)
+        found = totals(database, (), replace(both, since=since or both.since, until=until or both.until), ())
+        if not found:
+            return
+        common = f" in {found[()].count('executions'):,} executions"
     raise ConfigurationError(
-        f"Invalid side {text!r}: expected a window such as 2026-11-01..2026-11-08 or 7d.., or NAME=VALUE such as"
-        " model=gpt-4o or metadata.version=1.4."
+        f"Invalid sides {before} and {after}: they overlap{common}; expected two without executions in common."
     )
 
 
-def overlap(one: Selection, other: Selection) -> bool:
-    """Tell whether an execution may be in both."""
-    if any(name == same and value != another for name, value in one.filters for same, another in other.filters):
-        return False
-    first, last = sorted((one, other), key=lambda side: (side.since is not None, side.since or 0))
-    return first.until is None or last.since is None or first.until > last.since
+def _differ(one: Selection, other: Selection) -> set[str]:
+    """Return the names of the filters of which the sides have different values."""
+    return {name for name, value in one.filters for same, another in other.filters if name == same and value != another}
+
+
+def mix_between(before: Side, after: Side) -> tuple[str, ...]:
+    """Return the dimensions that the executions of two sides are compared within: those in which they do not differ."""
+    differ = _differ(*(narrowed(Selection(), side) for side in (before, after)))
+    return mix_without(differ)
+
+
+def mix_without(names: Collection[str]) -> tuple[str, ...]:
+    """Return the dimensions of the mix without *names* and what they decide: within these there is no common cell."""
+    left_out = {*names, *(_DECIDES[name] for name in names if name in _DECIDES)}
+    return tuple(name for name in MIX if name not in left_out)

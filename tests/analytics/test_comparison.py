@@ -7,7 +7,7 @@ import pytest
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.comparison import ENOUGH, Gate, compare
-from learning_instrument.analytics.sides import Version, side
+from learning_instrument.analytics.sides import Version
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.selection import Selection
@@ -208,29 +208,6 @@ def test_metadata_values_are_compared_as_text(database, stored, asked):
     assert compare(database, Version("version", asked), Version("version", "1.1")).before_executions == 3
 
 
-@pytest.mark.parametrize("key", ["", "a\0b"])
-def test_keys_that_are_none_are_refused(key):
-    """SQL ends at a null character."""
-    with pytest.raises(ConfigurationError, match="metadata key"):
-        Version(key, "1")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (OLD, OLD),
-        (Selection(), Selection(since=NOON)),
-        (Selection(until=NOON), Selection(since=NOON - timedelta(seconds=1))),
-        (Selection(since=NOON), Selection(until=NOON + timedelta(days=1))),
-        (Selection(since=NOON), Selection(since=NOON, repo="a")),
-    ],
-)
-def test_sides_with_executions_in_common_are_refused(database, before, after):
-    """An execution is not evidence against itself."""
-    with pytest.raises(ConfigurationError, match="in common"):
-        compare(database, before, after)
-
-
 def test_two_repositories_are_two_sides(database):
     """Filters tell sides apart as well as windows do."""
     database.append(executions("1", 30, repo="a") + executions("1", 40, repo="b"))
@@ -238,41 +215,6 @@ def test_two_repositories_are_two_sides(database):
     comparison = compare(database, Selection(repo="a"), Selection(repo="b"))
 
     assert (comparison.before_executions, comparison.after_executions) == (30, 40)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-11-19..2026-11-20T12:00", (NOON - timedelta(days=1, hours=12), NOON)),
-        ("2026-11-20T14:00:00+02:00..", (NOON, None)),
-        ("..2026-11-20T12:00:00Z", (None, NOON)),
-    ],
-)  # fmt: skip
-def test_windows_can_be_written(text, expected):
-    """Either end may be open."""
-    window = side(text)
-
-    assert (window.since, window.until) == expected
-
-
-def test_ages_are_counted_from_one_moment():
-    """So that one window begins where another ends."""
-    before, after = side("14d..7d", NOON), side("7d..", NOON)
-
-    assert (before.since, before.until) == (NOON - timedelta(days=14), NOON - timedelta(days=7))
-    assert (after.since, after.until) == (before.until, None)
-
-
-def test_versions_can_be_written():
-    """Only the first equals sign tells key and value apart."""
-    assert side("model.version=a=b..c") == Version("model.version", "a=b..c")
-
-
-def test_texts_that_name_no_side_are_refused(subtests):
-    """In one line."""
-    for text in ["", "..", "yesterday", "=1", "metadata.=1", "2026-13-01..", "2026-11-08..2026-11-01"]:
-        with subtests.test(text=text), pytest.raises(ConfigurationError):
-            side(text)
 
 
 def test_gates_that_are_none_are_refused(subtests):

@@ -1,14 +1,26 @@
 """``compare``: tests whether success, duration or cost changed between two sides."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
 import click
 
-from ...analytics import CellComparison, Change, Comparison, Gate, Quantile, Version, compare, price_tables, side
+from ...analytics import (
+    CellComparison,
+    Change,
+    Comparison,
+    Gate,
+    Quantile,
+    Version,
+    compare,
+    price_tables,
+    side,
+    unmatched,
+)
+from ...analytics.sides import Side, narrowed
 from ...errors import ConfigurationError
-from ...sqlite.selection import Selection
+from ...sqlite.selection import Queryable, Selection
 from .. import formatting
 from ..options import NumberRange, Question, reporting_command
 from ..rendering import (
@@ -42,6 +54,8 @@ _CELL_COLUMNS: Final = (
     TableColumn("duration", "duration", style=formatting.verdict_style, rank=1),
     TableColumn("cost", "cost", style=formatting.verdict_style, rank=2),
 )
+#: Dimension of the mix -> what its values are called.
+_MIX: Final = {"task_type": "task types", "model_tier": "tiers"}
 #: Metric -> how its values, and how a change of it, are written.
 _WRITTEN: Final = {
     "success": (formatting.share, formatting.points, formatting.points_between),
@@ -70,27 +84,30 @@ _WRITTEN: Final = {
     help="The least change of duration and cost that matters: 1.1 is by 10%.",
 )
 def compare_command(question: Question, before: str, after: str, gate_success: float, gate_ratio: float) -> None:
-    """Compare two windows of time, or two versions. Exits with 1 on a regression.
+    """Compare two windows of time, tiers, models, pools or versions. Exits with 1 on a regression.
 
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
     either end may be left out (then --since and --until apply); or a column or a key of the tasks' metadata, and its
-    value, such as model=gpt-4o or metadata.version=1.4.
+    value, such as model=gpt-4o or metadata.version=1.4; or one window and several of these, with commas between them,
+    which all hold. A value that no execution has is an error.
 
     \b
       compare --before 14d..7d --after 7d..
+      compare --before model_tier=small --after model_tier=large
       compare --before metadata.version=1.3 --after metadata.version=1.4 --since 30d
+      compare --before 14d..7d,model=gpt-4o --after 7d..,model=gpt-4o
 
-    Both sides are weighted to one mix of task types and model tiers. A change is better or worse where it is beyond
-    chance and large enough to matter, else negligible. The detectable change is the smallest
-    one that so many executions would show in 80% of cases.
+    Both sides are weighted to one mix of task types and model tiers, without what the sides differ in. A change is
+    better or worse where it is beyond chance and large enough to matter, else negligible. The detectable change is the
+    smallest one that so many executions would show in 80% of cases.
     """  # noqa: D301  # click needs the backspace itself: it keeps the following lines unwrapped
     now = datetime.now(timezone.utc)
     sides = side(before, now), side(after, now)
     gate = Gate(success=gate_success / 100, ratio=gate_ratio)
     with question.database() as database:
         found = compare(database, *sides, question.selection, gate=gate)
+        _check(database, found, dict(zip(("--before", "--after"), sides, strict=True)), question.selection)
         tables = price_tables(database)
-    _check(found, sides)
     if question.output is Output.JSON:
         named = {"before": before, "after": after, "regression": found.regression, "price_tables": tables}
         print_json({**named, **plain(found)})
@@ -104,16 +121,15 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
         click.get_current_context().exit(1)
 
 
-def _check(found: Comparison, sides: Sequence[Selection | Version]) -> None:
-    """Refuse a version without executions: a mistyped gate would never fail."""
+def _check(database: Queryable, found: Comparison, sides: Mapping[str, Side], selection: Selection) -> None:
+    """Refuse a value that no execution has: a gate with a mistyped one would never close."""
     counts = found.before_executions, found.after_executions
-    for name, wanted, executions in zip(("--before", "--after"), sides, counts, strict=True):
-        is_named = isinstance(wanted, Version) or wanted.where
-        if is_named and not executions:
-            what = "metadata" if isinstance(wanted, Version) else "columns"
-            raise ConfigurationError(
-                f"{name} {wanted}: no task has this in its {what}; learning-instrument show ID lists one task's {what}."
-            )
+    for (option, wanted), executions in zip(sides.items(), counts, strict=True):
+        chosen = narrowed(selection, wanted)
+        if executions or not (isinstance(wanted, Version) or wanted.filters):
+            continue
+        reasons = " ".join(map(str, unmatched(database, chosen)))
+        raise ConfigurationError(f"Invalid {option} {wanted}. {reasons or f'No execution is in all of {chosen}.'}")
 
 
 def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
@@ -130,17 +146,27 @@ def _print(found: Comparison, before: str, after: str, tables: tuple[str, ...]) 
         {
             "before": _side(before, found.before_executions, found.before_assumed),
             "after": _side(after, found.after_executions, found.after_assumed),
-            "compared": f"{formatting.share(found.compared_share)} of them:"
-            " the task types and tiers that both sides have",
+            "compared": f"{formatting.share(found.compared_share)} of them: {_mix(found.mix)}",
             "p95 before": _quantile(found.p95_before),
             "p95 after": _quantile(found.p95_after),
         }
     )
     changes = [_change(change) for change in (found.success, found.duration, found.cost)]
     print_section("Over the same mix of tasks", changes, _CHANGE_COLUMNS)
-    print_section("By task type and tier", [_cell(cell) for cell in found.cells], _CELL_COLUMNS)
+    columns = [column for column in _CELL_COLUMNS if column.name in found.mix or column.name not in _MIX]
+    title = " and ".join(column.heading for column in columns if column.name in found.mix)
+    if title:
+        print_section(f"By {title}", [_cell(cell) for cell in found.cells], columns)
     for note in _notes(found, tables):
         print_note(note)
+
+
+def _mix(mix: Sequence[str]) -> str:
+    """Return what the sides are compared within, and what of it they differ in."""
+    within = " and ".join(_MIX[name] for name in mix)
+    apart = " and ".join(words for name, words in _MIX.items() if name not in mix)
+    common = f"the {within} that both sides have" if within else "executions"
+    return f"{common}, across {apart}, in which they differ" if apart else common
 
 
 def _side(name: str, executions: int, assumed: int) -> str:

@@ -99,7 +99,10 @@ def test_name_that_no_task_has_is_refused_on_both_sides(path):
     result = ask(path, "compare", "--before", "modle=a", "--after", "modle=b")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--before modle=a: no task has this in its metadata" in result.stderr
+    assert result.stderr == (
+        "Error: Invalid --before modle=a. No execution has 'modle' in its task's metadata. Did you mean model?"
+        " The keys of metadata: version.\n"
+    )
 
 
 @pytest.mark.parametrize("output", [(), ("--json",), ("--csv",)])
@@ -110,10 +113,40 @@ def test_version_that_nothing_has_is_refused(path, output):
     result = ask(path, "compare", "--before", "version=1.4", "--after", "verison=1.5", *output)
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.endswith(
-        "--after verison=1.5: no task has this in its metadata;"
-        " learning-instrument show ID lists one task's metadata.\n"
+    assert result.stderr == (
+        "Error: Invalid --after verison=1.5. No execution has 'verison' in its task's metadata. Did you mean"
+        " metadata.version? The keys of metadata: version.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("version=1.5", "No execution has metadata.version=1.5. Did you mean 1.4? The values: 1.3 (200), 1.4 (200)."),
+        ("model_tier=unknwn", "No execution has model_tier=unknwn. Did you mean unknown? The values: unknown (400)."),
+        ("..2000-01-01,version=1.3", "No execution is in all of ..2000-01-01 00:00:00+00:00, metadata.version=1.3."),
+    ],
+)
+def test_side_that_nothing_is_in_names_the_values(path, wrong, reason):
+    """Those that there are, and the nearest; or all that does not hold together."""
+    versions(path, 30, 5)
+
+    for before, after in [(wrong, "version=1.3,2001-01-01.."), ("version=1.3,2001-01-01..", wrong)]:
+        result = ask(path, "compare", "--before", before, "--after", after)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.endswith(f"{reason}\n")
+
+
+def test_tiers_are_compared_over_task_types(demo):
+    """What a table is by, and what it is not by, is said; there is data enough for a verdict."""
+    text = answer(demo, "compare", "--before", "model_tier=small", "--after", "model_tier=large", status=1)
+
+    assert "100.0% of them: the task types that both sides have, across tiers, in which they differ\n" in text
+    assert "\nBy task type\ntask type  before  after  success" in text
+    assert "cost      worse" in text
+    models = document(demo, "compare", "--before", "model_tier=small,..7d", "--after", "model_tier=small,7d..")
+    assert models["mix"] == ["task_type", "model_tier"]
 
 
 def test_comparison_is_that_of_the_function(demo):
