@@ -150,9 +150,11 @@ def costs(
     chosen = selection or Selection()
     check_limit(limit)
     spend = () if by is None else _by_group(database, dimensions_of(by), chosen, limit)
-    groups = totals(database, ("day", "task_type", "model_tier"), chosen, _MEASURES)
-    whole = _add(groups.values())
-    ratios = _ratios((group[1:], of_group) for group, of_group in groups.items())
+    days = totals(database, ("day",), chosen, _MEASURES)
+    whole = _add(days.values())
+    # Of many cells most have nothing to compare, where there is no estimate at all.
+    cells = totals(database, ("task_type", "model_tier"), chosen, _LOGS) if whole.sums["scaled"] else {}
+    ratios = _ratios(cells.items())
     return Costs(
         executions=whole.count("executions"),
         priced=whole.count("priced"),
@@ -160,10 +162,10 @@ def costs(
         unpriced=whole.count("unpriced"),
         cost_usd=whole.total("cost_nano", NANO_SCALE, "priced"),
         failures_cost_usd=whole.failures_cost(),
-        by_day=_by_day(groups),
+        by_day=tuple(DaySpend(day, of_day.count("executions"), *_spent(of_day)) for (day,), of_day in days.items()),
         accuracy=_accuracy(whole),
         corrections=_corrections(ratios),
-        correction_test=_test(database, chosen, groups, ratios),
+        correction_test=_test(database, chosen, days, ratios),
         groups=spend,
     )
 
@@ -188,14 +190,6 @@ def _spent(of_group: GroupTotals) -> tuple[float | None, float | None, int, int]
     """Return cost, cost of failures, and how many executions are partial and unpriced."""
     cost = of_group.total("cost_nano", NANO_SCALE, "priced")
     return cost, of_group.failures_cost(), of_group.count("partial"), of_group.count("unpriced")
-
-
-def _by_day(groups: Mapping[Group, GroupTotals]) -> tuple[DaySpend, ...]:
-    days: dict[str, list[GroupTotals]] = {}
-    for group, of_group in groups.items():
-        days.setdefault(group[0], []).append(of_group)
-    sums = {day: _add(of_day) for day, of_day in days.items()}
-    return tuple(DaySpend(day, of_day.count("executions"), *_spent(of_day)) for day, of_day in sums.items())
 
 
 def _accuracy(whole: GroupTotals) -> EstimateAccuracy | None:
@@ -226,9 +220,9 @@ def _corrections(ratios: Mapping[Cell, LogRatios]) -> tuple[Correction, ...]:
 
 
 def _test(
-    database: Queryable, selection: Selection, groups: Mapping[Group, GroupTotals], ratios: Mapping[Cell, LogRatios]
+    database: Queryable, selection: Selection, days: Mapping[Group, GroupTotals], ratios: Mapping[Cell, LogRatios]
 ) -> CorrectionTest | None:
-    cut = _start_of_last_fifth(database, selection, groups)
+    cut = _start_of_last_fifth(database, selection, days)
     if cut is None:
         return None
     late_groups = totals(database, ("task_type", "model_tier"), replace(selection, since=cut), _LOGS)
@@ -247,12 +241,10 @@ def _test(
 
 
 def _start_of_last_fifth(
-    database: Queryable, selection: Selection, groups: Mapping[Group, GroupTotals]
+    database: Queryable, selection: Selection, days: Mapping[Group, GroupTotals]
 ) -> datetime | None:
     """Return when the first execution of the last fifth began: of those with an estimate and an actual cost."""
-    counts: dict[str, int] = {}
-    for group, of_group in groups.items():
-        counts[group[0]] = counts.get(group[0], 0) + of_group.count("scaled")
+    counts = {day: of_day.count("scaled") for (day,), of_day in days.items()}
     total = sum(counts.values())
     position = math.ceil(total * (1 - _TESTED))
     if position == total:
