@@ -1,8 +1,9 @@
 """Options that several commands share."""
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,7 @@ from ..sqlite.selection import Selection
 from ..storage import spill_names
 from ..timestamps import moment
 from . import formatting
+from .progress import NO_SUMS, waiting
 from .rendering import RAW, Output
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
@@ -39,10 +41,16 @@ class Question:
     selection: Selection
     output: Output
 
-    def database(self) -> ReadOnlyDatabase:
-        """Return the database to query, for a ``with`` statement; say whether rows wait outside of it."""
+    @contextlib.contextmanager
+    def database(self, slow: str | None = NO_SUMS) -> Iterator[ReadOnlyDatabase]:
+        """Yield the database to query; say whether rows wait outside of it.
+
+        Args:
+            slow: why the answer may take long, shown when it does; the block prints nothing then. None: it prints.
+        """
         tell_of_spill_files(self.path)
-        return ReadOnlyDatabase(self.path)
+        with waiting(slow) if slow else contextlib.nullcontext(), ReadOnlyDatabase(self.path) as database:
+            yield database
 
 
 def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:

@@ -4,7 +4,6 @@ A terminal gets a table that fits its width: texts are shortened first, then the
 out, and a line names them. A pipe gets every column and every text in full, without colours.
 """
 
-import contextlib
 import csv
 import dataclasses
 import enum
@@ -14,15 +13,13 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -350,18 +347,3 @@ def is_confirmed(question: str, is_agreed: bool) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError(f"{question} There is no terminal to answer at; pass --yes.")
     return click.confirm(question, err=True)
-
-
-@contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that shows progress on stderr: it takes a label, the count done, and the total (0: unknown)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(escape(one_line(what)), total=of or None)
-            progress.update(tasks[what], completed=done)
-
-        yield tell

@@ -12,6 +12,7 @@ from ...errors import ConfigurationError
 from .. import formatting
 from ..grouping import group_columns, group_notes, group_row, grouping_options
 from ..options import Question, reporting_command
+from ..progress import NO_SUMS_BY
 from ..rendering import (
     Output,
     TableColumn,
@@ -76,7 +77,7 @@ def costs_command(
     """
     if budget is not None and not 0 < budget < math.inf:
         raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
-    with question.database() as database:
+    with question.database(NO_SUMS_BY) as database:
         found = costs(database, question.selection, by=by or None, limit=limit)
         budgeted = None if budget is None else burn_down(database, budget, period, question.selection)
         tables = price_tables(database)

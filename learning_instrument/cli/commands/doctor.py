@@ -6,6 +6,7 @@ from ...maintenance.doctor import Finding, Severity, examine
 from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
+from ..progress import waiting
 from ..rendering import Output, TableColumn, print_note, render
 
 _COLUMNS = (
@@ -24,7 +25,8 @@ _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "bl
 def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bool) -> None:
     """Check what keeps executions from being recorded, or makes reports wrong."""
     path = absolute(database_path(database))
-    findings = examine(path)
+    with waiting("Every value is checked."):
+        findings = examine(path)
     output = output_wanted(as_json, as_csv)
     if output is Output.TEXT:
         print_note(f"{path}: {_counted(findings)}")

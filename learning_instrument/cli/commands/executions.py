@@ -112,7 +112,7 @@ def show_command(question: Question, execution: str) -> None:
 def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:
     """Show executions as they are stored, until Ctrl-C."""
     end = None if seconds is None else time.monotonic() + seconds
-    with question.database() as database:
+    with question.database(slow=None) as database:
         place = bookmark(database)
         shown = list(reversed(latest(database, question.selection, lines, failed))) if lines else []
         is_first = True

@@ -9,7 +9,8 @@ from ...maintenance import IndexedName, drop_index, index, indexed
 from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
-from ..rendering import Output, TableColumn, progress_bar, render
+from ..progress import progress_bar
+from ..rendering import Output, TableColumn, render
 
 _COLUMNS: Final = (
     TableColumn("name", "name"),

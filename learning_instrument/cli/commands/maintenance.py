@@ -19,7 +19,8 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted, tell_of_spill_files
-from ..rendering import Output, TableColumn, is_confirmed, progress_bar, render
+from ..progress import progress_bar
+from ..rendering import Output, TableColumn, is_confirmed, render
 
 
 @click.command("prune")

@@ -37,7 +37,7 @@ def patterns_command(question: Question, min_support: int, limit: int) -> None:
     failures included, with its 95% interval; the lift is that rate over the one of the task type. The best tier has the
     highest lower bound.
     """
-    with question.database() as database:
+    with question.database("Every summary of a solution is read.") as database:
         found = solution_patterns(database, question.selection, min_support=min_support, limit=limit)
         tables = price_tables(database)
     rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
@@ -82,7 +82,7 @@ def similar_command(question: Question, description: str, limit: int, threshold:
 
     The most alike come first. Alike are descriptions that share most of their words, rare words weighing more.
     """
-    with question.database() as database:
+    with question.database("Every description with one of the words is compared.") as database:
         found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
         tables = price_tables(database)
     nothing = f"No execution has a score of {threshold:g} or more."

@@ -8,6 +8,7 @@ from ...storage.statistics import lost_noun
 from .. import formatting
 from ..grouping import group_columns, group_notes, group_row, grouping_options
 from ..options import Question, reporting_command
+from ..progress import NO_SUMS_BY
 from ..rendering import Output, TableColumn, plain, print_fields, print_json, print_section, render, write
 
 _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=3)
@@ -100,7 +101,7 @@ def performance_command(question: Question, by: tuple[str, ...], limit: int) -> 
     with the cost of failures. Values that were not reported are in no mean. Groups are task types without --by.
     """
     by = by or ("task_type",)
-    with question.database() as database:
+    with question.database(NO_SUMS_BY) as database:
         found = performance(database, by, question.selection, limit=limit)
         tables = price_tables(database)
     rows = [group_row(answer, by) for answer in found]

@@ -10,7 +10,8 @@ from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
 from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
-from ..rendering import Output, TableColumn, is_raw, is_terminal, print_csv, print_json, print_note, progress_bar
+from ..progress import progress_bar
+from ..rendering import Output, TableColumn, is_raw, is_terminal, print_csv, print_json, print_note
 
 _SHOWN_REFUSALS: Final = 10
 #: The noun of what was passed over.

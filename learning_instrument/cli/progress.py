@@ -1,0 +1,57 @@
+"""Shows on standard error, at a terminal, how far a long command is, or why an answer takes long."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from .formatting import one_line
+
+#: An answer that takes no longer needs no explanation.
+_PATIENCE_SECONDS: Final = 0.5
+#: Why an answer may take long.
+NO_SUMS: Final = "No sums are kept for this question: all selected executions are read."
+NO_SUMS_BY: Final = f"{NO_SUMS} learning-instrument index keeps some by model, worker_id or metadata.KEY."
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows progress: it takes a label, the count done, and the total (0: unknown)."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(escape(one_line(what)), total=of or None)
+            progress.update(tasks[what], completed=done)
+
+        yield tell
+
+
+@contextlib.contextmanager
+def waiting(reason: str) -> Iterator[None]:
+    """Show *reason*, a moving bar and the seconds so far, from half a second on, until the block ends.
+
+    How far a question is, SQLite does not say. The block prints nothing.
+    """
+    console = Console(stderr=True)
+    if not console.is_interactive:  # a dumb terminal cannot take it back
+        yield
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True)
+    progress.add_task(escape(reason), total=None)
+    timer = threading.Timer(_PATIENCE_SECONDS, progress.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        progress.stop()
