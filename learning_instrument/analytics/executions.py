@@ -1,7 +1,8 @@
 """Finds executions by id or selection, the newest first."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..columns import COLUMNS
@@ -10,8 +11,11 @@ from ..errors import UnknownExecutionError
 from ..record import ExecutionRecord
 from ..sqlite.executions import EXACTLY, placeholders
 from ..sqlite.selection import Queryable, Selection
+from ..timestamps import from_iso
+from .group_totals import cube_for, totals
 
 _AT_ONCE = 500
+_LAST: Final = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
@@ -44,14 +48,33 @@ def latest(database: Queryable, selection: Selection, limit: int, failed: bool =
         limit: how many at the most.
         failed: only those that did not succeed.
     """
-    condition, parameters = selection.condition()
-    return _records(
-        database.query(
+    found: list[dict[str, Any]] = []
+    for part in _parts(database, selection, failed):
+        condition, parameters = part.condition()
+        found += database.query(
             f"SELECT {_COLUMNS} FROM executions WHERE {condition}{' AND NOT success' if failed else ''}"
             " ORDER BY timestamp DESC, rowid DESC LIMIT :limit",
-            {**parameters, "limit": limit},
+            {**parameters, "limit": limit - len(found)},
         )
-    )
+        if len(found) >= limit:
+            break
+    return _records(found)
+
+
+def _parts(database: Queryable, selection: Selection, failed: bool) -> Iterator[Selection]:
+    """Yield the parts of *selection* to look in, the newest first: where roll-ups count them, the days that have any.
+
+    Else all executions would be read where few or none are selected.
+    """
+    if not (selection.filters or failed) or cube_for(database, ("day",), selection) is None:
+        yield selection
+        return
+    for (day,), of_day in reversed(totals(database, ("day",), selection, ("succeeded",)).items()):
+        if of_day.count("executions") > (of_day.count("succeeded") if failed else 0):
+            start = from_iso(f"{day}T00:00:00+00:00")
+            since = max(start, selection.since or start)
+            end = start + min(timedelta(days=1), _LAST - start)
+            yield replace(selection, since=since, until=min(end, selection.until or end))
 
 
 Bookmark = tuple[tuple[int, str], ...]

@@ -1,11 +1,17 @@
-"""Executions as they are stored: what came after a place."""
+"""Executions as they are stored: the newest, and what came after a place."""
+
+import random
+from datetime import timedelta
+from unittest import mock
 
 import pytest
+from executions import START, database_of
 
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection
-from learning_instrument.analytics.executions import bookmark, stored_after
+from learning_instrument.analytics.executions import bookmark, latest, stored_after
 from learning_instrument.database import store_of
+from learning_instrument.outcome import Outcome
 
 
 def store(database, *names):
@@ -53,3 +59,51 @@ def test_table_that_is_emptied_each_time_is_followed(database):
         store(database, f"{round_}a", f"{round_}b")
         found, place = after(database, place)
         assert found == [f"{round_}a", f"{round_}b"]
+
+
+@pytest.fixture(scope="module")
+def history():
+    """Executions of forty days, three in five of them without any, and a few whose roll-ups lag behind."""
+    chance = random.Random(5)
+    days = chance.sample(range(40), 16)
+    records = [
+        ExecutionRecord(
+            task_type=chance.choice(("common", "common", "common", "rare")),
+            timestamp=START + timedelta(days=chance.choice(days), seconds=chance.randrange(86_400)),
+            outcome=chance.choice((Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.FAILED)),
+        )
+        for _ in range(200)
+    ]
+    with database_of(records, rolled_up=190) as database:
+        yield database, sorted(records, key=lambda record: record.timestamp, reverse=True)
+
+
+@pytest.mark.parametrize("task_type", [None, "common", "rare", "none"])
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+@pytest.mark.parametrize("window", [(None, None), (10.5, None), (None, 20.25), (10.5, 30.75), (12.1, 12.2)])
+def test_latest_are_the_newest_of_those_selected(history, task_type, failed, limit, window):
+    """Days that roll-ups count none for are not read, and none of the others is left out."""
+    database, records = history
+    since, until = (None if days is None else START + timedelta(days=days) for days in window)
+
+    found = latest(database, Selection(since=since, until=until, task_type=task_type), limit, failed)
+
+    expected = [
+        record.execution_id
+        for record in records
+        if task_type in (None, record.task_type)
+        and not (failed and record.success)
+        and (since is None or record.timestamp >= since)
+        and (until is None or record.timestamp < until)
+    ]
+    assert [record.execution_id for record in found] == expected[:limit]
+
+
+def test_executions_that_no_day_has_are_not_read(history):
+    """However many others there are."""
+    database, _ = history
+    asked = mock.Mock(query=mock.Mock(side_effect=database.query))
+
+    assert latest(asked, Selection(task_type="none"), 20) == []
+    assert not any("ORDER BY timestamp" in call.args[0] for call in asked.query.call_args_list)

@@ -27,6 +27,12 @@ def until_shown(screen):
         time.sleep(0.01)
 
 
+def interrupt(screen):
+    """Be interrupted when the reason is shown."""
+    until_shown(screen)
+    raise KeyboardInterrupt
+
+
 def test_reason_of_a_long_wait_is_shown_and_taken_back(screen):
     with progress.waiting("every row [of it] is read"):
         until_shown(screen)
@@ -37,8 +43,7 @@ def test_reason_of_a_long_wait_is_shown_and_taken_back(screen):
 
 def test_fault_in_a_long_wait_ends_it(screen):
     with pytest.raises(KeyboardInterrupt), progress.waiting("every row is read"):
-        until_shown(screen)
-        raise KeyboardInterrupt
+        interrupt(screen)
 
     assert screen.getvalue().endswith("\x1b[2K")
 
