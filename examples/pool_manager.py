@@ -103,11 +103,10 @@ class Pool:
         program = TEMPLATES.get(task["task_type"])
         if program is None:
             raise ValueError(f"no template for {task['task_type']}")
-        asked = time.perf_counter()
         async with self._worker() as worker_id:
+            current_execution().started()
+            current_execution().set(worker_id=worker_id)  # a task that is stopped has no result to say this
             started = time.perf_counter()
-            # A task that is stopped has no result to say this.
-            current_execution().set(worker_id=worker_id, queue_seconds=started - asked)
             running = self.terminal_manager.run(program)
             code, output, errors = await asyncio.wait_for(running, self.config.time_limit)
             seconds = time.perf_counter() - started
@@ -203,7 +202,7 @@ async def main() -> None:
     for row in rows:
         print(
             f"{row['task_type']:<15}  {row['outcome']:<9}  {row['error_type'] or '-':<7}  {row['worker_id'] or '-':<14}"
-            f"  waited {row['queue_seconds'] or 0:.2f} of {row['duration_seconds']:.2f} s"
+            f"  waited {row['wait_seconds'] or 0:.2f} s, worked {row['duration_seconds']:.2f} s"
         )
 
     print("\nWithout one:")

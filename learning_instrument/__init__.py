@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .pipeline.exporter import SQLiteSpanExporter
     from .pipeline.metrics import observe_pool
     from .record import ExecutionRecord
-    from .recording.execution import current_execution
+    from .recording.current import current_execution
     from .version import __version__ as __version__
 
 
@@ -47,7 +47,7 @@ _HOMES = {
     "PoolInstrumentor": "instrumentation.instrumentor",
     "SQLiteSpanExporter": "pipeline.exporter",
     "configure": "configuration",
-    "current_execution": "recording.execution",
+    "current_execution": "recording.current",
     "observe_pool": "pipeline.metrics",
     "record_execution": "instrumentation.decorator",
     "shutdown": "configuration",

@@ -101,6 +101,7 @@ TABLE: Final = (
     Column("process_id", Kind.INTEGER, semconv.PROCESS_ID),
     Column("defaulted", Kind.NAMES, semconv.DEFAULTED, is_not_null=True),
     Column("outcome_source", Kind.WORD, semconv.TASK_OUTCOME_SOURCE, words=frozenset(get_args(OutcomeSource))),
+    Column("wait_seconds", Kind.REAL, semconv.WAIT_DURATION),
 )
 #: The names, in the order of the table.
 COLUMNS: Final = tuple(column.name for column in TABLE)

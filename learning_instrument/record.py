@@ -97,6 +97,7 @@ class ExecutionRecord:
     process_id: int | None = None
     defaulted: tuple[str, ...] = _DEFAULT
     outcome_source: OutcomeSource | None = None
+    wait_seconds: float | None = None
 
     def __post_init__(self) -> None:
         """Check the values, fill in the defaults, and mark them."""
@@ -251,6 +252,7 @@ def row_from_span(span: ReadableSpan) -> Row:
         get(semconv.PROCESS_ID),
         _json_list(get(semconv.DEFAULTED, ())),
         get(semconv.TASK_OUTCOME_SOURCE),
+        get(semconv.WAIT_DURATION),
     )
 
 

@@ -84,6 +84,7 @@ TASK_OUTCOME: Final = "learning_instrument.task.outcome"
 TASK_OUTCOME_SOURCE: Final = "learning_instrument.task.outcome_source"
 TASK_REPO: Final = "learning_instrument.task.repo"
 TASK_TYPE: Final = "learning_instrument.task.type"
+WAIT_DURATION: Final = "learning_instrument.wait.duration"
 WORKER_ID: Final = "learning_instrument.worker.id"
 
 # Metrics: name, unit (UCUM; a counted noun in braces) and description. Tokens are not gen_ai.client.token.usage: the

@@ -41,6 +41,7 @@ NEW = st.builds(
     outcome=st.sampled_from(list(Outcome)),
     duration_seconds=st.floats(0, 1e5),
     queue_seconds=st.one_of(st.none(), st.floats(0, 100)),
+    wait_seconds=st.one_of(st.none(), st.floats(0, 100)),
     quality_score=st.one_of(st.none(), st.floats(0, 100)),
     actual_cost=st.one_of(st.none(), MONEY),
     cost_estimate=st.one_of(st.none(), MONEY),

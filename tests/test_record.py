@@ -77,6 +77,7 @@ records = st.builds(
     outcome=st.sampled_from(Outcome),
     exception_type=st.none() | text,
     queue_seconds=st.none() | amount,
+    wait_seconds=st.none() | amount,
     model=st.none() | text,
     input_tokens=st.none() | count,
     output_tokens=st.none() | count,

@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from ..rollups import histograms
 from ..rollups.cubes import CUBES, IS_SOUND, WIDE, Cube, keyed
 from ..rollups.keys import IS_COMPLETE, indexed_names
-from ..rollups.measures import BIN, NANO_SCALE, QUEUE_BIN, source, sum_measures
+from ..rollups.measures import BIN, NANO_SCALE, WAIT_BIN, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
@@ -112,11 +112,11 @@ def totals(
         selection: which executions.
         measures: names of ``MEASURES``; ``executions`` is always among them.
         with_durations: whether quantiles of the duration will be asked for.
-        with_waits: whether those of the wait in the queue will be, instead. Roll-ups do not have them.
+        with_waits: whether those of the time that tasks waited will be, instead. Roll-ups do not have them.
         with_rollups: False reads every execution, which takes longer and gives the same.
     """
     names = tuple(dict.fromkeys(("executions", *measures)))
-    bins = QUEUE_BIN if with_waits else BIN if with_durations else None
+    bins = WAIT_BIN if with_waits else BIN if with_durations else None
     question = _Question(tuple(by), selection, names, bins)
     return _add_up(_ask(database, question, with_rollups and not with_waits), question)
 

@@ -53,12 +53,15 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class QueueWait:
-    """How long the tasks of one group waited between submit and start."""
+    """How long the tasks of one group waited: in the queue, and then for their pool.
+
+    The wait of an execution is ``queue_seconds`` plus ``wait_seconds``.
+    """
 
     #: The values of the group, in the order of ``by``.
     group: Group
     executions: int
-    #: Of how many the pool let us see it. The rest is about these; None where there are none.
+    #: Of how many either wait is known; the other counts as 0. The rest is about these; None where there are none.
     measured: int
     p50_seconds: float | None
     p95_seconds: float | None
@@ -117,16 +120,16 @@ def queue_waits(
         DatabaseError: if the database cannot be read.
     """
     dimensions = dimensions_of(by)
-    groups = totals(database, dimensions, selection or Selection(), ("queue_us", "queued"), with_waits=True)
+    groups = totals(database, dimensions, selection or Selection(), ("waited_us", "waited"), with_waits=True)
     answers = [
         QueueWait(
             group,
             of_group.count("executions"),
-            of_group.count("queued"),
+            of_group.count("waited"),
             of_group.quantile(0.5),
             of_group.quantile(0.95),
             of_group.quantile(0.99),
-            of_group.mean("queue_us", MICRO_SCALE, "queued"),
+            of_group.mean("waited_us", MICRO_SCALE, "waited"),
         )
         for group, of_group in groups.items()
     ]

@@ -12,7 +12,8 @@ from opentelemetry.trace import SpanContext
 from ..costs.call_store import TotalsListener
 from ..costs.model_calls import is_model_call, looks_like_model_call
 from ..record import is_execution
-from ..recording.execution import Execution, execution_in
+from ..recording.current import execution_in
+from ..recording.execution import Execution
 from ..recording.in_flight import DeliverModelCall, InFlight, Place, all_stored
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED, Misses

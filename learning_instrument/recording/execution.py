@@ -58,6 +58,7 @@ class Execution:
         "_span",
         "_started",
         "_task_type",
+        "_waited",
         "context",
         "execution_id",
         "instance",
@@ -82,6 +83,7 @@ class Execution:
         self.instance = instance
         self.task = task
         self._processor_mark: int | None = None
+        self._waited: int | None = None
         self._pipeline = pipeline
         self.outer = context
         self._capture = capture = captured or Capture(plan.options, instance, task)
@@ -156,6 +158,15 @@ class Execution:
             _warn_of_columns(frozenset(unknown))
         if self._capture is not None:  # None after its end
             self._capture.set({column: value for column, value in values.items() if column not in unknown})
+
+    def started(self) -> None:
+        """Note that the work begins now: the task has what its pool made it wait for, such as a free worker.
+
+        ``wait_seconds`` is then the time from the execution's start to here, and ``duration_seconds`` that from here to
+        its end. The first call counts: a later one, by a library below perhaps, would count work as waiting.
+        """
+        if self._waited is None:
+            self._waited = time.perf_counter_ns() - self._clock
 
     def enter(self, measures: bool = False) -> None:
         """Note that the task starts now; its driver ends the execution in any case.
@@ -266,7 +277,13 @@ class Execution:
             memory = None if self._memory_mark is None else resource_usage.memory_peak(self._memory_mark)
             if memory is not None:
                 attributes.setdefault(semconv.MEMORY_PEAK, memory)
-        attributes[semconv.TASK_DURATION] = elapsed / 1e9
+        waited = self._waited
+        if waited is None:
+            attributes[semconv.TASK_DURATION] = elapsed / 1e9
+        else:
+            waited = max(0, min(waited, elapsed))  # another thread may have said so after the end was measured
+            attributes[semconv.WAIT_DURATION] = waited / 1e9
+            attributes[semconv.TASK_DURATION] = (elapsed - waited) / 1e9
         task_type = attributes.get(semconv.TASK_TYPE)
         pipeline = self._pipeline
         recorded = self._set_attributes(attributes, result, exception)
@@ -336,32 +353,6 @@ def _warn_of_columns(unknown: frozenset[str]) -> None:
         [text_of(name, _NAME_LIMIT) for name in sorted(unknown)],
         sorted(SETTABLE),
     )
-
-
-class NoExecution:
-    """The object that :func:`current_execution` returns outside of an execution; its methods do nothing."""
-
-    __slots__ = ()
-
-    execution_id: Final[None] = None
-
-    def set(self, /, **values: Any) -> None:
-        """Do nothing."""
-
-
-_NO_EXECUTION: Final = NoExecution()
-
-
-def current_execution() -> Execution | NoExecution:
-    """Return the running execution, to ``set()`` columns that neither its task nor its result fills."""
-    execution = otel_context.get_value(EXECUTION_KEY)
-    return execution if isinstance(execution, Execution) else _NO_EXECUTION
-
-
-def execution_in(context: Context) -> Execution | None:
-    """Return the innermost execution of *context*, which may have ended since."""
-    execution = context.get(EXECUTION_KEY)
-    return execution if isinstance(execution, Execution) else None
 
 
 def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any) -> Execution | None:

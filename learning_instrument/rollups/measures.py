@@ -51,6 +51,11 @@ _FACTS: Final = {
     "is_timed": IS_TIMED,
     "is_priced": IS_PRICED,
     "is_compared": IS_COMPARED,
+    # Before its start in the queue, and after it for its pool.
+    "waited_seconds": _where(
+        "queue_seconds IS NOT NULL OR wait_seconds IS NOT NULL",
+        "coalesce(queue_seconds, 0.0) + coalesce(wait_seconds, 0.0)",
+    ),
     "ratio": _where(IS_SCALED, "max(0.000001, min(10000000.0, actual_cost / cost_estimate))"),
 }
 _OFF: Final = "abs(actual_cost - cost_estimate)"
@@ -100,10 +105,14 @@ MEASURES: Final = {
     "log2_e10": "log * log",
 }
 
+#: Those that roll-ups do not have.
+_OF_ROWS: Final = {"waited": "waited_seconds IS NOT NULL", "waited_us": _whole("waited_seconds", MICRO_SCALE)}
+_ALL: Final = {**MEASURES, **_OF_ROWS}
+
 #: The bin of an execution's duration.
 BIN: Final = _where("is_timed", f"(SELECT bin {_LOW.format('duration_seconds')})")
 #: The bin of the time that its task waited for it.
-QUEUE_BIN: Final = _where("queue_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('queue_seconds')})")
+WAIT_BIN: Final = _where("waited_seconds IS NOT NULL", f"(SELECT bin {_LOW.format('waited_seconds')})")
 
 #: The columns of an execution that measures, and the dimensions of roll-ups, are made of.
 SOURCE_COLUMNS: Final = (
@@ -116,7 +125,7 @@ SOURCE_COLUMNS: Final = (
 def sum_measures(names: tuple[str, ...]) -> str:
     """Return the SQL of the sums of the measures *names* over the rows of :func:`source`, each under its name."""
     # total() does not overflow; a float is exact up to 2^53.
-    return ", ".join(f"total({MEASURES[name]}) AS {name}" for name in names)
+    return ", ".join(f"total({_ALL[name]}) AS {name}" for name in names)
 
 
 def source(
@@ -131,7 +140,7 @@ def source(
         keys: SQL over a row of *table*, which the rows have as ``key0``, ``key1``, ...
         others: further SQL over the rows: that of a bin.
     """
-    needed = _words(*(MEASURES[name] for name in names), others or "")
+    needed = _words(*(_ALL[name] for name in names), others or "")
     later = {name: sql for name, sql in _LATER_FACTS.items() if name in needed}
     needed |= _words(*later.values())
     facts = {name: sql for name, sql in _FACTS.items() if name in needed}

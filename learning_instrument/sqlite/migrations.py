@@ -154,9 +154,14 @@ def m017_rollup_keys(db: "Database") -> None:
         db.execute(statement)
 
 
+def m018_wait_seconds(db: "Database") -> None:
+    """Add how long an execution waited within its pool before its work began. Executions of before have NULL."""
+    db.execute("ALTER TABLE executions ADD COLUMN wait_seconds REAL")
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
-    "executions": {"outcome_source": "NULL"},
+    "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
     "rollup_changes": dict.fromkeys(("outcome_source", *M017_NAMED), "NULL"),
     **{table: {"assumed": "0", "partial": "0"} for table in M005_TABLES},
     "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
@@ -166,5 +171,5 @@ ADDED_COLUMNS: Final = {
 STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
-    m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys,
+    m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
 )  # fmt: skip

@@ -172,8 +172,9 @@ def _has_older_rows(connection: Connection, found: _Announcement) -> bool:
     """Tell whether executions stored since the announcement ended long before it: the announcer's clock is ahead."""
     return (
         connection.execute(
-            "SELECT 1 FROM (SELECT timestamp, duration_seconds FROM executions WHERE rowid > ? ORDER BY rowid DESC"
-            " LIMIT 1000) WHERE julianday(timestamp) + duration_seconds / 86400 < julianday(?) LIMIT 1",
+            "SELECT 1 FROM (SELECT timestamp, duration_seconds + coalesce(wait_seconds, 0) AS seconds FROM executions"
+            " WHERE rowid > ? ORDER BY rowid DESC LIMIT 1000)"
+            " WHERE julianday(timestamp) + seconds / 86400 < julianday(?) LIMIT 1",
             (found.row, iso(found.announced - _FAR)),
         ).fetchone()
         is not None

@@ -36,8 +36,8 @@ _FAR_SECONDS: Final = 86400.0
 #: How long a heartbeat must then stay the same under the eyes of this process. A living one renews it every 5 s.
 _WATCHED_SECONDS: Final = 50.0
 _NEWEST_OF_OTHERS: Final = (
-    "SELECT timestamp, duration_seconds FROM"
-    " (SELECT timestamp, duration_seconds, process_id FROM executions ORDER BY rowid DESC LIMIT 1000)"
+    "SELECT timestamp, duration_seconds + coalesce(wait_seconds, 0) FROM"
+    " (SELECT timestamp, duration_seconds, wait_seconds, process_id FROM executions ORDER BY rowid DESC LIMIT 1000)"
     " WHERE process_id <> ? LIMIT 1"
 )
 #: Statements after which the write-ahead log is moved into the database: heartbeats alone would let it grow forever.
@@ -148,9 +148,9 @@ class CrashLedger:
 
     def _agrees_with_others(self, now: float) -> bool:
         """Tell whether the newest execution of another process, if there is any, ended about *now*."""
-        for timestamp, duration_seconds in self._connection.execute(_NEWEST_OF_OTHERS, (os.getpid(),)):
+        for timestamp, seconds in self._connection.execute(_NEWEST_OF_OTHERS, (os.getpid(),)):
             try:
-                return bool(abs(now - _seconds(timestamp) - duration_seconds) < _FAR_SECONDS)
+                return bool(abs(now - _seconds(timestamp) - seconds) < _FAR_SECONDS)
             except (TypeError, ValueError, OverflowError):  # garbage
                 return False
         return True

@@ -67,7 +67,7 @@ def _span_of(row: Values) -> dict[str, Any]:
     if remainder:
         attributes[semconv.RECORD] = json.dumps(remainder, separators=(",", ":"))
     has_failed = row["outcome"] not in _WITHOUT_ERROR
-    duration = min(max(row["duration_seconds"], 0.0), _LONGEST_SECONDS)
+    duration = min(max(row["duration_seconds"], 0.0) + max(row["wait_seconds"] or 0.0, 0.0), _LONGEST_SECONDS)
     return {
         "traceId": f"{trace_id:032x}",
         "spanId": f"{span_id:016x}",

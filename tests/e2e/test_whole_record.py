@@ -97,6 +97,7 @@ class Pool:
 
     @record_execution(request_hook=lambda span, *_: span.set_attribute("learning_instrument.batch.id", "b-1"))
     def execute_task(self, task):
+        current_execution().started()
         current_execution().set(queue_seconds=0.125, model="m-1", input_tokens=100, output_tokens=20)
         return self.result
 
@@ -125,6 +126,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
     attributes = dict(inner.attributes)
     assert json.loads(attributes.pop(prefix + "metadata")) == metadata == json.loads(row["metadata"])
     duration = attributes.pop(prefix + "task.duration")
+    waited = attributes.pop(prefix + "wait.duration")
     assert attributes == {
         prefix + "task.id": "t-1",
         prefix + "task.type": "review",
@@ -203,6 +205,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         "process_id": os.getpid(),
         "defaulted": "[]",
         "outcome_source": "reported",
+        "wait_seconds": waited,
     }
     assert inner.parent.span_id == outer.context.span_id
 
@@ -223,7 +226,8 @@ def test_bare_execution_has_the_defaults_and_marks_them(hosted, rows):
     assert missing == {
         "swarm_topology", "quality_score", "error_type", "error_message", "user_accepted", "user_rating",
         "peak_memory_mb", "solution_summary", "parent_execution_id", "batch_id", "pool_id",
-        "worker_id", "exception_type", "queue_seconds", "model", "input_tokens", "output_tokens", "cost_source",
+        "worker_id", "exception_type", "queue_seconds", "wait_seconds", "model", "input_tokens", "output_tokens",
+        "cost_source",
     }  # fmt: skip
     stand_ins = {
         "task_type": "unknown",

@@ -347,6 +347,8 @@ def test_clock_that_went_backwards(found, database):
     """Within one process: rows of others, imported ones among them, come as they may."""
     for process_id, ago in ((2, 100), (3, 9000), (2, 50)):
         database.append([ExecutionRecord(task_type="t", process_id=process_id, timestamp=NOW - timedelta(seconds=ago))])
+    waited = {"timestamp": NOW - timedelta(seconds=1000), "wait_seconds": 950, "process_id": 2}
+    database.append([ExecutionRecord(task_type="t", **waited)])
     assert found() == {}
 
     database.append([ExecutionRecord(task_type="t", process_id=2, timestamp=NOW - timedelta(seconds=650))])

@@ -15,7 +15,7 @@ import pytest
 from interrupting import called_with_a_signal_at, files
 
 from learning_instrument import ExecutionRecord, LearningDatabase
-from learning_instrument.analytics import Selection, summary
+from learning_instrument.analytics import Selection, queue_waits, summary
 from learning_instrument.analytics.executions import latest
 from learning_instrument.errors import ConfigurationError, DatabaseError, SchemaVersionError
 from learning_instrument.maintenance.doctor import examine
@@ -203,6 +203,7 @@ def test_older_file_is_read_without_the_columns_added_since(path):
         path,
         "DROP VIEW tier_performance; DROP VIEW pool_performance; DROP VIEW solution_patterns;"
         " DROP TRIGGER rollup_updated; DROP TRIGGER rollup_deleted; ALTER TABLE executions DROP COLUMN outcome_source;"
+        " ALTER TABLE executions DROP COLUMN wait_seconds;"
         " ALTER TABLE rollup_days_wide DROP COLUMN assumed; PRAGMA user_version = 11",
     )
     before = content(path.parent)
@@ -214,6 +215,7 @@ def test_older_file_is_read_without_the_columns_added_since(path):
         assert database.query("SELECT total(assumed) AS assumed FROM rollup_days_wide") == [{"assumed": 0.0}]
         assert [record.task_type for record in latest(database, Selection(), 5)] == ["t"]
         assert [tier.executions for tier in summary(database).tiers] == [1]
+        assert [(waits.executions, waits.measured) for waits in queue_waits(database)] == [(1, 0)]
 
     assert content(path.parent) == before
 

@@ -59,7 +59,7 @@ def records(draw):
         **dict.fromkeys(("file_count", "estimated_tokens", "input_tokens", "output_tokens", "process_id"), _whole),
         **dict.fromkeys(
             ("routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate",
-             "actual_cost", "peak_memory_mb", "cpu_time_seconds", "queue_seconds"), _numbers
+             "actual_cost", "peak_memory_mb", "cpu_time_seconds", "queue_seconds", "wait_seconds"), _numbers
         ),
         "success": st.booleans(),
         "outcome": st.sampled_from(Outcome),

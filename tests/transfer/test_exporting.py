@@ -95,6 +95,18 @@ def test_otlp_spans_have_no_attributes_for_defaults(tmp_path, configured, export
     assert stored_in(tmp_path / "target.db") == stored_in(configured.path)
 
 
+def test_otlp_span_is_as_long_as_wait_and_work(tmp_path):
+    """As the live one."""
+    with LearningDatabase(tmp_path / "source.db") as database:
+        database.append([ExecutionRecord(task_type="fix", wait_seconds=2.5, duration_seconds=1.25)])
+
+    export_executions(database.path, tmp_path / "out.otlp")
+
+    (request,) = lines_of(tmp_path / "out.otlp")
+    (span,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) == 3_750_000_000
+
+
 def test_parquet_has_the_columns_with_types(source, tmp_path):
     export_executions(source, tmp_path / "out.parquet")
 

@@ -147,7 +147,8 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
     (row,) = database.query(
         "WITH recent AS (SELECT rowid AS row, process_id, (julianday(timestamp) - 2440587.5) * 86400 + duration_seconds"
-        " AS ended FROM executions WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND batch_id IS NULL"
+        " + coalesce(wait_seconds, 0) AS ended FROM executions"
+        " WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND batch_id IS NULL"
         " AND process_id IS NOT NULL), steps AS (SELECT ended - lag(ended) OVER (PARTITION BY process_id ORDER BY row)"
         " AS step FROM recent) SELECT count(*) AS jumps, -min(step) AS longest FROM steps WHERE step < ?",
         [LAST_ROWS, -_BACKWARD_SECONDS],
