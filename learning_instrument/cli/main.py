@@ -1,7 +1,8 @@
 """The command ``learning-instrument``: which file has which subcommand, and how each of them ends.
 
 Exit codes: 0, or what the subcommand says; 1 for a finding that a script asked for (a regression, ``--strict``);
-2 and one line for an error that the user can correct; 130 after Ctrl-C; 141 after the reader of a pipe closed it.
+2 and one line for an error that the user can correct; 130 after Ctrl-C; 141 after the reader of a pipe closed it;
+143 after SIGTERM, where the subcommand has something to end.
 """
 
 import io

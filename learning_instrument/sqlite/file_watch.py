@@ -38,8 +38,8 @@ class FileWatch:
         self._file = (status.st_dev, status.st_ino)
         self._changed = status.st_mtime_ns
         self._header: tuple[int, ...] = ()  # read by the first look: not on a task's thread
-        self._log = _identity(f"{self._path}-wal")
-        self._index = _identity(f"{self._path}-shm")
+        self._log = identity(f"{self._path}-wal")
+        self._index = identity(f"{self._path}-shm")
         self._log_start, self._log_size = _read_log(f"{self._path}-wal")
 
     @property
@@ -85,7 +85,7 @@ class FileWatch:
     def _fault_of_log(self) -> Fault | None:
         if self._log is None or self._index is None:  # a file system without shared memory
             return None
-        log, index = _identity(f"{self._path}-wal"), _identity(f"{self._path}-shm")
+        log, index = identity(f"{self._path}-wal"), identity(f"{self._path}-shm")
         if log is not None and log != self._log and os.path.getsize(f"{self._path}-wal") == 0:
             log = None  # a question made it
         if None in (log, index) and log in (None, self._log) and index in (None, self._index):
@@ -119,7 +119,8 @@ class FileWatch:
         return self._header
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Return device and inode of the file at *path*, or None."""
     try:
         status = os.stat(path)
     except OSError:

@@ -22,9 +22,12 @@ from ...costs.model_calls import PARTIAL
 from ...errors import UnknownExecutionError
 from ...record import ExecutionRecord
 from ...safety.clocks import time
+from ...sqlite.following import FollowedDatabase
 from ...storage.feedback import history
 from .. import formatting
-from ..options import NumberRange, Question, reporting_command
+from ..child_command import ChildCommand
+from ..execution_handler import ExecutionHandler
+from ..options import NumberRange, Question, reporting_command, tell_of_spill_files
 from ..rendering import (
     Output,
     TableColumn,
@@ -51,7 +54,9 @@ _COLUMNS: Final = (
     TableColumn("about", "about", is_text=True, rank=7),
 )
 
-_failed_option = click.option("--failed", is_flag=True, help="Only executions that did not succeed.")
+_failed_option = click.option(
+    "--failed", "--failures", "failed", is_flag=True, help="Only executions that did not succeed."
+)
 
 
 @reporting_command("list")
@@ -109,10 +114,39 @@ def show_command(question: Question, execution: str) -> None:
     metavar="SECONDS",
     help="How long to follow.  [default: until Ctrl-C]",
 )
-def tail_command(question: Question, failed: bool, lines: int, every: float, seconds: float | None) -> None:
-    """Show executions as they are stored, until Ctrl-C."""
+@click.option(
+    "--exec",
+    "command",
+    metavar="COMMAND",
+    help="Run this for each new execution, with its JSON on standard input; no shell is involved.",
+)
+def tail_command(
+    question: Question, failed: bool, lines: int, every: float, seconds: float | None, command: str | None
+) -> None:
+    """Show executions as they are stored, until Ctrl-C.
+
+    COMMAND is a program and its arguments, such as --exec "python notify.py". It is run for one execution at a time, in
+    order, and ended after 30 seconds. While it runs, 1,000 executions wait; further ones are only shown.
+    """
+    if command is None:
+        _follow(question, failed, lines, every, seconds)
+    else:
+        with ExecutionHandler(ChildCommand(command)) as handler:
+            _follow(question, failed, lines, every, seconds, handler)
+
+
+def _follow(
+    question: Question,
+    failed: bool,
+    lines: int,
+    every: float,
+    seconds: float | None,
+    handler: ExecutionHandler | None = None,
+) -> None:
     end = None if seconds is None else time.monotonic() + seconds
-    with question.database(slow=None) as database:
+    tell_of_spill_files(question.path)
+    database = FollowedDatabase(question.path)
+    with database:
         place = bookmark(database)
         shown = list(reversed(latest(database, question.selection, lines, failed))) if lines else []
         is_first = True
@@ -123,7 +157,10 @@ def tail_command(question: Question, failed: bool, lines: int, every: float, sec
             if end is not None and time.monotonic() >= end:
                 return
             time.sleep(every)
+            database.follow()
             shown, place = stored_after(database, question.selection, place, failed)
+            if handler is not None:
+                handler.handle([_values(record) for record in shown])
 
 
 def _values(record: ExecutionRecord) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""``FollowedDatabase``: reads the database at a path for a long time, whatever file that is."""
+
+import sqlite3
+
+from ..errors import DatabaseError
+from .file_watch import identity
+from .read_only import ReadOnlyDatabase
+
+
+class FollowedDatabase(ReadOnlyDatabase):
+    """A database that is only read, and may be deleted, rotated or restored meanwhile.
+
+    Args:
+        path: the path of the file.
+    """
+
+    #: Device and inode of the open file.
+    _file: tuple[int, int] | None = None
+
+    def follow(self) -> None:
+        """Read the file that is at the path by now. Until that is a database, the open one is read on."""
+        with self._lock:
+            if self._connection is None or identity(self.path) in (None, self._file):
+                return
+            before, file = self._connection, self._file
+            try:
+                self._connection = self._connect()
+            except DatabaseError:  # another process is making it
+                self._file = file
+            else:
+                before.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._file = identity(self.path)
+        return super()._connect()
