@@ -31,6 +31,8 @@ def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
 
 
 _COLUMNS: Final = ",".join(COLUMNS)
+#: The executions that are in memory at a time.
+_PAGE: Final = 1000
 #: The executions of a bookmark.
 _MARKED: Final = 100
 #: How many of the executions that an ambiguous id may mean are named.
@@ -39,26 +41,38 @@ _NAMED: Final = 3
 _MORE_CHARACTERS: Final = 14
 
 
-def latest(database: Queryable, selection: Selection, limit: int, failed: bool = False) -> list[ExecutionRecord]:
-    """Return the last *limit* executions that started, the newest first.
+def latest(
+    database: Queryable, selection: Selection, limit: int | None = None, failed: bool = False
+) -> Iterator[ExecutionRecord]:
+    """Yield the last *limit* executions that started, the newest first, a page of them in memory at a time.
 
     Args:
         database: where to look.
         selection: which executions.
-        limit: how many at the most.
+        limit: how many at the most; None: all.
         failed: only those that did not succeed.
     """
-    found: list[dict[str, Any]] = []
+    left = limit
     for part in _parts(database, selection, failed):
         condition, parameters = part.condition()
-        found += database.query(
-            f"SELECT {_COLUMNS} FROM executions WHERE {condition}{' AND NOT success' if failed else ''}"
-            " ORDER BY timestamp DESC, rowid DESC LIMIT :limit",
-            {**parameters, "limit": limit - len(found)},
-        )
-        if len(found) >= limit:
-            break
-    return _records(found)
+        condition += " AND NOT success" if failed else ""
+        earlier = ""
+        while left is None or left > 0:
+            page = _PAGE if left is None else min(left, _PAGE)
+            found = database.query(
+                f"SELECT rowid AS row, {_COLUMNS} FROM executions WHERE {condition}{earlier}"
+                " ORDER BY timestamp DESC, rowid DESC LIMIT :page",
+                {**parameters, "page": page},
+            )
+            if found:
+                parameters |= {"last": found[-1]["timestamp"], "last_row": found[-1]["row"]}
+                earlier = " AND timestamp <= :last AND (timestamp < :last OR rowid < :last_row)"
+            for columns in found:
+                del columns["row"]
+            yield from _records(found)
+            left = None if left is None else left - len(found)
+            if len(found) < page:
+                break
 
 
 def _parts(database: Queryable, selection: Selection, failed: bool) -> Iterator[Selection]:

@@ -87,7 +87,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         cost = group.total("cost_nano", NANO_SCALE, "priced")
         unknown = group.count("partial"), group.count("unpriced")
         tiers.append(TierSummary(tier, count, success, group.count("assumed"), cost, *unknown))
-    first, last = _span(database, chosen)
+    first, last = span(database, chosen)
     return Summary(
         executions=executions,
         success=wilson(round(whole["succeeded"]), executions),
@@ -105,7 +105,12 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
     )
 
 
-def _span(database: Queryable, selection: Selection) -> tuple[datetime | None, datetime | None]:
+def span(database: Queryable, selection: Selection) -> tuple[datetime | None, datetime | None]:
+    """Return when the first and the last execution of *selection* started; None of no executions.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
     condition, parameters = selection.condition()
     # Each in a question of its own: for both at once SQLite would read every row.
     (row,) = database.query(

@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 import click
 
 from ..safety.clocks import time
-from .formatting import escaped
 from .rendering import plain
 
 T = TypeVar("T")
@@ -60,11 +59,6 @@ class Deliveries(Generic[T]):
 def document_bytes(document: Any) -> bytes:
     """Return *document* as JSON that is ASCII: readable whatever the receiver's encoding, and obeyed by no terminal."""
     return json.dumps(plain(document), allow_nan=False).encode() + b"\n"
-
-
-def say(line: str) -> None:
-    """Print one line on standard error."""
-    click.echo(escaped(" ".join(line.split())), err=True)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from . import formatting
 from .child_command import LIMIT_SECONDS, ChildCommand
-from .deliveries import Deliveries, document_bytes, ended_by_sigterm, say
+from .deliveries import Deliveries, document_bytes, ended_by_sigterm
+from .terminal import tell
 
 #: How many executions may wait for the command: the JSON of one has at most some 20 kB.
 WAITING: Final = 1000
@@ -51,9 +52,9 @@ class ExecutionHandler:
 
     def _deliver(self, document: bytes) -> None:
         if reason := self._command.tell(document):
-            say(reason)
+            tell(reason)
 
     def _say_dropped(self) -> None:
         self._said = self._dropped
         executions = formatting.counted(self._dropped, "execution")
-        say(f"{self._command.name} was not run for {executions}: it is slower than they come.")
+        tell(f"{self._command.name} was not run for {executions}: it is slower than they come.")

@@ -1,25 +1,12 @@
 """Formats values for people."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
-_CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_CONTROL: Final = re.compile(f"[{_CONTROLS}]+")
-_OBEYED: Final = re.compile(rf"(?![\t\n])[{_CONTROLS}]")
+from .terminal import LOCAL, is_told
 
 _SHORT_ID: Final = 16
-
-
-def one_line(text: str) -> str:
-    """Return *text* on one line, without control characters."""
-    return " ".join(_CONTROL.sub(" ", text).split())
-
-
-def escaped(text: str) -> str:
-    """Return *text* with its control characters, but tabs and ends of lines, as escapes: a terminal obeys them."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def short_id(execution_id: str) -> str:
@@ -28,8 +15,20 @@ def short_id(execution_id: str) -> str:
 
 
 def when(moment: datetime) -> str:
-    """Return a moment in UTC, to the second."""
+    """Return a moment to the second, with its time zone: ``2026-11-22 10:00:00 UTC``, or +01:00 with ``--local``."""
+    return clock(moment) if is_told(LOCAL) else f"{clock(moment)} UTC"
+
+
+def clock(moment: datetime) -> str:
+    """Return a moment to the second, for a column whose heading has the :func:`zone`."""
+    if is_told(LOCAL):
+        return moment.astimezone().isoformat(" ", "seconds")
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zone() -> str:
+    """Return the time zone of moments: UTC, or local, where each has its own difference from UTC."""
+    return "local" if is_told(LOCAL) else "UTC"
 
 
 def day(moment: datetime) -> str:
@@ -66,6 +65,11 @@ def share(value: float) -> str:
 def interval(value: Any) -> str:
     """Return a proportion and the interval that holds the true one: ``91.9% (90.6% to 93.0%)``."""
     return f"{share(value.estimate)} ({share(value.low)} to {share(value.high)})"
+
+
+def estimate(value: Any) -> str:
+    """Return a proportion without its interval."""
+    return share(value.estimate)
 
 
 #: Explains the column of that name.

@@ -7,10 +7,13 @@ import click
 
 from ..analytics.group_totals import OTHERS
 from ..sqlite.dimensions import TIME_BUCKETS
-from .options import C
-from .rendering import TableColumn, fields_of
+from .options import C, count
+from .rendering import TableColumn, csv_names, fields_of
 
-_HEADINGS: Final = {"task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker"}
+_HEADINGS: Final = {
+    "task_type": "task type", "model_tier": "tier", "pool_type": "pool", "worker_id": "worker",
+    "day": "day (UTC)", "hour": "hour (UTC)",
+}  # fmt: skip
 
 
 def grouping_options(command: C) -> C:
@@ -19,7 +22,7 @@ def grouping_options(command: C) -> C:
         "--limit",
         metavar="N",
         default=50,
-        type=click.IntRange(min=1),
+        type=count(),
         show_default=True,
         help="How many groups, those that cost most; the rest is shown together.",
     )
@@ -34,10 +37,12 @@ def grouping_options(command: C) -> C:
 
 def group_columns(by: Sequence[str]) -> list[TableColumn]:
     """Return the columns of a table that name its groups."""
-    return [
-        TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, rank=rank)
-        for rank, name in enumerate(by)
-    ]
+    return [TableColumn(name, _HEADINGS.get(name, name), is_text=name not in TIME_BUCKETS, least=8) for name in by]
+
+
+def group_names(answer: type[Any], by: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of CSV of :func:`group_row`."""
+    return *by, *(name for name in csv_names(answer) if name != "group")
 
 
 def group_row(answer: Any, by: Sequence[str]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any, Final
 import click
 
 from ..errors import LearningInstrumentError
-from .formatting import escaped
-from .options import database_option
+from .options import database_option, no_color_option
+from .terminal import tell
 
 #: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
 COMMANDS: Final = {
@@ -62,7 +62,7 @@ class CommandGroup(click.Group):
             context_settings={"help_option_names": ["-h", "--help"]},
             callback=_remember_database,
         )
-        group = database_option(group)
+        group = no_color_option(database_option(group))
         return click.version_option(package_name="learning_instrument", prog_name="learning-instrument")(group)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -75,6 +75,8 @@ class CommandGroup(click.Group):
             return None
         module = import_module(f".commands.{COMMANDS[name]}", __package__)
         command: click.Command = getattr(module, f"{name}_command")
+        if all(parameter.name != "no_color" for parameter in command.params):
+            no_color_option(command)
         return command
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **keywords: Any) -> Any:
@@ -114,7 +116,7 @@ def _remember_database(database: str | None) -> None:
 
 
 def _complain(message: str, hint: str = "") -> int:
-    click.echo(f"Error: {escaped(' '.join(message.split()))}{hint}", err=True)
+    tell(f"Error: {message}{hint}")
     return _WRONG
 
 

@@ -4,11 +4,13 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import click
 
+from ..analytics.overview import span
+from ..analytics.values import unmatched
 from ..errors import ConfigurationError, DatabaseError, LearningInstrumentError
 from ..sqlite.paths import absolute, default_path
 from ..sqlite.read_only import VALUE_FAULTS, ReadOnlyDatabase
@@ -17,18 +19,28 @@ from ..storage import spill_names
 from ..timestamps import moment
 from . import formatting
 from .progress import NO_SUMS, waiting
-from .rendering import RAW, Output
+from .rendering import Output, tell
+from .terminal import LOCAL, NO_COLOR, RAW
 
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 
+#: No count is larger: SQLite's integers have 64 bits, and sums of counts stay far below.
+_MOST: Final = 10**12
+
+
+def count(least: int = 1, most: int = _MOST) -> click.IntRange:
+    """Return the type of an option that takes a whole number."""
+    return click.IntRange(least, most)
+
+
 class NumberRange(click.FloatRange):
-    """A number within a range, which NaN is not."""
+    """A finite number within a range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or fail with a message that says the range."""
         number = super().convert(value, param, ctx)
-        if math.isnan(number):
+        if not math.isfinite(number):
             self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
         return number
 
@@ -40,6 +52,30 @@ class Question:
     path: str
     selection: Selection
     output: Output
+
+    def limit(self, given: int | None, in_a_table: int) -> int | None:
+        """Return how many rows to show, None being all: those of ``--limit``, else so many in a table."""
+        return in_a_table if given is None and self.output is Output.TEXT else given
+
+    def explain_nothing(self, database: ReadOnlyDatabase) -> None:
+        """Say on standard error why the selection is empty, if it is and there are executions.
+
+        Names the values that there are where no execution has one of the filters, and what is outside of the window.
+        """
+        chosen = self.selection
+        if span(database, chosen) != (None, None) or span(database, Selection()) == (None, None):
+            return
+        strangers = unmatched(database, chosen)
+        for stranger in strangers:
+            tell(str(stranger))
+        first, last = span(database, replace(chosen, since=None, until=None))
+        if first is not None and last is not None:
+            tell(
+                "No execution started in this window. The first of those selected started on"
+                f" {formatting.when(first)}, the last on {formatting.when(last)}."
+            )
+        elif not strangers:
+            tell("Every filter matches some executions; no execution matches all of them.")
 
     @contextlib.contextmanager
     def database(self, slow: str | None = NO_SUMS) -> Iterator[ReadOnlyDatabase]:
@@ -70,7 +106,7 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
                     _refuse_invalid_values(question.path)
                 raise
 
-        answer = output_options(answer)
+        answer = output_options(_flag_option("--local", LOCAL, _LOCAL_HELP)(answer))
         for option in reversed(_REPORT_OPTIONS):
             answer = option(answer)
         return click.command(name)(database_option(answer))
@@ -95,11 +131,10 @@ def tell_of_spill_files(path: str) -> None:
     """Say on standard error that executions wait beside the database at *path*, if they do."""
     waiting = spill_names.waiting(absolute(path))
     if waiting.files:
-        click.echo(
+        tell(
             f"{formatting.counted(waiting.executions, 'execution')} in"
             f" {formatting.counted(waiting.files, 'spill file')} beside {path}, not included here: the next process"
-            " that records takes them in.",
-            err=True,
+            " that records takes them in."
         )
 
 
@@ -118,6 +153,8 @@ def database_path(given: str | None) -> str:
     before = click.get_current_context().find_root().obj
     return given or before or default_path()
 
+
+_LOCAL_HELP: Final = "Show times in this machine's time zone. JSON, CSV, days and hours stay UTC."
 
 #: Option -> its help. The same names are the fields of Selection.
 _FILTERS: Final = {
@@ -138,23 +175,39 @@ _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
         "--where",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Only executions with this value of a column, or of metadata.KEY. Several all hold.",
+        help="Only executions with this value of a column, or of metadata.KEY: model=gpt-4o. Several all hold.",
     ),
 ]
+
+
+def limit_option(in_a_table: int, help_text: str) -> Callable[[C], C]:
+    """Add ``--limit`` of rows, for :meth:`Question.limit`."""
+    default = f"[default: {in_a_table} in a table, all in JSON and CSV]"
+    return click.option("--limit", metavar="N", type=count(), help=f"{help_text}  {default}")
 
 
 def output_options(command: C) -> C:
     """Add ``--json``, ``--csv`` and ``--raw``."""
     json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
-    raw_option = click.option(
-        "--raw",
-        is_flag=True,
-        expose_value=False,
-        callback=lambda context, parameter, value: context.meta.update({RAW: value}),
-        help="In CSV, leave text that a spreadsheet takes for a formula as it is.",
+    raw_help = "Leave control characters, and in CSV text that a spreadsheet takes for a formula, as they are."
+    return json_option(csv_option(_flag_option("--raw", RAW, raw_help)(command)))
+
+
+def no_color_option(command: C) -> C:
+    """Add ``--no-color``, which goes before or after the subcommand."""
+    return _flag_option("--no-color", NO_COLOR, "Print without colours, as with NO_COLOR=1 in the environment.")(
+        command
     )
-    return json_option(csv_option(raw_option(command)))
+
+
+def _flag_option(name: str, what: str, help_text: str) -> Callable[[C], C]:
+    """Add the option *name*, which tells the command *what* (see :func:`~.terminal.is_told`)."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        context.meta[what] = value or context.meta.get(what, False)  # said before the subcommand, or after it
+
+    return click.option(name, is_flag=True, expose_value=False, callback=remember, help=help_text)
 
 
 def output_wanted(as_json: bool, as_csv: bool) -> Output:

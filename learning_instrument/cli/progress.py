@@ -1,6 +1,7 @@
 """Shows on standard error, at a terminal, how far a long command is, or why an answer takes long."""
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from .formatting import one_line
+from ..safety.control_characters import one_line
+from .terminal import is_coloured
 
 #: An answer that takes no longer needs no explanation.
 _PATIENCE_SECONDS: Final = 0.5
@@ -18,11 +20,16 @@ NO_SUMS: Final = "No sums are kept for this question: all selected executions ar
 NO_SUMS_BY: Final = f"{NO_SUMS} learning-instrument index keeps some by model, worker_id or metadata.KEY."
 
 
+def _console() -> Console:
+    """Return standard error; rich alone would take FORCE_COLOR for a terminal."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty(), no_color=not is_coloured(sys.stderr))
+
+
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function that shows progress: it takes a label, the count done, and the total (0: unknown)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    console = _console()
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, of: int) -> None:
@@ -39,7 +46,7 @@ def waiting(reason: str) -> Iterator[None]:
 
     How far a question is, SQLite does not say. The block prints nothing.
     """
-    console = Console(stderr=True)
+    console = _console()
     if not console.is_interactive:  # a dumb terminal cannot take it back
         yield
         return

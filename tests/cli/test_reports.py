@@ -371,13 +371,13 @@ def test_new_errors_and_those_that_are_back_are_told(path):
 
     store(path, failure(20, "boom"), failure(1, "boom"), failure(2, "the disk is full now"))
 
-    assert "news" not in answer(path, "errors", "--task-type", "other")
+    assert "news" not in ask(path, "errors", "--task-type", "other").stdout
     lines = answer(path, "errors", "--since", "2026-11-10").splitlines()
     assert lines[0].split()[:3] == ["count", "news", "message"]
     assert {tuple(line.split()[:3]) for line in lines[1:3]} == {("1", "back", "boom"), ("1", "new", "the")}
     assert "new" not in answer(path, "errors", "--since", "2026-11-10", "--new-since", "2026-11-19").split()
     text = answer(path, "errors", "--details")
-    assert "back          2026-11-19 12:00:00, after 456 h 00 m of silence\n" in text
+    assert "back          2026-11-19 12:00:00 UTC, after 456 h 00 m of silence\n" in text
 
 
 # Exit codes.
@@ -468,7 +468,7 @@ def widest(text):
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_reports_fit_the_terminal(demo, monkeypatch, columns, subtests):
     """At any width."""
-    monkeypatch.setattr("learning_instrument.cli.rendering.is_terminal", lambda: True)
+    monkeypatch.setattr("learning_instrument.cli.terminal.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
 
     for report, arguments in REPORTS.items():

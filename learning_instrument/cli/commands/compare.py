@@ -26,6 +26,7 @@ from ..options import NumberRange, Question, reporting_command
 from ..rendering import (
     Output,
     TableColumn,
+    csv_names,
     fields_of,
     plain,
     print_csv,
@@ -112,9 +113,7 @@ def compare_command(question: Question, before: str, after: str, gate_success: f
         named = {"before": before, "after": after, "regression": found.regression, "price_tables": tables}
         print_json({**named, **plain(found)})
     elif question.output is Output.CSV:
-        print_csv(
-            list(_csv_rows(found)), (TableColumn("task_type", ""), TableColumn("model_tier", ""), *_CHANGE_COLUMNS)
-        )
+        print_csv(_csv_rows(found), ("task_type", "model_tier", *csv_names(Change)))
     else:
         _print(found, before, after, tables)
     if found.regression:

@@ -10,20 +10,21 @@ from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend
 from ...analytics.burndown import BURN_DOWN_PERIODS
 from ...errors import ConfigurationError
 from .. import formatting
-from ..grouping import group_columns, group_notes, group_row, grouping_options
-from ..options import Question, reporting_command
+from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
+from ..options import Question, count, reporting_command
 from ..progress import NO_SUMS_BY
 from ..rendering import (
     Output,
     TableColumn,
     bar,
+    csv_names,
     fields_of,
     plain,
+    print_csv,
     print_fields,
     print_json,
     print_note,
     print_section,
-    render,
     write,
 )
 
@@ -63,9 +64,7 @@ _LISTED: Final = 20
 @click.option(
     "--period", default="month", type=click.Choice(BURN_DOWN_PERIODS), show_default=True, help="Of the budget, in UTC."
 )
-@click.option(
-    "--days", metavar="N", default=14, type=click.IntRange(min=1), show_default=True, help="How many days to list."
-)
+@click.option("--days", metavar="N", default=14, type=count(), show_default=True, help="How many days to list.")
 def costs_command(
     question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: str, days: int
 ) -> None:
@@ -81,21 +80,26 @@ def costs_command(
         found = costs(database, question.selection, by=by or None, limit=limit)
         budgeted = None if budget is None else burn_down(database, budget, period, question.selection)
         tables = price_tables(database)
+        if not found.executions:
+            question.explain_nothing(database)
     groups = [group_row(group, by) for group in found.groups]
     if question.output is Output.JSON:
         lasting = None if budgeted is None else {**plain(budgeted), "lasts": budgeted.lasts}
         more = {"unreported": found.unreported, "price_tables": tables, "budget": lasting}
         print_json({**plain(found), **more, "by": by, "groups": groups})
     elif question.output is Output.CSV:
-        columns = [*(group_columns(by) or [_DAY]), *_SPEND_COLUMNS, *_UNKNOWN_COLUMNS]
-        render(groups if by else found.by_day, columns, question.output)
+        if by:
+            print_csv(groups, group_names(GroupSpend, by))
+        else:
+            print_csv(found.by_day, csv_names(DaySpend))
     else:
         if found.executions:
             _print_costs(found, tables, days, by)
         else:
-            write("No executions.")
+            print_note("No executions.")
         if budgeted is not None:
-            write(f"\nBudget of {formatting.dollars(budgeted.amount_usd)} a {period}")
+            write("")
+            print_note(f"Budget of {formatting.dollars(budgeted.amount_usd)} a {period}")
             print_fields(dict(_budget(budgeted)))
 
 
@@ -116,7 +120,8 @@ def _print_costs(found: Costs, tables: tuple[str, ...], days: int, by: tuple[str
         for note in group_notes(found.groups):
             print_note(note)
     _print_days(found, days, unknown)
-    write("\nEstimates beside actual costs")
+    write("")
+    print_note("Estimates beside actual costs")
     if found.accuracy is None:
         print_note("No execution has both an estimate and a known actual cost, so accuracy is unknown.")
     else:
@@ -169,7 +174,7 @@ def _test(found: Costs) -> str:
     better_or_worse = "better" if test.error_after < test.error_before else "worse"
     return (
         f"Learned from {formatting.counted(test.learned_from, 'execution')} and tried on the {test.tested_on:,} since"
-        f" {formatting.when(test.since)} UTC, the last fifth: estimates are typically off by {before},"
+        f" {formatting.when(test.since)}, the last fifth: estimates are typically off by {before},"
         " corrected ones by"
         f" {after}, which is {'no better' if before == after else better_or_worse}."
     )

@@ -7,7 +7,7 @@ from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..progress import waiting
-from ..rendering import Output, TableColumn, print_note, render
+from ..rendering import Output, TableColumn, csv_names, painted, print_note, render, write
 
 _COLUMNS = (
     TableColumn("severity", "severity", lambda severity: severity.value),
@@ -31,11 +31,11 @@ def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bo
     if output is Output.TEXT:
         print_note(f"{path}: {_counted(findings)}")
         for finding in findings:
-            click.echo(f"\n{click.style(finding.severity.value, fg=_STYLES[finding.severity])}: {finding.check}")
+            write(f"\n{painted(finding.severity.value, _STYLES[finding.severity])}: {finding.check}")
             print_note(finding.what)
             print_note(f"Remedy: {finding.remedy}")
     else:
-        render(findings, _COLUMNS, output)
+        render(findings, _COLUMNS, output, names=csv_names(Finding))
     if strict and any(finding.severity is not Severity.NOTE for finding in findings):
         click.get_current_context().exit(1)
 

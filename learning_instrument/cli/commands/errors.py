@@ -1,49 +1,53 @@
 """``errors``: failures grouped by message."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
+from ...safety.control_characters import one_line
 from ...timestamps import moment
 from .. import formatting
-from ..options import Question, reporting_command
-from ..rendering import Output, TableColumn, fields_of, print_fields, print_note, render, write
+from ..options import Question, limit_option, reporting_command
+from ..rendering import Output, TableColumn, csv_names, fields_of, print_fields, print_note, render, write
 
 _COLUMNS: Final = (
     TableColumn("executions", "count", "{:,}".format, is_number=True),
     TableColumn("template", "message", is_text=True, least=30),
     TableColumn("error_type", "kind", rank=3),
     TableColumn("exception_type", "exception", is_text=True, rank=4),
-    TableColumn("first_seen", "first seen", formatting.when, rank=6),
-    TableColumn("last_seen", "last seen", formatting.when, rank=2),
+    TableColumn("first_seen", "first seen", formatting.clock, rank=6),
+    TableColumn("last_seen", "last seen", formatting.clock, rank=2),
     TableColumn("where", "mostly in", is_text=True, rank=5),
     TableColumn("example", "example", formatting.short_id, rank=7),
 )
+#: How many groups a table has.
+_IN_A_TABLE: Final = 20
 _NEWS: Final = TableColumn("news", "news", rank=1, style=lambda news: "red" if news == "new" else "yellow")
 
 
 @reporting_command("errors")
 @click.option("--new-since", metavar="WHEN", help="Mark groups first seen since then as new.  [default: --since]")
-@click.option(
-    "--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups."
-)
+@limit_option(_IN_A_TABLE, "How many groups.")
 @click.option("--details", is_flag=True, help="Print every field of each group.")
-def errors_command(question: Question, new_since: str | None, limit: int, details: bool) -> None:
+def errors_command(question: Question, new_since: str | None, limit: int | None, details: bool) -> None:
     """Show failures by the template of their message.
 
     The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for variable parts. 2.1x after a
     pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. News of a
-    group: new for one first seen since --new-since, back for one that came again after a week or longer. JSON has all
-    groups.
+    group: new for one first seen since --new-since, back for one that came again after a week or longer.
     """
     with question.database() as database:
         found = error_groups(database, question.selection, new_since=moment(new_since) if new_since else None)
+        if not found.executions:
+            question.explain_nothing(database)
+    limit = question.limit(limit, _IN_A_TABLE)
     shown = found.groups[:limit]
     if question.output is Output.TEXT and details and shown:
         for group in shown:
-            print_note(f"{formatting.counted(group.executions, 'failure')}: {formatting.one_line(group.template)}")
+            print_note(f"{formatting.counted(group.executions, 'failure')}: {one_line(group.template)}")
             print_fields(dict(_details(group)))
             write("")
         for note in _notes(found, limit):
@@ -53,7 +57,15 @@ def errors_command(question: Question, new_since: str | None, limit: int, detail
         nothing = f"No failures in {formatting.counted(found.executions, 'execution')}."
         has_news = any(_news(group) for group in shown)
         columns = [*_COLUMNS[:1], _NEWS, *_COLUMNS[1:]] if has_news else _COLUMNS
-        render(rows, columns, question.output, document=found, nothing=nothing, notes=_notes(found, limit))
+        render(
+            rows,
+            columns,
+            question.output,
+            names=csv_names(ErrorGroup),
+            document=replace(found, groups=shown),
+            nothing=nothing,
+            notes=_notes(found, limit),
+        )
 
 
 def _row(group: ErrorGroup) -> dict[str, Any]:
@@ -81,7 +93,7 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
     if group.exception_type is not None:
         yield "exception", group.exception_type
     new = " (new)" if group.is_new else ""
-    yield "seen", f"first {formatting.when(group.first_seen)}{new}, last {formatting.when(group.last_seen)} UTC"
+    yield "seen", f"first {formatting.clock(group.first_seen)}{new}, last {formatting.when(group.last_seen)}"
     if group.back_since is not None and group.silence_seconds is not None:
         yield (
             "back",
@@ -92,8 +104,8 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
     yield "examples", ", ".join(map(formatting.short_id, group.examples))
 
 
-def _notes(found: ErrorReport, limit: int) -> Iterator[str]:
+def _notes(found: ErrorReport, limit: int | None) -> Iterator[str]:
     if found.failures:
         yield f"{formatting.counted(found.failures, 'failure')} in {formatting.counted(found.executions, 'execution')}."
-    if len(found.groups) > limit:
+    if limit is not None and len(found.groups) > limit:
         yield f"The {limit:,} most frequent of {len(found.groups):,} groups; --limit shows more."

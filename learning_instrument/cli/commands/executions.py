@@ -1,5 +1,6 @@
 """``list``, ``show`` and ``tail``: single executions."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -27,11 +28,13 @@ from ...storage.feedback import history
 from .. import formatting
 from ..child_command import ChildCommand
 from ..execution_handler import ExecutionHandler
-from ..options import NumberRange, Question, reporting_command, tell_of_spill_files
+from ..options import NumberRange, Question, count, limit_option, reporting_command, tell_of_spill_files
+from ..progress import NO_SUMS, waiting
 from ..rendering import (
     Output,
     TableColumn,
     fitted,
+    is_terminal,
     plain,
     print_csv,
     print_fields,
@@ -43,31 +46,38 @@ from ..rendering import (
 )
 
 _COLUMNS: Final = (
-    TableColumn("timestamp", "started", formatting.when, rank=3),
-    TableColumn("execution_id", "id", formatting.short_id),
-    TableColumn("task_type", "task type", is_text=True, rank=1),
-    TableColumn("pool_type", "pool", is_text=True, rank=5),
-    TableColumn("model_tier", "tier", is_text=True, rank=6),
+    TableColumn("timestamp", "started", formatting.clock, rank=4),
+    TableColumn("execution_id", "id", formatting.short_id, rank=1),
+    TableColumn("task_type", "task type", is_text=True, least=8, rank=2),
+    TableColumn("pool_type", "pool", is_text=True, least=8, rank=7),
+    TableColumn("model_tier", "tier", is_text=True, least=6),
     TableColumn("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
-    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=2),
-    TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=4, bound_if=("is_partial",)),
-    TableColumn("about", "about", is_text=True, rank=7),
+    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=5),
+    TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=6, bound_if=("is_partial",)),
+    TableColumn("about", "about", is_text=True),
 )
 
+#: How many executions a table has.
+_IN_A_TABLE: Final = 20
 _failed_option = click.option(
     "--failed", "--failures", "failed", is_flag=True, help="Only executions that did not succeed."
 )
 
 
 @reporting_command("list")
-@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
+@limit_option(_IN_A_TABLE, "How many executions.")
 @_failed_option
-def list_command(question: Question, limit: int, failed: bool) -> None:
+def list_command(question: Question, limit: int | None, failed: bool) -> None:
     """Show executions, the newest first."""
-    with question.database() as database:
-        found = latest(database, question.selection, limit, failed)
-    rows = [(_line if question.output is Output.TEXT else _values)(record) for record in found]
-    render(rows, _COLUMNS, question.output, nothing="No executions.")
+    row = _line if question.output is Output.TEXT else _values
+    with question.database(None) as database:
+        found = latest(database, question.selection, question.limit(limit, _IN_A_TABLE), failed)
+        with waiting(NO_SUMS):
+            first = next(found, None)
+        if first is None:
+            question.explain_nothing(database)
+        rows = map(row, () if first is None else itertools.chain([first], found))
+        render(rows, _COLUMNS, question.output, names=COLUMNS, nothing="No executions.")
 
 
 @reporting_command("show")
@@ -93,7 +103,7 @@ def show_command(question: Question, execution: str) -> None:
         executions = {"execution": _values(found.execution), "children": [_values(child) for child in found.children]}
         print_json({**plain(found), **executions, "feedback": said})
     else:
-        print_csv([_values(found.execution)], _COLUMNS)
+        print_csv([_values(found.execution)], COLUMNS)
 
 
 @reporting_command("tail")
@@ -102,7 +112,7 @@ def show_command(question: Question, execution: str) -> None:
     "--lines",
     metavar="N",
     default=10,
-    type=click.IntRange(min=0),
+    type=count(0),
     show_default=True,
     help="How many earlier executions to print first.",
 )
@@ -148,7 +158,7 @@ def _follow(
     database = FollowedDatabase(question.path)
     with database:
         place = bookmark(database)
-        shown = list(reversed(latest(database, question.selection, lines, failed))) if lines else []
+        shown = list(latest(database, question.selection, lines, failed))[::-1] if lines else []
         is_first = True
         while True:
             if shown:
@@ -191,15 +201,18 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
         for record in records:
             print_json(_values(record), indent=None)
     elif output is Output.CSV:
-        print_csv([_values(record) for record in records], _COLUMNS, with_heading=is_first)
+        print_csv(map(_values, records), COLUMNS, with_heading=is_first)
     else:
         for record in records:
             row = _line(record)
-            write(fitted(_FOLLOWED.format(**{column.name: column.cell(row) for column in _COLUMNS})))
+            cells = {column.name: column.cell(row) for column in _COLUMNS}
+            cells["timestamp"] = formatting.when(record.timestamp)
+            line = _FOLLOWED.format(**cells)
+            write(fitted(line) if is_terminal() else line)
 
 
 _FEEDBACK_COLUMNS: Final = (
-    TableColumn("timestamp", "when", formatting.when),
+    TableColumn("timestamp", "when", formatting.clock),
     TableColumn("accepted", "accepted", formatting.yes_or_no),
     TableColumn("rating", "rating", is_number=True),
     TableColumn("source", "source", is_text=True, rank=2),

@@ -8,15 +8,15 @@ from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES
 from .. import formatting
-from ..options import database_option, database_path
-from ..rendering import is_confirmed
+from ..options import count, database_option, database_path
+from ..rendering import is_confirmed, print_note
 
 
 @click.command("feedback")
 @database_option
 @click.argument("execution", metavar="[ID]", required=False)
 @click.option("--accept/--reject", "accepted", default=None, help="Whether the result was accepted.")
-@click.option("--rating", metavar="N", type=click.IntRange(1, 5), help="1 to 5.")
+@click.option("--rating", metavar="N", type=count(1, 5), help="1 to 5.")
 @click.option("--comment", metavar="TEXT", help="A comment; secrets are redacted.")
 @click.option("--source", metavar="NAME", default="cli", show_default=True, help="The author, or the tool.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)
@@ -50,11 +50,11 @@ def feedback_command(
     with LearningDatabase(path) as learning_db:
         if execution_id is None:
             if is_confirmed(f"Delete all feedback in {learning_db.path}?", yes):
-                click.echo(f"Deleted {formatting.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
+                print_note(f"Deleted {formatting.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
         elif delete:
-            click.echo(f"Deleted {formatting.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
+            print_note(f"Deleted {formatting.counted(learning_db.delete_feedback(execution_id), 'piece')} of feedback.")
         else:
             said = learning_db.add_feedback(
                 execution_id, accepted=accepted, rating=rating, comment=comment, source=source, visibility=visibility
             )
-            click.echo(f"Stored feedback on execution {said.execution_id}.")
+            print_note(f"Stored feedback on execution {said.execution_id}.")

@@ -10,7 +10,7 @@ from ...sqlite.paths import absolute
 from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..progress import progress_bar
-from ..rendering import Output, TableColumn, render
+from ..rendering import Output, TableColumn, print_note, render
 
 _COLUMNS: Final = (
     TableColumn("name", "name"),
@@ -47,11 +47,11 @@ def index_command(database: str | None, name: str | None, drop: bool, as_json: b
         sums = formatting.counted(found.cells, "sum")
         said = f"Reports by {name} read {sums} of {formatting.counted(found.executions, 'execution')}."
     if said is not None and output is Output.TEXT:
-        click.echo(said)
+        print_note(said)
         return
     rows = [{"name": each.name, "executions": each.executions, "cells": each.cells, "state": _state(each)}
             for each in indexed(path)]  # fmt: skip
-    render(rows, _COLUMNS, output, nothing="No name is indexed.")
+    render(rows, _COLUMNS, output, names=[column.name for column in _COLUMNS], nothing="No name is indexed.")
 
 
 def _state(found: IndexedName) -> str:

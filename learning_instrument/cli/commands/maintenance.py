@@ -2,7 +2,6 @@
 
 import functools
 import os
-from typing import Final
 
 import click
 
@@ -11,22 +10,22 @@ from ...costs.prices import Prices, prices_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune, take_in_spilled
-from ...maintenance.recovery import recover
+from ...maintenance.recovery import Recovered, recover
 from ...maintenance.repricing import Repriced, reprice
 from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
-from ..options import database_option, database_path, output_options, output_wanted, tell_of_spill_files
+from ..options import count, database_option, database_path, output_options, output_wanted, tell_of_spill_files
 from ..progress import progress_bar
-from ..rendering import Output, TableColumn, is_confirmed, render
+from ..rendering import Output, csv_names, is_confirmed, print_note, render
 
 
 @click.command("prune")
 @database_option
 @click.option("--older-than", metavar="AGE", help="Delete executions that started longer ago, such as 90d.")
-@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep this many of the newest executions.")
+@click.option("--keep", metavar="N", type=count(0), help="Keep this many of the newest executions.")
 @click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
 @click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
@@ -53,14 +52,14 @@ def prune_command(
     plan = prune(path, beyond, is_rehearsal=True)
     what = f"{plan.executions:,} of {formatting.counted(plan.of, 'execution')}"
     if dry_run or not plan.executions:
-        click.echo(f"{what} {'is' if plan.executions == 1 else 'are'} beyond the limits.")
+        print_note(f"{what} {'is' if plan.executions == 1 else 'are'} beyond the limits.")
     elif is_confirmed(f"Delete {what} in {path}?", yes):
         with progress_bar() as progress:
             done = prune(path, beyond, archive, progress=progress)
         if archive is not None:
-            click.echo(f"Archived {formatting.counted(done.archived, 'execution')} in {archive}.")
+            print_note(f"Archived {formatting.counted(done.archived, 'execution')} in {archive}.")
         size = f"{formatting.size(done.bytes_before)} before, {formatting.size(done.bytes_after)} now"
-        click.echo(f"Deleted {formatting.counted(done.executions, 'execution')}: {size}.")
+        print_note(f"Deleted {formatting.counted(done.executions, 'execution')}: {size}.")
 
 
 @click.command("rebuild")
@@ -81,7 +80,7 @@ def rebuild_command(database: str | None) -> None:
                 tell("Executions", counts[0] - left, counts[0])
 
             learning_db.rebuild_rollups(progress)
-        click.echo(f"{learning_db.path} is up to date.")
+        print_note(f"{learning_db.path} is up to date.")
 
 
 @click.command("backup")
@@ -96,7 +95,7 @@ def backup_command(database: str | None, file: str, force: bool) -> None:
     path = absolute(database_path(database))
     with progress_bar() as tell:
         copy = backup(path, file, is_replacing=force, progress=functools.partial(tell, "Pages"))
-    click.echo(f"Copied {path} to {copy}: {formatting.size(os.path.getsize(copy))}.")
+    print_note(f"Copied {path} to {copy}: {formatting.size(os.path.getsize(copy))}.")
 
 
 @click.command("recover")
@@ -114,23 +113,15 @@ def recover_command(database: str | None, file: str | None, delete: bool, as_jso
     with progress_bar() as progress:
         found = recover(path, file, is_deleting=delete, progress=progress)
     if output is not Output.TEXT:
-        render(found, _RECOVERED_COLUMNS, output)
+        render(found, (), output, names=csv_names(Recovered))
         return
     if not found:
-        click.echo(f"No damaged database was set aside beside {path}.")
+        print_note(f"No damaged database was set aside beside {path}.")
     for each in found:
-        click.echo(
+        print_note(
             f"{each.file}: {formatting.counted(each.executions, 'execution')} came back, {each.known:,} were there,"
             f" {each.unreadable:,} cannot be read{'; deleted' if delete else ''}."
         )
-
-
-_RECOVERED_COLUMNS: Final = (
-    TableColumn("file", "file"),
-    TableColumn("executions", "executions"),
-    TableColumn("known", "known"),
-    TableColumn("unreadable", "unreadable"),
-)
 
 
 @click.command("reprice")
@@ -156,28 +147,19 @@ def reprice_command(database: str | None, prices: str | None, as_json: bool, as_
     with ReadOnlyDatabase(path), LearningDatabase(path) as learning_db, progress_bar() as tell:
         done = reprice(learning_db, own, functools.partial(tell, "Model calls"))
     if output is not Output.TEXT:
-        render([done], _REPRICED_COLUMNS, output, document=done)
+        render([done], (), output, names=csv_names(Repriced), document=done)
         return
     more_or_less = "more" if done.difference >= 0 else "less"
-    click.echo(
+    print_note(
         f"Priced {formatting.counted(done.calls, 'model call')} with {_prices(own, done)}; {done.changed:,} changed."
     )
     if not done.executions:
-        click.echo("No execution changed cost.")
+        print_note("No execution changed cost.")
         return
-    click.echo(
+    print_note(
         f"{formatting.counted(done.executions, 'execution')} changed cost:"
         f" {formatting.dollars(abs(done.difference))} {more_or_less} than before."
     )
-
-
-_REPRICED_COLUMNS: Final = (
-    TableColumn("calls", "calls"),
-    TableColumn("changed", "changed"),
-    TableColumn("executions", "executions"),
-    TableColumn("difference", "difference"),
-    TableColumn("price_table", "price table"),
-)
 
 
 def _prices(own: Prices, done: Repriced) -> str:

@@ -4,20 +4,22 @@ from typing import Any, Final
 
 import click
 
-from ...analytics import SolutionPattern, price_tables, similar_executions, solution_patterns
+from ...analytics import SimilarExecution, SolutionPattern, price_tables, similar_executions, solution_patterns
 from .. import formatting
-from ..options import NumberRange, Question, reporting_command
-from ..rendering import Output, TableColumn, fields_of, render
+from ..options import NumberRange, Question, count, limit_option, reporting_command
+from ..rendering import Output, TableColumn, csv_names, fields_of, render
 
+#: How many solutions a table has.
+_IN_A_TABLE: Final = 20
 _PATTERN_COLUMNS: Final = (
-    TableColumn("summary", "solution", is_text=True, least=30),
-    TableColumn("support", "worked", "{:,}".format, is_number=True),
-    TableColumn("task_type", "task type", is_text=True, rank=2),
-    TableColumn("success", "success of such tasks", formatting.interval, rank=1),
+    TableColumn("summary", "solution", is_text=True, least=20),
+    TableColumn("support", "worked", "{:,}".format, is_number=True, rank=2),
+    TableColumn("task_type", "task type", is_text=True, rank=3),
+    TableColumn("success", "success", formatting.interval, brief=formatting.estimate),
     TableColumn("executions", "of", "{:,}".format, is_number=True, rank=6),
-    TableColumn("lift", "lift", formatting.times, is_number=True, rank=3),
-    TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=4, bound_if=("partial",)),
-    TableColumn("best_tier", "best tier", rank=5),
+    TableColumn("lift", "lift", formatting.times, is_number=True, rank=4),
+    TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=5, bound_if=("partial",)),
+    TableColumn("best_tier", "best tier", is_text=True, least=6),
     TableColumn("example", "example", formatting.short_id, rank=7),
 )
 
@@ -26,11 +28,9 @@ _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=Tru
 
 
 @reporting_command("patterns")
-@click.option(
-    "--min-support", metavar="N", default=3, type=click.IntRange(min=1), show_default=True, help="How often it worked."
-)
-@click.option("--limit", metavar="N", default=20, type=click.IntRange(min=1), show_default=True, help="How many.")
-def patterns_command(question: Question, min_support: int, limit: int) -> None:
+@click.option("--min-support", metavar="N", default=3, type=count(), show_default=True, help="How often it worked.")
+@limit_option(_IN_A_TABLE, "How many solutions.")
+def patterns_command(question: Question, min_support: int, limit: int | None) -> None:
     """Show solutions that worked more than once.
 
     Those are summaries of successful executions that say the same. The success rate is that of all tasks like theirs,
@@ -38,15 +38,26 @@ def patterns_command(question: Question, min_support: int, limit: int) -> None:
     highest lower bound.
     """
     with question.database("Every summary of a solution is read.") as database:
+        limit = question.limit(limit, _IN_A_TABLE)
         found = solution_patterns(database, question.selection, min_support=min_support, limit=limit)
         tables = price_tables(database)
+        if not found:
+            question.explain_nothing(database)
     rows = [_pattern(pattern) for pattern in found] if question.output is Output.TEXT else found
     nothing = f"No solution summary succeeded {min_support:,} times."
     document = {"patterns": found, "price_tables": tables}
     has_assumed = any(pattern.assumed for pattern in found)
     columns = [*_PATTERN_COLUMNS, *([_ASSUMED] if has_assumed else [])]
     notes = [*([formatting.ASSUMED] if has_assumed else []), *_prices(tables)]
-    render(rows, columns, question.output, document=document, nothing=nothing, notes=notes)
+    render(
+        rows,
+        columns,
+        question.output,
+        names=csv_names(SolutionPattern),
+        document=document,
+        nothing=nothing,
+        notes=notes,
+    )
 
 
 def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
@@ -58,7 +69,7 @@ _SIMILAR_COLUMNS: Final = (
     TableColumn("task_description", "description", is_text=True, least=22),
     TableColumn("outcome", "outcome", style=formatting.outcome_style),
     TableColumn("execution_id", "id", formatting.short_id, rank=1),
-    TableColumn("timestamp", "started", formatting.when, rank=6),
+    TableColumn("timestamp", "started", formatting.clock, rank=6),
     TableColumn("model_tier", "tier", is_text=True, rank=3),
     TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
     TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=5, bound_if=("is_partial",)),
@@ -68,7 +79,7 @@ _SIMILAR_COLUMNS: Final = (
 
 @reporting_command("similar")
 @click.argument("description", metavar="DESCRIPTION")
-@click.option("--limit", metavar="N", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--limit", metavar="N", default=10, type=count(), show_default=True, help="How many.")
 @click.option(
     "--threshold",
     metavar="SCORE",
@@ -85,9 +96,19 @@ def similar_command(question: Question, description: str, limit: int, threshold:
     with question.database("Every description with one of the words is compared.") as database:
         found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
         tables = price_tables(database)
+        if not found:
+            question.explain_nothing(database)
     nothing = f"No execution has a score of {threshold:g} or more."
     document = {"executions": found, "price_tables": tables}
-    render(found, _SIMILAR_COLUMNS, question.output, document=document, nothing=nothing, notes=_prices(tables))
+    render(
+        found,
+        _SIMILAR_COLUMNS,
+        question.output,
+        names=csv_names(SimilarExecution),
+        document=document,
+        nothing=nothing,
+        notes=_prices(tables),
+    )
 
 
 def _prices(tables: tuple[str, ...]) -> list[str]:

@@ -3,19 +3,30 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ...analytics import Performance, Summary, performance, price_tables, summary
+from ...analytics import Performance, Summary, TierSummary, performance, price_tables, summary
 from ...storage.statistics import lost_noun
 from .. import formatting
-from ..grouping import group_columns, group_notes, group_row, grouping_options
+from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
 from ..options import Question, reporting_command
 from ..progress import NO_SUMS_BY
-from ..rendering import Output, TableColumn, plain, print_fields, print_json, print_section, render, write
+from ..rendering import (
+    Output,
+    TableColumn,
+    csv_names,
+    plain,
+    print_csv,
+    print_fields,
+    print_json,
+    print_note,
+    print_section,
+    render,
+)
 
 _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=True, rank=3)
 _TIER_COLUMNS: Final = (
     TableColumn("model_tier", "tier", is_text=True),
-    TableColumn("executions", "executions", "{:,}".format, is_number=True),
-    TableColumn("success", "succeeded", formatting.interval),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=2),
+    TableColumn("success", "succeeded", formatting.interval, brief=formatting.estimate),
     TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=1, bound_if=("partial", "unpriced")),
 )
 
@@ -30,12 +41,14 @@ def summary_command(question: Question) -> None:
     with question.database() as database:
         found = summary(database, question.selection)
         tables = price_tables(database)
+        if not found.executions:
+            question.explain_nothing(database)
     if question.output is Output.JSON:
         print_json({**plain(found), "unreported": found.unreported, "price_tables": tables})
     elif question.output is Output.CSV:
-        render(found.tiers, _TIER_COLUMNS, question.output)
+        print_csv(found.tiers, csv_names(TierSummary))
     elif not found.executions:
-        write("No executions.")
+        print_note("No executions.")
         if found.losses:
             print_fields({"excluded": "; ".join(_left_out(found))})
     else:
@@ -48,7 +61,7 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
     assert found.first is not None, "there are executions"
     assert found.last is not None, "there are executions"
     fields = {
-        "executions": f"{found.executions:,}, from {formatting.when(found.first)} to {formatting.when(found.last)} UTC",
+        "executions": f"{found.executions:,}, from {formatting.clock(found.first)} to {formatting.when(found.last)}",
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
         "assumed": formatting.assumed_successes(found.assumed, found.outcomes.get("succeeded", 0)),
@@ -69,7 +82,7 @@ def _left_out(found: Summary) -> Iterator[str]:
 
 _COLUMNS: Final = (
     TableColumn("executions", "executions", "{:,}".format, is_number=True, rank=1),
-    TableColumn("success", "succeeded", formatting.interval, rank=2),
+    TableColumn("success", "succeeded", formatting.interval, brief=formatting.estimate),
     TableColumn("p50_seconds", "p50", formatting.seconds, is_number=True, rank=3),
     TableColumn("p95_seconds", "p95", formatting.seconds, is_number=True, rank=4),
     TableColumn("p99_seconds", "p99", formatting.seconds, is_number=True, rank=7),
@@ -104,12 +117,15 @@ def performance_command(question: Question, by: tuple[str, ...], limit: int) -> 
     with question.database(NO_SUMS_BY) as database:
         found = performance(database, by, question.selection, limit=limit)
         tables = price_tables(database)
+        if not found:
+            question.explain_nothing(database)
     rows = [group_row(answer, by) for answer in found]
     counted = [column for column in _COUNTED if any(getattr(answer, column.name) for answer in found)]
     render(
         rows,
         [*group_columns(by), *_COLUMNS, *counted],
         question.output,
+        names=group_names(Performance, by),
         document={"by": by, "groups": rows, "price_tables": tables},
         nothing="No executions.",
         notes=_notes(found, tables),

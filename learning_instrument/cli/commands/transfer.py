@@ -7,17 +7,15 @@ from typing import Any, Final
 import click
 
 from ...errors import ConfigurationError
-from ...transfer import FORMATS, STDOUT, ExportAnswer, ImportAnswer, export_executions, import_executions
+from ...transfer import FORMATS, STDOUT, ImportAnswer, export_executions, import_executions
 from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
-from ..rendering import Output, TableColumn, is_raw, is_terminal, print_csv, print_json, print_note
+from ..rendering import Output, csv_names, is_raw, is_terminal, print_csv, print_json, print_note, tell
 
 _SHOWN_REFUSALS: Final = 10
 #: The noun of what was passed over.
 _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|call|cost)s\b")
-_EXPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ExportAnswer.__dataclass_fields__)
-_IMPORT_COLUMNS: Final = tuple(TableColumn(name, name) for name in ImportAnswer.__dataclass_fields__)
 
 
 @reporting_command("export")
@@ -56,7 +54,6 @@ def export_command(
         _tell(
             question,
             answer,
-            _EXPORT_COLUMNS,
             [
                 f"Exported {formatting.counted(answer.executions, 'execution')}{feedback},"
                 f" as {answer.format}, to {output}."
@@ -78,13 +75,13 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
         with progress_bar() as progress:
             answer = import_executions(question.path, files, question.selection, progress=progress)
     except KeyboardInterrupt:
-        click.echo("Interrupted. Stored executions stay; run the same command again to import the rest.", err=True)
+        tell("Interrupted. Stored executions stay; run the same command again to import the rest.")
         raise
-    _tell(question, answer, _IMPORT_COLUMNS, _told(answer, question.path))
+    _tell(question, answer, _told(answer, question.path))
     for refusal in answer.refusals[:_SHOWN_REFUSALS]:
-        click.echo(formatting.one_line(f"{refusal.file}, {refusal.place}: {refusal.reason}"), err=True)
+        tell(f"{refusal.file}, {refusal.place}: {refusal.reason}")
     if answer.refused > _SHOWN_REFUSALS:
-        click.echo(f"... and {answer.refused - _SHOWN_REFUSALS:,} more; --json names {len(answer.refusals)}.", err=True)
+        tell(f"... and {answer.refused - _SHOWN_REFUSALS:,} more; --json names {len(answer.refusals)}.")
     if strict and answer.refused:
         click.get_current_context().exit(1)
 
@@ -113,14 +110,14 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
 def _omitted(what: str, count: int) -> str:
     if count == 1:
         what = _plural.sub(r"\1", what, count=1).replace(" are ", " is ")
-    return f"{count:,} {formatting.one_line(what)}"
+    return f"{count:,} {what}"
 
 
-def _tell(question: Question, answer: Any, columns: Sequence[TableColumn], lines: Sequence[str]) -> None:
+def _tell(question: Question, answer: Any, lines: Sequence[str]) -> None:
     if question.output is Output.JSON:
         print_json(answer)
     elif question.output is Output.CSV:
-        print_csv([answer], columns)
+        print_csv([answer], csv_names(type(answer)))
     else:
         for line in lines:
             print_note(line)
