@@ -1,6 +1,7 @@
 """Spend by day, and the accuracy of cost estimates."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -292,7 +293,7 @@ def _add(groups: Iterable[GroupTotals]) -> GroupTotals:
     for group in groups:
         for name in sums:
             sums[name] += group.sums[name]
-    return GroupTotals(sums, [])
+    return GroupTotals(sums, Counter())
 
 
 def price_tables(database: Queryable) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class GroupTotals:
     """The sums of one group of executions, by the names in ``measures``, and how many values are in each bin."""
 
     sums: Mapping[str, float]
-    counts: list[int]
+    counts: Counter[int]
 
     def count(self, name: str) -> int:
         """Return the measure *name*, which is a count."""
@@ -306,12 +306,11 @@ def _start_of(bucket: str) -> str:
 
 def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, GroupTotals]:
     keys = [f"key{number}" for number in range(len(question.by))]
-    size = histograms.LAST + 1 if question.bin else 0
-    groups: dict[Group, tuple[dict[str, float], list[int]]] = {}
+    groups: dict[Group, tuple[dict[str, float], Counter[int]]] = {}
     for row in rows:
         group = tuple(row[key] for key in keys)
         if group not in groups:
-            groups[group] = (dict.fromkeys(question.names, 0.0), [0] * size)
+            groups[group] = (dict.fromkeys(question.names, 0.0), Counter())
         added, counts = groups[group]
         sign = row["sign"]
         for name in question.names:

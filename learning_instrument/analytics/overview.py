@@ -1,5 +1,6 @@
 """The one-screen overview of a database."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,7 +96,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         outcomes={outcome: round(whole[name]) for outcome, name in _OUTCOMES.items() if whole[name]},
         tiers=tuple(sorted(tiers, key=lambda tier: -tier.executions)),
         cost_usd=whole["cost_nano"] / NANO_SCALE if whole["priced"] else None,
-        failures_cost_usd=GroupTotals(whole, []).failures_cost(),
+        failures_cost_usd=GroupTotals(whole, Counter()).failures_cost(),
         priced=round(whole["priced"]),
         partial=round(whole["partial"]),
         unpriced=round(whole["unpriced"]),

@@ -33,23 +33,23 @@ def pack(counts: Mapping[int, int]) -> bytes:
     return struct.pack(f"<{len(pairs)}H", *pairs)
 
 
-def add(histogram: bytes, counts: Counter[int] | list[int]) -> None:
-    """Add the counts of *histogram* to *counts*, which has an entry for each bin."""
+def add(histogram: bytes, counts: Counter[int]) -> None:
+    """Add the counts of *histogram* to *counts*."""
     pairs = struct.unpack(f"<{len(histogram) // 2}H", histogram)
     for number, count in zip(pairs[::2], pairs[1::2], strict=True):
         counts[number] += count
 
 
-def quantile(counts: list[int], share: float) -> float | None:
+def quantile(counts: Mapping[int, int], share: float) -> float | None:
     """Return the *share* quantile by nearest rank; None where there are no values.
 
     Args:
-        counts: the number of values in each bin.
+        counts: bin -> the number of values in it.
         share: 0.5 for the median.
     """
-    rank = max(1, math.ceil(share * sum(counts) - 1e-9))
+    rank = max(1, math.ceil(share * sum(counts.values()) - 1e-9))
     seen = 0
-    for number, count in enumerate(counts):
+    for number, count in sorted(counts.items()):
         seen += count
         if seen >= rank:
             return middle(number)
