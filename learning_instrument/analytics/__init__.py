@@ -7,15 +7,17 @@ from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, compare
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
 from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
-from .intervals import Proportion, normal_quantile, wilson
+from .intervals import Estimate, Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, QueueWait, performance, queue_waits
+from .side_by_side import Alternative, SideBySide, side_by_side
 from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
 from .values import Unmatched, Values, unmatched, values_of
 
 __all__ = [
+    "Alternative",
     "BudgetStatus",
     "BurnDown",
     "CellComparison",
@@ -27,6 +29,7 @@ __all__ = [
     "DaySpend",
     "ErrorGroup",
     "ErrorReport",
+    "Estimate",
     "EstimateAccuracy",
     "Gate",
     "GroupSpend",
@@ -36,6 +39,7 @@ __all__ = [
     "Queryable",
     "QueueWait",
     "Selection",
+    "SideBySide",
     "SimilarExecution",
     "SolutionPattern",
     "Summary",
@@ -54,6 +58,7 @@ __all__ = [
     "price_tables",
     "queue_waits",
     "side",
+    "side_by_side",
     "similar_executions",
     "solution_patterns",
     "summary",

@@ -16,6 +16,15 @@ class Proportion:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure, and the interval that holds the true one; None: there is too little data for one."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Proportion | None:
     """Return the share of *successes* with its Wilson score interval; None where there were no *trials*.
 
@@ -36,14 +45,23 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Proportion 
         )
     if not trials:
         return None
-    z = normal_quantile(confidence)
-    share = successes / trials
+    return score_interval(successes / trials, trials, normal_quantile(confidence))
+
+
+def score_interval(share: float, trials: float, z: float) -> Proportion:
+    """Return *share* with its score interval.
+
+    Args:
+        share: from 0 to 1.
+        trials: so many independent ones say as much; above 0, no whole number where executions come in bursts.
+        z: how many standard errors either side of the share are in the interval.
+    """
     shrinkage = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / shrinkage
     margin = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / shrinkage
     # Rounding may leave the interval slightly outside of 0 to 1.
-    low = 0.0 if successes == 0 else max(0.0, centre - margin)
-    high = 1.0 if successes == trials else min(1.0, centre + margin)
+    low = 0.0 if share == 0 else max(0.0, centre - margin)
+    high = 1.0 if share == 1 else min(1.0, centre + margin)
     return Proportion(share, low, high)
 
 
