@@ -1,4 +1,4 @@
-"""How long a budget lasts at the pace of the last four weeks."""
+"""How long a budget lasts, and how much of it is left when it is renewed."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,14 +9,11 @@ from ..errors import ConfigurationError
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso
-from .group_totals import totals
-from .intervals import normal_quantile
+from .group_totals import GroupTotals, totals
+from .spend_forecast import MEAN_DAYS, MOST_DAYS, SpendForecast
 
 BURN_DOWN_PERIODS: Final = ("day", "week", "month", "quarter", "year")
-_HISTORY_DAYS: Final = 28
-#: A spread says something from so many days on.
-_FEWEST_DAYS: Final = 3
-_CONFIDENCE: Final = 0.8
+_DAY: Final = timedelta(days=1)
 #: Later than this it is not worth a date.
 _HORIZON_DAYS: Final = 3653
 
@@ -38,12 +35,27 @@ class BurnDown:
     history_days: int
     #: The executions of these days of which a part of the cost, or all of it, is unknown: the pace is a lower bound.
     history_unknown: int
-    #: When the budget runs out at this pace, were it not renewed: now, where it has already. None: not in ten years.
+    #: When the budget is expected to run out, were it not renewed: now, where it has already. None: not in ten years.
     run_out: datetime | None
     #: The 80% band of that date. *earliest* is None where the days are too few to tell; *latest* also where in the
     #: better case it does not run out in ten years.
     earliest: datetime | None
     latest: datetime | None
+    #: What is expected to be left when the period ends, with its 80% band; below 0: overspent. None where no whole day
+    #: tells the pace yet; the band also where the days are too few.
+    expected_left_usd: float | None
+    left_low_usd: float | None
+    left_high_usd: float | None
+    #: The days that the forecast has level, trend and weekdays from; 0: too few, it goes by the mean.
+    forecast_days: int
+    #: Expected of a mean day now.
+    expected_daily_usd: float
+    #: Growth a day, 0.02 being 2%, with its 80% band. None where the days are too few.
+    trend: float | None
+    trend_low: float | None
+    trend_high: float | None
+    #: Spend of each weekday over that of a mean day, Monday first; all 1 where no difference is seen.
+    weekdays: tuple[float, ...]
     #: Executions of this period of which a part of the cost is unknown; those whose model calls could not be priced,
     #: and those without a reported cost: what is unknown is not included.
     partial: int
@@ -57,6 +69,14 @@ class BurnDown:
             return None
         return self.left_usd > 0 and (self.run_out is None or self.run_out >= self.period_end)
 
+    def until_renewal(self) -> "BurnDown":
+        """Return the same without the dates after the period's end, when the budget is renewed."""
+        run_out, earliest, latest = (
+            date if date is not None and date < self.period_end else None
+            for date in (self.run_out, self.earliest, self.latest)
+        )
+        return replace(self, run_out=run_out, earliest=earliest, latest=latest)
+
 
 def burn_down(
     database: Queryable,
@@ -67,8 +87,8 @@ def burn_down(
 ) -> BurnDown:
     """Return the rest of a budget of *amount_usd* for each *period*, and when it runs out.
 
-    Days are taken as independent draws of the last 28 whole days; the band has their scatter in it and that of
-    their mean, and knows nothing of weekends.
+    The forecast has its level, its trend and its weekdays from the last eight weeks, as far as there are costs;
+    :mod:`.spend_forecast` says how. From less than four weeks it goes by the mean, without a band.
 
     Args:
         database: the one to ask.
@@ -86,8 +106,8 @@ def burn_down(
     moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
     start, end = period_around(moment, period)
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    history = today - timedelta(days=_HISTORY_DAYS)
-    chosen = replace(selection or Selection(), since=min(start, history), until=moment + timedelta(microseconds=1))
+    oldest = today - timedelta(days=MOST_DAYS)
+    chosen = replace(selection or Selection(), since=min(start, oldest), until=moment + timedelta(microseconds=1))
     days = totals(database, ("day",), chosen, ("cost_nano", "priced", "partial", "unpriced"))
     spend = {from_iso(f"{group[0]}T00:00:00+00:00"): day for group, day in days.items()}
     this_period = [of_day for day, of_day in spend.items() if day >= start]
@@ -95,37 +115,51 @@ def burn_down(
     executions, priced, partial, unpriced = (
         sum(of_day.count(name) for of_day in this_period) for name in ("executions", "priced", "partial", "unpriced")
     )
-    first = max(history, min((day for day, of_day in spend.items() if of_day.sums["priced"]), default=today))
-    every_day = (first + timedelta(days=number) for number in range((today - first).days))
-    # Of a day whose costs are all unknown, so is the sum.
-    daily = [
-        spend[day].sums["cost_nano"] / NANO_SCALE if day in spend else 0.0
-        for day in every_day
-        if day not in spend or spend[day].sums["priced"]
-    ]
-    pace = _Pace.of(daily)
-    left = amount_usd - spent
-    run_out, earliest, latest = (
-        _after(moment, days_left) for days_left in (pace.days(left, 0), pace.days(left, 1), pace.days(left, -1))
-    )
+    first = max(oldest, min((day for day, of_day in spend.items() if of_day.sums["priced"]), default=today))
+    every_day = [first + timedelta(days=number) for number in range((today - first).days)]
+    daily = [_cost(spend.get(day)) for day in every_day]
+    latest = [cost for cost in daily[-MEAN_DAYS:] if cost is not None]
+    forecast = SpendForecast.of(daily)
+    is_learned = forecast.days > 0
+    left, elapsed = amount_usd - spent, (moment - today) / _DAY
+    dates = [_after(moment, days) for days in forecast.run_out(left, elapsed, _HORIZON_DAYS)]
+    *_, until_end = forecast.path(elapsed, (end - today) // _DAY)
     return BurnDown(
         amount_usd=amount_usd,
         period_start=start,
         period_end=end,
         spent_usd=spent if priced or not executions else None,
         left_usd=left,
-        daily_mean_usd=pace.mean,
-        history_days=pace.count,
+        daily_mean_usd=sum(latest) / max(1, len(latest)),
+        history_days=len(latest),
         history_unknown=sum(
-            of_day.count("partial") + of_day.count("unpriced") for day, of_day in spend.items() if first <= day < today
+            of_day.count("partial") + of_day.count("unpriced")
+            for day, of_day in spend.items()
+            if day in every_day[-MEAN_DAYS:]
         ),
-        run_out=run_out,
-        earliest=earliest if pace.has_spread else None,
-        latest=latest if pace.has_spread else None,
+        run_out=dates[1],
+        earliest=dates[0] if is_learned else None,
+        latest=dates[2] if is_learned else None,
+        expected_left_usd=left - until_end.expected if latest else None,
+        left_low_usd=left - until_end.high if is_learned else None,
+        left_high_usd=left - until_end.low if is_learned else None,
+        forecast_days=forecast.days,
+        expected_daily_usd=forecast.daily_usd,
+        trend=forecast.trend if is_learned else None,
+        trend_low=forecast.trend_low if is_learned else None,
+        trend_high=forecast.trend_high if is_learned else None,
+        weekdays=tuple(forecast.weekdays[(day - today.weekday()) % len(forecast.weekdays)] for day in range(7)),
         partial=partial,
         unpriced=unpriced,
         unreported=executions - priced - unpriced,
     )
+
+
+def _cost(of_day: GroupTotals | None) -> float | None:
+    """Return the US dollars of a day; None where all its costs are unknown, for so is their sum."""
+    if of_day is None:
+        return 0.0
+    return of_day.sums["cost_nano"] / NANO_SCALE if of_day.sums["priced"] else None
 
 
 def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
@@ -136,7 +170,7 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
     """
     today = moment.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     if period == "day":
-        return today, today + timedelta(days=1)
+        return today, today + _DAY
     if period == "week":
         monday = today - timedelta(days=today.weekday())
         return monday, monday + timedelta(days=7)
@@ -146,52 +180,6 @@ def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:
     first = today.replace(month=(today.month - 1) // months * months + 1, day=1)
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return first, first.replace(year=year, month=month + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """The cost of a day."""
-
-    mean: float
-    variance: float
-    count: int
-
-    @classmethod
-    def of(cls, daily: list[float]) -> "_Pace":
-        count = len(daily)
-        mean = sum(daily) / count if count else 0.0
-        variance = sum((cost - mean) ** 2 for cost in daily) / (count - 1) if count > 1 else 0.0
-        return cls(mean, variance, count)
-
-    @property
-    def has_spread(self) -> bool:
-        return self.count >= _FEWEST_DAYS
-
-    def days(self, left: float, side: int) -> float | None:
-        """Return after how many days *left* is spent; None: not within the horizon.
-
-        Args:
-            left: US dollars.
-            side: 0 for the expected value, 1 for the expensive edge of the band, -1 for the cheap one.
-        """
-        if left <= 0:
-            return 0.0
-        z = side * normal_quantile(_CONFIDENCE)
-
-        def spent(days: float) -> float:
-            scatter = self.variance * (days + days * days / self.count) if self.count else 0.0
-            return self.mean * days + z * math.sqrt(scatter)
-
-        low, high = 0.0, float(_HORIZON_DAYS)
-        if side < 0:  # first falls, by chance, and rises later, if at all
-            low = next((float(day) for day in range(_HORIZON_DAYS) if spent(day + 1.0) >= left), high)
-            high = low + 1.0
-        if spent(high) < left:
-            return None
-        for _ in range(60):
-            between = (low + high) / 2
-            low, high = (low, between) if spent(between) >= left else (between, high)
-        return high
 
 
 def _after(moment: datetime, days: float | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -294,18 +295,63 @@ def spent_daily(path, days, cost=1.0, **fields):
 
 def test_budget_has_a_run_out_date_and_its_band(path, noon):
     """And whether it lasts until it is renewed."""
-    spent_daily(path, 10)
+    spent_daily(path, 30)
     with ReadOnlyDatabase(path) as database:
-        expected = burn_down(database, 15.0, now=NOON)
+        expected = burn_down(database, 24.0, now=NOON)
 
-    text = answer(path, "costs", "--budget", "15")
+    text = answer(path, "costs", "--budget", "24")
 
-    assert document(path, "costs", "--budget", "15")["budget"] == {**plain(expected), "lasts": False}
-    assert "Budget of $15.00 a month\n" in text
-    assert "spent     $11.00 of the period from 2026-11-01 to 2026-12-01\n" in text
+    assert document(path, "costs", "--budget", "24")["budget"] == {**plain(expected), "lasts": False}
+    assert "Budget of $24.00 a month\n" in text
+    assert "spent     $20.00 of the period from 2026-11-01 to 2026-12-01\n" in text
     assert "left      $4.00\n" in text
-    assert "pace      $1.00 a day, on average of 10 days\n" in text
+    assert "pace      $1.00 a day, on average of 28 days\n" in text
+    assert "forecast  $1.00 a day now, no clear trend; from 28 days\n" in text
     assert "runs out  2026-11-24, before it is renewed on 2026-12-01; 80% band: 2026-11-24 to 2026-11-24\n" in text
+
+
+def test_budget_that_lasts_says_what_is_left_and_no_date_after_the_renewal(path, noon):
+    """In text and in JSON."""
+    costs = [6.0 if day % 9 == 0 else 1.0 for day in range(57)]
+    moments = [NOON - timedelta(days=day) for day in range(57)]
+    days = [record(timestamp=moment, actual_cost=cost) for moment, cost in zip(moments, costs, strict=True)]
+    store(path, *days)
+
+    for budget, expected in (
+        (
+            "90",
+            r"lasts     until it is renewed on 2026-12-01, with \$4\S+ left; 80% band: \$3\S+ left to \$4\S+ left\n",
+        ),
+        (
+            "52",
+            r"lasts     until [-0-9a-z ]+, with \$\d\.\d\d left; 80% band: runs out on 2026-11-2\d to \$\S+ left\n",
+        ),
+        ("45", r"runs out  2026-11-\d\d, before it is renewed on 2026-12-01; 80% band: 2026-11-2\d to after that\n"),
+    ):
+        assert re.search(expected, answer(path, "costs", "--budget", budget))
+        found = document(path, "costs", "--budget", budget)["budget"]
+        dates = [found[name] for name in ("earliest", "run_out", "latest")]
+        assert all(date is None or date < found["period_end"] for date in dates)
+        assert found["lasts"] == (found["run_out"] is None) == (found["expected_left_usd"] > 0)
+
+
+def test_budget_tells_growth_and_quiet_weekdays(path, noon):
+    """As far as the weeks tell them from chance."""
+    moments = [NOON - timedelta(days=day) for day in range(57)]
+    store(
+        path,
+        *[
+            record(timestamp=moment, actual_cost=0.0 if moment.weekday() >= 5 else 5 * 1.02**-day)
+            for day, moment in enumerate(moments)
+        ],
+    )
+
+    text = answer(path, "costs", "--budget", "500")
+
+    (line,) = re.findall(r"forecast .*", text)
+    assert re.fullmatch(
+        r"forecast  \$\S+ a day now, \+[12]\.\d% a day; Sat 0%, Sun 0% of a mean day; from 56 days", line
+    )
 
 
 @pytest.mark.parametrize(
@@ -318,9 +364,19 @@ def test_budget_has_a_run_out_date_and_its_band(path, noon):
             "runs out  already exceeded\n",
         ),
         (0, "5", "pace      unknown: no full day of data yet\nruns out  unknown\n"),
-        (2, "5", "runs out  2026-11-22, before it is renewed on 2026-12-01; too few days for a band\n"),
-        (10, "100", "runs out  2027-02-17, after it is renewed on 2026-12-01; 80% band: 2027-02-17 to 2027-02-17\n"),
-        (10, "1000000", "runs out  not within ten years, after it is renewed on 2026-12-01\n"),
+        (
+            2,
+            "5",
+            "runs out  2026-11-22, before it is renewed on 2026-12-01;"
+            " too few days for a trend or a band: they take 28 days, 4 of them with spend\n",
+        ),
+        (
+            10,
+            "100",
+            "lasts  until it is renewed on 2026-12-01, with $78.50 left; too few days for a trend or a band",
+        ),
+        (10, "1000000", "lasts  until it is renewed on 2026-12-01, with $999,978.50 left; too few days"),
+        (30, "100", "with $69.50 left; 80% band: $69.50 left to $69.50 left\n"),
     ],
 )
 def test_budget_says_what_it_does_not_know(path, noon, days, budget, expected):

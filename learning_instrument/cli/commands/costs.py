@@ -1,5 +1,6 @@
 """``costs``: spend, the accuracy of estimates, and how long a budget lasts."""
 
+import calendar
 import math
 from collections.abc import Iterator
 from typing import Any, Final
@@ -8,6 +9,7 @@ import click
 
 from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend, burn_down, costs, price_tables
 from ...analytics.burndown import BURN_DOWN_PERIODS
+from ...analytics.spend_forecast import FEWEST_DAYS, FEWEST_SPENDING_DAYS
 from ...errors import ConfigurationError
 from .. import formatting
 from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
@@ -54,6 +56,11 @@ _CORRECTION_COLUMNS: Final = (
     TableColumn("raw_factor", "own factor", formatting.times, is_number=True, rank=2),
     TableColumn("weight", "own weight", formatting.share, is_number=True, rank=3),
 )
+#: A weekday whose spend is less, or more, of a mean day's is mentioned.
+_USUAL_WEEKDAY: Final = (0.5, 1.5)
+_TOO_FEW_DAYS: Final = (
+    f"too few days for a trend or a band: they take {FEWEST_DAYS} days, {FEWEST_SPENDING_DAYS} of them with spend"
+)
 #: How many corrections are listed.
 _LISTED: Final = 20
 
@@ -71,8 +78,8 @@ def costs_command(
     """Show spend, and the accuracy of cost estimates.
 
     Spend by group with --by, on failures and by day; the error of cost estimates, with factors that correct it; and how
-    long a budget lasts. The pace of the budget is that of the last four weeks: filters apply to it, --since and --until
-    do not. CSV has the groups, else all days.
+    long a budget lasts. The forecast of the budget learns from the last eight weeks: filters apply to it, --since and
+    --until do not. CSV has the groups, else all days.
     """
     if budget is not None and not 0 < budget < math.inf:
         raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
@@ -84,7 +91,7 @@ def costs_command(
             question.explain_nothing(database)
     groups = [group_row(group, by) for group in found.groups]
     if question.output is Output.JSON:
-        lasting = None if budgeted is None else {**plain(budgeted), "lasts": budgeted.lasts}
+        lasting = None if budgeted is None else {**plain(budgeted.until_renewal()), "lasts": budgeted.lasts}
         more = {"unreported": found.unreported, "price_tables": tables, "budget": lasting}
         print_json({**plain(found), **more, "by": by, "groups": groups})
     elif question.output is Output.CSV:
@@ -192,7 +199,12 @@ def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
         f"{at_most}{left}" if budget.left_usd > 0 else f"none: exceeded by {formatting.bound(left, is_bound)}",
     )
     yield "pace", _pace(budget)
-    yield "runs out", _run_out(budget)
+    if budget.forecast_days:
+        yield "forecast", _forecast(budget)
+    if budget.lasts:
+        yield "lasts", _lasts(budget)
+    else:
+        yield "runs out", _run_out(budget)
     excluded = formatting.excluded_costs(budget.partial, budget.unpriced, budget.unreported)
     if excluded:
         yield "excluded", "; ".join(excluded)
@@ -206,20 +218,46 @@ def _pace(budget: BurnDown) -> str:
     return f"{mean} a day, on average of {days}"
 
 
+def _forecast(budget: BurnDown) -> str:
+    trend, low, high = (value or 0.0 for value in (budget.trend, budget.trend_low, budget.trend_high))
+    is_clear = low > 0 or high < 0
+    change = f"{trend:+.1%} a day" if is_clear else "no clear trend"
+    expected = f"{formatting.dollars(budget.expected_daily_usd)} a day now, {change}"
+    shares = (
+        f"{name} {share:.0%}"
+        for name, share in zip(calendar.day_abbr, budget.weekdays, strict=True)
+        if not _USUAL_WEEKDAY[0] < share < _USUAL_WEEKDAY[1]
+    )
+    of_a_mean_day = f"; {listed} of a mean day" if (listed := ", ".join(shares)) else ""
+    return f"{expected}{of_a_mean_day}; from {budget.forecast_days} days"
+
+
 def _run_out(budget: BurnDown) -> str:
     if budget.left_usd <= 0:
         return "already exceeded"
-    if not budget.history_days:
+    if budget.run_out is None:
         return "unknown"
-    is_bound = bool(budget.history_unknown or budget.partial or budget.unpriced)
-    at_latest = " or earlier" if is_bound else ""
-    when = "not within ten years" if budget.run_out is None else f"{formatting.day(budget.run_out)}{at_latest}"
-    renewal = f"{'after' if budget.lasts else 'before'} it is renewed on {formatting.day(budget.period_end)}"
-    return f"{when}, {renewal}{_band(budget)}"
+    band = _TOO_FEW_DAYS
+    if budget.earliest is not None:
+        latest = budget.until_renewal().latest
+        band = f"80% band: {formatting.day(budget.earliest)} to {formatting.day(latest) if latest else 'after that'}"
+    or_earlier = " or earlier" if _is_bound(budget) else ""
+    renewal = f"before it is renewed on {formatting.day(budget.period_end)}"
+    return f"{formatting.day(budget.run_out)}{or_earlier}, {renewal}; {band}"
 
 
-def _band(budget: BurnDown) -> str:
-    if budget.earliest is None:
-        return "" if budget.run_out is None else "; too few days for a band"
-    latest = "later than in ten years" if budget.latest is None else formatting.day(budget.latest)
-    return f"; 80% band: {formatting.day(budget.earliest)} to {latest}"
+def _lasts(budget: BurnDown) -> str:
+    """Return until when it lasts, and what is left then."""
+    left, low, high = budget.expected_left_usd or 0.0, budget.left_low_usd, budget.left_high_usd
+    band = _TOO_FEW_DAYS
+    if low is not None and high is not None:
+        earliest = budget.until_renewal().earliest
+        worst = f"runs out on {formatting.day(earliest)}" if earliest else f"{formatting.dollars(low)} left"
+        band = f"80% band: {worst} to {formatting.dollars(high)} left"
+    at_most = "at most " if _is_bound(budget) else ""
+    rest = f"{at_most}{formatting.dollars(left)} left"
+    return f"until it is renewed on {formatting.day(budget.period_end)}, with {rest}; {band}"
+
+
+def _is_bound(budget: BurnDown) -> bool:
+    return bool(budget.history_unknown or budget.partial or budget.unpriced)
