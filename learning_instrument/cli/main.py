@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "reprice": "maintenance",
     "export": "transfer",
     "import": "transfer",
+    "delete": "deletion",
     "prune": "maintenance",
     "rebuild": "maintenance",
     "index": "indexing",

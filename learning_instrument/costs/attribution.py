@@ -4,7 +4,7 @@ Spans arrive in any order and in several exports. A call whose chain of parents 
 as a row without an execution; the arrival of that span takes it further.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..safety.clocks import time
@@ -93,6 +93,29 @@ def delete_old(connection: Connection) -> None:
         "DELETE FROM model_calls WHERE execution_id IS NULL AND rowid <= (SELECT max(rowid) FROM model_calls) - ?",
         (_WAITING_CALLS,),
     )
+
+
+def delete_of_spans(connection: Connection, spans: Sequence[tuple[str, str]], traces: Collection[str]) -> None:
+    """Delete within a transaction the links and the waiting calls of deleted executions.
+
+    Args:
+        connection: the connection to write with.
+        spans: trace and span of each execution.
+        traces: those of these traces that have no other execution: all of them goes.
+
+    Raises:
+        sqlite3.Error: if the database cannot be written.
+    """
+    for trace_id, span_id in spans:
+        if trace_id in traces:
+            connection.execute("DELETE FROM span_links WHERE trace_id = ?", (trace_id,))
+            connection.execute("DELETE FROM model_calls WHERE execution_id IS NULL AND trace_id = ?", (trace_id,))
+        else:
+            key = (trace_id, span_id)
+            connection.execute("DELETE FROM span_links WHERE trace_id = ? AND span_id = ?", key)
+            connection.execute(
+                "DELETE FROM model_calls WHERE execution_id IS NULL AND trace_id = ? AND awaited_span_id = ?", key
+            )
 
 
 def _waiting(connection: Connection, calls: Iterable[ModelCall], links: Iterable[SpanLink]) -> set[_Waiting]:

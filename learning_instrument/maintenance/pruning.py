@@ -4,23 +4,21 @@ Exactly the archived rows are deleted, also while others are recorded. An interr
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ..columns import COLUMN_OF, TABLE, Column, Kind
 from ..errors import ConfigurationError, DatabaseError
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
-from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.relocation import is_full, worked_on_elsewhere
 from ..storage import announced_rounds, spill
 from ..storage.retention import (
-    SLICE_ROWS,
     Limits,
     count,
     excess,
@@ -31,8 +29,8 @@ from ..storage.retention import (
 from ..transfer.importing import Progress
 from ..transfer.nested import add_nested, held_by
 from ..transfer.parquet import append_parquet, check_new
+from .chosen_rows import ChosenRows, slices
 
-_T = TypeVar("_T")
 _Rows = list[dict[str, Any]]
 
 _ARCHIVE_ROWS: Final = 5000
@@ -138,10 +136,8 @@ def _prune(path: str, beyond: Limits, archive: str | None, is_rehearsal: bool, t
         return Pruned(found if is_rehearsal else deleted, total, archived, before, used_bytes(connection))
 
 
-class _Oldest:
-    """The oldest executions, which are deleted as long as they are what they were, in slices.
-
-    Their rowids say nothing by themselves: SQLite gives those of deleted newest rows to new ones.
+class _Oldest(ChosenRows):
+    """The oldest executions, which can be archived first.
 
     Args:
         connection: the connection to read and write with.
@@ -150,8 +146,8 @@ class _Oldest:
     """
 
     def __init__(self, connection: WriteConnection, number: int, tell: Progress) -> None:
-        self._connection = connection
-        self._tell = tell
+        oldest = "SELECT rowid, execution_id FROM executions ORDER BY timestamp, rowid LIMIT ?"
+        super().__init__(connection, dict(connection.execute(oldest, (number,))), tell)
         known = dict(connection.execute("SELECT name, type FROM pragma_table_info('executions')"))
         #: Those of the table, and those of the file that a newer release added.
         self.columns = (
@@ -159,51 +155,22 @@ class _Oldest:
             *(Column(name, _KIND_OF_TYPE.get(known[name], Kind.TEXT)) for name in known if name not in COLUMN_OF),
         )
         self._names = ", ".join(column.name if column in TABLE else _as_kind(column) for column in self.columns)
-        #: Rowid -> what tells whether the row is still the same: its id; of an archived one all its values.
-        self._rows: dict[int, Any] = dict(
-            connection.execute(
-                "SELECT rowid, execution_id FROM executions ORDER BY timestamp, rowid LIMIT ?", (number,)
-            )
-        )
-        self._identity = "execution_id"
 
     def archived(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows for an archive; only those are deleted then, and as they are in it."""
-        self._identity = self._names
-        listed, self._rows = list(self._rows.items()), {}
+        self.identify_by(self._names)
+        listed, self.rows = list(self.rows.items()), {}
         names = [column.name for column in self.columns]
-        for start, chunk in _slices(listed, _ARCHIVE_ROWS):
+        for start, chunk in slices(listed, _ARCHIVE_ROWS):
             ids = dict(chunk)
             of_chunk = []
-            for rowid, *row in self._read(list(ids), "ORDER BY timestamp, rowid"):
+            for rowid, *row in self.read(list(ids), "ORDER BY timestamp, rowid"):
                 values = dict(zip(names, row, strict=True))
                 if values["execution_id"] == ids[rowid]:
-                    self._rows[rowid] = hash(tuple(row))
+                    self.rows[rowid] = hash(tuple(row))
                     of_chunk.append(values)
             yield of_chunk
-            self._tell("Archiving", start + len(chunk), len(listed))
-
-    def delete(self) -> int:
-        """Delete the rows that are as they were; return their number."""
-        deleted = 0
-        has_archive = self._identity == self._names
-        rows = list(self._rows)
-        for start, chunk in _slices(rows, SLICE_ROWS):
-            with self._connection.transaction():
-                same = [
-                    rowid
-                    for rowid, *values in self._read(chunk)
-                    if (hash(tuple(values)) if has_archive else values[0]) == self._rows[rowid]
-                ]
-                self._connection.execute(f"DELETE FROM executions WHERE rowid IN {placeholders(same)}", same)
-            deleted += len(same)
-            self._tell("Deleting", start + len(chunk), len(rows))
-        return deleted
-
-    def _read(self, rowids: Sequence[int], order: str = "") -> list[Any]:
-        return self._connection.execute(
-            f"SELECT rowid, {self._identity} FROM executions WHERE rowid IN {placeholders(rowids)} {order}", rowids
-        )
+            self.tell("Archiving", start + len(chunk), len(listed))
 
 
 def _nested(path: str) -> list[str]:
@@ -223,8 +190,3 @@ def _as_kind(column: Column) -> str:
     """Return the SQL of a column that other code fills, as its kind."""
     name = '"' + column.name.replace('"', '""') + '"'
     return f"CASE typeof({name}) WHEN 'blob' THEN hex({name}) ELSE CAST({name} AS {column.kind.name}) END"
-
-
-def _slices(items: Sequence[_T], size: int) -> Iterator[tuple[int, Sequence[_T]]]:
-    for start in range(0, len(items), size):
-        yield start, items[start : start + size]

@@ -57,6 +57,11 @@ _ADD: Final = tuple(
         _UPSERT.format(table="error_counts", values=", ".join(f"value ->> {n}" for n in range(3, 12))),
     )
 )
+#: Templates whose last failure was deleted: they have words of it.
+_DELETE_UNUSED: Final = (
+    "DELETE FROM error_templates WHERE NOT EXISTS"
+    " (SELECT 1 FROM error_days AS d WHERE d.template_id = error_templates.template_id)"
+)
 _Template = tuple[str, str, str]  # error type, exception type, masked message
 _Place = tuple[str, str, str, str, str]  # repo, pool type, model tier, task type, day
 _Tally = dict[tuple[_Template, _Place], list[Any]]  # how many, the first, the last, the newest rowid
@@ -165,6 +170,8 @@ def _count_anew(target: TransactionTarget, day: str, changes: int) -> None:
             for table in ("error_dirty_days", "error_days", "error_counts"):
                 connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,))
             _add(connection, tally)
+            if not connection.execute("SELECT 1 FROM error_dirty_days").fetchone():
+                connection.execute(_DELETE_UNUSED)
 
 
 def _tally(failures: Iterable[Any]) -> _Tally:

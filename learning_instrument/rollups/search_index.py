@@ -9,6 +9,8 @@ from ..sqlite.yielding import TransactionTarget
 
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
+#: Pages of the index that are merged in one transaction.
+MERGED_PAGES: Final = 500
 #: A copy by ``.dump`` may have the same executions under other rowids.
 IS_SOUND: Final = (
     "(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = search_state.mark))"
@@ -54,6 +56,22 @@ def reset(target: TransactionTarget) -> None:
     with target.transaction() as connection:
         connection.execute("INSERT INTO execution_search (execution_search) VALUES ('delete-all')")
         connection.execute("UPDATE search_state SET mark = 0, execution_id = NULL")
+
+
+def compact(target: TransactionTarget) -> None:
+    """Merge the parts of the index into one, in short transactions; until then they have the words of deleted rows.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    pages = -MERGED_PAGES  # a negative number: of all parts, and not only of those that FTS5 would merge by itself
+    while True:
+        with target.transaction() as connection:
+            ((before,),) = connection.execute("SELECT total_changes()").fetchall()
+            connection.execute("INSERT INTO execution_search (execution_search, rank) VALUES ('merge', ?)", (pages,))
+            ((after,),) = connection.execute("SELECT total_changes()").fetchall()
+        if after - before < 2:  # the statement itself counts as one change
+            return
 
 
 def lag(target: TransactionTarget) -> int:

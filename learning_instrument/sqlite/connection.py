@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from ..record import Row
+from ..safety.clocks import time
+from .busy import showing_life
 from .executions import INSERT_ONE, INSERTS, chunks
 from .file_watch import Fault, FileWatch, watch
 from .opening import abandon, leave, open_for_writing, opening_alone, transaction
@@ -31,6 +33,9 @@ _INSERT_LOSS: Final = (
 )
 #: The length of the write-ahead log, 64 MB, from which a checkpoint makes writers wait.
 _LONG_LOG_PAGES: Final = 16000
+#: How long one try to cut the log to nothing waits for readers, and the pause before the next.
+_CUT_MILLISECONDS: Final = 20
+_CUT_PAUSE_SECONDS: Final = 0.1
 #: How long maintenance waits for another writer's lock.
 _MAINTENANCE_BUSY_SECONDS: Final = 30.0
 
@@ -158,6 +163,50 @@ class WriteConnection:
         # As a script: Python 3.11 takes only the first step of a pragma without columns, which frees one page.
         self._open().executescript(f"PRAGMA incremental_vacuum({pages})")
 
+    def rewrite(self) -> bool:
+        """Write the whole file anew, without the remains of deleted rows; tell whether there was room for it.
+
+        Other writers wait meanwhile, some seconds for each gigabyte. Rows keep their numbers where a table has an
+        index or is keyed by them.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        try:
+            with showing_life(connection):
+                connection.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            if "disk is full" not in str(error):
+                raise
+            return False
+        return True
+
+    def empty_log(self, seconds: float) -> bool:
+        """Move all of the write-ahead log into the database, and cut it to nothing; tell whether it is empty.
+
+        Args:
+            seconds: how long to wait at most for readers, whose snapshots need the log.
+
+        Raises:
+            sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
+        """
+        connection = self._open()
+        deadline = time.monotonic() + seconds
+        # It holds the writers' lock while it waits for readers, so it waits briefly, and often.
+        connection.execute(f"PRAGMA busy_timeout = {_CUT_MILLISECONDS}")
+        try:
+            while True:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not is_busy and self._watch is not None:
+                    self._watch.accept_log()
+                if not is_busy or time.monotonic() > deadline:
+                    return not is_busy
+                time.sleep(_CUT_PAUSE_SECONDS)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
+
     def look(self) -> None:
         """Look at all files of an open database; if another program has changed them, mend that and close.
 
@@ -237,17 +286,20 @@ def executing(connection: Connection) -> Execute:
 
 
 @contextlib.contextmanager
-def open_for_maintenance(path: str, may_make: bool = False) -> Iterator[WriteConnection]:
+def open_for_maintenance(
+    path: str, may_make: bool = False, *, is_overwriting: bool = False
+) -> Iterator[WriteConnection]:
     """Yield a connection for writing to the database at *path*.
 
     Args:
         path: the absolute path of the database.
         may_make: whether a missing one may be made.
+        is_overwriting: whether deleted rows, and pages that become free, are overwritten with zeros.
 
     Raises:
         DatabaseError: if it is missing, not a database of this package, or cannot be written.
     """
-    connection = WriteConnection(path, _MAINTENANCE_BUSY_SECONDS)
+    connection = WriteConnection(path, _MAINTENANCE_BUSY_SECONDS, _overwrite_deleted if is_overwriting else None)
     try:
         if not (may_make and _is_blank(path)):
             open_read_only(path).close()
@@ -257,6 +309,10 @@ def open_for_maintenance(path: str, may_make: bool = False) -> Iterator[WriteCon
         raise DatabaseError(f"{path} cannot be written: {reason}.") from error
     finally:
         connection.close()
+
+
+def _overwrite_deleted(connection: WriteConnection) -> None:
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _is_blank(path: str) -> bool:

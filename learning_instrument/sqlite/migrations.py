@@ -159,6 +159,11 @@ def m018_wait_seconds(db: "Database") -> None:
     db.execute("ALTER TABLE executions ADD COLUMN wait_seconds REAL")
 
 
+def m019_deletions(db: "Database") -> None:
+    """Create the table that has a row while the file may have remains of deleted rows: until a deletion is finished."""
+    db.execute("CREATE TABLE deletions (since TEXT NOT NULL)")
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
@@ -172,4 +177,5 @@ STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
+    m019_deletions,
 )  # fmt: skip

@@ -191,6 +191,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     if not is_current:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table only
     connection.execute("PRAGMA journal_mode = WAL")  # a backup that was put in place may have another
+    connection.execute("PRAGMA user_version").fetchone()  # makes the log, whose absence would look like its loss
     if not is_current:
         with showing_life(connection):
             schema.migrate(connection)

@@ -52,6 +52,8 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
         if fault is Fault.LOG_CUT and _is_log_moved(watch.path, connection):
             watch.accept_log()
             return None
+        if fault is Fault.LOG_CUT and watch.fault() is None:  # it was cut to nothing, and has been written since
+            return None
         if fault in (Fault.EMPTIED, Fault.OVERWRITTEN):
             _wait_until_written(watch.path)
         if fault is Fault.EMPTIED:

@@ -16,6 +16,8 @@ from .connection import WriteConnection
 #: How long no other connection must have committed before a transaction starts.
 _QUIET_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.005
+#: The same before one that holds the lock for long.
+_LONG_QUIET_SECONDS: Final = 1.0
 #: How long a slice should hold the lock, with and without other writers. A task waits longer than either.
 _HELD_SECONDS: Final = 0.002
 _HELD_ALONE_SECONDS: Final = 0.02
@@ -157,3 +159,21 @@ def is_idle(target: TransactionTarget, is_contended: Callable[[], object]) -> bo
             return False
         time.sleep(_LOOK_SECONDS)
     return not is_contended() and commits_of_others(target) == before
+
+
+def becomes_quiet(target: TransactionTarget, seconds: float) -> bool:
+    """Wait at most *seconds* for a second in which no other connection commits; tell whether there was one.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be read.
+    """
+    deadline = time.monotonic() + seconds
+    before, since = commits_of_others(target), time.monotonic()
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        now = commits_of_others(target)
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > _LONG_QUIET_SECONDS:
+            return True
+    return False

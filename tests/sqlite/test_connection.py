@@ -1,5 +1,6 @@
 """Connections for writing: pragmas, transactions, and files deleted while in use."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 from learning_instrument import ExecutionRecord
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import opening
-from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.connection import WriteConnection, open_for_maintenance
 from learning_instrument.sqlite.opening import connect, prepare
 from learning_instrument.sqlite.read_only import query
 
@@ -208,6 +209,38 @@ def test_checkpoint_empties_the_log(connection, path):
     connection.checkpoint()
 
     assert os.path.getsize(path) > before
+
+
+def test_log_is_cut_to_nothing_unless_a_reader_needs_it(connection, path):
+    """Which is waited for, without keeping writers waiting; rows keep their numbers when the file is rewritten."""
+    connection.insert([row(n) for n in range(500)])
+    connection.execute("DELETE FROM executions WHERE rowid % 2")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM executions").fetchone()
+        connection.insert([row(500)])
+        assert not connection.empty_log(0.1)
+        reader.execute("COMMIT")
+        assert connection.empty_log(5.0)
+        assert os.path.getsize(path + "-wal") == 0
+
+    assert connection.rewrite()
+    assert connection.execute("SELECT sum(rowid) FROM executions WHERE rowid < 500") == [(sum(range(2, 500, 2)),)]
+    assert connection.execute("PRAGMA auto_vacuum") == [(2,)]
+
+
+def test_maintenance_overwrites_what_it_deletes(path):
+    """Also on a connection that was opened anew; and the log of a file that had none is made at once."""
+    with open_for_maintenance(path, may_make=True) as made:
+        made.open()
+    with contextlib.closing(sqlite3.connect(path)) as before:
+        before.execute("PRAGMA journal_mode = DELETE")
+
+    with open_for_maintenance(path, is_overwriting=True) as connection:
+        assert connection.execute("PRAGMA secure_delete") == [(1,)]
+        assert os.path.exists(path + "-wal")
+        connection.close()
+        assert connection.execute("PRAGMA secure_delete") == [(1,)]
 
 
 def test_query_connection_cannot_write(connection, path):

@@ -14,7 +14,10 @@ from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.database import store_of
+from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import renewal
+from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.executions import INSERT_ONE
 from learning_instrument.sqlite.renewal import set_aside_files
 
 #: What happens -> the program of the shell that does it, in the folder of the database. In a process of its own: to
@@ -395,3 +398,26 @@ def test_short_process_starts_no_thread_to_watch_its_files(tmp_path, monkeypatch
         assert store._writer._thread is None
         store._watchdog._wake.set()  # the turn
         wait_until(lambda: store._writer._thread is not None)
+
+
+def test_log_that_sqlite_cut_and_others_wrote_since_is_sound(tmp_path, monkeypatch):
+    """Written in the moment between two looks at it: the row in it is not lost."""
+    path = str(tmp_path / "learning.db")
+    one = WriteConnection(path, 5.0)
+    one.insert([row_from_record(ExecutionRecord(task_type="x", task_id=f"{n}")) for n in range(300)])
+    one.look()
+    other = sqlite3.connect(path, isolation_level=None)
+    assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+
+    def write_meanwhile(*arguments):
+        other.execute(INSERT_ONE, row_from_record(ExecutionRecord(task_type="x", task_id="late")))
+        return False
+
+    monkeypatch.setattr("learning_instrument.sqlite.renewal._is_log_moved", write_meanwhile)
+    one.look()
+
+    assert not one.has_mended
+    assert one.execute("SELECT count(*) FROM executions") == [(301,)]
+    one.close()
+    other.close()
+    assert found(path) == (301, 0)

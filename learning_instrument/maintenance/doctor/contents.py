@@ -236,8 +236,21 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
+def _unfinished_deletion(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    if not database.has_table("deletions"):
+        return
+    for row in database.query("SELECT min(since) AS since FROM deletions HAVING count(*)"):
+        yield Finding(
+            "deletion",
+            Severity.WARNING,
+            f"A deletion of {row['since']} was interrupted, or could not overwrite everything: the file may have"
+            " remains of deleted executions.",
+            "Run the same learning-instrument delete again; it does the rest.",
+        )
+
+
 #: The checks, in the order of their findings.
 CONTENTS: Final = (
     _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, *COSTS,
-    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _silence,
+    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _unfinished_deletion, _silence,
 )  # fmt: skip
