@@ -14,6 +14,7 @@ from .safety.forks import check
 from .sqlite.backup import backup
 from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
+from .storage import vectors as description_vectors
 from .storage.statistics import Statistics
 from .storage.store import CLOSE_SECONDS, Store
 from .storage.stored_text import redacted
@@ -234,16 +235,19 @@ class LearningDatabase:
         repo: str | None = None,
         limit: int = 10,
         days_back: float = 90,
-        threshold: float = 0.7,
+        threshold: float = 0.0,
     ) -> list[dict[str, Any]]:
-        """Return the executions whose descriptions are most similar to *task_description*, each with its ``score``.
+        """Return the executions whose descriptions are most similar to *task_description*, the most similar first.
+
+        Each has its ``score``, and in ``likeness`` the word for it: ``"close"``, ``"related"`` or ``"far"``.
 
         Args:
             task_description: any text.
             repo: only this repository.
             limit: the most executions.
             days_back: the number of days.
-            threshold: the least score, from 0 (nothing in common) to 1 (the same words).
+            threshold: the least score, from 0 (nothing in common) to 1 (the same words). An execution that shares no
+                word is never among them.
 
         Raises:
             ConfigurationError: for an invalid limit, number of days or threshold.
@@ -253,6 +257,10 @@ class LearningDatabase:
 
         found = similarity.last_days(self, task_description, repo, limit, days_back, threshold)
         return [asdict(execution) for execution in found]
+
+    def _keep_vectors(self, model: str, probe: bytes, vectors: Mapping[str, bytes]) -> None:
+        """Store vectors of descriptions; see :mod:`learning_instrument.analytics.vectors`."""
+        self._store.transact(lambda execute: description_vectors.add(execute, model, probe, vectors))
 
     async def initialize(self) -> None:
         """Open the database; make or migrate its file.

@@ -17,7 +17,7 @@ from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids
 from .intervals import Proportion, wilson
-from .similarity import words
+from .shared_words import words
 
 #: The least Dice coefficient of the words of two summaries in one pattern.
 _ALIKE: Final = 0.6

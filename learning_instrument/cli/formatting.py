@@ -163,6 +163,11 @@ def outcome_style(outcome: Any) -> str:
     return colours.get(getattr(outcome, "value", outcome), "red")
 
 
+def likeness_style(likeness: str) -> str:
+    """Return the style in which the word for a score of likeness is shown."""
+    return {"close": "green", "far": "dim"}.get(likeness, "")
+
+
 def verdict_style(verdict: str) -> str:
     """Return the style in which a comparison's verdict is shown."""
     return {"better": "green", "worse": "red"}.get(verdict.partition(" ")[0], "")

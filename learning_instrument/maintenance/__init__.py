@@ -7,6 +7,7 @@ from .demo import write_demo
 from .indexing import drop_index, index, indexed
 from .pruning import Pruned, limits, prune
 from .repricing import Repriced, reprice
+from .vectors import StoredVectors, delete_vectors, stored_vectors
 
 __all__ = [
     "Deleted",
@@ -14,12 +15,15 @@ __all__ = [
     "Limits",
     "Pruned",
     "Repriced",
+    "StoredVectors",
     "delete",
+    "delete_vectors",
     "drop_index",
     "index",
     "indexed",
     "limits",
     "prune",
     "reprice",
+    "stored_vectors",
     "write_demo",
 ]

@@ -164,6 +164,27 @@ def m019_deletions(db: "Database") -> None:
     db.execute("CREATE TABLE deletions (since TEXT NOT NULL)")
 
 
+def m020_vectors(db: "Database") -> None:
+    """Create the vectors of descriptions, and the triggers that delete one with the last execution of its description.
+
+    The index by which the triggers look is made with the first vectors: where there are none, nothing keeps it up.
+    """
+    is_last = (
+        "DELETE FROM description_vectors WHERE task_description = old.task_description AND NOT EXISTS (SELECT 1 FROM"
+        " executions WHERE task_description = old.task_description AND task_description <> '')"
+    )
+    has_any = "EXISTS (SELECT 1 FROM description_vectors)"
+    for statement in (
+        "CREATE TABLE vector_models (model TEXT PRIMARY KEY, probe BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE description_vectors (task_description TEXT NOT NULL, model TEXT NOT NULL, vector BLOB NOT NULL,"
+        " PRIMARY KEY (task_description, model))",
+        f"CREATE TRIGGER vectors_after_delete AFTER DELETE ON executions WHEN {has_any} BEGIN {is_last}; END",
+        "CREATE TRIGGER vectors_after_update AFTER UPDATE OF task_description ON executions"
+        f" WHEN {has_any} AND new.task_description IS NOT old.task_description BEGIN {is_last}; END",
+    ):
+        db.execute(statement)
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
@@ -177,5 +198,5 @@ STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
-    m019_deletions,
+    m019_deletions, m020_vectors,
 )  # fmt: skip

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
+from learning_instrument.analytics import shared_words
 from learning_instrument.analytics.similarity import similar_executions
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
@@ -90,6 +91,60 @@ def test_only_the_selected(database, store, is_indexed):
     assert len(found(database, "fix it")) == 3
     assert len(found(database, "fix it", Selection(repo="a"))) == 2
     assert len(found(database, "fix it", Selection(since=NOW - timedelta(days=10)))) == 2
+
+
+def test_best_few_come_whatever_their_scores(database, store):
+    """With the word for each score; never one that shares nothing."""
+    database.append(
+        task(text)
+        for text in (
+            "fix the login page",
+            "fix the login form of the web shop",
+            "fix the dates in reports of last month",
+            "write the tests of it",
+            *(f"mend part {n}" for n in range(200)),
+        )
+    )
+    index_all(store, 100)
+
+    similar = similar_executions(database, "fix the login page")
+
+    assert [(one.task_description, one.likeness) for one in similar] == [
+        ("fix the login page", "close"),
+        ("fix the login form of the web shop", "close"),
+        ("fix the dates in reports of last month", "related"),
+        ("write the tests of it", "far"),
+    ]
+    assert [one.score for one in similar] == sorted((one.score for one in similar), reverse=True)
+    assert found(database, "x y z") == []
+
+
+def test_old_execution_of_rare_words_is_found_below_many_newer(database, store, monkeypatch):
+    """Each word has a list of its own; what all have does not crowd out what few have."""
+    monkeypatch.setattr(shared_words, "_LISTED", 10)
+    monkeypatch.setattr(shared_words, "_COMPARED", 5)
+    monkeypatch.setattr(shared_words, "_COUNTED", 20)
+    database.append([task("mend the kettle")] + [task(f"mend the part {n}") for n in range(200)])
+    index_all(store, 100)
+
+    assert found(database, "mend the old kettle", limit=1) == ["mend the kettle"]
+    assert found(database, "mend the part", Selection(where="task_description=mend the part 195")) == [
+        "mend the part 195"
+    ]
+
+
+def test_number_of_executions_with_a_frequent_word_is_estimated(database, store, monkeypatch):
+    """From the newest: counting all would read them all."""
+    database.append(task(f"mend {'part' if n % 4 else 'whole'} {n}") for n in range(400))
+    index_all(store, 100)
+    counted = found_scores(database, "mend whole 12")
+    monkeypatch.setattr(shared_words, "_COUNTED", 20)
+
+    assert found_scores(database, "mend whole 12") == pytest.approx(counted, abs=0.05)
+
+
+def found_scores(database, description):
+    return [one.score for one in similar_executions(database, description, limit=5)]
 
 
 def test_no_more_than_the_limit(database):
@@ -228,6 +283,8 @@ def test_database_answers_for_the_last_days(database):
     (one,) = database.find_similar_executions("fix the login page", repo="a")
 
     assert (one["task_description"], one["score"], one["success"]) == ("fix the login page", 1.0, True)
+    assert one["likeness"] == "close"
+    assert len(database.find_similar_executions("fix the roof")) == 2
     assert len(database.find_similar_executions("fix the login page", threshold=0.1, days_back=100)) == 3
     assert len(database.find_similar_executions("fix the login page", threshold=0.1, limit=1)) == 1
     with pytest.raises(ConfigurationError, match="days_back"):

@@ -248,7 +248,7 @@ def test_little_data_is_said(path):
     compared = answer(path, "compare", "--before", "..2026-11-01", "--after", "2026-11-01..")
     assert "Too little data to detect a change.\n" in compared
     assert answer(path, "patterns") == "No solution summary succeeded 3 times.\n"
-    assert answer(path, "similar", "bake") == "No execution has a score of 0.5 or more.\n"
+    assert answer(path, "similar", "bake") == "No execution shares a word with the description.\n"
 
 
 def test_database_without_executions_says_so(path, subtests):

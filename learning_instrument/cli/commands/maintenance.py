@@ -12,6 +12,7 @@ from ...errors import ConfigurationError
 from ...maintenance.pruning import limits, prune, take_in_spilled
 from ...maintenance.recovery import Recovered, recover
 from ...maintenance.repricing import Repriced, reprice
+from ...maintenance.vectors import delete_vectors, stored_vectors
 from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
@@ -28,6 +29,7 @@ from ..rendering import Output, csv_names, is_confirmed, print_note, render
 @click.option("--keep", metavar="N", type=count(0), help="Keep this many of the newest executions.")
 @click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
 @click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
+@click.option("--vectors", metavar="MODEL", help="Delete the vectors by this model, in place of executions.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def prune_command(
@@ -36,13 +38,20 @@ def prune_command(
     keep: int | None,
     max_size: str | None,
     archive: str | None,
+    vectors: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
     """Delete old executions, and return the space.
 
-    An execution beyond any of several limits is deleted. After Ctrl-C, deleted executions stay deleted.
+    An execution beyond any of several limits is deleted. After Ctrl-C, deleted executions stay deleted. The vectors of
+    similar_executions(embed=) go with the last execution of their description; --vectors deletes those by one model.
     """
+    if vectors is not None:
+        if (older_than, keep, max_size, archive) != (None, None, None, None):
+            raise ConfigurationError("--vectors deletes no executions: leave out the limits and --archive.")
+        _prune_vectors(absolute(database_path(database)), vectors, dry_run, yes)
+        return
     beyond = limits(age(older_than) if older_than else None, keep, max_size)
     path = absolute(database_path(database))
     if dry_run:
@@ -60,6 +69,18 @@ def prune_command(
             print_note(f"Archived {formatting.counted(done.archived, 'execution')} in {archive}.")
         size = f"{formatting.size(done.bytes_before)} before, {formatting.size(done.bytes_after)} now"
         print_note(f"Deleted {formatting.counted(done.executions, 'execution')}: {size}.")
+
+
+def _prune_vectors(path: str, model: str, is_rehearsal: bool, is_agreed: bool) -> None:
+    with ReadOnlyDatabase(path) as database:
+        found = next((each for each in stored_vectors(database) if each.model == model), None)
+    what = None if found is None else f"{formatting.counted(found.descriptions, 'vector')} by {model}"
+    if is_rehearsal and found is not None:
+        click.echo(f"{what} would be deleted: {formatting.size(found.bytes)}.")
+    elif found is None or is_confirmed(f"Delete {what} in {path}?", is_agreed):
+        with progress_bar() as progress:
+            done = delete_vectors(path, model, progress=progress)
+        click.echo(f"Deleted {formatting.counted(done.descriptions, 'vector')}: {formatting.size(done.bytes)}.")
 
 
 @click.command("rebuild")

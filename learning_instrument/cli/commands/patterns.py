@@ -65,6 +65,7 @@ def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
 
 
 _SIMILAR_COLUMNS: Final = (
+    TableColumn("likeness", "likeness", style=formatting.likeness_style),
     TableColumn("score", "score", "{:.2f}".format, is_number=True),
     TableColumn("task_description", "description", is_text=True, least=22),
     TableColumn("outcome", "outcome", style=formatting.outcome_style),
@@ -83,22 +84,26 @@ _SIMILAR_COLUMNS: Final = (
 @click.option(
     "--threshold",
     metavar="SCORE",
-    default=0.5,
+    default=0.0,
     type=NumberRange(0, 1),
-    show_default=True,
-    help="The least score, 1 being the same.",
+    help="For scripts: the least score, 1 being the same. By default, an execution that shares a word is shown.",
 )
 def similar_command(question: Question, description: str, limit: int, threshold: float) -> None:
     """Show executions of tasks like DESCRIPTION.
 
-    The most alike come first. Alike are descriptions that share most of their words, rare words weighing more.
+    The most alike come first. The score is the share of the words, rare words weighing more. A close one is nearly
+    always of such a task, a related one about every second time, a far one seldom.
     """
-    with question.database("Every description with one of the words is compared.") as database:
+    with question.database("Descriptions that are not indexed yet are read.") as database:
         found = similar_executions(database, description, question.selection, limit=limit, threshold=threshold)
         tables = price_tables(database)
         if not found:
             question.explain_nothing(database)
-    nothing = f"No execution has a score of {threshold:g} or more."
+    nothing = (
+        f"No execution has a score of {threshold:g} or more."
+        if threshold
+        else "No execution shares a word with the description."
+    )
     document = {"executions": found, "price_tables": tables}
     render(
         found,

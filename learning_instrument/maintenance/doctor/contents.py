@@ -1,6 +1,7 @@
 """Checks of the contents of the database."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,7 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
 from ...timestamps import iso
+from ..vectors import stored_vectors
 from .captured import bare_bools, unmatched_fields
 from .costs import COSTS
 from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
@@ -249,8 +251,20 @@ def _unfinished_deletion(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
+def _vectors(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    for each in stored_vectors(database):
+        yield Finding(
+            "vectors",
+            Severity.NOTE,
+            f"{counted(each.descriptions, 'description', 'has a vector', 'have vectors')} by {each.model}:"
+            f" {each.bytes / 1e6:,.1f} MB.",
+            f"Nothing has to be done; learning-instrument prune --vectors {shlex.quote(each.model)} deletes them.",
+        )
+
+
 #: The checks, in the order of their findings.
 CONTENTS: Final = (
     _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, *COSTS,
-    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _unfinished_deletion, _silence,
+    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _unfinished_deletion, _vectors,
+    _silence,
 )  # fmt: skip
