@@ -54,7 +54,8 @@ def export_executions(
         format: ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"otlp"``; by default by the file's suffix.
         visibility: the most confidential feedback to include: ``"public"``, ``"team"`` or ``"private"``. CSV
             has no comments.
-        raw: whether CSV has text as it is. By default a text that a spreadsheet takes for a formula is quoted.
+        raw: whether CSV has text as it is. By default a text that a spreadsheet takes for a formula is quoted, and on
+            a terminal control characters are escaped.
         progress: called with a label, the number done and the total.
 
     Raises:
@@ -72,7 +73,7 @@ def export_executions(
         with _opened(database) as source, _writable(target) as file:
             nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
             found = slices(source, selection or Selection(), visibility, _ROWS, nested)
-            form = Form(held_by(source.query, visibility), raw)
+            form = Form(held_by(source.query, visibility), raw, target == STDOUT and sys.stdout.isatty())
             WRITERS[chosen](file, _counted(found, counts, progress), form)
             file.flush()
     except BrokenPipeError:

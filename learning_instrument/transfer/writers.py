@@ -8,7 +8,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from ..columns import COLUMNS
 from ..record import parse_metadata
-from ..safety.formulas import escaped
+from ..safety import control_characters, formulas
 from ..version import __version__
 from .nested import FEEDBACK, MODEL_CALLS, REPORTED_COST
 from .otlp_json import requests_of
@@ -24,6 +24,8 @@ class Form(NamedTuple):
     nested: Sequence[str] = ()
     #: Whether CSV has text as it is, also where a spreadsheet takes it for a formula.
     is_raw: bool = False
+    #: Whether it is printed on a terminal, which obeys control characters.
+    is_shown: bool = False
 
 
 Writer = Callable[[IO[bytes], Iterable[Rows], Form], object]
@@ -40,7 +42,7 @@ def write_csv(file: IO[bytes], slices: Iterable[Rows], form: Form) -> None:
     # Before Python 3.13 a lone carriage return is put in quotes only if lines end with one.
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    cell = _cell if form.is_raw else _safe_cell
+    cell = _cell if form.is_raw else _shown_cell if form.is_shown else _safe_cell
     for rows in slices:
         writer.writerows([cell(row[column]) for column in COLUMNS] for row in rows)
         file.write(sheet.getvalue().encode())
@@ -93,7 +95,11 @@ def _cell(value: Any) -> Any:
 
 
 def _safe_cell(value: Any) -> Any:
-    return escaped(_cell(value)) if type(value) is str else value
+    return formulas.escaped(_cell(value)) if type(value) is str else value
+
+
+def _shown_cell(value: Any) -> Any:
+    return formulas.escaped(control_characters.escaped(value)) if type(value) is str else value
 
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:
