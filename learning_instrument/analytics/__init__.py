@@ -14,6 +14,7 @@ from .performance import Performance, QueueWait, performance, queue_waits
 from .side_by_side import Alternative, SideBySide, side_by_side
 from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
+from .story import Story, StoryLine, TimeSpent, story
 from .values import Unmatched, Values, unmatched, values_of
 
 __all__ = [
@@ -42,8 +43,11 @@ __all__ = [
     "SideBySide",
     "SimilarExecution",
     "SolutionPattern",
+    "Story",
+    "StoryLine",
     "Summary",
     "TierSummary",
+    "TimeSpent",
     "Touched",
     "Unmatched",
     "Values",
@@ -61,6 +65,7 @@ __all__ = [
     "side_by_side",
     "similar_executions",
     "solution_patterns",
+    "story",
     "summary",
     "unmatched",
     "values_of",

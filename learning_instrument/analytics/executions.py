@@ -179,17 +179,32 @@ def is_cost_partial(execution: ExecutionRecord) -> bool:
     return is_cost_known(execution) and execution.cost_source == PARTIAL
 
 
+def reported_values(execution: ExecutionRecord) -> dict[str, Any]:
+    """Return the columns of *execution* in JSON types; an unknown cost, for which a 0 is stored, is None."""
+    values = execution.to_dict()
+    if not is_cost_known(execution):
+        values["actual_cost"] = None
+        if "cost_estimate" in execution.defaulted:
+            values["cost_estimate"] = None  # it stands for the actual cost
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Relatives:
-    """An execution with its parent, children and model calls."""
+    """An execution with its children and model calls."""
 
     execution: ExecutionRecord
     children: tuple[ExecutionRecord, ...]
     model_calls: tuple[dict[str, Any], ...]
 
 
-def relatives(database: Queryable, execution_id: str) -> Relatives:
+def relatives(database: Queryable, execution_id: str, limit: int = -1) -> Relatives:
     """Return the execution with that id, the executions within it, and its model calls.
+
+    Args:
+        database: where to look.
+        execution_id: its whole id.
+        limit: how many of each at the most; -1: all.
 
     Raises:
         UnknownExecutionError: if there is none.
@@ -199,17 +214,19 @@ def relatives(database: Queryable, execution_id: str) -> Relatives:
         raise UnknownExecutionError(f"Unknown execution {execution_id!r}.")
     (execution,) = _records(found)
     children = database.query(
-        f"SELECT {_COLUMNS} FROM executions WHERE timestamp >= ? AND parent_execution_id = ? ORDER BY timestamp",
-        [found[0]["timestamp"], execution_id],
+        f"SELECT {_COLUMNS} FROM executions WHERE parent_execution_id = ? ORDER BY timestamp LIMIT ?",
+        [execution_id, limit],
     )
-    return Relatives(execution, tuple(_records(children)), tuple(_model_calls(database, execution_id)))
+    return Relatives(execution, tuple(_records(children)), tuple(_model_calls(database, execution_id, limit)))
 
 
-def _model_calls(database: Queryable, execution_id: str) -> list[dict[str, Any]]:
+def _model_calls(database: Queryable, execution_id: str, limit: int) -> list[dict[str, Any]]:
     columns = {row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")}
     if "execution_id" not in columns:  # an older release wrote the file
         return []
-    return database.query("SELECT * FROM model_calls WHERE execution_id = ? ORDER BY rowid", [execution_id])
+    return database.query(
+        "SELECT * FROM model_calls WHERE execution_id = ? ORDER BY rowid LIMIT ?", [execution_id, limit]
+    )
 
 
 def _records(rows: Sequence[Mapping[str, Any]]) -> list[ExecutionRecord]:

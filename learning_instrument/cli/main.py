@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "patterns": "patterns",
     "similar": "patterns",
     "list": "executions",
-    "show": "executions",
+    "show": "show",
     "tail": "executions",
     "feedback": "feedback",
     "reprice": "maintenance",

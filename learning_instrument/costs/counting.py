@@ -4,6 +4,7 @@ Two instrumentations of one client make two spans of one call, one within the ot
 what the other does not. Spans of one call form a group, and a group is merged field by field.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -46,15 +47,41 @@ def counted(
         price: adds the cost to a call that was merged of several.
         nested: the calls of the executions within it, which a run may tell of, too.
     """
-    groups = Spans(calls, own_span_id).groups()
-    around = {span_id for call in calls if has_usage(call) for span_id in call.path.split()}
-    single = [
-        (group, merged(group, price))
-        for group in groups
-        if any(map(has_usage, group))
-        or not (all(map(is_refused, group)) or any(call.span_id in around or is_aggregate(call) for call in group))
-    ]
+    single = [(group, merged(group, price)) for group in _groups(calls, own_span_id) if not all(map(is_refused, group))]
     return [call for group, call in single if not any(map(is_aggregate, group)) or _is_alone(call, single, nested)]
+
+
+def told(calls: Sequence[ModelCall], own_span_id: str) -> list[ModelCall]:
+    """Return the calls of one execution, each once, for a report: with those that failed before any answer.
+
+    None is priced anew. Of the runs of agents and their like, only where there are no other calls.
+    """
+    groups = _groups(calls, own_span_id)
+    groups = [group for group in groups if not any(map(is_aggregate, group))] or groups
+    return [
+        merged(group, functools.partial(_at_known_cost, group))._replace(
+            timestamp=min(call.timestamp for call in group)
+        )
+        for group in groups
+    ]
+
+
+def _at_known_cost(group: Iterable[ModelCall], call: ModelCall) -> ModelCall:
+    """Return *call*, merged of *group*, at the highest cost that is known of it."""
+    dearest = max(group, key=lambda each: -1.0 if each.cost is None else each.cost)
+    return call._replace(cost=dearest.cost, cost_source=dearest.cost_source, price_table=dearest.price_table)
+
+
+def _groups(calls: Sequence[ModelCall], own_span_id: str) -> list[list[ModelCall]]:
+    """Return the spans of each call, without those that have no usage and enclose others."""
+    around = {span_id for call in calls if has_usage(call) for span_id in call.path.split()}
+    return [
+        group
+        for group in Spans(calls, own_span_id).groups()
+        if any(map(has_usage, group))
+        or all(map(is_refused, group))
+        or not any(call.span_id in around or is_aggregate(call) for call in group)
+    ]
 
 
 def _is_alone(run: ModelCall, others: Iterable[tuple[list[ModelCall], ModelCall]], nested: Iterable[ModelCall]) -> bool:

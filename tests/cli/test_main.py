@@ -140,7 +140,8 @@ def test_show_has_every_field_and_marks_defaults(ask):
     for line in ("task_id             parent", "complexity_score    50 (default)", "actual_cost         $0.5000"):
         assert line in text.splitlines()
     assert "Feedback\n" in text
-    assert "Executions within it\n" in text
+    assert "\nTimeline\n" in text
+    assert "\n  sub " in text.partition("Timeline")[2]
     assert "Not reported: swarm_topology" in text
 
 

@@ -1,30 +1,22 @@
-"""``list``, ``show`` and ``tail``: single executions."""
+"""``list`` and ``tail``: single executions."""
 
 import itertools
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from ...analytics.executions import (
-    Relatives,
     bookmark,
-    execution_id_of,
-    is_cost_known,
     is_cost_partial,
-    is_selected,
     latest,
-    relatives,
+    reported_values,
     stored_after,
 )
 from ...columns import COLUMNS
-from ...costs.model_calls import PARTIAL
-from ...errors import UnknownExecutionError
 from ...record import ExecutionRecord
 from ...safety.clocks import time
 from ...sqlite.following import FollowedDatabase
-from ...storage.feedback import history
 from .. import formatting
 from ..child_command import ChildCommand
 from ..execution_handler import ExecutionHandler
@@ -35,12 +27,8 @@ from ..rendering import (
     TableColumn,
     fitted,
     is_terminal,
-    plain,
     print_csv,
-    print_fields,
     print_json,
-    print_note,
-    print_section,
     render,
     write,
 )
@@ -69,7 +57,7 @@ _failed_option = click.option(
 @_failed_option
 def list_command(question: Question, limit: int | None, failed: bool) -> None:
     """Show executions, the newest first."""
-    row = _line if question.output is Output.TEXT else _values
+    row = _line if question.output is Output.TEXT else reported_values
     with question.database(None) as database:
         found = latest(database, question.selection, question.limit(limit, _IN_A_TABLE), failed)
         with waiting(NO_SUMS):
@@ -78,32 +66,6 @@ def list_command(question: Question, limit: int | None, failed: bool) -> None:
             question.explain_nothing(database)
         rows = map(row, () if first is None else itertools.chain([first], found))
         render(rows, _COLUMNS, question.output, names=COLUMNS, nothing="No executions.")
-
-
-@reporting_command("show")
-@click.argument("execution", metavar="ID")
-def show_command(question: Question, execution: str) -> None:
-    """Show everything about one execution.
-
-    ID is an execution's id or a task's, or the beginning of either.
-    """
-    with question.database() as database:
-        execution_id = execution_id_of(database, execution)
-        if not is_selected(database, execution_id, question.selection):
-            raise UnknownExecutionError(f"Execution {execution!r} is excluded by the filters; leave them out.")
-        found = relatives(database, execution_id)
-        said = history(database, found.execution.execution_id)
-    if question.output is Output.TEXT:
-        _print_fields(found)
-        print_section("Feedback", said, _FEEDBACK_COLUMNS)
-        calls = [{**call, "is_partial": call["cost_source"] == PARTIAL} for call in found.model_calls]
-        print_section("Model calls", calls, _model_call_columns(found.model_calls))
-        print_section("Executions within it", [_line(record) for record in found.children], _COLUMNS)
-    elif question.output is Output.JSON:
-        executions = {"execution": _values(found.execution), "children": [_values(child) for child in found.children]}
-        print_json({**plain(found), **executions, "feedback": said})
-    else:
-        print_csv([_values(found.execution)], COLUMNS)
 
 
 @reporting_command("tail")
@@ -170,23 +132,13 @@ def _follow(
             database.follow()
             shown, place = stored_after(database, question.selection, place, failed)
             if handler is not None:
-                handler.handle([_values(record) for record in shown])
-
-
-def _values(record: ExecutionRecord) -> dict[str, Any]:
-    """Return the columns of *record* for other programs; an unknown cost, for which a 0 is stored, is None."""
-    values = record.to_dict()
-    if not is_cost_known(record):
-        values["actual_cost"] = None
-        if "cost_estimate" in record.defaulted:
-            values["cost_estimate"] = None  # it stands for the actual cost
-    return values
+                handler.handle([reported_values(record) for record in shown])
 
 
 def _line(record: ExecutionRecord) -> dict[str, Any]:
     """Return the columns of the line for *record*."""
     values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
-    values["reported_cost"] = _values(record)["actual_cost"]
+    values["reported_cost"] = reported_values(record)["actual_cost"]
     values["is_partial"] = is_cost_partial(record)
     values["about"] = record.error_message or record.task_description
     return values
@@ -199,9 +151,9 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
     """Print new executions, in columns of fixed width: later values are not known yet."""
     if output is Output.JSON:  # one document could never end: one for each execution, on a line of its own
         for record in records:
-            print_json(_values(record), indent=None)
+            print_json(reported_values(record), indent=None)
     elif output is Output.CSV:
-        print_csv(map(_values, records), COLUMNS, with_heading=is_first)
+        print_csv(map(reported_values, records), COLUMNS, with_heading=is_first)
     else:
         for record in records:
             row = _line(record)
@@ -209,67 +161,3 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
             cells["timestamp"] = formatting.when(record.timestamp)
             line = _FOLLOWED.format(**cells)
             write(fitted(line) if is_terminal() else line)
-
-
-_FEEDBACK_COLUMNS: Final = (
-    TableColumn("timestamp", "when", formatting.clock),
-    TableColumn("accepted", "accepted", formatting.yes_or_no),
-    TableColumn("rating", "rating", is_number=True),
-    TableColumn("source", "source", is_text=True, rank=2),
-    TableColumn("visibility", "visibility", rank=1),
-    TableColumn("comment", "comment", is_text=True),
-)
-
-#: Fields that say it in a unit, or in short, that people read.
-_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
-    "timestamp": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC",
-    "duration_seconds": formatting.seconds,
-    "queue_seconds": formatting.seconds,
-    "cost_estimate": formatting.dollars,
-    "actual_cost": formatting.dollars,
-    "outcome": lambda outcome: str(outcome.value),
-    "error_type": lambda error_type: str(error_type.value),
-    "success": formatting.yes_or_no,
-    "user_accepted": formatting.yes_or_no,
-    "metadata": json.dumps,
-}
-
-
-def _print_fields(found: Relatives) -> None:
-    """Print every field that has a value; defaults are marked."""
-    execution = found.execution
-    values = {name: getattr(execution, name) for name in COLUMNS if name != "defaulted"}
-    fields = {
-        name: _SHOWN.get(name, str)(value) + (" (default)" if name in execution.defaulted else "")
-        for name, value in values.items()
-        if value is not None and value != {}
-    }
-    if is_cost_partial(execution):
-        fields["actual_cost"] = f"{formatting.bound(fields['actual_cost'], True)} (partial: the rest is unknown)"
-        if "cost_estimate" in execution.defaulted:  # it stands for the actual cost
-            fields["cost_estimate"] = formatting.bound(fields["cost_estimate"], True)
-    known = _values(execution)
-    for name in ("actual_cost", "cost_estimate"):
-        if known[name] is None:
-            fields[name] = f"unknown ({'unpriced' if execution.cost_source == 'unpriced' else 'not reported'})"
-    print_fields(fields)
-    missing = [name for name, value in values.items() if value is None]
-    if missing:
-        print_note(f"Not reported: {', '.join(missing)}.")
-
-
-def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[TableColumn]:
-    """Return the columns of model calls that any of them has a value in."""
-    named = dict.fromkeys(name for call in calls for name, value in call.items() if value is not None)
-    hidden = {"execution_id", "trace_id", "span_id", "parent_span_id"}
-    shown = [name for name in named if name not in hidden]
-    return [
-        TableColumn(
-            name,
-            name.replace("_", " "),
-            is_text=True,
-            rank=rank,
-            bound_if=("is_partial",) if name == "cost" else (),
-        )
-        for rank, name in enumerate(shown)
-    ]

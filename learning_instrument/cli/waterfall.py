@@ -1,0 +1,185 @@
+"""The story of an execution as a waterfall: a line for each thing that happened, with its bar on one axis of time."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..analytics.story import Story, StoryLine
+from ..safety.control_characters import one_line
+from . import formatting
+from .rendering import TableColumn, is_terminal, print_note, print_table, value_of, write
+from .terminal import terminal_width, writes_unicode
+
+#: The width of the axis in a pipe, and the limits on a terminal, of which it takes a quarter.
+_AXIS: Final = 40
+_NARROWEST: Final = 10
+_WIDEST: Final = 40
+#: The deepest level that has an indent of its own.
+_DEEPEST: Final = 8
+_MARKS: Final = {
+    True: {"work": "\N{FULL BLOCK}", "call": "\N{DARK SHADE}", "waiting": "\N{LIGHT SHADE}"},
+    False: {"work": "#", "call": "=", "waiting": "."},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut(TableColumn):
+    """A column whose text is laid out already: its blanks stay."""
+
+    def cell(self, row: Any, is_brief: bool = False) -> str:
+        """Return the text of this column in *row*."""
+        return str(value_of(row, self.name))
+
+
+def _offset(seconds: float) -> str:
+    if abs(seconds) < 0.0000005:
+        return "0"
+    return f"{'-' if seconds < 0 else '+'}{formatting.seconds(abs(seconds))}"
+
+
+def _outcome_style(outcome: str | None) -> str:
+    return "" if outcome is None else formatting.outcome_style(outcome)
+
+
+_COLUMNS: Final = (
+    _LaidOut("what", "what", is_text=True, least=12),
+    _LaidOut("bar", "timeline"),
+    TableColumn("line.offset_seconds", "start", _offset, is_number=True, rank=2),
+    TableColumn("line.seconds", "length", formatting.seconds, is_number=True, rank=1),
+    TableColumn("line.outcome", "outcome", is_text=True, rank=3, style=_outcome_style),
+    TableColumn("line.cost_usd", "cost", formatting.dollars, is_number=True, rank=4, bound_if=("line.is_partial",)),
+    TableColumn("details", "details", is_text=True, rank=6),
+    TableColumn("id", "id", rank=5),
+)
+
+
+def print_story(story: Story) -> None:
+    """Print where the time of an execution went."""
+    write("\nTimeline")
+    print_note(time_spent(story))
+    width = max(_NARROWEST, min(terminal_width() // 4, _WIDEST)) if is_terminal() else _AXIS
+    axis = _Axis.of(story, width, _MARKS[writes_unicode()])
+    rows = [
+        {"what": _what(line), "bar": axis.bar(line), "line": line, "details": _details(line), "id": _id(line)}
+        for line in story.lines
+    ]
+    print_table(rows, _COLUMNS, "")
+    for note in (axis.legend, *notes(story)):
+        print_note(note)
+
+
+def time_spent(story: Story) -> str:
+    """Return a line that says where the time went."""
+    spent = story.spent
+    parts = []
+    if spent.queue_seconds is not None:
+        parts.append(f"waited {formatting.seconds(spent.queue_seconds)} in the queue")
+    if spent.wait_seconds is not None:
+        parts.append(f"{'' if parts else 'waited '}{formatting.seconds(spent.wait_seconds)} in the pool")
+    if spent.calls:
+        once = " (overlaps counted once)" if spent.calls > 1 else ""
+        parts.append(
+            f"{formatting.seconds(spent.call_seconds)} in {formatting.counted(spent.calls, 'model call')}{once}"
+        )
+    if spent.executions:
+        more = " more" if spent.calls else ""
+        within = formatting.counted(spent.executions, "execution")
+        parts.append(f"{formatting.seconds(spent.within_seconds)}{more} in {within} within it")
+    parts.append(f"{formatting.seconds(spent.other_seconds)} {'elsewhere' if parts else 'of its own work'}")
+    text = ", ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def notes(story: Story) -> list[str]:
+    """Return what the lines do not say."""
+    said = []
+    if story.late:
+        last = formatting.seconds(story.late_seconds)
+        said.append(f"{story.late:,} of what ran within it ended after it, the last {last} later.")
+    unknown = sum(line.offset_seconds is None for line in story.lines)
+    if unknown:
+        said.append(f"The start of {formatting.counted(unknown, 'line')} is not known; no time is counted for them.")
+    if story.attempts > 1:
+        said.append(f"This is attempt {story.attempt:,} of {story.attempts:,}: the executions of one task id.")
+    left_out = [
+        formatting.counted(number, thing)
+        for number, thing in ((story.omitted_executions, "execution"), (story.omitted_calls, "model call"))
+        if number
+    ]
+    if left_out:
+        more = "at least " if story.is_cut else ""
+        said.append(f"Not shown: {more}{' and '.join(left_out)} within it, further in or shorter than these.")
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """The time from the start of the wait to the end of the execution, in so many characters."""
+
+    start: float
+    end: float
+    width: int
+    marks: dict[str, str]
+
+    @classmethod
+    def of(cls, story: Story, width: int, marks: dict[str, str]) -> "_Axis":
+        """Return the axis of a *story*."""
+        start = -(story.spent.queue_seconds or 0.0)
+        return cls(start, max(story.seconds, start), width, marks)
+
+    @property
+    def legend(self) -> str:
+        marks = self.marks
+        return (
+            f"{marks['work']} execution, {marks['call']} model call, {marks['waiting']} waiting; < and > lie outside."
+        )
+
+    def bar(self, line: StoryLine) -> str:
+        """Return the bar of *line*, at its place."""
+        start, end = line.offset_seconds, line.end_seconds
+        if start is None or end is None:
+            return "?"
+        if end < self.start or (start < self.start and end <= self.start):
+            return "<"
+        if start > self.end:
+            return " " * (self.width - 1) + ">"
+        first, last = self._place(start), self._place(end)
+        mark = self.marks["call" if line.kind == "model_call" else "waiting" if _is_wait(line) else "work"]
+        cells = [mark] * (last - first + 1)
+        waited = self._place(start + (line.wait_seconds or 0.0)) - first
+        cells[:waited] = [self.marks["waiting"]] * waited
+        if start < self.start:
+            cells[0] = "<"
+        if end > self.end + (self.end - self.start) / self.width:
+            cells[-1] = ">"
+        return " " * first + "".join(cells)
+
+    def _place(self, moment: float) -> int:
+        """Return the character of a *moment*; of one outside that of the edge."""
+        length = self.end - self.start
+        share = (moment - self.start) / length if length > 0 else 0.0
+        return max(0, min(self.width - 1, int(share * self.width)))
+
+
+def _is_wait(line: StoryLine) -> bool:
+    return line.kind in ("queue", "wait")
+
+
+def _what(line: StoryLine) -> str:
+    name = f"attempt {line.attempt}" if line.kind == "attempt" else one_line(line.name)
+    return "  " * min(line.depth, _DEEPEST) + (name or "-")
+
+
+def _id(line: StoryLine) -> str | None:
+    return (
+        formatting.short_id(line.execution_id) if line.kind in ("execution", "attempt") and line.execution_id else None
+    )
+
+
+def _details(line: StoryLine) -> str | None:
+    known = [text for text in (line.pool_type, line.model_tier) if text not in (None, "unknown")]
+    if line.input_tokens is not None or line.output_tokens is not None:
+        tokens = ("?" if count is None else f"{count:,}" for count in (line.input_tokens, line.output_tokens))
+        known.append(" in, ".join(tokens) + " out")
+    if line.first_chunk_seconds is not None:
+        known.append(f"first part after {formatting.seconds(line.first_chunk_seconds)}")
+    return ", ".join(map(str, known)) or None
