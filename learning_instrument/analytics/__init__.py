@@ -16,6 +16,7 @@ from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
 from .story import Story, StoryLine, TimeSpent, story
 from .values import Unmatched, Values, unmatched, values_of
+from .worth_asking import WorthAsking, worth_asking
 
 __all__ = [
     "Alternative",
@@ -52,6 +53,7 @@ __all__ = [
     "Unmatched",
     "Values",
     "Version",
+    "WorthAsking",
     "budget_status",
     "burn_down",
     "compare",
@@ -70,4 +72,5 @@ __all__ = [
     "unmatched",
     "values_of",
     "wilson",
+    "worth_asking",
 ]

@@ -30,6 +30,12 @@ def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
     return found
 
 
+def executions_of(database: Queryable, ids: Sequence[str]) -> dict[str, ExecutionRecord]:
+    """Return those of the executions with these ids that there are, id -> execution."""
+    found = database.query(f"SELECT {_COLUMNS} FROM executions WHERE execution_id IN {placeholders(ids)}", ids)
+    return {execution.execution_id: execution for execution in _records(found)}
+
+
 _COLUMNS: Final = ",".join(COLUMNS)
 #: The executions that are in memory at a time.
 _PAGE: Final = 1000

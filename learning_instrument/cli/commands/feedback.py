@@ -8,6 +8,7 @@ from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES
 from .. import formatting
+from ..asking import ask_for_feedback
 from ..options import count, database_option, database_path
 from ..rendering import is_confirmed, print_note
 
@@ -20,6 +21,7 @@ from ..rendering import is_confirmed, print_note
 @click.option("--comment", metavar="TEXT", help="A comment; secrets are redacted.")
 @click.option("--source", metavar="NAME", default="cli", show_default=True, help="The author, or the tool.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)
+@click.option("--ask", is_flag=True, help="Walk through the executions that are worth asking about.")
 @click.option("--delete", is_flag=True, help="Delete the feedback on this execution.")
 @click.option("--clear", is_flag=True, help="Delete all feedback.")
 @click.option("--yes", is_flag=True, help="Do not ask before clearing.")
@@ -31,20 +33,25 @@ def feedback_command(
     comment: str | None,
     source: str,
     visibility: str,
+    ask: bool,
     delete: bool,
     clear: bool,
     yes: bool,
 ) -> None:
     """Store feedback on an execution, or delete it.
 
-    ID is an execution's id or a task's, or the beginning of either.
+    ID is an execution's id or a task's, or the beginning of either. --ask shows up to ten executions that failed, took
+    long, cost much, used a swarm or had an uncertain choice of model, and takes an answer to each at the terminal.
     """
     says_something = (accepted, rating, comment) != (None, None, None)
-    if clear + delete + says_something != 1 or clear == (execution is not None):
+    if ask + clear + delete + says_something != 1 or (ask or clear) == (execution is not None):
         raise ConfigurationError(
-            "Give an ID with --accept, --reject, --rating or --comment, or with --delete; or --clear alone."
+            "Give an ID with --accept, --reject, --rating or --comment, or with --delete; or --ask or --clear alone."
         )
     path = database_path(database)
+    if ask:
+        ask_for_feedback(path, source, visibility)
+        return
     with ReadOnlyDatabase(path) as questions:  # which makes no file where there is none
         execution_id = None if execution is None else execution_id_of(questions, execution)
     with LearningDatabase(path) as learning_db:

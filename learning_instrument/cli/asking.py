@@ -1,0 +1,126 @@
+"""Walks a user through the executions that are worth asking about; each answer is stored at once."""
+
+import sys
+from typing import Any, Final
+
+from ..analytics import WorthAsking, worth_asking
+from ..analytics.executions import is_cost_known, is_cost_partial
+from ..database import LearningDatabase
+from ..errors import ConfigurationError, UnknownExecutionError
+from ..sqlite.read_only import ReadOnlyDatabase
+from . import formatting
+from .rendering import print_fields, print_note
+from .terminal import tell, write
+
+_HELP: Final = "y or n, 1 to 5, or both, and a comment after it; c COMMENT; Enter to skip; q to quit"
+_REASONS: Final = {
+    "failed": "it failed", "long": "it took long", "dear": "it cost much", "swarm": "it used a swarm",
+    "uncertain": "the choice of its model was uncertain",
+}  # fmt: skip
+_JUDGEMENTS: Final = {"y": True, "yes": True, "n": False, "no": False}
+_COMMENT: Final = ("c", "comment")
+_SKIP: Final = ("s", "skip")
+_QUIT: Final = ("q", "quit")
+
+
+def ask_for_feedback(path: str, source: str, visibility: str) -> None:
+    """Ask about the executions of the database at *path* until all are judged, or the user quits.
+
+    Args:
+        path: the path of the database.
+        source: the source of the feedback.
+        visibility: its visibility.
+
+    Raises:
+        ConfigurationError: without a terminal.
+        DatabaseError: if the database cannot be read or written.
+        KeyboardInterrupt: after Ctrl-C. The answers given by then are stored.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigurationError(
+            "--ask needs a terminal to ask at; store feedback with learning-instrument feedback ID --accept."
+        )
+    with ReadOnlyDatabase(path):  # which makes no file where there is none
+        pass
+    stored = 0
+    with LearningDatabase(path) as database:
+        found = worth_asking(database)
+        if not found:
+            print_note("No execution without feedback is worth asking about.")
+            return
+        try:
+            for number, each in enumerate(found, 1):
+                _show(each, f"{number} of {len(found)}")
+                answer = _answer()
+                if answer is None:
+                    break
+                if answer:
+                    stored += _store(database, each, answer | {"source": source, "visibility": visibility})
+        finally:
+            write("")
+            print_note(f"Stored feedback on {formatting.counted(stored, 'execution')}.")
+
+
+def _show(asked: WorthAsking, place: str) -> None:
+    execution = asked.execution
+    known = formatting.dollars(execution.actual_cost) if is_cost_known(execution) else "unknown"
+    fields = {
+        place: f"{formatting.short_id(execution.execution_id)}, {formatting.when(execution.timestamp)}",
+        "task": ", ".join(filter(None, (execution.task_type, execution.repo, execution.model_tier))),
+        "about": execution.task_description,
+        "outcome": ": ".join(filter(None, (execution.outcome.value, execution.error_message))),
+        "solution": execution.solution_summary,
+        "took, cost": f"{formatting.seconds(execution.duration_seconds)},"
+        f" {formatting.bound(known, is_cost_partial(execution))}",
+        "asked as": " and ".join(_REASONS[reason] for reason in asked.reasons),
+    }
+    write("")
+    print_fields({name: text for name, text in fields.items() if text})
+
+
+def _answer() -> dict[str, Any] | None:
+    """Return what the user says, empty for a skipped execution, or None to quit or at the end of input."""
+    write("y, n, 1-5, c COMMENT, Enter to skip, q to quit, ? for help: ", end="")
+    while line := _line():
+        said = parsed(line)
+        if said is not None:
+            return None if said.get("quit") else said
+        write(f"{_HELP}: ", end="")
+    return None
+
+
+def _line() -> str:
+    try:
+        return sys.stdin.readline()
+    except UnicodeDecodeError:
+        return "?\n"
+
+
+def parsed(line: str) -> dict[str, Any] | None:
+    """Return the feedback that *line* is, ``{"quit": True}``, nothing for a skip, or None if it is none of these."""
+    word, _, rest = line.strip().partition(" ")
+    word, comment = word.lower(), rest.strip()
+    if word in _QUIT or word in _SKIP:
+        return None if comment else {"quit": True} if word in _QUIT else {}
+    if word in _COMMENT:
+        return {"comment": comment} if comment else None
+    said: dict[str, Any] = {}
+    if word in _JUDGEMENTS:
+        said["accepted"] = _JUDGEMENTS[word]
+        word, _, comment = comment.partition(" ")
+    if len(word) == 1 and word in "12345":
+        said["rating"] = int(word)
+        word = ""
+    if word and not said:
+        return None
+    comment = f"{word} {comment}".strip()
+    return said | ({"comment": comment} if comment else {})
+
+
+def _store(database: LearningDatabase, asked: WorthAsking, answer: dict[str, Any]) -> bool:
+    try:
+        database.add_feedback(asked.execution.execution_id, **answer)
+    except UnknownExecutionError as error:  # deleted meanwhile
+        tell(str(error))
+        return False
+    return True
