@@ -28,6 +28,7 @@ from learning_instrument.pipeline.pool_gauges import FIGURES
 from learning_instrument.recording import capture, exception_events, judging, unmatched_fields
 from learning_instrument.recording.fields import SETTABLE
 from learning_instrument.safety import sanitize
+from learning_instrument.sqlite import descriptions
 from learning_instrument.sqlite.migrations import STEPS
 from learning_instrument.storage import feedback, watchdog
 from learning_instrument.storage.background_writer import CAPACITY, CROWDED
@@ -77,7 +78,7 @@ def test_sources_of_costs_are_those_of_the_code():
     ]
 
     assert [name for row in explained for name in names(row[0])] == sources
-    assert [names(row[2]) for row in table(page("columns"), "column") if names(row[0]) == ["cost_source"]] == [sources]
+    assert [names(row[3]) for row in table(page("columns"), "column") if names(row[0]) == ["cost_source"]] == [sources]
 
 
 def test_columns_are_those_of_the_table():
@@ -85,7 +86,7 @@ def test_columns_are_those_of_the_table():
     rows = table(page("columns"), "column")
 
     assert [names(row[0]) for row in rows] == [[column.name] for column in TABLE]
-    for (_, kind, _, range_, missing, attribute), column in zip(rows, TABLE, strict=True):
+    for (_, _, kind, _, range_, missing, attribute), column in zip(rows, TABLE, strict=True):
         assert kind.removesuffix(", unique") == _TYPES[column.kind], column.name
         assert names(attribute) == ([] if column.key is None else [column.key]), column.name
         assert missing.endswith("marked") == (
@@ -194,7 +195,7 @@ def test_other_tables_have_the_columns_that_are_named(database, name):
 
 def test_views_are_those_of_the_file(database):
     """With their figures."""
-    described = {names(view)[0]: names(key) for view, key, _ in table(page("columns"), "view")}
+    described = {names(view)[0]: names(key) for view, _, key, _ in table(page("columns"), "view")}
     figures = {name for row in table(page("columns"), "figure") for name in names(row[0])}
     views = {row["name"] for row in database.query("SELECT name FROM sqlite_master WHERE type = 'view'")}
 
@@ -203,6 +204,41 @@ def test_views_are_those_of_the_file(database):
         stored = [row["name"] for row in database.query("SELECT name FROM pragma_table_info(?)", [view])]
         assert stored[: len(key)] == key
         assert set(stored[len(key) :]) <= figures
+
+
+def test_meanings_are_those_that_other_programs_show(database):
+    """Of each table, view and column of a new file, in the same words; and what is not described is private."""
+    text = page("columns")
+    plain = str.maketrans("", "", "`")
+    sections = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=\n## )", text, re.S | re.M))
+    in_sections = {
+        name: {names(row[0])[0]: row[1].translate(plain) for row in table(sections[name], "field")}
+        for name in sections.keys() & descriptions.TABLES.keys()
+        if name != "executions"
+    }
+    in_sections["executions"] = {names(row[0])[0]: row[1].translate(plain) for row in table(text, "column")}
+    figures = {names(row[0])[0]: row[1].translate(plain) for row in table(text, "figure")}
+    views = {names(row[0])[0]: row[1] for row in table(text, "view")}
+    tables = {name: " ".join(sections[name].translate(plain).split()) for name in in_sections}
+
+    assert {name: meaning for name, meaning in descriptions.TABLES.items() if name in views} == views
+    assert [name for name in tables if not tables[name].startswith(descriptions.TABLES[name])] == []
+    for name, meanings in in_sections.items():
+        assert descriptions.COLUMNS[name] == meanings, name
+    for row in database.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"):
+        stored = {each["name"] for each in database.query("SELECT name FROM pragma_table_info(?)", [row["name"]])}
+        if row["name"] in views:
+            described = descriptions.COLUMNS[row["name"]]
+            assert stored <= described.keys()
+            assert {name: described[name] for name in stored & figures.keys()} == {
+                name: figures[name] for name in stored & figures.keys()
+            }
+        elif row["name"] in in_sections:
+            assert stored == in_sections[row["name"]].keys()
+        else:
+            assert row["name"].startswith(descriptions.PRIVATE), row["name"]
+    (private,) = re.findall(r"^## Private tables\n\n(.*?) serve", text, re.S | re.M)
+    assert {name.rstrip("*") for name in names(private)} == set(descriptions.PRIVATE)
 
 
 def test_every_table_of_the_file_is_named_or_private(database):

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "tail": "executions",
     "feedback": "feedback",
     "reprice": "maintenance",
+    "open": "browsing",
     "export": "transfer",
     "import": "transfer",
     "delete": "deletion",
