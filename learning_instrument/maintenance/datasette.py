@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from ..errors import ConfigurationError
+from ..rollups.search_index import LAG
 from ..sqlite.descriptions import COLUMNS, PRIVATE, TABLES
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
@@ -47,6 +48,18 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     description = "Executions of pools of workers and agents, recorded by learning_instrument."
     # Datasette names a database by its file.
     return {"databases": {Path(absolute(path)).stem: {"description": description, "tables": tables}}}
+
+
+def unindexed(path: str | os.PathLike[str]) -> int:
+    """Return about how many executions its search field does not find yet.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    with ReadOnlyDatabase(absolute(path)) as database:
+        if not database.has_table("search_state"):  # an older release wrote the file
+            return 0
+        return int(database.query(f"SELECT {LAG} AS lag FROM search_state")[0]["lag"])
 
 
 def free_port(port: int) -> int:

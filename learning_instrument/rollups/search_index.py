@@ -7,6 +7,8 @@ from typing import Final
 
 from ..sqlite.yielding import TransactionTarget
 
+#: About how many executions are not indexed, over ``search_state``.
+LAG: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
 #: Pages of the index that are merged in one transaction.
@@ -80,5 +82,5 @@ def lag(target: TransactionTarget) -> int:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    ((count,),) = target.execute("SELECT coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM search_state")
+    ((count,),) = target.execute(f"SELECT {LAG} FROM search_state")
     return int(count)

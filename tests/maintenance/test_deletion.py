@@ -28,7 +28,7 @@ from learning_instrument.record import row_from_record
 from learning_instrument.rollups.catch_up import advance
 from learning_instrument.rollups.keys import add_name
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.storage import spill_format, spill_names
+from learning_instrument.storage import spill_format, spill_names, vectors
 from learning_instrument.storage.crash_ledger import CrashLedger
 from learning_instrument.storage.liveness import Process
 
@@ -36,7 +36,7 @@ START = datetime(2026, 11, 1, tzinfo=timezone.utc)
 _TEXTS = [column.name for column in TABLE if column.kind is Kind.TEXT]
 #: The texts that are no words of the test, and how many more there are: of metadata, model calls and feedback.
 _OTHERS = ("trace_id", "span_id", "parent_execution_id", "cost_source", "model")
-_MORE = 6
+_MORE = 7
 
 
 def word(number, place):
@@ -103,6 +103,9 @@ def fill(path, numbers, **fields):
                 " VALUES (?, '2026-11-01T00:00:00.000000+00:00', ?, ?, 'team')",
                 (key, word(number, len(_TEXTS) + 4), word(number, len(_TEXTS) + 5)),
             )
+            description = connection.execute("SELECT task_description FROM executions WHERE execution_id = ?", (key,))
+            made = {description.fetchone()[0]: f"vector {word(number, len(_TEXTS) + 6)}".encode()}
+            vectors.add(lambda sql, values=(): connection.execute(sql, values).fetchall(), "m", b"probe", made)
     target.close()
 
 
@@ -211,14 +214,14 @@ def test_everything_else_is_as_if_they_had_never_been(path, tmp_path):
     delete(path, which)
 
     assert derived(path) == derived(others)
-    for table in ("executions", "model_calls", "feedback", "reported_costs", "span_links", "losses", "running"):
+    for table in ("executions", "model_calls", "feedback", "reported_costs", "span_links", "description_vectors"):
         names = [name for (name,) in rows(path, f"SELECT name FROM pragma_table_info('{table}')")]
         columns = ", ".join(name for name in names if name not in ("feedback_id", "seen"))
         assert sorted(rows(path, f"SELECT {columns} FROM {table}"), key=repr) == sorted(
             rows(others, f"SELECT {columns} FROM {table}"), key=repr
         ), table
     findings = {finding.check for finding in examine(str(path), {})}
-    assert findings <= {"provider", "no executions", "unpriced models", "readable by others"}
+    assert findings <= {"provider", "no executions", "unpriced models", "readable by others", "vectors"}
 
 
 @settings(max_examples=15)

@@ -4,6 +4,7 @@ import click
 
 from ...maintenance import datasette
 from ...sqlite.paths import absolute
+from .. import formatting
 from ..options import database_option, database_path
 from ..rendering import print_json, print_note
 
@@ -28,5 +29,10 @@ def open_command(database: str | None, port: int, no_browser: bool, print_metada
         return
     datasette.check_installed()
     port = datasette.free_port(port)
+    if left := datasette.unindexed(path):
+        print_note(
+            f"Its search field does not find {formatting.counted(left, 'execution')} yet; learning-instrument rebuild"
+            " brings the index up to date."
+        )
     print_note(f"Datasette shows {path} at {datasette.address(port)}; Ctrl-C ends it.")
     datasette.become(path, port, is_browser_opened=not no_browser)
