@@ -30,6 +30,9 @@ _NEVER: Final = "~"
 
 _Kind = tuple[str, str]  # error type, exception class
 
+Message = tuple[str, str, str]
+"""Error type, exception class and masked message of failures; the first two are empty where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Touched:
@@ -94,7 +97,9 @@ def error_groups(
             f"Invalid new_since {new_since!r}: expected a datetime with a time zone, such as timezone.utc."
         )
     new_since = new_since or selection.since
-    groups = [group for group in _groups(database.query(*_question(selection)), selection) if group.executions]
+    rows = database.query(*_question(selection))
+    grouped = {id(group): group for group in _grouped(rows, selection).values()}
+    groups = [group for group in grouped.values() if group.executions]
     everywhere = {name: _population(database, name, selection) for name in _PLACES}
     newest = [rowid for group in groups for rowid in group.newest()]
     ids = execution_ids(database, newest)
@@ -109,12 +114,39 @@ def error_groups(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GroupHistory:
+    """One group in the whole file."""
+
+    #: Tells it from the others, whatever its template becomes.
+    founder: Message
+    template: str
+    executions: int
+    first_seen: datetime
+    last_seen: datetime
+    back_since: datetime | None
+    silence_seconds: float | None
+
+
+def group_histories(database: Queryable, selection: Selection) -> dict[Message, GroupHistory]:
+    """Return the group that each masked message belongs to, of all failures that pass the filters of *selection*.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    grouped = _grouped(database.query(*_question(selection)), selection)
+    histories = {id(group): group.history() for group in grouped.values()}
+    return {message: histories[id(group)] for message, group in grouped.items()}
+
+
 @dataclass(slots=True)
 class _Group:
     """The failures of one group."""
 
     kind: _Kind
     template: str
+    #: The masked message that was seen first: a template changes when messages merge, this does not.
+    founder: str
     executions: int = 0  # of the selection; the days are all until its end
     days: dict[str, list[str]] = field(default_factory=dict)  # day -> first and last seen
     places: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in _PLACES))
@@ -166,6 +198,18 @@ class _Group:
             model_tiers=touched["model_tier"],
             repos=touched["repo"],
             examples=tuple(ids[rowid] for rowid in self.newest() if rowid in ids),
+        )
+
+    def history(self) -> GroupHistory:
+        back_since, silence = self._return(None)
+        return GroupHistory(
+            founder=(*self.kind, self.founder),
+            template=self.template,
+            executions=self.executions,
+            first_seen=from_iso(min(first for first, _ in self.days.values())),
+            last_seen=from_iso(max(last for _, last in self.days.values())),
+            back_since=back_since,
+            silence_seconds=silence,
         )
 
     def _return(self, since: datetime | None) -> tuple[datetime | None, float | None]:
@@ -234,8 +278,8 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
-    """Return the groups of *rows*: messages whose templates merge are one group."""
+def _grouped(rows: list[dict[str, Any]], selection: Selection) -> dict[Message, _Group]:
+    """Return the group of each masked message of *rows*: messages whose templates merge are one group."""
     since = "" if selection.since is None else iso(selection.since)
     first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
     for row in rows:
@@ -243,16 +287,15 @@ def _groups(rows: list[dict[str, Any]], selection: Selection) -> list[_Group]:
             row["message"] = message_templates.mask(row["message"])
         of_kind = first_seen[row["error_type"], row["exception_type"]]
         of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
-    groups: dict[tuple[_Kind, str], _Group] = {}
-    group_of: dict[_Kind, dict[str, _Group]] = {}
+    group_of: dict[Message, _Group] = {}
     for kind, of_kind in first_seen.items():
         names = message_templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
-        for name in names.values():
-            groups.setdefault((kind, name), _Group(kind, name))
-        group_of[kind] = {message: groups[kind, name] for message, name in names.items()}
+        groups: dict[str, _Group] = {}
+        for message, name in names.items():
+            group_of[kind[0], kind[1], message] = groups.setdefault(name, _Group(kind, name, founder=message))
     for row in rows:
-        _add(row, group_of[row["error_type"], row["exception_type"]][row["message"]], since)
-    return list(groups.values())
+        _add(row, group_of[row["error_type"], row["exception_type"], row["message"]], since)
+    return group_of
 
 
 def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:

@@ -28,6 +28,9 @@ class ChildCommand:
         ConfigurationError: if there is no such program.
     """
 
+    #: It may have told, and failed after that.
+    is_retried = False
+
     def __init__(self, text: str, limit_seconds: float = LIMIT_SECONDS) -> None:
         self._limit_seconds = limit_seconds
         self._arguments = _split(text)
@@ -40,6 +43,11 @@ class ChildCommand:
     def name(self) -> str:
         """The name of the program: arguments may hold secrets."""
         return os.path.basename(self._arguments[0])
+
+    @property
+    def identity(self) -> str:
+        """The whole command line."""
+        return shlex.join(self._arguments)
 
     def tell(self, document: bytes) -> str | None:
         """Run the command with *document* on its standard input; return why it failed, or None."""

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "list": "executions",
     "show": "show",
     "tail": "executions",
+    "watch": "watch",
     "feedback": "feedback",
     "reprice": "maintenance",
     "open": "browsing",

@@ -114,6 +114,22 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
     return command
 
 
+def filtered_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the subcommand *name*: it gets a :class:`Question` without a window, and its own options."""
+
+    def command(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def run(database: str | None, where: tuple[str, ...], **others: Any) -> Any:
+            filters = {name: others.pop(name) for name in _FILTERS}
+            return function(Question(database_path(database), Selection(where=where, **filters), Output.TEXT), **others)
+
+        for option in reversed(_FILTER_OPTIONS):
+            run = option(run)
+        return click.command(name)(database_option(run))
+
+    return command
+
+
 def _refuse_invalid_values(path: str) -> None:
     """Check whether the fault of a report is one of the values in the file.
 
@@ -164,9 +180,7 @@ _FILTERS: Final = {
     "task_type": "Only executions of this type of task.",
 }
 
-_REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
-    click.option("--since", metavar="WHEN", help="Only executions that started since: 24h, 7d, 2w, or a date (UTC)."),
-    click.option("--until", metavar="WHEN", help="Only executions that started before."),
+_FILTER_OPTIONS: Final[list[Callable[..., Any]]] = [
     *(
         click.option(f"--{name.replace('_', '-')}", metavar="NAME", help=help_text)
         for name, help_text in _FILTERS.items()
@@ -177,6 +191,12 @@ _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
         multiple=True,
         help="Only executions with this value of a column, or of metadata.KEY: model=gpt-4o. Several all hold.",
     ),
+]
+
+_REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
+    click.option("--since", metavar="WHEN", help="Only executions that started since: 24h, 7d, 2w, or a date (UTC)."),
+    click.option("--until", metavar="WHEN", help="Only executions that started before."),
+    *_FILTER_OPTIONS,
 ]
 
 

@@ -15,13 +15,13 @@ from ..database import LearningDatabase
 from ..errors import ConfigurationError, DatabaseError, UnknownExecutionError
 from ..rollups import catch_up, search_index
 from ..sqlite import yielding
-from ..sqlite.connection import Connection, WriteConnection, open_for_maintenance
+from ..sqlite.connection import Connection, WriteConnection, executing, open_for_maintenance
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.relocation import is_full, worked_on_elsewhere
 from ..sqlite.selection import Selection
-from ..storage import spill
+from ..storage import alert_memory, spill
 from ..storage.crash_ledger import CrashLedger
 from ..storage.retention import give_space_back, used_bytes
 from ..transfer.importing import Progress
@@ -279,6 +279,7 @@ def _delete_hanging(connection: Connection, rowids: Sequence[int], traces: set[s
     ).fetchall()
     delete_of_spans(connection, [(trace_id, span_id) for _, trace_id, span_id in found if trace_id], traces)
     ids = [execution_id for execution_id, _, _ in found]
+    alert_memory.forget(executing(connection), ids)
     for table in ("running", "totals_due"):
         connection.execute(f"DELETE FROM {table} WHERE execution_id IN {placeholders(ids)}", ids)
 

@@ -156,5 +156,6 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
 #: How the names of the tables begin that serve the reports, retention and the schema.
 PRIVATE: Final = (
     "rollup_", "error_", "execution_search", "search_state", "span_links", "totals_due", "rebuilds", "oldest_writer",
-    "retention_rounds", "deletions", "unknown_spans", "vector_models", "description_vectors", "_sqlite_migrations",
+    "retention_rounds", "deletions", "unknown_spans", "vector_models", "description_vectors", "watches", "alerts",
+    "_sqlite_migrations",
 )  # fmt: skip

@@ -185,6 +185,19 @@ def m020_vectors(db: "Database") -> None:
         db.execute(statement)
 
 
+def m021_alerts(db: "Database") -> None:
+    """Create what watches remember: how far they have looked, and the alerts that they told or are to tell."""
+    for statement in (
+        "CREATE TABLE watches (watch TEXT PRIMARY KEY, began TEXT NOT NULL, looked TEXT NOT NULL, place TEXT NOT NULL,"
+        " minutes TEXT NOT NULL, is_in_burst INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE alerts (alert_id TEXT NOT NULL, target TEXT NOT NULL, watch TEXT NOT NULL, kind TEXT NOT NULL,"
+        " subject TEXT NOT NULL, timestamp TEXT NOT NULL, document TEXT, due TEXT, attempts INTEGER NOT NULL,"
+        " PRIMARY KEY (alert_id, target))",
+        "CREATE INDEX idx_alerts_watch ON alerts (watch, kind, subject, timestamp)",
+    ):
+        db.execute(statement)
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
@@ -198,5 +211,5 @@ STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
-    m019_deletions, m020_vectors,
+    m019_deletions, m020_vectors, m021_alerts,
 )  # fmt: skip

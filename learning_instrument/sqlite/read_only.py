@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
@@ -192,6 +192,19 @@ class ReadOnlyDatabase:
                     return self._answer(connection, sql, parameters)
             except SQLITE_FAULTS as error:
                 raise DatabaseError(self._reason(connection, error)) from error
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Answer all questions in this block from one state of the file.
+
+        Raises:
+            DatabaseError: if the file cannot be read.
+        """
+        self.query("BEGIN")
+        try:
+            yield
+        finally:
+            self.query("ROLLBACK")
 
     def has_table(self, name: str) -> bool:
         """Tell whether the file has the table *name*: that of an older release may lack it."""
