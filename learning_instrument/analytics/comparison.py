@@ -20,7 +20,7 @@ from .sides import MIX, Side, check_apart, mix_between, mix_without, narrowed
 from .significance import benjamini_hochberg
 
 Pair = tuple[Cell, Cell]
-ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too little data"]
+ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too little data", "too few days"]
 
 #: How often each may report a change where there is none.
 LEVELS: Final[dict[Metric, float]] = {"success": 0.02, "duration": 0.01, "cost": 0.01}
@@ -29,6 +29,8 @@ CELLS_LEVEL: Final = 0.01
 ENOUGH: Final = 20
 _ENOUGH_IN_MIX: Final = 5
 _P95: Final = 0.95
+#: Of the executions of both sides that have to be in the mix for a comparison to be conclusive.
+_ENOUGH_COMPARED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Change:
     p_value: float | None = None
     #: The smallest effect, up or down, that so many executions would have shown in 80% of cases.
     detectable: float | None = None
+    #: How many executions on each side would show a change of the gate's size in 80% of cases. None where that cannot
+    #: be said: without data, without a gate, and where it takes more days.
+    needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,12 @@ class Comparison:
     def regression(self) -> bool:
         """Whether anything got worse."""
         return any(change.verdict == "worse" for change in self.changes)
+
+    @property
+    def inconclusive(self) -> bool:
+        """Whether nothing got worse, and success has too little data, too few days, or too little of it is compared."""
+        is_open = self.success.verdict in ("too little data", "too few days")
+        return not self.regression and (is_open or self.compared_share < _ENOUGH_COMPARED)
 
 
 @dataclass(frozen=True, slots=True)

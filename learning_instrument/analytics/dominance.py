@@ -115,13 +115,15 @@ def standings(rivals: Mapping[str, Rival]) -> dict[str, tuple[Standing, tuple[st
         against = {other: duels[other, value] for other in rivals if other != value}
         dominating = tuple(other for other, duel in against.items() if duel.dominates)
         undecided = [duel for duel in against.values() if not duel.is_worse]
+        # A value of unknown cost cannot be seen to dominate another; it says nothing of those whose cost is known.
+        known = [duel for duel in undecided if duel.cost is not None]
         if dominating:
             answers[value] = "dominated", dominating
-        elif not undecided:
+        elif not undecided or (not known and any(duel.cost is not None for duel in against.values())):
             answers[value] = "not dominated", ()
-        elif any(duel.cost is None for duel in undecided):
+        elif not known:
             answers[value] = "cost unknown", ()
-        elif any(duel.is_better for duel in undecided):
+        elif any(duel.is_better for duel in known):
             answers[value] = "too little data", ()
         else:
             answers[value] = "no difference shown", ()

@@ -170,7 +170,7 @@ def likeness_style(likeness: str) -> str:
 
 def verdict_style(verdict: str) -> str:
     """Return the style in which a comparison's verdict is shown."""
-    return {"better": "green", "worse": "red"}.get(verdict.partition(" ")[0], "")
+    return {"better": "green", "worse": "red", "dominated": "red"}.get(verdict.partition(" ")[0], "")
 
 
 def size(number: int) -> str:

@@ -58,6 +58,14 @@ def test_many_pairs_are_corrected():
     assert standing(a=near[0], b=near[1], **others)["b"] == "no difference shown"
 
 
+def test_unknown_cost_says_nothing_of_known_ones():
+    """It is the one of which too little is known."""
+    rivals = {"a": rival(0.9, 1.0), "b": rival(0.9, 2.0), "c": rival(0.9, None)}
+
+    assert standing(**rivals) == {"a": "not dominated", "b": ("dominated", ("a",)), "c": "cost unknown"}
+    assert standing(a=rivals["a"], c=rivals["c"]) == {"a": "cost unknown", "c": "cost unknown"}
+
+
 def test_one_value_is_beside_none():
     """It has nothing to be dominated by."""
     assert standing(a=rival(0.9, 1.0)) == {"a": "not dominated"}

@@ -98,7 +98,8 @@ def test_unknown_cost_is_not_zero(database):
     }  # fmt: skip
     assert found["unpriced"].cost_usd is found["unreported"].cost_per_success_usd is None
     assert (found["unpriced"].unpriced, found["unreported"].unreported, found["partial"].partial) == (300, 300, 300)
-    assert (found["dear"].standing, found["dear"].dominated_by) == ("cost unknown", ())
+    assert (found["dear"].standing, found["dear"].dominated_by) == ("too little data", ())
+    assert (found["unpriced"].standing, found["unreported"].standing) == ("cost unknown", "cost unknown")
 
 
 def test_known_zero_is_the_lowest_cost(database):

@@ -1,9 +1,13 @@
 """``learning-instrument compare``: regressions and exit codes."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from asking import NOON, answer, ask, document, record, rows, store
+from markdown_it import MarkdownIt
 
-from learning_instrument.analytics import Selection, compare, side
+from learning_instrument.analytics import Selection, compare, side, side_by_side
 from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import plain
 from learning_instrument.maintenance import write_demo
@@ -74,10 +78,12 @@ def test_regression_exits_with_1(path):
 
     text = answer(path, *VERSIONS, status=1)
 
-    assert text.endswith("Regression found.\n")
+    assert text.endswith("\nRegression: success -25.0 points.\n")
     (line,) = [line for line in text.splitlines() if line.startswith("success")]
     assert line.split()[:6] == ["success", "worse", "95.0%", "70.0%", "-25.0", "points"]
-    assert document(path, *VERSIONS, status=1)["regression"] is True
+    found = document(path, *VERSIONS, status=1)
+    assert (found["regression"], found["verdict"], found["exit_code"]) == (True, "regression", 1)
+    assert found["reason"] == "Regression: success -25.0 points."
     found = rows(path, *VERSIONS, status=1)
     assert [(row["task_type"], row["metric"], row["verdict"]) for row in found][:1] == [("", "success", "worse")]
     assert ("fix", "success", "worse") in [(row["task_type"], row["metric"], row["verdict"]) for row in found]
@@ -145,8 +151,8 @@ def test_tiers_are_compared_over_task_types(demo):
     assert "100.0% of them: the task types that both sides have, across tiers, in which they differ\n" in text
     assert "\nBy task type\ntask type  before  after  success" in text
     assert "cost      worse" in text
-    models = document(demo, "compare", "--before", "model_tier=small,..7d", "--after", "model_tier=small,7d..")
-    assert models["mix"] == ["task_type", "model_tier"]
+    sides = ("--before", f"model_tier=small,{WEEKS[1]}", "--after", f"model_tier=small,{WEEKS[3]}")
+    assert document(demo, "compare", *sides)["mix"] == ["task_type", "model_tier"]
 
 
 def test_comparison_is_that_of_the_function(demo):
@@ -157,7 +163,8 @@ def test_comparison_is_that_of_the_function(demo):
     found = document(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
 
     named = {"before": WEEKS[1], "after": WEEKS[3], "regression": expected.regression, "price_tables": []}
-    assert found == {**named, **plain(expected)}
+    told = {name: found[name] for name in ("verdict", "exit_code", "reason")}
+    assert found == {**named, **told, **plain(expected)}
     text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
     assert f"detectable change\nsuccess   {expected.success.verdict}" in text
     assert formatting.points(expected.success.detectable) in text
@@ -172,4 +179,171 @@ def test_windows_that_meet_have_nothing_in_common(demo, flip):
 
     result = ask(demo, "compare", "--before", before, "--after", after)
 
-    assert result.exit_code in (0, 1), result.stderr
+    assert result.exit_code in (0, 1, 3), result.stderr
+
+
+def test_too_little_data_exits_with_3(path):
+    """In every form of the answer, with how many more executions it takes."""
+    versions(path, 10, 10, count=12)
+
+    text = answer(path, *VERSIONS, status=3)
+
+    reason = "Inconclusive: too little data to detect a change. It takes 20 executions on each side,"
+    assert text.splitlines()[-1].startswith(reason)
+    assert "too little data" in answer(path, *VERSIONS, "--csv", status=3)
+    found = document(path, *VERSIONS, status=3)
+    assert (found["verdict"], found["exit_code"], found["regression"]) == ("inconclusive", 3, False)
+    assert found["reason"].startswith(reason)
+    assert answer(path, *VERSIONS, "--markdown", status=3).startswith("### Inconclusive: too little data")
+
+
+def test_windows_without_executions_are_inconclusive(path):
+    """They name no value that could be mistyped."""
+    versions(path, 10, 10, count=12)
+
+    answer(path, "compare", "--before", "2020-01-01..2020-01-08", "--after", "2020-01-08..2020-01-15", status=3)
+
+
+def test_tasks_that_one_side_lacks_leave_too_little_to_compare(path):
+    """A verdict about a tenth of the executions is none about a version."""
+    versions(path, 5, 5, count=30)
+    store(path, *[record(task_type="new", metadata={"task": {"version": "1.4"}}) for _ in range(300)])
+
+    assert "compared" in answer(path, *VERSIONS, status=3).splitlines()[-1]
+
+
+def test_markdown_has_the_figures_of_the_text(path):
+    """A headline with the verdict, a table, the cells folded away, and notes."""
+    versions(path, 5, 30)
+
+    text = answer(path, *VERSIONS, "--markdown", status=1)
+    page = MarkdownIt("commonmark").enable("table").render(text)
+
+    assert page.startswith("<h3>Regression: success -25.0 points.</h3>")
+    assert "<code>version=1.3</code>, 200 executions" in page
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert cells[:5] == ["success", "<strong>worse</strong>", "95.0%", "70.0%", "-25.0 points"]
+    assert "<summary>By task type and tier (1)</summary>" in page
+    assert "<code>fix</code>" in cells
+    assert "Compared are the costs of 0 of 200 executions before" in page.partition("</details>")[2]
+
+
+def test_names_of_users_are_no_markup_in_markdown(path):
+    """Nor in the headline, where a task type that got worse is named."""
+    name = "a|b `c` <img src=x> *d*"
+    store(
+        path,
+        *[
+            record(task_type=name, metadata={"task": {"v|": version}}, success=number % 100 >= share)
+            for version, share in (("1", 5), ("<b>2", 30))
+            for number in range(200)
+        ],
+    )
+
+    text = answer(path, "compare", "--before", "v|=1", "--after", "v|=<b>2", "--markdown", status=1)
+    page = MarkdownIt("commonmark").enable("table").render(text)
+
+    assert "<code>a|b `c` &lt;img src=x&gt; *d*</code>" in page
+    assert "<code>v|=&lt;b&gt;2</code>, 200 executions" in page
+    assert "<img" not in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--by", "model_tier", "--before", "7d.."), "--by and --before/--after exclude each other"),
+        (("--by", "model_tier", "--after", "7d.."), "--by and --before/--after exclude each other"),
+        (("--before", "7d.."), "Missing option '--after'. Expected --before and --after, or --by NAME."),
+        ((), "Missing option '--before'."),
+        (("--by", "model_tier", "--json", "--markdown"), "--markdown, --json and --csv exclude each other"),
+        (("--by", "modell"), "Did you mean model?"),
+        (("--by", "metadata.verison"), "Did you mean metadata.version? The keys of metadata: version."),
+        (("--by", "model", "--limit", "0"), "0 is not in the range"),
+    ],
+)
+def test_wrong_options_are_one_line(path, options, reason):
+    """With the remedy."""
+    versions(path, 5, 5, count=1)
+
+    result = ask(path, "compare", *options)
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert reason in result.stderr
+
+
+def tiers(path):
+    """Store three tiers: small is as good as medium and cheaper; large is dear and better; of tiny little is known."""
+    store(
+        path,
+        *[
+            record(
+                model_tier=tier,
+                success=number * 37 % 100 >= failures,
+                actual_cost=cost and cost * (1 + number % 7 / 100),
+                timestamp=NOON + timedelta(seconds=number),
+            )
+            for tier, failures, cost, count in [
+                ("small", 10, 0.01, 400), ("medium", 10, 0.05, 400), ("large", 1, 0.5, 400), ("tiny", 10, None, 30)
+            ]
+            for number in range(count)
+        ],
+    )  # fmt: skip
+
+
+def test_values_side_by_side(path):
+    """Success beside cost per success, and what is dominated; unknown costs are no $0."""
+    tiers(path)
+
+    text = answer(path, "compare", "--by", "model_tier")
+
+    lines = {line.split()[0]: line for line in text.splitlines() if "% (" in line}
+    assert "90.0% (" in lines["small"]
+    assert "$0.01" in lines["small"]
+    assert lines["small"].rstrip().endswith("not dominated  -")
+    assert lines["medium"].rstrip().endswith("dominated      small")
+    assert " unknown " in lines["tiny"]
+    assert "$0 " not in text
+    assert "Excluded from costs: 30 executions with no reported cost.\n" in text
+    assert text.splitlines()[-1].startswith("medium is dominated by small; too little is known of tiny")
+
+
+def test_values_side_by_side_for_other_programs(path):
+    """JSON has the verdict, CSV a line for each value, Markdown a table."""
+    tiers(path)
+
+    found = document(path, "compare", "--by", "model_tier")
+    with ReadOnlyDatabase(path) as database:
+        expected = side_by_side(database, "model_tier")
+    assert (found["verdict"], found["exit_code"], found["mix"]) == ("dominated", 0, ["task_type"])
+    assert [{**plain(each), "unreported": each.unreported} for each in expected.alternatives] == found["alternatives"]
+    lines = rows(path, "compare", "--by", "model_tier")
+    assert [line["value"] for line in lines] == ["large", "medium", "small", "tiny"]
+    assert [line["cost_per_success_usd_estimate"] == "" for line in lines] == [False, False, False, True]
+    assert lines[1]["dominated_by"] == '["small"]'
+    page = MarkdownIt("commonmark").enable("table").render(answer(path, "compare", "--by", "model_tier", "--markdown"))
+    assert page.startswith("<h3>medium is dominated by small;")
+    assert re.findall(r"<tr>\s*<td[^>]*><code>(.*?)</code></td>", page) == ["large", "medium", "small", "tiny"]
+    assert re.findall(r"<strong>dominated</strong></td>\s*<td[^>]*>(.*?)</td>", page) == ["<code>small</code>"]
+
+
+def test_values_beyond_the_limit_are_counted(path):
+    """In the text and, on standard error, with CSV."""
+    tiers(path)
+
+    assert "2 less frequent values with 430 executions not shown" in answer(
+        path, "compare", "--by", "model_tier", "--limit", "2"
+    )
+    assert document(path, "compare", "--by", "model_tier", "--limit", "2")["others"] == 2
+    result = ask(path, "compare", "--by", "model_tier", "--limit", "2", "--csv")
+    assert "2 less frequent values are left out" in result.stderr
+
+
+def test_one_value_is_inconclusive(path):
+    """There is nothing beside it; nor is there in a selection that nothing is in."""
+    tiers(path)
+
+    assert "Inconclusive" in answer(path, "compare", "--by", "model_tier", "--model-tier", "small", status=3)
+    result = ask(path, "compare", "--by", "model_tier", "--task-type", "fxi")
+    assert result.exit_code == 3
+    assert "Did you mean fix?" in result.stderr

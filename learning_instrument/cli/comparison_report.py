@@ -1,0 +1,186 @@
+"""What ``compare`` says of two sides: the verdict with its exit code, the fields, the tables and the notes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ..analytics import CellComparison, Change, Comparison, Gate, Quantile
+from ..analytics.comparison import ENOUGH
+from . import formatting
+from .rendering import TableColumn, fields_of
+from .report import Field, Report, Section
+
+_CHANGE_COLUMNS: Final = (
+    TableColumn("metric", "metric"),
+    TableColumn("verdict", "verdict", style=formatting.verdict_style),
+    TableColumn("before", "before", is_number=True, rank=4),
+    TableColumn("after", "after", is_number=True, rank=4),
+    TableColumn("effect", "change", is_number=True),
+    TableColumn("interval", "95% interval", rank=2),
+    TableColumn("p_value", "p", formatting.p_value, is_number=True, rank=3),
+    TableColumn("detectable", "detectable change", is_number=True, rank=1),
+)
+_CELL_COLUMNS: Final = (
+    TableColumn("task_type", "task type", is_text=True),
+    TableColumn("model_tier", "tier", is_text=True),
+    TableColumn("before_executions", "before", "{:,}".format, is_number=True, rank=3),
+    TableColumn("after_executions", "after", "{:,}".format, is_number=True, rank=3),
+    TableColumn("success", "success", style=formatting.verdict_style),
+    TableColumn("duration", "duration", style=formatting.verdict_style, rank=1),
+    TableColumn("cost", "cost", style=formatting.verdict_style, rank=2),
+)
+#: Dimension of the mix -> what its values are called.
+MIX: Final = {"task_type": "task types", "model_tier": "tiers"}
+#: Metric -> how its values, and how a change of it, are written.
+_WRITTEN: Final = {
+    "success": (formatting.share, formatting.points, formatting.points_between),
+    "duration": (formatting.seconds, formatting.change, formatting.changes_between),
+    "cost": (formatting.dollars, formatting.change, formatting.changes_between),
+}
+
+#: How many cells that got worse are named in a line.
+_NAMED: Final = 3
+
+Word = Literal["regression", "inconclusive", "no regression", "dominated", "none dominated"]
+#: Those that do not let a gate pass by themselves.
+_EXIT_CODES: Final[dict[Word, int]] = {"regression": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate does, and why."""
+
+    verdict: Word
+    reason: str
+
+    @property
+    def exit_code(self) -> int:
+        """The status with which the command ends."""
+        return _EXIT_CODES.get(self.verdict, 0)
+
+
+def verdict(found: Comparison, gate: Gate) -> Verdict:
+    """Return the verdict of a comparison."""
+    if found.regression:
+        return Verdict("regression", f"Regression: {'; '.join(_worse(found))}.")
+    if found.inconclusive:
+        return Verdict("inconclusive", f"Inconclusive: {_open(found)}. {_needed(found, gate)}")
+    better = [_effect(change) for change in (found.success, found.duration, found.cost) if change.verdict == "better"]
+    if better:
+        return Verdict("no regression", f"No regression; better: {', '.join(better)}.")
+    return Verdict("no regression", "No regression that this many executions could show.")
+
+
+def comparison_report(
+    found: Comparison, sides: tuple[str, str], told: Verdict, price_tables: tuple[str, ...]
+) -> Report:
+    """Return the report of a comparison of *sides*, each as it was written."""
+    before, after = sides
+    fields = (
+        Field("before", _side(found.before_executions, found.before_assumed), before),
+        Field("after", _side(found.after_executions, found.after_assumed), after),
+        Field("compared", f"{formatting.share(found.compared_share)} of them: {_mix(found.mix)}"),
+        Field("p95 before", _quantile(found.p95_before)),
+        Field("p95 after", _quantile(found.p95_after)),
+    )
+    changes = [_change(change) for change in (found.success, found.duration, found.cost)]
+    columns = [column for column in _CELL_COLUMNS if column.name in found.mix or column.name not in MIX]
+    sections = [Section("Over the same mix of tasks", changes, _CHANGE_COLUMNS)]
+    if found.mix:
+        title = f"By {' and '.join(column.heading for column in columns if column.name in found.mix)}"
+        sections.append(Section(title, [_cell(cell) for cell in found.cells], columns, is_detail=True))
+    return Report(told.reason, fields, sections, list(_notes(found, price_tables)))
+
+
+def _worse(found: Comparison) -> Iterator[str]:
+    """Yield what got worse: overall, else where; then what is new and fails."""
+    overall = [_effect(change) for change in (found.success, found.duration, found.cost) if change.verdict == "worse"]
+    yield from overall
+    cells = [(cell, [change for change in cell.changes if change.verdict == "worse"]) for cell in found.cells]
+    worse = [(cell, changes) for cell, changes in cells if changes]
+    for cell, changes in [] if overall else worse[:_NAMED]:
+        yield f"{' '.join(filter(None, (cell.task_type, cell.model_tier)))}: {', '.join(map(_effect, changes))}"
+    if len(worse) > _NAMED and not overall:
+        yield f"{len(worse) - _NAMED:,} more"
+
+
+def _effect(change: Change) -> str:
+    text = _or_none(_WRITTEN[change.metric][1], change.effect)
+    return f"{change.metric} {text}"
+
+
+def _open(found: Comparison) -> str:
+    """Return why a comparison says nothing."""
+    if found.success.verdict == "too few days":
+        return "success changed, and days differ too much for so few of them to tell"
+    if found.success.verdict == "too little data":
+        return "too little data to detect a change"
+    return f"only {formatting.share(found.compared_share)} of the executions are compared"
+
+
+def _needed(found: Comparison, gate: Gate) -> str:
+    """Return how many more executions it would take."""
+    have = min(found.success.before_executions, found.success.after_executions)
+    if found.success.needed is None or found.success.needed <= have:
+        return f"It takes {ENOUGH} executions on each side, of task types and tiers that both have, and days enough."
+    return (
+        f"About {found.success.needed - have:,} more on each side would show a change of"
+        f" {formatting.points(gate.success).lstrip('+')}."
+    )
+
+
+def _mix(mix: Sequence[str]) -> str:
+    """Return what the sides are compared within, and what of it they differ in."""
+    within = " and ".join(MIX[name] for name in mix)
+    apart = " and ".join(words for name, words in MIX.items() if name not in mix)
+    common = f"the {within} that both sides have" if within else "executions"
+    return f"{common}, across {apart}, in which they differ" if apart else common
+
+
+def _side(executions: int, assumed: int) -> str:
+    counted = formatting.counted(executions, "execution")
+    return f"{counted}, {assumed:,} of them assumed to have succeeded" if assumed else counted
+
+
+def _quantile(quantile: Quantile | None) -> str:
+    if quantile is None:
+        return "too little data"
+    if quantile.low is None or quantile.high is None:
+        return f"{formatting.seconds(quantile.p95)} (too little data for an interval)"
+    p95, low, high = map(formatting.seconds, (quantile.p95, quantile.low, quantile.high))
+    return f"{p95} ({low} to {high})"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    value, difference, interval = _WRITTEN[change.metric]
+    row: dict[str, Any] = {"metric": change.metric, "verdict": change.verdict, "p_value": change.p_value}
+    row |= {name: _or_none(value, getattr(change, name)) for name in ("before", "after")}
+    row |= {name: _or_none(difference, getattr(change, name)) for name in ("effect", "detectable")}
+    if change.low is not None and change.high is not None:
+        row["interval"] = interval(change.low, change.high)
+    return row
+
+
+def _or_none(show: Callable[[float], str], value: float | None) -> str | None:
+    return None if value is None else show(value)
+
+
+def _cell(cell: CellComparison) -> dict[str, Any]:
+    verdicts: dict[str, str] = {}
+    for change in cell.changes:
+        effect = _or_none(_WRITTEN[change.metric][1], change.effect)
+        says_how_much = change.verdict in ("better", "worse", "negligible")
+        verdicts[change.metric] = f"{change.verdict} {effect}" if says_how_much else change.verdict
+    return fields_of(cell) | verdicts
+
+
+def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
+    known, every = ((change.before_executions, change.after_executions) for change in (found.cost, found.success))
+    if known != every:
+        in_part = f" ({found.before_partial:,} before, {found.after_partial:,} after)"
+        yield (
+            f"Compared are the costs of {known[0]:,} of {every[0]:,} executions before and of {known[1]:,} of"
+            f" {every[1]:,} after; those of the others are unknown, known in part{in_part}, or 0."
+        )
+    if tables:
+        yield f"Prices: {formatting.prices(tables)}."
