@@ -1,5 +1,6 @@
 """Finds executions of similar tasks: by the words of their descriptions, or by a caller's embedding."""
 
+import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,12 +105,12 @@ def similar_executions(
         scores: Mapping[int, float] = by_words(database, task_description, selection, threshold)
         close, related = _CLOSE_WORDS, _RELATED_WORDS
     else:
-        found = by_vectors(database, task_description, selection, embed, embed_model, progress)
-        scores = {rowid: score for rowid, score in found.scores.items() if 0 < score >= threshold}
+        found = by_vectors(database, task_description, selection, threshold, limit, embed, embed_model, progress)
+        scores = found.scores
         close, related = (
             found.unrelated + least * (1 - found.unrelated) for least in (_CLOSE_VECTORS, _RELATED_VECTORS)
         )
-    best = sorted(scores, key=lambda rowid: (-scores[rowid], -rowid))[:limit]
+    best = heapq.nlargest(limit, scores, key=lambda rowid: (scores[rowid], rowid))
     return _executions(database, {rowid: scores[rowid] for rowid in best}, close, related)
 
 

@@ -4,6 +4,7 @@ Vectors are stored beside the executions, by the name of the model, so that each
 database that is only read, or has an older schema, keeps none: then every question embeds all.
 """
 
+import heapq
 import logging
 import shlex
 import statistics
@@ -46,16 +47,20 @@ def by_vectors(
     database: Queryable,
     task_description: str,
     selection: Selection,
+    threshold: float,
+    limit: int,
     embed: Embed,
     embed_model: str | None,
     progress: Progress | None,
 ) -> VectorScores:
-    """Return the rowids of executions with a description, each with the cosine of its vector with the asked one.
+    """Return the rowids of the executions with the most similar descriptions, each with the cosine of the two vectors.
 
     Args:
         database: the one to ask; a :class:`LearningDatabase` keeps new vectors.
         task_description: any text.
         selection: which executions.
+        threshold: the least cosine; one that is 0 is never returned.
+        limit: the number of executions that are enough.
         embed: makes vectors of texts.
         embed_model: the name of the model that it uses; by default the name of *embed* itself.
         progress: called after each batch of embedded descriptions.
@@ -76,10 +81,13 @@ def by_vectors(
     missing = [row["task_description"] for row in found if row["vector"] is None]
     known |= _embedded(database if has_tables else None, missing, embed, model, probe, progress)
     scores = dict(zip(known, cosines(asked, list(known.values())), strict=True))
+    # Each description is of an execution or more: those of the best few descriptions are enough.
+    least = max(threshold, heapq.nlargest(limit, scores.values())[-1])
     return VectorScores(
         {
-            int(rowid): min(1.0, max(0.0, scores[row["task_description"]]))
+            int(rowid): min(1.0, score)
             for row in found
+            if (score := scores[row["task_description"]]) >= least and score > 0
             for rowid in row["ids"].split(",")
         },
         statistics.median(scores.values()) if len(scores) >= _MANY else 0.0,

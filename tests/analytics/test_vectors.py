@@ -4,10 +4,13 @@ import logging
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
+from benchmarks.similar import local_model
+from pages import ROOT, blocks
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
 from learning_instrument.analytics import Selection, similar_executions
@@ -359,15 +362,26 @@ def test_likeness_is_read_beside_what_unrelated_descriptions_have(database):
 @pytest.mark.slow
 def test_local_model_finds_what_words_do_not(database):
     """One of 16 MB that comes in a wheel; its vectors are numpy's."""
-    wordllama = pytest.importorskip("wordllama")
-    folder = Path(wordllama.__file__).parent
-    model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+    embed = local_model()
+    if embed is None:
+        pytest.skip("needs wordllama")
     store(database, "login fails with a wrong password", "write the release notes", "translate labels to German")
 
     for _ in range(2):
         (found,) = similar_executions(
-            database, "users cannot authenticate", embed=model.embed, embed_model="wordllama l2_supercat 256", limit=1
+            database, "users cannot authenticate", embed=embed, embed_model="wordllama", limit=1
         )
         assert found.task_description == "login fails with a wrong password"
     assert similar_executions(database, "users cannot authenticate") == []
     assert {len(row["vector"]) for row in database.query("SELECT vector FROM description_vectors")} == {1024}
+
+
+@pytest.mark.slow
+def test_page_shows_what_the_local_model_finds(tmp_path):
+    """Its program runs as it stands."""
+    pytest.importorskip("wordllama")
+    (block,) = [b for b in blocks((ROOT / "docs" / "how-to" / "similar.md").read_text("utf-8")) if b.not_run]
+
+    done = subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout == block.shown

@@ -2,6 +2,7 @@
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
     [transfer] [answers] [groups] [errors_grouping] [comparison] [budget_enforcement] [depth] [standing_tasks]
+    [similar]
 """
 
 import argparse
@@ -19,6 +20,7 @@ from . import (
     imports,
     model_calls,
     report,
+    similar,
     standing_tasks,
     storage,
     sustained,
@@ -47,6 +49,7 @@ def main() -> None:
         "budget_enforcement": _budget_enforcement,
         "depth": _depth,
         "standing_tasks": _standing_tasks,
+        "similar": _similar,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -70,6 +73,15 @@ def main() -> None:
 
 def _depth(options: argparse.Namespace) -> None:
     depth.main()
+
+
+def _similar(options: argparse.Namespace) -> None:
+    embed = similar.local_model()
+    timings = similar.timings(embed)
+    report.print_similar(similar.quality(embed), timings)
+    for timing in timings:
+        figure = f"{1000 * timing.processor:.0f} ms of processor time"
+        report.print_target(f"2,000 executions, {timing.way}", figure, "at most 50 ms", timing.processor <= 0.05)
 
 
 def _standing_tasks(options: argparse.Namespace) -> None:

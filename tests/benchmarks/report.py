@@ -17,6 +17,7 @@ from .errors_grouping import Accuracy
 from .groups import Grouped
 from .hot_path import Cost
 from .imports import ImportTime
+from .similar import Found, Timing
 from .storage import Rate
 from .sustained import Endurance
 from .timing import Block
@@ -148,6 +149,23 @@ def print_errors_grouping(accuracies: Sequence[Accuracy]) -> None:
         table.add_row(
             way.name, *[f"{share:.3f}" for share in (way.mean, way.lowest, way.highest)], f"{way.microseconds:.0f}"
         )
+    console.print(table)
+
+
+def print_similar(ways: Sequence[Found], timings: Sequence[Timing]) -> None:
+    """Print how well executions of similar tasks are found, and how fast."""
+    table = _table("Paraphrases of 20 tasks, 5 each, among 1,500 others")
+    for heading in ("first is right", "nothing found", "right among what came", "close: right", "related", "far"):
+        table.add_column(heading, justify="right")
+    for way in ways:
+        words = [f"{right:.2f} of {number}" for number, right in way.by_likeness.values()]
+        table.add_row(way.way, f"{way.first_is_right:.2f}", f"{way.nothing:.0%}", f"{way.right:.2f}", *words)
+    console.print(table)
+    table = _table("A question to 2,000 executions of different descriptions")
+    for heading in ("first, ms", "later, median ms", "of the processor"):
+        table.add_column(heading, justify="right")
+    for timing in timings:
+        table.add_row(timing.way, *(f"{1000 * time:.0f}" for time in (timing.first, timing.later, timing.processor)))
     console.print(table)
 
 

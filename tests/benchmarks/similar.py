@@ -1,5 +1,6 @@
 """How well executions of similar tasks are found, by words and by a small local model, and how long it takes."""
 
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -32,11 +33,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a question: the first, and the median of later ones."""
+    """Seconds of a question: the first; of later ones the median, and the median of the processor's."""
 
     way: str
     first: float
     later: float
+    processor: float
 
 
 def local_model() -> Callable[[Sequence[str]], Any] | None:
@@ -110,21 +112,11 @@ def timings(embed: Callable[[Sequence[str]], Any] | None, executions: int = 2000
         index_words(database)
         measured = []
         for way, options in ways.items():
-            seconds = []
+            seconds, processor = [], []
             for _ in range(rounds + 1):
-                start = time.perf_counter()
+                start, clock = time.perf_counter(), time.process_time()
                 similar_executions(database, "mend the scheduler of jobs", **options)
                 seconds.append(time.perf_counter() - start)
-            measured.append(Timing(way, seconds[0], sorted(seconds[1:])[rounds // 2]))
+                processor.append(time.process_time() - clock)
+            measured.append(Timing(way, seconds[0], statistics.median(seconds[1:]), statistics.median(processor[1:])))
         return measured
-
-
-if __name__ == "__main__":
-    model = local_model()
-    for each in quality(model):
-        print(
-            f"{each.way:28} first {each.first_is_right:.2f} nothing {each.nothing:.0%} right {each.right:.2f}",
-            each.by_likeness,
-        )
-    for timing in timings(model):
-        print(timing)
