@@ -22,12 +22,15 @@ OTHERS = {
     "export": [["export", "--output", "FILE"]],
     "import": [["import", "FILE"]],
     "prune": [["prune", "--keep", "1", "--dry-run"], ["prune", "--keep", "1000", "--yes"]],
+    "delete": [["delete", "first", "--dry-run"]],
     "rebuild": [["rebuild"]],
     "index": [["index"], ["index", "model"]],
     "backup": [["backup", "FILE"]],
     "recover": [["recover"]],
     "doctor": [["doctor"]],
     "demo": [["demo", "FILE", "--executions", "3"]],
+    "watch": [["watch", "--once", "--budget", "1"]],
+    "open": [["open", "--print-metadata"]],
     "run": [["run", "FILE"]],
 }
 

@@ -7,7 +7,7 @@ import click
 
 from ..analytics.group_totals import OTHERS
 from ..sqlite.dimensions import TIME_BUCKETS
-from .options import C, count
+from .options import C, Count
 from .rendering import TableColumn, csv_names, fields_of
 
 _HEADINGS: Final = {
@@ -22,7 +22,7 @@ def grouping_options(command: C) -> C:
         "--limit",
         metavar="N",
         default=50,
-        type=count(),
+        type=Count(),
         show_default=True,
         help="How many groups, those that cost most; the rest is shown together.",
     )

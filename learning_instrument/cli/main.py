@@ -18,9 +18,11 @@ from ..errors import LearningInstrumentError
 from .options import database_option, no_color_option
 from .terminal import tell
 
-#: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``.
+#: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``, which has a title
+#: before some of them.
 COMMANDS: Final = {
     "run": "run",
+    "demo": "demo",
     "summary": "performance",
     "performance": "performance",
     "costs": "costs",
@@ -28,24 +30,24 @@ COMMANDS: Final = {
     "compare": "compare",
     "patterns": "patterns",
     "similar": "patterns",
+    "open": "browsing",
     "list": "executions",
     "show": "show",
     "tail": "executions",
     "watch": "watch",
     "feedback": "feedback",
-    "reprice": "maintenance",
-    "open": "browsing",
+    "delete": "deletion",
     "export": "transfer",
     "import": "transfer",
-    "delete": "deletion",
-    "prune": "maintenance",
-    "rebuild": "maintenance",
-    "index": "indexing",
     "backup": "maintenance",
     "recover": "maintenance",
     "doctor": "doctor",
-    "demo": "demo",
+    "prune": "maintenance",
+    "rebuild": "maintenance",
+    "index": "indexing",
+    "reprice": "maintenance",
 }
+_TITLES: Final = {"run": "Record", "summary": "Reports", "list": "Executions", "export": "Files", "doctor": "Upkeep"}
 
 _WRONG: Final = 2
 _INTERRUPTED: Final = 130
@@ -81,6 +83,20 @@ class CommandGroup(click.Group):
         if all(parameter.name != "no_color" for parameter in command.params):
             no_color_option(command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each subcommand does, below the title of its group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        room = formatter.width - max(map(len, COMMANDS)) - 6
+        for name in COMMANDS:
+            command = self.get_command(ctx, name)
+            assert command is not None, "its name is in the table"
+            title = _TITLES.get(name) or list(groups)[-1]
+            groups.setdefault(title, []).append((name, command.get_short_help_str(room)))
+        width = max(map(len, COMMANDS))
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **keywords: Any) -> Any:
         """Run, and end the process."""

@@ -25,13 +25,22 @@ from .terminal import LOCAL, NO_COLOR, RAW
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 
-#: No count is larger: SQLite's integers have 64 bits, and sums of counts stay far below.
+#: No number is larger: SQLite's integers have 64 bits, and sums of counts stay far below.
 _MOST: Final = 10**12
 
 
-def count(least: int = 1, most: int = _MOST) -> click.IntRange:
-    """Return the type of an option that takes a whole number."""
-    return click.IntRange(least, most)
+class Count(click.IntRange):
+    """A whole number from *least* on, which SQLite can count to."""
+
+    def __init__(self, least: int = 1) -> None:
+        super().__init__(least)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail with a message that says the limit."""
+        number = super().convert(value, param, ctx)
+        if number > _MOST:
+            self.fail(f"{value} is too large: expected at most {_MOST:,}.", param, ctx)
+        return number
 
 
 class NumberRange(click.FloatRange):
@@ -195,7 +204,7 @@ _FILTER_OPTIONS: Final[list[Callable[..., Any]]] = [
 
 _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
     click.option("--since", metavar="WHEN", help="Only executions that started since: 24h, 7d, 2w, or a date (UTC)."),
-    click.option("--until", metavar="WHEN", help="Only executions that started before."),
+    click.option("--until", metavar="WHEN", help="Only executions that started before: as for --since."),
     *_FILTER_OPTIONS,
 ]
 
@@ -203,7 +212,7 @@ _REPORT_OPTIONS: Final[list[Callable[..., Any]]] = [
 def limit_option(in_a_table: int, help_text: str) -> Callable[[C], C]:
     """Add ``--limit`` of rows, for :meth:`Question.limit`."""
     default = f"[default: {in_a_table} in a table, all in JSON and CSV]"
-    return click.option("--limit", metavar="N", type=count(), help=f"{help_text}  {default}")
+    return click.option("--limit", metavar="N", type=Count(), help=f"{help_text}  {default}")
 
 
 def output_options(command: C) -> C:

@@ -22,6 +22,8 @@ _TRIM_PAGES: Final = 500
 _PAGES: Final = 2000
 #: The least limit of size: an empty database takes a quarter of it, so a smaller one would delete every execution.
 LEAST_BYTES: Final = 1_000_000
+#: SQLite counts no further.
+_MOST_BYTES: Final = 2**63 - 1
 _UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -60,7 +62,7 @@ def size_in_bytes(size: int | str) -> int:
         ConfigurationError: for an invalid size, or one below :data:`LEAST_BYTES`.
     """
     found = _bytes_of(size)
-    if found is None or found <= 0:
+    if found is None or not 0 < found <= _MOST_BYTES:
         raise ConfigurationError(f"Invalid max_size {size!r}: expected bytes or a size such as '500MB'.")
     if found < LEAST_BYTES:
         raise ConfigurationError(
@@ -73,7 +75,8 @@ def _bytes_of(size: Any) -> int | None:
     if isinstance(size, int) and not isinstance(size, bool):
         return size
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", size, re.I) if isinstance(size, str) else None
-    return None if match is None else int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+    size_bytes = 0.0 if match is None else float(match[1]) * _UNITS[(match[2] or "").upper()]
+    return int(size_bytes) if size_bytes <= _MOST_BYTES else None
 
 
 def trim(connection: WriteConnection, limits: Limits, boundary: str | None = None) -> bool:

@@ -341,7 +341,9 @@ def test_database_goes_before_or_after_the_command_or_into_the_environment(ask, 
 
 def test_help_cuts_no_line_short_on_a_terminal_of_80_columns(ask):
     """Each subcommand's line says what it does to its end."""
-    assert "..." not in answer(ask("--help", terminal_width=80)).partition("Commands:")[2]
+    text = answer(ask("--help", terminal_width=80))
+    assert "..." not in text.partition("Record:")[2]
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_every_command_explains_itself(ask, subtests):

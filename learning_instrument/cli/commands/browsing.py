@@ -12,7 +12,12 @@ from ..rendering import print_json, print_note
 @click.command("open")
 @database_option
 @click.option(
-    "--port", metavar="N", default=8001, type=click.IntRange(0, 65535), show_default=True, help="0 takes a free one."
+    "--port",
+    metavar="N",
+    default=8001,
+    type=click.IntRange(0, 65535),
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @click.option("--print-metadata", is_flag=True, help="Only print the metadata, for a Datasette of your own.")

@@ -22,7 +22,7 @@ from ...analytics.sides import Side, narrowed
 from ...errors import ConfigurationError
 from ...sqlite.selection import Queryable, Selection
 from ..comparison_report import Verdict, comparison_report, verdict
-from ..options import NumberRange, Question, count, reporting_command
+from ..options import NumberRange, Question, reporting_command
 from ..progress import NO_SUMS_BY
 from ..rendering import Output, csv_names, fields_of, plain, print_csv, print_json, tell
 from ..report import Report, print_markdown, print_report
@@ -41,7 +41,7 @@ _MOST_VALUES: Final = 100
     "--limit",
     metavar="N",
     default=_VALUES,
-    type=count(1, _MOST_VALUES),
+    type=click.IntRange(1, _MOST_VALUES),
     show_default=True,
     help="How many values of --by, the most frequent ones; the others are counted.",
 )

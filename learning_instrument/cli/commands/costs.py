@@ -13,7 +13,7 @@ from ...analytics.spend_forecast import FEWEST_DAYS, FEWEST_SPENDING_DAYS
 from ...errors import ConfigurationError
 from .. import formatting
 from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
-from ..options import Question, count, reporting_command
+from ..options import Count, Question, reporting_command
 from ..progress import NO_SUMS_BY
 from ..rendering import (
     Output,
@@ -67,11 +67,17 @@ _LISTED: Final = 20
 
 @reporting_command("costs")
 @grouping_options
-@click.option("--budget", metavar="USD", type=float, help="Forecast how long this amount lasts.")
 @click.option(
-    "--period", default="month", type=click.Choice(BURN_DOWN_PERIODS), show_default=True, help="Of the budget, in UTC."
+    "--budget", metavar="USD", type=float, help="Forecast how long this amount of US dollars lasts, such as 200."
 )
-@click.option("--days", metavar="N", default=14, type=count(), show_default=True, help="How many days to list.")
+@click.option(
+    "--period",
+    default="month",
+    type=click.Choice(BURN_DOWN_PERIODS),
+    show_default=True,
+    help="The period of the budget, in UTC.",
+)
+@click.option("--days", metavar="N", default=14, type=Count(), show_default=True, help="How many days to list.")
 def costs_command(
     question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: str, days: int
 ) -> None:

@@ -18,12 +18,15 @@ _COLUMNS = (
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 
 
-@click.command("doctor", short_help="Check what keeps executions from being recorded.")
+@click.command("doctor")
 @database_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if there is an error or a warning.")
 @output_options
 def doctor_command(database: str | None, strict: bool, as_json: bool, as_csv: bool) -> None:
-    """Check what keeps executions from being recorded, or makes reports wrong."""
+    """Check what keeps executions from being recorded.
+
+    And what makes reports wrong: each finding comes with its remedy.
+    """
     path = absolute(database_path(database))
     with waiting("Every value is checked."):
         findings = examine(path)

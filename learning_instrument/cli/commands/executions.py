@@ -20,7 +20,7 @@ from ...sqlite.following import FollowedDatabase
 from .. import formatting
 from ..child_command import ChildCommand
 from ..execution_handler import ExecutionHandler
-from ..options import NumberRange, Question, count, limit_option, reporting_command, tell_of_spill_files
+from ..options import Count, NumberRange, Question, limit_option, reporting_command, tell_of_spill_files
 from ..progress import NO_SUMS, waiting
 from ..rendering import (
     Output,
@@ -74,17 +74,24 @@ def list_command(question: Question, limit: int | None, failed: bool) -> None:
     "--lines",
     metavar="N",
     default=10,
-    type=count(0),
+    type=Count(0),
     show_default=True,
     help="How many earlier executions to print first.",
 )
-@click.option("--every", default=0.5, type=NumberRange(min=0.05), metavar="SECONDS", help="How often to look.")
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    default=0.5,
+    type=NumberRange(0.05, 86_400),
+    show_default=True,
+    help="How many seconds to wait between two looks.",
+)
 @click.option(
     "--for",
     "seconds",
     type=NumberRange(min=0),
     metavar="SECONDS",
-    help="How long to follow.  [default: until Ctrl-C]",
+    help="How many seconds to follow.  [default: until Ctrl-C]",
 )
 @click.option(
     "--exec",

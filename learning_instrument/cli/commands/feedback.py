@@ -9,7 +9,7 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES
 from .. import formatting
 from ..asking import ask_for_feedback
-from ..options import count, database_option, database_path
+from ..options import database_option, database_path
 from ..rendering import is_confirmed, print_note
 
 
@@ -17,10 +17,18 @@ from ..rendering import is_confirmed, print_note
 @database_option
 @click.argument("execution", metavar="[ID]", required=False)
 @click.option("--accept/--reject", "accepted", default=None, help="Whether the result was accepted.")
-@click.option("--rating", metavar="N", type=count(1, 5), help="1 to 5.")
+@click.option(
+    "--rating", metavar="N", type=click.IntRange(1, 5), help="How good the result was, from 1 (bad) to 5 (good)."
+)
 @click.option("--comment", metavar="TEXT", help="A comment; secrets are redacted.")
-@click.option("--source", metavar="NAME", default="cli", show_default=True, help="The author, or the tool.")
-@click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True)
+@click.option("--source", metavar="NAME", default="cli", show_default=True, help="Its author, or the tool.")
+@click.option(
+    "--visibility",
+    type=click.Choice(VISIBILITIES),
+    default="private",
+    show_default=True,
+    help="Who may see it: export includes what is not private.",
+)
 @click.option("--ask", is_flag=True, help="Walk through the executions that are worth asking about.")
 @click.option("--delete", is_flag=True, help="Delete the feedback on this execution.")
 @click.option("--clear", is_flag=True, help="Delete all feedback.")

@@ -18,7 +18,7 @@ from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
 from .. import formatting
-from ..options import count, database_option, database_path, output_options, output_wanted, tell_of_spill_files
+from ..options import Count, database_option, database_path, output_options, output_wanted, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_confirmed, print_note, render
 
@@ -26,7 +26,7 @@ from ..rendering import Output, csv_names, is_confirmed, print_note, render
 @click.command("prune")
 @database_option
 @click.option("--older-than", metavar="AGE", help="Delete executions that started longer ago, such as 90d.")
-@click.option("--keep", metavar="N", type=count(0), help="Keep this many of the newest executions.")
+@click.option("--keep", metavar="N", type=Count(0), help="Keep this many of the newest executions.")
 @click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
 @click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
 @click.option("--vectors", metavar="MODEL", help="Delete the vectors by this model, in place of executions.")
@@ -127,8 +127,8 @@ def backup_command(database: str | None, file: str, force: bool) -> None:
 def recover_command(database: str | None, file: str | None, delete: bool, as_json: bool, as_csv: bool) -> None:
     """Bring back the rows of a damaged database.
 
-    By default those of every file that was set aside beside the database (learning.db.corrupt-...). What the database
-    has already stays as it is, so it can be repeated.
+    FILE is the damaged one; by default it is every file that was set aside beside the database
+    (learning.db.corrupt-...). What the database has already stays as it is, so it can be repeated.
     """
     path, output = absolute(database_path(database)), output_wanted(as_json, as_csv)
     with progress_bar() as progress:
@@ -148,7 +148,10 @@ def recover_command(database: str | None, file: str | None, delete: bool, as_jso
 @click.command("reprice")
 @database_option
 @click.option(
-    "--prices", metavar="FILE", type=click.Path(), help="Your own: TOML.  [default: $LEARNING_INSTRUMENT_PRICES]"
+    "--prices",
+    metavar="FILE",
+    type=click.Path(),
+    help="Your own prices: a TOML file.  [default: $LEARNING_INSTRUMENT_PRICES]",
 )
 @output_options
 def reprice_command(database: str | None, prices: str | None, as_json: bool, as_csv: bool) -> None:

@@ -6,7 +6,7 @@ import click
 
 from ...analytics import SimilarExecution, SolutionPattern, price_tables, similar_executions, solution_patterns
 from .. import formatting
-from ..options import NumberRange, Question, count, limit_option, reporting_command
+from ..options import Count, NumberRange, Question, limit_option, reporting_command
 from ..rendering import Output, TableColumn, csv_names, fields_of, render
 
 #: How many solutions a table has.
@@ -28,7 +28,14 @@ _ASSUMED: Final = TableColumn("assumed", "assumed", "{:,}".format, is_number=Tru
 
 
 @reporting_command("patterns")
-@click.option("--min-support", metavar="N", default=3, type=count(), show_default=True, help="How often it worked.")
+@click.option(
+    "--min-support",
+    metavar="N",
+    default=3,
+    type=Count(),
+    show_default=True,
+    help="How often a solution worked, at the least.",
+)
 @limit_option(_IN_A_TABLE, "How many solutions.")
 def patterns_command(question: Question, min_support: int, limit: int | None) -> None:
     """Show solutions that worked more than once.
@@ -66,21 +73,21 @@ def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
 
 _SIMILAR_COLUMNS: Final = (
     TableColumn("likeness", "likeness", style=formatting.likeness_style),
-    TableColumn("score", "score", "{:.2f}".format, is_number=True),
-    TableColumn("task_description", "description", is_text=True, least=22),
-    TableColumn("outcome", "outcome", style=formatting.outcome_style),
-    TableColumn("execution_id", "id", formatting.short_id, rank=1),
-    TableColumn("timestamp", "started", formatting.clock, rank=6),
-    TableColumn("model_tier", "tier", is_text=True, rank=3),
-    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=4),
-    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=5, bound_if=("is_partial",)),
-    TableColumn("solution_summary", "solution", is_text=True, least=22, rank=2),
+    TableColumn("score", "score", "{:.2f}".format, is_number=True, rank=3),
+    TableColumn("task_description", "description", is_text=True, least=16),
+    TableColumn("outcome", "outcome", style=formatting.outcome_style, rank=1),
+    TableColumn("execution_id", "id", formatting.short_id, rank=2),
+    TableColumn("timestamp", "started", formatting.clock, rank=7),
+    TableColumn("model_tier", "tier", is_text=True, least=6),
+    TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=5),
+    TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=6, bound_if=("is_partial",)),
+    TableColumn("solution_summary", "solution", is_text=True, least=16, rank=4),
 )
 
 
 @reporting_command("similar")
 @click.argument("description", metavar="DESCRIPTION")
-@click.option("--limit", metavar="N", default=10, type=count(), show_default=True, help="How many.")
+@click.option("--limit", metavar="N", default=10, type=Count(), show_default=True, help="How many executions.")
 @click.option(
     "--threshold",
     metavar="SCORE",

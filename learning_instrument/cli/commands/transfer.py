@@ -19,8 +19,12 @@ _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|cal
 
 
 @reporting_command("export")
-@click.option("--format", "chosen", type=click.Choice(FORMATS), help="By default what the file's name says, or jsonl.")
-@click.option("--output", default=STDOUT, type=click.Path(), metavar="FILE", help="By default the standard output.")
+@click.option(
+    "--format", "chosen", type=click.Choice(FORMATS), help="The format.  [default: what the file's name says, or jsonl]"
+)
+@click.option(
+    "--output", default=STDOUT, type=click.Path(), metavar="FILE", help="The file to write.  [default: standard output]"
+)
 @click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
 @click.option("--include-private", is_flag=True, help="Include private feedback.")
 def export_command(

@@ -9,11 +9,14 @@ import click
 from ...analytics.burndown import BURN_DOWN_PERIODS
 from ...errors import ConfigurationError, DatabaseError
 from ...safety.clocks import time
+from ...timestamps import from_iso
+from .. import formatting
 from ..child_command import ChildCommand
 from ..deliveries import ended_by_sigterm
 from ..options import NumberRange, Question, filtered_command, tell_of_spill_files
+from ..rendering import print_note
 from ..telling import Target, Telling, watch_name
-from ..terminal import tell, write
+from ..terminal import tell
 from ..watching import Budgeted, Watch
 from ..webhook import Webhook
 
@@ -26,9 +29,15 @@ _FAILED = 1
 @click.option("--exec", "command", metavar="COMMAND", help="Run this for each alert, with its JSON on standard input.")
 @click.option("--webhook", metavar="URL", help="Post the JSON of each alert; - reads the URL from standard input.")
 @click.option("--content", is_flag=True, help="Add the executions that an alert names, in full.")
-@click.option("--budget", metavar="USD", type=float, help="Tell when 80% and 100% of this amount is spent.")
 @click.option(
-    "--period", default="month", type=click.Choice(BURN_DOWN_PERIODS), show_default=True, help="Of the budget, in UTC."
+    "--budget", metavar="USD", type=float, help="Tell when 80% and 100% of this amount of US dollars is spent."
+)
+@click.option(
+    "--period",
+    default="month",
+    type=click.Choice(BURN_DOWN_PERIODS),
+    show_default=True,
+    help="How often the budget is renewed, in UTC.",
 )
 @click.option(
     "--interval",
@@ -36,7 +45,7 @@ _FAILED = 1
     type=NumberRange(min=0, max=1e9),
     metavar="SECONDS",
     show_default=True,
-    help="The shortest time between two alerts of one kind and error group.",
+    help="The shortest time in seconds between two alerts of one kind and error group.",
 )
 @click.option(
     "--every",
@@ -44,10 +53,14 @@ _FAILED = 1
     type=NumberRange(min=0.05, max=1e9),
     metavar="SECONDS",
     show_default=True,
-    help="How often to look.",
+    help="How many seconds to wait between two looks.",
 )
 @click.option(
-    "--for", "seconds", type=NumberRange(min=0), metavar="SECONDS", help="How long to watch.  [default: until Ctrl-C]"
+    "--for",
+    "seconds",
+    type=NumberRange(min=0),
+    metavar="SECONDS",
+    help="How many seconds to watch.  [default: until Ctrl-C]",
 )
 @click.option("--once", is_flag=True, help="Look once, tell what there is, and end: for cron.")
 def watch_command(
@@ -62,8 +75,9 @@ def watch_command(
     seconds: float | None,
     once: bool,
 ) -> int:
-    """Tell what is news, once: a new error group, one back after a week, a burst of failures, a budget's 80% and 100%.
+    """Tell of new errors, bursts of failures and budgets, once each.
 
+    News is a new error group, one back after a week, a burst of failures, and a budget of which 80% or 100% is spent.
     What is stored when the first look begins is known. What was told is remembered in the file, for the same filters
     and targets: a watch that is started again, or twice, tells it once. Alerts have counts, ids and the template of the
     message; what people wrote only with --content. COMMAND is a program and its arguments; no shell is involved. A
@@ -99,7 +113,7 @@ def watch_command(
 
 def _look(watch: Watch) -> None:
     for alert in watch.look():
-        write(f"{alert.document['when'][:19].replace('T', ' ')}  {alert.document['text']}")
+        print_note(f"{formatting.when(from_iso(alert.document['when']))}  {alert.document['text']}")
 
 
 def _follow(watch: Watch, telling: Telling, every: float, end: float, path: str) -> None:

@@ -132,7 +132,7 @@ def test_without_a_target_alerts_are_printed(path):
     look(path)
     store(path, failure("new"))
 
-    assert [line[21:] for line in look(path)] == ["New error group in learning.db: 1 failure, `new`"]
+    assert [line.partition(" UTC ")[2] for line in look(path)] == ["New error group in learning.db: 1 failure, `new`"]
     assert look(path) == []
 
 
