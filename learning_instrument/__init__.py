@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import BudgetExceeded
     from .instrumentation.decorator import record_execution
     from .instrumentation.instrumentor import PoolInstrumentor
-    from .outcome import ErrorType
+    from .outcome import ErrorType, Outcome
     from .pipeline.exporter import SQLiteSpanExporter
     from .pipeline.metrics import observe_pool
     from .record import ExecutionRecord
@@ -28,6 +28,7 @@ __all__ = [
     "ErrorType",
     "ExecutionRecord",
     "LearningDatabase",
+    "Outcome",
     "PoolInstrumentor",
     "SQLiteSpanExporter",
     "configure",
@@ -44,6 +45,7 @@ _HOMES = {
     "ErrorType": "outcome",
     "ExecutionRecord": "record",
     "LearningDatabase": "database",
+    "Outcome": "outcome",
     "PoolInstrumentor": "instrumentation.instrumentor",
     "SQLiteSpanExporter": "pipeline.exporter",
     "configure": "configuration",

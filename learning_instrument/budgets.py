@@ -5,12 +5,15 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from .columns import metadata_key
 from .errors import ConfigurationError
 
-PERIODS: Final = ("hour", "day", "month")
+Period = Literal["hour", "day", "month"]
+"""How often a budget is renewed."""
+
+PERIODS: Final = get_args(Period)
 GROUPS: Final = ("pool_type", "model_tier", "repo", "model")
 #: Costs are added up in whole billionths of a US dollar, so that a sum does not depend on its order.
 NANO: Final = 1_000_000_000
@@ -45,11 +48,11 @@ class Budget:
     """
 
     usd: float
-    per: str = "day"
+    per: Period = "day"
     by: str | None = None
     warn_at: float = 0.8
     # Not every callable can be hashed.
-    on_limit: "str | Callable[[BudgetStatus], object]" = field(default="warn", hash=False)
+    on_limit: "Literal['warn', 'raise'] | Callable[[BudgetStatus], object]" = field(default="warn", hash=False)
     fail_closed: bool = False
 
     def __post_init__(self) -> None:
@@ -104,7 +107,7 @@ class Window(NamedTuple):
     end: datetime
 
 
-def window_around(time: datetime, per: str) -> Window:
+def window_around(time: datetime, per: Period) -> Window:
     """Return the hour, day or month around *time*, in UTC."""
     hour = time.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
     if per == "hour":

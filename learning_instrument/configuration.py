@@ -29,6 +29,7 @@ from .safety.own_redaction import Redact, Setting
 from .safety.variables import ignoring_invalid
 from .sqlite.paths import DEFAULT_PATH, absolute
 from .storage.retention import retention
+from .storage.store import Durability
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class _State:
 def configure(
     database: "LearningDatabase | str | os.PathLike[str] | None" = None,
     *,
-    durability: str | None = None,
+    durability: Durability | None = None,
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     retention_days: float | None = None,
@@ -145,7 +146,9 @@ def configure(
 
 
 def _wanted_database(
-    current: _Settings | None, database: "LearningDatabase | str | os.PathLike[str] | None", durability: str | None
+    current: _Settings | None,
+    database: "LearningDatabase | str | os.PathLike[str] | None",
+    durability: Durability | None,
 ) -> LearningDatabase:
     """Return the database that ``configure()`` was called for.
 
@@ -218,7 +221,7 @@ def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
 
 def configure_privately(
     database: "LearningDatabase | str | os.PathLike[str] | None" = None,
-    durability: str | None = None,
+    durability: Durability | None = None,
     redact: Setting | None = None,
 ) -> LearningDatabase:
     """Record every execution, unless ``configure()`` was called before.

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from .errors import ConfigurationError
 from .record import ExecutionRecord
@@ -16,10 +16,10 @@ from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
 from .storage import vectors as description_vectors
 from .storage.statistics import Statistics
-from .storage.store import CLOSE_SECONDS, Store
+from .storage.store import CLOSE_SECONDS, Durability, Store
 from .storage.stored_text import redacted
 
-__all__ = ["DEFAULT_PATH", "LearningDatabase", "Statistics"]
+__all__ = ["DEFAULT_PATH", "Durability", "LearningDatabase", "Statistics"]
 
 #: Between two slices of a rebuild, so that tasks can commit.
 _PAUSE_SECONDS: Final = 0.001
@@ -40,11 +40,13 @@ class LearningDatabase:
         ConfigurationError: for an invalid durability or path.
     """
 
-    def __init__(self, database_path: str | os.PathLike[str] = DEFAULT_PATH, durability: str | None = None) -> None:
-        durability = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
-        if durability not in ("commit", "batch"):
-            raise ConfigurationError(f"Invalid durability {durability!r}: expected 'commit' or 'batch'.")
-        self._store = Store(absolute(database_path), durability)
+    def __init__(
+        self, database_path: str | os.PathLike[str] = DEFAULT_PATH, durability: Durability | None = None
+    ) -> None:
+        chosen: Any = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
+        if chosen not in get_args(Durability):
+            raise ConfigurationError(f"Invalid durability {chosen!r}: expected 'commit' or 'batch'.")
+        self._store = Store(absolute(database_path), chosen)
 
     @property
     def path(self) -> str:
@@ -52,7 +54,7 @@ class LearningDatabase:
         return self._store.path
 
     @property
-    def durability(self) -> str:
+    def durability(self) -> Durability:
         """``"commit"`` or ``"batch"``."""
         return self._store.durability
 
@@ -124,7 +126,7 @@ class LearningDatabase:
         rating: int | None = None,
         comment: str | None = None,
         source: str | None = None,
-        visibility: str = "private",
+        visibility: feedback.Visibility = "private",
     ) -> feedback.Feedback:
         """Store feedback on an execution. The history is kept; the columns of the execution have the latest.
 
@@ -314,7 +316,7 @@ def store_of(database: LearningDatabase) -> Store:
 
 
 def as_database(
-    database: "LearningDatabase | str | os.PathLike[str] | None", durability: str | None = None
+    database: "LearningDatabase | str | os.PathLike[str] | None", durability: Durability | None = None
 ) -> LearningDatabase:
     """Return *database*, or the one of a path, or of ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
 

@@ -193,6 +193,7 @@ PROMISED = {
     "Budget",
     "BudgetExceeded",
     "ErrorType",
+    "Outcome",
     "ExecutionRecord",
     "LearningDatabase",
     "PoolInstrumentor",

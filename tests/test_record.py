@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from pools import SyncPool
 
-from learning_instrument import ErrorType, ExecutionRecord, configure
+from learning_instrument import ErrorType, ExecutionRecord, Outcome, configure
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record, row_from_span
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -391,3 +390,16 @@ def test_record_made_by_hand_notices_a_fork_without_hooks():
 
     ids = done.stdout.split()
     assert len(ids) == len(set(ids)) == 4
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.SUCCEEDED])
+@pytest.mark.parametrize("error_type", ErrorType)
+def test_failure_is_built_from_public_names(database, outcome, error_type):
+    """And read back as it was."""
+    failed = ExecutionRecord(task_type="fix", outcome=outcome, error_type=error_type, error_message="it broke")
+
+    database.append([failed])
+
+    (row,) = database.query("SELECT * FROM executions")
+    assert ExecutionRecord.from_dict(row) == failed
+    assert (failed.success, row["success"], row["outcome"], row["error_type"]) == (False, 0, outcome, error_type)

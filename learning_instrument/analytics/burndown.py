@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ..errors import ConfigurationError
 from ..rollups.measures import NANO_SCALE
@@ -12,7 +12,10 @@ from ..timestamps import from_iso
 from .group_totals import GroupTotals, totals
 from .spend_forecast import MEAN_DAYS, MOST_DAYS, SpendForecast
 
-BURN_DOWN_PERIODS: Final = ("day", "week", "month", "quarter", "year")
+Period = Literal["day", "week", "month", "quarter", "year"]
+"""How often a budget is renewed."""
+
+BURN_DOWN_PERIODS: Final = get_args(Period)
 _DAY: Final = timedelta(days=1)
 #: Later than this it is not worth a date.
 _HORIZON_DAYS: Final = 3653
@@ -81,7 +84,7 @@ class BurnDown:
 def burn_down(
     database: Queryable,
     amount_usd: float,
-    period: str = "month",
+    period: Period = "month",
     selection: Selection | None = None,
     now: datetime | None = None,
 ) -> BurnDown:

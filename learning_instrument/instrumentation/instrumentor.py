@@ -2,15 +2,21 @@
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.trace import TracerProvider
 
 from ..configuration import configure_privately, deconfigure_privately, say_ignored
+from ..database import Durability
 from ..errors import ConfigurationError
+from ..pipeline.installed import NOT_GIVEN
+from ..recording.fields import Extractor
+from ..recording.types import RequestHook, ResponseHook
 from ..safety.guards import warn
 from .adapters import Tools
 from .adapters import instrument as instrument_library
@@ -30,9 +36,17 @@ from .targets import (
     split_targets,
 )
 
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+    from ..budgets import Budget
+    from ..database import LearningDatabase
+
 log = logging.getLogger(__name__)
 
 
+#: Typed, for the default of an argument.
+_LEFT_OUT: Final[Any] = NOT_GIVEN
 #: The arguments of ``instrument()`` that OpenTelemetry's loader passes.
 _OF_THE_LOADER: Final = ("skip_dep_check", "raise_exception_on_conflict")
 _BATCH_METHOD: Final = "execute_batch"
@@ -45,19 +59,7 @@ Decorate = Callable[[Any], Any]
 class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Records the executions of pools without changes to their code. Instrumenting twice records once.
 
-    ``instrument()`` takes:
-
-    Args:
-        targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of adapters
-            (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``, ``"mahavishnu"``), or a
-            comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``, the entry points of installed
-            packages in the group ``learning_instrument_pools``, and mahavishnu.
-        database: as in :func:`configure`; ignored, with a warning, if that was called before.
-        durability: as in :func:`configure`; ignored, with a warning, if that was called before.
-        **keywords: those of :func:`record_execution`, but ``task`` and ``batch``.
-
-    Raises:
-        ConfigurationError: for an invalid target or argument.
+    Its arguments are those of :meth:`instrument`.
     """
 
     _patches: Patches | None = None
@@ -68,13 +70,63 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return no package: the pools are the application's own."""
         return ()
 
-    def instrument(self, **kwargs: Any) -> Any:
-        """Instrument the targets; a second call does nothing, and a warning names the arguments that it ignores."""
+    def instrument(
+        self,
+        *,
+        targets: "str | type | Callable[..., Any] | Iterable[str | type | Callable[..., Any]] | None" = None,
+        database: "LearningDatabase | str | os.PathLike[str] | None" = None,
+        durability: Durability | None = None,
+        pool_type: str | None = None,
+        success_when: Callable[[Any], bool | None] | None = None,
+        capture_content: bool = True,
+        keep_metadata: Collection[str] = (),
+        request_hook: RequestHook | None = None,
+        response_hook: ResponseHook | None = None,
+        fields: Mapping[str, str | Extractor] | None = None,
+        learning_db: "LearningDatabase | Callable[[Any], LearningDatabase | None] | None" = _LEFT_OUT,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: "MeterProvider | None" = None,
+        budget: "Budget | Sequence[Budget] | None" = None,
+        skip_dep_check: bool = False,
+        raise_exception_on_conflict: bool = False,
+        **unknown: NoReturn,
+    ) -> None:
+        """Instrument the targets; a second call does nothing, and a warning names the arguments that it ignores.
+
+        Args:
+            targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of
+                adapters (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``,
+                ``"mahavishnu"``), or a comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``,
+                the entry points of installed packages in the group ``learning_instrument_pools``, and mahavishnu.
+            database: as in :func:`configure`; ignored, with a warning, if that was called before.
+            durability: as in :func:`configure`; ignored, with a warning, if that was called before.
+            pool_type: this and the next, to ``budget``, as in :func:`record_execution`.
+            success_when: ``result -> bool | None``: whether the execution succeeded.
+            capture_content: whether to keep what people wrote.
+            keep_metadata: the keys of metadata whose values are kept all the same.
+            request_hook: called with ``(span, instance, task)`` before the task.
+            response_hook: called with ``(span, instance, task, result, exception)`` after the task.
+            fields: column -> a name or a dotted path, or ``(instance, task, result) -> value``.
+            learning_db: a LearningDatabase, or ``instance -> LearningDatabase | None``.
+            tracer_provider: the provider of spans.
+            meter_provider: the provider of metrics.
+            budget: one or several, in addition to those of ``configure()``.
+            skip_dep_check: passed by OpenTelemetry's loader.
+            raise_exception_on_conflict: passed by OpenTelemetry's loader.
+            unknown: there are no others.
+
+        Raises:
+            ConfigurationError: for an invalid target or argument.
+        """
+        of_the_call = locals()
+        defaults: Mapping[str, Any] = PoolInstrumentor.instrument.__kwdefaults__ or {}
+        given = {name: of_the_call[name] for name, default in defaults.items() if of_the_call[name] is not default}
+        given |= unknown
         if not self.is_instrumented_by_opentelemetry:
-            return super().instrument(**kwargs)
-        given = {name: value for name, value in kwargs.items() if name not in _OF_THE_LOADER}
+            super().instrument(**given)
+            return
+        given = {name: value for name, value in given.items() if name not in _OF_THE_LOADER}
         say_ignored("instrument() was called before", "call uninstrument() first", self._given, given)
-        return None
 
     def _instrument(self, **kwargs: Any) -> None:
         type(self)._given = dict(kwargs)

@@ -37,6 +37,7 @@ from .recorded_function import RecordedFunction
 
 if TYPE_CHECKING:
     from ..budgets import Budget
+    from ..database import Durability
 
 
 _PLANS_LIMIT: Final = 4096
@@ -180,7 +181,7 @@ class _RemoteSettings:
     #: The user's own ``redact``.
     redact: own_redaction.Setting | None
     #: Path and durability; None where no database is known.
-    database: tuple[str, str] | None
+    database: "tuple[str, Durability] | None"
     #: Whether the database is an option of the instrumentor, and not the configured one.
     is_explicit: bool
     budgets: "tuple[Budget, ...]" = ()

@@ -1,12 +1,18 @@
 """``current_execution()``: the running execution, for the code of its task."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .contexts import EXECUTION_KEY
 from .execution import Execution
+from .settable import shows_columns
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .settable import SettableColumns
 
 
 class NoExecution:
@@ -16,7 +22,8 @@ class NoExecution:
 
     execution_id: Final[None] = None
 
-    def set(self, /, **values: Any) -> None:
+    @shows_columns
+    def set(self, /, **values: "Unpack[SettableColumns]") -> None:
         """Do nothing."""
 
     def started(self) -> None:

@@ -9,7 +9,7 @@ list, sampler or shutdown of the host.
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from opentelemetry import context as otel_context
@@ -32,7 +32,13 @@ from .exception_events import exception_event
 from .fields import SETTABLE
 from .host_spans import call_hook, end_host_span, start_host_span
 from .resource_usage import Worker
+from .settable import shows_columns
 from .types import CallPlan, Pipeline, lose
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .settable import SettableColumns
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +153,8 @@ class Execution:
         """Tell whether *span_id* is that of the execution's own span."""
         return self._span.get_span_context().span_id == span_id
 
-    def set(self, /, **values: Any) -> None:
+    @shows_columns
+    def set(self, /, **values: "Unpack[SettableColumns]") -> None:
         """Set columns that neither task nor result fills: column -> value, as in the table ``executions``.
 
         Values set here take precedence over the task's and the result's, and their columns are not marked as defaulted.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ..errors import ConfigurationError, UnknownExecutionError
 from ..safety.redaction import redact
@@ -12,7 +12,10 @@ from ..sqlite.executions import EXACTLY
 from ..sqlite.selection import Queryable
 from ..timestamps import from_iso, iso
 
-VISIBILITIES: Final = ("private", "team", "public")
+Visibility = Literal["private", "team", "public"]
+"""Who may see a feedback."""
+
+VISIBILITIES: Final = get_args(Visibility)
 _RATINGS: Final = range(1, 6)
 _COMMENT_CHARACTERS: Final = 1000
 _SOURCE_CHARACTERS: Final = 100

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ..costs.call_store import ModelCallBatch, ModelCallStore, batch_of
 from ..costs.execution_totals import due
@@ -33,6 +33,10 @@ from .statistics import Counters, Statistics
 from .watchdog import Watchdog
 
 T = TypeVar("T")
+
+Durability = Literal["commit", "batch"]
+"""When a row is on the disk: before its task returns, or within 100 ms."""
+
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +59,7 @@ class Store:
         durability: ``"commit"`` (a row is committed before its task returns), or ``"batch"`` (within 100 ms).
     """
 
-    def __init__(self, path: str, durability: str) -> None:
+    def __init__(self, path: str, durability: Durability) -> None:
         self.path = path
         self.durability = durability
         #: Providers -> the pipeline of executions that name this database. Kept as long as the database.

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Literal
 
 from ..atomic_file import atomic_write
 from ..database import LearningDatabase
@@ -13,11 +13,14 @@ from ..errors import ConfigurationError
 from ..sqlite.file_watch import is_database
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
-from ..storage.feedback import VISIBILITIES
+from ..storage.feedback import VISIBILITIES, Visibility
 from .importing import Progress
 from .nested import FEEDBACK, held_by
 from .slices import Slice, slices
 from .writers import WRITERS, Form
+
+Format = Literal["jsonl", "csv", "parquet", "otlp"]
+"""The format of a file."""
 
 FORMATS: Final = tuple(WRITERS)
 STDOUT: Final = "-"
@@ -40,8 +43,8 @@ def export_executions(
     output: str | os.PathLike[str],
     selection: Selection | None = None,
     *,
-    format: str | None = None,  # noqa: A002 - the name of the command's option
-    visibility: str = "team",
+    format: Format | None = None,  # noqa: A002 - the name of the command's option
+    visibility: Visibility = "team",
     raw: bool = False,
     progress: Progress | None = None,
 ) -> ExportAnswer:

@@ -13,6 +13,8 @@ from learning_instrument import (
     ErrorType,
     ExecutionRecord,
     LearningDatabase,
+    Outcome,
+    PoolInstrumentor,
     SQLiteSpanExporter,
     configure,
     current_execution,
@@ -20,6 +22,8 @@ from learning_instrument import (
     record_execution,
     shutdown,
 )
+from learning_instrument.analytics import burn_down
+from learning_instrument.transfer import export_executions
 
 database = LearningDatabase("learning.db", durability="batch")
 
@@ -138,8 +142,39 @@ def of_records(record: ExecutionRecord) -> None:
     assert_type(ExecutionRecord.from_dict({}), ExecutionRecord)
     assert_type(record.error_type, ErrorType | None)
     record.task_type = "another"  # type: ignore[misc]
-    current_execution().set(model_tier="large", quality_score=80)
+    assert_type(record.outcome, Outcome)
     SQLiteSpanExporter()
     SQLiteSpanExporter(database)
     runs: Callable[[Task, int], Result | None] = function
     runs(Task(), 1)
+
+
+def of_words() -> None:
+    """A typo in a word is an error here, not at run time."""
+    configure(durability="commit")
+    configure(durability="comit")  # type: ignore[arg-type]
+    LearningDatabase("learning.db", "comit")  # type: ignore[arg-type]
+    PoolInstrumentor().instrument(targets=[Pool, "shop.pools:Pool"], durability="batch", capture_content=False)
+    PoolInstrumentor().instrument(durability="comit")  # type: ignore[arg-type]
+    PoolInstrumentor().instrument(target="shop.pools:Pool")  # type: ignore[arg-type]
+    PoolInstrumentor().instrument(capture_content="no")  # type: ignore[arg-type]
+    Budget(usd=5.0, per="month", on_limit="raise")
+    Budget(usd=5.0, on_limit=lambda status: print(status.spent_usd))
+    Budget(usd=5.0, per="mont")  # type: ignore[arg-type]
+    Budget(usd=5.0, on_limit="rise")  # type: ignore[arg-type]
+    burn_down(database, 200.0, "quarter")
+    burn_down(database, 200.0, "quartal")  # type: ignore[arg-type]
+    database.add_feedback("t-1", rating=5, visibility="team")
+    database.add_feedback("t-1", rating=5, visibility="teams")  # type: ignore[arg-type]
+    export_executions(database, "executions.bin", format="parquet", visibility="public")
+    export_executions(database, "executions.bin", format="parket")  # type: ignore[arg-type]
+
+
+def of_the_running_execution() -> None:
+    execution = current_execution()
+    execution.started()
+    execution.set(model_tier="large", quality_score=80, metadata={"ticket": 7}, task_id=7, success=None)
+    execution.set(modell_tier="large")  # type: ignore[call-arg]
+    execution.set(quality_score="high")  # type: ignore[arg-type]
+    execution.started(0.5)  # type: ignore[call-arg]
+    assert_type(execution.execution_id, str | None)

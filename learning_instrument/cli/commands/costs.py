@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend, burn_down, costs, price_tables
-from ...analytics.burndown import BURN_DOWN_PERIODS
+from ...analytics.burndown import BURN_DOWN_PERIODS, Period
 from ...analytics.spend_forecast import FEWEST_DAYS, FEWEST_SPENDING_DAYS
 from ...errors import ConfigurationError
 from .. import formatting
@@ -79,7 +79,7 @@ _LISTED: Final = 20
 )
 @click.option("--days", metavar="N", default=14, type=Count(), show_default=True, help="How many days to list.")
 def costs_command(
-    question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: str, days: int
+    question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: Period, days: int
 ) -> None:
     """Show spend, and the accuracy of cost estimates.
 

@@ -6,7 +6,7 @@ from ...analytics.executions import execution_id_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
-from ...storage.feedback import VISIBILITIES
+from ...storage.feedback import VISIBILITIES, Visibility
 from .. import formatting
 from ..asking import ask_for_feedback
 from ..options import database_option, database_path
@@ -40,7 +40,7 @@ def feedback_command(
     rating: int | None,
     comment: str | None,
     source: str,
-    visibility: str,
+    visibility: Visibility,
     ask: bool,
     delete: bool,
     clear: bool,

@@ -8,6 +8,7 @@ import click
 
 from ...errors import ConfigurationError
 from ...transfer import FORMATS, STDOUT, ImportAnswer, export_executions, import_executions
+from ...transfer.exporting import Format
 from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
@@ -28,7 +29,7 @@ _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|cal
 @click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
 @click.option("--include-private", is_flag=True, help="Include private feedback.")
 def export_command(
-    question: Question, chosen: str | None, output: str, public_only: bool, include_private: bool
+    question: Question, chosen: Format | None, output: str, public_only: bool, include_private: bool
 ) -> None:
     """Write executions to a file.
 
