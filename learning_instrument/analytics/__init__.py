@@ -7,6 +7,7 @@ from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, compare
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
 from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
+from .findings import Finding
 from .intervals import Estimate, Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
@@ -33,6 +34,7 @@ __all__ = [
     "ErrorReport",
     "Estimate",
     "EstimateAccuracy",
+    "Finding",
     "Gate",
     "GroupSpend",
     "Performance",

@@ -1,25 +1,28 @@
 """Before and after: two windows of time, or two values of any dimension, over the same mix of tasks.
 
-Executions are compared within cells of one task type and model tier, and the cells are weighted alike on both sides. A
-dimension in which the sides differ is not in the mix: within it there is no common cell.
+Executions are compared within cells of one task type and model tier, and where it is known one band of complexity, and
+these are weighted alike on both sides. A dimension in which the sides differ is not in the mix: within it there is no
+common cell.
 The false-alarm rate of 5% is shared out: 2% for success, 1% each for duration and cost, 1% for all cells together, by
-the procedure of Benjamini and Hochberg.
+the procedure of Benjamini and Hochberg. It holds where executions depend on one another as well, in outages and
+by days: where too few days differ too much to tell a change from them, the verdict says so.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
 from ..sqlite.selection import Queryable, Selection
-from .cells import Cell, CellName, Metric, cells_of
+from .cells import Cell, CellName, Cells, Metric, Stratum, cells_of
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
+from .findings import Finding, find
 from .sides import MIX, Side, check_apart, mix_between, mix_without, narrowed
 from .significance import benjamini_hochberg
 
-Pair = tuple[Cell, Cell]
+Pair = tuple[Stratum, Stratum]
 ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too little data", "too few days"]
 
 #: How often each may report a change where there is none.
@@ -102,6 +105,12 @@ class Comparison:
     cells: tuple[CellComparison, ...]
     #: The dimensions of the mix: what of task type and model tier the sides do not differ in.
     mix: tuple[str, ...] = MIX
+    #: Whether the complexity is in the mix as well, in bands: where it is known of most executions of both sides.
+    has_complexity: bool = False
+    #: The share of executions of which the complexity is known, on the side where that is fewer.
+    complexity_share: float = 0.0
+    #: What the comparison had to leave out of the side after, and fails.
+    findings: tuple[Finding, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -111,8 +120,8 @@ class Comparison:
 
     @property
     def regression(self) -> bool:
-        """Whether anything got worse."""
-        return any(change.verdict == "worse" for change in self.changes)
+        """Whether anything got worse, or fails that has no like before."""
+        return bool(self.findings) or any(change.verdict == "worse" for change in self.changes)
 
     @property
     def inconclusive(self) -> bool:
@@ -159,51 +168,63 @@ def compare(
     check_apart(database, before, after, selection)
     chosen = narrowed(selection, before), narrowed(selection, after)
     dimensions = mix_between(before, after)
-    sides = [cells_of(database, side, dimensions) for side in chosen]
-    if _have_no_tier_in_common(sides):
+    cells = cells_of(database, chosen, dimensions)
+    if _have_no_tier_in_common(cells):
         dimensions = mix_without({"model_tier"})
-        sides = [cells_of(database, side, dimensions) for side in chosen]
-    names = sorted(sides[0].keys() | sides[1].keys())
-    pairs = {name: (sides[0].get(name, Cell()), sides[1].get(name, Cell())) for name in names}
-    mix = [pair for pair in pairs.values() if min(cell.executions for cell in pair) >= _ENOUGH_IN_MIX]
-    counts = [sum(cell.executions for cell in side.values()) for side in sides]
+        cells = cells_of(database, chosen, dimensions)
+    names = sorted(cells.before.keys() | cells.after.keys())
+    pairs = {name: (cells.before.get(name) or Cell(), cells.after.get(name) or Cell()) for name in names}
+    strata = {name: _strata(before, after) for name, (before, after) in pairs.items()}
+    mix = [pair for of_cell in strata.values() for pair in of_cell]
+    counts = [sum(cell.executions for cell in side.values()) for side in cells.sides]
     gate = gate or Gate()
-    success, duration, cost = (
-        _judged(metric, measured, measured is not None and measured.p_value <= LEVELS[metric], mix, gate)
-        for metric, measured in ((metric, _measure(metric, mix, LEVELS[metric])) for metric in LEVELS)
-    )
+    success, duration, cost = (_overall(metric, mix, gate) for metric in LEVELS)
     return Comparison(
         before_executions=counts[0],
         after_executions=counts[1],
-        before_assumed=sum(cell.assumed for cell in sides[0].values()),
-        after_assumed=sum(cell.assumed for cell in sides[1].values()),
+        before_assumed=sum(cell.assumed for cell in cells.before.values()),
+        after_assumed=sum(cell.assumed for cell in cells.after.values()),
         before_partial=sum(before.partial for before, _ in mix),
         after_partial=sum(after.partial for _, after in mix),
-        compared_share=sum(cell.executions for pair in mix for cell in pair) / max(1, sum(counts)),
+        compared_share=sum(stratum.executions for pair in mix for stratum in pair) / max(1, sum(counts)),
         success=success,
         duration=duration,
         cost=cost,
         p95_before=_p95(mix, 0),
         p95_after=_p95(mix, 1),
-        cells=_compare_cells(pairs, gate),
+        cells=_compare_cells(pairs, strata, gate),
         mix=dimensions,
+        has_complexity=cells.has_bands,
+        complexity_share=cells.complexity_share,
+        findings=find(cells.before, cells.after, _ENOUGH_IN_MIX),
     )
 
 
-def _have_no_tier_in_common(sides: Sequence[Mapping[CellName, Cell]]) -> bool:
+def _have_no_tier_in_common(cells: Cells) -> bool:
     """Tell whether the sides differ in the tier without being told apart by it, as two pools of one tier each do."""
-    before, after = ({tier for _, tier in side} for side in sides)
+    before, after = ({tier for _, tier in side} for side in cells.sides)
     return bool(before and after) and not before & after
 
 
-def _compare_cells(pairs: dict[CellName, Pair], gate: Gate) -> tuple[CellComparison, ...]:
-    tests = [(name, metric, _measure(metric, [pair], CELLS_LEVEL)) for name, pair in pairs.items() for metric in LEVELS]
+def _strata(before: Cell, after: Cell) -> list[Pair]:
+    """Return the strata of a cell of which both sides have enough."""
+    bands = sorted(before.strata.keys() & after.strata.keys(), key=lambda band: -1 if band is None else band)
+    pairs = ((before.strata[band], after.strata[band]) for band in bands)
+    return [pair for pair in pairs if min(stratum.executions for stratum in pair) >= _ENOUGH_IN_MIX]
+
+
+def _compare_cells(
+    pairs: Mapping[CellName, tuple[Cell, Cell]], strata: Mapping[CellName, Sequence[Pair]], gate: Gate
+) -> tuple[CellComparison, ...]:
+    tests = [
+        (name, metric, _measure(metric, mix, CELLS_LEVEL, gate)) for name, mix in strata.items() for metric in LEVELS
+    ]
     p_values = [measured.p_value for _, _, measured in tests if measured is not None]
     believed = iter(benjamini_hochberg(p_values, CELLS_LEVEL))
     changes: defaultdict[CellName, list[Change]] = defaultdict(list)
     for name, metric, measured in tests:
         is_believed = measured is not None and next(believed)
-        changes[name].append(_judged(metric, measured, is_believed, [pairs[name]], gate))
+        changes[name].append(_judged(metric, measured, is_believed, CELLS_LEVEL, strata[name], gate))
     return tuple(
         CellComparison(*name, before.executions, after.executions, before.assumed, after.assumed, tuple(changes[name]))
         for name, (before, after) in sorted(
@@ -212,17 +233,26 @@ def _compare_cells(pairs: dict[CellName, Pair], gate: Gate) -> tuple[CellCompari
     )
 
 
-def _measure(metric: Metric, mix: Sequence[Pair], level: float) -> Effect | None:
-    """Return the effect over the cells of *mix* that have data of the metric; None where that is too little."""
-    strata = [pair for pair in mix if min(cell.count(metric) for cell in pair) >= _ENOUGH_IN_MIX]
-    if min((sum(pair[index].count(metric) for pair in strata) for index in (0, 1)), default=0) < ENOUGH:
+def _overall(metric: Metric, mix: Sequence[Pair], gate: Gate) -> Change:
+    level = LEVELS[metric]
+    measured = _measure(metric, mix, level, gate)
+    return _judged(metric, measured, measured is not None and measured.p_value <= level, level, mix, gate)
+
+
+def _measure(metric: Metric, mix: Sequence[Pair], level: float, gate: Gate) -> Effect | None:
+    """Return the effect over the strata of *mix* that have data of the metric; None where that is too little."""
+    pairs = [pair for pair in mix if min(stratum.count(metric) for stratum in pair) >= _ENOUGH_IN_MIX]
+    if min((sum(pair[index].count(metric) for pair in pairs) for index in (0, 1)), default=0) < ENOUGH:
         return None
+    strata = [(before.samples[metric], after.samples[metric]) for before, after in pairs]
     if metric == "success":
-        return success_effect([((b.succeeded, b.executions), (a.succeeded, a.executions)) for b, a in strata], level)
-    return ratio_effect([(before.logs[metric], after.logs[metric]) for before, after in strata], level)
+        return success_effect(strata, level, gate.success)
+    return ratio_effect(strata, level, gate.ratio)
 
 
-def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Sequence[Pair], gate: Gate) -> Change:
+def _judged(
+    metric: Metric, measured: Effect | None, is_believed: bool, level: float, mix: Sequence[Pair], gate: Gate
+) -> Change:
     before, after = (sum(pair[index].count(metric) for pair in mix) for index in (0, 1))
     if measured is None:
         return Change(metric, "too little data", before, after)
@@ -233,14 +263,29 @@ def _judged(metric: Metric, measured: Effect | None, is_believed: bool, mix: Seq
     verdict: ChangeVerdict = "no change"
     if is_believed:
         verdict = "negligible" if size < least else "better" if is_better else "worse"
-    return Change(metric, verdict, before, after, **asdict(measured))
+    elif measured.p_within_days is not None and measured.p_within_days <= level:
+        verdict = "too few days"
+    return Change(
+        metric,
+        verdict,
+        before,
+        after,
+        before=measured.before,
+        after=measured.after,
+        effect=measured.effect,
+        low=measured.low,
+        high=measured.high,
+        p_value=measured.p_value,
+        detectable=measured.detectable,
+        needed=None if measured.needed is None else max(ENOUGH, measured.needed),
+    )
 
 
 def _p95(mix: Sequence[Pair], index: int) -> Quantile | None:
     strata = [
-        (pair[index].seconds, float(sum(len(cell.seconds) for cell in pair)))
+        (pair[index].seconds, float(sum(len(stratum.seconds) for stratum in pair)))
         for pair in mix
-        if min(len(cell.seconds) for cell in pair) >= _ENOUGH_IN_MIX
+        if min(len(stratum.seconds) for stratum in pair) >= _ENOUGH_IN_MIX
     ]
     found = weighted_quantile(strata, _P95)
     return None if found is None else Quantile(*found)

@@ -1,23 +1,26 @@
 """The difference of two sides over strata weighted alike on both: one task mix for both.
 
-The weight of a stratum is its share of the executions of both sides together.
+The weight of a stratum is its share of the executions of both sides together. Variances, intervals and tests hold where
+executions come in outages and other clusters as well: see :mod:`.clustering`.
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from statistics import NormalDist
 from typing import Final
 
-from .intervals import normal_quantile, wilson
+from .clustering import Design, Sample, Weighted, design
+from .intervals import score_interval
 from .significance import t_quantile, t_tail
 
 #: Of the intervals.
 _CONFIDENCE: Final = 0.95
 #: Of the smallest difference that could have been shown: how likely it would have been.
 _POWER: Final = 0.8
+
+Strata = Sequence[tuple[Sample, Sample]]
+"""The values before and after in each stratum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,114 +36,165 @@ class Effect:
     p_value: float
     #: The smallest difference, in the same unit, that so many executions show in 80% of cases.
     detectable: float
+    #: How many executions a side would show the difference that was asked for in 80% of cases; None where that takes
+    #: more days, and where no difference was asked for.
+    needed: int | None
+    #: The p-value were the difference of the days, of which there are too few, no matter; None: there are enough of
+    #: them, or they do not differ.
+    p_within_days: float | None
 
 
-Successes = tuple[int, int]
-"""Successes, trials."""
-
-
-def success_effect(strata: Sequence[tuple[Successes, Successes]], level: float) -> Effect:
+def success_effect(strata: Strata, level: float, least: float) -> Effect:
     """Return the difference of two success rates.
 
-    The interval is Newcombe's for a difference of independent proportions (1998, method 10), for several strata
-    as Zou and Donner 2008 put it together; the test is the score test, by Campbell 2007 with N - 1.
+    The interval is Newcombe's for a difference of independent proportions (1998, method 10), made of the intervals of
+    weighted rates as Yan and Su 2010, "Stratified Wilson and Newcombe Confidence Intervals"; with as many trials as are
+    worth of independent ones, as Korn and Graubard 1998. The test is the score test, by Campbell 2007 with N - 1.
 
     Args:
-        strata: the counts before and after; none without trials.
+        strata: the successes (1, else 0); at least two executions on each side of each.
         level: the p-value below which a difference is accepted; the detectable change depends on it.
+        least: the difference to ask for.
     """
-    total = sum(before[1] + after[1] for before, after in strata)
-    rates = [0.0, 0.0]
-    below = above = variance = planned = 0.0
-    for sides in strata:
-        trials = [side[1] for side in sides]
-        weight = sum(trials) / total
-        intervals = [wilson(*side, _CONFIDENCE) for side in sides]
-        before, after = (interval for interval in intervals if interval is not None)
-        rates[0] += weight * before.estimate
-        rates[1] += weight * after.estimate
-        below += weight**2 * ((after.estimate - after.low) ** 2 + (before.high - before.estimate) ** 2)
-        above += weight**2 * ((after.high - after.estimate) ** 2 + (before.estimate - before.low) ** 2)
-        both, successes = sum(trials), sum(side[0] for side in sides)
-        spread = weight**2 * (1 / trials[0] + 1 / trials[1])
-        variance += spread * (successes / both) * (1 - successes / both) * both / (both - 1)
+    weights = _weights(strata)
+    rates, trials = [0.0, 0.0], [0.0, 0.0]
+    pooled = planned = 0.0
+    alike = [[0.0, 0.0], [0.0, 0.0]]  # of each side: the variance were the rates those of both, and that of a share
+    middle = 0.0
+    for weight, pair in zip(weights, strata, strict=True):
+        both, successes = sum(side.executions for side in pair), sum(side.total for side in pair)
+        rate = successes / both
+        spread = weight**2 * sum(1 / side.executions for side in pair)
+        pooled += spread * rate * (1 - rate) * both / (both - 1)
         # One more of each: where all succeeded there is no spread to plan with.
         guess = (successes + 1) / (both + 2)
         planned += spread * guess * (1 - guess)
+        middle += weight * rate
+        for index, side in enumerate(pair):
+            rates[index] += weight * side.mean
+            alike[index][0] += weight**2 * rate * (1 - rate) / side.executions
+            alike[index][1] += weight**2 / side.executions
+    dependence = _design(weights, strata)
+    deviations = t_quantile(1 - _CONFIDENCE, dependence.degrees)
+    for index, (variance, share) in enumerate(alike):
+        trials[index] = (middle * (1 - middle) / variance if variance else 1 / share) / dependence.effect
+    before, after = (score_interval(rate, number, deviations) for rate, number in zip(rates, trials, strict=True))
     difference = rates[1] - rates[0]
-    z = abs(difference) / math.sqrt(variance) if variance else 0.0
-    needed = normal_quantile(1 - level) + NormalDist().inv_cdf(_POWER)
+    below = math.hypot(rates[1] - after.low, before.high - rates[0])
+    above = math.hypot(after.high - rates[1], rates[0] - before.low)
+    detectable = _needed_deviations(level, dependence) * math.sqrt(planned * dependence.effect)
     return Effect(
         before=rates[0],
         after=rates[1],
         effect=difference,
-        low=max(-1.0, difference - math.sqrt(below)),
-        high=min(1.0, difference + math.sqrt(above)),
-        p_value=math.erfc(z / math.sqrt(2)),
-        detectable=min(1.0, needed * math.sqrt(planned)),
+        low=max(-1.0, difference - below),
+        high=min(1.0, difference + above),
+        p_value=_p_value(difference, pooled, (dependence.effect, dependence.degrees)),
+        detectable=min(1.0, detectable),
+        needed=_needed(strata, detectable, least, dependence),
+        p_within_days=_p_value(difference, pooled, dependence.within) if dependence.has_few_days else None,
     )
 
 
-def ratio_effect(strata: Sequence[tuple[Sequence[float], Sequence[float]]], level: float) -> Effect:
+def ratio_effect(strata: Strata, level: float, least: float) -> Effect:
     """Return the ratio of two geometric means: Welch's test on logarithms, with Satterthwaite's degrees of freedom.
 
     Args:
-        strata: the logarithms before and after, at least two of each.
+        strata: the logarithms; at least two on each side of each.
         level: the p-value below which a difference is accepted; the detectable change depends on it.
+        least: the ratio to ask for.
     """
-    total = sum(len(before) + len(after) for before, after in strata)
+    weights = _weights(strata)
     means = [0.0, 0.0]
     parts: list[tuple[float, int]] = []  # a term of the variance of the difference, its degrees of freedom
-    for sides in strata:
-        weight = sum(map(len, sides)) / total
-        for index, logs in enumerate(sides):
-            mean = statistics.fmean(logs)
-            means[index] += weight * mean
-            variance = math.fsum((log - mean) ** 2 for log in logs) / (len(logs) - 1)
-            parts.append((weight**2 * variance / len(logs), len(logs) - 1))
+    for weight, pair in zip(weights, strata, strict=True):
+        for index, side in enumerate(pair):
+            means[index] += weight * side.mean
+            parts.append((weight**2 * side.variance / side.executions, side.executions - 1))
     difference = means[1] - means[0]
-    error = math.sqrt(math.fsum(part for part, _ in parts))
+    independent = math.fsum(part for part, _ in parts)
     # The same value everywhere has no error, as far as rounding lets it: a difference is then no chance.
-    if error <= 1e-9 * max(1.0, abs(means[0])):
+    if not independent:
         is_same = abs(difference) <= 1e-9 * max(1.0, abs(means[0]))
         ratio = 1.0 if is_same else math.exp(difference)
-        return Effect(math.exp(means[0]), math.exp(means[1]), ratio, ratio, ratio, float(is_same), 1.0)
-    degrees = error**4 / math.fsum(part**2 / free for part, free in parts)
-    margin = t_quantile(1 - _CONFIDENCE, degrees) * error
-    needed = t_quantile(level, degrees) + t_quantile(2 * (1 - _POWER), degrees)
+        before, after = (math.exp(mean) for mean in means)
+        return Effect(before, after, ratio, ratio, ratio, float(is_same), 1.0, 0 if least > 1 else None, None)
+    degrees = independent**2 / math.fsum(part**2 / free for part, free in parts)
+    dependence = _design(weights, strata, degrees)
+    error = math.sqrt(independent * dependence.effect)
+    margin = t_quantile(1 - _CONFIDENCE, dependence.degrees) * error
+    detectable = _needed_deviations(level, dependence) * error
     return Effect(
         before=math.exp(means[0]),
         after=math.exp(means[1]),
         effect=math.exp(difference),
         low=math.exp(difference - margin),
         high=math.exp(difference + margin),
-        p_value=t_tail(difference / error, degrees),
-        detectable=math.exp(needed * error),
+        p_value=_p_value(difference, independent, (dependence.effect, dependence.degrees)),
+        detectable=math.exp(detectable),
+        needed=_needed(strata, detectable, math.log(least), dependence),
+        p_within_days=_p_value(difference, independent, dependence.within) if dependence.has_few_days else None,
     )
 
 
 def weighted_quantile(
-    strata: Sequence[tuple[Sequence[float], float]], share: float
+    strata: Sequence[tuple[Sequence[tuple[str, float]], float]], share: float
 ) -> tuple[float, float | None, float | None] | None:
     """Return the value that *share* of one side does not exceed, with its 95% interval; None where there are none.
 
-    A bound is None where there are too few values for one.
+    A bound is None where there are too few values for one. The interval is that of the share (Woodruff 1952).
 
     Args:
-        strata: the values of each, and its weight.
+        strata: the values of each, with the moments of their executions in order, and its weight.
         share: between 0 and 1.
     """
-    values = sorted((value, weight / len(stratum)) for stratum, weight in strata for value in stratum)
+    values = sorted((value, weight / len(stratum)) for stratum, weight in strata for _, value in stratum)
     if not values:
         return None
     whole = math.fsum(weight for _, weight in values)
-    effective = whole**2 / math.fsum(weight**2 for _, weight in values)
-    margin = normal_quantile(_CONFIDENCE) * math.sqrt(share * (1 - share) / effective)
 
     def at(bound: float) -> float:
         weights = accumulate(weight for _, weight in values)
         reached = next((index for index, seen in enumerate(weights) if seen >= bound * whole * (1 - 1e-12)), -1)
         return values[reached][0]
 
+    found = at(share)
+    below: list[Weighted] = []
+    for stratum, weight in strata:
+        sample = Sample()
+        for moment, value in stratum:
+            sample.add(moment, float(value <= found))
+        below.append((weight / whole, sample))
+    dependence = design([below], math.fsum(w * w * s.variance / s.executions for w, s in below if s.executions > 1))
+    effective = whole**2 / math.fsum(weight**2 for _, weight in values) / dependence.effect
+    margin = t_quantile(1 - _CONFIDENCE, dependence.degrees) * math.sqrt(share * (1 - share) / effective)
     low, high = share - margin, share + margin
-    return at(share), at(low) if low > 0 else None, at(high) if high < 1 else None
+    return found, at(low) if low > 0 else None, at(high) if high < 1 else None
+
+
+def _weights(strata: Strata) -> list[float]:
+    sizes = [before.executions + after.executions for before, after in strata]
+    return [size / sum(sizes) for size in sizes]
+
+
+def _design(weights: Sequence[float], strata: Strata, degrees: float = math.inf) -> Design:
+    sides = [[(weight, pair[index]) for weight, pair in zip(weights, strata, strict=True)] for index in (0, 1)]
+    independent = math.fsum(w * w * sample.variance / sample.executions for side in sides for w, sample in side)
+    return design(sides, independent, degrees)
+
+
+def _p_value(difference: float, variance: float, dependence: tuple[float, float]) -> float:
+    effect, degrees = dependence
+    return t_tail(difference / math.sqrt(variance * effect), degrees) if variance else 1.0
+
+
+def _needed_deviations(level: float, dependence: Design) -> float:
+    """Return how many standard errors a difference has to be to be accepted in 80% of cases."""
+    return t_quantile(level, dependence.degrees) + t_quantile(2 * (1 - _POWER), dependence.degrees)
+
+
+def _needed(strata: Strata, detectable: float, least: float, dependence: Design) -> int | None:
+    if dependence.has_few_days or least <= 0:
+        return None
+    a_side = 2 / sum(1 / sum(pair[index].executions for pair in strata) for index in (0, 1))
+    return math.ceil(a_side * (detectable / least) ** 2)

@@ -1,7 +1,8 @@
-"""Student's t distribution, and which of many tests to believe."""
+"""The distributions of Student's t and of F, and which of many tests to believe."""
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Final
 
 _TINY: Final = 1e-300
@@ -11,20 +12,38 @@ _STEPS: Final = 500
 def t_tail(t: float, degrees: float) -> float:
     """Return how likely a t as far from 0 as this one is, or further, on both sides, with so many *degrees* of freedom.
 
-    NIST Digital Library of Mathematical Functions, 8.17.
+    Infinitely many are those of the normal distribution. NIST Digital Library of Mathematical Functions, 8.17.
     """
+    if math.isinf(degrees):
+        return math.erfc(abs(t) / math.sqrt(2))
     return _incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t))
 
 
 def t_quantile(tail: float, degrees: float) -> float:
     """Return the t that both tails together are *tail* likely to lie beyond."""
-    low, high = 0.0, 1.0
-    while t_tail(high, degrees) > tail:
-        low, high = high, 2 * high
-    while high - low > 1e-10 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tail(middle, degrees) > tail else (low, middle)
-    return (low + high) / 2
+    t = NormalDist().inv_cdf(1 - tail / 2)
+    if math.isinf(degrees):
+        return t
+    log_front = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi * degrees) / 2
+    for _ in range(_STEPS):  # Newton's method on logarithms, between which and the tail's lies nearly a line
+        reached = t_tail(t, degrees)
+        density = math.exp(log_front - (degrees + 1) / 2 * math.log1p(t * t / degrees))
+        step = math.log(reached / tail) * reached / (2 * density * t)
+        t *= math.exp(step)
+        if abs(step) < 1e-12:
+            break
+    return t
+
+
+def f_tail(ratio: float, above: float, below: float) -> float:
+    """Return how likely the *ratio* of two estimates of one variance is this large, or larger.
+
+    Args:
+        ratio: of the estimate with *above* degrees of freedom, over the one with *below*.
+        above: positive.
+        below: positive.
+    """
+    return _incomplete_beta(below / 2, above / 2, below / (below + above * ratio))
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:

@@ -35,6 +35,8 @@ def _where(condition: str, value: str) -> str:
 IS_ASSUMED: Final = "(success AND outcome_source IS 'assumed')"
 #: Whether an execution's duration is known.
 IS_TIMED: Final = f"({_is_reported('duration_seconds')})"
+#: Whether its complexity is known.
+HAS_COMPLEXITY: Final = f"({_is_reported('complexity_score')})"
 #: Whether an execution's cost is known, and whether it can be held against its estimate.
 IS_PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
 #: Whether that cost is a lower bound.

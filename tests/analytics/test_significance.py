@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument.analytics.significance import benjamini_hochberg, t_quantile, t_tail
+from learning_instrument.analytics.significance import benjamini_hochberg, f_tail, t_quantile, t_tail
 
 
 def test_quantiles_are_those_of_the_tables(subtests):
@@ -21,6 +21,7 @@ def test_quantiles_are_those_of_the_tables(subtests):
         (10, 0.01, 3.16927),
         (30, 0.2, 1.31042),
         (1e9, 0.05, 1.95996),
+        (math.inf, 0.05, 1.95996),
     ]:
         with subtests.test(degrees=degrees, tail=tail, t=t):
             assert t_quantile(tail, degrees) == pytest.approx(t, rel=5e-6)
@@ -39,6 +40,33 @@ def test_tails_are_probabilities_of_either_sign(t, degrees):
 def test_one_degree_of_freedom_is_cauchy(t):
     """Which has a formula of its own."""
     assert t_tail(t, 1) == pytest.approx(1 - 2 * math.atan(t) / math.pi, rel=1e-8, abs=1e-12)
+
+
+def test_ratios_of_variances_are_those_of_the_tables(subtests):
+    """The upper 5% points of F."""
+    for above, below, ratio in [(1, 10, 4.9646), (4, 20, 2.8661), (19, 19, 2.1683), (40, 120, 1.4952)]:
+        with subtests.test(above=above, below=below):
+            assert f_tail(ratio, above, below) == pytest.approx(0.05, rel=1e-3)
+
+
+@given(t=st.floats(0, 20), degrees=st.floats(1, 1e4))
+def test_square_of_t_is_f(t, degrees):
+    """With one degree of freedom above."""
+    assert f_tail(t * t, 1, degrees) == pytest.approx(t_tail(t, degrees), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_distributions_are_those_of_scipy(subtests):
+    """Far into the tails."""
+    stats = pytest.importorskip("scipy.stats")
+    for degrees in (1.0, 1.7, 5.0, 19.0, 38.3, 5000.0):
+        for tail in (0.4, 0.05, 0.01, 1e-4, 1e-9):
+            with subtests.test(degrees=degrees, tail=tail):
+                expected = stats.t.isf(tail / 2, degrees)
+                assert t_quantile(tail, degrees) == pytest.approx(expected, rel=1e-8)
+                assert t_tail(expected, degrees) == pytest.approx(tail, rel=1e-7)
+                ratio = stats.f.isf(tail, degrees, 25)
+                assert f_tail(ratio, degrees, 25) == pytest.approx(tail, rel=1e-7)
 
 
 def test_benjamini_and_hochberg_example():

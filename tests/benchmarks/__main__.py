@@ -1,7 +1,7 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-    [transfer] [answers] [groups] [errors_grouping] [comparison] [budget_enforcement] [depth] [standing_tasks]
+    [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
     [similar]
 """
 
@@ -12,7 +12,6 @@ from . import (
     adapters,
     answers,
     budget_enforcement,
-    comparison,
     depth,
     errors_grouping,
     groups,
@@ -45,7 +44,6 @@ def main() -> None:
         "answers": _answers,
         "groups": _groups,
         "errors_grouping": _errors_grouping,
-        "comparison": _comparison,
         "budget_enforcement": _budget_enforcement,
         "depth": _depth,
         "standing_tasks": _standing_tasks,
@@ -59,7 +57,6 @@ def main() -> None:
     parser.add_argument(
         "--rows", type=int, default=1_000_000, help="that answers are about; made once (default: 1000000)"
     )
-    parser.add_argument("--pairs", type=int, default=1000, help="that are compared (default: 1000)")
     parser.add_argument(
         "--peers", action="store_true", help="measure the peers that are not installed too, in environments made for it"
     )
@@ -182,15 +179,6 @@ def _errors_grouping(options: argparse.Namespace) -> None:
     means = {way.name: way.mean for way in accuracies}
     ours, theirs = means[errors_grouping.OURS], means[errors_grouping.DRAIN3]
     report.print_target("grouping accuracy", f"{ours:.3f}", f"at least drain3's {theirs:.3f}", ours >= theirs)
-
-
-def _comparison(options: argparse.Namespace) -> None:
-    alarms = comparison.measure(options.pairs)
-    report.print_comparison(alarms)
-    for of_mix in alarms:
-        share, power = of_mix.false_alarms, of_mix.power
-        report.print_target(f"{of_mix.mix}: false alarms", f"{share:.1%}", "at most 5%", share <= 0.05)
-        report.print_target(f"{of_mix.mix}: power", f"{power:.1%}", "at least 80%", power >= 0.8)
 
 
 def _budget_enforcement(options: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ from rich.table import Table
 from .adapters import Sent
 from .answers import Answers
 from .budget_enforcement import PLAIN, Enforcement
-from .comparison import Alarms
 from .errors_grouping import Accuracy
 from .groups import Grouped
 from .hot_path import Cost
@@ -166,16 +165,6 @@ def print_similar(ways: Sequence[Found], timings: Sequence[Timing]) -> None:
         table.add_column(heading, justify="right")
     for timing in timings:
         table.add_row(timing.way, *(f"{1000 * time:.0f}" for time in (timing.first, timing.later, timing.processor)))
-    console.print(table)
-
-
-def print_comparison(alarms: Sequence[Alarms]) -> None:
-    """Print how often comparisons report a change."""
-    table = _table(f"Comparison, {alarms[0].pairs:,} pairs of {alarms[0].executions} executions a side")
-    for heading in ("reported without a change", "0.90 to 0.80 reported", "ms each"):
-        table.add_column(heading, justify="right")
-    for of_mix in alarms:
-        table.add_row(of_mix.mix, f"{of_mix.false_alarms:.1%}", f"{of_mix.power:.1%}", f"{of_mix.milliseconds:.0f}")
     console.print(table)
 
 
