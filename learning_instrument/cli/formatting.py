@@ -14,16 +14,16 @@ def short_id(execution_id: str) -> str:
     return execution_id[:_SHORT_ID]
 
 
-def when(moment: datetime) -> str:
-    """Return a moment to the second, with its time zone: ``2026-11-22 10:00:00 UTC``, or +01:00 with ``--local``."""
-    return clock(moment) if is_told(LOCAL) else f"{clock(moment)} UTC"
+def when(moment: datetime, to: str = "seconds") -> str:
+    """Return a moment with its time zone: ``2026-11-22 10:00:00 UTC``, or with +01:00 under ``--local``."""
+    return clock(moment, to) if is_told(LOCAL) else f"{clock(moment, to)} UTC"
 
 
-def clock(moment: datetime) -> str:
-    """Return a moment to the second, for a column whose heading has the :func:`zone`."""
+def clock(moment: datetime, to: str = "seconds") -> str:
+    """Return a moment, for a column whose heading has the :func:`zone`."""
     if is_told(LOCAL):
-        return moment.astimezone().isoformat(" ", "seconds")
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        return moment.astimezone().isoformat(" ", to)
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", to)
 
 
 def zone() -> str:

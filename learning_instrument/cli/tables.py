@@ -128,7 +128,10 @@ class _Column:
 
     @property
     def least(self) -> int:
-        return min(self.wanted, self.column.least) if self.column.is_text else self.wanted
+        """The least width: of a text, enough for its heading."""
+        if not self.column.is_text:
+            return self.wanted
+        return min(self.wanted, max(self.column.least, cell_len(self.texts[0])))
 
     def line(self, number: int, row: Any, width: int, is_cut: bool) -> str:
         """Return the text of the row *number*, -1 being the heading, painted and as wide as the others."""

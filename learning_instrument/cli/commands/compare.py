@@ -72,7 +72,7 @@ def compare_command(
     gate_ratio: float,
     as_markdown: bool,
 ) -> None:
-    """Compare two windows, tiers, models or versions, or all side by side.
+    """Compare windows, tiers, models or versions with each other.
 
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
     either end may be left out (then --since and --until apply); or a column or a key of the tasks' metadata, and its

@@ -128,6 +128,8 @@ def _follow(
     with database:
         place = bookmark(database)
         shown = list(latest(database, question.selection, lines, failed))[::-1] if lines else []
+        if lines and not shown:
+            question.explain_nothing(database)
         is_first = True
         while True:
             if shown:

@@ -79,7 +79,7 @@ _FEEDBACK_COLUMNS: Final = (
 
 #: Fields that say it in a unit, or in short, that people read.
 _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
-    "timestamp": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC",
+    "timestamp": lambda moment: formatting.when(moment, "microseconds"),
     "duration_seconds": formatting.seconds,
     "queue_seconds": formatting.seconds,
     "wait_seconds": formatting.seconds,

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from ...errors import ConfigurationError
+from ...sqlite.read_only import ReadOnlyDatabase
 from ...transfer import FORMATS, STDOUT, ImportAnswer, export_executions, import_executions
 from ...transfer.exporting import Format
 from .. import formatting
@@ -54,6 +55,9 @@ def export_command(
             raw=is_raw(),
             progress=progress,
         )
+    if not answer.executions:
+        with ReadOnlyDatabase(question.path) as database:
+            question.explain_nothing(database)
     if output != STDOUT:
         feedback = f", {formatting.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
         _tell(
