@@ -60,13 +60,16 @@ def by_words(database: Queryable, task_description: str, selection: Selection, t
     # score = 2 s / (w + d) of the shared weight, the query's and the description's; with d >= s, s is at least this:
     least = whole * threshold / (2 - threshold)
     lists = _lists(_rarest(asked, weights, whole - least), asked, weights)
-    described = {rowid: words(text).keys() for rowid, text in _candidates(database, lists, selection).items()}
-    shared = {rowid: weights.of(found & asked.keys()) for rowid, found in described.items()}
+    candidates = _candidates(database, lists, selection)
+    described = {text: words(text).keys() for text in set(candidates.values())}
+    shared = {text: weights.of(found & asked.keys()) for text, found in described.items()}
     # A rounding error must not lose one that is just alike enough.
-    alike = [rowid for rowid, weight in shared.items() if weight and weight >= least * (1 - 1e-9)]
-    weights.look_up({word for rowid in alike for word in described[rowid]})
-    scores = {rowid: min(1.0, 2 * shared[rowid] / (whole + weights.of(described[rowid]))) for rowid in alike}
-    return {rowid: score for rowid, score in scores.items() if score >= threshold - 1e-9}
+    alike = [text for text, weight in shared.items() if weight and weight >= least * (1 - 1e-9)]
+    weights.look_up({word for text in alike for word in described[text]})
+    scores = {text: min(1.0, 2 * shared[text] / (whole + weights.of(described[text]))) for text in alike}
+    return {
+        rowid: scores[text] for rowid, text in candidates.items() if text in scores and scores[text] >= threshold - 1e-9
+    }
 
 
 def _rarest(asked: Mapping[str, str], weights: "_Weights", more_than: float) -> list[str]:

@@ -12,10 +12,14 @@ from . import formatting
 from .rendering import print_fields, print_note
 from .terminal import tell, write
 
-_HELP: Final = "y or n, 1 to 5, or both, and a comment after it; c COMMENT; Enter to skip; q to quit"
+_PROMPT: Final = "y, n, 1-5, c COMMENT, Enter, q, ? "
+_HELP: Final = (
+    "y: accepted; n: not accepted; 1 to 5: a rating, also after y or n; a comment after these, or alone after c;"
+    " Enter: skip it; q: quit."
+)
 _REASONS: Final = {
-    "failed": "it failed", "long": "it took long", "dear": "it cost much", "swarm": "it used a swarm",
-    "uncertain": "the choice of its model was uncertain",
+    "failed": "failed", "long": "took long", "dear": "cost much", "swarm": "used a swarm",
+    "uncertain": "uncertain choice of model",
 }  # fmt: skip
 _JUDGEMENTS: Final = {"y": True, "yes": True, "n": False, "no": False}
 _COMMENT: Final = ("c", "comment")
@@ -72,7 +76,7 @@ def _show(asked: WorthAsking, place: str) -> None:
         "solution": execution.solution_summary,
         "took, cost": f"{formatting.seconds(execution.duration_seconds)},"
         f" {formatting.bound(known, is_cost_partial(execution))}",
-        "asked as": " and ".join(_REASONS[reason] for reason in asked.reasons),
+        "asked for": ", ".join(_REASONS[reason] for reason in asked.reasons),
     }
     write("")
     print_fields({name: text for name, text in fields.items() if text})
@@ -80,12 +84,13 @@ def _show(asked: WorthAsking, place: str) -> None:
 
 def _answer() -> dict[str, Any] | None:
     """Return what the user says, empty for a skipped execution, or None to quit or at the end of input."""
-    write("y, n, 1-5, c COMMENT, Enter to skip, q to quit, ? for help: ", end="")
+    write(_PROMPT, end="")
     while line := _line():
         said = parsed(line)
         if said is not None:
             return None if said.get("quit") else said
-        write(f"{_HELP}: ", end="")
+        print_note(_HELP)
+        write(_PROMPT, end="")
     return None
 
 

@@ -124,7 +124,7 @@ def feedback(path):
 
 
 needs_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-PROMPT = "? for help: "
+PROMPT = "Enter, q, ? "
 
 
 @needs_a_terminal
@@ -138,7 +138,7 @@ def test_each_execution_is_shown_and_its_answer_stored(path):
     assert "\x1b[31m" not in shown
     assert "failed: 2 tests failed" in shown
     terminal.say("what\n")
-    terminal.read_until("q to quit: ")
+    assert "Enter: skip it" in terminal.read_until(PROMPT)
     terminal.say("y 4 nice work\n")
     assert "Fix the second part" in terminal.read_until(PROMPT)
     assert feedback(path) == [("first", 1, 4, "nice work", "me")]
