@@ -3,13 +3,18 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timezone
+from pathlib import Path
 
 from click.testing import CliRunner
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main
 
+COMMAND = Path(sys.executable).parent / "learning-instrument"
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
 
@@ -41,3 +46,32 @@ def store(path, *records):
 
 def record(**fields):
     return ExecutionRecord(**{"task_type": "fix", "duration_seconds": 1.0, "timestamp": NOON, **fields})
+
+
+def on_a_terminal(columns, *arguments, **variables):
+    """Run the command on a terminal so wide; return its exit code and what it printed."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+    }
+    with subprocess.Popen(
+        [COMMAND, *arguments], stdout=theirs, stderr=theirs, env={**environment, **variables}
+    ) as process:
+        os.close(theirs)
+        printed = b""
+        while True:
+            try:
+                some = os.read(ours, 65536)
+            except OSError:  # Linux: the other side is closed
+                break
+            if not some:
+                break
+            printed += some
+    os.close(ours)
+    return process.returncode, printed.decode()

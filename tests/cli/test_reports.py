@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from asking import NOON, answer, ask, document, record, rows, store
+from asking import COMMAND, NOON, answer, ask, document, on_a_terminal, record, rows, store
 from calls import chat, execution
 from databases import make_older
 from rich.cells import cell_len
@@ -35,7 +35,6 @@ from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
-COMMAND = Path(sys.executable).parent / "learning-instrument"
 #: Bug fixes of the demo fail more often in its last week.
 WEEKS = ("--before", "..2026-11-13T12:00", "--after", "2026-11-13T12:00..")
 REPORTS = {
@@ -544,31 +543,6 @@ def test_real_terminal_is_as_wide_as_it_says(demo):
     assert status == 0
     assert widest(text) <= 60
     assert "Not shown (too narrow): " in text
-
-
-def on_a_terminal(columns, *arguments):
-    """Run the command on a terminal so wide; return its exit code and what it printed."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    with subprocess.Popen([COMMAND, *arguments], stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        printed = b""
-        while True:
-            try:
-                some = os.read(ours, 65536)
-            except OSError:  # Linux: the other side is closed
-                break
-            if not some:
-                break
-            printed += some
-    os.close(ours)
-    return process.returncode, printed.decode()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

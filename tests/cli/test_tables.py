@@ -99,6 +99,7 @@ def test_pipe_has_every_text_in_full_and_no_padding_for_the_longest():
         (["patterns"], ["solution", "success", "best tier"]),
         (["similar", "fix the crash in parser.py"], ["likeness", "description", "tier"]),
         (["list"], ["tier", "outcome", "about"]),
+        (["tail", "--for", "0"], ["medium", "Re"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 9 else str(value),
 )

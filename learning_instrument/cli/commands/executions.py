@@ -32,6 +32,7 @@ from ..rendering import (
     render,
     write,
 )
+from ..terminal import terminal_width
 
 _COLUMNS: Final = (
     TableColumn("timestamp", "started", formatting.clock, rank=4),
@@ -153,7 +154,14 @@ def _line(record: ExecutionRecord) -> dict[str, Any]:
     return values
 
 
-_FOLLOWED: Final = "{timestamp}  {execution_id}  {outcome:<9}  {duration_seconds:>9}  {task_type:<8}  {about}"
+#: The columns of a line of ``tail``, and their widths; then those that go where a terminal is narrow, the first first.
+_FOLLOWED: Final = {
+    "timestamp": 23, "execution_id": 16, "outcome": 9, "duration_seconds": 9, "model_tier": 6, "task_type": 8,
+    "about": 20,
+}  # fmt: skip
+_LESS_IMPORTANT: Final = ("duration_seconds", "execution_id", "timestamp", "task_type")
+#: Of a tier and a task type, a terminal shows no more.
+_LONGEST_NAME: Final = 16
 
 
 def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first: bool) -> None:
@@ -165,8 +173,18 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
         print_csv(map(reported_values, records), COLUMNS, with_heading=is_first)
     else:
         for record in records:
-            row = _line(record)
-            cells = {column.name: column.cell(row) for column in _COLUMNS}
-            cells["timestamp"] = formatting.when(record.timestamp)
-            line = _FOLLOWED.format(**cells)
-            write(fitted(line) if is_terminal() else line)
+            write(_followed(record))
+
+
+def _followed(record: ExecutionRecord) -> str:
+    row = _line(record)
+    cells = {column.name: column.cell(row) for column in _COLUMNS} | {"timestamp": formatting.when(record.timestamp)}
+    cells["duration_seconds"] = cells["duration_seconds"].rjust(_FOLLOWED["duration_seconds"])
+    names = list(_FOLLOWED)
+    if is_terminal():
+        for name in _LESS_IMPORTANT:
+            if sum(_FOLLOWED[name] + 2 for name in names) - 2 > terminal_width():
+                names.remove(name)
+        cells |= {name: fitted(cells[name], _LONGEST_NAME) for name in ("model_tier", "task_type")}
+    line = "  ".join(cells[name].ljust(_FOLLOWED[name]) for name in names).rstrip()
+    return fitted(line) if is_terminal() else line
