@@ -23,8 +23,6 @@ BURST: Final = "burst"
 BUDGET: Final = "budget"
 #: The shares of a budget at which there is an alert.
 SHARES: Final = (0.8, 1.0)
-#: The groups of one look that are told; the last alert says how many more there are.
-MOST_GROUPS: Final = 20
 _CHARACTERS: Final = 200
 #: A chat takes <!channel> for a command, and a backtick for the end of a quotation.
 _HARMLESS: Final = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'"})
@@ -53,10 +51,10 @@ def subject_of(group: GroupNews) -> str:
     return sha256("\0".join(group.founder).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def group_alerts(origin: Origin, groups: Sequence[GroupNews]) -> Iterator[Alert]:
-    """Yield the alerts of error groups that are new or back."""
-    for number, group in enumerate(groups[:MOST_GROUPS], 1):
-        more = max(0, len(groups) - MOST_GROUPS) if number == MOST_GROUPS else 0
+def group_alerts(origin: Origin, groups: Sequence[GroupNews], most: int) -> Iterator[Alert]:
+    """Yield the alerts of the first *most* error groups that are new or back; the last says how many more there are."""
+    for number, group in enumerate(groups[:most], 1):
+        more = len(groups) - most if number == most else 0
         error_type, exception_type, _ = group.founder
         what = "New error group"
         if group.is_back and group.silence_seconds is not None:

@@ -13,10 +13,28 @@ from ..sqlite.connection import open_for_maintenance
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
-from ..storage.alert_memory import Alert, WatchState, advance, last_told, state_of
-from .alerts import BUDGET, BURST, SHARES, Origin, budget_alert, budget_subject, burst_alert, group_alerts
+from ..storage.alert_memory import Alert, WatchState, advance, count_since, last_told, state_of
+from .alerts import (
+    BUDGET,
+    BURST,
+    GROUP_BACK,
+    NEW_GROUP,
+    SHARES,
+    Origin,
+    budget_alert,
+    budget_subject,
+    burst_alert,
+    group_alerts,
+    subject_of,
+)
+from .formatting import counted, seconds
+from .terminal import tell
 
 _MINUTE: Final = "%Y-%m-%dT%H:%M"
+#: The error groups that are told in one interval, or in one look. A flood of unlike messages is one thing to know.
+_MOST_GROUPS: Final = 20
+#: How long a budget is not read again while nothing is stored: costs of model calls may follow.
+_BUDGET_READ: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class Watch:
         self._budget = budget
         self._interval = interval
         self._news = NewsReader(selection)
+        self._budget_read = datetime.min.replace(tzinfo=timezone.utc)
 
     def look(self) -> Sequence[Alert]:
         """Look once; return the alerts that were stored, to be told.
@@ -78,7 +97,11 @@ class Watch:
                 elif not before.is_in_burst and self._is_time(database, BURST, "", now):
                     after = replace(after, is_in_burst=True)
                     alerts.append(burst_alert(self._origin(now), burst, news.examples))
-            alerts += self._of_budget(database, before is not None, now)
+            if self._budget is not None and (
+                news is None or before is None or news.place != before.place or now - self._budget_read >= _BUDGET_READ
+            ):
+                alerts += self._of_budget(database, self._budget, before is not None, now)
+                self._budget_read = now
         if not alerts and before is not None and replace(after, looked=before.looked) == before:
             return ()
         with open_for_maintenance(self._path) as connection:
@@ -100,8 +123,19 @@ class Watch:
         return last is None or now - last >= self._interval
 
     def _of_groups(self, database: ReadOnlyDatabase, news: News, now: datetime) -> Iterable[Alert]:
-        found = group_alerts(self._origin(now), news.groups)
-        return [alert for alert in found if self._is_time(database, alert.kind, alert.subject, now)]
+        groups = [
+            group
+            for group in news.groups
+            if self._is_time(database, GROUP_BACK if group.is_back else NEW_GROUP, subject_of(group), now)
+        ]
+        told = count_since(database, self._name, (NEW_GROUP, GROUP_BACK), now - self._interval)
+        most = max(0, _MOST_GROUPS - told)
+        if groups and not most:
+            tell(
+                f"{counted(len(groups), 'more new error group')}, not told:"
+                f" {_MOST_GROUPS} were within {seconds(self._interval.total_seconds())}."
+            )
+        return group_alerts(self._origin(now), groups, most)
 
     def _burst(self, database: ReadOnlyDatabase, minutes: Minutes, now: datetime) -> Burst | None:
         executions, failures = (sum(counts[place] for counts in minutes.values()) for place in (0, 1))
@@ -112,11 +146,11 @@ class Watch:
         others, other_failures = max(0, all_executions - executions), max(0, all_failures - failures)
         return burst_of(failures, executions, min(other_failures, others), others)
 
-    def _of_budget(self, database: ReadOnlyDatabase, has_looked: bool, now: datetime) -> Iterator[Alert]:
+    def _of_budget(
+        self, database: ReadOnlyDatabase, budget: Budgeted, has_looked: bool, now: datetime
+    ) -> Iterator[Alert]:
         """Yield the alert of the highest limit that is reached, if it was not told yet."""
-        if self._budget is None:
-            return
-        use = budget_use(database, self._budget.usd, self._budget.period, self._selection, now)
+        use = budget_use(database, budget.usd, budget.period, self._selection, now)
         reached = [share for share in SHARES if use.spent_usd >= share * use.budget_usd]
         if not reached:
             return

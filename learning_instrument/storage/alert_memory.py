@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..ids import new_uuid
 from ..sqlite.connection import Execute
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable
 from ..timestamps import from_iso, iso
 
@@ -71,6 +72,16 @@ def last_told(database: Queryable, watch: str, kind: str, subject: str) -> datet
         "SELECT max(timestamp) AS last FROM alerts WHERE watch = ? AND kind = ? AND subject = ?", [watch, kind, subject]
     )
     return None if row["last"] is None else from_iso(row["last"])
+
+
+def count_since(database: Queryable, watch: str, kinds: Sequence[str], since: datetime) -> int:
+    """Return how many alerts of *kinds* are stored since. After :func:`state_of`."""
+    (row,) = database.query(
+        "SELECT count(DISTINCT alert_id) AS number FROM alerts WHERE watch = ? AND timestamp > ?"
+        f" AND kind IN {placeholders(kinds)}",
+        [watch, iso(since), *kinds],
+    )
+    return int(row["number"])
 
 
 def advance(

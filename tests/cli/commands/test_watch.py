@@ -146,6 +146,11 @@ def test_many_groups_are_told_by_some(path, kept, keeping):
 
     assert [alert["more_groups"] for alert in alerts(kept)] == [0] * 19 + [5]
     assert alerts(kept)[-1]["text"].endswith("; and 5 more groups")
+    store(path, failure("one more"), failure("and yet another"))
+    result = ask(path, "watch", "--once", "--exec", keeping)
+    assert (result.stdout, result.stderr) == ("", "2 more new error groups, not told: 20 were within 1 h 00 m.\n")
+    store(path, failure("of the next interval"))
+    assert len(look(path, "--exec", keeping, "--interval", "0")) == 1
 
 
 def test_burst_is_told_at_its_beginning(path, kept, keeping):
@@ -289,6 +294,15 @@ def test_file_may_be_replaced_and_missing_meanwhile(path, tmp_path, kept, keepin
 
     told = [alert["template"] for alert in alerts(kept)]
     assert told in (["new"], ["of the new file", "new"])  # as the first look at it found it empty or not
+
+
+def test_watch_for_a_time_ends_by_itself(path):
+    """With what it was told to tell."""
+    look(path)
+    store(path, failure("new"))
+    result = ask(path, "watch", "--for", "0.1", "--every", "0.05")
+
+    assert (result.exit_code, result.stdout.count("\n"), result.stderr) == (0, 1, "")
 
 
 @pytest.mark.parametrize("wrong", [("--budget", "0"), ("--budget", "nan"), ("--content",), ("--webhook", "x")])
