@@ -163,7 +163,7 @@ def test_burst_is_told_at_its_beginning(path, kept, keeping):
     (line,) = look(path, "--exec", keeping)
     store(path, *(failure("disk 6 full") for _ in range(9)))
 
-    assert look(path, "--exec", keeping) == []
+    assert look(path, "--exec", keeping, "--interval", "0") == []
     assert "Burst of failures in learning.db: 9 of 10 executions (90.0%) in 10 minutes; in the day before 0.5%" in line
     (alert,) = alerts(kept)
     assert (alert["kind"], alert["failures"], alert["executions"]) == ("burst", 9, 10)
