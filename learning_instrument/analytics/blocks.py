@@ -1,23 +1,33 @@
 """Sums of executions by value, cell of the mix and block of time: what intervals over a mix are made of.
 
-A block is a day where roll-ups have the days of some weeks, else a twentieth of a value's executions in their order.
+A block is a day where there are some weeks of them, else some consecutive executions of a value on one day.
+Cells are those of task type and model tier, and of bands of complexity where most executions say it, which roll-ups do
+not have.
 """
 
 import functools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
+from ..columns import UNKNOWN
 from ..rollups import histograms
-from ..rollups.measures import BIN, NANO_SCALE, source, sum_measures
+from ..rollups.measures import BIN, HAS_COMPLEXITY, NANO_SCALE, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import GroupTotals, cube_for, totals
+from .overview import span
 
-#: Into how many blocks the executions of a value are cut.
-BLOCKS: Final = 20
+#: So many days are blocks.
+ENOUGH_DAYS: Final = 20
+#: Into how many blocks the executions of a value are cut, if they are all of one day.
+_BLOCKS: Final = 120
+#: The newest executions, by which it is known whether complexity is reported.
+_SAMPLE: Final = 1000
+#: The bands of complexity, of 0 to 100, that are read.
+_BAND: Final = 10
 _MEASURES: Final = (
     "executions", "succeeded", "assumed", "timed", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano",
 )  # fmt: skip
@@ -26,8 +36,7 @@ CellName = tuple[str, ...]
 """The values of the dimensions of the mix."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """The sums of the executions of one cell in one block."""
 
     executions: float = 0.0
@@ -46,8 +55,27 @@ class Sums:
     unpriced: float = 0.0
 
 
-Blocks = Mapping[CellName, Mapping[str, Sums]]
-"""The executions of one value: cell -> block -> sums."""
+def total(sums: Iterable[Sums]) -> Sums:
+    """Return the sums of all of *sums*."""
+    columns = [*zip(*sums, strict=True)]
+    return Sums(*map(math.fsum, columns)) if columns else Sums()
+
+
+class Cell:
+    """The executions of one value in one cell: block -> sums, and those of all.
+
+    A block's name begins with its day, and names sort by time.
+    """
+
+    __slots__ = ("blocks", "total")
+
+    def __init__(self, blocks: Mapping[str, Sums]) -> None:
+        self.blocks = blocks
+        self.total = total(blocks.values())
+
+
+Cells = Mapping[CellName, Cell]
+"""The executions of one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +86,6 @@ class Frequent:
     #: How many further values there are, and how many executions have them.
     others: int
     others_executions: int
-
-
-def total(sums: Iterable[Sums]) -> Sums:
-    """Return the sums of all of *sums*."""
-    every = list(sums)
-    return Sums(**{each.name: math.fsum(getattr(one, each.name) for one in every) for each in fields(Sums)})
 
 
 def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> Frequent:
@@ -86,52 +108,84 @@ def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> 
     return Frequent(tuple(row["value"] for row in rows), every - len(rows), executions - sum(row["n"] for row in rows))
 
 
-def blocks_of(
-    database: Queryable, by: str, values: Sequence[str], mix: Sequence[str], selection: Selection
-) -> dict[str, Blocks]:
-    """Return the blocks of each of *values* of the dimension *by*, in cells of *mix*."""
+def is_complexity_known(database: Queryable, selection: Selection) -> bool:
+    """Tell whether most of the newest executions say how complex their task is."""
+    condition, parameters = selection.condition()
+    newest = (
+        f"SELECT {HAS_COMPLEXITY} AS known FROM executions WHERE {condition} ORDER BY timestamp DESC LIMIT {_SAMPLE}"
+    )
+    (row,) = database.query(f"SELECT total(known) > count(*) / 2.0 AS is_known FROM ({newest})", parameters)
+    return bool(row["is_known"])
+
+
+def cells_by_value(
+    database: Queryable, by: str, values: Sequence[str], mix: Sequence[str], selection: Selection, with_bands: bool
+) -> dict[str, Cells]:
+    """Return the cells of each of *values* of the dimension *by*.
+
+    Args:
+        database: the one to ask.
+        by: a dimension.
+        values: those wanted.
+        mix: the dimensions that tell cells apart.
+        selection: which executions.
+        with_bands: whether bands of complexity do as well, as the last one: such as ``"3"``, or ``unknown``.
+    """
+    is_by_day = by not in TIME_BUCKETS and _days(database, selection) >= ENOUGH_DAYS
     by_day = (by, *mix, "day")
-    if by not in TIME_BUCKETS and cube_for(database, by_day, selection) is not None:
+    if is_by_day and not with_bands and cube_for(database, by_day, selection) is not None:
         groups = totals(database, by_day, selection, _MEASURES, with_durations=True)
-        if len({day for *_, day in groups}) >= BLOCKS:
-            wanted = set(values)
-            return _arranged((group, _sums(of_group)) for group, of_group in groups.items() if group[0] in wanted)
-    return _arranged(_from_executions(database, by, values, mix, selection))
-
-
-def without(blocks: Blocks, place: int) -> Blocks:
-    """Return *blocks* with the cells that differ in the dimension at *place* alone taken together."""
-    merged: defaultdict[CellName, defaultdict[str, list[Sums]]] = defaultdict(lambda: defaultdict(list))
-    for cell, of_cell in blocks.items():
-        for block, sums in of_cell.items():
-            merged[cell[:place] + cell[place + 1 :]][block].append(sums)
-    return {cell: {block: total(sums) for block, sums in of_cell.items()} for cell, of_cell in merged.items()}
-
-
-def _from_executions(
-    database: Queryable, by: str, values: Sequence[str], mix: Sequence[str], selection: Selection
-) -> Iterable[tuple[tuple[str, ...], Sums]]:
+        wanted = set(values)
+        return _arranged((group, _sums(of_group)) for group, of_group in groups.items() if group[0] in wanted)
     condition, parameters = selection.condition()
     chosen = ", ".join(f":value{number}" for number in range(len(values)))
-    block = f"ntile({BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, rowid)"
-    keys = [*map(dimension, (by, *mix)), block]
+    band = f"CASE WHEN {HAS_COMPLEXITY} THEN min({100 // _BAND - 1}, CAST(complexity_score / {_BAND} AS INTEGER)) END"
+    number = f"ntile({_BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, rowid)"
+    keys = [
+        *map(dimension, (by, *mix)),
+        *([f"coalesce(CAST({band} AS TEXT), '{UNKNOWN}')"] if with_bands else []),
+        dimension("day") if is_by_day else f"{dimension('day')} || printf(' %03d', {number})",
+    ]
+    parameters |= {f"value{number}": value for number, value in enumerate(values)}
+    return _arranged(_grouped(database, f"{condition} AND {dimension(by)} IN ({chosen})", parameters, keys))
+
+
+def regrouped(cells: Cells, name: Callable[[CellName], CellName]) -> Cells:
+    """Return *cells* under other names, those of one name taken together."""
+    groups: defaultdict[CellName, defaultdict[str, list[Sums]]] = defaultdict(lambda: defaultdict(list))
+    for of_cell, cell in cells.items():
+        for block, sums in cell.blocks.items():
+            groups[name(of_cell)][block].append(sums)
+    return {of: Cell({block: total(sums) for block, sums in blocks.items()}) for of, blocks in groups.items()}
+
+
+def _days(database: Queryable, selection: Selection) -> int:
+    """Return how many days the selected executions span."""
+    first, last = span(database, selection)
+    return 0 if first is None or last is None else (last - first).days + 1
+
+
+def _grouped(
+    database: Queryable, condition: str, parameters: Mapping[str, Any], keys: Sequence[str]
+) -> Iterable[tuple[tuple[str, ...], Sums]]:
+    """Yield the sums of the executions by the SQL of each of *keys*."""
     columns = ", ".join(f"key{number}" for number in range(len(keys)))
-    rows = source("executions", f"{condition} AND {dimension(by)} IN ({chosen})", _MEASURES, keys, BIN)
+    rows = source("executions", condition, _MEASURES, keys, BIN)
     found = database.query(
         f"SELECT {columns}, {sum_measures(_MEASURES)}, group_concat({BIN}) AS bins FROM {rows} GROUP BY {columns}",
-        {**parameters, **{f"value{number}": value for number, value in enumerate(values)}},
+        parameters,
     )
     for row in found:
         bins = Counter(map(int, row["bins"].split(","))) if row["bins"] else Counter()
-        yield tuple(str(row[f"key{number}"]) for number in range(len(keys))), _sums(GroupTotals(row, bins))
+        yield tuple(row[f"key{number}"] for number in range(len(keys))), _sums(GroupTotals(row, bins))
 
 
-def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Blocks]:
+def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells]:
     """Return the sums of each (value, cell, block), by value, then cell, then block."""
     arranged: defaultdict[str, defaultdict[CellName, dict[str, Sums]]] = defaultdict(lambda: defaultdict(dict))
     for (value, *cell, block), sums in groups:
         arranged[value][tuple(cell)][block] = sums
-    return {value: dict(cells) for value, cells in arranged.items()}
+    return {value: {name: Cell(blocks) for name, blocks in cells.items()} for value, cells in arranged.items()}
 
 
 def _sums(group: GroupTotals) -> Sums:

@@ -1,23 +1,17 @@
 """All values of a dimension side by side: success against cost, over the same mix of tasks, and which are dominated."""
 
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from ..sqlite.selection import Queryable, Selection
 from . import weighted
-from .blocks import Blocks, CellName, Sums, blocks_of, frequent, total, without
+from .blocks import CellName, Cells, cells_by_value, frequent, is_complexity_known, total
+from .common_mix import ENOUGH, ENOUGH_IN_MIX, CommonMix, compared, find_mix
 from .dominance import Rival, Standing, standings
 from .group_totals import check_limit, dimensions_of
 from .intervals import Estimate, Proportion
 from .sides import mix_without
-
-#: Executions without which nothing is said of a value, and without which a cell is not in the mix.
-ENOUGH: Final = 20
-_ENOUGH_IN_MIX: Final = 5
-#: A value joins the mix if this share of its executions, and of those of each value before, are in it then.
-_COMMON: Final = 0.5
 
 CostStatus = Literal["known", "lower bound", "unknown"]
 
@@ -47,6 +41,8 @@ class Alternative:
     standing: Standing
     #: The values that dominate it.
     dominated_by: tuple[str, ...]
+    #: Whether its days differ, and are too few to tell by how much: intervals may be too narrow.
+    has_few_days: bool = False
 
     @property
     def unreported(self) -> int:
@@ -66,6 +62,8 @@ class SideBySide:
     #: How many further values there are, and how many executions have them.
     others: int
     others_executions: int
+    #: Whether the complexity is in the mix as well, in bands: where it is known of most executions of each value.
+    has_complexity: bool = False
 
     @property
     def inconclusive(self) -> bool:
@@ -99,43 +97,18 @@ def side_by_side(
     selection = selection or Selection()
     mix = mix_without({name})
     found = frequent(database, name, selection, -1 if limit is None else limit)
-    blocks = blocks_of(database, name, found.values, mix, selection) if found.values else {}
-    blocks = {value: blocks[value] for value in found.values if value in blocks}
-    common = _Common.of(blocks)
-    if len(common.values) < 2 and "model_tier" in mix:
-        across = {value: without(of_value, mix.index("model_tier")) for value, of_value in blocks.items()}
-        if len(_Common.of(across).values) >= 2:
-            blocks, common = across, _Common.of(across)
-            mix = mix_without({name, "model_tier"})
-    return SideBySide(name, mix, _alternatives(blocks, common), found.others, found.others_executions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Common:
-    """The cells that several values share."""
-
-    values: tuple[str, ...]
-    cells: frozenset[CellName]
-
-    @classmethod
-    def of(cls, blocks: Mapping[str, Blocks]) -> "_Common":
-        """Return those of *blocks*: each value joins, in its turn, that keeps enough of the executions comparable."""
-        values: list[str] = []
-        cells: frozenset[CellName] = frozenset()
-        counts = {value: _counts(of_value) for value, of_value in blocks.items()}
-        for value, count in counts.items():
-            own = frozenset(cell for cell, executions in count.items() if executions >= _ENOUGH_IN_MIX)
-            both = cells & own if values else own
-            joined = [*values, value]
-            shares = [sum(counts[each][cell] for cell in both) / sum(counts[each].values()) for each in joined]
-            fewest = min(sum(counts[each][cell] for cell in both) for each in joined)
-            if fewest >= ENOUGH and min(shares) >= _COMMON:
-                values, cells = joined, both
-        return cls(tuple(values), cells) if len(values) > 1 else cls((), frozenset())
-
-
-def _counts(blocks: Blocks) -> dict[CellName, float]:
-    return {cell: total(of_cell.values()).executions for cell, of_cell in blocks.items()}
+    has_bands = is_complexity_known(database, selection)
+    by_value = cells_by_value(database, name, found.values, mix, selection, has_bands) if found.values else {}
+    cells = {value: by_value[value] for value in found.values if value in by_value}
+    shared = find_mix(cells, mix, mix_without({name, "model_tier"}), has_bands)
+    return SideBySide(
+        by=name,
+        mix=shared.dimensions,
+        alternatives=_alternatives(shared),
+        others=found.others,
+        others_executions=found.others_executions,
+        has_complexity=shared.has_complexity,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,79 +123,78 @@ class _Mixes:
     priced: frozenset[str]
 
     @classmethod
-    def of(cls, blocks: Mapping[str, Blocks], cells: Collection[CellName], enough: int, enough_in_mix: int) -> "_Mixes":
+    def of(cls, cells: Mapping[str, Cells], names: Collection[CellName], enough: int, enough_in_mix: int) -> "_Mixes":
         """Return the mixes of the values with so many executions that have a figure, each with some in each cell."""
-        sums = {value: {cell: total(of_value[cell].values()) for cell in cells} for value, of_value in blocks.items()}
 
-        def mix(count: Callable[[Sums], float]) -> tuple[weighted.Weights, frozenset[str]]:
-            known = frozenset(value for value in sums if math.fsum(map(count, sums[value].values())) >= enough)
-            kept = [cell for cell in cells if all(count(sums[value][cell]) >= enough_in_mix for value in known)]
+        def mix(count: weighted.Figure) -> tuple[weighted.Weights, frozenset[str]]:
+            counts = {value: {name: count(of_value[name].total) for name in names} for value, of_value in cells.items()}
+            known = frozenset(value for value, of_value in counts.items() if sum(of_value.values()) >= enough)
+            kept = [name for name in names if all(counts[value][name] >= enough_in_mix for value in known)]
             if not known or not kept:
                 return {}, frozenset()
-            executions = {cell: sum(of_value[cell].executions for of_value in sums.values()) for cell in kept}
+            executions = {name: sum(of_value[name].total.executions for of_value in cells.values()) for name in kept}
             whole = sum(executions.values())
-            return {cell: count / whole for cell, count in executions.items()}, known
+            return {name: of_name / whole for name, of_name in executions.items()}, known
 
-        (success, _), (duration, timed), (cost, priced) = map(
-            mix, (lambda each: each.executions, lambda each: each.timed, lambda each: each.priced)
-        )
+        success, _ = mix(lambda sums: sums.executions)
+        duration, timed = mix(lambda sums: sums.timed)
+        cost, priced = mix(lambda sums: sums.priced)
         return cls(success, duration, cost, timed, priced)
 
 
-def _alternatives(blocks: Mapping[str, Blocks], common: _Common) -> tuple[Alternative, ...]:
-    shared = {value: blocks[value] for value in common.values}
-    of_shared = _Mixes.of(shared, common.cells, ENOUGH, _ENOUGH_IN_MIX)
-    mixes = {
-        value: of_shared if value in shared else _Mixes.of({value: of_value}, of_value.keys(), 1, 1)
-        for value, of_value in blocks.items()
-    }
-    sums = {
-        value: total(block for of_cell in of_value.values() for block in of_cell.values())
-        for value, of_value in blocks.items()
-    }
+def _alternatives(mix: CommonMix) -> tuple[Alternative, ...]:
+    shared = {value: mix.cells[value] for value in mix.values}
+    of_shared = _Mixes.of(shared, mix.names, ENOUGH, ENOUGH_IN_MIX)
     standing = standings(
         {
             value: Rival(
                 weighted.success(of_value, of_shared.success)[0],
                 weighted.log_cost_per_success(of_value, of_shared.cost) if value in of_shared.priced else None,
-                is_bound=sums[value].partial > 0,
+                is_bound=any(cell.total.partial for cell in of_value.values()),
             )
             for value, of_value in shared.items()
         }
     )
     return tuple(
-        _alternative(value, of_value, sums[value], mixes[value], standing.get(value), common)
-        for value, of_value in blocks.items()
+        _alternative(
+            value,
+            of_value,
+            of_shared if value in shared else _Mixes.of({value: of_value}, of_value.keys(), 1, 1),
+            standing.get(value),
+            round(compared(of_value, mix.names)) if value in shared else 0,
+        )
+        for value, of_value in mix.cells.items()
     )
 
 
 def _alternative(
-    value: str,
-    blocks: Blocks,
-    sums: Sums,
-    mixes: _Mixes,
-    standing: tuple[Standing, tuple[str, ...]] | None,
-    common: _Common,
+    value: str, cells: Cells, mixes: _Mixes, standing: tuple[Standing, tuple[str, ...]] | None, compared: int
 ) -> Alternative:
+    sums = total(cell.total for cell in cells.values())
     is_timed, is_priced = value in mixes.timed, value in mixes.priced
-    counts = _counts(blocks)
     alone: Standing = "too little data" if sums.executions < ENOUGH else "not compared"
     stands, dominated_by = standing or (alone, ())
+    success, share = weighted.success(cells, mixes.success)
+    duration = weighted.log_duration(cells, mixes.duration) if is_timed else None
+    cost, per_success = (
+        (weighted.log_cost(cells, mixes.cost), weighted.log_cost_per_success(cells, mixes.cost))
+        if is_priced
+        else (None, None)
+    )
     return Alternative(
         value=value,
         executions=round(sums.executions),
         assumed=round(sums.assumed),
-        compared=round(sum(counts[cell] for cell in common.cells)) if standing else 0,
-        success=weighted.success(blocks, mixes.success)[1],
-        duration_seconds=weighted.exponential(weighted.log_duration(blocks, mixes.duration)) if is_timed else None,
-        cost_usd=weighted.exponential(weighted.log_cost(blocks, mixes.cost)) if is_priced else None,
-        cost_per_success_usd=(
-            weighted.exponential(weighted.log_cost_per_success(blocks, mixes.cost)) if is_priced else None
-        ),
+        compared=compared,
+        success=share,
+        duration_seconds=weighted.exponential(duration),
+        cost_usd=weighted.exponential(cost),
+        cost_per_success_usd=weighted.exponential(per_success),
         cost_status="unknown" if not is_priced else "lower bound" if sums.partial else "known",
         priced=round(sums.priced),
         partial=round(sums.partial),
         unpriced=round(sums.unpriced),
         standing=stands,
         dominated_by=dominated_by,
+        has_few_days=any(mean is not None and mean.has_few_days for mean in (success, duration, cost, per_success)),
     )

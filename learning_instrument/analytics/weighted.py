@@ -1,23 +1,23 @@
-"""Means over a weighted mix of cells, with their variance between blocks: not narrower than for independent executions.
+"""Means over a weighted mix of cells, with intervals that hold where executions depend on one another.
 
-The variance is that of sums over blocks (Kish and Frankel 1974, "Inference from Complex Samples"): executions of one
-block may go wrong together, in whatever cell.
+What the dependence costs is worked out from the sums of blocks and days, as for a comparison of two sides.
 """
 
 import functools
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .blocks import Blocks, CellName, Sums, total
+from .blocks import CellName, Cells, Sums
+from .clustering import Design, Sample, design
 from .intervals import Estimate, Proportion, score_interval
 from .significance import t_quantile
 
 _TAILS: Final = 0.05
 
 Weights = Mapping[CellName, float]
+Figure = Callable[[Sums], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Mean:
 
     mean: float
     variance: float
-    degrees: int
+    degrees: float
+    #: Whether days differ, and are too few to tell by how much.
+    has_few_days: bool = False
 
     @property
     def t(self) -> float:
@@ -34,56 +36,51 @@ class Mean:
         return _t(self.degrees)
 
 
-def success(blocks: Blocks, weights: Weights) -> tuple[Mean, Proportion]:
+def success(cells: Cells, weights: Weights) -> tuple[Mean, Proportion]:
     """Return the share that succeeded, and with its 95% score interval.
 
     The variance of the mean is above 0 also where all succeeded.
     """
-    share, errors = _mean(blocks, weights, lambda sums: sums.succeeded, lambda sums: sums.executions)
-    cells = {cell: total(blocks[cell].values()) for cell in weights}
+    samples = _samples(cells, weights, lambda sums: sums.succeeded, lambda sums: sums.executions)
+    share = _mean(samples)
     independent = math.fsum(
-        weight**2
-        * cells[cell].succeeded
-        * (cells[cell].executions - cells[cell].succeeded)
-        / cells[cell].executions ** 3
-        for cell, weight in weights.items()
+        weight**2 * sample.mean * (1 - sample.mean) / sample.executions for weight, sample in samples
     )
-    trials = 1 / math.fsum(weight**2 / cells[cell].executions for cell, weight in weights.items())
-    variance = _at_least(independent, errors)
-    if variance > 0 and 0 < share < 1:
-        trials = min(trials, share * (1 - share) / variance)
+    shape = design([samples], max(0.0, independent))
+    trials = 1 / math.fsum(weight**2 / sample.executions for weight, sample in samples)
+    if independent > 0 and 0 < share < 1:
+        trials = min(trials, share * (1 - share) / independent) / shape.effect
     cautious = (share * trials + 1) / (trials + 2)
-    mean = Mean(share, cautious * (1 - cautious) / trials, _degrees(errors))
+    mean = Mean(share, cautious * (1 - cautious) / trials, shape.degrees, shape.has_few_days)
     return mean, score_interval(min(1.0, share), trials, mean.t)
 
 
-def log_duration(blocks: Blocks, weights: Weights) -> Mean:
+def log_duration(cells: Cells, weights: Weights) -> Mean:
     """Return the mean logarithm of the durations in seconds."""
-    mean, errors = _mean(blocks, weights, lambda sums: sums.logs, lambda sums: sums.timed)
-    independent = 0.0
-    for cell, weight in weights.items():
-        of_cell = total(blocks[cell].values())
-        if of_cell.timed < 2:
-            continue
-        spread = max(0.0, of_cell.squares - of_cell.logs**2 / of_cell.timed) / (of_cell.timed - 1)
-        independent += weight**2 * spread / of_cell.timed
-    return Mean(mean, _at_least(independent, errors) or _variance(errors), _degrees(errors))
+    samples = _samples(cells, weights, lambda sums: sums.logs, lambda sums: sums.timed, lambda sums: sums.squares)
+    several = [(weight, sample) for weight, sample in samples if sample.executions > 1]
+    independent = math.fsum(weight**2 * sample.variance / sample.executions for weight, sample in several)
+    if not several:
+        return Mean(_mean(samples), math.inf, 1.0)
+    return _with_dependence(_mean(samples), samples, independent, math.inf)
 
 
-def log_cost(blocks: Blocks, weights: Weights) -> Mean:
+def log_cost(cells: Cells, weights: Weights) -> Mean:
     """Return the logarithm of the mean cost in US dollars; minus infinity where that is 0."""
-    cost, errors = _mean(blocks, weights, lambda sums: sums.cost, lambda sums: sums.priced)
-    return _logarithm(cost, errors)
+    samples = _samples(cells, weights, lambda sums: sums.cost, lambda sums: sums.priced)
+    return _logarithm(_mean(samples), samples, 1.0)
 
 
-def log_cost_per_success(blocks: Blocks, weights: Weights) -> Mean:
+def log_cost_per_success(cells: Cells, weights: Weights) -> Mean:
     """Return the logarithm of the cost of all for each that succeeded; infinity where none did."""
-    cost, of_cost = _mean(blocks, weights, lambda sums: sums.cost, lambda sums: sums.priced)
-    share, of_share = _mean(blocks, weights, lambda sums: sums.priced_succeeded, lambda sums: sums.priced)
+    cost = _mean(_samples(cells, weights, lambda sums: sums.cost, lambda sums: sums.priced))
+    share = _mean(_samples(cells, weights, lambda sums: sums.priced_succeeded, lambda sums: sums.priced))
     if share <= 0:
-        return Mean(math.inf, math.inf, _degrees(of_cost))
-    errors = {block: error / share - cost * of_share[block] / share**2 for block, error in of_cost.items()}
-    return _logarithm(cost / share, errors)
+        return Mean(math.inf, math.inf, 1.0)
+    ratio = cost / share
+    # The ratio is off by what costs are beside it, for each success (Cochran 1977, "Sampling Techniques", 6.3).
+    beside = _samples(cells, weights, lambda sums: sums.cost - ratio * sums.priced_succeeded, lambda sums: sums.priced)
+    return _logarithm(ratio, beside, share)
 
 
 def exponential(log: Mean | None) -> Estimate | None:
@@ -96,47 +93,57 @@ def exponential(log: Mean | None) -> Estimate | None:
     return Estimate(math.exp(log.mean), math.exp(log.mean - margin), math.exp(log.mean + margin))
 
 
-@functools.lru_cache(maxsize=256)
-def _t(degrees: int) -> float:
+@functools.lru_cache(maxsize=1024)
+def _t(degrees: float) -> float:
     return t_quantile(_TAILS, degrees)
 
 
-_Errors = Mapping[str, float]
-"""Block -> its part in the error of a mean. They add up to 0."""
+_Samples = list[tuple[float, Sample]]
 
 
-def _mean(
-    blocks: Blocks, weights: Weights, top: Callable[[Sums], float], bottom: Callable[[Sums], float]
-) -> tuple[float, "_Errors"]:
-    """Return the weighted mean of the cells' ratios of *top* to *bottom*, and its errors."""
-    mean = 0.0
-    errors: defaultdict[str, float] = defaultdict(float)
-    for cell, weight in weights.items():
-        of_cell = blocks[cell]
-        whole = math.fsum(map(bottom, of_cell.values()))
-        ratio = math.fsum(map(top, of_cell.values())) / whole
-        mean += weight * ratio
-        for block, sums in of_cell.items():
-            errors[block] += weight * (top(sums) - ratio * bottom(sums)) / whole
-    return mean, errors
+def _samples(
+    cells: Cells, weights: Weights, top: Figure, bottom: Figure, squares: Figure = lambda sums: 0.0
+) -> _Samples:
+    """Return the values of each cell, added up by block, with its weight: *top* is their sum, *bottom* their number."""
+    samples: _Samples = []
+    for name, weight in weights.items():
+        cell = cells[name]
+        blocks = [
+            (block, count, top(sums)) for block, sums in sorted(cell.blocks.items()) if (count := round(bottom(sums)))
+        ]
+        moments, counts, totals = (list(each) for each in zip(*blocks, strict=True))
+        values = round(bottom(cell.total)), top(cell.total), squares(cell.total)
+        samples.append((weight, Sample(moments, counts, totals, *values)))
+    return samples
 
 
-def _logarithm(mean: float, errors: _Errors) -> Mean:
+def _mean(samples: _Samples) -> float:
+    return math.fsum(weight * sample.mean for weight, sample in samples)
+
+
+def _logarithm(mean: float, samples: _Samples, unit: float) -> Mean:
+    """Return the logarithm of a *mean*, whose error is that of *samples* divided by *unit*."""
     if mean <= 0:  # so may an imported cost be
-        return Mean(-math.inf, 0.0, _degrees(errors))
-    return Mean(math.log(mean), _variance(errors) / mean**2, _degrees(errors))
+        return Mean(-math.inf, 0.0, 1.0)
+    variance, number = _variance_of_blocks(samples)
+    return _with_dependence(math.log(mean), samples, variance, number - 1, (unit * mean) ** 2)
 
 
-def _variance(errors: _Errors) -> float:
-    """Return the variance of the mean by its errors; infinity where one block shows none."""
-    count = len(errors)
-    return count / (count - 1) * math.fsum(error**2 for error in errors.values()) if count > 1 else math.inf
+def _variance_of_blocks(samples: _Samples) -> tuple[float, int]:
+    """Return the variance of a mean of which the squares are not known, and the number of blocks that tell it."""
+    errors: dict[str, float] = {}
+    for weight, sample in samples:
+        for moment, count, total in zip(sample.moments, sample.counts, sample.totals, strict=True):
+            error = weight * (total - count * sample.mean) / sample.executions
+            errors[moment] = errors.get(moment, 0.0) + error
+    number = len(errors)
+    if number < 2:
+        return math.inf, 2
+    return number / (number - 1) * math.fsum(error * error for error in errors.values()), number
 
 
-def _at_least(independent: float, errors: _Errors) -> float:
-    """Return the variance of the mean by its errors, but not less than that of independent executions."""
-    return max(independent, _variance(errors)) if len(errors) > 1 else independent
-
-
-def _degrees(errors: _Errors) -> int:
-    return max(1, len(errors) - 1)
+def _with_dependence(mean: float, samples: _Samples, independent: float, degrees: float, unit: float = 1.0) -> Mean:
+    if independent == math.inf:
+        return Mean(mean, math.inf, degrees)
+    shape: Design = design([samples], independent, degrees)
+    return Mean(mean, independent * shape.effect / unit, shape.degrees, shape.has_few_days)

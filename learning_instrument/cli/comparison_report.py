@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..analytics import CellComparison, Change, Comparison, Gate, Quantile
+from ..analytics.clustering import ENOUGH_DAYS
 from ..analytics.comparison import ENOUGH
 from . import formatting
 from .rendering import TableColumn, fields_of
@@ -28,6 +29,13 @@ _CELL_COLUMNS: Final = (
     TableColumn("success", "success", style=formatting.verdict_style),
     TableColumn("duration", "duration", style=formatting.verdict_style, rank=1),
     TableColumn("cost", "cost", style=formatting.verdict_style, rank=2),
+)
+_FINDING_COLUMNS: Final = (
+    TableColumn("what", "executions of", is_text=True),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True),
+    TableColumn("failed_share", "fail", formatting.share, is_number=True),
+    TableColumn("stated_share", "more than", formatting.share, is_number=True, rank=2),
+    TableColumn("against", "beside", is_text=True, rank=1),
 )
 #: Dimension of the mix -> what its values are called.
 MIX: Final = {"task_type": "task types", "model_tier": "tiers"}
@@ -79,13 +87,19 @@ def comparison_report(
     fields = (
         Field("before", _side(found.before_executions, found.before_assumed), before),
         Field("after", _side(found.after_executions, found.after_assumed), after),
-        Field("compared", f"{formatting.share(found.compared_share)} of them: {_mix(found.mix)}"),
+        Field(
+            "compared",
+            f"{formatting.share(found.compared_share)} of them: {_mix(found.mix, found.has_complexity)}",
+        ),
         Field("p95 before", _quantile(found.p95_before)),
         Field("p95 after", _quantile(found.p95_after)),
     )
     changes = [_change(change) for change in (found.success, found.duration, found.cost)]
     columns = [column for column in _CELL_COLUMNS if column.name in found.mix or column.name not in MIX]
-    sections = [Section("Over the same mix of tasks", changes, _CHANGE_COLUMNS)]
+    sections = [
+        Section("Over the same mix of tasks", changes, _CHANGE_COLUMNS),
+        Section("Without a like before, and failing", found.findings, _FINDING_COLUMNS),
+    ]
     if found.mix:
         title = f"By {' and '.join(column.heading for column in columns if column.name in found.mix)}"
         sections.append(Section(title, [_cell(cell) for cell in found.cells], columns, is_detail=True))
@@ -102,6 +116,13 @@ def _worse(found: Comparison) -> Iterator[str]:
         yield f"{' '.join(filter(None, (cell.task_type, cell.model_tier)))}: {', '.join(map(_effect, changes))}"
     if len(worse) > _NAMED and not overall:
         yield f"{len(worse) - _NAMED:,} more"
+    for finding in found.findings[:_NAMED]:
+        yield (
+            f"{formatting.share(finding.failed_share)} of {formatting.counted(finding.executions, 'execution')} of"
+            f" {finding.what} fail, which have no like before"
+        )
+    if len(found.findings) > _NAMED:
+        yield f"{len(found.findings) - _NAMED:,} more that fail"
 
 
 def _effect(change: Change) -> str:
@@ -120,18 +141,26 @@ def _open(found: Comparison) -> str:
 
 def _needed(found: Comparison, gate: Gate) -> str:
     """Return how many more executions it would take."""
+    if found.success.verdict == "too few days":
+        return f"It takes {ENOUGH_DAYS} days or more on each side."
     have = min(found.success.before_executions, found.success.after_executions)
     if found.success.needed is None or found.success.needed <= have:
-        return f"It takes {ENOUGH} executions on each side, of task types and tiers that both have, and days enough."
+        return f"It takes {ENOUGH} executions on each side, or more, of task types and tiers that both have."
     return (
         f"About {found.success.needed - have:,} more on each side would show a change of"
         f" {formatting.points(gate.success).lstrip('+')}."
     )
 
 
-def _mix(mix: Sequence[str]) -> str:
+def kinds(mix: Sequence[str], has_complexity: bool) -> str:
+    """Return the kinds of tasks that executions are compared within; empty: they are compared all together."""
+    *first, last = [*(MIX[name] for name in mix), *(["bands of complexity"] if has_complexity else [])] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _mix(mix: Sequence[str], has_complexity: bool) -> str:
     """Return what the sides are compared within, and what of it they differ in."""
-    within = " and ".join(MIX[name] for name in mix)
+    within = kinds(mix, has_complexity)
     apart = " and ".join(words for name, words in MIX.items() if name not in mix)
     common = f"the {within} that both sides have" if within else "executions"
     return f"{common}, across {apart}, in which they differ" if apart else common
@@ -182,5 +211,7 @@ def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
             f"Compared are the costs of {known[0]:,} of {every[0]:,} executions before and of {known[1]:,} of"
             f" {every[1]:,} after; those of the others are unknown, known in part{in_part}, or 0."
         )
+    if not found.has_complexity:
+        yield f"Complexity is not in the mix: it is known of {formatting.share(found.complexity_share)} of a side."
     if tables:
         yield f"Prices: {formatting.prices(tables)}."

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ..analytics import Alternative, Estimate, SideBySide
 from . import formatting
-from .comparison_report import MIX, Verdict
+from .comparison_report import MIX, Verdict, kinds
 from .grouping import group_columns
 from .rendering import TableColumn, fields_of
 from .report import Field, Report, Section
@@ -44,10 +44,11 @@ def side_by_side_verdict(found: SideBySide) -> Verdict:
 
 def side_by_side_report(found: SideBySide, told: Verdict, price_tables: tuple[str, ...]) -> Report:
     """Return the report of the values of one dimension."""
-    within = " and ".join(MIX[name] for name in found.mix)
+    within = kinds(found.mix, found.has_complexity)
     apart = " and ".join(words for name, words in MIX.items() if name not in found.mix)
     mix = f"the {within} that the values share" if within else "all executions"
-    fields = (Field("compared", f"{mix}, across {apart}" if apart and found.by not in MIX else mix),)
+    mix = f"{mix}, across {apart}" if apart and found.by not in MIX else mix
+    fields = (Field("compared", mix),)
     has_dominated = any(each.dominated_by for each in found.alternatives)
     columns = (*group_columns([found.by]), *_COLUMNS, *([_BETTER] if has_dominated else []))
     rows = [_row(found, each) for each in found.alternatives]
@@ -97,11 +98,16 @@ def _notes(found: SideBySide, price_tables: tuple[str, ...]) -> Iterator[str]:
     alone = [each.value for each in found.alternatives if not each.compared]
     if alone and not found.inconclusive:
         yield f"Not compared (their tasks are others or too few; the figures are of their own): {', '.join(alone)}."
+    few = [each.value for each in found.alternatives if each.has_few_days]
+    if few:
+        yield f"Days differ, and are too few to tell by how much: intervals may be too narrow for {', '.join(few)}."
     if found.others:
         yield (
             f"{formatting.counted(found.others, 'less frequent value')} with"
             f" {formatting.counted(found.others_executions, 'execution')} not shown; --limit shows more of them."
         )
+    if not found.has_complexity and not found.inconclusive:
+        yield "Complexity is not in the mix: it is not known of most executions of each value."
     if any(each.assumed for each in found.alternatives):
         yield formatting.ASSUMED
     yield _FIGURES

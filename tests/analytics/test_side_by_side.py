@@ -8,7 +8,7 @@ import pytest
 from asking import NOON, record
 from executions import database_of
 
-from learning_instrument.analytics import Selection, side_by_side
+from learning_instrument.analytics import Selection, blocks, side_by_side
 from learning_instrument.errors import ConfigurationError
 
 
@@ -194,18 +194,52 @@ def test_roll_ups_and_rows_agree(monkeypatch):
         *some(600, 0.8, 0.02, days=30, model_tier="large"),
         *some(600, 0.8, 0.02, days=30, model_tier="small", task_type="docs"),
     ]
-    with database_of(records, rolled_up=2000) as rolled_up, database_of(records) as rows:
-        monkeypatch.setattr("learning_instrument.analytics.blocks.BLOCKS", 40)  # days are too few then
-        from_rows = by_value(side_by_side(rows, "model_tier"))
-        monkeypatch.undo()
-        from_days = by_value(side_by_side(rolled_up, "model_tier"))
+    with database_of(records, rolled_up=2000) as database:
+        from_days = by_value(side_by_side(database, "model_tier"))
+        monkeypatch.setattr(blocks, "ENOUGH_DAYS", 40)
+        from_rows = by_value(side_by_side(database, "model_tier"))
 
     for value in ("small", "large"):
         for name in ("success", "duration_seconds", "cost_usd", "cost_per_success_usd"):
             one, other = getattr(from_rows[value], name), getattr(from_days[value], name)
             assert one.estimate == pytest.approx(other.estimate, rel=1e-6)
-            assert (one.high - one.low) == pytest.approx(other.high - other.low, rel=0.4)
-            assert one.low != other.low  # they have different blocks
+            assert (one.high - one.low) == pytest.approx(other.high - other.low, rel=0.5)
+        assert from_days[value].cost_usd.low != from_rows[value].cost_usd.low  # they have different blocks
+
+
+def hard(share, complexity, **fields):
+    """Return executions of which fewer succeed the more complex their task is."""
+    generator = random.Random(f"{complexity} {fields}")
+    scores = [min(99.0, max(0.0, generator.gauss(complexity, 15))) for _ in range(800)]
+    return [
+        record(success=generator.random() < share - score / 200, complexity_score=score, **fields) for score in scores
+    ]
+
+
+def test_harder_tasks_are_no_worse_value(database):
+    """Complexity is in the mix where it is known: a tier that gets the hard tasks is weighted to the same ones."""
+    database.append([*hard(1.0, 40, model_tier="small"), *hard(1.0, 65, model_tier="large")])
+
+    found = side_by_side(database, "model_tier")
+    small, large = by_value(found)["small"], by_value(found)["large"]
+
+    assert (found.has_complexity, found.mix) == (True, ("task_type",))
+    assert small.success.estimate - large.success.estimate == pytest.approx(0.0, abs=0.06)
+    raw = [
+        sum(each.success for each in hard(1.0, of, model_tier=tier)) / 800
+        for tier, of in (("small", 40), ("large", 65))
+    ]
+    assert raw[0] - raw[1] > 0.1
+    assert 800 * 0.4 < large.compared < 800
+
+
+def test_complexity_of_one_value_alone_is_not_in_the_mix(database):
+    """And it is said that it is not."""
+    database.append([*hard(1.0, 40, model_tier="small"), *some(300, 0.8, model_tier="large", complexity_score=None)])
+
+    found = side_by_side(database, "model_tier")
+
+    assert (found.has_complexity, [each.compared for each in found.alternatives]) == (False, [800, 300])
 
 
 def test_bursts_widen_intervals(database):

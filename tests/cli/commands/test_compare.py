@@ -148,7 +148,8 @@ def test_tiers_are_compared_over_task_types(demo):
     """What a table is by, and what it is not by, is said; there is data enough for a verdict."""
     text = answer(demo, "compare", "--before", "model_tier=small", "--after", "model_tier=large", status=1)
 
-    assert "95.9% of them: the task types that both sides have, across tiers, in which they differ\n" in text
+    assert ", across tiers, in which they differ\n" in text
+    assert "95.9% of them: the task types and bands of complexity that both sides have" in text
     assert "\nBy task type\ntask type  before  after  success" in text
     assert "cost      worse" in text
     sides = ("--before", f"model_tier=small,{WEEKS[1]}", "--after", f"model_tier=small,{WEEKS[3]}")
@@ -188,7 +189,7 @@ def test_too_little_data_exits_with_3(path):
 
     text = answer(path, *VERSIONS, status=3)
 
-    reason = "Inconclusive: too little data to detect a change. It takes 20 executions on each side,"
+    reason = "Inconclusive: too little data to detect a change. It takes 20 executions on each side, or more,"
     assert text.splitlines()[-1].startswith(reason)
     assert "too little data" in answer(path, *VERSIONS, "--csv", status=3)
     found = document(path, *VERSIONS, status=3)
@@ -210,6 +211,63 @@ def test_tasks_that_one_side_lacks_leave_too_little_to_compare(path):
     store(path, *[record(task_type="new", metadata={"task": {"version": "1.4"}}) for _ in range(300)])
 
     assert "compared" in answer(path, *VERSIONS, status=3).splitlines()[-1]
+
+
+def test_task_type_that_is_new_and_fails_is_a_regression(path):
+    """It has no like before to be compared with; a table says so."""
+    versions(path, 5, 5)
+    fields = {"task_type": "bake", "metadata": {"task": {"version": "1.4"}}}
+    store(path, *[record(success=number % 10 == 0, **fields) for number in range(200)])
+
+    text = answer(path, *VERSIONS, status=1)
+
+    assert "\nWithout a like before, and failing\n" in text
+    assert text.splitlines()[-1].startswith("Regression: 90.0% of 200 executions of task type bake")
+    found = document(path, *VERSIONS, status=1)
+    assert (found["verdict"], found["findings"][0]["executions"]) == ("regression", 200)
+
+
+def test_what_two_days_cannot_tell_is_inconclusive(path):
+    """A day that was bad may be a bad day: it takes more of them."""
+    store(
+        path,
+        *[
+            record(
+                timestamp=NOON + timedelta(days=day, seconds=number),
+                metadata={"task": {"version": "1.3" if day < 2 else "1.4"}},
+                success=number * 37 % 100 >= failures,
+            )
+            for day, failures in enumerate((3, 25, 40, 22))
+            for number in range(200)
+        ],
+    )
+
+    text = answer(path, *VERSIONS, status=3)
+
+    assert text.splitlines()[-1] == (
+        "Inconclusive: success changed, and days differ too much for so few of them to tell."
+        " It takes 5 days or more on each side."
+    )
+
+
+def test_complexity_is_said_to_be_in_the_mix_or_not(path):
+    """In both forms."""
+    sides = [("1.3", 10), ("1.4", 20)]
+    store(
+        path,
+        *[
+            record(metadata={"task": {"version": version}}, complexity_score=score + number % 30, model_tier=version)
+            for version, score in sides
+            for number in range(200)
+        ],
+    )
+
+    for arguments in (VERSIONS, ("compare", "--by", "model_tier")):
+        assert " and bands of complexity that " in answer(path, *arguments)
+    versions(path, 5, 5, count=800)
+    assert "Complexity is not in the mix: it is known of 20.0% of a side.\n" in answer(path, *VERSIONS)
+    tiers(path)
+    assert "Complexity is not in the mix: it is not known of most" in answer(path, "compare", "--by", "model_tier")
 
 
 def test_markdown_has_the_figures_of_the_text(path):
