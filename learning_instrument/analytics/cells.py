@@ -5,28 +5,22 @@ The executions of a cell are compared within strata: those of one band.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from ..rollups.measures import HAS_COMPLEXITY, IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
-from ..sqlite.dimensions import DIMENSIONS
 from ..sqlite.selection import Queryable, Selection
 from .clustering import Sample
-from .sides import MIX
+from .side_rows import SHORTEST_SECONDS, SideRows, read
 
 Metric = Literal["success", "duration", "cost"]
 
-COMPLEXITY: Final = "complexity_score"
+_LOGARITHMS: Final[tuple[Metric, ...]] = ("duration", "cost")
 #: Of executions on each side whose complexity has to be known for it to be in the mix.
 _MOST: Final = 0.5
-#: The bands of complexity, of 0 to 100: so wide, or so many times that, the first with this many executions a side for
-#: each on average.
-_BAND: Final = 10
+#: How many narrow bands of complexity are one: the first with this many executions a side for each on average.
 _WIDTHS: Final = (1, 2, 5)
 _ENOUGH_IN_BAND: Final = 8
-#: The least duration, in seconds: a logarithm needs one above 0.
-_SHORTEST_SECONDS: Final = 1e-6
 
 
 @dataclass(slots=True)
@@ -37,7 +31,7 @@ class Stratum:
     samples: dict[Metric, Sample] = field(
         default_factory=lambda: {"success": Sample(), "duration": Sample(), "cost": Sample()}
     )
-    #: The start and the duration in seconds of each execution.
+    #: The start and the duration in seconds of each execution; of some, where there are many.
     seconds: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -66,8 +60,6 @@ class Cell:
 CellName = tuple[str | None, str | None]
 """Task type and model tier; None: the mix is without it."""
 
-_Rows = Sequence[dict[str, Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -88,39 +80,27 @@ class Cells:
 
 def cells_of(database: Queryable, chosen: Iterable[Selection], mix: Collection[str]) -> Cells:
     """Return the cells of two sides, by the dimensions of *mix*."""
-    before, after = (_read(database, side, mix) for side in chosen)
+    before, after = (read(database, side, mix) for side in chosen)
     share = min(_complexity_share(before), _complexity_share(after))
     widths = _widths(before, after) if share >= _MOST else {}
     return Cells(_cells(before, widths), _cells(after, widths), share, share >= _MOST)
 
 
-def _read(database: Queryable, chosen: Selection, mix: Collection[str]) -> _Rows:
-    band = f"min(CAST({COMPLEXITY} / {_BAND} AS INTEGER), {100 // _BAND - 1})"
-    names = ", ".join(f"{DIMENSIONS[name] if name in mix else 'NULL'} AS {name}" for name in MIX)
-    condition, parameters = chosen.condition()
-    return database.query(
-        f"SELECT {names}, timestamp AS moment, success,"
-        f" {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial,"
-        f" CASE WHEN {HAS_COMPLEXITY} THEN {band} END AS band,"
-        f" CASE WHEN {IS_TIMED} THEN duration_seconds END AS seconds,"
-        f" CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} THEN actual_cost END AS cost"
-        f" FROM executions WHERE {condition} ORDER BY timestamp",
-        parameters,
-    )
+def _complexity_share(side: SideRows) -> float:
+    every = sum(row["executions"] for row in side.rows)
+    return float(sum(row["executions"] for row in side.rows if row["band"] is not None) / max(1, every))
 
 
-def _complexity_share(rows: _Rows) -> float:
-    return sum(row["band"] is not None for row in rows) / max(1, len(rows))
-
-
-def _widths(*sides: _Rows) -> dict[CellName, int]:
+def _widths(*sides: SideRows) -> dict[CellName, int]:
     """Return how many narrow bands of each cell are one; a cell that is not named has one band in all."""
-    counts = [Counter((row["task_type"], row["model_tier"]) for row in rows) for rows in sides]
+    counts: list[Counter[CellName]] = [Counter(), Counter()]
     bands: defaultdict[CellName, set[int]] = defaultdict(set)
-    for rows in sides:
-        for row in rows:
+    for count, side in zip(counts, sides, strict=True):
+        for row in side.rows:
+            name = row["task_type"], row["model_tier"]
+            count[name] += row["executions"]
             if row["band"] is not None:
-                bands[row["task_type"], row["model_tier"]].add(row["band"])
+                bands[name].add(row["band"])
     found: dict[CellName, int] = {}
     for name, narrow in bands.items():
         for width in _WIDTHS:
@@ -130,19 +110,39 @@ def _widths(*sides: _Rows) -> dict[CellName, int]:
     return found
 
 
-def _cells(rows: _Rows, widths: Mapping[CellName, int]) -> dict[CellName, Cell]:
+def _cells(side: SideRows, widths: Mapping[CellName, int]) -> dict[CellName, Cell]:
     cells: defaultdict[CellName, Cell] = defaultdict(Cell)
-    for row in rows:
+
+    def stratum_of(row: dict[str, Any]) -> Stratum:
         name = row["task_type"], row["model_tier"]
-        cell, width, band = cells[name], widths.get(name), row["band"]
-        cell.assumed += row["assumed"]
-        stratum = cell.strata[None if width is None or band is None else band // width]
+        width, band = widths.get(name), row["band"]
+        return cells[name].strata[None if width is None or band is None else band // width]
+
+    add = _add_sums if side.are_sums else _add_execution
+    for row in side.rows:
+        cells[row["task_type"], row["model_tier"]].assumed += row["assumed"]
+        stratum = stratum_of(row)
         stratum.partial += row["partial"]
-        moment, samples = row["moment"], stratum.samples
-        samples["success"].add(moment, row["success"])
+        add(stratum.samples, row)
+    for row in side.durations:
         if row["seconds"] is not None:
-            stratum.seconds.append((moment, row["seconds"]))
-            samples["duration"].add(moment, math.log(max(row["seconds"], _SHORTEST_SECONDS)))
-        if (row["cost"] or 0) > 0:  # a cost of 0, or an imported negative one, has no logarithm, and is excluded
-            samples["cost"].add(moment, math.log(row["cost"]))
+            stratum_of(row).seconds.append((row["moment"], row["seconds"]))
     return dict(cells)
+
+
+def _add_execution(samples: dict[Metric, Sample], row: dict[str, Any]) -> None:
+    moment = row["moment"]
+    samples["success"].add(moment, row["succeeded"])
+    if row["seconds"] is not None:
+        samples["duration"].add(moment, math.log(max(row["seconds"], SHORTEST_SECONDS)))
+    if row["cost"] is not None:
+        samples["cost"].add(moment, math.log(row["cost"]))
+
+
+def _add_sums(samples: dict[Metric, Sample], row: dict[str, Any]) -> None:
+    moment, succeeded = row["moment"], row["succeeded"]
+    samples["success"].add_sums(moment, row["executions"], succeeded, succeeded)
+    for metric in _LOGARITHMS:
+        if row[f"{metric}_count"]:
+            sums = row[f"{metric}_count"], row[f"{metric}_total"], row[f"{metric}_squares"]
+            samples[metric].add_sums(moment, *sums)

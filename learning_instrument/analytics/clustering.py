@@ -47,16 +47,20 @@ class Sample:
 
     def add(self, moment: str, value: float) -> None:
         """Add the value of an execution that started no earlier than those before it."""
+        self.add_sums(moment, 1, value, value * value)
+
+    def add_sums(self, moment: str, count: int, total: float, squares: float) -> None:
+        """Add so many values, their sum and that of their squares, of executions of one moment."""
         if self.moments and self.moments[-1] == moment:
-            self.counts[-1] += 1
-            self.totals[-1] += value
+            self.counts[-1] += count
+            self.totals[-1] += total
         else:
             self.moments.append(moment)
-            self.counts.append(1)
-            self.totals.append(value)
-        self.executions += 1
-        self.total += value
-        self.squares += value * value
+            self.counts.append(count)
+            self.totals.append(total)
+        self.executions += count
+        self.total += total
+        self.squares += squares
 
     @classmethod
     def merged(cls, samples: Sequence["Sample"]) -> "Sample":

@@ -283,7 +283,7 @@ def _judged(
 
 def _p95(mix: Sequence[Pair], index: int) -> Quantile | None:
     strata = [
-        (pair[index].seconds, float(sum(len(stratum.seconds) for stratum in pair)))
+        (pair[index].seconds, float(sum(stratum.count("duration") for stratum in pair)))
         for pair in mix
         if min(len(stratum.seconds) for stratum in pair) >= _ENOUGH_IN_MIX
     ]
