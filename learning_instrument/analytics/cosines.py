@@ -4,14 +4,14 @@ import importlib
 import math
 import operator
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 #: Of a number, little-endian.
 BYTES: Final = 4
 
 
-def packed(vector: Sequence[float]) -> bytes:
+def packed(vector: Iterable[float]) -> bytes:
     """Return the direction of *vector*; zeros for a vector of zeros.
 
     Raises:

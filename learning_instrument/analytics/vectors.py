@@ -8,7 +8,7 @@ import heapq
 import logging
 import shlex
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +18,8 @@ from .cosines import BYTES, cosines, packed
 
 log = logging.getLogger(__name__)
 
-Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-"""Texts -> a vector for each, all of one length."""
+Embed = Callable[[list[str]], Iterable[Iterable[float]]]
+"""Texts -> a vector for each, all of one length: lists of numbers, or the rows of an array."""
 Progress = Callable[[str, int, int], object]
 """Called with a label, the number done, and the total."""
 
@@ -136,7 +136,7 @@ def _stored_probe(database: Queryable, model: str, probe: bytes) -> bytes:
 
 def _embedded(
     database: Queryable | None,
-    missing: Sequence[str],
+    missing: list[str],
     embed: Embed,
     model: str,
     probe: bytes,
@@ -163,8 +163,8 @@ def _embedded(
     return embedded
 
 
-def _vectors(embed: Embed, texts: Sequence[str], size: int | None = None) -> list[bytes]:
-    made: Iterable[Sequence[float]] = embed(texts)
+def _vectors(embed: Embed, texts: list[str], size: int | None = None) -> list[bytes]:
+    made = embed(texts)
     try:
         vectors = [packed(vector) for vector in made]
     except (TypeError, ValueError, OverflowError) as error:

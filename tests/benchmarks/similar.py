@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,18 +41,18 @@ class Timing:
     processor: float
 
 
-def local_model() -> Callable[[Sequence[str]], Any] | None:
+def local_model() -> Callable[[list[str]], Any] | None:
     """Return ``embed`` of the model that is in the wheel of wordllama, or None where that is not installed."""
     try:
         import wordllama
     except ImportError:
         return None
     folder = Path(wordllama.__file__).parent
-    embed: Callable[[Sequence[str]], Any] = wordllama.WordLlama.load(cache_dir=folder, disable_download=True).embed
+    embed: Callable[[list[str]], Any] = wordllama.WordLlama.load(cache_dir=folder, disable_download=True).embed
     return embed
 
 
-def quality(embed: Callable[[Sequence[str]], Any] | None) -> list[Found]:
+def quality(embed: Callable[[list[str]], Any] | None) -> list[Found]:
     """Ask for each paraphrase among the others, by words and, where there is one, by *embed*."""
     with tempfile.TemporaryDirectory() as folder, LearningDatabase(Path(folder, "learning.db")) as database:
         asked = {text: number for number, texts in enumerate(INTENTS) for text in texts}
@@ -101,7 +101,7 @@ def index_words(database: LearningDatabase) -> None:
     connection.close()
 
 
-def timings(embed: Callable[[Sequence[str]], Any] | None, executions: int = 2000, rounds: int = 20) -> list[Timing]:
+def timings(embed: Callable[[list[str]], Any] | None, executions: int = 2000, rounds: int = 20) -> list[Timing]:
     """Ask 2,000 executions of different descriptions again and again."""
     ways: dict[str, dict[str, Any]] = {"words": {}}
     if embed is not None:

@@ -1,8 +1,8 @@
 """Uses of the public names that only mypy reads: a decorated function keeps its signature."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span
@@ -22,7 +22,7 @@ from learning_instrument import (
     record_execution,
     shutdown,
 )
-from learning_instrument.analytics import burn_down
+from learning_instrument.analytics import burn_down, similar_executions
 from learning_instrument.transfer import export_executions
 
 database = LearningDatabase("learning.db", durability="batch")
@@ -168,6 +168,12 @@ def of_words() -> None:
     database.add_feedback("t-1", rating=5, visibility="teams")  # type: ignore[arg-type]
     export_executions(database, "executions.bin", format="parquet", visibility="public")
     export_executions(database, "executions.bin", format="parket")  # type: ignore[arg-type]
+
+
+def of_similar_executions(embed: Callable[[Sequence[str]], tuple[list[int], ...]]) -> None:
+    for one in similar_executions(database, "fix it", embed=embed, embed_model="a model"):
+        assert_type(one.likeness, Literal["close", "related", "far"])
+    similar_executions(database, "fix it", embed=len)  # type: ignore[arg-type]
 
 
 def of_the_running_execution() -> None:
