@@ -70,6 +70,15 @@ def test_description_is_embedded_once(database):
     assert later.described("silent", "zebra", "enlist") == ["enlist"]
 
 
+def test_what_shares_nothing_does_not_come(database):
+    """Whatever the threshold; the best few of the rest do."""
+    store(database, "silent", "qqq", "quiet")
+
+    assert ask(database, Model(), threshold=0.0) == ["silent", "quiet"]
+    assert ask(database, Model(), threshold=0.0, limit=1) == ["silent"]
+    assert ask(database, Model(), "q", threshold=0.0) == ["qqq", "quiet"]
+
+
 def _asked_elsewhere(path, texts):
     model = Model()
     with LearningDatabase(path) as database:
