@@ -32,6 +32,7 @@ class Performance:
     p95_seconds: float | None
     p99_seconds: float | None
     mean_seconds: float | None
+    #: In the queue, before the start; :func:`queue_waits` adds the wait within the pool.
     mean_queue_seconds: float | None
     mean_quality: float | None
     #: The known cost, in US dollars.

@@ -142,7 +142,7 @@ class _Axis:
             return "<"
         if start > self.end:
             return " " * (self.width - 1) + ">"
-        first, last = self._place(start), self._place(end)
+        first, last = self._place(start), self._place(max(start, end))
         mark = self.marks["call" if line.kind == "model_call" else "waiting" if _is_wait(line) else "work"]
         cells = [mark] * (last - first + 1)
         waited = self._place(start + (line.wait_seconds or 0.0)) - first

@@ -64,7 +64,7 @@ _FIGURES: Final = {
     "unpriced": "executions whose model calls could not be priced",
     "cost_per_success_usd": "cost_usd divided by the successes among the executions with a known cost; a lower bound"
     " where partial is not 0",
-    "mean_queue_seconds": "the mean over executions with a known wait",
+    "mean_queue_seconds": "the mean of queue_seconds over executions that have one, without waits in the pool",
     "first_timestamp": "the oldest execution",
     "last_timestamp": "the newest execution",
 }

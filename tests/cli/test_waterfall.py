@@ -70,6 +70,7 @@ def test_letters_that_the_terminal_lacks_are_ascii(printed):
         (20.0, 1.0, " " * 39 + ">"),
         (6.0, 9.0, " " * 30 + "▓" * 9 + ">"),
         (None, 2.0, "?"),
+        (2.0, -1.0, " " * 10 + "▓"),
     ],
 )
 def test_what_lies_outside_is_drawn_at_the_edge(printed, offset, seconds, bar):

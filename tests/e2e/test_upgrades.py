@@ -29,6 +29,9 @@ def work(n):
     execute_task({"task_type": name, "n": n})
 
 for line in sys.stdin:
+    if line == "end\\n":
+        print(0, flush=True)
+        break
     if line == "record\\n":
         for n in range(10):
             work(n)
@@ -75,6 +78,8 @@ def worker(releases, tmp_path):
             process.stdin.flush()
             answer = process.stdout.readline()
             assert answer, process.stderr.read()
+            if what == "end":
+                process.wait(timeout=60)
             return int(answer)
 
         return do
@@ -146,7 +151,9 @@ def test_releases_write_read_and_fork_on_one_file(worker, command, ask, names):
 @pytest.mark.parametrize("last", ["older", "newer"])
 def test_newer_release_catches_up_with_what_the_older_one_wrote(worker, command, ask, last):
     """Its derived table has a mark of its own, which the older release leaves behind; its triggers are in the file."""
-    worker("newer")("record")
+    newer = worker("newer")
+    newer("record")
+    newer("end")  # alive, it would catch up meanwhile
     worker("older")("record")
     command("older", "rebuild")
     assert ask("SELECT mark < (SELECT max(rowid) FROM executions) FROM newer_state") == [(1,)]
