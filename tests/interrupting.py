@@ -21,8 +21,8 @@ def files(*names):
     return found
 
 
-def called_with_a_signal_at(line, function, within):
-    """Call *function*, and raise SIGINT at the *line*-th line of the files *within*.
+def called_with_a_signal_at(line, function, within, number=signal.SIGINT):
+    """Call *function*, and raise the signal *number* at the *line*-th line of the files *within*.
 
     Return whether there were so many lines.
     """
@@ -35,7 +35,7 @@ def called_with_a_signal_at(line, function, within):
             seen += 1
             sys.settrace(None)
             print("AT", line, frame.f_code.co_filename[-40:], frame.f_lineno)
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return count
 
     def trace(frame, *_):

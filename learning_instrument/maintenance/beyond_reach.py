@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from ..columns import COLUMNS
@@ -12,6 +13,7 @@ from ..sqlite.renewal import is_ours, set_aside_files
 from ..sqlite.selection import Selection
 from ..storage import spill_names
 from ..storage.liveness import has_died, last_seen
+from ..timestamps import iso
 
 _PARQUET: Final = b"PAR1"
 #: Entries of the folder that are looked at.
@@ -38,16 +40,19 @@ def in_flight(
     return tuple(sorted(chosen - set(deleted)))
 
 
-def recording_processes(database: ReadOnlyDatabase) -> tuple[str, ...]:
-    """Return the living processes that the crash ledger knows, as "4711 on host"."""
+def recording_processes(database: ReadOnlyDatabase, since: datetime) -> tuple[str, ...]:
+    """Return the living processes of the crash ledger, "4711 on host", and those of executions *since*, "4711"."""
     if not database.has_table("running"):
         return ()
-    living = set()
+    living = {}
     for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
         seen = last_seen(row["process_id"], row["host"], row["process"], row["heartbeat"])
         if seen is not None and not has_died(seen[0], time.time() - seen[1]):
-            living.add(f"{seen[0].process_id} on {seen[0].host}")
-    return tuple(sorted(living))
+            living[seen[0].process_id] = f"{seen[0].process_id} on {seen[0].host}"
+    stored = "SELECT DISTINCT process_id FROM executions WHERE timestamp >= ? AND typeof(process_id) = 'integer'"
+    for row in database.query(stored, [iso(since)]):
+        living.setdefault(row["process_id"], str(row["process_id"]))
+    return tuple(living[number] for number in sorted(living))
 
 
 def files_beside(path: str) -> tuple[str, ...]:

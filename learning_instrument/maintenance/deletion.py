@@ -1,12 +1,13 @@
 """``delete``: deletes executions with what hangs on them, and overwrites what the file had of them.
 
 Rows go in short transactions, the nested ones first, so that an interrupted deletion can be done again by the same id
-or selection. A row in ``deletions`` says until the end that the file is not overwritten yet.
+or selection. A row in ``deletions`` says when, and whether the file is overwritten.
 """
 
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +24,8 @@ from ..sqlite.relocation import is_full, worked_on_elsewhere
 from ..sqlite.selection import Selection
 from ..storage import alert_memory, spill
 from ..storage.crash_ledger import CrashLedger
-from ..storage.retention import give_space_back, used_bytes
+from ..storage.retention import give_space_back, used_bytes, utc_now
+from ..timestamps import iso
 from ..transfer.importing import Progress
 from .beyond_reach import files_beside, in_flight, recording_processes
 from .chosen_rows import ChosenRows, slices
@@ -57,7 +59,7 @@ class Deleted:
     feedback: int
     #: Chosen executions that have not ended: their ids. They are stored when they end.
     in_flight: tuple[str, ...]
-    #: Processes that are recording, whose rows may not be stored yet, as "4711 on host".
+    #: Processes that are recording, whose rows may not be stored yet: "4711 on host", or "4711".
     recording: tuple[str, ...]
     #: Files beside the database that may hold executions, and were not touched.
     beyond_reach: tuple[str, ...]
@@ -82,6 +84,7 @@ class _Plan(NamedTuple):
     of: int
     hanging: dict[str, int]
     completes_another: bool
+    began: datetime
 
     @property
     def rows(self) -> dict[int, str]:
@@ -147,7 +150,7 @@ def take_in_waiting(path: str | os.PathLike[str]) -> None:
 
 def is_unfinished(database: ReadOnlyDatabase) -> bool:
     """Tell whether a deletion was interrupted, or could not overwrite everything."""
-    return database.has_table("deletions") and bool(database.query("SELECT 1 FROM deletions"))
+    return database.has_table("deletions") and bool(database.query("SELECT 1 FROM deletions WHERE NOT is_finished"))
 
 
 def _take_in(path: str, connection: WriteConnection) -> None:
@@ -182,7 +185,7 @@ def _answer(
             of=plan.of,
             **plan.hanging,
             in_flight=in_flight(database, which, {*plan.chosen.values(), *plan.nested.values()}),
-            recording=recording_processes(database),
+            recording=recording_processes(database, plan.began),
             beyond_reach=files_beside(path),
             completes_another=plan.completes_another,
             is_rewritten=is_rewritten,
@@ -192,7 +195,7 @@ def _answer(
 
 def _plan(path: str, which: Sequence[str] | Selection) -> _Plan:
     with ReadOnlyDatabase(path) as database:
-        completes_another = is_unfinished(database)
+        began, completes_another = utc_now(), is_unfinished(database)
         if isinstance(which, Selection):
             chosen = _selected(database, which)
         else:
@@ -210,7 +213,7 @@ def _plan(path: str, which: Sequence[str] | Selection) -> _Plan:
         ids = [*chosen.values(), *nested.values()]
         hanging = {table: _count(database, table, ids) for table in _HANGING}
         ((of,),) = (row.values() for row in database.query("SELECT count(*) FROM executions"))
-        return _Plan(chosen, nested, of, hanging, completes_another)
+        return _Plan(chosen, nested, of, hanging, completes_another, began)
 
 
 def _selected(database: ReadOnlyDatabase, selection: Selection) -> dict[int, str]:
@@ -273,7 +276,8 @@ def _traces_of(connection: WriteConnection, rows: dict[int, str]) -> set[str]:
 
 def _delete_hanging(connection: Connection, rowids: Sequence[int], traces: set[str]) -> None:
     """Delete within a transaction what no trigger on the table deletes with it."""
-    connection.execute("INSERT INTO deletions SELECT datetime('now') WHERE NOT EXISTS (SELECT 1 FROM deletions)")
+    unfinished = "SELECT 1 FROM deletions WHERE NOT is_finished"
+    connection.execute(f"INSERT INTO deletions (since) SELECT ? WHERE NOT EXISTS ({unfinished})", (iso(utc_now()),))
     found = connection.execute(
         f"SELECT execution_id, trace_id, span_id FROM executions WHERE rowid IN {placeholders(rowids)}", rowids
     ).fetchall()
@@ -296,5 +300,7 @@ def _overwrite(connection: WriteConnection, tell: Progress) -> tuple[bool, bool]
         give_space_back(connection, partial(tell, "Giving space back"))
     is_log_empty = connection.empty_log(_READERS_SECONDS)
     if is_rewritten and is_log_empty:
-        connection.execute("DELETE FROM deletions")
+        with connection.transaction() as opened:
+            opened.execute("DELETE FROM deletions WHERE is_finished")
+            opened.execute("UPDATE deletions SET is_finished = 1")
     return is_rewritten, is_log_empty

@@ -100,16 +100,14 @@ class WriteConnection:
         connection = self._open()
         if len(rows) == 1 and not losses and then is None:
             return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
-        with transaction(connection):
-            stored = sum(
-                connection.execute(INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
-                for chunk in chunks(rows)
-            )
-            if losses:
-                connection.executemany(_INSERT_LOSS, losses)
-            if then is not None:
-                then(connection)
-        return stored
+        try:
+            return _insert(connection, rows, losses, then)
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("no such table"):
+                raise
+            # Another process has rewritten the file: of several statements that were prepared before, SQLite 3.40 may
+            # find the table of one no more. After the rollback it does.
+            return _insert(connection, rows, losses, then)
 
     def open(self) -> None:
         """Open the database; make it if missing, and migrate it to the newest schema.
@@ -278,6 +276,24 @@ def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id:
         connection.close()
     else:
         leave(connection)
+
+
+def _insert(
+    connection: Connection,
+    rows: Sequence[Row],
+    losses: Sequence[Loss],
+    then: Callable[[Connection], object] | None,
+) -> int:
+    with transaction(connection):
+        stored = sum(
+            connection.execute(INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
+            for chunk in chunks(rows)
+        )
+        if losses:
+            connection.executemany(_INSERT_LOSS, losses)
+        if then is not None:
+            then(connection)
+    return stored
 
 
 def executing(connection: Connection) -> Execute:

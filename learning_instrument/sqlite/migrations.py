@@ -198,8 +198,14 @@ def m021_alerts(db: "Database") -> None:
         db.execute(statement)
 
 
+def m022_finished_deletions(db: "Database") -> None:
+    """Keep the last deletion when it is finished: no process that restores rows of before is to bring them back."""
+    db.execute("ALTER TABLE deletions ADD COLUMN is_finished INTEGER NOT NULL DEFAULT 0")
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
+    "deletions": {"is_finished": "0"},
     "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
     "rollup_changes": dict.fromkeys(("outcome_source", *M017_NAMED), "NULL"),
     **{table: {"assumed": "0", "partial": "0"} for table in M005_TABLES},
@@ -211,5 +217,5 @@ STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
-    m019_deletions, m020_vectors, m021_alerts,
+    m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions,
 )  # fmt: skip

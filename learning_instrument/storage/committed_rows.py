@@ -11,8 +11,10 @@ from typing import Final
 
 from ..columns import COLUMNS
 from ..record import Row
+from ..safety.clocks import time
 from ..safety.forks import ForkLock
 from ..sqlite.connection import WriteConnection
+from ..timestamps import iso_of_nanoseconds
 from .insertion import Insertion
 from .statistics import Counters
 
@@ -49,6 +51,8 @@ class CommittedRows:
         #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
         self._bookmarks: list[tuple[str, int]] = []
         self._most = 0
+        #: The time from which on a deletion in the file can be of rows of this process.
+        self._began = iso_of_nanoseconds(time.time_ns())
         #: Rows that went with files that were deleted.
         self._deleted = 0
 
@@ -138,6 +142,9 @@ class CommittedRows:
 
     def _restore(self, target: WriteConnection) -> None:
         expected, rows = self._expected, list(self._rows)
+        ((deleted,),) = target.execute("SELECT max(since) FROM deletions")
+        if deleted is not None:  # chosen rows are not to come back, and are not lost
+            rows = [row for row in rows if row[_TIMESTAMP] > deleted]
         there, last = self._found(target)
         after = next((number + 1 for number, row in enumerate(rows) if row[_EXECUTION_ID] == last), 0)
         ((newest,),) = target.execute("SELECT coalesce(max(rowid), 0) FROM executions WHERE execution_id = ?", (last,))
@@ -146,8 +153,9 @@ class CommittedRows:
         ((ours,),) = target.execute(
             "SELECT count(*) FROM executions WHERE rowid > ? AND process_id = ?", (newest, os.getpid())
         )
-        # Rows that were pruned are in no file either.
-        self._lose(min(expected - there - ours, self._most + len(rows)))
+        if deleted is None or deleted < self._began:
+            # Rows that were pruned are in no file either.
+            self._lose(min(expected - there - ours, self._most + len(rows)))
         self._insertion.insert(target, ())  # stores the loss
 
     def _lose(self, missing: int) -> None:

@@ -14,6 +14,7 @@ from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.database import store_of
+from learning_instrument.maintenance import delete
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import renewal
 from learning_instrument.sqlite.connection import WriteConnection
@@ -421,3 +422,19 @@ def test_log_that_sqlite_cut_and_others_wrote_since_is_sound(tmp_path, monkeypat
     one.close()
     other.close()
     assert found(path) == (301, 0)
+
+
+def test_rows_that_were_deleted_are_not_restored(tmp_path):
+    """Nor counted as lost, when this process looks for its rows in a file that it could not write for a moment."""
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        append(database, 4)
+        (first, *_) = database.query("SELECT execution_id FROM executions ORDER BY rowid")
+        delete(str(tmp_path / "learning.db"), first["execution_id"])
+        append(database, 2)
+        store = store_of(database)
+        store._committed.is_in_doubt = True
+        store._writer.between_batches(lambda: store._committed.check(store._back))
+
+        assert not store._committed.is_in_doubt
+        assert database.statistics().lost == {}
+    assert found(tmp_path / "learning.db") == (5, 0)

@@ -241,11 +241,11 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def _unfinished_deletion(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if not database.has_table("deletions"):
         return
-    for row in database.query("SELECT min(since) AS since FROM deletions HAVING count(*)"):
+    for row in database.query("SELECT min(since) AS since FROM deletions WHERE NOT is_finished HAVING count(*)"):
         yield Finding(
             "deletion",
             Severity.WARNING,
-            f"A deletion of {row['since']} was interrupted, or could not overwrite everything: the file may have"
+            f"A deletion of {row['since'][:19]} was interrupted, or could not overwrite everything: the file may have"
             " remains of deleted executions.",
             "Run the same learning-instrument delete again; it does the rest.",
         )
