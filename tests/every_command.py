@@ -8,7 +8,7 @@ REPORTS = {
     "performance": [["performance"], ["performance", "--by", "model_tier", "--by", "day"]],
     "costs": [["costs"], ["costs", "--by", "repo", "--budget", "100"]],
     "errors": [["errors"], ["errors", "--details"]],
-    "compare": [["compare", "--before", "..2026-11-13", "--after", "2026-11-13.."]],
+    "compare": [["compare", "--before", "..2026-11-13", "--after", "2026-11-13.."], ["compare", "--by", "model_tier"]],
     "patterns": [["patterns", "--min-support", "1"]],
     "similar": [["similar", "fix the crash in parser.py"]],
     "list": [["list"], ["list", "--failed"]],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..analytics import Alternative, Estimate, SideBySide
+from ..analytics.common_mix import ENOUGH
 from . import formatting
 from .comparison_report import MIX, Verdict, kinds
 from .grouping import group_columns
@@ -31,8 +32,10 @@ _FIGURES: Final = "Intervals are 95%; durations are geometric means, costs means
 def side_by_side_verdict(found: SideBySide) -> Verdict:
     """Return what is dominated, or why nothing can be said."""
     if found.inconclusive:
-        reason = f"Inconclusive: no two values of {found.by} have enough executions of the same kinds of tasks"
-        return Verdict("inconclusive", f"{reason}.")
+        reason = (
+            f"Inconclusive: no two values of {found.by} have {ENOUGH} executions or more of the same kinds of tasks."
+        )
+        return Verdict("inconclusive", reason)
     dominated = [each for each in found.alternatives if each.standing == "dominated"]
     unclear = [each.value for each in found.alternatives if each.standing in ("too little data", "cost unknown")]
     told = [f"{each.value} is dominated by {' and '.join(each.dominated_by)}" for each in dominated]
@@ -110,7 +113,8 @@ def _notes(found: SideBySide, price_tables: tuple[str, ...]) -> Iterator[str]:
         yield "Complexity is not in the mix: it is not known of most executions of each value."
     if any(each.assumed for each in found.alternatives):
         yield formatting.ASSUMED
-    yield _FIGURES
+    if found.alternatives:
+        yield _FIGURES
     partial, unpriced, unreported = (
         sum(getattr(each, name) for each in found.alternatives) for name in ("partial", "unpriced", "unreported")
     )
@@ -119,4 +123,5 @@ def _notes(found: SideBySide, price_tables: tuple[str, ...]) -> Iterator[str]:
         yield f"Excluded from costs: {'; '.join(excluded)}."
     if price_tables:
         yield f"Prices: {formatting.prices(price_tables)}."
-    yield _RULE
+    if not found.inconclusive:
+        yield _RULE
