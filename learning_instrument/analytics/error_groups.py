@@ -20,11 +20,15 @@ from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
 from .group_totals import totals
+from .significance import binomial_tail
 
 #: A failure that was not seen for so long, and is seen again, is back.
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
 _PLACES: Final = ("pool_type", "model_tier", "repo")
+#: Fewer failures say nothing of a place, nor do such as this share of places has by chance.
+_FEWEST_TELLING: Final = 3
+_CHANCE: Final = 0.05
 #: After every timestamp.
 _NEVER: Final = "~"
 
@@ -42,6 +46,12 @@ class Touched:
     executions: int
     #: How much more often it is found among these failures than among all executions; 1 is as often.
     lift: float
+    #: How many times as often as elsewhere an execution is one of these failures. None where none elsewhere is.
+    times_elsewhere: float | None
+    #: Whether that is more often than by chance (5%, for all places together), and of at least three failures.
+    is_telling: bool
+    #: How likely so many failures, or more, are here by chance.
+    p_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +328,22 @@ def _population(database: Queryable, name: str, selection: Selection) -> dict[st
 
 
 def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tuple[Touched, ...]:
-    expected = sum(failures.values()) / max(1, sum(executions.values()))
-    return tuple(
-        # An execution that came between the two questions is not among all of them yet.
-        Touched(name, count, count / (expected * max(count, executions.get(name, 0))))
-        for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0]))
-    )
+    # An execution that came between the two questions is not among all of them yet.
+    places = {name: max(executions.get(name, 0), failures.get(name, 0)) for name in {*executions, *failures}}
+    failed, in_all = sum(failures.values()), sum(places.values())
+    touched = []
+    for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])):
+        share = places[name] / in_all
+        p_value = binomial_tail(count, failed, share)
+        rest = (failed - count) / max(1, in_all - places[name])
+        touched.append(
+            Touched(
+                name=name,
+                executions=count,
+                lift=count / failed / share,
+                times_elsewhere=count / places[name] / rest if rest else None,
+                is_telling=count >= _FEWEST_TELLING and p_value * len(places) <= _CHANCE,
+                p_value=p_value,
+            )
+        )
+    return tuple(touched)

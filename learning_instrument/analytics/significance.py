@@ -46,6 +46,14 @@ def f_tail(ratio: float, above: float, below: float) -> float:
     return _incomplete_beta(below / 2, above / 2, below / (below + above * ratio))
 
 
+def binomial_tail(successes: int, trials: int, probability: float) -> float:
+    """Return how likely so many successes, or more, are in *trials* of *probability* each.
+
+    NIST Digital Library of Mathematical Functions, 8.17.5.
+    """
+    return _incomplete_beta(successes, trials - successes + 1, probability) if successes else 1.0
+
+
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
     """Tell which tests to believe so that at most *rate* of those believed, on average, are chance.
 

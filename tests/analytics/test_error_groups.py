@@ -166,6 +166,33 @@ def test_lift_is_how_much_more_often_than_among_all(database):
     assert [repo.lift for repo in group.repos] == pytest.approx([0.5 / (7 / 8), 0.5 / (1 / 8)])
 
 
+def test_places_are_told_from_chance(database):
+    """Whatever their number: of many places one is by chance worse than others."""
+    pools = "abcdefghij"
+    database.append([success(pool_type=pool) for pool in pools for _ in range(30)])
+    database.append([failure(pool_type=pool) for pool in pools + "aaa" + "b" * 20])
+
+    places = {place.name: place for place in only_group(database).pool_types}
+
+    assert [name for name, place in places.items() if place.is_telling] == ["b"]
+    assert places["b"].times_elsewhere == pytest.approx((21 / 51) / (12 / 282))
+    assert places["a"].times_elsewhere == pytest.approx((4 / 34) / (29 / 299))
+    assert places["a"].p_value > 0.05 / 10
+    assert [repo.times_elsewhere for repo in only_group(database).repos] == [None]
+    assert [repo.is_telling for repo in only_group(database).repos] == [False]
+
+
+def test_two_failures_tell_nothing(database):
+    """However rare the place is."""
+    database.append([success() for _ in range(500)])
+    database.append([failure(pool_type="rare"), failure(pool_type="rare")])
+
+    (pool,) = only_group(database).pool_types
+
+    assert (pool.times_elsewhere, pool.is_telling) == (None, False)
+    assert pool.p_value < 0.001
+
+
 def test_examples_are_the_newest(database):
     """One of each day, and no more than three."""
     records = [failure(days=day) for day in (-4, -3, -2, -1, 0)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning_instrument.analytics.significance import benjamini_hochberg, f_tail, t_quantile, t_tail
+from learning_instrument.analytics.significance import benjamini_hochberg, binomial_tail, f_tail, t_quantile, t_tail
 
 
 def test_quantiles_are_those_of_the_tables(subtests):
@@ -83,3 +83,22 @@ def test_benjamini_and_hochberg_example():
 def test_no_tests_believe_nothing():
     """An empty family is a family."""
     assert benjamini_hochberg([], 0.05) == []
+
+
+@given(trials=st.integers(1, 60), data=st.data(), probability=st.floats(0.001, 0.999))
+def test_binomial_tail_is_the_sum_of_its_terms(trials, data, probability):
+    """From so many successes on."""
+    successes = data.draw(st.integers(0, trials))
+    terms = (
+        math.comb(trials, count) * probability**count * (1 - probability) ** (trials - count)
+        for count in range(successes, trials + 1)
+    )
+
+    assert binomial_tail(successes, trials, probability) == pytest.approx(sum(terms), rel=1e-9)
+
+
+def test_binomial_tail_of_many_trials_is_normal():
+    """A million, half of which succeed."""
+    assert binomial_tail(500_000, 1_000_000, 0.5) == pytest.approx(0.5004, abs=1e-3)
+    assert binomial_tail(501_000, 1_000_000, 0.5) == pytest.approx(0.0228, abs=1e-4)
+    assert binomial_tail(10, 10, 1.0) == 1.0

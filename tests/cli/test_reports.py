@@ -158,7 +158,8 @@ def test_errors_are_those_of_the_function(demo):
     assert f"The 2 most frequent of {len(expected.groups)} groups; --limit shows more.\n" in text
     full = answer(demo, "errors", "--details")
     touched = expected.groups[0].pool_types[0]
-    assert f"{touched.name} {touched.executions} ({touched.lift:.2f}x)" in full
+    assert not touched.is_telling
+    assert re.search(rf"^pool        {touched.name} {touched.executions}, ", full, re.MULTILINE)
     assert expected.groups[-1].examples[0][:16] in full
 
 
@@ -413,7 +414,34 @@ def test_budget_of_which_a_part_of_the_spend_is_unknown_has_at_most_so_much_left
     assert "left      none: exceeded by at least $6.00\n" in answer(path, "costs", "--budget", "5")
 
 
-# News of errors.
+# Places and news of errors.
+
+
+def test_errors_name_the_dimension_and_the_measure_of_where_they_mostly_are(path):
+    """And nothing where it is chance: the pools fail alike, and one failure is no sign."""
+    failed = {"outcome": Outcome.ERROR, "error_message": "boom"}
+    small, large = ({"model_tier": tier, "pool_type": "p", "repo": "shop"} for tier in ("small", "large"))
+    store(path, *[record(**small) for _ in range(40)], *[record(**large) for _ in range(55)])
+    store(path, *[record(**small, **failed) for _ in range(20)], *[record(**large, **failed) for _ in range(5)])
+    store(path, record(model_tier="small", repo="rare", outcome=Outcome.ERROR, error_message="other"))
+
+    table = answer(path, "errors")
+    details = answer(path, "errors", "--details")
+
+    assert re.findall(r"\S+ times as often as elsewhere: .*?(?=  )", table) == [
+        "3.9 times as often as elsewhere: model tier small"
+    ]
+    assert "model tier  small 20 (3.9 times as often as elsewhere), large 5\n" in details
+    assert "repository  shop 25\n" in details
+    assert "repository  rare 1\n" in details
+
+
+def test_errors_of_one_place_are_nowhere_else(path):
+    """No number of times says it."""
+    store(path, *[record(repo=repo) for repo in "ab" for _ in range(20)])
+    store(path, *[record(repo="a", outcome=Outcome.ERROR, error_message="boom") for _ in range(9)])
+
+    assert "  nowhere else: repository a  " in answer(path, "errors")
 
 
 def test_new_errors_and_those_that_are_back_are_told(path):
@@ -433,7 +461,7 @@ def test_new_errors_and_those_that_are_back_are_told(path):
     assert {tuple(line.split()[:3]) for line in lines[1:3]} == {("1", "back", "boom"), ("1", "new", "the")}
     assert "new" not in answer(path, "errors", "--since", "2026-11-10", "--new-since", "2026-11-19").split()
     text = answer(path, "errors", "--details")
-    assert "back          2026-11-19 12:00:00 UTC, after 456 h 00 m of silence\n" in text
+    assert "back        2026-11-19 12:00:00 UTC, after 456 h 00 m of silence\n" in text
 
 
 # Exit codes.

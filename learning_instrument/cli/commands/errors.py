@@ -35,8 +35,8 @@ _NEWS: Final = TableColumn("news", "news", rank=1, style=lambda news: "red" if n
 def errors_command(question: Question, new_since: str | None, limit: int | None, details: bool) -> None:
     """Show failures by the template of their message.
 
-    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for variable parts. 2.1x after a
-    pool, tier or repository: it is found 2.1 times as often among these failures as among all executions. News of a
+    The most frequent come first. In a template, <N>, <ID>, <PATH> and the like stand for variable parts. "Mostly in"
+    names pools, tiers and repositories that fail so more often than others, and more often than by chance. News of a
     group: new for one first seen since --new-since, back for one that came again after a week or longer.
     """
     with question.database() as database:
@@ -55,8 +55,9 @@ def errors_command(question: Question, new_since: str | None, limit: int | None,
     else:
         rows = [_row(group) for group in shown] if question.output is Output.TEXT else shown
         nothing = f"No failures in {formatting.counted(found.executions, 'execution')}."
-        has_news = any(_news(group) for group in shown)
-        columns = [*_COLUMNS[:1], _NEWS, *_COLUMNS[1:]] if has_news else _COLUMNS
+        columns = [*_COLUMNS[:1], _NEWS, *_COLUMNS[1:]] if any(_news(group) for group in shown) else _COLUMNS
+        if question.output is Output.TEXT and not any(_telling(group) for group in shown):
+            columns = [column for column in columns if column.name != "where"]
         render(
             rows,
             columns,
@@ -70,11 +71,10 @@ def errors_command(question: Question, new_since: str | None, limit: int | None,
 
 def _row(group: ErrorGroup) -> dict[str, Any]:
     """Return the columns of the line for *group*."""
-    places = (group.pool_types, group.model_tiers, group.repos)
     return {
         **fields_of(group),
         "news": _news(group),
-        "where": ", ".join(_touched(touched[:1]) for touched in places if touched),
+        "where": "; ".join(f"{_elsewhere(place)}: {name} {place.name}" for name, place in _telling(group)),
         "example": next(iter(group.examples), None),
     }
 
@@ -83,8 +83,19 @@ def _news(group: ErrorGroup) -> str | None:
     return "new" if group.is_new else "back" if group.back_since is not None else None
 
 
-def _touched(places: Sequence[Touched]) -> str:
-    return ", ".join(f"{place.name} {formatting.times(place.lift)}" for place in places)
+def _places(group: ErrorGroup) -> Iterator[tuple[str, Sequence[Touched]]]:
+    return zip(("pool", "model tier", "repository"), (group.pool_types, group.model_tiers, group.repos), strict=True)
+
+
+def _telling(group: ErrorGroup) -> list[tuple[str, Touched]]:
+    """Return where more of *group* happened than by chance, the least likely first."""
+    found = [(name, place) for name, places in _places(group) for place in places if place.is_telling]
+    return sorted(found, key=lambda each: each[1].p_value)
+
+
+def _elsewhere(place: Touched) -> str:
+    times = place.times_elsewhere
+    return "nowhere else" if times is None else f"{times:,.{0 if times >= 9.95 else 1}f} times as often as elsewhere"
 
 
 def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
@@ -99,8 +110,14 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
             "back",
             f"{formatting.when(group.back_since)}, after {formatting.seconds(group.silence_seconds)} of silence",
         )
-    for name, places in (("pools", group.pool_types), ("tiers", group.model_tiers), ("repositories", group.repos)):
-        yield name, ", ".join(f"{place.name} {place.executions:,} ({formatting.times(place.lift)})" for place in places)
+    for name, places in _places(group):
+        yield (
+            name,
+            ", ".join(
+                f"{place.name} {place.executions:,}{f' ({_elsewhere(place)})' if place.is_telling else ''}"
+                for place in places
+            ),
+        )
     yield "examples", ", ".join(map(formatting.short_id, group.examples))
 
 
