@@ -58,7 +58,7 @@ def test_messages_of_one_statement_are_one_group(database):
 
 
 def test_alike_templates_are_merged_within_one_error_type_and_class(database):
-    """At least half of their tokens are equal; another exception's stay apart."""
+    """Two thirds of their words and all that tell are equal; another exception's stay apart."""
     database.append(
         [
             failure("connection to alpha was lost"),
@@ -236,6 +236,25 @@ def test_counts_of_another_version_are_made_anew(database, store, monkeypatch):
 
     assert report.version == message_templates.VERSION
     assert {group.template for group in report.groups} == {"masked anew: boom <*>"}
+
+
+def test_file_of_the_version_before_is_grouped_anew(database, store):
+    """At once, and by ``rebuild`` for good: half of the words, once enough, is not any more."""
+    database.append([failure("no such table: users"), failure("no such column: users"), failure("no such table: jobs")])
+    advance_all(store)
+    store.execute("UPDATE error_state SET version = ?", (message_templates.VERSION - 1,))
+    store.execute("UPDATE error_templates SET template = 'of the version before ' || template_id")
+
+    before = error_groups(database)
+    database.rebuild_rollups()
+
+    assert {group.template: group.executions for group in before.groups} == {
+        "no such table: <*>": 2,
+        "no such column: users": 1,
+    }
+    assert error_groups(database) == before
+    assert store.execute("SELECT version FROM error_state") == [(message_templates.VERSION,)]
+    assert store.execute("SELECT count(*) FROM error_templates") == [(3,)]
 
 
 def test_rebuild_finds_what_was_there(database, store):

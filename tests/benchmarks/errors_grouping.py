@@ -14,6 +14,7 @@ from typing import Any, Final
 from learning_instrument import message_templates
 
 from .error_messages import Failure, failures
+from .provoked_errors import provoked
 
 #: The masks of the example that comes with drain3.
 _THEIR_MASKS: Final = (
@@ -100,8 +101,16 @@ class Accuracy:
 
 def measure(count: int = 4000, sets: int = 20) -> list[Accuracy]:
     """Group *sets* of *count* failures; which statements fail often differs between them."""
-    labelled = [failures(count, seed) for seed in range(1, sets + 1)]
-    return [_measure(name, group, labelled) for name, group in _WAYS.items()]
+    return _measure_all([failures(count, seed) for seed in range(1, sets + 1)])
+
+
+def measure_provoked(sets: int = 5) -> list[Accuracy]:
+    """Group *sets* of failures that libraries raise."""
+    return _measure_all([provoked(seed) for seed in range(1, sets + 1)])
+
+
+def _measure_all(sets: Sequence[list[Failure]]) -> list[Accuracy]:
+    return [_measure(name, group, sets) for name, group in _WAYS.items()]
 
 
 def _measure(

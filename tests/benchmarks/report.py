@@ -139,9 +139,9 @@ def print_groups(grouped: Grouped) -> None:
     console.print(f"  indexed in {grouped.index_seconds:.0f} s of processor time: {grouped.cells:,} sums")
 
 
-def print_errors_grouping(accuracies: Sequence[Accuracy]) -> None:
+def print_errors_grouping(title: str, accuracies: Sequence[Accuracy]) -> None:
     """Print how well each way groups failures."""
-    table = _table("Grouping accuracy of failures")
+    table = _table(f"Grouping accuracy: {title}")
     for heading in ("mean", "lowest", "highest", "µs a message"):
         table.add_column(heading, justify="right")
     for way in accuracies:

@@ -21,7 +21,7 @@ def m999_of_newer(db: "Database") -> None:
         "CREATE TRIGGER newer_after_delete AFTER DELETE ON executions"
         " WHEN old.rowid <= (SELECT mark FROM newer_state) BEGIN"
         " UPDATE newer_counts SET executions = executions - 1 WHERE task_type = old.task_type;"
-        f" {_MARK_GOES_BACK.format(state='newer_state')}; END",
+        f" {MARK_GOES_BACK.format(state='newer_state')}; END",
     ):
         db.execute(statement)
 

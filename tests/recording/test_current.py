@@ -10,6 +10,8 @@ import pytest
 from pools import SyncPool
 
 from learning_instrument import configure, current_execution, record_execution
+from learning_instrument.columns import COLUMNS
+from learning_instrument.record import row_of_unfinished
 from learning_instrument.safety.clocks import time
 
 
@@ -244,3 +246,16 @@ def test_processor_time_is_that_of_the_whole(hosted):
 
     ((used,),) = [row.values() for row in hosted.query("SELECT cpu_time_seconds FROM executions")]
     assert used >= 0.059
+
+
+def test_execution_whose_process_dies_has_no_wait(hosted):
+    """Its duration, too, is only that until it was last seen."""
+    rows = []
+
+    def run(task):
+        current_execution().started()
+        rows.append(row_of_unfinished(*current_execution().attributes_so_far()))
+
+    SyncPool(run).execute_task({})
+
+    assert dict(zip(COLUMNS, rows[0], strict=True))["wait_seconds"] is None

@@ -12,6 +12,7 @@ from dramatiq.results import Results
 from dramatiq.results.backends import StubBackend
 
 from learning_instrument import PoolInstrumentor, current_execution, record_execution
+from learning_instrument.analytics import story
 
 
 class Hostile:
@@ -117,6 +118,24 @@ def test_each_try_is_one_execution(broker, work, rows):
     ] * 3
     assert {row["parent_execution_id"] for row in tries} == {sending["execution_id"]}
     assert [json.loads(row["metadata"])["task"]["retries"] for row in tries] == [0, 1, 2]
+
+
+def test_tries_are_the_attempts_of_one_story(broker, work, database):
+    """They share the task's id, which is the message's where the task has none."""
+
+    @dramatiq.actor(broker=broker, max_retries=1, min_backoff=1, max_backoff=1)
+    def fail(task):
+        raise ValueError("no luck")
+
+    fail.send({"task_type": "failing"})
+    work()
+    first, last = (row["execution_id"] for row in database.query("SELECT execution_id FROM executions ORDER BY rowid"))
+
+    assert [(story(database, each).attempt, story(database, each).attempts) for each in (first, last)] == [
+        (1, 2),
+        (2, 2),
+    ]
+    assert [line.outcome for line in story(database, last).lines if line.kind == "attempt"] == ["error"]
 
 
 def test_retry_without_a_failure_is_no_failure(broker, work, rows):
