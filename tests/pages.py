@@ -237,7 +237,7 @@ def _unknown_names(statement: ast.AST) -> Iterator[str]:
 
 
 def _faults_of_command(command: str) -> Iterator[str]:
-    words = shlex.split(command, comments=True)
+    words = shlex.split(re.split(r" [<>|] ", command)[0], comments=True)
     while words and re.match(r"\w+=", words[0]):
         words = words[1:]
     if "learning-instrument" in words:

@@ -10,11 +10,14 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..safety import formulas
 from ..safety.control_characters import escaped
 from .terminal import RAW, is_told, write, writes_unicode
+
+#: JSON has these as they are. The types of nearly all values; asking for one is fast.
+_ATOMS: Final = frozenset({bool, int, str, type(None)})
 
 
 def print_json(document: Any, indent: int | None = 2) -> None:
@@ -59,7 +62,7 @@ def fields_of(answer: Any) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Return *value* in JSON types: dataclasses as objects, datetimes in ISO form, NaN and infinity as null."""
-    if value is None or (isinstance(value, (bool, int, str)) and not isinstance(value, enum.Enum)):
+    if type(value) in _ATOMS:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -73,6 +76,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
+    if isinstance(value, (int, str)):
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
@@ -95,7 +100,7 @@ def _flat(row: Any) -> Mapping[str, Any]:
     items = row if isinstance(row, Mapping) else fields_of(row)
     flat: dict[str, Any] = {}
     for name, value in items.items():
-        if dataclasses.is_dataclass(value):
+        if type(value) not in _ATOMS and dataclasses.is_dataclass(value):
             flat |= {f"{name}_{inner}": part for inner, part in _flat(value).items()}
         else:
             flat[name] = value

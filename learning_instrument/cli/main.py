@@ -16,7 +16,7 @@ import click
 
 from ..errors import LearningInstrumentError
 from .options import database_option, no_color_option
-from .terminal import tell
+from .terminal import logging_in_one_line, tell
 
 #: Subcommand -> the module here that has it, as ``<subcommand>_command``. In the order of ``--help``, which has a title
 #: before some of them.
@@ -104,7 +104,8 @@ class CommandGroup(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal may lack a letter of a task's
         try:
-            status = super().main(args, *others, **keywords)
+            with logging_in_one_line():
+                status = super().main(args, *others, **keywords)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             status = _WRONG

@@ -3,9 +3,12 @@
 All that is printed goes through :func:`write` and :func:`tell`, and whether it is coloured is decided here alone.
 """
 
+import contextlib
+import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Final, TextIO
 
 import click
@@ -70,3 +73,21 @@ def write(text: str, end: str = "\n") -> None:
 def tell(message: str) -> None:
     """Print a message on one line of standard error."""
     click.echo(one_line(message), err=True)
+
+
+@contextlib.contextmanager
+def logging_in_one_line() -> Iterator[None]:
+    """Print what is logged, and handled by nothing else, as :func:`tell` does: it may name files and tasks."""
+    before = logging.lastResort
+    logging.lastResort = _OneLine(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.lastResort = before
+
+
+class _OneLine(logging.Handler):
+    """Prints a log record without its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())

@@ -14,7 +14,7 @@ def escaped(text: str) -> str:
 
     In a JSON document, in which they stand within strings alone, that is another way to write the same.
     """
-    return _obeyed_but_line_end.sub(_escape, text)
+    return text if text.isprintable() else _obeyed_but_line_end.sub(_escape, text)
 
 
 def one_line(text: str) -> str:

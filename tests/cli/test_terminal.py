@@ -1,6 +1,7 @@
 """What reaches a terminal or a pipe, whatever the executions say."""
 
 import itertools
+import logging
 import re
 import time
 import unicodedata
@@ -57,6 +58,9 @@ def check_that_nothing_is_obeyed(text, is_terminal, folder, monkeypatch):
     questions += [
         *lines(str(folder / f"{name}.out")),
         ["similar", text],
+        ["compare", "--by", "model_tier", "--markdown"],
+        ["compare", "--before", f"repo={text}", "--after", "..2026-11-13", "--markdown"],
+        ["compare", "--before", f"repo={text}!", "--after", f"metadata.{text}=x"],
         ["summary", "--task-type", f"{text}!"],
         ["performance", "--by", f"metadata.{text}"],
         ["summary", "--where", f"metadata.{text}=x"],
@@ -85,6 +89,20 @@ def test_no_command_prints_what_is_obeyed(is_terminal, tmp_path, monkeypatch):
 def test_no_text_makes_a_command_print_what_is_obeyed(text, is_terminal, tmp_path_factory, monkeypatch):
     """Wherever it stands."""
     check_that_nothing_is_obeyed(text, is_terminal, tmp_path_factory.mktemp("odd"), monkeypatch)
+
+
+def test_what_is_logged_is_one_line_as_well(tmp_path, monkeypatch):
+    """Where the application's own logging does not take it; and is left to that afterwards."""
+    path = str(tmp_path / "learning.db")
+    store(path, record())
+    log, before = logging.getLogger("learning_instrument.storage"), logging.lastResort
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(
+        "learning_instrument.cli.commands.performance.price_tables", lambda database: log.warning("a\x1b[2J\nb") or ()
+    )
+
+    assert ask(path, "summary").stderr == "a\\u001b[2J b\n"
+    assert logging.lastResort is before
 
 
 # Colours, and times.
