@@ -60,6 +60,8 @@ class Verdict:
 
     verdict: Word
     reason: str
+    #: How many more executions it takes before and after, where that can be said.
+    more: tuple[int, int] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -72,7 +74,8 @@ def verdict(found: Comparison, gate: Gate) -> Verdict:
     if found.regression:
         return Verdict("regression", f"Regression: {'; '.join(_worse(found))}.")
     if found.inconclusive:
-        return Verdict("inconclusive", f"Inconclusive: {_open(found)}. {_needed(found, gate)}")
+        more = _more(found)
+        return Verdict("inconclusive", f"Inconclusive: {_open(found)}. {_takes(found, gate, more)}", more)
     better = [_effect(change) for change in (found.success, found.duration, found.cost) if change.verdict == "better"]
     if better:
         return Verdict("no regression", f"No regression; better: {', '.join(better)}.")
@@ -139,17 +142,26 @@ def _open(found: Comparison) -> str:
     return f"only {formatting.share(found.compared_share)} of the executions are compared"
 
 
-def _needed(found: Comparison, gate: Gate) -> str:
-    """Return how many more executions it would take."""
+def _more(found: Comparison) -> tuple[int, int] | None:
+    """Return how many more executions it takes on each side; None: more would not do, or nothing says how many."""
+    if found.success.verdict == "too few days":
+        return None
+    target = max(ENOUGH, found.success.needed or ENOUGH)
+    before, after = (
+        max(0, target - have) for have in (found.success.before_executions, found.success.after_executions)
+    )
+    return (before, after) if before or after else None
+
+
+def _takes(found: Comparison, gate: Gate, more: tuple[int, int] | None) -> str:
+    """Return what it takes in a sentence."""
     if found.success.verdict == "too few days":
         return f"It takes {ENOUGH_DAYS} days or more on each side."
-    have = min(found.success.before_executions, found.success.after_executions)
-    if found.success.needed is None or found.success.needed <= have:
-        return f"It takes {ENOUGH} executions on each side, or more, of task types and tiers that both have."
-    return (
-        f"About {found.success.needed - have:,} more on each side would show a change of"
-        f" {formatting.points(gate.success).lstrip('+')}."
-    )
+    if more is None:
+        return "It takes executions of the same task types and tiers on both sides."
+    counts = [f"{count:,} more {where}" for count, where in zip(more, ("before", "after"), strict=True) if count]
+    aim = f", to show a change of {formatting.points(gate.success).lstrip('+')}" if found.success.needed else ""
+    return f"It takes about {' and '.join(counts)}, of task types and tiers that both have{aim}."
 
 
 def kinds(mix: Sequence[str], has_complexity: bool) -> str:

@@ -150,7 +150,8 @@ def _values(question: Question, by: str, limit: int, as_markdown: bool) -> Verdi
 
 
 def _told(told: Verdict) -> dict[str, Any]:
-    return {"verdict": told.verdict, "exit_code": told.exit_code, "reason": told.reason}
+    more = None if told.more is None else dict(zip(("before", "after"), told.more, strict=True))
+    return {"verdict": told.verdict, "exit_code": told.exit_code, "reason": told.reason, "more_executions": more}
 
 
 def _print(report: Report, as_markdown: bool) -> None:

@@ -164,7 +164,7 @@ def test_comparison_is_that_of_the_function(demo):
     found = document(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
 
     named = {"before": WEEKS[1], "after": WEEKS[3], "regression": expected.regression, "price_tables": []}
-    told = {name: found[name] for name in ("verdict", "exit_code", "reason")}
+    told = {name: found[name] for name in ("verdict", "exit_code", "reason", "more_executions")}
     assert found == {**named, **told, **plain(expected)}
     text = answer(demo, "compare", *WEEKS, "--repo", "shop", status=int(expected.regression))
     assert f"detectable change\nsuccess   {expected.success.verdict}" in text
@@ -189,11 +189,12 @@ def test_too_little_data_exits_with_3(path):
 
     text = answer(path, *VERSIONS, status=3)
 
-    reason = "Inconclusive: too little data to detect a change. It takes 20 executions on each side, or more,"
+    reason = "Inconclusive: too little data to detect a change. It takes about 8 more before and 8 more after, of task"
     assert text.splitlines()[-1].startswith(reason)
     assert "too little data" in answer(path, *VERSIONS, "--csv", status=3)
     found = document(path, *VERSIONS, status=3)
     assert (found["verdict"], found["exit_code"], found["regression"]) == ("inconclusive", 3, False)
+    assert found["more_executions"] == {"before": 8, "after": 8}
     assert found["reason"].startswith(reason)
     assert answer(path, *VERSIONS, "--markdown", status=3).startswith("### Inconclusive: too little data")
 
