@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import random
 import re
 import sqlite3
 from datetime import datetime, timedelta, timezone
@@ -28,6 +29,7 @@ from learning_instrument.record import row_from_record
 from learning_instrument.rollups.catch_up import advance
 from learning_instrument.rollups.keys import add_name
 from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.executions import INSERT_ONE
 from learning_instrument.storage import spill_format, spill_names, vectors
 from learning_instrument.storage.crash_ledger import CrashLedger
 from learning_instrument.storage.liveness import Process
@@ -181,6 +183,28 @@ def test_no_byte_of_a_deleted_execution_is_left(path, way, journal):
     assert (done.executions, done.of, done.model_calls, done.feedback) == (len(numbers), 400, *[len(numbers)] * 2)
     kept = [number for number in range(1, 401) if number not in numbers]
     assert {each for number in kept for each in words(number)} <= found_in(path.parent, kept)
+
+
+def test_entries_of_indexes_that_moved_leave_nothing(tmp_path, monkeypatch):
+    """SQLite leaves copies of them in pages, and does not overwrite these with the entry."""
+    path = databases.make(tmp_path / "learning.db")
+    numbers = list(range(1, 1500))
+    random.Random(2).shuffle(numbers)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("BEGIN")
+        for number in numbers:
+            connection.execute(INSERT_ONE, row_from_record(record(number)))
+        connection.execute("COMMIT")
+    gone = set(range(1, 1500, 7))
+    with monkeypatch.context() as without_room:
+        without_room.setattr(WriteConnection, "rewrite", lambda connection: False)
+        assert not delete(path, [id_of(number) for number in gone]).is_overwritten
+    assert found_in(tmp_path, gone)
+
+    assert delete(path, [id_of(number) for number in gone]).is_overwritten
+
+    assert found_in(tmp_path, gone) == set()
 
 
 def rows(path, sql):
