@@ -84,7 +84,8 @@ def time_spent(story: Story) -> str:
         more = " more" if spent.calls else ""
         within = formatting.counted(spent.executions, "execution")
         parts.append(f"{formatting.seconds(spent.within_seconds)}{more} in {within} within it")
-    parts.append(f"{formatting.seconds(spent.other_seconds)} {'elsewhere' if parts else 'of its own work'}")
+    rest = "elsewhere" if spent.calls or spent.executions else "of its own work"
+    parts.append(f"{formatting.seconds(spent.other_seconds)} {rest}")
     text = ", ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -111,6 +111,9 @@ def test_where_time_went_is_one_line(printed):
     spent = TimeSpent(2.1, 0.4, 7.9, 3, 0.5, 2, 1.2)
 
     assert printed()[2] == "8.0 s of its own work."
+    assert printed(spent=TimeSpent(2.1, None, 0.0, 0, 0.0, 0, 8.0))[2] == (
+        "Waited 2.1 s in the queue, 8.0 s of its own work."
+    )
     assert printed(spent=spent)[2] == (
         "Waited 2.1 s in the queue, 400 ms in the pool, 7.9 s in 3 model calls (overlaps counted once), 500 ms more in"
         " 2 executions within it, 1.2 s elsewhere."
