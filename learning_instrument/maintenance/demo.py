@@ -3,9 +3,10 @@
 import contextlib
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any, Final
 
 from ..database import LearningDatabase
@@ -13,6 +14,8 @@ from ..errors import ConfigurationError
 from ..ids import execution_id
 from ..outcome import ErrorType, Outcome
 from ..record import ExecutionRecord
+from ..rollups import catch_up
+from ..sqlite.connection import open_for_maintenance
 
 #: In ``service_name``, and in the metadata of every execution.
 LABEL: Final = "synthetic-demo"
@@ -57,14 +60,21 @@ _ERRORS: Final = (
 )
 
 
-def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime | None = None) -> LearningDatabase:
-    """Write the synthetic database *path*, and return it, closed.
+def write_demo(
+    path: str,
+    executions: int = 2000,
+    seed: int = 1,
+    now: datetime | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> LearningDatabase:
+    """Write the synthetic database *path* with all its derived tables, and return it, closed.
 
     Args:
         path: a file that does not exist yet.
         executions: the number of executions.
         seed: the same seed gives the same executions.
         now: the latest start of an execution.
+        progress: called with a label, the number done and the total.
 
     Raises:
         ConfigurationError: if the file exists.
@@ -73,10 +83,14 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
     database = LearningDatabase(path, durability="commit")
     if os.path.lexists(database.path):
         raise ConfigurationError(f"{path} exists already: ask it as it is, or name a new one; demo overwrites no file.")
-    records = list(_records(random.Random(seed), executions, now or datetime.now(timezone.utc)))  # noqa: S311
+    records = _records(random.Random(seed), executions, now or datetime.now(timezone.utc))  # noqa: S311
+    tell = progress or (lambda what, done, of: None)
     try:
         with database:
-            _fill(database, records)
+            _fill(database, records, executions, tell)
+        with open_for_maintenance(database.path) as connection:
+            # As a pool does in the background: reports are slow until then.
+            catch_up.catch_up_fully(connection, tell)
     except BaseException:  # after Ctrl-C too: a partial file would block the next run
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
@@ -85,17 +99,25 @@ def write_demo(path: str, executions: int = 2000, seed: int = 1, now: datetime |
     return database
 
 
-def _fill(database: LearningDatabase, records: Sequence[ExecutionRecord]) -> None:
-    for start in range(0, len(records), _BATCH):
-        database.append(records[start : start + _BATCH])
-    for record in records[:: max(1, len(records) // 60)]:
-        database.add_feedback(
-            record.execution_id,
-            accepted=record.success,
-            rating=4 if record.success else 2,
-            comment="Synthetic feedback.",
-            source=LABEL,
-        )
+def _fill(
+    database: LearningDatabase,
+    records: Iterator[ExecutionRecord],
+    count: int,
+    tell: Callable[[str, int, int], object],
+) -> None:
+    between_feedback = max(1, count // 60)
+    for start in range(0, count, _BATCH):
+        batch = list(islice(records, _BATCH))
+        database.append(batch)
+        for record in batch[-start % between_feedback :: between_feedback]:
+            database.add_feedback(
+                record.execution_id,
+                accepted=record.success,
+                rating=4 if record.success else 2,
+                comment="Synthetic feedback.",
+                source=LABEL,
+            )
+        tell("Writing", start + len(batch), count)
 
 
 def _records(chance: random.Random, count: int, now: datetime) -> Iterator[ExecutionRecord]:

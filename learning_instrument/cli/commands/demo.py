@@ -4,6 +4,7 @@ import click
 
 from ...maintenance.demo import LABEL, write_demo
 from .. import formatting
+from ..progress import progress_bar
 from ..rendering import print_note
 
 
@@ -23,8 +24,9 @@ from ..rendering import print_note
 def demo_command(path: str, executions: int, seed: int) -> None:
     """Write a file of synthetic executions to try the reports on.
 
-    PATH is the file, which must not exist.
+    PATH is the file, which must not exist. It comes with its roll-ups, error counts and search index.
     """
-    write_demo(path, executions, seed)
+    with progress_bar() as progress:
+        write_demo(path, executions, seed, progress=progress)
     print_note(f"Wrote {formatting.counted(executions, 'synthetic execution')} to {path} (service_name is {LABEL}).")
     print_note(f"Try: learning-instrument --database {path} list")
