@@ -78,6 +78,11 @@ class Sample:
         return merged
 
     @property
+    def days(self) -> set[str]:
+        """The days of its moments."""
+        return {moment[:_LENGTH_OF_DAY] for moment in self.moments}
+
+    @property
     def mean(self) -> float:
         """The mean of its values; it has some."""
         return self.total / self.executions

@@ -111,6 +111,8 @@ class Comparison:
     complexity_share: float = 0.0
     #: What the comparison had to leave out of the side after, and fails.
     findings: tuple[Finding, ...] = ()
+    #: Whether each side is of one day, and these differ: a difference of days would look like a change of sides.
+    is_day_against_day: bool = False
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -197,6 +199,7 @@ def compare(
         has_complexity=cells.has_bands,
         complexity_share=cells.complexity_share,
         findings=find(cells.before, cells.after, _ENOUGH_IN_MIX),
+        is_day_against_day=_is_day_against_day(mix),
     )
 
 
@@ -204,6 +207,11 @@ def _have_no_tier_in_common(cells: Cells) -> bool:
     """Tell whether the sides differ in the tier without being told apart by it, as two pools of one tier each do."""
     before, after = ({tier for _, tier in side} for side in cells.sides)
     return bool(before and after) and not before & after
+
+
+def _is_day_against_day(mix: Sequence[Pair]) -> bool:
+    days = [set().union(*(pair[index].samples["success"].days for pair in mix)) for index in (0, 1)]
+    return all(len(of_side) == 1 for of_side in days) and days[0] != days[1]
 
 
 def _strata(before: Cell, after: Cell) -> list[Pair]:

@@ -223,6 +223,8 @@ def _notes(found: Comparison, tables: tuple[str, ...]) -> Iterator[str]:
             f"Compared are the costs of {known[0]:,} of {every[0]:,} executions before and of {known[1]:,} of"
             f" {every[1]:,} after; those of the others are unknown, known in part{in_part}, or 0."
         )
+    if found.is_day_against_day:
+        yield "Each side is of one day: what differs between these days looks like a change."
     if not found.has_complexity:
         yield f"Complexity is not in the mix: it is known of {formatting.share(found.complexity_share)} of a side."
     if tables:

@@ -296,6 +296,14 @@ def test_needed_executions_show_the_change_of_the_gate(database):
     assert compare(database, OLD, NEW, gate=Gate(success=0)).success.needed is None
 
 
+def test_one_day_against_another_is_said(database):
+    """Unless both sides are of that day."""
+    database.append(by_day("1", [0.9]) + by_day("2", [0.9], first=1) + by_day("3", [0.9], first=1))
+
+    assert compare(database, OLD, NEW).is_day_against_day
+    assert not compare(database, NEW, Version("version", "3")).is_day_against_day
+
+
 def test_task_type_that_only_the_side_after_has_is_a_finding_where_it_fails(database):
     """A regression without a like before; one that goes as well as the others is none."""
     database.append(executions("1", 300) + executions("2", 300, seed=2))
