@@ -252,6 +252,21 @@ def test_failing_webhook_is_tried_again_and_keeps_nothing_back(path, kept, keepi
         assert [alert["alert_id"] for alert in server.documents] == [alerts(kept)[0]["alert_id"]]
 
 
+def test_what_waits_to_be_told_of_a_deleted_execution_is_deleted(path):
+    """Its template is in no file any more, and nothing is told."""
+    with receiving(503) as server:
+        look(path, "--webhook", server.url)
+        store(path, failure("no route to zanzibar", execution_id="e-1"))
+        look(path, "--webhook", server.url, status=1)
+        assert ask(path, "delete", "e-1", "--yes").exit_code == 0
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            assert connection.execute("SELECT count(*) FROM alerts").fetchone() == (0,)
+            assert "e-1" not in str(connection.execute("SELECT place FROM watches").fetchall())
+        look(path, "--webhook", server.url)
+
+    assert server.documents == []
+
+
 def test_failing_command_is_not_repeated(path, tmp_path):
     """It may have told before it failed."""
     command = python(tmp_path, KEEPS + "; raise SystemExit(3)", tmp_path / "kept")
