@@ -209,6 +209,8 @@ def test_unknown_costs_are_those_of_the_summary(found, database):
         # whole: one span knows the model and the tokens, the other nothing
         [chat(2, 1, model=ours, tokens=(900, 50), cost=0.1), chat(3, 2, model=None, **nothing)],
         [chat(2, 1, cost=0.25)],
+        # not reported: the calls raised, and used nothing
+        [chat(n, 1, model="raised", **nothing, **{"error.type": "RateLimitError"}) for n in (2, 3)],
         # unknown
         [chat(2, 1, model="house")],
         [chat(2, 1, model="house"), chat(3, 1, model="house", **nothing)],
