@@ -251,7 +251,7 @@ def test_what_two_days_cannot_tell_is_inconclusive(path):
     )
 
 
-def test_complexity_is_said_to_be_in_the_mix_or_not(path):
+def test_complexity_is_said_to_be_in_the_mix_or_not(path, tiers):
     """In both forms."""
     sides = [("1.3", 10), ("1.4", 20)]
     store(
@@ -267,8 +267,7 @@ def test_complexity_is_said_to_be_in_the_mix_or_not(path):
         assert " and bands of complexity that " in answer(path, *arguments)
     versions(path, 5, 5, count=800)
     assert "Complexity is not in the mix: it is known of 20.0% of a side.\n" in answer(path, *VERSIONS)
-    tiers(path)
-    assert "Complexity is not in the mix: it is not known of most" in answer(path, "compare", "--by", "model_tier")
+    assert "Complexity is not in the mix: it is not known of most" in answer(tiers, "compare", "--by", "model_tier")
 
 
 def test_markdown_has_the_figures_of_the_text(path):
@@ -331,8 +330,10 @@ def test_wrong_options_are_one_line(path, options, reason):
     assert reason in result.stderr
 
 
-def tiers(path):
-    """Store three tiers: small is as good as medium and cheaper; large is dear and better; of tiny little is known."""
+@pytest.fixture(scope="module")
+def tiers(tmp_path_factory):
+    """The path of a database: small is as good as medium and cheaper, large dear and better, tiny little known."""
+    path = str(tmp_path_factory.mktemp("tiers") / "learning.db")
     store(
         path,
         *[
@@ -348,13 +349,12 @@ def tiers(path):
             for number in range(count)
         ],
     )  # fmt: skip
+    return path
 
 
-def test_values_side_by_side(path):
+def test_values_side_by_side(tiers):
     """Success beside cost per success, and what is dominated; unknown costs are no $0."""
-    tiers(path)
-
-    text = answer(path, "compare", "--by", "model_tier")
+    text = answer(tiers, "compare", "--by", "model_tier")
 
     lines = {line.split()[0]: line for line in text.splitlines() if "% (" in line}
     assert "90.0% (" in lines["small"]
@@ -367,42 +367,36 @@ def test_values_side_by_side(path):
     assert text.splitlines()[-1].startswith("medium is dominated by small; too little is known of tiny")
 
 
-def test_values_side_by_side_for_other_programs(path):
+def test_values_side_by_side_for_other_programs(tiers):
     """JSON has the verdict, CSV a line for each value, Markdown a table."""
-    tiers(path)
-
-    found = document(path, "compare", "--by", "model_tier")
-    with ReadOnlyDatabase(path) as database:
+    found = document(tiers, "compare", "--by", "model_tier")
+    with ReadOnlyDatabase(tiers) as database:
         expected = side_by_side(database, "model_tier")
     assert (found["verdict"], found["exit_code"], found["mix"]) == ("dominated", 0, ["task_type"])
     assert [{**plain(each), "unreported": each.unreported} for each in expected.alternatives] == found["alternatives"]
-    lines = rows(path, "compare", "--by", "model_tier")
+    lines = rows(tiers, "compare", "--by", "model_tier")
     assert [line["value"] for line in lines] == ["large", "medium", "small", "tiny"]
     assert [line["cost_per_success_usd_estimate"] == "" for line in lines] == [False, False, False, True]
     assert lines[1]["dominated_by"] == '["small"]'
-    page = MarkdownIt("commonmark").enable("table").render(answer(path, "compare", "--by", "model_tier", "--markdown"))
+    page = MarkdownIt("commonmark").enable("table").render(answer(tiers, "compare", "--by", "model_tier", "--markdown"))
     assert page.startswith("<h3>medium is dominated by small;")
     assert re.findall(r"<tr>\s*<td[^>]*><code>(.*?)</code></td>", page) == ["large", "medium", "small", "tiny"]
     assert re.findall(r"<strong>dominated</strong></td>\s*<td[^>]*>(.*?)</td>", page) == ["<code>small</code>"]
 
 
-def test_values_beyond_the_limit_are_counted(path):
+def test_values_beyond_the_limit_are_counted(tiers):
     """In the text and, on standard error, with CSV."""
-    tiers(path)
-
     assert "2 less frequent values with 430 executions not shown" in answer(
-        path, "compare", "--by", "model_tier", "--limit", "2"
+        tiers, "compare", "--by", "model_tier", "--limit", "2"
     )
-    assert document(path, "compare", "--by", "model_tier", "--limit", "2")["others"] == 2
-    result = ask(path, "compare", "--by", "model_tier", "--limit", "2", "--csv")
+    assert document(tiers, "compare", "--by", "model_tier", "--limit", "2")["others"] == 2
+    result = ask(tiers, "compare", "--by", "model_tier", "--limit", "2", "--csv")
     assert "2 less frequent values are left out" in result.stderr
 
 
-def test_one_value_is_inconclusive(path):
+def test_one_value_is_inconclusive(tiers):
     """There is nothing beside it; nor is there in a selection that nothing is in."""
-    tiers(path)
-
-    assert "Inconclusive" in answer(path, "compare", "--by", "model_tier", "--model-tier", "small", status=3)
-    result = ask(path, "compare", "--by", "model_tier", "--task-type", "fxi")
+    assert "Inconclusive" in answer(tiers, "compare", "--by", "model_tier", "--model-tier", "small", status=3)
+    result = ask(tiers, "compare", "--by", "model_tier", "--task-type", "fxi")
     assert result.exit_code == 3
     assert "Did you mean fix?" in result.stderr
