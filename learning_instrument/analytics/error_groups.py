@@ -26,9 +26,10 @@ from .significance import binomial_tail
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
 _PLACES: Final = ("pool_type", "model_tier", "repo")
-#: Fewer failures say nothing of a place, nor do such as this share of places has by chance.
+#: Fewer failures say nothing of a place, nor do such as this share of places has by chance, or hardly more.
 _FEWEST_TELLING: Final = 3
 _CHANCE: Final = 0.05
+_LEAST_TIMES: Final = 1.25
 #: After every timestamp.
 _NEVER: Final = "~"
 
@@ -48,7 +49,7 @@ class Touched:
     lift: float
     #: How many times as often as elsewhere an execution is one of these failures. None where none elsewhere is.
     times_elsewhere: float | None
-    #: Whether that is more often than by chance (5%, for all places together), and of at least three failures.
+    #: Whether that is more often than by chance (5%, for all places together), of 3 failures and 1.25 times at least.
     is_telling: bool
     #: How likely so many failures, or more, are here by chance.
     p_value: float
@@ -336,13 +337,15 @@ def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tupl
         share = places[name] / in_all
         p_value = binomial_tail(count, failed, share)
         rest = (failed - count) / max(1, in_all - places[name])
+        times = count / places[name] / rest if rest else None
+        is_enough = count >= _FEWEST_TELLING and (times is None or times >= _LEAST_TIMES)
         touched.append(
             Touched(
                 name=name,
                 executions=count,
                 lift=count / failed / share,
-                times_elsewhere=count / places[name] / rest if rest else None,
-                is_telling=count >= _FEWEST_TELLING and p_value * len(places) <= _CHANCE,
+                times_elsewhere=times,
+                is_telling=is_enough and p_value * len(places) <= _CHANCE,
                 p_value=p_value,
             )
         )

@@ -182,6 +182,18 @@ def test_places_are_told_from_chance(database):
     assert [repo.is_telling for repo in only_group(database).repos] == [False]
 
 
+def test_hardly_more_than_elsewhere_tells_nothing(database):
+    """However sure that is."""
+    database.append([failure(pool_type=pool) for pool, count in (("a", 1200), ("b", 1000)) for _ in range(count)])
+    database.append([success(pool_type=pool) for pool, count in (("a", 800), ("b", 1000)) for _ in range(count)])
+
+    places = {place.name: place for place in only_group(database).pool_types}
+
+    assert places["a"].times_elsewhere == pytest.approx(1.2)
+    assert places["a"].p_value < 0.001
+    assert not places["a"].is_telling
+
+
 def test_two_failures_tell_nothing(database):
     """However rare the place is."""
     database.append([success() for _ in range(500)])
