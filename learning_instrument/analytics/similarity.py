@@ -100,6 +100,8 @@ def similar_executions(
         raise ConfigurationError(f"Invalid threshold {threshold!r}: expected a number from 0 to 1, such as 0.7.")
     if embed_model is not None and (not isinstance(embed_model, str) or not embed_model):
         raise ConfigurationError(f"Invalid embed_model {embed_model!r}: expected the name of a model.")
+    if embed is not None and not callable(embed):
+        raise ConfigurationError(f"Invalid embed {embed!r:.100}: expected a function from texts to one for each text.")
     selection = selection or Selection()
     if embed is None:
         scores: Mapping[int, float] = by_words(database, task_description, selection, threshold)

@@ -101,6 +101,7 @@ class CommandGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *others: Any, **keywords: Any) -> Any:
         """Run, and end the process."""
         keywords["standalone_mode"] = False
+        _open_missing_streams()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal may lack a letter of a task's
         try:
@@ -120,6 +121,11 @@ class CommandGroup(click.Group):
             status = _complain(str(error))
         except (click.Abort, KeyboardInterrupt):
             status = _INTERRUPTED
+        except OSError as error:
+            if error.filename is not None:  # it is of a file, and none that we know how to explain
+                raise
+            _discard_stdout()
+            status = _complain(f"The answer cannot be written: {error.strerror}.")
         sys.exit(status)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -138,6 +144,13 @@ def _remember_database(database: str | None) -> None:
 def _complain(message: str, hint: str = "") -> int:
     tell(f"Error: {message}{hint}")
     return _WRONG
+
+
+def _open_missing_streams() -> None:
+    """Open what was closed before the start: else the database would be standard output, say."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - open until the end
 
 
 def _discard_stdout() -> None:

@@ -14,7 +14,7 @@ from .busy import showing_life
 from .executions import INSERT_ONE, INSERTS, chunks
 from .file_watch import Fault, FileWatch, watch
 from .opening import abandon, leave, open_for_writing, opening_alone, transaction
-from .read_only import open_read_only, query
+from .read_only import SQLITE_FAULTS, open_read_only, query, reason_of
 from .renewal import renew
 
 T = TypeVar("T")
@@ -320,8 +320,8 @@ def open_for_maintenance(
         if not (may_make and _is_blank(path)):
             open_read_only(path).close()
         yield connection
-    except (sqlite3.Error, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (*SQLITE_FAULTS, OSError) as error:
+        reason = getattr(error, "strerror", None) or reason_of(error)
         raise DatabaseError(f"{path} cannot be written: {reason}.") from error
     finally:
         connection.close()

@@ -18,8 +18,8 @@ T = TypeVar("T")
 #: Steps of SQLite's virtual machine between two checks whether to stop: some tenths of a millisecond.
 _STEPS_BETWEEN_CHECKS: Final = 10_000
 #: Raised for a file that cannot be read or a question that cannot be answered. The text of SQLite's own error may quote
-#: what is no UTF-8.
-SQLITE_FAULTS: Final = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeDecodeError)
+#: what is no UTF-8; the text of a question may not have a UTF-8 form.
+SQLITE_FAULTS: Final = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 
 #: Raised over a value of the wrong type, which another program or damage has left in the file.
 VALUE_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -27,7 +27,11 @@ VALUE_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, 
 
 def reason_of(fault: BaseException) -> str:
     """Return the text of one of :data:`SQLITE_FAULTS`."""
-    return fault.object.decode(errors="replace") if isinstance(fault, UnicodeDecodeError) else str(fault)
+    if isinstance(fault, UnicodeDecodeError):
+        return fault.object.decode(errors="replace")
+    if isinstance(fault, UnicodeEncodeError):
+        return f"invalid text with {fault.object[fault.start : fault.end]!r:.40}: expected UTF-8"
+    return str(fault)
 
 
 def query(path: str, sql: str, parameters: Any) -> list[dict[str, Any]]:

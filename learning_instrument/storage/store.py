@@ -194,8 +194,8 @@ class Store:
         try:
             with self._read_lock:
                 return read_only.query(self.path, sql, parameters)
-        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-            raise DatabaseError(f"{self.path}: {error}. The question was: {sql:.500}") from error
+        except read_only.SQLITE_FAULTS as error:
+            raise DatabaseError(f"{self.path}: {read_only.reason_of(error)}. The question was: {sql:.500}") from error
 
     def open(self) -> None:
         """Open the database; make or migrate its file.

@@ -246,7 +246,9 @@ def test_vectors_of_a_caller_find_what_words_do_not(database):
     assert [(one.task_description, one.score) for one in similar] == [("silent", pytest.approx(1.0))] * 2
 
 
-@pytest.mark.parametrize("embed", [lambda texts: [[1.0]], lambda texts: [[1.0] * n for n, _ in enumerate(texts)]])
+@pytest.mark.parametrize(
+    "embed", [lambda texts: [[1.0]], lambda texts: [[1.0] * n for n, _ in enumerate(texts)], "all-MiniLM-L6-v2"]
+)
 def test_vectors_that_do_not_fit_are_refused(database, embed):
     """One for each text, all of one length."""
     database.append([task("fix it"), task("other")])

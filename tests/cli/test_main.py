@@ -487,6 +487,62 @@ def test_reader_that_goes_away_is_no_error(path, arguments):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [["list", "--csv"], *(pytest.param(each, marks=pytest.mark.slow) for each in (["list"], ["summary"], ["--help"]))],
+    ids=" ".join,
+)
+def test_answer_that_cannot_be_written_is_one_line(path, arguments):
+    """And no verdict: a gate would take exit code 1 for one."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [COMMAND, "--database", path, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (2, "Error: The answer cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["list", "--csv"], 0),
+        pytest.param(["summary"], 0, marks=pytest.mark.slow),
+        (["delete", "--all"], 2),
+        pytest.param(["compare", "--by", "repo"], 3, marks=pytest.mark.slow),
+    ],
+)
+def test_closed_streams_change_no_exit_code(path, arguments, status):
+    """As daemons run commands."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" <&- >&- 2>&-', "sh", COMMAND, "--database", path, *arguments], check=False
+    )
+
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--task-type", "\udcff"],
+        ["compare", "--before", "model=\udcff", "--after", "model=x"],
+        ["performance", "--by", "metadata.\udcff"],
+        ["show", "\udcff"],
+        ["delete", "--yes", "--where", "metadata.\udcff=1"],
+        ["feedback", "\udcff", "--rating", "5"],
+        ["index", "metadata.\udcff"],
+    ],
+    ids=" ".join,
+)
+def test_argument_that_is_no_text_is_one_line(path, arguments):
+    """A byte that is no UTF-8."""
+    result = CliRunner().invoke(main, ["--database", str(path), *arguments])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("invalid text with '\\udcff': expected UTF-8.\n")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", pytest.param("latin-1", marks=pytest.mark.slow)])
 def test_any_encoding_of_the_terminal_will_do(path, encoding):
     """What it lacks is replaced, or escaped in JSON."""
