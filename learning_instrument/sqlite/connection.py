@@ -98,15 +98,15 @@ class WriteConnection:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
-        if len(rows) == 1 and not losses and then is None:
-            return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
         try:
+            if len(rows) == 1 and not losses and then is None:
+                return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
             return _insert(connection, rows, losses, then)
         except sqlite3.OperationalError as error:
             if not str(error).startswith("no such table"):
                 raise
-            # Another process has rewritten the file: of several statements that were prepared before, SQLite 3.40 may
-            # find the table of one no more. After the rollback it does.
+            # Another process rewrote the file while a statement was prepared whose triggers write to the search index.
+            # SQLite 3.40 then holds an empty schema for the whole one, until the statement that finds no table.
             return _insert(connection, rows, losses, then)
 
     def open(self) -> None:

@@ -229,6 +229,25 @@ def test_log_is_cut_to_nothing_unless_a_reader_needs_it(connection, path):
     assert connection.execute("PRAGMA auto_vacuum") == [(2,)]
 
 
+def test_row_is_stored_while_another_process_rewrites_the_file(connection, path):
+    """SQLite 3.40 takes the schema for an empty one when the file is rewritten while it prepares a statement."""
+    connection.insert([row(0)])
+    rewrites = [1, 2]
+
+    def rewrite(action, table, *rest):
+        if action == sqlite3.SQLITE_INSERT and table == "executions" and rewrites:
+            rewrites.pop()
+            other.execute("VACUUM")
+        return sqlite3.SQLITE_OK
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with connection.transaction() as opened:
+            opened.set_authorizer(rewrite)
+        assert connection.insert([row(1)]) == 1
+
+    assert not rewrites
+
+
 def test_maintenance_overwrites_what_it_deletes(path):
     """Also on a connection that was opened anew; and the log of a file that had none is made at once."""
     with open_for_maintenance(path, may_make=True) as made:
