@@ -77,7 +77,7 @@ def compare_command(
     A SIDE is a window such as 2026-11-01..2026-11-08 or 14d..7d, which ends before its second moment, and of which
     either end may be left out (then --since and --until apply); or a column or a key of the tasks' metadata, and its
     value, such as model=gpt-4o or metadata.version=1.4; or one window and several of these, with commas between them,
-    which all hold. A value that no execution has is an error.
+    which all hold. A value that no execution has is an error, in filters too.
 
     \b
       compare --before 14d..7d --after 7d..
@@ -114,6 +114,8 @@ def _sides(question: Question, names: tuple[str, str], gate: Gate, as_markdown: 
     before, after = (side(name, now) for name in names)
     with question.database() as database:
         found = compare(database, before, after, question.selection, gate=gate)
+        if not (found.before_executions and found.after_executions):
+            _check_filters(database, question.selection)
         _check(database, found, {"--before": before, "--after": after}, question.selection)
         tables = price_tables(database)
     told = verdict(found, gate)
@@ -132,6 +134,7 @@ def _values(question: Question, by: str, limit: int, as_markdown: bool) -> Verdi
         found = side_by_side(database, by, question.selection, limit=limit)
         tables = price_tables(database)
         if not found.alternatives:
+            _check_filters(database, question.selection)
             question.explain_nothing(database)
         strangers = unmatched(database, Selection(where={by: ""})) if len(found.alternatives) == 1 else ()
     if strangers and strangers[0].is_name_unknown:
@@ -156,6 +159,12 @@ def _told(told: Verdict) -> dict[str, Any]:
 
 def _print(report: Report, as_markdown: bool) -> None:
     (print_markdown if as_markdown else print_report)(report)
+
+
+def _check_filters(database: Queryable, selection: Selection) -> None:
+    """Refuse a filter that no execution meets, as a side that none is in: a gate that lets a 3 pass would not stop."""
+    if strangers := unmatched(database, selection):
+        raise ConfigurationError(" ".join(map(str, strangers)))
 
 
 def _check(database: Queryable, found: Comparison, sides: Mapping[str, Side], selection: Selection) -> None:

@@ -199,6 +199,26 @@ def test_too_little_data_exits_with_3(path):
     assert answer(path, *VERSIONS, "--markdown", status=3).startswith("### Inconclusive: too little data")
 
 
+@pytest.mark.parametrize(
+    "sides", [WEEKS, ("--by", "model_tier"), ("--before", "version=1.3", "--after", "version=1.4")]
+)
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (("--task-type", "fixx"), "No execution has task_type=fixx. Did you mean fix? The values: fix (400)."),
+        (("--where", "metadata.verison=1"), "No execution has 'verison' in its task's metadata. Did you mean"),
+    ],
+)
+def test_filter_that_nothing_meets_is_refused(path, sides, wrong, reason):
+    """A gate that takes an inconclusive comparison for good would never stop."""
+    versions(path, 30, 5)
+
+    result = ask(path, "compare", *sides, *wrong)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {reason}")
+
+
 def test_windows_without_executions_are_inconclusive(path):
     """They name no value that could be mistyped."""
     versions(path, 10, 10, count=12)
@@ -397,6 +417,6 @@ def test_values_beyond_the_limit_are_counted(tiers):
 def test_one_value_is_inconclusive(tiers):
     """There is nothing beside it; nor is there in a selection that nothing is in."""
     assert "Inconclusive" in answer(tiers, "compare", "--by", "model_tier", "--model-tier", "small", status=3)
-    result = ask(tiers, "compare", "--by", "model_tier", "--task-type", "fxi")
+    result = ask(tiers, "compare", "--by", "model_tier", "--until", "2000-01-01")
     assert result.exit_code == 3
-    assert "Did you mean fix?" in result.stderr
+    assert "No execution started in this window." in result.stderr
