@@ -51,12 +51,13 @@ def delete_command(
         take_in_waiting(path)
     which: Which = _ids(path, executions) if executions else question.selection
     plan = delete(path, which, everything=everything, is_rehearsal=True)
+    if not (plan.executions or plan.completes_another):
+        with ReadOnlyDatabase(path) as database:
+            question.explain_nothing(database)
     if dry_run:
         _tell(question, plan, f"{_what(plan)} would be deleted.")
         return
     if not (plan.executions or plan.completes_another):
-        with ReadOnlyDatabase(path) as database:
-            question.explain_nothing(database)
         _tell(question, plan, "No executions.")
         return
     if not is_confirmed(f"Delete {_what(plan)} in {path}?", yes):

@@ -60,12 +60,15 @@ def test_nothing_is_deleted_by_accident(path):
     assert left(path) == {"aaa1", "aab2", "ccc3"}
 
 
-def test_filters_that_match_nothing_say_so(path):
+@pytest.mark.parametrize(
+    ("option", "said"), [("--yes", "No executions.\n"), ("--dry-run", "0 of 3 executions would be deleted.\n")]
+)
+def test_filters_that_match_nothing_say_so(path, option, said):
     """And name the values that there are; it is no error."""
-    result = ask(path, "delete", "--repo", "shopp", "--yes")
+    result = ask(path, "delete", "--repo", "shopp", option)
 
-    assert (result.exit_code, result.stdout) == (0, "No executions.\n")
-    assert "shop" in result.stderr
+    assert (result.exit_code, result.stdout) == (0, said)
+    assert "Did you mean shop?" in result.stderr
 
 
 def test_all_executions_go_where_it_is_said(path):
