@@ -9,6 +9,7 @@ from typing import Final
 from ..analytics.budget_use import budget_use
 from ..analytics.bursts import FEWEST, WINDOW, Burst, burst_of, counts_before
 from ..analytics.news import Minutes, News, NewsReader, place_now
+from ..analytics.values import unmatched
 from ..sqlite.connection import open_for_maintenance
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
@@ -85,6 +86,8 @@ class Watch:
         news = None
         with ReadOnlyDatabase(self._path) as database, database.snapshot():
             before = state_of(database, self._name)
+            if before is None:
+                self._tell_of_strangers(database)
             after = before or WatchState(now, now, place_now(database), {}, False)
             alerts: list[Alert] = []
             if before is not None:
@@ -113,6 +116,12 @@ class Watch:
         if news is not None:
             self._news.remember(news)
         return alerts
+
+    def _tell_of_strangers(self, database: ReadOnlyDatabase) -> None:
+        """Say which filter no execution meets, for a mistyped one would be waited for without end."""
+        for stranger in unmatched(database, self._selection):
+            if stranger.values.executions:
+                tell(str(stranger))
 
     def _origin(self, now: datetime) -> Origin:
         return Origin(os.path.basename(self._path), now, str(self._selection) if self._selection.filters else "")

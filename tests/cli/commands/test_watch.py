@@ -140,6 +140,18 @@ def test_without_a_target_alerts_are_printed(path):
     assert look(path) == []
 
 
+def test_filter_that_nothing_meets_is_said_at_the_first_look(path, tmp_path):
+    """A mistyped one would be waited for without end; cron is told once. An empty database has no values to name."""
+    store(str(tmp_path / "empty.db"))
+    empty = ask(str(tmp_path / "empty.db"), "watch", "--once", "--repo", "shopp")
+    first, second = (ask(path, "watch", "--once", "--pool-type", "none") for _ in range(2))
+
+    assert (empty.exit_code, empty.stderr) == (0, "")
+    assert (first.exit_code, first.stdout) == (0, "")
+    assert first.stderr.startswith("No execution has pool_type=none. ")
+    assert (second.exit_code, second.stderr) == (0, "")
+
+
 @pytest.mark.slow
 def test_many_groups_are_told_by_some(path, kept, keeping):
     """The last alert says how many more there are."""
