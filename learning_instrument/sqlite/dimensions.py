@@ -6,6 +6,7 @@ Each is text: a value of another type is written as JSON has it, and a missing o
 import difflib
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _BY_NAME: Final = DIMENSIONS | {
 #: They are stored as 1 and 0.
 _TRUTHS: Final = frozenset(column.name for column in TABLE if column.kind is Kind.BOOLEAN)
 _BY_NAME.update({name: f"CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE '{UNKNOWN}' END" for name in _TRUTHS})
+#: What stands between the words of a name or a value.
+_SEPARATORS: Final = re.compile(r"[\W_]+")
 #: Where a key is looked for: in the metadata of the task, then in that of the execution.
 _PLACES: Final = ("$.task", "$")
 
@@ -80,9 +83,16 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of *known* that *name* is most like, whatever the case of its letters; None: it is like none."""
+    """Return the one of *known* that *name* is most like, whatever the case of its letters; None: it is like none.
+
+    That is the first which has it as a word (``model_tier`` for ``tier``), else the one that is spelt most like it.
+    """
+    letters = name.casefold()
     by_letters = {each.casefold(): each for each in reversed([*known])}
-    found = difflib.get_close_matches(name.casefold(), by_letters, 1)
+    if letters in by_letters:
+        return by_letters[letters]
+    having = [each for each in reversed(by_letters) if letters and letters in _SEPARATORS.split(each)]
+    found = having or difflib.get_close_matches(letters, by_letters, 1)
     return by_letters[found[0]] if found else None
 
 

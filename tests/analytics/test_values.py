@@ -118,7 +118,11 @@ def test_odd_values_are_quoted_and_cut(database, value):
     assert len(str(found)) < 200
 
 
-def test_mistyped_name_is_told_what_it_is_like():
-    """Before any question is asked."""
-    with pytest.raises(ConfigurationError, match=r"Did you mean model_tier\?"):
-        Selection(where="modeltier=small")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("modeltier", "model_tier"), ("tier", "model_tier"), ("Pool", "pool_type"), ("worker", "worker_id")],
+)
+def test_mistyped_name_is_told_what_it_is_like(name, meant):
+    """Before any question is asked; also where it is one word of a name, as the headings of tables are."""
+    with pytest.raises(ConfigurationError, match=rf"Did you mean {meant}\?"):
+        Selection(where=f"{name}=small")
