@@ -24,7 +24,7 @@ def grouping_options(command: C) -> C:
         default=50,
         type=Count(),
         show_default=True,
-        help="How many groups, those that cost most; the rest is shown together.",
+        help="How many groups, those that cost most; the rest is shown together. Days and hours are all shown.",
     )
     by = click.option(
         "--by",
