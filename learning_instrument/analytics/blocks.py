@@ -18,6 +18,7 @@ from ..rollups.measures import BIN, HAS_COMPLEXITY, NANO_SCALE, source, sum_meas
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import GroupTotals, cube_for, totals
+from .mix import COMPLEXITY_BAND
 from .overview import span
 
 #: So many days are blocks.
@@ -26,8 +27,6 @@ ENOUGH_DAYS: Final = 20
 _BLOCKS: Final = 120
 #: The newest executions, by which it is known whether complexity is reported.
 _SAMPLE: Final = 1000
-#: The bands of complexity, of 0 to 100, that are read.
-_BAND: Final = 10
 _MEASURES: Final = (
     "executions", "succeeded", "assumed", "timed", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano",
 )  # fmt: skip
@@ -139,11 +138,10 @@ def cells_by_value(
         return _arranged((group, _sums(of_group)) for group, of_group in groups.items() if group[0] in wanted)
     condition, parameters = selection.condition()
     chosen = ", ".join(f":value{number}" for number in range(len(values)))
-    band = f"CASE WHEN {HAS_COMPLEXITY} THEN min({100 // _BAND - 1}, CAST(complexity_score / {_BAND} AS INTEGER)) END"
     number = f"ntile({_BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, rowid)"
     keys = [
         *map(dimension, (by, *mix)),
-        *([f"coalesce(CAST({band} AS TEXT), '{UNKNOWN}')"] if with_bands else []),
+        *([f"coalesce(CAST({COMPLEXITY_BAND} AS TEXT), '{UNKNOWN}')"] if with_bands else []),
         dimension("day") if is_by_day else f"{dimension('day')} || printf(' %03d', {number})",
     ]
     parameters |= {f"value{number}": value for number, value in enumerate(values)}

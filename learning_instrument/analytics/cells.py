@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from ..sqlite.selection import Queryable, Selection
 from .clustering import Sample
+from .mix import WIDTHS
 from .side_rows import SHORTEST_SECONDS, SideRows, read
 
 Metric = Literal["success", "duration", "cost"]
@@ -18,8 +19,7 @@ Metric = Literal["success", "duration", "cost"]
 _LOGARITHMS: Final[tuple[Metric, ...]] = ("duration", "cost")
 #: Of executions on each side whose complexity has to be known for it to be in the mix.
 _MOST: Final = 0.5
-#: How many narrow bands of complexity are one: the first with this many executions a side for each on average.
-_WIDTHS: Final = (1, 2, 5)
+#: Bands of complexity are as wide as the first width with this many executions a side for each band on average.
 _ENOUGH_IN_BAND: Final = 8
 
 
@@ -103,7 +103,7 @@ def _widths(*sides: SideRows) -> dict[CellName, int]:
                 bands[name].add(row["band"])
     found: dict[CellName, int] = {}
     for name, narrow in bands.items():
-        for width in _WIDTHS:
+        for width in WIDTHS:
             number = len({band // width for band in narrow})
             if name not in found and min(count[name] for count in counts) >= _ENOUGH_IN_BAND * number:
                 found[name] = width

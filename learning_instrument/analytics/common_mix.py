@@ -6,15 +6,12 @@ from typing import Final
 
 from ..columns import UNKNOWN
 from .blocks import CellName, Cells, regrouped
+from .mix import ENOUGH, ENOUGH_IN_MIX, WIDTHS
 
-#: Executions without which nothing is said of a value, and without which a cell is not in the mix.
-ENOUGH: Final = 20
-ENOUGH_IN_MIX: Final = 5
 #: A value joins the mix if this share of its executions, and of those of each value before, are in it then.
 _COMMON: Final = 0.5
-#: Bands of complexity are so many times as wide as they are read, the first with which this share of each value that is
-#: compared without them still is.
-_WIDTHS: Final = (1, 2, 5)
+#: Bands of complexity are as wide as the first width with which this share of each value that is compared without them
+#: still is.
 _KEPT: Final = 0.8
 
 
@@ -83,7 +80,7 @@ def _banded(plain: CommonMix, cells: Mapping[str, Cells], places: Sequence[int])
         known = [name for name in cells[value] if name[-1] != UNKNOWN]
         if compared(cells[value], known) < _COMMON * compared(cells[value], cells[value]):
             return None
-    for width in _WIDTHS:
+    for width in WIDTHS:
         banded = _common(plain.dimensions, cells, _with_band(places, width))
         is_kept = all(
             compared(banded.cells[value], banded.names) >= _KEPT * compared(plain.cells[value], plain.names)

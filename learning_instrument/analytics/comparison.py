@@ -19,7 +19,8 @@ from ..sqlite.selection import Queryable, Selection
 from .cells import Cell, CellName, Cells, Metric, Stratum, cells_of
 from .effects import Effect, ratio_effect, success_effect, weighted_quantile
 from .findings import Finding, find
-from .sides import MIX, Side, check_apart, mix_between, mix_without, narrowed
+from .mix import ENOUGH, ENOUGH_IN_MIX, MIX, mix_without
+from .sides import Side, check_apart, mix_between, narrowed
 from .significance import benjamini_hochberg
 
 Pair = tuple[Stratum, Stratum]
@@ -28,9 +29,6 @@ ChangeVerdict = Literal["better", "worse", "negligible", "no change", "too littl
 #: How often each may report a change where there is none.
 LEVELS: Final[dict[Metric, float]] = {"success": 0.02, "duration": 0.01, "cost": 0.01}
 CELLS_LEVEL: Final = 0.01
-#: Executions on each side without which nothing is said, and without which a cell is not in the mix.
-ENOUGH: Final = 20
-_ENOUGH_IN_MIX: Final = 5
 _P95: Final = 0.95
 #: Of the executions of both sides that have to be in the mix for a comparison to be conclusive.
 _ENOUGH_COMPARED: Final = 0.5
@@ -198,7 +196,7 @@ def compare(
         mix=dimensions,
         has_complexity=cells.has_bands,
         complexity_share=cells.complexity_share,
-        findings=find(cells.before, cells.after, _ENOUGH_IN_MIX),
+        findings=find(cells.before, cells.after),
         is_day_against_day=_is_day_against_day(mix),
     )
 
@@ -218,7 +216,7 @@ def _strata(before: Cell, after: Cell) -> list[Pair]:
     """Return the strata of a cell of which both sides have enough."""
     bands = sorted(before.strata.keys() & after.strata.keys(), key=lambda band: -1 if band is None else band)
     pairs = ((before.strata[band], after.strata[band]) for band in bands)
-    return [pair for pair in pairs if min(stratum.executions for stratum in pair) >= _ENOUGH_IN_MIX]
+    return [pair for pair in pairs if min(stratum.executions for stratum in pair) >= ENOUGH_IN_MIX]
 
 
 def _compare_cells(
@@ -249,7 +247,7 @@ def _overall(metric: Metric, mix: Sequence[Pair], gate: Gate) -> Change:
 
 def _measure(metric: Metric, mix: Sequence[Pair], level: float, gate: Gate) -> Effect | None:
     """Return the effect over the strata of *mix* that have data of the metric; None where that is too little."""
-    pairs = [pair for pair in mix if min(stratum.count(metric) for stratum in pair) >= _ENOUGH_IN_MIX]
+    pairs = [pair for pair in mix if min(stratum.count(metric) for stratum in pair) >= ENOUGH_IN_MIX]
     if min((sum(pair[index].count(metric) for pair in pairs) for index in (0, 1)), default=0) < ENOUGH:
         return None
     strata = [(before.samples[metric], after.samples[metric]) for before, after in pairs]
@@ -293,7 +291,7 @@ def _p95(mix: Sequence[Pair], index: int) -> Quantile | None:
     strata = [
         (pair[index].seconds, float(sum(stratum.count("duration") for stratum in pair)))
         for pair in mix
-        if min(len(stratum.seconds) for stratum in pair) >= _ENOUGH_IN_MIX
+        if min(len(stratum.seconds) for stratum in pair) >= ENOUGH_IN_MIX
     ]
     found = weighted_quantile(strata, _P95)
     return None if found is None else Quantile(*found)

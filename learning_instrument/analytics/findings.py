@@ -7,6 +7,7 @@ from typing import Final
 
 from .cells import Cell, CellName
 from .clustering import Sample, design
+from .mix import ENOUGH_IN_MIX
 from .significance import benjamini_hochberg, t_tail
 
 #: How much more of them may fail than of what they are held against.
@@ -34,18 +35,17 @@ class Finding:
     p_value: float
 
 
-def find(before: Mapping[CellName, Cell], after: Mapping[CellName, Cell], enough: int) -> tuple[Finding, ...]:
+def find(before: Mapping[CellName, Cell], after: Mapping[CellName, Cell]) -> tuple[Finding, ...]:
     """Return what fails of the executions that have no like before, the largest first.
 
     Args:
         before: the cells of one side.
         after: the cells of the other.
-        enough: executions of a cell before without which it is none.
     """
     new = {
         name: _Failures.of([cell])
         for name, cell in after.items()
-        if (name not in before or before[name].executions < enough) and cell.executions >= _ENOUGH
+        if (name not in before or before[name].executions < ENOUGH_IN_MIX) and cell.executions >= _ENOUGH
     }
     everything = _Failures.of(before.values())
     if not everything.executions or not new:

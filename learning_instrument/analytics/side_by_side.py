@@ -7,11 +7,11 @@ from typing import Literal
 from ..sqlite.selection import Queryable, Selection
 from . import weighted
 from .blocks import CellName, Cells, cells_by_value, frequent, is_complexity_known, total
-from .common_mix import ENOUGH, ENOUGH_IN_MIX, CommonMix, compared, find_mix
+from .common_mix import CommonMix, compared, find_mix
 from .dominance import Rival, Standing, standings
 from .group_totals import check_limit, dimensions_of
 from .intervals import Estimate, Proportion
-from .sides import mix_without
+from .mix import ENOUGH, ENOUGH_IN_MIX, mix_without
 
 CostStatus = Literal["known", "lower bound", "unknown"]
 

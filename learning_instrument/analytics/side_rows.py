@@ -4,14 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..rollups.measures import HAS_COMPLEXITY, IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
+from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED, IS_TIMED
 from ..sqlite.dimensions import DIMENSIONS
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso
-from .sides import MIX
+from .mix import COMPLEXITY_BAND, MIX
 
-#: How wide a band of complexity is, of 0 to 100.
-BAND: Final = 10
 #: More executions than this are added up by SQLite: Python takes ten times as long for each.
 _MANY: Final = 20_000
 #: Of these, so many durations are taken for quantiles, at even distances.
@@ -25,9 +23,6 @@ SHORTEST_SECONDS: Final = 1e-6
 
 Rows = list[dict[str, Any]]
 
-_COMPLEXITY: Final = (
-    f"CASE WHEN {HAS_COMPLEXITY} THEN min(CAST(complexity_score / {BAND} AS INTEGER), {100 // BAND - 1}) END"
-)
 _SECONDS: Final = f"CASE WHEN {IS_TIMED} THEN duration_seconds END"
 # A cost of 0, or an imported negative one, has no logarithm, and is excluded.
 _COST: Final = f"CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} AND actual_cost > 0 THEN actual_cost END"
@@ -52,7 +47,7 @@ def read(database: Queryable, chosen: Selection, mix: Collection[str]) -> SideRo
     """Return the executions of one side, by the dimensions of *mix*."""
     condition, parameters = chosen.condition()
     names = ", ".join(f"{DIMENSIONS[name] if name in mix else 'NULL'} AS {name}" for name in MIX)
-    columns = f"{names}, {_COMPLEXITY} AS band, {_SECONDS} AS seconds"
+    columns = f"{names}, {COMPLEXITY_BAND} AS band, {_SECONDS} AS seconds"
     more = (
         f"timestamp AS moment, success AS succeeded, {IS_ASSUMED} AS assumed, {IS_PARTIAL} AS partial, {_COST} AS cost"
     )

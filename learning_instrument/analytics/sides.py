@@ -1,9 +1,8 @@
-"""The sides of a comparison: what they are, how they are written, whether they overlap, and what mix they share."""
+"""The sides of a comparison: what they are, how they are written, whether they overlap, and in what they differ."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Final
 
 from ..columns import metadata_key
 from ..errors import ConfigurationError
@@ -11,11 +10,7 @@ from ..sqlite.dimensions import is_column
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import moment
 from .group_totals import totals
-
-#: What executions are compared within: the mix of tasks is weighted alike on both sides.
-MIX: Final = ("task_type", "model_tier")
-#: Dimension -> what it decides: executions that differ in the first differ in the second.
-_DECIDES: Final = {"model": "model_tier"}
+from .mix import mix_without
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +132,3 @@ def mix_between(before: Side, after: Side) -> tuple[str, ...]:
     """Return the dimensions that the executions of two sides are compared within: those in which they do not differ."""
     differ = _differ(*(narrowed(Selection(), side) for side in (before, after)))
     return mix_without(differ)
-
-
-def mix_without(names: Collection[str]) -> tuple[str, ...]:
-    """Return the dimensions of the mix without *names* and what they decide: within these there is no common cell."""
-    left_out = {*names, *(_DECIDES[name] for name in names if name in _DECIDES)}
-    return tuple(name for name in MIX if name not in left_out)

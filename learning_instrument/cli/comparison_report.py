@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from ..analytics import CellComparison, Change, Comparison, Gate, Quantile
 from ..analytics.clustering import ENOUGH_DAYS
-from ..analytics.comparison import ENOUGH
+from ..analytics.mix import ENOUGH
 from . import formatting
 from .rendering import TableColumn, fields_of
 from .report import Field, Report, Section

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..analytics import Alternative, Estimate, SideBySide
-from ..analytics.common_mix import ENOUGH
+from ..analytics.mix import ENOUGH
 from . import formatting
 from .comparison_report import MIX, Verdict, kinds
 from .grouping import group_columns

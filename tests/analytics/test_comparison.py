@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics.comparison import ENOUGH, Gate, compare
+from learning_instrument.analytics.comparison import Gate, compare
+from learning_instrument.analytics.mix import ENOUGH
 from learning_instrument.analytics.sides import Version
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
