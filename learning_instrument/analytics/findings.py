@@ -26,6 +26,8 @@ class Finding:
 
     #: Such as ``task type review, tier large``.
     what: str
+    task_type: str | None
+    model_tier: str | None
     executions: int
     failed_share: float
     #: What is exceeded: the share of failures before, and 10 points.
@@ -59,7 +61,8 @@ def find(before: Mapping[CellName, Cell], after: Mapping[CellName, Cell]) -> tup
         baseline = alike if is_alike else everything
         found.append(
             Finding(
-                what=_what(name),
+                _what(name),
+                *name,
                 executions=failures.executions,
                 failed_share=failures.share,
                 stated_share=min(1.0, baseline.share + LEEWAY),

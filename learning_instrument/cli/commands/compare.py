@@ -91,6 +91,8 @@ def compare_command(
     smallest one that so many executions would show in 80% of cases. --by shows success, duration, cost and cost per
     success of each value, and which values are dominated by another.
 
+    In CSV, tasks that are new and fail are rows of the metric failures: their share after, and the stated share before.
+
     Exit codes: 0, nothing is worse; 1, a regression; 2, an error; 3, inconclusive: too little can be compared.
     """  # noqa: D301  # click needs the backspace itself: it keeps the following lines unwrapped
     if as_markdown and question.output is not Output.TEXT:
@@ -179,9 +181,21 @@ def _check(database: Queryable, found: Comparison, sides: Mapping[str, Side], se
 
 
 def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield each change; those overall have neither task type nor tier."""
+    """Yield each change, those overall without task type and tier, and what is new and fails."""
     for change in (found.success, found.duration, found.cost):
         yield {"task_type": None, "model_tier": None, **fields_of(change)}
     for cell in found.cells:
         for change in cell.changes:
             yield {"task_type": cell.task_type, "model_tier": cell.model_tier, **fields_of(change)}
+    for finding in found.findings:
+        yield {
+            "task_type": finding.task_type,
+            "model_tier": finding.model_tier,
+            "metric": "failures",
+            "verdict": "worse",
+            "after_executions": finding.executions,
+            "before": finding.stated_share,
+            "after": finding.failed_share,
+            "effect": finding.failed_share - finding.stated_share,
+            "p_value": finding.p_value,
+        }

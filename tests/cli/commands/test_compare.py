@@ -246,6 +246,10 @@ def test_task_type_that_is_new_and_fails_is_a_regression(path):
     assert text.splitlines()[-1].startswith("Regression: 90.0% of 200 executions of task type bake")
     found = document(path, *VERSIONS, status=1)
     assert (found["verdict"], found["findings"][0]["executions"]) == ("regression", 200)
+    (row,) = [row for row in rows(path, *VERSIONS, status=1) if row["metric"] == "failures"]
+    assert (row["task_type"], row["model_tier"], row["verdict"]) == ("bake", "unknown", "worse")
+    assert (row["after_executions"], row["after"]) == ("200", "0.9")
+    assert float(row["before"]) == pytest.approx(0.15)
 
 
 def test_what_two_days_cannot_tell_is_inconclusive(path):
