@@ -136,7 +136,7 @@ def test_one_decision_on_colours_holds_for_all_that_is_printed(
     for is_terminal, expected in ((True, in_a_terminal), (False, in_a_pipe)):
         monkeypatch.setattr(terminal, "is_terminal", lambda answer=is_terminal: answer)
         for line in (["list"], ["summary"], ["show", "first"], ["doctor"], ["compare", "--by", "model_tier"]):
-            for words in ([*line, *options], [*options, *line]):
+            for words in {(*line, *options), (*options, *line)}:
                 assert ("\x1b[" in ask(path, *words).stdout) == expected, (words, is_terminal)
 
 
