@@ -241,7 +241,7 @@ def _announced_rounds(database: ReadOnlyDatabase) -> Iterator[Finding]:
 def _unfinished_deletion(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if not database.has_table("deletions"):
         return
-    for row in database.query("SELECT min(since) AS since FROM deletions WHERE NOT is_finished HAVING count(*)"):
+    for row in database.query("SELECT since FROM deletions WHERE NOT is_finished ORDER BY since LIMIT 1"):
         yield Finding(
             "deletion",
             Severity.WARNING,
