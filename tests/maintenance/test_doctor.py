@@ -445,6 +445,7 @@ def test_file_that_others_can_read(found, database):
 
 def test_rows_that_wait_in_spill_files(found, database, tmp_path):
     """With their number; a file that was set aside is another finding."""
+    database.close()  # open, it would take them in
     row = row_from_record(ExecutionRecord(task_type="t"))
     SpillFiles(database.path, None, Counters(database.path)).write([row, row])
 
