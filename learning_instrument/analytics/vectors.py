@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError, DatabaseError
-from ..sqlite.selection import Queryable, Selection
+from ..sqlite.selection import Queryable, Selection, has_table
 from .cosines import BYTES, cosines, packed
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def by_vectors(
         DatabaseError: if the database cannot be read.
     """
     model = _name(embed) if embed_model is None else embed_model
-    has_tables = bool(database.query("SELECT 1 FROM sqlite_master WHERE name = 'description_vectors'"))
+    has_tables = has_table(database, "description_vectors")
     found = _descriptions(database, selection, model, has_tables)
     if not found:
         return VectorScores({}, 0.0)

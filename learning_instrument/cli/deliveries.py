@@ -57,7 +57,7 @@ class Deliveries(Generic[T]):
 
 
 def document_bytes(document: Any) -> bytes:
-    """Return *document* as JSON that is ASCII: readable whatever the receiver's encoding, and obeyed by no terminal."""
+    """Return *document* as JSON that is ASCII: readable in any encoding, and obeyed by no terminal."""
     return json.dumps(plain(document), allow_nan=False).encode() + b"\n"
 
 

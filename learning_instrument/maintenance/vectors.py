@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 from ..sqlite.connection import open_for_maintenance
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
-from ..sqlite.selection import Queryable
+from ..sqlite.selection import Queryable, has_table
 from ..storage import vectors
 from ..storage.retention import give_space_back
 
@@ -30,7 +30,7 @@ def stored_vectors(database: Queryable) -> list[StoredVectors]:
     Raises:
         DatabaseError: if the database cannot be read.
     """
-    if not database.query("SELECT 1 FROM sqlite_master WHERE name = 'vector_models'"):
+    if not has_table(database, "vector_models"):
         return []  # an older release wrote the file
     rows = database.query(
         "SELECT m.model, count(vector) AS descriptions, coalesce(sum(length(vector)), 0) AS bytes FROM vector_models"

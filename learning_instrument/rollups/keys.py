@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..sqlite.connection import WriteConnection
-from ..sqlite.selection import Queryable
+from ..sqlite.selection import Queryable, has_table
 
 #: Cells deleted in one transaction, which holds the lock for a few milliseconds.
 _CELLS_AT_ONCE: Final = 500
@@ -36,7 +36,7 @@ def indexed_names(database: Queryable) -> list[IndexedName]:
     Raises:
         DatabaseError: if the database cannot be read.
     """
-    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'rollup_keys'"):
+    if not has_table(database, "rollup_keys"):
         return []  # an older release wrote the file
     rows = database.query(
         f"SELECT name, rollup_keys.executions, cells, {IS_COMPLETE} AS is_complete, is_stopped"

@@ -1,4 +1,4 @@
-"""``FollowedDatabase``: reads the database at a path for a long time, whatever file that is."""
+"""``FollowedDatabase``: reads the database at a path for a long time, also when another file takes its place."""
 
 import sqlite3
 

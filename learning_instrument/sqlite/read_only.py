@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from ..errors import DatabaseError
 from . import schema
 from .paths import absolute, log_of, uri
+from .selection import has_table
 
 T = TypeVar("T")
 
@@ -212,7 +213,7 @@ class ReadOnlyDatabase:
 
     def has_table(self, name: str) -> bool:
         """Tell whether the file has the table *name*: that of an older release may lack it."""
-        return bool(self.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name]))
+        return has_table(self, name)
 
     def close(self) -> None:
         """Close. The next question opens the file again."""

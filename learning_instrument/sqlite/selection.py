@@ -24,6 +24,11 @@ class Queryable(Protocol):
         ...
 
 
+def has_table(database: Queryable, name: str) -> bool:
+    """Tell whether the file has the table *name*: that of an older release may lack it."""
+    return bool(database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The executions that a question is about. None: all.

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..ids import new_uuid
 from ..sqlite.connection import Execute
 from ..sqlite.executions import placeholders
-from ..sqlite.selection import Queryable
+from ..sqlite.selection import Queryable, has_table
 from ..timestamps import from_iso, iso
 
 #: Longer than a delivery takes: after that another process may take it up.
@@ -60,7 +60,7 @@ class Delivery:
 
 def state_of(database: Queryable, watch: str) -> WatchState | None:
     """Return how far *watch* has looked, or None before its first look."""
-    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'watches'"):
+    if not has_table(database, "watches"):
         return None  # an older release wrote the file
     rows = database.query("SELECT began, looked, place, minutes, is_in_burst FROM watches WHERE watch = ?", [watch])
     return _state(*rows[0].values()) if rows else None

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError, UnknownExecutionError
 from ..safety.redaction import redact
 from ..sqlite.connection import Execute
 from ..sqlite.executions import EXACTLY
-from ..sqlite.selection import Queryable
+from ..sqlite.selection import Queryable, has_table
 from ..timestamps import from_iso, iso
 
 Visibility = Literal["private", "team", "public"]
@@ -141,7 +141,7 @@ def clear(execute: Execute) -> int:
 
 def history(database: Queryable, execution_id: str) -> list[Feedback]:
     """Return the feedback on one execution, the oldest first."""
-    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'feedback'"):
+    if not has_table(database, "feedback"):
         return []  # an older release wrote the file
     rows = database.query(
         "SELECT * FROM feedback WHERE execution_id = ? ORDER BY timestamp, feedback_id", [execution_id]
