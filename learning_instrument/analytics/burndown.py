@@ -159,10 +159,13 @@ def burn_down(
 
 
 def _cost(of_day: GroupTotals | None) -> float | None:
-    """Return the US dollars of a day; None where all its costs are unknown, for so is their sum."""
+    """Return the US dollars of a day; None where all its costs are unknown, for so is their sum.
+
+    At least 0: imported credits, of costs below 0, are no spend that days to come will have.
+    """
     if of_day is None:
         return 0.0
-    return of_day.sums["cost_nano"] / NANO_SCALE if of_day.sums["priced"] else None
+    return max(0.0, of_day.sums["cost_nano"] / NANO_SCALE) if of_day.sums["priced"] else None
 
 
 def period_around(moment: datetime, period: str) -> tuple[datetime, datetime]:

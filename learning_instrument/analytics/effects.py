@@ -12,12 +12,15 @@ from typing import Final
 
 from .clustering import Design, Sample, Weighted, design
 from .intervals import score_interval
-from .significance import t_quantile, t_tail
+from .significance import exp, t_quantile, t_tail
 
 #: Of the intervals.
 _CONFIDENCE: Final = 0.95
 #: Of the smallest difference that could have been shown: how likely it would have been.
 _POWER: Final = 0.8
+
+#: A difference that is so much smaller than what is detectable takes more executions than there will ever be.
+_HARDLY_ANY: Final = 1e-9
 
 Strata = Sequence[tuple[Sample, Sample]]
 """The values before and after in each stratum."""
@@ -116,8 +119,8 @@ def ratio_effect(strata: Strata, level: float, least: float) -> Effect:
     # The same value everywhere has no error, as far as rounding lets it: a difference is then no chance.
     if not independent:
         is_same = abs(difference) <= 1e-9 * max(1.0, abs(means[0]))
-        ratio = 1.0 if is_same else math.exp(difference)
-        before, after = (math.exp(mean) for mean in means)
+        ratio = 1.0 if is_same else exp(difference)
+        before, after = (exp(mean) for mean in means)
         return Effect(before, after, ratio, ratio, ratio, float(is_same), 1.0, 0 if least > 1 else None, None)
     degrees = independent**2 / math.fsum(part**2 / free for part, free in parts)
     dependence = _design(weights, strata, degrees)
@@ -125,13 +128,13 @@ def ratio_effect(strata: Strata, level: float, least: float) -> Effect:
     margin = t_quantile(1 - _CONFIDENCE, dependence.degrees) * error
     detectable = _needed_deviations(level, dependence) * error
     return Effect(
-        before=math.exp(means[0]),
-        after=math.exp(means[1]),
-        effect=math.exp(difference),
-        low=math.exp(difference - margin),
-        high=math.exp(difference + margin),
+        before=exp(means[0]),
+        after=exp(means[1]),
+        effect=exp(difference),
+        low=exp(difference - margin),
+        high=exp(difference + margin),
         p_value=_p_value(difference, independent, (dependence.effect, dependence.degrees)),
-        detectable=math.exp(detectable),
+        detectable=exp(detectable),
         needed=_needed(strata, detectable, math.log(least), dependence),
         p_within_days=_p_value(difference, independent, dependence.within) if dependence.has_few_days else None,
     )
@@ -194,7 +197,7 @@ def _needed_deviations(level: float, dependence: Design) -> float:
 
 
 def _needed(strata: Strata, detectable: float, least: float, dependence: Design) -> int | None:
-    if dependence.has_few_days or least <= 0:
+    if dependence.has_few_days or least <= _HARDLY_ANY * detectable:
         return None
     a_side = 2 / sum(1 / sum(pair[index].executions for pair in strata) for index in (0, 1))
     return math.ceil(a_side * (detectable / least) ** 2)

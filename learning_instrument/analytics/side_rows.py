@@ -23,9 +23,12 @@ SHORTEST_SECONDS: Final = 1e-6
 
 Rows = list[dict[str, Any]]
 
-_SECONDS: Final = f"CASE WHEN {IS_TIMED} THEN duration_seconds END"
+#: Larger ones are invalid, as in roll-ups.
+_MOST_SECONDS: Final = 1e9
+_MOST_USD: Final = 1e6
+_SECONDS: Final = f"CASE WHEN {IS_TIMED} THEN min(duration_seconds, {_MOST_SECONDS}) END"
 # A cost of 0, or an imported negative one, has no logarithm, and is excluded.
-_COST: Final = f"CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} AND actual_cost > 0 THEN actual_cost END"
+_COST: Final = f"CASE WHEN {IS_PRICED} AND NOT {IS_PARTIAL} AND actual_cost > 0 THEN min(actual_cost, {_MOST_USD}) END"
 
 
 @dataclass(frozen=True, slots=True)

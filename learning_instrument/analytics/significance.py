@@ -1,12 +1,19 @@
 """The distributions of Student's t and of F, and which of many tests to believe."""
 
 import math
+import sys
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Final
 
 _TINY: Final = 1e-300
 _STEPS: Final = 500
+_LARGEST_LOG: Final = math.log(sys.float_info.max)
+
+
+def exp(log: float) -> float:
+    """Return e to the power of *log*; the largest float where that is beyond it, as bounds of wide intervals are."""
+    return math.exp(log) if log < _LARGEST_LOG else sys.float_info.max
 
 
 def t_tail(t: float, degrees: float) -> float:

@@ -73,12 +73,13 @@ class SpendForecast:
         """Return the forecast from the US dollars of each past day.
 
         Args:
-            daily: the last day is yesterday's; None: the spend of the day is unknown.
+            daily: 0 and more; the last day is yesterday's; None: the spend of the day is unknown.
         """
-        known = [cost for cost in daily[-MOST_DAYS:] if cost is not None]
         weeks = _whole_weeks(daily)
-        sums = {-(age + 0.5): statistics.fmean(seen) * _WEEK for age, week in weeks.items() if (seen := _known(week))}
-        if len(sums) * _WEEK < FEWEST_DAYS or sum(cost > 0 for cost in known) < FEWEST_SPENDING_DAYS:
+        known = {age: seen for age, week in weeks.items() if (seen := _known(week))}
+        spending_days = sum(cost > 0 for seen in known.values() for cost in seen)
+        sums = {-(age + 0.5): statistics.fmean(seen) * _WEEK for age, seen in known.items()}
+        if len(sums) * _WEEK < FEWEST_DAYS or spending_days < FEWEST_SPENDING_DAYS:
             latest = [cost for cost in daily[-MEAN_DAYS:] if cost is not None]
             mean = statistics.fmean(latest) if latest else 0.0
             return cls(mean, 0.0, 0.0, 0.0, (1.0,) * _WEEK, 0, _Line.flat(mean * _WEEK), 0.0)

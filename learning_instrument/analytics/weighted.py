@@ -12,7 +12,7 @@ from typing import Final
 from .blocks import CellName, Cells, Sums
 from .clustering import Design, Sample, design
 from .intervals import Estimate, Proportion, score_interval
-from .significance import t_quantile
+from .significance import exp, t_quantile
 
 _TAILS: Final = 0.05
 
@@ -88,9 +88,9 @@ def exponential(log: Mean | None) -> Estimate | None:
     if log is None or log.mean == math.inf:
         return None
     if log.variance == math.inf:
-        return Estimate(math.exp(log.mean), None, None)
+        return Estimate(exp(log.mean), None, None)
     margin = log.t * math.sqrt(log.variance)
-    return Estimate(math.exp(log.mean), math.exp(log.mean - margin), math.exp(log.mean + margin))
+    return Estimate(exp(log.mean), exp(log.mean - margin), exp(log.mean + margin))
 
 
 @functools.lru_cache(maxsize=1024)

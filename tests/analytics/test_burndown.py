@@ -258,3 +258,14 @@ def test_band_holds_four_of_five():
         )
 
     assert 0.65 <= inside / rounds <= 0.97
+
+
+def test_credits_are_no_spend_to_come(database):
+    """Imported, of costs below 0: they are taken off what is spent, and expected of no other day."""
+    database.append([spend(-5.0 if ago % 2 else 1.0, ago) for ago in range(1, 60)])
+
+    answer = burn_down(database, 100.0, now=NOW)
+
+    assert answer.spent_usd == pytest.approx(-5.0 * 7 + 7)
+    assert answer.forecast_days == 56
+    assert answer.expected_daily_usd == pytest.approx(0.5, rel=0.1)

@@ -1,6 +1,9 @@
 """Before and after: what is reported, what is not, and what could not have been seen."""
 
+import math
 import random
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.comparison import Gate, compare
 from learning_instrument.analytics.mix import ENOUGH
-from learning_instrument.analytics.sides import Version
+from learning_instrument.analytics.sides import Version, side
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.selection import Selection
@@ -434,3 +437,17 @@ def test_changes_are_reported_in_5_percent_of_equal_pairs(world):
     covered = sum(each.success.low <= 0 <= each.success.high for each in found) / pairs
     assert alarms <= 0.05 + 3 * (0.05 * 0.95 / pairs) ** 0.5
     assert covered >= 0.93 - 3 * (0.07 * 0.93 / pairs) ** 0.5
+
+
+@pytest.mark.parametrize("cost", [math.inf, 1e308])
+def test_cost_beyond_belief_leaves_numbers(database, cost):
+    """Another program stored it: as in roll-ups it counts as a million dollars."""
+    database.append(
+        [ExecutionRecord(task_type="fix", model_tier=tier, actual_cost=1.0) for tier in ("s", "l") for _ in range(30)]
+    )
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("UPDATE executions SET actual_cost = ? WHERE model_tier = 'l'", (cost,))
+
+    answer = compare(database, side("model_tier=s"), side("model_tier=l"))
+
+    assert (answer.cost.before, answer.cost.after) == (1.0, pytest.approx(1e6))

@@ -172,3 +172,20 @@ def test_intervals_and_tests_are_those_of_scipy_and_statsmodels(subtests):
     effect = ratio_effect(logarithms((one, other)), 0.05, 1.1)
     assert effect.p_value == pytest.approx(expected.pvalue, rel=1e-8)
     assert (math.log(effect.low), math.log(effect.high)) == (pytest.approx(bounds.low), pytest.approx(bounds.high))
+
+
+def test_bounds_of_a_wide_interval_are_numbers():
+    """What lies beyond the largest float is that."""
+    effect = ratio_effect(logarithms(([-600.0, 600.0] * 3, [-500.0, 600.0] * 3)), 0.01, 1.1)
+
+    assert 0 <= effect.low < effect.effect < effect.high < math.inf
+    assert effect.detectable < math.inf
+
+
+@pytest.mark.parametrize("least", [0.0, 1e-300])
+def test_hardly_any_difference_needs_no_number_of_executions(least):
+    """It would take more than there will ever be."""
+    strata = rates(((80, 100), (90, 100)))
+
+    assert success_effect(strata, 0.02, least).needed is None
+    assert ratio_effect(strata, 0.01, 1 + least).needed is None

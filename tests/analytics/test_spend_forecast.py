@@ -72,3 +72,10 @@ def test_band_covers_in_every_world():
     without = [row for row in rows if row.history_days == 5 or row.world == "month starts only"]
     assert {row.with_band for row in without} == {0.0}
     assert min(row.with_band for row in rows if row not in without) > 0.9
+
+
+def test_spend_that_ended_weeks_ago_has_no_trend():
+    """The days on which something was spent are in no whole week."""
+    forecast = SpendForecast.of([1.0] * 6 + [0.0] * FEWEST_DAYS)
+
+    assert (forecast.days, forecast.daily_usd) == (0, 0.0)

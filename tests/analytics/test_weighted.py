@@ -8,7 +8,14 @@ import pytest
 
 from learning_instrument.analytics import wilson
 from learning_instrument.analytics.blocks import Cell, Sums
-from learning_instrument.analytics.weighted import exponential, log_cost, log_cost_per_success, log_duration, success
+from learning_instrument.analytics.weighted import (
+    Mean,
+    exponential,
+    log_cost,
+    log_cost_per_success,
+    log_duration,
+    success,
+)
 
 ONE = {("fix",): 1.0}
 
@@ -119,3 +126,11 @@ def test_cost_per_success_is_that_of_all_for_each_success():
         held += found.low < math.exp(0.32) / 0.8 < found.high
 
     assert 0.9 < held / 200 < 0.99
+
+
+def test_bounds_of_a_wide_interval_are_numbers():
+    """Two days that differ by a lot leave less than one degree of freedom."""
+    estimate = exponential(Mean(1.0, 1e6, 0.6))
+
+    assert estimate.estimate == pytest.approx(math.e)
+    assert 0 <= estimate.low < math.e < estimate.high < math.inf
