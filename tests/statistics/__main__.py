@@ -1,6 +1,6 @@
 """Print how often the package is right about simulated worlds.
 
-python -m tests.statistics [--pairs N] [--processes N] [comparison] [burndown]
+python -m tests.statistics [--pairs N] [--processes N] [comparison] [burndown] [bursts]
 """
 
 import argparse
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from . import burndown, comparison
+from . import burndown, bursts, comparison
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings, rows."""
@@ -32,10 +32,16 @@ def _burndown(pairs: int, processes: int) -> Table:
     ]
 
 
+def _bursts(pairs: int, processes: int) -> Table:
+    headings = ("world", "executions a minute", "days on which a burst is told")
+    return headings, [(row.world, str(row.pace), _share(row.told)) for row in bursts.measure(pairs)]
+
+
 #: Each question: its title, and the function that measures it.
 QUESTIONS: Final[dict[str, tuple[str, Callable[[int, int], Table]]]] = {
     "comparison": ("compare: two equal sides, and a fall of success", _comparison),
     "burndown": ("costs --budget: when a budget runs out", _burndown),
+    "bursts": ("watch: days on which a burst of failures is told", _bursts),
 }
 
 
