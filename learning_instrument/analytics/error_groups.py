@@ -129,7 +129,7 @@ def error_groups(
 class GroupHistory:
     """One group in the whole file."""
 
-    #: Tells it from the others, whatever its template becomes.
+    #: Tells it from the others, also when its template changes.
     founder: Message
     template: str
     executions: int

@@ -34,7 +34,7 @@ _ENDED: Final = "(julianday(timestamp) + duration_seconds / 86400.0)"
 class GroupNews:
     """A group of failures that is new, or back."""
 
-    #: Tells it from the others, whatever its template becomes.
+    #: Tells it from the others, also when its template changes.
     founder: Message
     template: str
     is_back: bool

@@ -110,7 +110,7 @@ def metadata_keys(database: Queryable) -> list[str]:
 
 
 def unmatched(database: Queryable, selection: Selection) -> tuple[Unmatched, ...]:
-    """Return the filters of *selection* that no execution meets, whatever its time and other filters are.
+    """Return the filters of *selection* that no execution meets, each by itself, at any time.
 
     Each says, as text, what may have been meant and what there is. Where there are none although the selection is
     empty, its filters hold together for no execution.

@@ -29,7 +29,7 @@ _BATCH: Final = 256
 _PROBE: Final = "fix the failing test of the parser"
 #: The least cosine of a text's vector with itself, computed anew.
 _SAME: Final = 0.99
-#: From so many descriptions on, most are about something else, whatever is asked.
+#: From so many descriptions on, most are about something else than any question.
 _MANY: Final = 100
 
 

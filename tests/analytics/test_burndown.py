@@ -117,7 +117,7 @@ def test_weekends_without_spend_are_seen(database):
 
 
 def test_no_date_after_the_renewal(subtests):
-    """Whatever is spent: such a budget lasts, and the answer says what is left then."""
+    """For any spend: such a budget lasts, and the answer says what is left then."""
     for cost in (0.01, 1.0, 6.0, 7.0, 8.0, 9.0, 50.0):
         with subtests.test(cost=cost), database_of([spend(cost * (1 + ago % 3), ago) for ago in range(40)]) as asked:
             answer = burn_down(asked, 400.0, now=NOW)

@@ -79,7 +79,7 @@ def test_no_change_says_what_could_have_been_seen(database):
 
 
 def test_assumed_successes_are_counted(database):
-    """Of each side and each cell; a failure is none, whatever its row says."""
+    """Of each side and each cell; a failure is none, also where its row says so."""
     database.append(executions("1", 20, success=0.5, outcome_source="assumed") + executions("2", 30))
 
     comparison = compare(database, OLD, NEW)

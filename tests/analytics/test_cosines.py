@@ -21,7 +21,7 @@ def numpy(request, monkeypatch):
 
 
 def test_cosines_are_those_of_the_directions(numpy):
-    """Whatever the lengths; zeros have nothing in common with anything."""
+    """Of any lengths; zeros have nothing in common with anything."""
     one = packed([3.0, 0.0])
     others = [packed(vector) for vector in ([0.5, 0.0], [0.0, 7.0], [-1.0, 0.0], [1.0, 1.0], [0.0, 0.0])]
 

@@ -167,7 +167,7 @@ def test_lift_is_how_much_more_often_than_among_all(database):
 
 
 def test_places_are_told_from_chance(database):
-    """Whatever their number: of many places one is by chance worse than others."""
+    """For any number of them: of many places one is by chance worse than others."""
     pools = "abcdefghij"
     database.append([success(pool_type=pool) for pool in pools for _ in range(30)])
     database.append([failure(pool_type=pool) for pool in pools + "aaa" + "b" * 20])

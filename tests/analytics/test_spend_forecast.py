@@ -14,7 +14,7 @@ DAYS = st.lists(st.one_of(st.none(), st.just(0.0), st.floats(0.0, 1e6)), max_siz
 
 @given(daily=DAYS, elapsed=st.floats(0.0, 0.99))
 def test_band_holds_the_expected_spend_and_never_shrinks(daily, elapsed):
-    """Whatever the days cost, and however many of them are unknown."""
+    """For any costs of the days, and any number of unknown ones."""
     path = list(SpendForecast.of(daily).path(elapsed, 60))
 
     assert all(math.isfinite(value) for spend in path for value in spend)

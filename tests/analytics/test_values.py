@@ -43,7 +43,7 @@ def test_indexed_name_is_answered_by_its_roll_up(monkeypatch):
 
 
 def test_value_that_nothing_has_names_those_that_there_are(database):
-    """With the nearest, whatever the case of its letters, and how many more there are."""
+    """With the nearest, in any case of its letters, and how many more there are."""
     names = ["bugfix"] * 3 + ["docs"] * 2 + ["a", "b", "c", "d, e", "f"]
     database.append([record(task_type=name, model_tier="Small") for name in names])
 
@@ -58,7 +58,7 @@ def test_value_that_nothing_has_names_those_that_there_are(database):
 
 
 def test_filters_that_something_meets_are_not_named(database):
-    """Each by itself, whatever the window."""
+    """Each by itself, in any window."""
     database.append([record(task_type="fix", repo="a"), record(task_type="docs", repo="b")])
 
     assert unmatched(database, Selection(task_type="fix", repo="b")) == ()

@@ -71,7 +71,7 @@ def test_description_is_embedded_once(database):
 
 
 def test_what_shares_nothing_does_not_come(database):
-    """Whatever the threshold; the best few of the rest do."""
+    """At any threshold; the best few of the rest do."""
     store(database, "silent", "qqq", "quiet")
 
     assert ask(database, Model(), threshold=0.0) == ["silent", "quiet"]

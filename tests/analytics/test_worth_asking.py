@@ -50,7 +50,7 @@ def test_reasons(database):
 
 
 def test_the_dearest_twentieth_is_dear(database):
-    """However short; a cost that nobody reported is none."""
+    """However short; an unreported cost is none."""
     database.append(task(f"{n}", n, duration_seconds=1.0, actual_cost=0.01 * (n + 1)) for n in range(40))
     database.append([task("unknown", duration_seconds=1.0)])
 
@@ -67,7 +67,7 @@ def test_few_or_equal_costs_have_no_dear_ones(database):
 
 @pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.LOST])
 def test_execution_without_a_result_is_not_asked_about(database, outcome):
-    """Nobody can judge it."""
+    """There is nothing to judge."""
     database.append([task("one", outcome=outcome, duration_seconds=500.0, swarm_topology="mesh")])
 
     assert asked(database) == {}
