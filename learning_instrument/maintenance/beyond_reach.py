@@ -44,15 +44,17 @@ def recording_processes(database: ReadOnlyDatabase, since: datetime) -> tuple[st
     """Return the living processes of the crash ledger, "4711 on host", and those of executions *since*, "4711"."""
     if not database.has_table("running"):
         return ()
-    living = {}
+    living = set()  # with the host: each container has its own process 1
     for row in database.query("SELECT process_id, host, process, heartbeat FROM running"):
         seen = last_seen(row["process_id"], row["host"], row["process"], row["heartbeat"])
         if seen is not None and not has_died(seen[0], time.time() - seen[1]):
-            living[seen[0].process_id] = f"{seen[0].process_id} on {seen[0].host}"
+            living.add((seen[0].process_id, f"{seen[0].process_id} on {seen[0].host}"))
+    known = {number for number, _ in living}
     stored = "SELECT DISTINCT process_id FROM executions WHERE timestamp >= ? AND typeof(process_id) = 'integer'"
     for row in database.query(stored, [iso(since)]):
-        living.setdefault(row["process_id"], str(row["process_id"]))
-    return tuple(living[number] for number in sorted(living))
+        if row["process_id"] not in known:
+            living.add((row["process_id"], str(row["process_id"])))
+    return tuple(name for _, name in sorted(living))
 
 
 def files_beside(path: str) -> tuple[str, ...]:

@@ -399,6 +399,21 @@ def test_what_is_beyond_its_reach_is_named(path, tmp_path):
     assert len(rows(path, "SELECT 1 FROM running")) == 3
 
 
+def test_processes_of_one_number_on_two_hosts_are_both_named(path):
+    """Each container has its own process 1."""
+    ledger = CrashLedger(str(path))
+    ledger.enter([row_from_record(record(number)) for number in (1001, 1002)])
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE running SET process_id = 1, process = '',"
+            " host = CASE execution_id WHEN ? THEN 'blue' ELSE 'green' END",
+            [id_of(1001)],
+        )
+
+    assert delete(path, id_of(7)).recording == ("1 on blue", "1 on green")
+
+
 def test_reader_keeps_the_log_and_the_next_run_finishes(path, monkeypatch):
     """It is said, doctor finds it, and the same call later does the rest though the execution is gone."""
     monkeypatch.setattr("learning_instrument.maintenance.deletion._READERS_SECONDS", 0.1)
