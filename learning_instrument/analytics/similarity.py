@@ -119,7 +119,12 @@ def similar_executions(
 def last_days(
     database: Queryable, task_description: str, repo: str | None, limit: int, days_back: float, threshold: float
 ) -> list[SimilarExecution]:
-    """Return :func:`similar_executions` of the last *days_back* days."""
+    """Return :func:`similar_executions` of the last *days_back* days.
+
+    Raises:
+        ConfigurationError: for a number of days that is not above 0, and as :func:`similar_executions` does.
+        DatabaseError: if the database cannot be read.
+    """
     if not isinstance(days_back, (int, float)) or not 0 < days_back < math.inf:
         raise ConfigurationError(f"Invalid days_back {days_back!r}: expected a number of days above 0.")
     since = datetime.now(timezone.utc) - timedelta(days=min(days_back, 365_000))

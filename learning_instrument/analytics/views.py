@@ -26,7 +26,12 @@ def pool_performance(database: Queryable, repo: str | None, days_back: float) ->
 
 
 def solution_patterns(database: Queryable, repo: str | None, min_usage: int, limit: int) -> list[dict[str, Any]]:
-    """Return the rows of the view ``solution_patterns`` that were used most, at least *min_usage* times."""
+    """Return the rows of the view ``solution_patterns`` that were used most, at least *min_usage* times.
+
+    Raises:
+        ConfigurationError: for a *min_usage* or *limit* that is no whole number above 0.
+        DatabaseError: if the database cannot be read.
+    """
     for name, value in (("min_usage", min_usage), ("limit", limit)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigurationError(f"Invalid {name} {value!r}: expected a number above 0.")
