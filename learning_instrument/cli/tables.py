@@ -76,7 +76,7 @@ def table(rows: Sequence[Any], columns: Sequence[TableColumn], width: int | None
             )
             .rstrip()
         )
-    left_out = [column.heading for column in columns if all(each.column is not column for each in shown)]
+    left_out = [each.heading for each in columns if each.heading and all(one.column is not each for one in shown)]
     if left_out and width is not None:
         for line in wrapped(f"Not shown (too narrow): {', '.join(left_out)}.", width):
             yield painted(line, "dim")
