@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError, DatabaseError
+from ..safety.guards import inform, warn
 from ..sqlite.selection import Queryable, Selection, has_table
 from .cosines import BYTES, cosines, packed
 
@@ -146,7 +147,7 @@ def _embedded(
     keep = getattr(database, "_keep_vectors", None)  # a LearningDatabase has it
     if missing:
         where = "they are stored, so each is embedded once" if keep else "this database is only read, so none is stored"
-        log.info("Embedding %d descriptions by %s: %s.", len(missing), model, where)
+        inform(log, "Embedding %d descriptions by %s: %s.", len(missing), model, where)
     embedded: dict[str, bytes] = {}
     for start in range(0, len(missing), _BATCH):
         texts = missing[start : start + _BATCH]
@@ -155,7 +156,7 @@ def _embedded(
             try:
                 keep(model, probe, batch)
             except DatabaseError as error:
-                log.warning("Vectors by %s cannot be stored, and are made again next time: %s", model, error)
+                warn(log, "Vectors by %s cannot be stored, and are made again next time: %s", model, error)
                 keep = None
         embedded |= batch
         if progress is not None:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from ..safety import threads
 from ..safety.clocks import time
 from .rendering import plain
 
@@ -20,7 +21,7 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 class Deliveries(Generic[T]):
-    """Calls a function with each item, on a daemon thread.
+    """Calls a function with each item, on a thread, or at once where none can be started.
 
     Args:
         deliver: the function.
@@ -30,10 +31,13 @@ class Deliveries(Generic[T]):
     def __init__(self, deliver: Callable[[T], object], capacity: int) -> None:
         self._deliver = deliver
         self._items: queue.Queue[T] = queue.Queue(capacity)
-        threading.Thread(target=self._run, daemon=True).start()
+        self._has_thread = threads.start("learning-instrument-deliveries", self._run)
 
     def put(self, item: T) -> bool:
         """Add *item*; tell whether there was room."""
+        if not self._has_thread:
+            self._deliver(item)
+            return True
         try:
             self._items.put_nowait(item)
         except queue.Full:

@@ -10,11 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from ..safety import threads
 from ..safety.control_characters import one_line
+from ..safety.guards import guarded
 from .terminal import is_coloured
 
 #: An answer that takes no longer needs no explanation.
 _PATIENCE_SECONDS: Final = 0.5
+#: The longest that showing it takes to begin.
+_START_SECONDS: Final = 5.0
 #: Why an answer may take long.
 NO_SUMS: Final = "No sums are kept for this question: all selected executions are read."
 NO_SUMS_BY: Final = f"{NO_SUMS} learning-instrument index keeps some by model, worker_id or metadata.KEY."
@@ -53,12 +57,18 @@ def waiting(reason: str) -> Iterator[None]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     progress = Progress(*columns, console=console, transient=True)
     progress.add_task(escape(reason), total=None)
-    timer = threading.Timer(_PATIENCE_SECONDS, progress.start)
-    timer.daemon = True
-    timer.start()
+    has_ended = threading.Event()
+    known: list[threads.BackgroundThread | None] = []
+
+    def show() -> None:
+        if not has_ended.wait(_PATIENCE_SECONDS):
+            guarded(progress.start)  # rich needs another thread
+
+    threads.start("learning-instrument-waiting", show, known=known.append)
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        has_ended.set()
+        for thread in filter(None, known):
+            thread.join(_START_SECONDS)
         progress.stop()

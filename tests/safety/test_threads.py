@@ -68,7 +68,7 @@ assert failed is None, failed
 """
 
 
-_MAKES_A_THREAD = r"\bThread\(|start_new_thread\("
+_MAKES_A_THREAD = r"\b(Thread|Timer)\(|start_new_thread\("
 
 
 def rows_of(path):
