@@ -79,6 +79,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def oracles(session: nox.Session) -> None:
+    """Compare our statistics with those of scipy and statsmodels."""
+    session.install("--editable", ".[test]", *group("oracles"))
+    session.run("python", "-m", "pytest", "-m", "slow", "tests/analytics/test_effects.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what recording costs, beside other libraries; what follows ``--`` says which parts."""
     session.install("--editable", ".[test]", *group("bench"))
