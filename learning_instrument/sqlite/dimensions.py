@@ -83,7 +83,7 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of *known* that *name* is most like, whatever the case of its letters; None: it is like none.
+    """Return the one of *known* that *name* is most like, in any case of its letters; None: it is like none.
 
     That is the first which has it as a word (``model_tier`` for ``tier``), else the one that is spelt most like it.
     """

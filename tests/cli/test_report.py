@@ -1,4 +1,4 @@
-"""A report as Markdown: what a parser of Markdown makes of it, whatever names users chose."""
+"""A report as Markdown: what a parser of Markdown makes of it, with any names that users chose."""
 
 import html
 import re

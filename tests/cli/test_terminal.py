@@ -1,4 +1,4 @@
-"""What reaches a terminal or a pipe, whatever the executions say."""
+"""What reaches a terminal or a pipe, with any text of the executions."""
 
 import itertools
 import logging
