@@ -30,6 +30,8 @@ def reason_of(fault: BaseException) -> str:
     """Return the text of one of :data:`SQLITE_FAULTS`."""
     if isinstance(fault, UnicodeDecodeError):
         return fault.object.decode(errors="replace")
+    if isinstance(fault, sqlite3.Warning) and "wrong type" in str(fault):  # in SQL, before Python 3.11
+        return "invalid text: expected UTF-8"
     if isinstance(fault, UnicodeEncodeError):
         return f"invalid text with {fault.object[fault.start : fault.end]!r:.40}: expected UTF-8"
     return str(fault)

@@ -539,7 +539,9 @@ def test_argument_that_is_no_text_is_one_line(path, arguments):
     result = CliRunner().invoke(main, ["--database", str(path), *arguments])
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.endswith("invalid text with '\\udcff': expected UTF-8.\n")
+    # The sqlite3 of Python 3.10 does not say which text of a statement it is.
+    which = "" if sys.version_info < (3, 11) and {"--by", "--where"} & set(arguments) else " with '\\udcff'"
+    assert result.stderr.endswith(f"invalid text{which}: expected UTF-8.\n")
     assert result.stderr.count("\n") == 1
 
 
