@@ -8,12 +8,14 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from learning_instrument.pipeline.private_tracer import OwnIds, PrivateTracer
 from learning_instrument.pipeline.sdk_fast_path import set_valid_attributes
 
 ROOT = Context()
+#: The flag by its number: older releases have no name for it.
+RANDOM_TRACE_ID = 2
 
 
 def host_span(trace_id=0xA, span_id=0xB, flags=TraceFlags.DEFAULT):
@@ -103,6 +105,30 @@ def test_hosts_attribute_limits_do_not_apply(monkeypatch):
     set_valid_attributes(span, {"a": "x" * 100, "b": "y"})
 
     assert dict(span.attributes) == {"a": "x" * 100, "b": "y"}
+
+
+def test_private_span_keeps_the_hosts_trace_state(tracer):
+    """And the flag that its trace id is random; so it was with the SDK's own spans."""
+    state, flags = TraceState([("vendor", "x")]), TraceFlags(TraceFlags.SAMPLED | RANDOM_TRACE_ID)
+    above = NonRecordingSpan(SpanContext(0xA, 0xC, is_remote=True, trace_flags=flags, trace_state=state))
+    context = trace.set_span_in_context(above)
+
+    ids = tracer.start_private_span(above, "execute_task", context, 1, None).get_span_context()
+
+    assert ids.trace_state == state
+    assert ids.trace_flags == RANDOM_TRACE_ID
+    assert not ids.is_remote
+
+
+def test_resource_is_detected_once_without_one_of_the_host(monkeypatch):
+    """The service name comes from the environment then."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    tracer = PrivateTracer(lambda: None)
+
+    first, second = [tracer.start_private_span(host_span(), "execute_task", ROOT, 1, None) for _ in range(2)]
+
+    assert first.resource.attributes["service.name"] == "shop"
+    assert second.resource is first.resource
 
 
 def test_private_span_has_the_hosts_resource():
