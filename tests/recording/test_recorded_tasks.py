@@ -1,0 +1,24 @@
+"""Records and exported spans are those of before: a thousand tasks, with what was recorded of them."""
+
+import json
+
+import pytest
+
+from tests.recording.recorded_tasks import COUNT, Recorder, load
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    recorder = Recorder(tmp_path)
+    yield recorder
+    recorder.close()
+
+
+def test_rows_and_spans_are_those_of_before(recorder):
+    """Columns, attributes and their order, events, names and statuses are the same for each task of the file."""
+    cases = load()
+    assert len(cases) == COUNT
+    for case in cases:
+        found = json.loads(json.dumps(recorder.record(case["described"])))
+        # As text: 1, 1.0 and True are equal otherwise, and so are NaN and nothing.
+        assert json.dumps(found, indent=1) == json.dumps(case["recorded"], indent=1), case["described"]
