@@ -122,22 +122,23 @@ class _TooMuchError(Exception):
 def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     """Return *value* as JSON: at most *longest* characters a string, *items* a container and *depth* levels."""
     cls = type(value)
-    if cls is not dict and cls is not str and cls is not int:
-        value = _guarded_exact(value)
-        cls = type(value)
     if cls is str:
         if len(value) < SHORTEST_SECRET and Own.redact is None:
             return _quoted(utf8(value))
         text = text_of(value, longest)
         return _quoted(text if len(value) <= longest else text + _CUT)
+    if cls is int:
+        return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
     if value is None:
         return "null"
     if cls is bool:
         return "true" if value else "false"
-    if cls is int:
-        return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
     if cls is float:
         return repr(value) if math.isfinite(value) else f'"{value}"'
+    if cls is not dict:
+        plain = _guarded_exact(value)
+        if type(plain) is not cls:
+            return _json(plain, longest, items, depth, room)
     if cls is dict or is_mapping(cls):
         return _json_object(value, longest, items, depth - 1, room) if depth > 0 else _quoted(_CUT)
     if issubclass(cls, _LISTS):
