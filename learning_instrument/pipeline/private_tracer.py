@@ -78,7 +78,7 @@ class PrivateTracer:
         self._resource: Resource | None = None
 
     def start_private_span(
-        self, host_span: Span, name: str, context: Context, start_time: int, enclosing: Span | None
+        self, host_span: Span, name: str, context: Context, start_time: int, enclosing: SpanContext | None
     ) -> Span:
         """Start a span that records, in the same trace; it has the ids of *host_span* where that has its own."""
         parent = trace.get_current_span(context).get_span_context()
@@ -86,7 +86,7 @@ class PrivateTracer:
         has_own = ids.is_valid and ids.span_id != parent.span_id
         if not has_own and enclosing is not None and not parent.is_valid:
             # Without an SDK there is no trace; nested executions still share one.
-            parent = enclosing.get_span_context()
+            parent = enclosing
         if not has_own or ids.trace_flags.sampled:
             above = ids if has_own else parent
             ids = SpanContext(

@@ -10,13 +10,16 @@ from .private_span import PrivateSpan
 
 
 def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
-    """Set attributes that need no checking on a span; return whether it keeps them complete.
+    """Give a span attributes that need no checking, and are its own from now on; return whether it keeps all of them.
 
     The SDK checks each value, which takes a third of the time of an execution. Where its store is the known one and no
     limit applies, they are stored at once; otherwise through the public method.
     """
     if type(span) is PrivateSpan:
-        span.kept.update(attributes)
+        if span.kept:
+            span.kept.update(attributes)
+        else:
+            span.kept = attributes
         return True
     store = getattr(span, "_attributes", None)
     if (
@@ -27,7 +30,10 @@ def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
         and (store.maxlen is None or len(store._dict) + len(attributes) <= store.maxlen)
     ):
         with store._lock:
-            store._dict.update(attributes)
+            if store._dict:
+                store._dict.update(attributes)
+            else:
+                store._dict = attributes
         return True
     span.set_attributes(attributes)
     kept = getattr(span, "attributes", None) or {}
@@ -52,7 +58,7 @@ def _store_is_known() -> bool:
     try:
         store = BoundedAttributes(maxlen=2, immutable=False)
         with store._lock:
-            store._dict.update({"key": ("value",)})
+            store._dict = {"key": ("value",)}
         return not store._immutable and store.max_value_len is None and dict(store) == {"key": ("value",)}
     except Exception:  # another release of the SDK: use the public methods
         return False

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context  # the key has no public name
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanContext
 
 EXECUTION_KEY: Final = otel_context.create_key("learning_instrument-execution")
 # Under which a context holds its current span. The key has no public name; with it one context is built, not two.
@@ -28,7 +28,7 @@ class Enclosing(Protocol):
     execution_id: str
     instance: Any
     plan: Any
-    _recorded: Span
+    ids: SpanContext
 
 
 def is_suppressed(context: Context) -> bool:

@@ -14,7 +14,7 @@ from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
+from opentelemetry.trace import Span, StatusCode
 
 from .. import semconv
 from ..errors import BudgetExceeded
@@ -67,6 +67,7 @@ class Execution:
         "_waited",
         "context",
         "execution_id",
+        "ids",
         "instance",
         "outer",
         "plan",
@@ -96,38 +97,32 @@ class Execution:
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
             pipeline.check_budgets(capture)
-        self._task_type = attributes.get(semconv.TASK_TYPE)
-        self._started = time.time_ns() if started is None else started
+        self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
+        self._started = started = time.time_ns() if started is None else started
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
-        self._start_spans(enclosing)
-        attributes[semconv.EXECUTION_ID] = self.execution_id
+        self._span = span = start_host_span(pipeline.tracer, _span_name(task_type), context, started)
+        is_whole = pipeline.start_private_span is None or (span.is_recording() and isinstance(span, pipeline.readable))
+        recorded = span if is_whole else self._start_private_span(enclosing)
+        self._recorded: Any = recorded
+        self.ids = ids = recorded.get_span_context()
+        self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
         attributes[semconv.CODE_FUNCTION_NAME] = label_of(plan.function_name)
         attributes[semconv.PROCESS_ID] = self._process_id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
-        self.context = self._context_below(enclosing, attributes)
+        below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
+        if context:
+            self._take_from(context, below, attributes)
+        self.context = Context(below)
         if plan.request_hook is not None:
-            pipeline.set_attributes(self._recorded, attributes)
-            call_hook(plan.request_hook, self._recorded, instance, task)
+            pipeline.set_attributes(recorded, attributes.copy())
+            call_hook(plan.request_hook, recorded, instance, task)
         self._clock = time.perf_counter_ns()
 
-    def _start_spans(self, enclosing: Enclosing | None) -> None:
-        """Start the host's span, and a private one where that cannot hold the record."""
-        pipeline, started = self._pipeline, self._started
-        name = _span_name(self._task_type)
-        self._span = self._recorded = span = start_host_span(pipeline.tracer, name, self.outer, started)
-        if pipeline.start_private_span is not None and not (
-            span.is_recording() and isinstance(span, pipeline.readable)
-        ):
-            self._recorded = self._start_private_span(None if enclosing is None else enclosing._recorded)
-        ids = self._recorded.get_span_context()
-        self.execution_id = execution_id(started, ids.trace_id, ids.span_id)
-
-    def _context_below(self, enclosing: Enclosing | None, attributes: dict[str, Any]) -> Context:
-        """Return the context of the task, and set the attributes that come from the context around it."""
-        context = self.outer
+    def _take_from(self, context: Context, below: dict[str, Any], attributes: dict[str, Any]) -> None:
+        """Set the *attributes* that come from the *context* around it; take out *below* what is for one task alone."""
+        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
         if enclosing is not None:
             attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
-        below = {**context, SPAN_KEY: self._span, EXECUTION_KEY: self}
         batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
         if batch is not None:
             attributes[semconv.BATCH_ID] = batch.batch_id
@@ -137,7 +132,6 @@ class Execution:
         if queued is not None:
             attributes[semconv.QUEUE_DURATION] = queued
             below[QUEUED_KEY] = None
-        return Context(below)
 
     @property
     def has_ended(self) -> bool:
@@ -222,7 +216,7 @@ class Execution:
         """Return its span and the attributes captured so far; None while it ends. For other threads."""
         capture, recorded = self._capture, self._recorded
         attributes = None if capture is None else capture.attributes_so_far()
-        return None if attributes is None else (recorded, attributes)
+        return None if recorded is None or attributes is None else (recorded, attributes)
 
     def returned(self, result: Any, elapsed: int | None = None) -> None:
         """End with the *result* that the task returned, *elapsed* nanoseconds after its start (by default now)."""
@@ -278,7 +272,7 @@ class Execution:
         result: Any,
         exception: BaseException | None,
     ) -> None:
-        attributes = self._capture.attributes
+        attributes, pipeline, plan = self._capture.attributes, self._pipeline, self.plan
         if used is not None:
             attributes.setdefault(semconv.CPU_TIME, used / 1e9)  # the pool's own value takes precedence
             memory = None if self._memory_mark is None else resource_usage.memory_peak(self._memory_mark)
@@ -291,63 +285,63 @@ class Execution:
             waited = max(0, min(waited, elapsed))  # another thread may have said so after the end was measured
             attributes[semconv.WAIT_DURATION] = waited / 1e9
             attributes[semconv.TASK_DURATION] = (elapsed - waited) / 1e9
+        span, recorded = self._span, self._recorded
+        if plan.request_hook is not None or plan.response_hook is not None:
+            self._call_response_hook(recorded, attributes, result, exception)
+        # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
+        is_whole = pipeline.set_attributes(recorded, attributes)
+        if recorded is not span:
+            if span.is_recording():
+                span.set_attributes(attributes)
+        elif not is_whole and pipeline.start_private_span is not None:
+            recorded = self._start_private_span(None)
+            pipeline.set_attributes(recorded, attributes)
         task_type = attributes.get(semconv.TASK_TYPE)
-        pipeline = self._pipeline
-        recorded = self._set_attributes(attributes, result, exception)
-        spans = (recorded,) if recorded is self._span else (recorded, self._span)
-        for span in spans:
-            if task_type is not self._task_type:
-                span.update_name(_span_name(task_type))
-            if verdict.error_type is not None:
-                _mark_failure(span, verdict)
-        if exception is not None and verdict.outcome is not Outcome.CANCELLED and self._span.is_recording():
-            event = exception_event(exception, verdict, self.plan.options.capture_content)
-            self._span.add_event(semconv.EXCEPTION_EVENT, event)
+        if task_type is not self._task_type or verdict.error_type is not None:
+            for each in (span,) if recorded is span else (recorded, span):
+                if task_type is not self._task_type:
+                    each.update_name(_span_name(task_type))
+                if verdict.error_type is not None:
+                    _mark_failure(each, verdict)
+        if exception is not None and verdict.outcome is not Outcome.CANCELLED and span.is_recording():
+            span.add_event(semconv.EXCEPTION_EVENT, exception_event(exception, verdict, plan.options.capture_content))
         if pipeline.record_metrics is not None:  # before it is stored: its model calls may be added up right then
-            pipeline.record_metrics(attributes, self._span)
-        self._release(recorded)
+            pipeline.record_metrics(attributes, span)
+        self._release()
         end_time = self._started + elapsed
-        for span in spans:
-            end_host_span(span, end_time)
+        if recorded is not span:
+            recorded.end(end_time)
+        end_host_span(span, end_time)
         if pipeline.deliver is not None:
             pipeline.deliver(recorded)
         self.leave()  # it is stored or queued now
 
-    def _set_attributes(self, attributes: dict[str, Any], result: Any, exception: BaseException | None) -> Span:
-        """Set *attributes* on all spans, and call the user's hook; return the span that holds the whole record."""
-        pipeline, recorded, hook = self._pipeline, self._recorded, self.plan.response_hook
-        # At the end, at once: cheapest, and a full span drops its oldest attributes, not these.
-        is_whole = pipeline.set_attributes(recorded, attributes)
-        if self.plan.request_hook is not None or hook is not None:
-            if hook is not None:
-                call_hook(hook, recorded, self.instance, self.task, result, exception)
-            guarded(_redact_added, recorded, attributes)
-            # The hook's attributes may have displaced some of ours.
-            is_whole = pipeline.set_attributes(recorded, attributes)
-        if recorded is not self._span:
-            pipeline.set_attributes(self._span, attributes)
-        elif not is_whole and pipeline.start_private_span is not None:
-            recorded = self._start_private_span(None)
-            pipeline.set_attributes(recorded, attributes)
-        return recorded
+    def _call_response_hook(
+        self, recorded: Span, attributes: dict[str, Any], result: Any, exception: BaseException | None
+    ) -> None:
+        """Call the user's hook with a span that has the *attributes*; redact what the hooks added."""
+        self._pipeline.set_attributes(recorded, attributes.copy())
+        hook = self.plan.response_hook
+        if hook is not None:
+            call_hook(hook, recorded, self.instance, self.task, result, exception)
+        guarded(_redact_added, recorded, attributes)
 
     def _lose(self, fault: BaseException) -> None:
         self._capture = None  # type: ignore[assignment]
         lose(self._pipeline, fault)
         self.leave()
 
-    def _start_private_span(self, above: Span | None) -> Span:
+    def _start_private_span(self, enclosing: Enclosing | None) -> Span:
         """Start a private span in place of the host's, which does not record, or not everything."""
         start = self._pipeline.start_private_span
         assert start is not None
-        name = _span_name(self._task_type)
-        return start(self._span, name, self.outer, self._started, above)
+        above = None if enclosing is None else enclosing.ids
+        return start(self._span, _span_name(self._task_type), self.outer, self._started, above)
 
-    def _release(self, recorded: Span) -> None:
+    def _release(self) -> None:
         """Release the task's objects: a context copied by a background task may live on."""
         self._capture = None  # type: ignore[assignment]  # first: from here on it has ended
-        self._recorded = NonRecordingSpan(recorded.get_span_context())
-        self.instance = self.task = None
+        self._recorded = self.instance = self.task = None
         self.context = self.outer = _ENDED
 
 

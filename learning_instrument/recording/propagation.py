@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace import SpanContext
 
 from ..ids import ids_of
 from ..safety.guards import guarded
@@ -31,7 +31,7 @@ class RemoteExecution:
     def __init__(self, execution_id: str) -> None:
         self.execution_id = execution_id
         trace_id, span_id = ids_of(execution_id)
-        self._recorded: Span = NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True))
+        self.ids = SpanContext(trace_id, span_id, is_remote=True)
 
 
 @dataclass(slots=True)

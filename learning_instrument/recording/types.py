@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Tracer
+from opentelemetry.trace import Span, SpanContext, Tracer
 
 from ..safety.guards import guarded
 from ..safety.memory import EXHAUSTED, Misses
@@ -28,11 +28,11 @@ class Pipeline:
 
     tracer: Tracer
     #: ``(host_span, name, context, start_time, enclosing) -> span``: starts a span that records in place of the host's.
-    start_private_span: Callable[[Span, str, Context, int, Span | None], Span] | None = None
+    start_private_span: Callable[[Span, str, Context, int, SpanContext | None], Span] | None = None
     #: Spans of this class can be read back; others need a private span.
     readable: type = Span
     deliver: Callable[[Any], object] | None = None
-    #: Sets attributes that :class:`Capture` made valid; returns False where a limit of the host cut any of them.
+    #: Takes over attributes that :class:`Capture` made valid; returns False where a limit of the host cut any of them.
     set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.
     lose: Callable[[BaseException], object] | None = None

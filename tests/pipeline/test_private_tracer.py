@@ -62,7 +62,7 @@ def test_private_span_without_a_trace_joins_the_enclosing_executions(tracer):
     """Nested executions share a trace even without an SDK."""
     outer = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, None)
 
-    inner = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer)
+    inner = tracer.start_private_span(trace.INVALID_SPAN, "execute_task", ROOT, 1, outer.get_span_context())
 
     assert inner.get_span_context().trace_id == outer.get_span_context().trace_id
     assert inner.get_span_context().span_id != outer.get_span_context().span_id
