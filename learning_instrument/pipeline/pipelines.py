@@ -18,7 +18,8 @@ from . import host_providers, metrics
 from .budget_gate import within_budgets
 from .exporter import SQLiteSpanExporter
 from .installed import Installed, PipelineBuilder, PipelineOptions
-from .private_tracer import AwaitedTracer, PrivateTracer
+from .pattern_spans import starter_of
+from .private_tracer import AwaitedSpans, PrivateTracer
 from .processor import ExecutionProcessor, ModelCallProcessor
 from .sdk_fast_path import set_valid_attributes
 
@@ -88,16 +89,18 @@ def _pipeline(
     provider = options.tracer_provider or configured
     tracer = host_providers.tracer_of(provider)
     if provider is None:
-        tracer = AwaitedTracer(tracer, functools.partial(guarded, found))
+        start_span: Callable[..., trace.Span] = AwaitedSpans(tracer, functools.partial(guarded, found))
     elif provider is not configured:
         guarded(found, provider)
+    if provider is not None:
+        start_span = starter_of(tracer)
     published = metrics.metrics_of(options.meter_provider)
     if published is not None:
         published.count_running(processor.running)
         processor.add_totals_listener(published.totals_known)
     private = PrivateTracer(host_providers.global_tracer_provider if provider is None else lambda: provider)
     return Pipeline(
-        tracer=tracer,
+        start_span=start_span,
         start_private_span=private.start_private_span,
         readable=ReadableSpan,
         deliver=processor.record,

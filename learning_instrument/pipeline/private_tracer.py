@@ -16,7 +16,8 @@ from opentelemetry.trace import Span, SpanContext, TraceFlags, Tracer
 
 from ..ids import random_bits
 from ..safety.forks import check, mark
-from .host_providers import global_tracer_provider
+from .host_providers import global_tracer_provider, tracer_of
+from .pattern_spans import starter_of
 from .private_span import PrivateSpan
 
 
@@ -36,8 +37,8 @@ class OwnIds(IdGenerator):
         return _random(64)
 
 
-class AwaitedTracer(Tracer):
-    """A tracer of the global provider, which may be set up later.
+class AwaitedSpans:
+    """Starts spans of the global provider, which may be set up later.
 
     Args:
         tracer: a proxy tracer.
@@ -45,18 +46,14 @@ class AwaitedTracer(Tracer):
     """
 
     def __init__(self, tracer: Tracer, found: Callable[[Any], object]) -> None:
-        self._tracer = tracer
+        self._start_span: Callable[..., Span] = tracer.start_span
         self._found: Callable[[Any], object] | None = found
 
-    def start_span(self, /, *args: Any, **kwargs: Any) -> Span:
+    def __call__(self, name: str, context: Context, start_time: int) -> Span:
         """Start a span, as the tracer does."""
         if self._found is not None:
             self._find_provider()
-        return self._tracer.start_span(*args, **kwargs)
-
-    def start_as_current_span(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Start a span, as the tracer does."""
-        return self._tracer.start_as_current_span(*args, **kwargs)
+        return self._start_span(name, context, start_time=start_time)
 
     def _find_provider(self) -> None:
         provider = global_tracer_provider()
@@ -64,6 +61,7 @@ class AwaitedTracer(Tracer):
             found, self._found = self._found, None
             if found is not None:  # None if another thread was first
                 found(provider)
+                self._start_span = starter_of(tracer_of(provider))
 
 
 class PrivateTracer:

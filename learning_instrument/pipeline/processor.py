@@ -177,6 +177,10 @@ class ModelCallProcessor(SpanProcessor):
             if is_interruption(fault):
                 raise
 
+    def awaits(self, span: SpanContext) -> bool:
+        """Tell whether the end of *span* has to be known here."""
+        return span.span_id in self._open
+
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Wait until all executions so far are committed; return whether they are."""
         return self.processor is None or self.processor.flush(timeout_millis)

@@ -155,10 +155,10 @@ def _spans_only(options: PipelineOptions) -> Pipeline | None:
 def _spans_and_metrics(options: PipelineOptions) -> Pipeline:
     tracer = tracer_of(options.tracer_provider)
     if "opentelemetry.metrics" not in sys.modules:  # no metrics are in use
-        return Pipeline(tracer)
+        return Pipeline(tracer.start_span)
     from .metrics import metrics_of
 
     metrics = metrics_of(options.meter_provider)
     if metrics is None:
-        return Pipeline(tracer)
-    return Pipeline(tracer, record_metrics=metrics.ended, running=metrics.own_running)
+        return Pipeline(tracer.start_span)
+    return Pipeline(tracer.start_span, record_metrics=metrics.ended, running=metrics.own_running)

@@ -30,7 +30,7 @@ def set_valid_attributes(span: Span, attributes: dict[str, Any]) -> bool:
         and (store.maxlen is None or len(store._dict) + len(attributes) <= store.maxlen)
     ):
         with store._lock:
-            if store._dict:
+            if store._dict or type(store._dict) is not dict:  # a former release's has an order
                 store._dict.update(attributes)
             else:
                 store._dict = attributes

@@ -64,7 +64,7 @@ class Batch:
         self.outer = context
         self.has_ended = False
         self._started = time.time_ns()
-        self._span: Span = start_host_span(pipeline.tracer, semconv.BATCH_SPAN_NAME, context, self._started)
+        self._span: Span = start_host_span(pipeline.start_span, semconv.BATCH_SPAN_NAME, context, self._started)
         self.context = with_batch(context, self._span, self)
         self._clock = time.perf_counter_ns()
 

@@ -100,7 +100,7 @@ class Execution:
         self._task_type = task_type = attributes.get(semconv.TASK_TYPE)
         self._started = started = time.time_ns() if started is None else started
         enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
-        self._span = span = start_host_span(pipeline.tracer, _span_name(task_type), context, started)
+        self._span = span = start_host_span(pipeline.start_span, _span_name(task_type), context, started)
         is_whole = pipeline.start_private_span is None or (span.is_recording() and isinstance(span, pipeline.readable))
         recorded = span if is_whole else self._start_private_span(enclosing)
         self._recorded: Any = recorded

@@ -7,7 +7,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span
 
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import shown
@@ -15,10 +15,10 @@ from ..safety.sanitize import shown
 log = logging.getLogger(__name__)
 
 
-def start_host_span(tracer: Tracer, name: str, context: Context, start_time: int) -> Span:
+def start_host_span(start: Callable[..., Span], name: str, context: Context, start_time: int) -> Span:
     """Start a span of the host, or a non-recording one where its tracing fails."""
     try:
-        return tracer.start_span(name, context, start_time=start_time)
+        return start(name, context, start_time=start_time)
     except Exception as fault:  # a sampler or a span processor of the host's
         if is_interruption(fault):
             raise

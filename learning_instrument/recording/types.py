@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanContext, Tracer
+from opentelemetry.trace import Span, SpanContext
 
 from ..safety.guards import guarded
 from ..safety.memory import EXHAUSTED, Misses
@@ -24,9 +24,10 @@ def set_attributes(span: Span, attributes: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Where executions go: the host's tracer, the private one, and the functions that take the finished span."""
+    """Where executions go: the functions that start the host's spans and private ones, and that take finished ones."""
 
-    tracer: Tracer
+    #: ``(name, context, start_time=...) -> span``: starts a span of the host.
+    start_span: Callable[..., Span]
     #: ``(host_span, name, context, start_time, enclosing) -> span``: starts a span that records in place of the host's.
     start_private_span: Callable[[Span, str, Context, int, SpanContext | None], Span] | None = None
     #: Spans of this class can be read back; others need a private span.

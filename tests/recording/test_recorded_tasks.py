@@ -4,11 +4,15 @@ import json
 
 import pytest
 
+from learning_instrument.pipeline import pattern_spans
 from tests.recording.recorded_tasks import COUNT, Recorder, load
 
 
-@pytest.fixture
-def recorder(tmp_path):
+@pytest.fixture(params=["after a pattern", pytest.param("in the public way", marks=pytest.mark.slow)])
+def recorder(tmp_path, monkeypatch, request):
+    """A recorder with spans of the SDK made in one of the two ways."""
+    if request.param == "in the public way":
+        monkeypatch.setattr(pattern_spans, "_are_alike", lambda *args: False)
     recorder = Recorder(tmp_path)
     yield recorder
     recorder.close()
