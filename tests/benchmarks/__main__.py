@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
     [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
-    [similar]
+    [similar] [derived]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from . import (
     answers,
     budget_enforcement,
     depth,
+    derived,
     errors_grouping,
     groups,
     hot_path,
@@ -22,10 +23,12 @@ from . import (
     similar,
     standing_tasks,
     storage,
+    storage_report,
     sustained,
     transfer,
 )
 from .hot_path import OURS_BATCH, OURS_COMMIT
+from .pace import Pace
 from .peers import PEERS
 from .processes import environment_for
 from .spans import BARE_SPAN, SPAN_AND_INSERT
@@ -48,6 +51,7 @@ def main() -> None:
         "depth": _depth,
         "standing_tasks": _standing_tasks,
         "similar": _similar,
+        "derived": _derived,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -79,6 +83,11 @@ def _similar(options: argparse.Namespace) -> None:
     for timing in timings:
         figure = f"{1000 * timing.processor:.0f} ms of processor time"
         report.print_target(f"2,000 executions, {timing.way}", figure, "at most 50 ms", timing.processor <= 0.05)
+
+
+def _derived(options: argparse.Namespace) -> None:
+    pace = Pace()
+    storage_report.print_derived(derived.measure(pace), pace)
 
 
 def _standing_tasks(options: argparse.Namespace) -> None:

@@ -161,8 +161,8 @@ def database_of(executions: int) -> Path:
     return path
 
 
-def rows(executions: int) -> Iterator[dict[str, Any]]:
-    """Yield rows as pools of agents leave them: few kinds that are frequent, and long tails."""
+def rows(executions: int, days: int = DAYS) -> Iterator[dict[str, Any]]:
+    """Yield rows as pools of agents leave them within so many *days*: few kinds that are frequent, and long tails."""
     random_ = random.Random(17)
     start = datetime(2026, 8, 1, tzinfo=timezone.utc)
     failing = [failure for failure in failures(max(1000, executions // 5)) if failure.label not in _PROSE]
@@ -178,7 +178,7 @@ def rows(executions: int) -> Iterator[dict[str, Any]]:
         is_priced = random_.random() < 0.9
         defaulted = [] if is_priced else ["cost_estimate", "actual_cost"]
         trace, span = f"{random_.getrandbits(128):032x}", f"{random_.getrandbits(64):016x}"
-        moment = start + timedelta(days=DAYS * number / executions, microseconds=random_.randrange(10**6))
+        moment = start + timedelta(days=days * number / executions, microseconds=random_.randrange(10**6))
         yield dict.fromkeys(COLUMNS) | {
             "task_id": f"task-{number}",
             "timestamp": moment.isoformat(timespec="microseconds"),
