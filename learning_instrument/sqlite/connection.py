@@ -11,7 +11,7 @@ from ..errors import DatabaseError
 from ..record import Row
 from ..safety.clocks import time
 from .busy import showing_life
-from .executions import INSERT_ONE, INSERTS, chunks
+from .executions import FIRST_INSERT, Insert
 from .file_watch import Fault, FileWatch, watch
 from .opening import abandon, leave, open_for_writing, opening_alone, transaction
 from .read_only import SQLITE_FAULTS, open_read_only, query, reason_of
@@ -63,6 +63,7 @@ class WriteConnection:
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._is_careful = is_careful
+        self._insert = FIRST_INSERT
         self._watch: FileWatch | None = None
         #: Whether it has mended what another program did to the files.
         self.has_mended = False
@@ -98,16 +99,17 @@ class WriteConnection:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
         connection = self._open()
+        insert = self._insert = self._insert.fitting(rows)
         try:
             if len(rows) == 1 and not losses and then is None:
-                return connection.execute(INSERT_ONE, rows[0]).rowcount  # commits by itself
-            return _insert(connection, rows, losses, then)
+                return insert.execute(connection, rows)  # commits by itself
+            return _insert(connection, insert, rows, losses, then)
         except sqlite3.OperationalError as error:
             if not str(error).startswith("no such table"):
                 raise
             # Another process rewrote the file while a statement was prepared whose triggers write to the search index.
             # SQLite 3.40 then holds an empty schema for the whole one, until the statement that finds no table.
-            return _insert(connection, rows, losses, then)
+            return _insert(connection, insert, rows, losses, then)
 
     def open(self) -> None:
         """Open the database; make it if missing, and migrate it to the newest schema.
@@ -280,15 +282,13 @@ def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id:
 
 def _insert(
     connection: Connection,
+    insert: Insert,
     rows: Sequence[Row],
     losses: Sequence[Loss],
     then: Callable[[Connection], object] | None,
 ) -> int:
     with transaction(connection):
-        stored = sum(
-            connection.execute(INSERTS[len(chunk)], [value for row in chunk for value in row]).rowcount
-            for chunk in chunks(rows)
-        )
+        stored = insert.execute(connection, rows)
         if losses:
             connection.executemany(_INSERT_LOSS, losses)
         if then is not None:

@@ -29,7 +29,7 @@ from learning_instrument.record import row_from_record
 from learning_instrument.rollups.catch_up import advance
 from learning_instrument.rollups.keys import add_name
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.sqlite.executions import INSERT_ONE
+from learning_instrument.sqlite.executions import FIRST_INSERT
 from learning_instrument.storage import spill_format, spill_names, vectors
 from learning_instrument.storage.crash_ledger import CrashLedger
 from learning_instrument.storage.liveness import Process
@@ -194,7 +194,8 @@ def test_entries_of_indexes_that_moved_leave_nothing(tmp_path, monkeypatch):
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute("BEGIN")
         for number in numbers:
-            connection.execute(INSERT_ONE, row_from_record(record(number)))
+            rows = [row_from_record(record(number))]
+            FIRST_INSERT.fitting(rows).execute(connection, rows)
         connection.execute("COMMIT")
     gone = set(range(1, 1500, 7))
     with monkeypatch.context() as without_room:

@@ -18,7 +18,7 @@ from learning_instrument.maintenance import delete
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import renewal
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.sqlite.executions import INSERT_ONE
+from learning_instrument.sqlite.executions import FIRST_INSERT
 from learning_instrument.sqlite.renewal import set_aside_files
 
 #: What happens -> the program of the shell that does it, in the folder of the database. In a process of its own: to
@@ -411,7 +411,8 @@ def test_log_that_sqlite_cut_and_others_wrote_since_is_sound(tmp_path, monkeypat
     assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 
     def write_meanwhile(*arguments):
-        other.execute(INSERT_ONE, row_from_record(ExecutionRecord(task_type="x", task_id="late")))
+        late = [row_from_record(ExecutionRecord(task_type="x", task_id="late"))]
+        FIRST_INSERT.fitting(late).execute(other, late)
         return False
 
     monkeypatch.setattr("learning_instrument.sqlite.renewal._is_log_moved", write_meanwhile)
