@@ -9,8 +9,9 @@ from ..columns import COLUMNS
 from ..costs.model_calls import PARTIAL, UNPRICED
 from ..errors import UnknownExecutionError
 from ..record import ExecutionRecord
-from ..sqlite.executions import EXACTLY, placeholders
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
+from ..sqlite.task_lookup import BETWEEN, EXACTLY
 from ..timestamps import from_iso
 from .group_totals import cube_for, totals
 
@@ -139,7 +140,7 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
     Raises:
         UnknownExecutionError: if it means none, or several.
     """
-    exact = database.query(EXACTLY, [identifier] * 3)
+    exact = database.query(EXACTLY, [identifier])
     if exact:
         return str(exact[0]["execution_id"])
     if not identifier:
@@ -147,14 +148,7 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
             "Invalid execution id '': expected an id or its beginning; learning-instrument list shows them."
         )
     beyond = identifier + "\U0010ffff"
-    begun = [
-        str(row["execution_id"])
-        for row in database.query(
-            "SELECT execution_id FROM executions WHERE execution_id > ? AND execution_id < ?"
-            " UNION SELECT execution_id FROM executions WHERE task_id > ? AND task_id < ? LIMIT ?",
-            [identifier, beyond, identifier, beyond, _NAMED + 1],
-        )
-    ]
+    begun = [str(row["execution_id"]) for row in database.query(BETWEEN, [identifier, beyond, _NAMED + 1])]
     if not begun:
         raise UnknownExecutionError(f"Unknown execution {identifier!r}; learning-instrument list shows the ids.")
     if len(begun) > 1:

@@ -10,6 +10,7 @@ from ..costs.counting import told
 from ..costs.model_calls import PARTIAL, UNPRICED, ModelCall
 from ..errors import ConfigurationError, UnknownExecutionError
 from ..sqlite.selection import Queryable
+from ..sqlite.task_lookup import rows_of_tasks
 from ..timestamps import from_iso
 
 Kind = Literal["queue", "execution", "wait", "model_call", "attempt"]
@@ -40,7 +41,8 @@ _IS_INNER: Final = (
 )
 #: Of the same task, and not within an execution of it, or within one like this.
 _OTHERS: Final = (
-    f"FROM executions AS e WHERE task_id = :task_id AND task_type = :task_type AND execution_id <> :id"
+    f"FROM executions AS e WHERE task_id = :task_id AND e.rowid IN {rows_of_tasks('task_id = :task_id')}"
+    " AND task_type = :task_type AND execution_id <> :id"
     f" AND {_IS_INNER} = (SELECT {_IS_INNER} FROM executions AS e WHERE execution_id = :id)"
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from ..errors import ConfigurationError
-from ..rollups.search_index import LAG
+from ..rollups import search_index
 from ..sqlite.descriptions import COLUMNS, PRIVATE, TABLES
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
@@ -59,7 +59,7 @@ def unindexed(path: str | os.PathLike[str]) -> int:
     with ReadOnlyDatabase(absolute(path)) as database:
         if not database.has_table("search_state"):  # an older release wrote the file
             return 0
-        return int(database.query(f"SELECT {LAG} AS lag FROM search_state")[0]["lag"])
+        return int(database.query(search_index.LAG)[0]["lag"])
 
 
 def free_port(port: int) -> int:

@@ -10,9 +10,9 @@ from ..safety.clocks import time
 from ..sqlite import yielding
 from ..sqlite.connection import WriteConnection
 from ..sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions
-from . import cubes, error_counts, search_index
+from . import cubes, error_counts, search_index, task_ids
 
-_ALL: Final = (cubes, error_counts, search_index)
+_ALL: Final = (cubes, error_counts, search_index, task_ids)
 #: With a larger lag they advance although other processes write: reports read the missing executions one by one.
 _LARGE_LAG_ROWS: Final = 20_000
 #: The longest run of :func:`catch_up`.
@@ -52,6 +52,9 @@ def catch_up(
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
+    # At once: a look-up by the id of a task reads the rows that the index lacks.
+    while task_ids.advance(target) and not is_contended():
+        time.sleep(_LEAST_PAUSE_SECONDS)
     is_urgent = is_urgent or lag(target) > _LARGE_LAG_ROWS
     if not is_urgent and not yielding.is_idle(target, is_contended):
         return False

@@ -6,17 +6,22 @@ It covers the executions up to a mark. Triggers follow changes of those; queries
 from typing import Final
 
 from ..sqlite.yielding import TransactionTarget
+from . import marks
 
-#: About how many executions are not indexed, over ``search_state``.
-LAG: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 250
 #: Pages of the index that are merged in one transaction.
 MERGED_PAGES: Final = 500
-#: A copy by ``.dump`` may have the same executions under other rowids.
-IS_SOUND: Final = (
-    "(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = search_state.mark))"
+
+STATE: Final = "search_state"
+#: The question for about how many executions are not indexed.
+LAG: Final = f"SELECT {marks.BEHIND} AS lag FROM {STATE}"
+IS_SOUND: Final = marks.is_sound(STATE)
+_ADD: Final = (
+    "INSERT INTO execution_search (rowid, task_description) SELECT rowid, task_description FROM executions"
+    " WHERE rowid > (SELECT mark FROM search_state) AND rowid <= ?"
 )
+_EMPTY: Final = ("INSERT INTO execution_search (execution_search) VALUES ('delete-all')",)
 
 
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
@@ -25,28 +30,7 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    ((is_sound, left),) = target.execute(
-        f"SELECT {IS_SOUND}, mark < coalesce((SELECT max(rowid) FROM executions), 0) FROM search_state"
-    )
-    if not is_sound:
-        reset(target)
-        return True
-    if not left:
-        return False
-    with target.transaction() as connection:
-        above = connection.execute(
-            "SELECT rowid, execution_id FROM executions WHERE rowid > (SELECT mark FROM search_state)"
-            " ORDER BY rowid LIMIT ?",
-            (rows,),
-        ).fetchall()
-        if above:
-            connection.execute(
-                "INSERT INTO execution_search (rowid, task_description) SELECT rowid, task_description FROM executions"
-                " WHERE rowid > (SELECT mark FROM search_state) AND rowid <= ?",
-                above[-1][:1],
-            )
-            connection.execute("UPDATE search_state SET mark = ?, execution_id = ?", above[-1])
-    return len(above) == rows
+    return marks.advance(target, STATE, _ADD, _EMPTY, rows)
 
 
 def reset(target: TransactionTarget) -> None:
@@ -55,9 +39,7 @@ def reset(target: TransactionTarget) -> None:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    with target.transaction() as connection:
-        connection.execute("INSERT INTO execution_search (execution_search) VALUES ('delete-all')")
-        connection.execute("UPDATE search_state SET mark = 0, execution_id = NULL")
+    marks.reset(target, STATE, _EMPTY)
 
 
 def compact(target: TransactionTarget) -> None:
@@ -82,5 +64,4 @@ def lag(target: TransactionTarget) -> int:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    ((count,),) = target.execute(f"SELECT {LAG} FROM search_state")
-    return int(count)
+    return marks.lag(target, STATE)

@@ -157,5 +157,5 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
 PRIVATE: Final = (
     "rollup_", "error_", "execution_search", "search_state", "span_links", "totals_due", "rebuilds", "oldest_writer",
     "retention_rounds", "deletions", "unknown_spans", "vector_models", "description_vectors", "watches", "alerts",
-    "_sqlite_migrations",
+    "task_id", "_sqlite_migrations",
 )  # fmt: skip

@@ -85,10 +85,3 @@ def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         while len(rows) - start >= size:
             yield rows[start : start + size]
             start += size
-
-
-#: An id, three times -> the id of that execution, or of the last execution of that task.
-EXACTLY: Final = (
-    "SELECT execution_id FROM executions WHERE execution_id = ? OR task_id = ?"
-    " ORDER BY execution_id = ? DESC, timestamp DESC LIMIT 1"
-)

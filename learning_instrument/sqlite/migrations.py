@@ -203,6 +203,28 @@ def m022_finished_deletions(db: "Database") -> None:
     db.execute("ALTER TABLE deletions ADD COLUMN is_finished INTEGER NOT NULL DEFAULT 0")
 
 
+def m023_task_ids(db: "Database") -> None:
+    """Replace the index on ``task_id``, which each row was put into, by a table that is filled in the background.
+
+    Task ids come in any order. Within buckets of 16,384 rowids, pages that were written are hardly written again.
+    """
+    is_indexed = "old.rowid <= (SELECT mark FROM task_id_state)"
+    forget = "DELETE FROM task_ids WHERE bucket = old.rowid >> 14 AND task_id = old.task_id AND id = old.rowid"
+    for statement in (
+        "DROP INDEX IF EXISTS idx_executions_task_id",
+        "CREATE TABLE task_ids (bucket INTEGER NOT NULL, task_id TEXT NOT NULL, id INTEGER NOT NULL,"
+        " PRIMARY KEY (bucket, task_id, id)) WITHOUT ROWID",
+        "CREATE TABLE task_id_state (mark INTEGER NOT NULL, execution_id TEXT)",
+        "INSERT INTO task_id_state VALUES (0, NULL)",
+        f"CREATE TRIGGER task_ids_after_delete AFTER DELETE ON executions WHEN {is_indexed} BEGIN"
+        f" {forget}; {MARK_GOES_BACK.format(state='task_id_state')}; END",
+        f"CREATE TRIGGER task_ids_after_update AFTER UPDATE OF task_id ON executions WHEN {is_indexed}"
+        f" AND new.task_id <> old.task_id BEGIN {forget};"
+        " INSERT OR IGNORE INTO task_ids VALUES (new.rowid >> 14, new.task_id, new.rowid); END",
+    ):
+        db.execute(statement)
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "deletions": {"is_finished": "0"},
@@ -212,10 +234,13 @@ ADDED_COLUMNS: Final = {
     "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
 }
 
+#: Tables that a step adds, and that questions name: table -> columns. In a file that does not have it, it is empty.
+ADDED_TABLES: Final = {"task_ids": ("bucket", "task_id", "id"), "task_id_state": ("mark", "execution_id")}
+
 
 STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
-    m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions,
+    m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions, m023_task_ids,
 )  # fmt: skip

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Final
 
 from ..errors import DatabaseError, SchemaVersionError
-from .migrations import ADDED_COLUMNS, STEPS
+from .migrations import ADDED_COLUMNS, ADDED_TABLES, STEPS
 
 MIGRATION_SET: Final = "learning_instrument"
 VERSION: Final = len(STEPS)
@@ -48,9 +48,9 @@ def check(connection: sqlite3.Connection, path: str) -> None:
 
 
 def complete(connection: sqlite3.Connection) -> None:
-    """Let questions to the file behind *connection* name the columns that its older schema lacks.
+    """Let questions to the file behind *connection* name the columns and tables that its older schema lacks.
 
-    A temporary view takes the place of each table that lacks any; the file stays as it is.
+    A temporary view takes the place of each table that lacks any, or is missing; the file stays as it is.
     """
     for table, columns in ADDED_COLUMNS.items():
         known = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
@@ -58,6 +58,10 @@ def complete(connection: sqlite3.Connection) -> None:
         if known and missing:
             rowid = "rowid AS rowid, " if table == "executions" else ""
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {rowid}*, {', '.join(missing)} FROM main.{table}")
+
+    for table in ADDED_TABLES.keys() - tables(connection):
+        nothing = ", ".join(f"NULL AS {column}" for column in ADDED_TABLES[table])
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {nothing} WHERE 0")
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:

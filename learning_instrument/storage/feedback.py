@@ -8,8 +8,8 @@ from typing import Final, Literal, get_args
 from ..errors import ConfigurationError, UnknownExecutionError
 from ..safety.redaction import redact
 from ..sqlite.connection import Execute
-from ..sqlite.executions import EXACTLY
 from ..sqlite.selection import Queryable, has_table
+from ..sqlite.task_lookup import EXACTLY
 from ..timestamps import from_iso, iso
 
 Visibility = Literal["private", "team", "public"]
@@ -159,7 +159,7 @@ def history(database: Queryable, execution_id: str) -> list[Feedback]:
 
 
 def _known(execute: Execute, identifier: str) -> str:
-    found = execute(EXACTLY, [identifier] * 3)
+    found = execute(EXACTLY, [identifier])
     if not found:
         raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")
     return str(found[0][0])

@@ -411,11 +411,11 @@ def test_garbage_in_the_ledger_is_counted(found, database, column, value):
 def test_flipped_bit_in_an_index_is_found(database, tmp_path):
     """SQLite answers questions that do not use the index all the same."""
     database.append([ExecutionRecord(task_type="t", task_id=f"task-{n}") for n in range(500)])
-    (index,) = database.query("SELECT rootpage FROM sqlite_master WHERE name = 'idx_executions_task_id'")
+    (index,) = database.query("SELECT rootpage FROM sqlite_master WHERE name = 'idx_executions_timestamp'")
     start = (index["rootpage"] - 1) * 4096
     database.close()
     data = bytearray((tmp_path / os.path.basename(database.path)).read_bytes())
-    data[data.index(b"task-", start, start + 4096)] ^= 1
+    data[data.index(b"20", start, start + 4096)] ^= 1
     with open(database.path, "wb") as file:
         file.write(data)
 

@@ -1,0 +1,71 @@
+"""Indexes that follow the executions: each covers them up to a mark, which a table of state has.
+
+A copy by ``.dump`` may have the same executions under other rowids: its marks are not sound.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..sqlite.yielding import TransactionTarget
+
+#: About how many executions are not indexed, over a table of state.
+BEHIND: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
+
+
+def is_sound(state: str) -> str:
+    """Return the condition that the index is of this file, over its table of state."""
+    return f"(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = {state}.mark))"
+
+
+def advance(target: TransactionTarget, state: str, add: str, empty: Sequence[str], rows: int, tail: int = 0) -> bool:
+    """Index the next *rows* executions, in one transaction together with the mark; tell whether there is more to do.
+
+    Args:
+        target: what to write with.
+        state: the table with the mark.
+        add: the statement that indexes the executions above the mark, up to the rowid that is its parameter.
+        empty: the statements that empty the index.
+        rows: the most executions.
+        tail: so many executions may stay without index.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    ((sound, behind),) = target.execute(f"SELECT {is_sound(state)}, {BEHIND} FROM {state}")
+    if not sound:
+        reset(target, state, empty)
+        return True
+    if behind <= tail:
+        return False
+    with target.transaction() as connection:
+        last = connection.execute(
+            "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM"
+            f" executions WHERE rowid > (SELECT mark FROM {state}) ORDER BY rowid LIMIT ?))",
+            (rows,),
+        ).fetchone()
+        if last is not None:
+            connection.execute(add, last[:1])
+            connection.execute(f"UPDATE {state} SET mark = ?, execution_id = ?", tuple(last))
+    return bool(behind - rows > tail)
+
+
+def reset(target: TransactionTarget, state: str, empty: Sequence[str]) -> None:
+    """Empty an index; queries read the executions until it is advanced again.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
+    """
+    with target.transaction() as connection:
+        for statement in empty:
+            connection.execute(statement)
+        connection.execute(f"UPDATE {state} SET mark = 0, execution_id = NULL")
+
+
+def lag(target: TransactionTarget, state: str) -> int:
+    """Return about how many executions are not indexed.
+
+    Raises:
+        sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
+    """
+    ((count,),) = target.execute(f"SELECT {BEHIND} FROM {state}")
+    return int(count)
