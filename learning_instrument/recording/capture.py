@@ -6,7 +6,6 @@ can run foreign code, and keeps invalid values apart: they are stored as invalid
 
 import functools
 import itertools
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,14 +14,12 @@ from .. import semconv
 from ..ids import new_uuid
 from ..outcome import ASSUMED, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
+from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import json_of, label_of, type_name
 from . import contents
 from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
 from .judging import judge, judge_raised
 from .unmatched_fields import UnmatchedFields
-
-log = logging.getLogger(__name__)
 
 METADATA_LIMIT: Final = 8192
 ITEMS_LIMIT: Final = 200
@@ -68,12 +65,10 @@ class Capture:
         self._options = options
         self._instance = instance
         self._task = task
-        self._invalid: dict[str, Any] = {}
+        self._invalid = self._given = self._unmatched = _NOTHING  # replaced, never changed
         self._metadata: Any = None
         #: A bare bool, which may be a verdict or an answer: ``doctor`` counts them.
         self._returned: bool | None = None
-        self._given: dict[str, Any] = {}
-        self._unmatched: dict[str, str] = {}
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
         self._read_pool = (
@@ -81,7 +76,8 @@ class Capture:
         )
         if read is not None:
             self._take(read, FROM_TASK[options.capture_content])
-            self._metadata = self._wanted(guarded(read, "metadata"))
+            metadata = guarded(read, "metadata")
+            self._metadata = metadata if metadata is None else self._wanted(metadata)
         if options.task_type is not None:
             self.attributes.setdefault(semconv.TASK_TYPE, label_of(options.task_type))
         self._take_pool_type()
@@ -98,7 +94,7 @@ class Capture:
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
-        self._given.update(values)
+        self._given = {**self._given, **values}
 
     def known(self, column: str) -> Any:
         """Return the value of *column* that is known before the task starts; None: there is none yet.
@@ -130,7 +126,7 @@ class Capture:
         attributes = self.attributes.copy()
         if semconv.DEFAULTED in attributes:
             return None
-        attributes[semconv.DEFAULTED] = tuple(column for key, column in MARKED if key not in attributes)
+        attributes[semconv.DEFAULTED] = _missing(tuple(attributes))
         return attributes
 
     def returned(self, result: Any) -> Verdict:
@@ -143,7 +139,8 @@ class Capture:
         given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
         success = given.get("success")
         if success is not None and type(success) is not bool:
-            self._invalid["success"], success = success, None
+            self._refuse("success", success)
+            success = None
         verdict = judge(result, read, self._options.success_when, success, given.get("error_message"))
         if verdict is ASSUMED and type(result) is bool:
             self._returned = result
@@ -175,22 +172,34 @@ class Capture:
 
     def _take(self, read: Reader, plan: FieldPlan) -> None:
         attributes = self.attributes
+        # A dict is read by its get; of other objects, a call for each name would take longer than the rest.
+        seen, fetch, source = (read.seen, read.fetch, read.source) if type(read) is Memo else (None, getattr, None)
         for name, key, column, clean, replaces in plan:
             if key in attributes and not replaces:
                 continue
             try:
-                value = read(name)
+                if seen is None:
+                    value = read(name)
+                elif name in seen:
+                    value = seen[name]
+                else:
+                    value = seen[name] = fetch(source, name, None)
                 if value is None:
                     continue
                 cleaned = clean(value)
             except BaseException as fault:  # foreign code failed: the field counts as missing
                 if is_interruption(fault):
                     raise
+                if seen is not None:
+                    seen.setdefault(name, None)
                 continue
             if cleaned is INVALID:
-                self._invalid[column] = value
+                self._refuse(column, value)
             else:
                 attributes[key] = cleaned
+
+    def _refuse(self, column: str, value: Any) -> None:
+        self._invalid = {**self._invalid, column: value}
 
     def _take_pool_type(self) -> None:
         if self._options.pool_type is not None:
@@ -214,7 +223,7 @@ class Capture:
         field = FIELD_OF[column]
         cleaned = guarded(CLEAN_GIVEN[column], value)
         if cleaned is None or cleaned is INVALID:
-            self._invalid[column] = value
+            self._refuse(column, value)
             return False
         if self._options.capture_content or not field.content:
             self.attributes[field.key] = cleaned
@@ -235,7 +244,7 @@ class Capture:
             elif has_returned:  # otherwise there is no result to look in
                 text = watch.missed(column, extractor, fault)
                 if text is not None:
-                    self._unmatched[column] = text
+                    self._unmatched = {**self._unmatched, column: text}
         given.update((column, value) for column, value in self._given.items() if value is not None)
         if "task_description" in given:
             given.setdefault("estimated_tokens", given["task_description"])
@@ -276,14 +285,14 @@ class Capture:
             for column, key in _POOL_IDS:
                 if key not in attributes:
                     self._accept(column, read_pool(column))
-        missing = [column for key, column in MARKED if key not in attributes]
+        missing = _missing(tuple(attributes))
         if self._invalid:  # an id that holds a secret
-            missing += [column for column, key in _POOL_IDS if column in self._invalid and key not in attributes]
-        attributes[semconv.DEFAULTED] = (*missing, *self.also_defaulted)
+            missing += tuple(column for column, key in _POOL_IDS if column in self._invalid and key not in attributes)
+        attributes[semconv.DEFAULTED] = missing + self.also_defaulted
         if semconv.TASK_ID not in attributes:
             attributes[semconv.TASK_ID] = new_uuid()
         attributes[semconv.METADATA] = self._metadata_json()
-        attributes[semconv.TASK_OUTCOME] = verdict.outcome.value
+        attributes[semconv.TASK_OUTCOME] = verdict.outcome._value_
         attributes[semconv.TASK_OUTCOME_SOURCE] = verdict.source
         if verdict.error_type is not None:
             attributes[semconv.ERROR_KIND] = verdict.error_type.value
@@ -303,7 +312,7 @@ class Capture:
             if is_mapping(type(self._metadata)):
                 more["task"] = self._metadata
             else:
-                self._invalid["metadata"] = self._metadata
+                self._refuse("metadata", self._metadata)
         if self._invalid:
             more["invalid"] = self._invalid if self._options.capture_content else contents.kinds_of(self._invalid)
         if self._unmatched:
@@ -313,6 +322,12 @@ class Capture:
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
+
+
+@functools.lru_cache(maxsize=1024)
+def _missing(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that have a default, and no value among the attributes with these *keys*."""
+    return tuple(column for key, column in MARKED if key not in keys)
 
 
 @functools.lru_cache(maxsize=1024)

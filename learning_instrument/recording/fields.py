@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..columns import COLUMN_OF, Column, Kind
-from ..safety.sanitize import INTEGER_LIMIT, exact, id_of, label_of, repeated_id_of, text_of
+from ..safety.sanitize import INTEGER_LIMIT, exact, id_of, label_of, repeated_id_of, repeated_label_of, text_of
 
 IDENTIFIER_LIMIT: Final = COLUMN_OF["task_id"].limit
 
@@ -20,8 +20,9 @@ Extractor = Callable[[Any, Any, Any], Any]
 
 def _label(value: Any) -> Any:
     """A text that repeats. Paths are common repositories."""
-    if type(value) is not str:
-        value = _plain(value)
+    if type(value) is str and len(value) <= IDENTIFIER_LIMIT:
+        return repeated_label_of(value)
+    value = _plain(value)
     return label_of(value) if type(value) is str else INVALID
 
 

@@ -77,6 +77,12 @@ def label_of(text: str, limit: int = _LONGEST_LABEL) -> str:
 _label = cached(text_of)
 
 
+@cached
+def repeated_label_of(text: str) -> str:
+    """Return :func:`label_of` *text*, which is short."""
+    return text_of(text, _LONGEST_LABEL)
+
+
 def id_of(text: str) -> str | None:
     """Return the identifier *text*, or None where it holds a secret: without it, executions would share one id."""
     if _PLAIN_ID.fullmatch(text) and Own.redact is None:

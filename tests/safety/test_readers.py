@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import functools
 import types
+import typing
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -112,6 +114,76 @@ def test_names_are_read_from_any_kind_of_object(subtests):
 
             assert read("repo") == "here"
             assert read("no_such_name") is None
+
+
+class Computed(pydantic.BaseModel):
+    """A model with what its fields do not tell."""
+
+    kind: typing.ClassVar[str] = "of the class"
+    _private: str = pydantic.PrivateAttr()
+
+    @functools.cached_property
+    def repo(self):
+        return "computed"
+
+
+class Open(pydantic.BaseModel, extra="allow"):
+    pass
+
+
+class OfItsOwn(Model):
+    def __getattr__(self, name):
+        return "its own"
+
+
+class Asking(Model):
+    def __getattribute__(self, name):
+        return "asked" if name == "branch" else super().__getattribute__(name)
+
+
+def test_models_of_a_class_differ(subtests):
+    """What one model does not have is read from the next: an extra value, one set past its class, a private one."""
+    for later in (Model.model_construct(), Computed(), Open(branch="main"), OfItsOwn(), Asking()):
+        cls = type(later)
+        with subtests.test(cls=cls):
+            for name in ("branch", "_private"):
+                reader_of(cls.model_construct())(name)
+
+            if cls in (Model, Computed):
+                assert reader_of(later)("branch") is None
+                object.__setattr__(later, "branch", "set")
+                later.__pydantic_private__ = {"_private": "set"}
+                assert reader_of(later)("_private") == ("set" if cls is Computed else None)
+            assert reader_of(later)("branch") == getattr(later, "branch")  # noqa: B009
+
+    found = reader_of(Computed())
+    assert [found("repo"), found("kind")] == ["computed", "of the class"]
+
+
+def test_model_with_values_beyond_its_fields_is_read():
+    """pydantic can keep them for a single validation."""
+    reader_of(Model())("branch")
+    later = Model()
+    object.__setattr__(later, "__pydantic_extra__", {"branch": "main"})
+
+    assert reader_of(later)("branch") == "main"
+
+
+def test_names_that_a_model_does_not_have_are_asked_for_once(monkeypatch):
+    """pydantic takes its time to say that there is none: the next model of the class is not asked."""
+
+    class Task(pydantic.BaseModel):
+        repo: str = "here"
+
+    asked = []
+    ask = pydantic.BaseModel.__getattr__
+    monkeypatch.setattr(pydantic.BaseModel, "__getattr__", lambda self, name: asked.append(name) or ask(self, name))
+    monkeypatch.setattr(pydantic.BaseModel.__getattr__, "__module__", "pydantic.main")
+    for task in (Task(), Task()):
+        assert reader_of(task)("branch") is None
+        assert reader_of(task)("repo") == "here"
+
+    assert asked == ["branch"]
 
 
 def test_class_is_read_by_its_attributes():
