@@ -5,25 +5,20 @@ since (triggers note them in ``rollup_changes``). So a report always equals the 
 are, and a crash between two slices loses nothing.
 """
 
-import operator
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..sqlite.dimensions import dimension, is_key, literal
-from ..sqlite.executions import placeholders
+from ..sqlite.dimensions import TIME_BUCKETS, dimension, is_key, literal
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
-from .measures import BIN, MEASURES, source, sum_measures
+from .measures import BIN, MEASURES, source
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
 #: left to the newer release, and reports read the executions.
 VERSION: Final = 3
 #: Executions in one transaction, which holds the lock for a few milliseconds.
-SLICE_ROWS: Final = 250
-#: Cells written by one statement: SQLite before 3.32 takes at most 999 parameters.
-_CELLS_AT_ONCE: Final = 20
+SLICE_ROWS: Final = 1000
 #: The wide cube, or one on demand, is dropped when it has more cells than this, and more than half as many as
 #: executions.
 _MOST_CELLS: Final = 10_000
@@ -79,20 +74,11 @@ IS_SOUND: Final = (
     " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = rollup_state.mark))"
 )
 
+#: The cube whose cells, where there are any, are summed up to those of a smaller one.
+_FINER: Final = {CUBES[0]: CUBES[2], CUBES[1]: WIDE}
 _NAMES: Final = tuple(MEASURES)
-_KEYS: Final = WIDE.keys
-
-
-@dataclass(slots=True)
-class _Cell:
-    """The sums to add to one cell of a cube."""
-
-    sums: list[float]
-    counts: Counter[int]
-
-
-_Key = tuple[str, ...]
-_Cells = dict[_Key, _Cell]
+#: A histogram in a cell is packed when it has more bytes than this; until then, others are put behind it.
+_LONG_HISTOGRAM: Final = 1024
 
 
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
@@ -179,16 +165,11 @@ def _roll_up_changes(
     if not ids:
         return False
     ((last,),) = ids[-1:]
-    added = _Added.to(cubes)
-    added.collect(connection, "rollup_changes", "id <= ?", (last,), -1)
+    added = _Slice(connection, [*cubes, *keys])
+    added.take("rollup_changes", "id <= ?", (last,), -1)
     as_it_is = "rowid IN (SELECT id FROM rollup_changes WHERE id <= ?) AND rowid <= ?"
-    added.collect(connection, "executions", as_it_is, (last, mark), 1)
-    for cube, of_key in keys.items():
-        of_cube = _Added.to([cube])
-        of_cube.collect(connection, "rollup_changes", "id <= ?", (min(last, of_key),), -1)
-        of_cube.collect(connection, "executions", as_it_is, (last, min(mark, of_key)), 1)
-        added.also(of_cube)
-    _store(connection, added, [("DELETE FROM rollup_changes WHERE id <= ?", (last,))])
+    added.take("executions", as_it_is, (last, mark))
+    added.write(keys, [("DELETE FROM rollup_changes WHERE id <= ?", (last,))])
     return True
 
 
@@ -199,9 +180,9 @@ def _roll_up_key(connection: Statements, rows: int, cube: Cube, of_key: int, mar
         (of_key, mark, rows),
     ).fetchall()
     reached = mark if newest is None else newest
-    added = _Added.to([cube])
-    added.collect(connection, "executions", "rowid > ? AND rowid <= ?", (of_key, reached), 1)
-    _store(connection, added, [("UPDATE rollup_keys SET mark = ? WHERE name = ?", (reached, cube.name))])
+    added = _Slice(connection, [cube])
+    added.take("executions", "rowid > ? AND rowid <= ?", (of_key, reached))
+    added.write({}, [("UPDATE rollup_keys SET mark = ? WHERE name = ?", (reached, cube.name))])
 
 
 def _roll_up_tail(connection: Statements, rows: int, cubes: Sequence[Cube], mark: int) -> bool:
@@ -213,86 +194,145 @@ def _roll_up_tail(connection: Statements, rows: int, cubes: Sequence[Cube], mark
     ).fetchone()
     if newest is None:
         return False
-    added = _Added.to(cubes)
-    added.collect(connection, "executions", "rowid > ? AND rowid <= ?", (mark, newest[0]), 1)
+    added = _Slice(connection, cubes)
+    added.take("executions", "rowid > ? AND rowid <= ?", (mark, newest[0]))
     notes = [
         ("UPDATE rollup_state SET mark = ?, execution_id = ?", tuple(newest)),
         ("UPDATE rollup_keys SET mark = ? WHERE mark >= ?", (newest[0], mark)),
     ]
-    _store(connection, added, notes)
-    return added.rows[cubes[0]] == rows
+    return added.write({}, notes) == rows
 
 
-@dataclass(slots=True)
-class _Added:
-    """What is added to cubes: their cells, and how many executions."""
+class _Slice:
+    """Executions that are added to cubes, by way of temporary tables: their rows, and the sums of each cell.
 
-    cells: dict[Cube, _Cells]
-    rows: Counter[Cube]
-
-    @classmethod
-    def to(cls, cubes: Sequence[Cube]) -> "_Added":
-        return cls({cube: {} for cube in cubes}, Counter())
-
-    def also(self, other: "_Added") -> None:
-        self.cells.update(other.cells)
-        self.rows.update(other.rows)
-
-    def collect(self, connection: Statements, table: str, condition: str, parameters: Sequence[Any], sign: int) -> None:
-        """Add the rows of *table*, *sign* times."""
-        names = tuple(dict.fromkeys((*_KEYS, *(key for cube in self.cells for key in cube.keys))))
-        keys = [dimension(name) for name in ("hour", *names)]
-        columns = ", ".join(f"key{number}" for number in range(len(keys)))
-        found = connection.execute(
-            f"SELECT {columns}, {sum_measures(_NAMES)}, group_concat({BIN})"
-            f" FROM {source(table, condition, _NAMES, keys, BIN)} GROUP BY {columns}",
-            parameters,
-        )
-        places = [
-            (cube, () if cube.name is None else (cube.name,), [names.index(name) for name in cube.keys], of_cube)
-            for cube, of_cube in self.cells.items()
-        ]
-        for hour, *rest in found:
-            sums = rest[len(names) : -1] if sign > 0 else [-value for value in rest[len(names) : -1]]
-            counts = [int(number) for number in rest[-1].split(",")] if rest[-1] else []
-            for cube, name, keys_at, of_cube in places:
-                self.rows[cube] += int(sums[0])
-                key = (hour if cube.bucket == "hour" else hour[:10], *name, *[rest[at] for at in keys_at])
-                cell = of_cube.get(key)
-                if cell is None:
-                    cell = of_cube[key] = _Cell(sums, Counter())
-                else:
-                    cell.sums = list(map(operator.add, cell.sums, sums))
-                for number in counts:
-                    cell.counts[number] += sign
-
-
-def _store(connection: Statements, added: _Added, notes: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    """Add to the tables, with the number of executions, and run *notes*, which record the progress.
-
-    All reads come before the first write, so the lock is held only for writing.
+    Reading and summing up locks nothing; then each cube takes its sums by one statement.
     """
-    rows = {cube: _merged(connection, cube, of_cube) for cube, of_cube in added.cells.items()}
-    counts = {cube: _size(connection, cube) for cube in rows if cube is WIDE or cube.name is not None}
-    ((executions,),) = connection.execute("SELECT executions FROM rollup_state").fetchall()
-    for sql, parameters in notes:
-        connection.execute(sql, parameters)
-    for cube, of_cube in rows.items():
-        _write(connection, cube, of_cube)
-    if CUBES[0] in rows:
-        connection.execute("UPDATE rollup_state SET executions = ?", (executions + added.rows[CUBES[0]],))
-    for cube, (cells, of_executions) in counts.items():
-        _keep_size(connection, cube, cells + rows[cube].added, of_executions + added.rows[cube])
 
+    def __init__(self, connection: Statements, cubes: Sequence[Cube]) -> None:
+        self._connection = connection
+        self._cubes = cubes
+        named = [cube.keys[0] for cube in cubes if cube.name is not None]
+        self._keys = {key: f"key{number}" for number, key in enumerate(("hour", *WIDE.keys, *named), 1)}
+        self._rows = f"temp.rollup_rows_{len(named)}"
+        columns = ", ".join(("id", *self._keys.values(), *_NAMES, "bins", "removed"))
+        connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {self._rows[5:]} ({columns})")
+        for table, (cube, *_) in self._tables().items():
+            places = ", ".join(cube.columns)
+            connection.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS added_{table} ({places}, {', '.join(_NAMES)}, bins, removed, histogram,"
+                f" PRIMARY KEY ({places})) WITHOUT ROWID"
+            )
 
-def _size(connection: Statements, cube: Cube) -> tuple[int, int]:
-    """Return how many cells a cube that can grow too large has, and how many executions."""
-    if cube is WIDE:
-        ((cells, executions),) = connection.execute("SELECT wide_cells, executions FROM rollup_state").fetchall()
-    else:
-        question = "SELECT cells, executions FROM rollup_keys WHERE name = ?"
-        ((cells, executions),) = connection.execute(question, (cube.name,)).fetchall()
-    return cells, executions
+    def _tables(self) -> dict[str, list[Cube]]:
+        tables: dict[str, list[Cube]] = {}
+        for cube in self._cubes:
+            tables.setdefault(cube.table, []).append(cube)
+        return tables
+
+    def take(self, table: str, condition: str, parameters: Sequence[Any], sign: int = 1) -> None:
+        """Take the rows of *table*, to be added *sign* times."""
+        keys = ("rowid", *map(dimension, self._keys))
+        columns = ", ".join(f"key{number}" for number in range(len(keys)))
+        measures = ", ".join(sql if sign > 0 else f"-({sql})" for sql in MEASURES.values())
+        one = f"substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
+        pairs = f"{one}, NULL" if sign > 0 else f"NULL, {one}"
+        self._connection.execute(
+            f"INSERT INTO {self._rows} SELECT {columns}, {measures}, {pairs}"
+            f" FROM {source(table, condition, _NAMES, keys, BIN)}",
+            (histograms.ONE_OF_EACH, *parameters),
+        )
+
+    def write(self, marks: Mapping[Cube, int], notes: Sequence[tuple[str, Sequence[Any]]]) -> int:
+        """Add the rows to the cubes, and run *notes*, which record the progress; return how many there were.
+
+        All reads come before the first write, so the lock is held only for writing.
+
+        Args:
+            marks: a cube on demand -> the newest row that it has, where it may lack some of the slice.
+        """
+        execute = self._connection.execute
+        for cube in sorted(self._cubes, key=lambda cube: cube in _FINER):
+            self._sum_up(cube, marks.get(cube))
+        sizes = {cube: self._size(cube) for cube in self._cubes if cube is WIDE or cube.name is not None}
+        for table, (cube, *_) in self._tables().items():
+            self._pack_histograms(table, cube)
+        ((added,),) = execute(f"SELECT coalesce(sum(executions), 0) FROM {self._rows}").fetchall()
+        for sql, parameters in notes:
+            execute(sql, parameters)
+        for table, (cube, *_) in self._tables().items():
+            self._add(table, cube)
+        if CUBES[0] in self._cubes:
+            execute("UPDATE rollup_state SET executions = executions + ?", (added,))
+        for cube, (cells, executions) in sizes.items():
+            _keep_size(self._connection, cube, cells, executions)
+        for table in (self._rows, *(f"temp.added_{table}" for table in self._tables())):
+            execute(f"DELETE FROM {table}")
+        return int(added)
+
+    def _sum_up(self, cube: Cube, mark: int | None) -> None:
+        """Sum the rows up to cells of *cube*, by way of a finer one."""
+        finer = _FINER.get(cube)
+        if finer in self._cubes and finer is not None:
+            origin, bucket, is_same = f"temp.added_{finer.table}", "bucket", finer.bucket == cube.bucket
+            keys = [*cube.keys]
+        else:
+            origin, bucket, is_same = self._rows, self._keys["hour"], cube.bucket == "hour"
+            keys = [self._keys[key] for key in cube.keys]
+        name = [] if cube.name is None else [literal(cube.name)]
+        places = ", ".join([bucket if is_same else f"substr({bucket}, 1, {TIME_BUCKETS[cube.bucket]})", *name, *keys])
+        sums = ", ".join(f"total({name})" for name in _NAMES)
+        pairs = ", ".join(f"CAST(group_concat({pairs}, '') AS BLOB)" for pairs in ("bins", "removed"))
+        self._connection.execute(
+            f"INSERT INTO temp.added_{cube.table} SELECT {places}, {sums}, {pairs}, NULL FROM {origin}"
+            f" WHERE {'1' if mark is None else f'id <= {mark}'} GROUP BY {places}"
+        )
+
+    def _size(self, cube: Cube) -> tuple[int, int]:
+        """Return how many cells a cube that can grow too large will have, and how many executions."""
+        state = "rollup_state" if cube is WIDE else f"rollup_keys WHERE {cube.condition}"
+        cells = "wide_cells" if cube is WIDE else "cells"
+        ((cells_before, executions),) = self._connection.execute(f"SELECT {cells}, executions FROM {state}").fetchall()
+        ((more, less, added),) = self._connection.execute(
+            "SELECT total(has.executions IS NULL), total(has.executions + added.executions <= 0),"
+            f" total(added.executions) FROM temp.added_{cube.table} AS added LEFT JOIN {cube.table} AS has"
+            f" USING ({', '.join(cube.columns)}) WHERE {cube.condition}"
+        ).fetchall()
+        return int(cells_before + more - less), int(executions + added)
+
+    def _pack_histograms(self, table: str, cube: Cube) -> None:
+        """Pack the histograms that become long, and those from which values are taken."""
+        columns = ", ".join(cube.columns)
+        found = self._connection.execute(
+            f"SELECT {columns}, has.histogram, bins, removed FROM temp.added_{table} AS added LEFT JOIN {table} AS has"
+            f" USING ({columns}) WHERE removed IS NOT NULL AND has.executions + added.executions > 0"
+            f" OR length(bins) + coalesce(length(has.histogram), 0) > {_LONG_HISTOGRAM}"
+        ).fetchall()
+        for *place, histogram, bins, removed in found:
+            packed = histograms.merged(histogram or b"", bins or b"", removed or b"")
+            self._connection.execute(
+                f"UPDATE temp.added_{table} SET histogram = ? WHERE {' AND '.join(f'{c} = ?' for c in cube.columns)}",
+                (packed, *place),
+            )
+
+    def _add(self, table: str, cube: Cube) -> None:
+        columns = ", ".join(cube.columns)
+        sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
+        self._connection.execute(
+            f"INSERT INTO {table} ({columns}, {', '.join(_NAMES)}, histogram)"
+            f" SELECT {columns}, {', '.join(_NAMES)}, coalesce(bins, x'') FROM temp.added_{table} WHERE 1"
+            f" ON CONFLICT ({columns}) DO UPDATE SET {sums},"
+            " histogram = CAST(histogram || excluded.histogram AS BLOB)"
+        )
+        self._connection.execute(
+            f"DELETE FROM {table} WHERE executions <= 0 AND ({columns}) IN"
+            f" (SELECT {columns} FROM temp.added_{table} WHERE executions < 0)"
+        )
+        is_place = " AND ".join(f"added.{column} = {table}.{column}" for column in cube.columns)
+        self._connection.execute(
+            f"UPDATE {table} SET histogram = (SELECT histogram FROM temp.added_{table} AS added WHERE {is_place})"
+            f" WHERE ({columns}) IN (SELECT {columns} FROM temp.added_{table} WHERE histogram IS NOT NULL)"
+        )
 
 
 def _keep_size(connection: Statements, cube: Cube, cells: int, executions: int) -> None:
@@ -309,53 +349,6 @@ def _keep_size(connection: Statements, cube: Cube, cells: int, executions: int) 
             "UPDATE rollup_keys SET cells = ?, executions = ?, is_stopped = ? WHERE name = ?",
             (0 if is_too_large else cells, executions, is_too_large, cube.name),
         )
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The rows to write to and delete from a table of roll-ups."""
-
-    stored: list[tuple[Any, ...]]
-    deleted: list[_Key]
-    #: By how many rows it grows.
-    added: int = 0
-
-
-def _merged(connection: Statements, cube: Cube, cells: _Cells) -> _Rows:
-    """Return the changes of the table of *cube* that add *cells*."""
-    read = f"SELECT {', '.join(_NAMES)}, histogram FROM {cube.table} WHERE {_is_key(cube)}"
-    rows = _Rows([], [])
-    for key, cell in cells.items():
-        sums, counts = cell.sums, cell.counts
-        row = connection.execute(read, key).fetchone()
-        if row is not None:
-            sums = list(map(operator.add, row, sums))
-            histograms.add(row[-1], counts)
-        if sums[0] > 0:
-            rows.stored.append((*key, *sums, histograms.pack(counts)))
-            rows.added += row is None
-        elif row is not None:
-            rows.deleted.append(key)
-            rows.added -= 1
-    return rows
-
-
-def _write(connection: Statements, cube: Cube, rows: _Rows) -> None:
-    columns = (*cube.columns, *_NAMES, "histogram")
-    # Several at a time: each statement gives the interpreter lock away, and waits for it again behind busy tasks.
-    for start in range(0, len(rows.stored), _CELLS_AT_ONCE):
-        some = rows.stored[start : start + _CELLS_AT_ONCE]
-        connection.execute(
-            f"INSERT OR REPLACE INTO {cube.table} ({', '.join(columns)})"
-            f" VALUES {', '.join([placeholders(columns)] * len(some))}",
-            [value for row in some for value in row],
-        )
-    for key in rows.deleted:
-        connection.execute(f"DELETE FROM {cube.table} WHERE {_is_key(cube)}", key)
-
-
-def _is_key(cube: Cube) -> str:
-    return " AND ".join(f"{name} = ?" for name in cube.columns)
 
 
 def _empty(connection: Statements) -> None:

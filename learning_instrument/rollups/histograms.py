@@ -15,6 +15,9 @@ RATIO: Final = 1.03
 LOWEST: Final = 1e-6
 LAST: Final = 1013
 _LARGEST_COUNT: Final = 0xFFFF
+PAIR_BYTES: Final = 4
+#: For each bin, in their order, the histogram of one value in it.
+ONE_OF_EACH: Final = b"".join(struct.pack("<2H", number, 1) for number in range(LAST + 1))
 
 
 def middle(number: int) -> float:
@@ -38,6 +41,16 @@ def add(histogram: bytes, counts: Counter[int]) -> None:
     pairs = struct.unpack(f"<{len(histogram) // 2}H", histogram)
     for number, count in zip(pairs[::2], pairs[1::2], strict=True):
         counts[number] += count
+
+
+def merged(histogram: bytes, added: bytes, removed: bytes) -> bytes:
+    """Return *histogram* with the values of *added* and without those of *removed*, as short as it can be."""
+    counts: Counter[int] = Counter()
+    add(histogram + added, counts)
+    minus: Counter[int] = Counter()
+    add(removed, minus)
+    counts.subtract(minus)
+    return pack(counts)
 
 
 def quantile(counts: Mapping[int, int], share: float) -> float | None:

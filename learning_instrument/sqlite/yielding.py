@@ -23,7 +23,9 @@ _HELD_SECONDS: Final = 0.002
 _HELD_ALONE_SECONDS: Final = 0.02
 _FIRST_ROWS: Final = 100
 _FEWEST_ROWS: Final = 50
-_MOST_ROWS: Final = 1000
+_MOST_ROWS: Final = 4000
+#: What the statements begin with that take no lock: temporary tables are the connection's own.
+_LOCKS_NOTHING: Final = ("SELECT", "CREATE TEMP", "INSERT INTO temp.", "UPDATE temp.", "DELETE FROM temp.")
 
 
 class Statements(Protocol):
@@ -106,7 +108,7 @@ class _Watched:
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         if self._is_contended():
             raise YieldedError
-        if self._locked_at is None and not sql.startswith("SELECT"):
+        if self._locked_at is None and not sql.startswith(_LOCKS_NOTHING):
             self._locked_at = time.monotonic()
         return self._connection.execute(sql, parameters)
 
