@@ -5,14 +5,14 @@ since (triggers note them in ``rollup_changes``). So a report always equals the 
 are, and a crash between two slices loses nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..sqlite.dimensions import TIME_BUCKETS, dimension, is_key, literal
-from ..sqlite.yielding import Statements, TransactionTarget
+from ..sqlite.yielding import Statements, TransactionTarget, next_rows
 from . import histograms
-from .measures import BIN, MEASURES, source
+from .measures import BIN, MEASURES, MOST_PACKED, PACKED, source, sum_packed
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
 #: left to the newer release, and reports read the executions.
@@ -98,6 +98,7 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
         if not is_sound:
             _empty(connection)
             return True
+        rows = min(rows, MOST_PACKED)
         cubes = [cube for cube in CUBES if has_wide or cube is not WIDE]
         keys = _keys(connection)
         if _roll_up_changes(connection, rows, cubes, keys, mark):
@@ -165,187 +166,184 @@ def _roll_up_changes(
     if not ids:
         return False
     ((last,),) = ids[-1:]
-    added = _Slice(connection, [*cubes, *keys])
+    added = _Slice(connection, [*cubes, *keys], keys)
     added.take("rollup_changes", "id <= ?", (last,), -1)
-    as_it_is = "rowid IN (SELECT id FROM rollup_changes WHERE id <= ?) AND rowid <= ?"
-    added.take("executions", as_it_is, (last, mark))
-    added.write(keys, [("DELETE FROM rollup_changes WHERE id <= ?", (last,))])
+    added.take("executions", "rowid IN (SELECT id FROM rollup_changes WHERE id <= ?) AND rowid <= ?", (last, mark))
+    added.write([("DELETE FROM rollup_changes WHERE id <= ?", (last,))])
     return True
 
 
 def _roll_up_key(connection: Statements, rows: int, cube: Cube, of_key: int, mark: int) -> None:
     """Roll up executions that a new cube on demand does not have yet, towards the *mark* of all."""
-    ((newest,),) = connection.execute(
-        "SELECT max(rowid) FROM (SELECT rowid FROM executions WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?)",
-        (of_key, mark, rows),
-    ).fetchall()
-    reached = mark if newest is None else newest
+    following = next_rows(connection, of_key, rows)
+    reached = mark if following is None else min(mark, following[0])
     added = _Slice(connection, [cube])
     added.take("executions", "rowid > ? AND rowid <= ?", (of_key, reached))
-    added.write({}, [("UPDATE rollup_keys SET mark = ? WHERE name = ?", (reached, cube.name))])
+    added.write([("UPDATE rollup_keys SET mark = ? WHERE name = ?", (reached, cube.name))])
 
 
 def _roll_up_tail(connection: Statements, rows: int, cubes: Sequence[Cube], mark: int) -> bool:
     """Roll up executions above the mark, and advance it; tell whether there may be more."""
-    newest = connection.execute(
-        "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM executions"
-        " WHERE rowid > ? ORDER BY rowid LIMIT ?))",
-        (mark, rows),
-    ).fetchone()
-    if newest is None:
+    following = next_rows(connection, mark, rows)
+    if following is None:
         return False
+    last, execution_id, newest = following
     added = _Slice(connection, cubes)
-    added.take("executions", "rowid > ? AND rowid <= ?", (mark, newest[0]))
-    notes = [
-        ("UPDATE rollup_state SET mark = ?, execution_id = ?", tuple(newest)),
-        ("UPDATE rollup_keys SET mark = ? WHERE mark >= ?", (newest[0], mark)),
-    ]
-    return added.write({}, notes) == rows
+    added.take("executions", "rowid > ? AND rowid <= ?", (mark, last))
+    added.write(
+        [
+            ("UPDATE rollup_state SET mark = ?, execution_id = ?", (last, execution_id)),
+            ("UPDATE rollup_keys SET mark = ? WHERE mark >= ?", (last, mark)),
+        ]
+    )
+    return newest > last
 
 
 class _Slice:
     """Executions that are added to cubes, by way of temporary tables: their rows, and the sums of each cell.
 
-    Reading and summing up locks nothing; then each cube takes its sums by one statement.
+    Reading and summing up locks nothing; then each table of roll-ups takes its sums by one statement.
+
+    Args:
+        connection: executes the statements, in a transaction.
+        cubes: those to add to.
+        marks: a cube on demand -> the newest row that it has, where it may lack some of the slice.
     """
 
-    def __init__(self, connection: Statements, cubes: Sequence[Cube]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Statements, cubes: Sequence[Cube], marks: Mapping[Cube, int] | None = None) -> None:
+        self._execute = connection.execute
         self._cubes = cubes
+        self._marks = marks or {}
         named = [cube.keys[0] for cube in cubes if cube.name is not None]
         self._keys = {key: f"key{number}" for number, key in enumerate(("hour", *WIDE.keys, *named), 1)}
-        self._rows = f"temp.rollup_rows_{len(named)}"
-        columns = ", ".join(("id", *self._keys.values(), *_NAMES, "bins", "removed"))
-        connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {self._rows[5:]} ({columns})")
-        for table, (cube, *_) in self._tables().items():
-            places = ", ".join(cube.columns)
-            connection.execute(
-                f"CREATE TEMP TABLE IF NOT EXISTS added_{table} ({places}, {', '.join(_NAMES)}, bins, removed, histogram,"
-                f" PRIMARY KEY ({places})) WITHOUT ROWID"
+        self._rows = f"rollup_rows_{len(named)}"
+        self._execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {self._rows} (id, {', '.join((*self._keys.values(), *PACKED))}, bin)"
+        )
+        #: Cubes on demand share a table.
+        self._tables = {cube.table: ", ".join(cube.columns) for cube in cubes}
+        for table, place in self._tables.items():
+            self._execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS added_{table} ({place}, {', '.join(_NAMES)}, added, removed,"
+                f" histogram, PRIMARY KEY ({place})) WITHOUT ROWID"
             )
-
-    def _tables(self) -> dict[str, list[Cube]]:
-        tables: dict[str, list[Cube]] = {}
-        for cube in self._cubes:
-            tables.setdefault(cube.table, []).append(cube)
-        return tables
 
     def take(self, table: str, condition: str, parameters: Sequence[Any], sign: int = 1) -> None:
         """Take the rows of *table*, to be added *sign* times."""
         keys = ("rowid", *map(dimension, self._keys))
         columns = ", ".join(f"key{number}" for number in range(len(keys)))
-        measures = ", ".join(sql if sign > 0 else f"-({sql})" for sql in MEASURES.values())
-        one = f"substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
-        pairs = f"{one}, NULL" if sign > 0 else f"NULL, {one}"
-        self._connection.execute(
-            f"INSERT INTO {self._rows} SELECT {columns}, {measures}, {pairs}"
+        self._execute(
+            f"INSERT INTO temp.{self._rows} SELECT {columns}, {', '.join(PACKED.values())},"
+            f" substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
             f" FROM {source(table, condition, _NAMES, keys, BIN)}",
             (histograms.ONE_OF_EACH, *parameters),
         )
+        bins = "CAST(group_concat(bin, '') AS BLOB)"
+        sums = f"{sum_packed(sign)}, {f'{bins}, NULL' if sign > 0 else f'NULL, {bins}'}"
+        for cube in self._cubes:
+            if _FINER.get(cube) not in self._cubes:
+                keys = tuple(self._keys[key] for key in cube.keys)
+                place = _place(cube, self._keys["hour"], "hour", keys)
+                condition = f"id <= {self._marks[cube]}" if cube in self._marks else "1"
+                self._sum_up(cube, f"SELECT {place}, {sums} FROM temp.{self._rows} WHERE {condition} GROUP BY {place}")
+        self._execute(f"DELETE FROM temp.{self._rows}")
 
-    def write(self, marks: Mapping[Cube, int], notes: Sequence[tuple[str, Sequence[Any]]]) -> int:
-        """Add the rows to the cubes, and run *notes*, which record the progress; return how many there were.
+    def _sum_up(self, cube: Cube, cells: str) -> None:
+        """Add the rows of the SQL *cells* to what is added to *cube*."""
+        sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
+        self._execute(
+            f"INSERT INTO temp.added_{cube.table} ({', '.join((*cube.columns, *_NAMES))}, added, removed)"
+            f" SELECT * FROM ({cells}) WHERE 1 ON CONFLICT ({', '.join(cube.columns)}) DO UPDATE SET {sums},"
+            " added = coalesce(added, excluded.added), removed = coalesce(removed, excluded.removed)"
+        )
+
+    def write(self, notes: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Add what was taken to the cubes, and run *notes*, which record the progress.
 
         All reads come before the first write, so the lock is held only for writing.
-
-        Args:
-            marks: a cube on demand -> the newest row that it has, where it may lack some of the slice.
         """
-        execute = self._connection.execute
-        for cube in sorted(self._cubes, key=lambda cube: cube in _FINER):
-            self._sum_up(cube, marks.get(cube))
-        sizes = {cube: self._size(cube) for cube in self._cubes if cube is WIDE or cube.name is not None}
-        for table, (cube, *_) in self._tables().items():
-            self._pack_histograms(table, cube)
-        ((added,),) = execute(f"SELECT coalesce(sum(executions), 0) FROM {self._rows}").fetchall()
-        for sql, parameters in notes:
-            execute(sql, parameters)
-        for table, (cube, *_) in self._tables().items():
-            self._add(table, cube)
-        if CUBES[0] in self._cubes:
-            execute("UPDATE rollup_state SET executions = executions + ?", (added,))
-        for cube, (cells, executions) in sizes.items():
-            _keep_size(self._connection, cube, cells, executions)
-        for table in (self._rows, *(f"temp.added_{table}" for table in self._tables())):
-            execute(f"DELETE FROM {table}")
-        return int(added)
-
-    def _sum_up(self, cube: Cube, mark: int | None) -> None:
-        """Sum the rows up to cells of *cube*, by way of a finer one."""
-        finer = _FINER.get(cube)
-        if finer in self._cubes and finer is not None:
-            origin, bucket, is_same = f"temp.added_{finer.table}", "bucket", finer.bucket == cube.bucket
-            keys = [*cube.keys]
-        else:
-            origin, bucket, is_same = self._rows, self._keys["hour"], cube.bucket == "hour"
-            keys = [self._keys[key] for key in cube.keys]
-        name = [] if cube.name is None else [literal(cube.name)]
-        places = ", ".join([bucket if is_same else f"substr({bucket}, 1, {TIME_BUCKETS[cube.bucket]})", *name, *keys])
         sums = ", ".join(f"total({name})" for name in _NAMES)
-        pairs = ", ".join(f"CAST(group_concat({pairs}, '') AS BLOB)" for pairs in ("bins", "removed"))
-        self._connection.execute(
-            f"INSERT INTO temp.added_{cube.table} SELECT {places}, {sums}, {pairs}, NULL FROM {origin}"
-            f" WHERE {'1' if mark is None else f'id <= {mark}'} GROUP BY {places}"
-        )
+        bins = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in ("added", "removed"))
+        for cube, finer in _FINER.items():
+            if cube in self._cubes and finer in self._cubes:
+                place = _place(cube, "bucket", finer.bucket, cube.keys)
+                self._sum_up(cube, f"SELECT {place}, {sums}, {bins} FROM temp.added_{finer.table} GROUP BY {place}")
+        for table, place in self._tables.items():
+            self._pack_histograms(table, place)
+        sizes = {cube: self._size(cube) for cube in self._cubes if cube in (CUBES[0], WIDE) or cube.name is not None}
+        for sql, parameters in notes:
+            self._execute(sql, parameters)
+        for table, place in self._tables.items():
+            self._add(table, place)
+        for cube, (cells, executions) in sizes.items():
+            if cube is CUBES[0]:
+                self._execute("UPDATE rollup_state SET executions = ?", (executions,))
+            else:
+                _keep_size(self._execute, cube, cells, executions)
+        for table in self._tables:
+            self._execute(f"DELETE FROM temp.added_{table}")
+
+    def _pack_histograms(self, table: str, place: str) -> None:
+        """Pack the histograms that become long, and those from which values are taken."""
+        found = self._execute(
+            f"SELECT {place}, has.histogram, added, removed FROM temp.added_{table} AS added LEFT JOIN {table} AS has"
+            f" USING ({place}) WHERE removed IS NOT NULL AND has.executions + added.executions > 0"
+            f" OR length(added) + coalesce(length(has.histogram), 0) > {_LONG_HISTOGRAM}"
+        ).fetchall()
+        is_place = " AND ".join(f"{column} = ?" for column in place.split(", "))
+        for *key, histogram, added, removed in found:
+            packed = histograms.merged(histogram or b"", added or b"", removed or b"")
+            self._execute(f"UPDATE temp.added_{table} SET histogram = ? WHERE {is_place}", (packed, *key))
 
     def _size(self, cube: Cube) -> tuple[int, int]:
         """Return how many cells a cube that can grow too large will have, and how many executions."""
-        state = "rollup_state" if cube is WIDE else f"rollup_keys WHERE {cube.condition}"
-        cells = "wide_cells" if cube is WIDE else "cells"
-        ((cells_before, executions),) = self._connection.execute(f"SELECT {cells}, executions FROM {state}").fetchall()
-        ((more, less, added),) = self._connection.execute(
+        if cube.name is None:
+            state = "SELECT wide_cells, executions FROM rollup_state"
+        else:
+            state = f"SELECT cells, executions FROM rollup_keys WHERE {cube.condition}"
+        ((cells, executions),) = self._execute(state).fetchall()
+        ((more, less, added),) = self._execute(
             "SELECT total(has.executions IS NULL), total(has.executions + added.executions <= 0),"
             f" total(added.executions) FROM temp.added_{cube.table} AS added LEFT JOIN {cube.table} AS has"
-            f" USING ({', '.join(cube.columns)}) WHERE {cube.condition}"
+            f" USING ({self._tables[cube.table]}) WHERE {cube.condition}"
         ).fetchall()
-        return int(cells_before + more - less), int(executions + added)
+        return int(cells + more - less), int(executions + added)
 
-    def _pack_histograms(self, table: str, cube: Cube) -> None:
-        """Pack the histograms that become long, and those from which values are taken."""
-        columns = ", ".join(cube.columns)
-        found = self._connection.execute(
-            f"SELECT {columns}, has.histogram, bins, removed FROM temp.added_{table} AS added LEFT JOIN {table} AS has"
-            f" USING ({columns}) WHERE removed IS NOT NULL AND has.executions + added.executions > 0"
-            f" OR length(bins) + coalesce(length(has.histogram), 0) > {_LONG_HISTOGRAM}"
-        ).fetchall()
-        for *place, histogram, bins, removed in found:
-            packed = histograms.merged(histogram or b"", bins or b"", removed or b"")
-            self._connection.execute(
-                f"UPDATE temp.added_{table} SET histogram = ? WHERE {' AND '.join(f'{c} = ?' for c in cube.columns)}",
-                (packed, *place),
-            )
-
-    def _add(self, table: str, cube: Cube) -> None:
-        columns = ", ".join(cube.columns)
+    def _add(self, table: str, place: str) -> None:
         sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
-        self._connection.execute(
-            f"INSERT INTO {table} ({columns}, {', '.join(_NAMES)}, histogram)"
-            f" SELECT {columns}, {', '.join(_NAMES)}, coalesce(bins, x'') FROM temp.added_{table} WHERE 1"
-            f" ON CONFLICT ({columns}) DO UPDATE SET {sums},"
-            " histogram = CAST(histogram || excluded.histogram AS BLOB)"
+        self._execute(
+            f"INSERT INTO {table} ({place}, {', '.join(_NAMES)}, histogram)"
+            f" SELECT {place}, {', '.join(_NAMES)}, coalesce(added, x'') FROM temp.added_{table} WHERE 1"
+            f" ON CONFLICT ({place}) DO UPDATE SET {sums}, histogram = CAST(histogram || excluded.histogram AS BLOB)"
         )
-        self._connection.execute(
-            f"DELETE FROM {table} WHERE executions <= 0 AND ({columns}) IN"
-            f" (SELECT {columns} FROM temp.added_{table} WHERE executions < 0)"
+        self._execute(
+            f"DELETE FROM {table} WHERE executions <= 0 AND ({place}) IN"
+            f" (SELECT {place} FROM temp.added_{table} WHERE executions < 0)"
         )
-        is_place = " AND ".join(f"added.{column} = {table}.{column}" for column in cube.columns)
-        self._connection.execute(
+        is_place = " AND ".join(f"added.{column} = {table}.{column}" for column in place.split(", "))
+        self._execute(
             f"UPDATE {table} SET histogram = (SELECT histogram FROM temp.added_{table} AS added WHERE {is_place})"
-            f" WHERE ({columns}) IN (SELECT {columns} FROM temp.added_{table} WHERE histogram IS NOT NULL)"
+            f" WHERE ({place}) IN (SELECT {place} FROM temp.added_{table} WHERE histogram IS NOT NULL)"
         )
 
 
-def _keep_size(connection: Statements, cube: Cube, cells: int, executions: int) -> None:
+def _place(cube: Cube, bucket: str, length: str, keys: Sequence[str]) -> str:
+    """Return the SQL of the cell of *cube* that a row with the columns *bucket*, of some *length*, and *keys* is in."""
+    own_bucket = bucket if cube.bucket == length else f"substr({bucket}, 1, {TIME_BUCKETS[cube.bucket]})"
+    return ", ".join([own_bucket, *([] if cube.name is None else [literal(cube.name)]), *keys])
+
+
+def _keep_size(execute: Callable[..., object], cube: Cube, cells: int, executions: int) -> None:
     """Note the size of a cube, or drop it: with nearly unique keys, reading the executions costs little more."""
     is_too_large = cells > max(_MOST_CELLS, executions / 2)
     if is_too_large:
-        connection.execute(f"DELETE FROM {cube.table} WHERE {cube.condition}")
+        execute(f"DELETE FROM {cube.table} WHERE {cube.condition}")
     if cube is WIDE:
-        connection.execute(
+        execute(
             "UPDATE rollup_state SET has_wide = ?, wide_cells = ?", (not is_too_large, 0 if is_too_large else cells)
         )
     else:
-        connection.execute(
+        execute(
             "UPDATE rollup_keys SET cells = ?, executions = ?, is_stopped = ? WHERE name = ?",
             (0 if is_too_large else cells, executions, is_too_large, cube.name),
         )
