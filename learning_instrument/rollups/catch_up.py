@@ -4,6 +4,7 @@ Each is a module with ``advance`` (one slice; returns whether more is left), ``r
 """
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Final
 
 from ..safety.clocks import time
@@ -28,8 +29,15 @@ def advance(target: WriteConnection) -> bool:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    have_more = [rollup.advance(target) for rollup in _ALL]
+    have_more = [_advance(rollup, target) for rollup in _ALL]
     return any(have_more)
+
+
+def _advance(rollup: ModuleType, target: WriteConnection) -> bool:
+    try:  # most of it takes no lock
+        return bool(rollup.advance(YieldingTransactions(target, bool)))
+    except YieldedError:
+        return bool(rollup.advance(target))
 
 
 def catch_up(

@@ -6,65 +6,50 @@ are dirty. Answers take from the tables what is covered and clean, and read the 
 
 import functools
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from .. import message_templates
 from ..sqlite.yielding import Statements, TransactionTarget
+from .marks import next_rows
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
-SLICE_ROWS: Final = 250
+SLICE_ROWS: Final = 1000
 #: A day and this is later than every timestamp of the day.
 AFTER: Final = "U"
+_TEXT: Final = "coalesce(nullif(error_message, ''), exception_type, outcome)"
 #: Of a failure: error type, exception type and message.
-MESSAGE: Final = (
-    "coalesce(error_type, ''), coalesce(exception_type, ''),"
-    " coalesce(nullif(error_message, ''), exception_type, outcome)"
-)
+MESSAGE: Final = f"coalesce(error_type, ''), coalesce(exception_type, ''), {_TEXT}"
 
-#: Of one failed execution: its group, its time, its rowid.
-_FAILURES: Final = (
-    f"SELECT {MESSAGE},"
-    " coalesce(repo, 'unknown'), coalesce(pool_type, 'unknown'), coalesce(model_tier, 'unknown'), task_type,"
-    " timestamp, rowid FROM executions WHERE NOT success AND "
+#: Failures, and the masked message of each, by its rowid there: tables of the connection alone.
+_TABLES: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS failures (error_type, exception_type, message, repo, pool_type, model_tier,"
+    " task_type, timestamp, id)",
+    "CREATE TEMP TABLE IF NOT EXISTS masked (failure INTEGER PRIMARY KEY, template)",
 )
-# Whole slices as JSON: each statement gives the interpreter lock away, and waits for it again behind busy tasks while
-# it keeps the database locked.
-_ADD_TEMPLATES: Final = (
-    "INSERT INTO error_templates (error_type, exception_type, template)"
-    " SELECT DISTINCT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE 1 ON CONFLICT DO NOTHING"
+_TAKE: Final = (
+    f"INSERT INTO temp.failures SELECT {MESSAGE}, coalesce(repo, 'unknown'), coalesce(pool_type, 'unknown'),"
+    " coalesce(model_tier, 'unknown'), task_type, timestamp, rowid FROM executions WHERE NOT success AND "
 )
+_FOUND: Final = "temp.failures AS failures JOIN temp.masked ON failure = failures.rowid"
 _UPSERT: Final = (
-    "INSERT INTO {table} SELECT template_id, {values} FROM json_each(?) JOIN error_templates"
-    " ON error_type = value ->> 0 AND exception_type = value ->> 1 AND template = value ->> 2 WHERE 1"
-    " ON CONFLICT DO UPDATE SET executions = executions + excluded.executions,"
-    " first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),"
-    " newest = max(newest, excluded.newest)"
+    "INSERT INTO {table} SELECT {columns}, substr(timestamp, 1, 10), count(*), min(timestamp), max(timestamp), max(id)"
+    f" FROM {_FOUND} JOIN error_templates USING (error_type, exception_type, template)"
+    " GROUP BY {columns}, substr(timestamp, 1, 10) ON CONFLICT ({columns}, day) DO UPDATE SET"
+    " executions = executions + excluded.executions, first_seen = min(first_seen, excluded.first_seen),"
+    " last_seen = max(last_seen, excluded.last_seen), newest = max(newest, excluded.newest)"
 )
-
-
-def _with_old_json(sql: str) -> str:
-    """Return *sql* for SQLite before 3.38 as well, which has no arrow."""
-    return re.sub(r"value ->> (\d+)", r"json_extract(value, '$[\1]')", sql)
-
-
-_ADD: Final = tuple(
-    _with_old_json(sql)
-    for sql in (
-        _ADD_TEMPLATES,
-        _UPSERT.format(table="error_days", values=", ".join(f"value ->> {n}" for n in range(7, 12))),
-        _UPSERT.format(table="error_counts", values=", ".join(f"value ->> {n}" for n in range(3, 12))),
-    )
+_ADD: Final = (
+    "INSERT INTO error_templates (error_type, exception_type, template)"
+    f" SELECT DISTINCT error_type, exception_type, template FROM {_FOUND} WHERE 1 ON CONFLICT DO NOTHING",
+    _UPSERT.format(table="error_days", columns="template_id"),
+    _UPSERT.format(table="error_counts", columns="template_id, repo, pool_type, model_tier, task_type"),
 )
 #: Templates whose last failure was deleted: they have words of it.
 _DELETE_UNUSED: Final = (
     "DELETE FROM error_templates WHERE NOT EXISTS"
     " (SELECT 1 FROM error_days AS d WHERE d.template_id = error_templates.template_id)"
 )
-_Template = tuple[str, str, str]  # error type, exception type, masked message
-_Place = tuple[str, str, str, str, str]  # repo, pool type, model tier, task type, day
-_Tally = dict[tuple[_Template, _Place], list[Any]]  # how many, the first, the last, the newest rowid
 
 
 def soundness() -> str:
@@ -133,34 +118,29 @@ def _masked(message: str) -> str:
 def _count_tail(target: TransactionTarget, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
     # Masked before the lock is taken; rows that change until then are masked under it.
-    _tally(
-        target.execute(
-            _FAILURES + "rowid IN (SELECT rowid FROM executions WHERE rowid > (SELECT mark FROM error_state)"
-            " ORDER BY rowid LIMIT ?)",
-            (rows,),
-        )
-    )
+    for (message,) in target.execute(
+        f"SELECT {_TEXT} FROM executions, error_state WHERE NOT success"
+        " AND executions.rowid > mark AND executions.rowid <= mark + ?",
+        (rows,),
+    ):
+        _masked(message)
     with target.transaction() as connection:
-        above = connection.execute(
-            "SELECT rowid, execution_id FROM executions WHERE rowid > (SELECT mark FROM error_state)"
-            " ORDER BY rowid LIMIT ?",
-            (rows,),
-        ).fetchall()
-        if above:
-            last = above[-1]
-            is_next = "rowid > (SELECT mark FROM error_state) AND rowid <= ?"
-            _add(connection, _tally(connection.execute(_FAILURES + is_next, last[:1])))
-            connection.execute("UPDATE error_state SET mark = ?, execution_id = ?", last)
-    return len(above) == rows
+        ((mark,),) = connection.execute("SELECT mark FROM error_state").fetchall()
+        following = next_rows(connection, mark, rows)
+        if following is None:
+            return False
+        last, execution_id, newest = following
+        _take(connection.execute, "rowid > ? AND rowid <= ?", (mark, last))
+        _add(connection)
+        connection.execute("UPDATE error_state SET mark = ?, execution_id = ?", (last, execution_id))
+    return newest > last
 
 
 def _count_anew(target: TransactionTarget, day: str, changes: int) -> None:
     """Count the failures of *day* anew, unless something changes meanwhile: then another time."""
     # Read and masked before the lock is taken: a day can have any number of failures.
     ((mark,),) = target.execute("SELECT mark FROM error_state")
-    tally = _tally(
-        target.execute(_FAILURES + "rowid <= ? AND timestamp >= ? AND timestamp < ?", (mark, day, day + AFTER))
-    )
+    _take(target.execute, "rowid <= ? AND timestamp >= ? AND timestamp < ?", (mark, day, day + AFTER))
     with target.transaction() as connection:
         is_unchanged = connection.execute(
             "SELECT 1 FROM error_dirty_days, error_state WHERE day = ? AND changes = ? AND mark = ?",
@@ -169,24 +149,25 @@ def _count_anew(target: TransactionTarget, day: str, changes: int) -> None:
         if is_unchanged:
             for table in ("error_dirty_days", "error_days", "error_counts"):
                 connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,))
-            _add(connection, tally)
+            _add(connection)
             if not connection.execute("SELECT 1 FROM error_dirty_days").fetchone():
                 connection.execute(_DELETE_UNUSED)
 
 
-def _tally(failures: Iterable[Any]) -> _Tally:
-    tally: _Tally = {}
-    for error_type, exception_type, message, repo, pool_type, model_tier, task_type, timestamp, rowid in failures:
-        place = (repo, pool_type, model_tier, task_type, timestamp[:10])
-        counts = tally.setdefault(
-            ((error_type, exception_type, _masked(message)), place), [0, timestamp, timestamp, rowid]
-        )
-        counts[:] = counts[0] + 1, min(counts[1], timestamp), max(counts[2], timestamp), max(counts[3], rowid)
-    return tally
+def _take(execute: Callable[..., Iterable[Any]], condition: str, parameters: Sequence[Any]) -> None:
+    """Fill the connection's own tables with the failures for which *condition* holds."""
+    for statement in (*_TABLES, "DELETE FROM temp.failures", "DELETE FROM temp.masked"):
+        execute(statement)
+    execute(_TAKE + condition, parameters)
+    messages = execute("SELECT message FROM temp.failures ORDER BY rowid")
+    execute(
+        "INSERT INTO temp.masked SELECT key + 1, value FROM json_each(?)",
+        (json.dumps([_masked(message) for (message,) in messages]),),
+    )
 
 
-def _add(connection: Statements, tally: _Tally) -> None:
-    if tally:
-        rows = json.dumps([(*template, *place, *counts) for (template, place), counts in tally.items()])
-        for statement in _ADD:
-            connection.execute(statement, (rows,))
+def _add(connection: Statements) -> None:
+    for statement in _ADD:
+        connection.execute(statement)
+    connection.execute("DELETE FROM temp.failures")
+    connection.execute("DELETE FROM temp.masked")

@@ -6,7 +6,7 @@ A copy by ``.dump`` may have the same executions under other rowids: its marks a
 from collections.abc import Sequence
 from typing import Final
 
-from ..sqlite.yielding import TransactionTarget
+from ..sqlite.yielding import Statements, TransactionTarget
 
 #: About how many executions are not indexed, over a table of state.
 BEHIND: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
@@ -15,6 +15,19 @@ BEHIND: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
 def is_sound(state: str) -> str:
     """Return the condition that the index is of this file, over its table of state."""
     return f"(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = {state}.mark))"
+
+
+def next_rows(connection: Statements, mark: int, rows: int) -> tuple[int, str, int] | None:
+    """Return rowid and execution id of the last of the next *rows* executions above *mark*, and the newest rowid.
+
+    They are fewer where rowids are missing; None: there are none.
+    """
+    found = connection.execute(
+        "SELECT rowid, execution_id, (SELECT max(rowid) FROM executions) FROM executions WHERE rowid > ? AND rowid <"
+        " (SELECT min(rowid) FROM executions WHERE rowid > ?) + ? ORDER BY rowid DESC LIMIT 1",
+        (mark, mark, rows),
+    ).fetchall()
+    return tuple(found[0]) if found else None
 
 
 def advance(target: TransactionTarget, state: str, add: str, empty: Sequence[str], rows: int, tail: int = 0) -> bool:
@@ -38,15 +51,14 @@ def advance(target: TransactionTarget, state: str, add: str, empty: Sequence[str
     if behind <= tail:
         return False
     with target.transaction() as connection:
-        last = connection.execute(
-            "SELECT rowid, execution_id FROM executions WHERE rowid = (SELECT max(rowid) FROM (SELECT rowid FROM"
-            f" executions WHERE rowid > (SELECT mark FROM {state}) ORDER BY rowid LIMIT ?))",
-            (rows,),
-        ).fetchone()
-        if last is not None:
-            connection.execute(add, last[:1])
-            connection.execute(f"UPDATE {state} SET mark = ?, execution_id = ?", tuple(last))
-    return bool(behind - rows > tail)
+        ((mark,),) = connection.execute(f"SELECT mark FROM {state}").fetchall()
+        following = next_rows(connection, mark, rows)
+        if following is None:
+            return False
+        last, execution_id, newest = following
+        connection.execute(add, (last,))
+        connection.execute(f"UPDATE {state} SET mark = ?, execution_id = ?", (last, execution_id))
+    return newest - last > tail
 
 
 def reset(target: TransactionTarget, state: str, empty: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from ..sqlite.yielding import TransactionTarget
 from . import marks
 
 #: Executions in one transaction, which holds the lock for a few milliseconds.
-SLICE_ROWS: Final = 250
+SLICE_ROWS: Final = 1000
 #: Pages of the index that are merged in one transaction.
 MERGED_PAGES: Final = 500
 

@@ -48,19 +48,6 @@ class TransactionTarget(Protocol):
         ...
 
 
-def next_rows(connection: Statements, mark: int, rows: int) -> tuple[int, str, int] | None:
-    """Return rowid and execution id of the last of the next *rows* executions above *mark*, and the newest rowid.
-
-    They are fewer where rowids are missing; None: there are none.
-    """
-    found = connection.execute(
-        "SELECT rowid, execution_id, (SELECT max(rowid) FROM executions) FROM executions WHERE rowid > ? AND rowid <"
-        " (SELECT min(rowid) FROM executions WHERE rowid > ?) + ? ORDER BY rowid DESC LIMIT 1",
-        (mark, mark, rows),
-    ).fetchall()
-    return tuple(found[0]) if found else None
-
-
 class YieldedError(Exception):
     """Another writer needed the lock; the transaction was rolled back."""
 

@@ -131,22 +131,22 @@ def test_rebuilding_makes_them_anew(database, store):
 def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
     """One that ended, though, begins anew."""
     monkeypatch.setattr(catch_up, "catch_up", lambda *arguments, **options: False)  # else the background may be faster
-    database.append(records(1000))
+    database.append(records(4000))
     left = []
 
     def interrupt(count):
         left.append(count)
-        if count <= 500:
+        if count <= 2000:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         database.rebuild_rollups(interrupt)
-    assert left == [750, 500]
+    assert left == [3000, 2000]
 
     database.rebuild_rollups(left.append)
-    assert left[2:] == [250, 0]
+    assert left[2:] == [1000]
     database.rebuild_rollups(left.append)
-    assert left[4:] == [750, 500, 250, 0]
+    assert left[3:] == [3000, 2000, 1000]
 
 
 def test_pruned_executions_leave_the_counts_and_the_index(database, store):
