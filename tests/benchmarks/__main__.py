@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
     [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
-    [similar] [derived]
+    [similar] [derived] [upkeep]
 """
 
 import argparse
@@ -26,6 +26,7 @@ from . import (
     storage_report,
     sustained,
     transfer,
+    upkeep,
 )
 from .hot_path import OURS_BATCH, OURS_COMMIT
 from .pace import Pace
@@ -52,6 +53,7 @@ def main() -> None:
         "standing_tasks": _standing_tasks,
         "similar": _similar,
         "derived": _derived,
+        "upkeep": _upkeep,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -88,6 +90,11 @@ def _similar(options: argparse.Namespace) -> None:
 def _derived(options: argparse.Namespace) -> None:
     pace = Pace()
     storage_report.print_derived(derived.measure(pace), pace)
+
+
+def _upkeep(options: argparse.Namespace) -> None:
+    pace = Pace()
+    storage_report.print_upkeep(upkeep.measure(pace), pace)
 
 
 def _standing_tasks(options: argparse.Namespace) -> None:

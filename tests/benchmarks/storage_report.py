@@ -10,6 +10,7 @@ from rich.table import Table
 from .derived import AT_ONCE, Derived
 from .pace import NOMINAL_SPAN, Pace
 from .report import console, print_target
+from .upkeep import MOST_LOG_MB, Upkeep
 
 
 def print_derived(ways: Sequence[Derived], pace: Pace) -> None:
@@ -24,6 +25,23 @@ def print_derived(ways: Sequence[Derived], pace: Pace) -> None:
     for way in ways:
         if way.way == AT_ONCE:
             print_microseconds(f"{way.way}, everything", way.everything, pace, most=12, aim=6)
+
+
+def print_upkeep(works: Sequence[Upkeep], pace: Pace) -> None:
+    """Print what maintenance costs a row, and how long the write-ahead log became."""
+    table = _table(f"Maintenance; a bare span takes {pace.span:.1f} µs")
+    for heading in ("processor time a row, µs", "bare spans", "longest log, MB"):
+        table.add_column(heading, justify="right")
+    for work in works:
+        cost = work.microseconds_per_row
+        figures = ("", "") if cost is None else (f"{cost:.1f}", f"{cost / pace.span:.2f}")
+        table.add_row(work.name, *figures, f"{work.log_mb:.0f}")
+    console.print(table)
+    for work in works:
+        if work.microseconds_per_row is not None:
+            print_microseconds(work.name, work.microseconds_per_row, pace, most=20)
+        is_short = work.log_mb <= MOST_LOG_MB
+        print_target(f"{work.name}, longest log", f"{work.log_mb:.0f} MB", f"at most {MOST_LOG_MB:.0f} MB", is_short)
 
 
 def print_microseconds(what: str, microseconds: float, pace: Pace, most: float, aim: float | None = None) -> None:
