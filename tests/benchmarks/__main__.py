@@ -1,12 +1,15 @@
 """Measure what recording costs, and print it beside its targets.
 
-python -m tests.benchmarks [--peers] [--rounds N] [hot_path] [model_calls] [storage] [sustained] [adapters] [imports]
-    [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
+python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [model_calls] [storage] [sustained]
+    [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
     [similar] [derived] [upkeep]
 """
 
 import argparse
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from . import (
     adapters,
@@ -18,7 +21,11 @@ from . import (
     groups,
     hot_path,
     imports,
+    json_report,
+    machine,
     model_calls,
+    options,
+    peers,
     report,
     similar,
     standing_tasks,
@@ -28,17 +35,16 @@ from . import (
     transfer,
     upkeep,
 )
-from .hot_path import OURS_BATCH, OURS_COMMIT
+from .hot_path import BATCH, COMMIT
 from .pace import Pace
-from .peers import PEERS
-from .processes import environment_for
 from .spans import BARE_SPAN, SPAN_AND_INSERT
 
 
 def main() -> None:
     """Measure the parts that were asked for, or all."""
-    parts = {
+    parts: dict[str, Callable[[argparse.Namespace], Any]] = {
         "hot_path": _hot_path,
+        "options": _options,
         "model_calls": _model_calls,
         "storage": _storage,
         "sustained": _sustained,
@@ -66,12 +72,20 @@ def main() -> None:
     parser.add_argument(
         "--peers", action="store_true", help="measure the peers that are not installed too, in environments made for it"
     )
-    options = parser.parse_args()
-    if unknown := set(options.parts) - parts.keys():
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE as well")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - parts.keys():
         parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     report.print_machine()
-    for name in options.parts or parts:
-        parts[name](options)
+    measured: dict[str, Any] = {}
+    busy: dict[str, machine.Busyness] = {}
+    for name in given.parts or parts:
+        watch = machine.Watch()
+        measured[name] = parts[name](given)
+        busy[name] = watch.read()
+        report.print_busyness(busy[name])
+        if given.json is not None:
+            json_report.write(given.json, given.rounds, measured, busy, report.targets)
 
 
 def _depth(options: argparse.Namespace) -> None:
@@ -101,35 +115,46 @@ def _standing_tasks(options: argparse.Namespace) -> None:
     standing_tasks.main()
 
 
-def _hot_path(options: argparse.Namespace) -> None:
-    measured = hot_path.measure(options.rounds)
-    report.print_hot_path(f"One call, and how often it is a {BARE_SPAN}", measured.costs)
-    (batch,) = [cost.ratios for cost in measured.costs if cost.name == OURS_BATCH]
-    report.print_hot_path_target(OURS_BATCH, batch, BARE_SPAN, most=2.0)
-    report.print_hot_path_target(OURS_COMMIT, measured.commit_per_insert, SPAN_AND_INSERT, most=1.5)
-    if options.peers:
-        _peers(options)
+def _hot_path(given: argparse.Namespace) -> Any:
+    measured = hot_path.measure(given.rounds)
+    elsewhere = _peers_elsewhere(given.rounds) if given.peers else {}
+    awaited = measured.awaited | {name: timings for name, (_, timings) in elsewhere.items()}
+    report.print_calls(f"One awaited call, and how often it is a {BARE_SPAN}", awaited)
+    for name, (bare, _) in elsewhere.items():
+        report.console.print(f"  {name}: in an environment of its own, where a {BARE_SPAN} took {bare}.")
+    report.print_calls(f"One plain call, and how often it is a {BARE_SPAN}", measured.plain)
+    batch, commit = measured.awaited[BATCH].spreads(), hot_path.commit_per_insert(measured.awaited)
+    report.print_times_target(f"{BATCH}, wall time", batch.written, BARE_SPAN, most=2.0, aim=1.6)
+    report.print_times_target(f"{BATCH}, processor time", batch.processor, BARE_SPAN, most=2.2, aim=1.7)
+    report.print_times_target(f"{COMMIT}, wall time", commit.written, SPAN_AND_INSERT, most=1.4, aim=1.2)
+    report.print_added(measured.added(), most=0.3)
+    return {"awaited": awaited, "plain": measured.plain, "commit_per_insert": commit, "added": measured.added()}
 
 
-def _peers(options: argparse.Namespace) -> None:
-    for peer in PEERS:
-        if peer.is_installed:
-            continue
-        try:
-            python = environment_for(peer)
-            figures = hot_path.measure_elsewhere(python, peer, options.rounds)
-        except subprocess.CalledProcessError as error:
-            report.console.print(f"{peer.name} could not be measured: {error}")
-            continue
-        report.print_hot_path(f"{peer.name}, in an environment of its own", figures)
+def _peers_elsewhere(rounds: int) -> dict[str, Any]:
+    """Measure the peers that are not installed: name -> the bare span's microseconds there, and its timings."""
+    found: dict[str, Any] = {}
+    for peer in peers.PEERS:
+        if not peer.is_installed:
+            try:
+                bare, timings = peers.measure_elsewhere(peer, rounds).values()
+            except subprocess.CalledProcessError as error:
+                report.console.print(f"{peer.name} could not be measured: {error}")
+            else:
+                found[peer.name] = (f"{bare.typical().written / 1e3:.1f} µs", timings)
+    return found
 
 
-def _model_calls(options: argparse.Namespace) -> None:
-    measured = model_calls.measure(options.rounds)
-    costs = [
-        hot_path.Cost(name, model_calls.microseconds(timings), timings.ratios()) for name, timings in measured.items()
-    ]
-    report.print_hot_path(f"One span, and how often it is a {model_calls.BARE}", costs)
+def _options(given: argparse.Namespace) -> Any:
+    measured = options.measure(given.rounds)
+    report.print_options(measured)
+    return measured
+
+
+def _model_calls(given: argparse.Namespace) -> Any:
+    measured = model_calls.measure(given.rounds)
+    report.print_calls(f"One span, and how often it is a {model_calls.BARE}", measured)
+    return measured
 
 
 def _storage(options: argparse.Namespace) -> None:
@@ -140,35 +165,40 @@ def _storage(options: argparse.Namespace) -> None:
         report.print_target(f"beside {name}", f"{reached[name]:.2f} times", f"at least {least}", reached[name] >= least)
 
 
-def _sustained(options: argparse.Namespace) -> None:
+def _sustained(options: argparse.Namespace) -> Any:
     endurance = sustained.measure(options.executions)
     report.print_sustained(endurance)
     missing = endurance.executions - endurance.rows
     report.print_target("executions dropped", f"{missing:,}", "none", missing == 0)
     growth = endurance.growth
     report.print_target("growth of peak memory", f"{growth:.2f} times", "at most 1.1", growth <= 1.1)
+    return endurance
 
 
-def _adapters(options: argparse.Namespace) -> None:
+def _adapters(options: argparse.Namespace) -> Any:
     ways = adapters.measure(options.rounds)
     report.print_adapters(ways)
     for way in ways:
         missing = way.executions - way.rows
         report.print_target(f"missing of {way.executions:,} by {way.name}", f"{missing:,}", "none", missing == 0)
+    return ways
 
 
-def _imports(options: argparse.Namespace) -> None:
+def _imports(options: argparse.Namespace) -> Any:
     times = imports.measure(options.rounds)
     report.print_imports(times)
     (ours,) = [time for time in times if time.statement == "import learning_instrument"]
     report.print_target(ours.statement, f"{ours.ratio:.2f} times", "at most 1.3", ours.ratio <= 1.3)
+    return times
 
 
-def _transfer(options: argparse.Namespace) -> None:
-    report.print_transfer(transfer.measure(options.moved), options.moved)
+def _transfer(options: argparse.Namespace) -> Any:
+    measured = transfer.measure(options.moved)
+    report.print_transfer(measured, options.moved)
+    return measured
 
 
-def _answers(options: argparse.Namespace) -> None:
+def _answers(options: argparse.Namespace) -> Any:
     measured = answers.measure(options.rows)
     report.print_answers(measured)
     for answer in measured.answers:
@@ -177,9 +207,10 @@ def _answers(options: argparse.Namespace) -> None:
             report.print_target(answer.name, figure, "at most 0.3 s, and faster than DuckDB", answer.is_timely)
     error = measured.quantile_error
     report.print_target("quantiles beside exact ones", f"off by {error:.1%} at most", "at most 2%", error <= 0.02)
+    return measured
 
 
-def _groups(options: argparse.Namespace) -> None:
+def _groups(options: argparse.Namespace) -> Any:
     measured = groups.measure(options.rows)
     report.print_groups(measured)
     for name, (rows, cube) in measured.seconds.items():
@@ -187,21 +218,26 @@ def _groups(options: argparse.Namespace) -> None:
             report.print_target(name, f"{rows:.2f} s of processor time", "at most 3 s", rows <= 3)
         if cube is not None:
             report.print_target(f"{name}, indexed", f"{cube:.2f} s of processor time", "at most 0.3 s", cube <= 0.3)
+    return measured
 
 
-def _errors_grouping(options: argparse.Namespace) -> None:
-    for title, accuracies in (
-        ("failures of agents and workers", errors_grouping.measure()),
-        ("failures that libraries raise", errors_grouping.measure_provoked()),
-    ):
+def _errors_grouping(options: argparse.Namespace) -> Any:
+    measured = {
+        "failures of agents and workers": errors_grouping.measure(),
+        "failures that libraries raise": errors_grouping.measure_provoked(),
+    }
+    for title, accuracies in measured.items():
         report.print_errors_grouping(title, accuracies)
         means = {way.name: way.mean for way in accuracies}
         ours, theirs = means[errors_grouping.OURS], means[errors_grouping.DRAIN3]
         report.print_target(title, f"{ours:.3f}", f"at least drain3's {theirs:.3f}", ours >= theirs)
+    return measured
 
 
-def _budget_enforcement(options: argparse.Namespace) -> None:
-    report.print_budget_enforcement(budget_enforcement.measure(max(1, options.rounds // 5)))
+def _budget_enforcement(options: argparse.Namespace) -> Any:
+    measured = budget_enforcement.measure(max(1, options.rounds // 5))
+    report.print_budget_enforcement(measured)
+    return measured
 
 
 if __name__ == "__main__":

@@ -1,136 +1,116 @@
-"""The cost of one call: bare, in a bare span, recorded by us, and traced by each peer that is installed.
+"""The cost of one call: bare, in a bare span, recorded by us, and traced by each peer that is installed."""
 
-Run as a module it measures one peer, in an environment that need not have ``learning_instrument``, and
-prints the figures as JSON.
-"""
-
-import json
-import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Final
 
-from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from .peers import PEERS, Peer
-from .processes import run_module
-from .spans import bare_method, bare_span, bare_span_and_insert, discarding_provider
-from .timing import Block, Variant, interleave
-from .workload import DiscardingExporter, pool_of, tasks
+from learning_instrument import Budget
 
-if TYPE_CHECKING:
-    from learning_instrument import Budget
+from . import otlp_sink, peers
+from .instruments import bare_span_and_instruments
+from .ours import attributes_of_ours, recorded
+from .spans import BARE_SPAN, SPAN_AND_INSERT, bare_method, bare_span, bare_span_and_insert, provider_of
+from .timing import BLOCK_CALLS, Spreads, Timings, Variant, interleave
+from .workload import tasks
 
-#: Long enough for the background writer to take part, short enough for the SDK's queue of 2,048 spans.
-BLOCK_CALLS = 1000
-
-OURS_BATCH = "learning_instrument, batch"
-OURS_COMMIT = "learning_instrument, commit"
-OURS_EXPORTED = "the same in batch, and exported as well"
-OURS_BUDGET = "the same in batch, within a budget"
-OURS_BATCH_METRICS = "batch with metrics"
-OURS_COMMIT_METRICS = "commit with metrics"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one call costs in microseconds, and how often that is what a bare span costs."""
-
-    name: str
-    microseconds: Block
-    ratios: Block
+BATCH: Final = "learning_instrument, batch"
+COMMIT: Final = "learning_instrument, commit"
+METRICS: Final = "batch with metrics"
+EXPORTED: Final = "batch with an OTLP exporter"
+BUDGET: Final = "batch within a budget"
+UNSAMPLED: Final = "batch at a sampler of 0%"
+BARE_METRICS: Final = "bare SDK span + same instruments"
+BARE_EXPORTED: Final = "bare SDK span + OTLP exporter"
+BARE_ATTRIBUTES: Final = "bare SDK span + our attributes + OTLP"
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a call costs, and how often ``commit`` is a bare span with a raw insert, measured next to each other."""
+    """What a call costs, awaited in a running loop and plain; by name of the variant."""
 
-    costs: list[Cost]
-    commit_per_insert: Block
+    awaited: dict[str, Timings]
+    plain: dict[str, Timings]
+
+    def added(self) -> dict[str, Spreads]:
+        """Return what each option adds to a call, less what its like adds to a bare span; in bare spans."""
+        found = self.awaited
+        batch, bare = found[BATCH], found[BARE_SPAN]
+        added = {}
+        for name, like in ((METRICS, BARE_METRICS), (EXPORTED, BARE_EXPORTED), (EXPORTED, BARE_ATTRIBUTES)):
+            pairs = zip(found[name].beyond(batch), found[like].beyond(bare), strict=True)
+            added[f"{name}, less {like}"] = Spreads.of(this.less(that) for this, that in pairs)
+        return added | {name: Spreads.of(found[name].beyond(batch)) for name in (BUDGET, UNSAMPLED)}
+
+
+def commit_per_insert(timings: dict[str, Timings]) -> Spreads:
+    """Return how often a call in ``commit`` is a bare span with a raw insert."""
+    return timings[COMMIT].over(timings[SPAN_AND_INSERT])
 
 
 def measure(rounds: int) -> Costs:
     """Measure ourselves and the peers that are installed here."""
-    from learning_instrument import Budget
-
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, otlp_sink.serving() as address:
         folder = Path(name)
-        # As configure() sets it up: the span goes into SQLite and nowhere else.
-        batch = _ours(folder, "batch", OURS_BATCH, TracerProvider())
-        commit = _ours(folder, "commit", OURS_COMMIT, TracerProvider())
-        exported = _ours(folder, "batch", OURS_EXPORTED, discarding_provider())
-        budget = _ours(folder, "batch", OURS_BUDGET, TracerProvider(), Budget(usd=1e6, per="month"))
-        commit.call(tasks(1)[0])
-        inserts = [bare_span_and_insert(folder / "commit.db", folder / f"raw{n}.db", BLOCK_CALLS) for n in range(2)]
-        measured = [
-            _ours(folder, durability, name, TracerProvider(), meter_provider=MeterProvider([InMemoryMetricReader()]))
-            for durability, name in (("batch", OURS_BATCH_METRICS), ("commit", OURS_COMMIT_METRICS))
-        ]
-        variants = [
-            bare_method(), bare_span(), batch, exported, budget, measured[0], inserts[0], commit, measured[1],
-        ]  # fmt: skip
-        costs = _costs(variants, [peer for peer in PEERS if peer.is_installed], rounds)
-        pair = interleave([commit], inserts[1], tasks(BLOCK_CALLS), rounds)
-    return Costs(costs, pair[OURS_COMMIT].ratios())
+        exporters = [_CountingExporter(endpoint=address) for _ in range(3)]
+        awaited = peers.measure(
+            [
+                *_stored(folder, is_async=True),
+                bare_span_and_instruments(BARE_METRICS, _meter_provider()),
+                recorded(METRICS, folder / "metrics.db", meter_provider=_meter_provider()),
+                bare_span(BARE_EXPORTED, is_async=True, exporter=exporters[0]),
+                bare_span(BARE_ATTRIBUTES, is_async=True, exporter=exporters[1], attributes=attributes_of_ours()),
+                recorded(EXPORTED, folder / "exported.db", tracer_provider=provider_of(exporters[2])),
+                recorded(BUDGET, folder / "budget.db", budget=Budget(usd=1e6, per="month")),
+                recorded(UNSAMPLED, folder / "unsampled.db", tracer_provider=provider_of(sampler=ALWAYS_OFF)),
+            ],
+            [peer for peer in peers.PEERS if peer.is_installed],
+            rounds,
+        )
+        if any(exporter.exported < rounds * BLOCK_CALLS for exporter in exporters):
+            raise RuntimeError(f"Exported {[exporter.exported for exporter in exporters]} of {rounds * BLOCK_CALLS}.")
+        plain = interleave(_stored(folder, is_async=False), bare_span(is_async=False), tasks(BLOCK_CALLS), rounds)
+    return Costs(awaited, plain)
 
 
-def measure_peer(peer: Peer, rounds: int) -> list[Cost]:
-    """Measure one peer beside a bare span."""
-    return _costs([bare_span()], [peer], rounds)
-
-
-def measure_elsewhere(python: Path, peer: Peer, rounds: int) -> list[Cost]:
-    """Measure one peer in another environment, that of the interpreter *python*."""
-    costs = run_module(python, __name__, peer.name, str(rounds))
-    return [Cost(cost["name"], Block(*cost["microseconds"]), Block(*cost["ratios"])) for cost in costs]
-
-
-def _costs(variants: list[Variant], peers: Sequence[Peer], rounds: int) -> list[Cost]:
-    exporters = [DiscardingExporter() for _ in peers]
-    variants += [peer.setup(exporter) for peer, exporter in zip(peers, exporters, strict=True)]
-    timings = interleave(variants, bare_span(), tasks(BLOCK_CALLS), rounds)
-    for peer, exporter in zip(peers, exporters, strict=True):
-        if exporter.received < rounds * BLOCK_CALLS:
-            raise RuntimeError(f"{peer.name} recorded {exporter.received} spans of {rounds * BLOCK_CALLS}.")
+def _stored(folder: Path, *, is_async: bool) -> list[Variant]:
+    """Return both durabilities, and what they are held against."""
+    kind = "awaited" if is_async else "plain"
+    commit = recorded(COMMIT, folder / f"{kind}_commit.db", "commit", is_async=is_async)
+    commit.prepare()  # makes a row that the raw insert copies
+    commit.settle()
+    raw = folder / f"{kind}_raw.db"
     return [
-        Cost(name, Block(*[nanoseconds / 1e3 for nanoseconds in timing.typical()]), timing.ratios())
-        for name, timing in timings.items()
+        bare_method(is_async=is_async),
+        bare_span(is_async=is_async),
+        recorded(BATCH, folder / f"{kind}_batch.db", is_async=is_async),
+        bare_span_and_insert(folder / f"{kind}_commit.db", raw, BLOCK_CALLS, is_async=is_async),
+        commit,
     ]
 
 
-def _ours(
-    folder: Path,
-    durability: str,
-    name: str,
-    provider: TracerProvider,
-    budget: "Budget | None" = None,
-    meter_provider: MeterProvider | None = None,
-) -> Variant:
-    from learning_instrument import LearningDatabase, record_execution
-
-    path = folder / (f"{durability}.db" if name in (OURS_BATCH, OURS_COMMIT) else f"{name.replace(' ', '_')}.db")
-    database = LearningDatabase(path, durability=durability)
-    meters = meter_provider or NoOpMeterProvider()
-    pool = pool_of(
-        record_execution(learning_db=database, tracer_provider=provider, meter_provider=meters, budget=budget)
-    )
-
-    def drain() -> None:
-        is_written = database.flush(60)
-        provider.force_flush()
-        if meter_provider is not None:
-            meter_provider.force_flush()  # collects
-        if not is_written or database.statistics().lost:
-            raise RuntimeError(f"Executions are missing: {database.statistics()}")
-
-    return Variant(name, pool.execute_task, drain)
+def _meter_provider() -> MeterProvider:
+    return MeterProvider([InMemoryMetricReader()])
 
 
-if __name__ == "__main__":
-    (wanted,) = [peer for peer in PEERS if peer.name == sys.argv[1]]
-    print(json.dumps([asdict(cost) for cost in measure_peer(wanted, int(sys.argv[2]))]))
+class _CountingExporter(OTLPSpanExporter):
+    """Counts the spans that the collector has taken."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.exported = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export them, and count them."""
+        result = super().export(spans)
+        if result is SpanExportResult.SUCCESS:
+            self.exported += len(spans)
+        return result

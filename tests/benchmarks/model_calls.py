@@ -8,7 +8,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from .timing import Block, Timings, Variant, interleave
+from .timing import Timings, Variant, interleave
 from .workload import DiscardingExporter
 
 #: Fewer than a queue of ours takes at once, and than the SDK's of 2,048.
@@ -41,11 +41,6 @@ def measure(rounds: int) -> dict[str, Timings]:
             _ours(Path(folder), WITHIN, _CALL, is_within=True),
         ]
         return interleave(variants, _spans_only(), range(BLOCK_CALLS), rounds)
-
-
-def microseconds(timings: Timings) -> Block:
-    """Return what one span costs, in microseconds."""
-    return Block(*[nanoseconds / 1e3 for nanoseconds in timings.typical()])
 
 
 def _spans_only() -> Variant:

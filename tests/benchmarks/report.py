@@ -1,59 +1,86 @@
 """The tables."""
 
 import os
-import platform
-import sqlite3
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
+from . import machine
 from .adapters import Sent
 from .answers import Answers
 from .budget_enforcement import PLAIN, Enforcement
 from .errors_grouping import Accuracy
 from .groups import Grouped
-from .hot_path import Cost
 from .imports import ImportTime
+from .options import Option
 from .similar import Found, Timing
 from .storage import Rate
 from .sustained import Endurance
-from .timing import Block
+from .timing import Spread, Spreads, Timings
 from .transfer import Transfer
 
-console = Console(width=None if os.isatty(1) else 130, highlight=False)
+console = Console(width=None if os.isatty(1) else 140, highlight=False)
 
 
 def print_machine() -> None:
-    """Say what the figures were measured on."""
+    """Say what the figures are measured on."""
+    found = machine.versions()
     console.print(
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
-        f" OpenTelemetry SDK {version('opentelemetry-sdk')}, {os.cpu_count()} cores,"
-        f" load {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
+        f"Python {found['python']}, SQLite {found['sqlite']}, OpenTelemetry SDK {found['opentelemetry-sdk']},"
+        f" {os.cpu_count()} cores"
     )
 
 
-def print_hot_path(title: str, costs: Sequence[Cost]) -> None:
-    """Print what each variant costs."""
+def print_busyness(busyness: machine.Busyness) -> None:
+    """Say how busy the machine was."""
+    console.print(f"  The machine meanwhile: {busyness}.", soft_wrap=True)
+
+
+def print_calls(title: str, costs: Mapping[str, Timings]) -> None:
+    """Print what a call of each variant costs, and how often it is the yardstick's; with quartiles."""
     table = _table(title)
-    for heading in ("median call", "wall time", "processor time"):
-        table.add_column(f"{heading}, µs", justify="right")
-        table.add_column("times", justify="right")
-    for cost in costs:
-        pairs = zip(cost.microseconds, cost.ratios, strict=True)
-        table.add_row(cost.name, *[text for figure, ratio in pairs for text in (f"{figure:.1f}", f"{ratio:.2f}")])
+    for heading in ("loop", "times", "written", "times", "processor", "times", "later"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, timings in costs.items():
+        wall, written, processor, later = (f"{nanoseconds / 1e3:.1f}" for nanoseconds in timings.typical())
+        times = timings.spreads()
+        figures = wall, f"{times.wall.median:.2f}", written, f"{times.written:.2f}", processor, f"{times.processor:.2f}"
+        table.add_row(name, *figures, later)
     console.print(table)
-
-
-def print_hot_path_target(name: str, ratios: Block, yardstick: str, most: float) -> None:
-    """Print how often *name* is its yardstick, beside the most that it should be."""
-    print_target(
-        name,
-        f"{ratios.median:.2f} times a {yardstick} (wall time {ratios.wall:.2f}, processor time {ratios.processor:.2f})",
-        f"at most {most}",
-        ratios.median <= most,
+    console.print(
+        "  Microseconds. loop: wall time until the last call has returned; written: until everything is written;"
+        " processor: of all threads, until then; later: processor time of closing, roll-ups and index."
+        " Medians, and quartiles of the multiples.",
+        soft_wrap=True,
     )
+
+
+def print_times_target(name: str, times: Spread, yardstick: str, most: float, aim: float) -> None:
+    """Print how often *name* is its yardstick, beside the most that it should be."""
+    print_target(name, f"{times:.2f} times a {yardstick}", f"at most {most}, aim {aim}", times.median <= most)
+
+
+def print_added(added: Mapping[str, Spreads], most: float) -> None:
+    """Print what each option adds to a call, beside the most that it should."""
+    for name, spreads in added.items():
+        for what, spread in (("wall time", spreads.written), ("processor time", spreads.processor)):
+            print_target(f"{name}, {what}", f"{spread:+.2f} bare spans", f"at most {most:+}", spread.median <= most)
+
+
+def print_options(options: Sequence[Option]) -> None:
+    """Print what each option costs."""
+    table = _table("What each option costs, in bare SDK spans")
+    for heading in ("written", "adds", "processor", "adds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for option in options:
+        pairs = [(option.times.written, option.added.written), (option.times.processor, option.added.processor)]
+        table.add_row(
+            option.name, *[text for times, added in pairs for text in (f"{times.median:.2f}", f"{added:+.2f}")]
+        )
+    console.print(table)
 
 
 def print_storage(rates: Sequence[Rate]) -> None:
@@ -183,8 +210,23 @@ def print_budget_enforcement(enforcements: Sequence[Enforcement]) -> None:
     console.print(table)
 
 
+@dataclass(frozen=True)
+class Target:
+    """A figure beside its target."""
+
+    what: str
+    figure: str
+    target: str
+    is_reached: bool
+
+
+#: All that were printed.
+targets: Final[list[Target]] = []
+
+
 def print_target(what: str, figure: str, target: str, is_reached: bool) -> None:
     """Print a figure beside its target."""
+    targets.append(Target(what, figure, target, is_reached))
     console.print(
         f"  {'[green]reached[/]' if is_reached else '[red]missed [/]'}  {what}: {figure}; target: {target}",
         soft_wrap=True,

@@ -9,47 +9,65 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from .timing import Variant
-from .workload import DiscardingExporter, Method, Result, Task, pool_of
+from .workload import Decorator, DiscardingExporter, Method, Result, Task, pool_of
 
 BARE_SPAN = "bare SDK span"
 SPAN_AND_INSERT = "bare SDK span + raw insert"
 
 
-def discarding_provider() -> TracerProvider:
-    """Return an SDK provider with a batch processor whose exporter discards."""
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(DiscardingExporter()))
+def provider_of(*exporters: SpanExporter, sampler: Sampler | None = None) -> TracerProvider:
+    """Return an SDK provider with a batch processor for each exporter."""
+    provider = TracerProvider(sampler=sampler)
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 
-def bare_method() -> Variant:
+def bare_method(*, is_async: bool) -> Variant:
     """Return the method as it is."""
-    return Variant("bare method", pool_of(lambda method: method).execute_task)
+    return Variant("bare method", pool_of(lambda method: method, is_async=is_async).execute_task, is_async=is_async)
 
 
-def bare_span() -> Variant:
-    """Return the method in a span without attributes."""
-    provider = discarding_provider()
-    return Variant(BARE_SPAN, pool_of(_Spanned(provider)).execute_task, provider.force_flush)
+def bare_span(
+    name: str = BARE_SPAN,
+    *,
+    is_async: bool = False,
+    exporter: SpanExporter | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> Variant:
+    """Return the method in a span of the SDK.
+
+    Args:
+        name: the variant's.
+        is_async: whether the method is.
+        exporter: where a batch processor exports to; by default nowhere.
+        attributes: the span's, set after its start; by default none.
+    """
+    provider = provider_of(exporter or DiscardingExporter())
+    decorate = _spanned(provider, is_async=is_async, attributes=attributes)
+    pool = pool_of(decorate, is_async=is_async)
+    return Variant(name, pool.execute_task, provider.force_flush, is_async=is_async)
 
 
-def bare_span_and_insert(model: Path, path: Path, calls: int) -> Variant:
+def bare_span_and_insert(model: Path, path: Path, calls: int, *, is_async: bool) -> Variant:
     """Return the method in a bare span, then one INSERT that commits by itself of a row made before the clock runs.
 
     Args:
         model: a database of ours with at least one execution, whose schema and row are copied.
         path: the new database.
         calls: the number of calls in a block.
+        is_async: whether the method is.
     """
     create_like(model, path)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = NORMAL")
     row = first_row(model)
-    provider = discarding_provider()
-    spanned = _Spanned(provider)
+    provider = provider_of(DiscardingExporter())
+    spanned = _spanned(provider, is_async=is_async)
     sql = insert_of(row)
     rows: list[Iterator[tuple[Any, ...]]] = [iter(())]
 
@@ -60,13 +78,19 @@ def bare_span_and_insert(model: Path, path: Path, calls: int) -> Variant:
         call = spanned(method)
 
         def execute_task(self: Any, task: Task) -> Result:
-            result = call(self, task)
+            result: Result = call(self, task)
             connection.execute(sql, next(rows[0]))
             return result
 
-        return execute_task
+        async def execute_task_async(self: Any, task: Task) -> Result:
+            result: Result = await call(self, task)
+            connection.execute(sql, next(rows[0]))
+            return result
 
-    return Variant(SPAN_AND_INSERT, pool_of(decorate).execute_task, provider.force_flush, prepare)
+        return execute_task_async if is_async else execute_task
+
+    pool = pool_of(decorate, is_async=is_async)
+    return Variant(SPAN_AND_INSERT, pool.execute_task, provider.force_flush, prepare, is_async=is_async)
 
 
 def create_like(model: Path, path: Path) -> None:
@@ -110,17 +134,25 @@ def fresh(row: Mapping[str, Any], number: int) -> dict[str, Any]:
 _random_bits = random.Random().getrandbits
 
 
-class _Spanned:
-    """Puts a method in a span without attributes."""
+def _spanned(provider: TracerProvider, *, is_async: bool, attributes: Mapping[str, Any] | None = None) -> Decorator:
+    """Return what puts a method in a span."""
+    tracer = provider.get_tracer("benchmark")
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self._tracer = provider.get_tracer("benchmark")
-
-    def __call__(self, method: Method) -> Method:
-        tracer = self._tracer
-
+    def decorate(method: Method) -> Method:
         def execute_task(self: Any, task: Task) -> Result:
-            with tracer.start_as_current_span("execute_task"):
-                return method(self, task)
+            with tracer.start_as_current_span("execute_task") as span:
+                if attributes is not None:
+                    span.set_attributes(attributes)
+                result: Result = method(self, task)
+                return result
 
-        return execute_task
+        async def execute_task_async(self: Any, task: Task) -> Result:
+            with tracer.start_as_current_span("execute_task") as span:
+                if attributes is not None:
+                    span.set_attributes(attributes)
+                result: Result = await method(self, task)
+                return result
+
+        return execute_task_async if is_async else execute_task
+
+    return decorate

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .processes import run_module
-from .spans import discarding_provider
-from .workload import pool_of, tasks
+from .spans import provider_of
+from .workload import DiscardingExporter, pool_of, tasks
 
 _SLICE = 1000
 
@@ -50,7 +50,8 @@ def run(executions: int) -> Endurance:
     from learning_instrument import configure, record_execution, shutdown
 
     with tempfile.TemporaryDirectory() as folder:
-        database = configure(Path(folder, "sustained.db"), durability="batch", tracer_provider=discarding_provider())
+        provider = provider_of(DiscardingExporter())
+        database = configure(Path(folder, "sustained.db"), durability="batch", tracer_provider=provider)
         pool = pool_of(record_execution)
         early_peak_mb = 0.0
         started = time.perf_counter()

@@ -15,7 +15,7 @@ PROMPT = (
 
 Task = dict[str, Any]
 Result = dict[str, Any]
-Method = Callable[[Any, Task], Result]
+Method = Callable[[Any, Task], Any]
 Decorator = Callable[[Method], Method]
 
 
@@ -34,12 +34,12 @@ def tasks(count: int, start: int = 0) -> list[Task]:
     ]
 
 
-def pool_of(decorate: Decorator) -> Any:
+def pool_of(decorate: Decorator, *, is_async: bool = False) -> Any:
     """Return a pool whose ``execute_task`` is decorated."""
 
     class Pool:
         pool_type = "local"
-        execute_task = decorate(_execute_task)
+        execute_task = decorate(_execute_task_async if is_async else _execute_task)
 
     return Pool()
 
@@ -54,6 +54,11 @@ def _execute_task(self: Any, task: Task) -> Result:
         "worker_id": "worker-3",
         "model_tier": "medium",
     }
+
+
+async def _execute_task_async(self: Any, task: Task) -> Result:
+    """Be one that is awaited, and never waits: a wait would take as long with a span as without."""
+    return _execute_task(self, task)
 
 
 class DiscardingExporter(SpanExporter):
