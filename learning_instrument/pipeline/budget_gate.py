@@ -28,6 +28,7 @@ from ..safety.clocks import time
 from ..safety.forks import ForkLock, Undo, register
 from ..safety.guards import is_interruption, warn
 from ..safety.wake import Latch
+from .sdk_fast_path import attributes_of
 
 log = logging.getLogger(__name__)
 
@@ -385,7 +386,11 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
             gate.check(task)
 
     def deliver_and_add(span: Any) -> None:
-        attributes = span.attributes
+        attributes = attributes_of(span)
+        if not attributes.get(semconv.COST_ACTUAL):
+            if deliver is not None:
+                deliver(span)
+            return
         for gate in gates:
             gate.begin(attributes)
         try:

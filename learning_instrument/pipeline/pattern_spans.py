@@ -131,6 +131,7 @@ def _started(tracer: Any, cls: Any, name: str, context: Context, start_time: int
         limits.max_span_attributes, sampling.attributes, immutable=False, max_value_len=limits.max_span_attribute_length
     )
     if parent is not None or not _is_ours_alone(tracer.span_processor) or EXECUTION_KEY in context:
+        span._events, span._links = span._new_events(), span._new_links(())  # its end will read them
         tracer.span_processor.on_start(span, parent_context=context)
     return span  # type: ignore[no-any-return]
 
