@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
@@ -14,6 +14,9 @@ from ..version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
+
+
+_UNKNOWN: Final[Any] = object()
 
 
 def check_providers(tracer_provider: Any, meter_provider: Any) -> None:
@@ -47,6 +50,18 @@ def tracer_of(tracer_provider: TracerProvider | None) -> Tracer:
 def global_tracer_provider() -> TracerProvider:
     """Return the global tracer provider; a proxy as long as there is none."""
     return ignoring_invalid(trace.get_tracer_provider, TRACER_PROVIDER)
+
+
+def present_tracer_provider() -> TracerProvider | None:
+    """Return the global tracer provider; None as long as there is none. For each execution without an SDK.
+
+    The public function reads the environment each time; it was called when the tracer was asked for.
+    """
+    provider: TracerProvider | None = getattr(trace, "_TRACER_PROVIDER", _UNKNOWN)
+    if provider is _UNKNOWN:  # another release of the API
+        provider = global_tracer_provider()
+        return None if isinstance(provider, trace.ProxyTracerProvider) else provider
+    return provider
 
 
 def global_meter_provider() -> "MeterProvider":

@@ -76,8 +76,7 @@ def starter_of(tracer: Tracer) -> Callable[..., Span]:
     """Return the function that starts the spans of *tracer*: its own method, or a faster one."""
     try:
         if type(tracer) is sdk.Tracer and type(tracer.span_processor) is sdk.SynchronousMultiSpanProcessor:
-            twin = _twin_of(tracer)
-            if _are_alike(twin, _class_after(twin)):
+            if _are_alike(_twin_of(tracer)):
                 return _Starter(tracer).start_span
     except Exception as fault:  # another release of the SDK
         if is_interruption(fault):
@@ -89,74 +88,60 @@ class _Starter:
     """Starts the spans of one tracer of the SDK."""
 
     def __init__(self, tracer: sdk.Tracer) -> None:
-        self._tracer = tracer
+        self._tracer: Any = tracer
         self._class = _class_of(tracer)
 
     def start_span(self, name: str, context: Context, start_time: int) -> Span:
-        """Start a span, as the tracer does."""
-        tracer = self._tracer
-        if not tracer._is_enabled():
-            return tracer.start_span(name, context, start_time=start_time)
-        if self._class._resource is not tracer.resource:  # a fork changes it
-            self._class = _class_of(tracer)
-        return _started(tracer, self._class, name, context, start_time)
-
-
-def _started(tracer: Any, cls: Any, name: str, context: Context, start_time: int) -> Span:
-    """Start a span of the class *cls*, by the steps of ``start_span``."""
-    parent: SpanContext | None = trace.get_current_span(context).get_span_context()
-    ids = tracer.id_generator
-    if parent is not None and parent.is_valid:
-        trace_id, random = parent.trace_id, parent.trace_flags & cls._random
-    else:
-        parent, trace_id = None, ids.generate_trace_id()
-        random = cls._random and ids.is_trace_id_random() and _RANDOM
-    sampling = tracer.sampler.should_sample(context, trace_id, name, SpanKind.INTERNAL, None, ())
-    decision = sampling.decision
-    flags = _FLAGS[random | (_SAMPLED if decision is Decision.RECORD_AND_SAMPLE else 0)]
-    own = SpanContext(trace_id, ids.generate_span_id(), False, flags, sampling.trace_state)
-    record_end = tracer._tracer_metrics.start_span(parent, decision)
-    if decision is Decision.DROP:
-        return NonRecordingSpan(own)
-    span = object.__new__(cls)
-    span._name = name
-    span._context = own
-    span._start_time = start_time
-    span._lock = threading.Lock()
-    span._record_end_metrics = record_end
-    if parent is not None:
-        span._parent = parent
-    limits = cls._limits
-    span._attributes = BoundedAttributes(
-        limits.max_span_attributes, sampling.attributes, immutable=False, max_value_len=limits.max_span_attribute_length
-    )
-    if parent is not None or not _is_ours_alone(tracer.span_processor) or EXECUTION_KEY in context:
-        span._events, span._links = span._new_events(), span._new_links(())  # its end will read them
-        tracer.span_processor.on_start(span, parent_context=context)
-    return span  # type: ignore[no-any-return]
+        """Start a span by the steps of the tracer."""
+        tracer, cls = self._tracer, self._class
+        parent: SpanContext | None = trace.get_current_span(context).get_span_context()
+        if type(parent) is not SpanContext or not tracer._is_enabled():
+            return tracer.start_span(name, context, start_time=start_time)  # type: ignore[no-any-return]
+        if cls._resource is not tracer.resource:  # a fork changes it
+            cls = self._class = _class_of(tracer)
+        ids = tracer.id_generator
+        if parent.is_valid:
+            trace_id, random = parent.trace_id, parent.trace_flags & cls._random
+        else:
+            parent, trace_id = None, ids.generate_trace_id()
+            random = cls._random and ids.is_trace_id_random() and _RANDOM
+        sampling = tracer.sampler.should_sample(context, trace_id, name, SpanKind.INTERNAL, None, ())
+        decision = sampling.decision
+        flags = _FLAGS[random | (_SAMPLED if decision is Decision.RECORD_AND_SAMPLE else 0)]
+        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, sampling.trace_state)
+        record_end = tracer._tracer_metrics.start_span(parent, decision)
+        if decision is Decision.DROP:
+            return NonRecordingSpan(own)
+        span = object.__new__(cls)
+        span._name = name
+        span._context = own
+        span._start_time = start_time
+        span._lock = threading.Lock()
+        span._record_end_metrics = record_end
+        if parent is not None:
+            span._parent = parent
+        limits = cls._limits
+        span._attributes = BoundedAttributes(
+            limits.max_span_attributes,
+            sampling.attributes,
+            immutable=False,
+            max_value_len=limits.max_span_attribute_length,
+        )
+        if parent is not None or not _is_ours_alone(tracer.span_processor) or EXECUTION_KEY in context:
+            span._events, span._links = span._new_events(), span._new_links(())  # its end will read them
+            tracer.span_processor.on_start(span, parent_context=context)
+        return span  # type: ignore[no-any-return]
 
 
 def _class_of(tracer: sdk.Tracer) -> Any:
-    """Return the class of *tracer*'s spans."""
-    cls: Any = _class_after(_twin_of(tracer))
-    cls._sampler, cls._span_processor = tracer.sampler, tracer.span_processor
-    return cls
-
-
-def _class_after(tracer: sdk.Tracer) -> type:
-    """Return the class of spans with the attributes that one of *tracer*'s has."""
-    pattern: Any = tracer.start_span("pattern", Context(), start_time=1)
+    """Return the class of *tracer*'s spans, with the attributes that one of a twin's has in common with all."""
+    pattern: Any = _twin_of(tracer).start_span("pattern", Context(), start_time=1)
     common = {key: value for key, value in vars(pattern).items() if key not in _OWN}
+    common |= {"_sampler": tracer.sampler, "_span_processor": tracer.span_processor}
     pattern.end(2)
-    return type(
-        "_Span",
-        (_PatternSpan,),
-        {
-            **common,
-            "_random": _RANDOM if hasattr(IdGenerator, "is_trace_id_random") else 0,
-            "_is_sealed": pattern._attributes._immutable,
-        },
-    )
+    common["_is_sealed"] = pattern._attributes._immutable
+    common["_random"] = _RANDOM if hasattr(IdGenerator, "is_trace_id_random") else 0
+    return type("_Span", (_PatternSpan,), common)
 
 
 class _Fixed(Sampler, IdGenerator):
@@ -216,20 +201,20 @@ def _twin_of(tracer: sdk.Tracer) -> Any:
     return twin
 
 
-def _are_alike(twin: Any, cls: type) -> bool:
-    """Tell whether spans of *cls* are those of *twin*: they, and what is asked for them, at their start and end."""
-    pattern = vars(twin.start_span("pattern", Context(), start_time=1))
-    return all(pattern[key] is vars(cls)[key] for key in pattern.keys() - set(_OWN)) and all(
-        _life_of(lambda: twin.start_span("x", context, start_time=1), twin.sampler)  # noqa: B023 - called at once
-        == _life_of(lambda: _started(twin, cls, "x", context, 1), twin.sampler)  # noqa: B023
+def _are_alike(twin: Any) -> bool:
+    """Tell whether the spans of *twin* are the same in both ways: they, and what is asked at their start and end."""
+    after_a_pattern = _Starter(twin)
+    common, pattern = vars(after_a_pattern._class), vars(twin.start_span("x", Context(), start_time=1))
+    return all(pattern[key] is common[key] for key in pattern.keys() - set(_OWN)) and all(
+        _life_of(twin.start_span, context, twin.sampler) == _life_of(after_a_pattern.start_span, context, twin.sampler)
         for context in _TRIED
     )
 
 
-def _life_of(start: Callable[[], Any], asked: _Fixed) -> list[object]:
+def _life_of(start: Callable[..., Any], context: Context, asked: _Fixed) -> list[object]:
     """Return what can be told of a span by its attributes, and by what is asked for it."""
     asked.noted.clear()
-    span = start()
+    span = start("x", context, start_time=1)
     if not span.is_recording():
         return [span.get_span_context(), *asked.noted]
     at_start = _told(span)

@@ -98,7 +98,7 @@ def _pipeline(
     if published is not None:
         published.count_running(processor.running)
         processor.add_totals_listener(published.totals_known)
-    private = PrivateTracer(host_providers.global_tracer_provider if provider is None else lambda: provider)
+    private = PrivateTracer(host_providers.present_tracer_provider if provider is None else lambda: provider)
     return Pipeline(
         start_span=start_span,
         start_private_span=private.start_private_span,

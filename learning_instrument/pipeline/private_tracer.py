@@ -4,8 +4,9 @@ Its spans are never sampled and never made current: no exporter of the host sees
 them. They have the ids of the host's span where that has its own.
 """
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -16,7 +17,7 @@ from opentelemetry.trace import Span, SpanContext, TraceFlags, Tracer
 
 from ..ids import random_bits
 from ..safety.forks import check, mark
-from .host_providers import global_tracer_provider, tracer_of
+from .host_providers import present_tracer_provider, tracer_of
 from .pattern_spans import starter_of
 from .private_span import PrivateSpan
 
@@ -56,8 +57,8 @@ class AwaitedSpans:
         return self._start_span(name, context, start_time=start_time)
 
     def _find_provider(self) -> None:
-        provider = global_tracer_provider()
-        if not isinstance(provider, trace.ProxyTracerProvider):
+        provider = present_tracer_provider()
+        if provider is not None:
             found, self._found = self._found, None
             if found is not None:  # None if another thread was first
                 found(provider)
@@ -91,7 +92,7 @@ class PrivateTracer:
                 above.trace_id or _random(128),
                 ids.span_id if has_own else _random(64),
                 is_remote=False,
-                trace_flags=TraceFlags(above.trace_flags & ~TraceFlags.SAMPLED),
+                trace_flags=_flags(above.trace_flags & ~TraceFlags.SAMPLED),
                 trace_state=above.trace_state,
             )
         return PrivateSpan(name, ids, parent if parent.is_valid else None, self._resource_of_host(), start_time)
@@ -110,6 +111,10 @@ class PrivateTracer:
                 return OTELResourceDetector().detect()
         self._resource = resource
         return resource
+
+
+#: Each is an object of its own otherwise, in each task that waits.
+_flags: Final = functools.lru_cache(maxsize=256)(TraceFlags)
 
 
 def _random(bits: int) -> int:

@@ -1,7 +1,5 @@
 """Spans that are made after a pattern are those that the SDK makes in the public way."""
 
-import os
-
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -220,7 +218,6 @@ def test_attribute_that_no_span_has_is_an_error():
         span.others  # noqa: B018
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_resource_of_a_forked_child_is_its_own():
     """The SDK gives the tracer another one there."""
     provider = TracerProvider(resource=Resource({"service.name": "parent"}))
