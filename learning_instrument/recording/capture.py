@@ -220,11 +220,16 @@ class Capture:
         """Store *value* in *column*, or among the invalid values; tell whether it is valid."""
         if value is None:
             return False
-        field = FIELD_OF[column]
-        cleaned = guarded(CLEAN_GIVEN[column], value)
+        try:
+            cleaned = CLEAN_GIVEN[column](value)
+        except BaseException as fault:  # foreign code failed
+            if is_interruption(fault):
+                raise
+            cleaned = INVALID
         if cleaned is None or cleaned is INVALID:
             self._refuse(column, value)
             return False
+        field = FIELD_OF[column]
         if self._options.capture_content or not field.content:
             self.attributes[field.key] = cleaned
         return True
@@ -305,14 +310,15 @@ class Capture:
         attributes = self.attributes
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
         ids = _ids_json(pool_id, worker_id, self._returned)
-        if self._metadata is None and not self._invalid and not self._unmatched:
+        metadata = self._metadata
+        if metadata is None and not self._invalid and not self._unmatched:
             return ids
         more: dict[str, Any] = {}
-        if self._metadata is not None:
-            if is_mapping(type(self._metadata)):
-                more["task"] = self._metadata
+        if metadata is not None:
+            if type(metadata) is dict or is_mapping(type(metadata)):
+                more["task"] = metadata
             else:
-                self._refuse("metadata", self._metadata)
+                self._refuse("metadata", metadata)
         if self._invalid:
             more["invalid"] = self._invalid if self._options.capture_content else contents.kinds_of(self._invalid)
         if self._unmatched:

@@ -47,8 +47,9 @@ _KEY_BLOCK: Final = re.compile(
 def redact(text: str) -> str:
     """Return the first 4,096 characters of *text*, with apparent secrets replaced by a marker."""
     if len(text) <= SEARCHED_CHARACTERS:
-        return redact_all(text)
-    found = _without_last_word(without_secrets(text[:SEARCHED_CHARACTERS]))
+        found = text if len(text) < SHORTEST_SECRET else without_secrets(text)
+    else:
+        found = _without_last_word(without_secrets(text[:SEARCHED_CHARACTERS]))
     return found if Own.redact is None else Own.redact(found)
 
 
@@ -61,7 +62,7 @@ def redact_all(text: str) -> str:
 def without_secrets(text: str) -> str:
     """Return *text* after our own rules alone: no code of the user's runs."""
     classes = text.encode("latin-1", "replace").translate(_CLASSES)
-    has_run = _RUN in classes
+    has_run = classes.find(_RUN) >= 0  # faster than ``in``
     if has_run:
         text = _without_shaped(text, classes)
     if (

@@ -66,7 +66,8 @@ def utf8(text: str) -> str:
 
 def text_of(value: str, limit: int) -> str:
     """Return *value* redacted, then cut to *limit* characters, then made valid UTF-8."""
-    return utf8(redact(value)[:limit])
+    text = redact(value)[:limit]
+    return text if text.isascii() else utf8(text)
 
 
 def label_of(text: str, limit: int = _LONGEST_LABEL) -> str:
@@ -130,7 +131,7 @@ def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> 
     cls = type(value)
     if cls is str:
         if len(value) < SHORTEST_SECRET and Own.redact is None:
-            return _quoted(utf8(value))
+            return _quoted(value if value.isascii() else utf8(value))
         text = text_of(value, longest)
         return _quoted(text if len(value) <= longest else text + _CUT)
     if cls is int:
@@ -160,17 +161,19 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
         for key, item in itertools.islice(value.items(), items):
             name, kind = _member(key if type(key) is str and len(key) <= _LONGEST_NAME else _name(key))
             if kind and (kind >= Name.SECRET or (type(item) is str and can_be_secret(kind, item, is_quoted=True))):
-                members[name] = _QUOTED_MARKER
+                members[name] = f"{name}:{_QUOTED_MARKER}"
             else:
-                members[name] = _json(item, longest, items, depth, room)
-        _take(room, len(members))
+                members[name] = f"{name}:{_json(item, longest, items, depth, room)}"
+        room[0] -= len(members)
+        if room[0] < 0:
+            raise _TooMuchError
     except _TooMuchError:
         raise
     except BaseException as fault:  # the iteration of a user's mapping may raise anything
         if is_interruption(fault):
             raise
         return _quoted(f"<{type_name(type(value))}>")
-    return "{" + ",".join([f"{name}:{text}" for name, text in members.items()]) + "}"
+    return "{" + ",".join(members.values()) + "}"
 
 
 @cached
@@ -182,7 +185,9 @@ def _member(name: str) -> tuple[str, Name]:
 def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     try:
         texts = [_json(item, longest, items, depth, room) for item in itertools.islice(value, items)]
-        _take(room, len(texts))
+        room[0] -= len(texts)
+        if room[0] < 0:
+            raise _TooMuchError
         return f"[{','.join(texts)}]"
     except _TooMuchError:
         raise
@@ -190,12 +195,6 @@ def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int
         if is_interruption(fault):
             raise
         return _quoted(f"<{type_name(type(value))}>")
-
-
-def _take(room: list[int], count: int) -> None:
-    room[0] -= count
-    if room[0] < 0:
-        raise _TooMuchError
 
 
 def _name(key: Any) -> str:
