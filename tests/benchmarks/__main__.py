@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [model_calls] [storage] [sustained]
     [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
-    [similar] [derived] [upkeep]
+    [similar] [derived] [upkeep] [forks]
 """
 
 import argparse
@@ -18,6 +18,7 @@ from . import (
     depth,
     derived,
     errors_grouping,
+    forks,
     groups,
     hot_path,
     imports,
@@ -60,6 +61,7 @@ def main() -> None:
         "similar": _similar,
         "derived": _derived,
         "upkeep": _upkeep,
+        "forks": _forks,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -109,6 +111,10 @@ def _derived(options: argparse.Namespace) -> None:
 def _upkeep(options: argparse.Namespace) -> None:
     pace = Pace()
     storage_report.print_upkeep(upkeep.measure(pace), pace)
+
+
+def _forks(options: argparse.Namespace) -> None:
+    storage_report.print_forks(forks.measure())
 
 
 def _standing_tasks(options: argparse.Namespace) -> None:

@@ -4,13 +4,24 @@ Targets in µs and ms are those of a machine where a bare span takes 16 µs: wha
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.table import Table
 
 from .derived import AT_ONCE, Derived
+from .forks import ALONE, CLOSE, FORK, NO_DATABASE, OPEN, OTHERS_RECORD, THREADS_RECORD, Step
 from .pace import NOMINAL_SPAN, Pace
 from .report import console, print_target
 from .upkeep import MOST_LOG_MB, Upkeep
+
+#: Step and situation -> the most ms of wall time, on a quiet machine; of a fork, over one without a database.
+_MOST_MILLISECONDS: Final = {
+    (FORK, ALONE): 2,
+    (FORK, THREADS_RECORD): 10,
+    (FORK, OTHERS_RECORD): 10,
+    (OPEN, OTHERS_RECORD): 10,
+    (CLOSE, OTHERS_RECORD): 10,
+}
 
 
 def print_derived(ways: Sequence[Derived], pace: Pace) -> None:
@@ -42,6 +53,24 @@ def print_upkeep(works: Sequence[Upkeep], pace: Pace) -> None:
             print_microseconds(work.name, work.microseconds_per_row, pace, most=20)
         is_short = work.log_mb <= MOST_LOG_MB
         print_target(f"{work.name}, longest log", f"{work.log_mb:.0f} MB", f"at most {MOST_LOG_MB:.0f} MB", is_short)
+
+
+def print_forks(steps: Sequence[Step]) -> None:
+    """Print how long forks, opening and closing take."""
+    table = _table("Forks, opening and closing")
+    for heading in ("median, ms", "longest, ms", "processor time of the thread, ms"):
+        table.add_column(heading, justify="right")
+    for step in steps:
+        name = ", ".join(filter(None, (step.step, step.durability, step.situation)))
+        table.add_row(name, *(f"{time:.2f}" for time in (step.median, step.longest, step.processor)))
+    console.print(table)
+    (without,) = [step.median for step in steps if step.step == NO_DATABASE]
+    for step in steps:
+        most = _MOST_MILLISECONDS.get((step.step, step.situation))
+        if most is not None:
+            added, over = (step.median - without, f", over a {NO_DATABASE}") if step.step == FORK else (step.median, "")
+            what = f"{step.step}, {step.durability}, {step.situation}{over}"
+            print_target(what, f"{added:.2f} ms", f"at most {most:g} ms", added <= most)
 
 
 def print_microseconds(what: str, microseconds: float, pace: Pace, most: float, aim: float | None = None) -> None:
