@@ -1,4 +1,4 @@
-"""What roll-ups, error counts and the index of words cost a row, each: many rows at once, and little by little.
+"""What each table that is derived from the executions costs a row: many rows at once, and little by little.
 
 Processor time; the executions have the task types, tiers, pools, repositories and failures of pools of agents.
 """
@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Final
 from unittest import mock
 
-from learning_instrument.rollups import catch_up, cubes, error_counts, search_index
+from learning_instrument.rollups import catch_up
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.yielding import SliceSizer
 
@@ -22,9 +22,7 @@ from .pace import Pace, Stopwatch
 from .recorded_files import DRAWN, copy_of, record_again
 
 KINDS: Final[dict[str, ModuleType]] = {
-    "roll-ups": cubes,
-    "error counts": error_counts,
-    "index of words": search_index,
+    module.__name__.rpartition(".")[2].replace("_", " "): module for module in catch_up._ALL
 }
 AT_ONCE: Final = f"{DRAWN:,} rows at once"
 LITTLE_BY_LITTLE: Final = "1,000 rows at a time"

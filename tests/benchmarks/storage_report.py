@@ -26,7 +26,7 @@ _MOST_MILLISECONDS: Final = {
 
 def print_derived(ways: Sequence[Derived], pace: Pace) -> None:
     """Print what keeping the derived tables up to date costs a row."""
-    table = _table(f"What follows the executions, a row; a bare span takes {pace.span:.1f} µs")
+    table = _table(f"What is derived from the executions, a row; a bare span takes {pace.span:.1f} µs")
     for heading in ("processor time, µs", "bare spans"):
         table.add_column(heading, justify="right")
     for way in ways:
