@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from operator import itemgetter
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from . import semconv
-from .columns import COLUMNS, TABLE, UNKNOWN
+from .columns import COLUMNS, TABLE
 from .errors import ConfigurationError
 from .ids import execution_id, new_uuid, random_bits
 from .outcome import ErrorType, Outcome, OutcomeSource
@@ -189,8 +190,19 @@ class ExecutionRecord:
 
 #: Column -> its default. The default of the task's id is a new one, that of ``cost_estimate`` is ``actual_cost``.
 _DEFAULTS: Final = {column.name: column.default for column in TABLE if column.default is not None}
-_CONFIDENCE: Final = _DEFAULTS["routing_confidence"]
-_COMPLEXITY: Final = _DEFAULTS["complexity_score"]
+#: What a column is read by: the key of its attribute, or its number where it is computed, which is no attribute's key.
+_KEYS: Final = [number if column.key is None else column.key for number, column in enumerate(TABLE)]
+_TIMESTAMP, _SUCCESS, _TRACE_ID, _SPAN_ID, _SERVICE_NAME = map(
+    COLUMNS.index, ("timestamp", "success", "trace_id", "span_id", "service_name")
+)
+#: Key -> what a column without a value has. The outcome and the duration are required.
+_ABSENT: Final[dict[Any, Any]] = {
+    **{key: column.default for key, column in zip(_KEYS, TABLE, strict=True)},
+    semconv.METADATA: "{}",
+    semconv.DEFAULTED: (),
+}
+del _ABSENT[semconv.TASK_OUTCOME], _ABSENT[semconv.TASK_DURATION]
+_in_order: Final = itemgetter(*_KEYS)
 
 
 def row_from_span(span: ReadableSpan) -> Row:
@@ -200,60 +212,24 @@ def row_from_span(span: ReadableSpan) -> Row:
         KeyError, TypeError, ValueError, AttributeError: if the span is not that of an execution, or was changed.
     """
     # MappingProxyType.copy() reaches the SDK's own copy(): a tenth of the time of dict(span.attributes).
-    attributes: dict[str, Any] = span.attributes.copy()  # type: ignore[union-attr]
-    get = attributes.get
+    values: dict[Any, Any] = _ABSENT | span.attributes.copy()  # type: ignore[union-attr]
     ids = span.context
     start = span.start_time or 0
-    memory = get(semconv.MEMORY_PEAK)
-    cost = get(semconv.COST_ACTUAL, 0.0)
-    outcome = attributes[semconv.TASK_OUTCOME]
     identity = execution_id(start, ids.trace_id, ids.span_id)
-    return (
-        get(semconv.TASK_ID, identity),
-        iso_of_nanoseconds(start),
-        get(semconv.TASK_TYPE, UNKNOWN),
-        get(semconv.TASK_DESCRIPTION, ""),
-        get(semconv.TASK_REPO, UNKNOWN),
-        get(semconv.TASK_FILE_COUNT, 0),
-        get(semconv.TASK_ESTIMATED_TOKENS, 0),
-        get(semconv.MODEL_TIER, UNKNOWN),
-        get(semconv.POOL_TYPE, UNKNOWN),
-        get(semconv.SWARM_TOPOLOGY),
-        get(semconv.ROUTING_CONFIDENCE, _CONFIDENCE),
-        get(semconv.TASK_COMPLEXITY_SCORE, _COMPLEXITY),
-        1 if outcome == "succeeded" else 0,  # a bool would take three times as long to bind
-        attributes[semconv.TASK_DURATION],
-        get(semconv.QUALITY_SCORE),
-        get(semconv.COST_ESTIMATE, cost),
-        cost,
-        get(semconv.ERROR_KIND),
-        get(semconv.ERROR_MESSAGE),
-        None,
-        None,
-        None if memory is None else memory / 1e6,
-        get(semconv.CPU_TIME),
-        get(semconv.SOLUTION_SUMMARY),
-        get(semconv.METADATA, "{}"),
-        identity,
-        identity[17:49],
-        identity[50:],
-        get(semconv.PARENT_EXECUTION_ID),
-        get(semconv.BATCH_ID),
-        get(semconv.POOL_ID),
-        get(semconv.WORKER_ID),
-        outcome,
-        get(semconv.ERROR_TYPE),
-        get(semconv.QUEUE_DURATION),
-        get(semconv.REQUEST_MODEL),
-        get(semconv.INPUT_TOKENS),
-        get(semconv.OUTPUT_TOKENS),
-        None,
-        _service_name(span.resource),
-        get(semconv.PROCESS_ID),
-        _json_list(get(semconv.DEFAULTED, ())),
-        get(semconv.TASK_OUTCOME_SOURCE),
-        get(semconv.WAIT_DURATION),
-    )
+    values[semconv.EXECUTION_ID] = identity
+    values[_TIMESTAMP] = iso_of_nanoseconds(start)
+    values[_TRACE_ID] = identity[17:49]
+    values[_SPAN_ID] = identity[50:]
+    values[_SUCCESS] = 1 if values[semconv.TASK_OUTCOME] == "succeeded" else 0  # a bool takes longer to bind
+    values[_SERVICE_NAME] = _service_name(span.resource)
+    values[semconv.DEFAULTED] = _json_list(values[semconv.DEFAULTED])
+    if values[semconv.TASK_ID] is None:
+        values[semconv.TASK_ID] = identity
+    if values[semconv.COST_ESTIMATE] is None:
+        values[semconv.COST_ESTIMATE] = values[semconv.COST_ACTUAL]
+    if values[semconv.MEMORY_PEAK] is not None:
+        values[semconv.MEMORY_PEAK] /= 1e6
+    return _in_order(values)  # type: ignore[no-any-return]
 
 
 def row_of_unfinished(span: ReadableSpan, attributes: Mapping[str, Any]) -> Row:
