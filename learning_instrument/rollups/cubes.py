@@ -5,6 +5,7 @@ since (triggers note them in ``rollup_changes``). So a report always equals the 
 are, and a crash between two slices loses nothing.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -78,6 +79,7 @@ IS_SOUND: Final = (
 #: The cube whose cells, where there are any, are summed up to those of a smaller one.
 _FINER: Final = {CUBES[0]: CUBES[2], CUBES[1]: WIDE}
 _NAMES: Final = tuple(MEASURES)
+_ADD_SUMS: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
 #: A histogram in a cell is packed when it has more bytes than this; until then, others are put behind it.
 _LONG_HISTOGRAM: Final = 1024
 
@@ -215,6 +217,7 @@ class _Slice:
         self._execute = connection.execute
         self._cubes = cubes
         self._marks = marks or {}
+        self._has_removed = False
         named = [cube.keys[0] for cube in cubes if cube.name is not None]
         self._keys = {key: f"key{number}" for number, key in enumerate(("hour", *WIDE.keys, *named), 1)}
         self._rows = f"rollup_rows_{len(named)}"
@@ -231,14 +234,9 @@ class _Slice:
 
     def take(self, table: str, condition: str, parameters: Sequence[Any], sign: int = 1) -> None:
         """Take the rows of *table*, to be added *sign* times."""
-        keys = ("rowid", *map(dimension, self._keys))
-        columns = ", ".join(f"key{number}" for number in range(len(keys)))
-        self._execute(
-            f"INSERT INTO temp.{self._rows} SELECT {columns}, {', '.join(PACKED.values())},"
-            f" substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
-            f" FROM {source(table, condition, _NAMES, keys, BIN)}",
-            (histograms.ONE_OF_EACH, *parameters),
-        )
+        taken = _taken(table, condition, tuple(self._keys))
+        self._execute(f"INSERT INTO temp.{self._rows} {taken}", (histograms.ONE_OF_EACH, *parameters))
+        self._has_removed = self._has_removed or sign < 0
         bins = "CAST(group_concat(bin, '') AS BLOB)"
         sums = f"{sum_packed(sign)}, {f'{bins}, NULL' if sign > 0 else f'NULL, {bins}'}"
         for cube in self._cubes:
@@ -251,10 +249,9 @@ class _Slice:
 
     def _sum_up(self, cube: Cube, cells: str) -> None:
         """Add the rows of the SQL *cells* to what is added to *cube*."""
-        sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
         self._execute(
             f"INSERT INTO temp.added_{cube.table} ({', '.join((*cube.columns, *_NAMES))}, added, removed)"
-            f" SELECT * FROM ({cells}) WHERE 1 ON CONFLICT ({', '.join(cube.columns)}) DO UPDATE SET {sums},"
+            f" SELECT * FROM ({cells}) WHERE 1 ON CONFLICT ({', '.join(cube.columns)}) DO UPDATE SET {_ADD_SUMS},"
             " added = coalesce(added, excluded.added), removed = coalesce(removed, excluded.removed)"
         )
 
@@ -269,13 +266,12 @@ class _Slice:
             if cube in self._cubes and finer in self._cubes:
                 place = _place(cube, "bucket", finer.bucket, cube.keys)
                 self._sum_up(cube, f"SELECT {place}, {sums}, {bins} FROM temp.added_{finer.table} GROUP BY {place}")
-        for table, place in self._tables.items():
-            self._pack_histograms(table, place)
+        packed = {table: self._pack_histograms(table, place) for table, place in self._tables.items()}
         sizes = {cube: self._size(cube) for cube in self._cubes if cube in (CUBES[0], WIDE) or cube.name is not None}
         for sql, parameters in notes:
             self._execute(sql, parameters)
         for table, place in self._tables.items():
-            self._add(table, place)
+            self._add(table, place, packed[table])
         for cube, (cells, executions) in sizes.items():
             if cube is CUBES[0]:
                 self._execute("UPDATE rollup_state SET executions = ?", (executions,))
@@ -284,8 +280,8 @@ class _Slice:
         for table in self._tables:
             self._execute(f"DELETE FROM temp.added_{table}")
 
-    def _pack_histograms(self, table: str, place: str) -> None:
-        """Pack the histograms that become long, and those from which values are taken."""
+    def _pack_histograms(self, table: str, place: str) -> int:
+        """Pack the histograms that become long, and those from which values are taken; return how many."""
         found = self._execute(
             f"SELECT {place}, has.histogram, added, removed FROM temp.added_{table} AS added LEFT JOIN {table} AS has"
             f" USING ({place}) WHERE removed IS NOT NULL AND has.executions + added.executions > 0"
@@ -295,6 +291,7 @@ class _Slice:
         for *key, histogram, added, removed in found:
             packed = histograms.merged(histogram or b"", added or b"", removed or b"")
             self._execute(f"UPDATE temp.added_{table} SET histogram = ? WHERE {is_place}", (packed, *key))
+        return len(found)
 
     def _size(self, cube: Cube) -> tuple[int, int]:
         """Return how many cells a cube that can grow too large will have, and how many executions."""
@@ -310,22 +307,36 @@ class _Slice:
         ).fetchall()
         return int(cells + more - less), int(executions + added)
 
-    def _add(self, table: str, place: str) -> None:
-        sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)
+    def _add(self, table: str, place: str, packed: int) -> None:
         self._execute(
             f"INSERT INTO {table} ({place}, {', '.join(_NAMES)}, histogram)"
             f" SELECT {place}, {', '.join(_NAMES)}, coalesce(added, x'') FROM temp.added_{table} WHERE 1"
-            f" ON CONFLICT ({place}) DO UPDATE SET {sums}, histogram = CAST(histogram || excluded.histogram AS BLOB)"
+            f" ON CONFLICT ({place}) DO UPDATE SET {_ADD_SUMS},"
+            " histogram = CAST(histogram || excluded.histogram AS BLOB)"
         )
-        self._execute(
-            f"DELETE FROM {table} WHERE executions <= 0 AND ({place}) IN"
-            f" (SELECT {place} FROM temp.added_{table} WHERE executions < 0)"
-        )
-        is_place = " AND ".join(f"added.{column} = {table}.{column}" for column in place.split(", "))
-        self._execute(
-            f"UPDATE {table} SET histogram = (SELECT histogram FROM temp.added_{table} AS added WHERE {is_place})"
-            f" WHERE ({place}) IN (SELECT {place} FROM temp.added_{table} WHERE histogram IS NOT NULL)"
-        )
+        if self._has_removed:
+            self._execute(
+                f"DELETE FROM {table} WHERE executions <= 0 AND ({place}) IN"
+                f" (SELECT {place} FROM temp.added_{table} WHERE executions < 0)"
+            )
+        if packed:
+            is_place = " AND ".join(f"added.{column} = {table}.{column}" for column in place.split(", "))
+            self._execute(
+                f"UPDATE {table} SET histogram = (SELECT histogram FROM temp.added_{table} AS added WHERE {is_place})"
+                f" WHERE ({place}) IN (SELECT {place} FROM temp.added_{table} WHERE histogram IS NOT NULL)"
+            )
+
+
+@functools.lru_cache(maxsize=16)
+def _taken(table: str, condition: str, names: tuple[str, ...]) -> str:
+    """Return the SQL of the rows of *table* with what the cubes need of them; its first parameter is the bins."""
+    keys = ("rowid", *map(dimension, names))
+    columns = ", ".join(f"key{number}" for number in range(len(keys)))
+    return (
+        f"SELECT {columns}, {', '.join(PACKED.values())},"
+        f" substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
+        f" FROM {source(table, condition, _NAMES, keys, BIN)}"
+    )
 
 
 def _place(cube: Cube, bucket: str, length: str, keys: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ Each measure is a sum of integers (nano-dollars, microseconds), so a sum is the 
 subtracted again exactly.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -149,6 +150,7 @@ def sum_measures(names: tuple[str, ...]) -> str:
     return ", ".join(f"total({_ALL[name]}) AS {name}" for name in names)
 
 
+@functools.lru_cache(maxsize=2)
 def sum_packed(sign: int) -> str:
     """Return the SQL of the sums of all measures, in their order, over rows that have the columns :data:`PACKED`.
 

@@ -175,6 +175,7 @@ class WriteConnection:
         connection = self._open()
         try:
             with showing_life(connection):
+                connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is a temporary one at first
                 connection.execute("VACUUM")
         except sqlite3.OperationalError as error:
             if "disk is full" not in str(error):

@@ -19,10 +19,10 @@ _LOOK_SECONDS: Final = 0.005
 #: The same before one that holds the lock for long.
 _LONG_QUIET_SECONDS: Final = 1.0
 #: How long a slice should hold the lock, with and without other writers. A task waits longer than either.
-_HELD_SECONDS: Final = 0.002
+_HELD_SECONDS: Final = 0.005
 _HELD_ALONE_SECONDS: Final = 0.02
-_FIRST_ROWS: Final = 100
-_FEWEST_ROWS: Final = 50
+_FIRST_ROWS: Final = 1000
+_FEWEST_ROWS: Final = 100
 _MOST_ROWS: Final = 4000
 #: What the statements begin with that take no lock: temporary tables are the connection's own.
 _LOCKS_NOTHING: Final = ("SELECT", "CREATE TEMP", "INSERT INTO temp.", "UPDATE temp.", "DELETE FROM temp.")
@@ -58,14 +58,14 @@ class YieldingTransactions:
     Args:
         target: the connection to write with.
         is_contended: tells whether a thread of this process waits for the lock.
-        is_urgent: whether to yield to no writer. Then the lock is taken first, so that other writers cannot make
-            the transaction fail every time.
+        is_urgent: whether to yield to no thread.
     """
 
     def __init__(self, target: WriteConnection, is_contended: Callable[[], object], is_urgent: bool = False) -> None:
         self._target = target
         self._is_contended = (lambda: False) if is_urgent else is_contended
-        self._is_urgent = is_urgent
+        #: Whether the lock is taken first, so that other writers cannot make the transaction fail every time.
+        self.locks_first = is_urgent
         #: How long the last transaction held the lock.
         self.held_seconds = 0.0
 
@@ -83,11 +83,11 @@ class YieldingTransactions:
         """
         watched = _Watched(self._is_contended)
         try:
-            with self._target.transaction(is_immediate=self._is_urgent) as connection:
-                watched.begin(connection, is_locked=self._is_urgent)
+            with self._target.transaction(is_immediate=self.locks_first) as connection:
+                watched.begin(connection, is_locked=self.locks_first)
                 yield watched
         except Exception as error:
-            if not self._is_urgent and is_busy(error):
+            if not self.locks_first and is_busy(error):
                 raise YieldedError from error
             raise
         finally:

@@ -70,14 +70,26 @@ def test_all_of_them_reach_the_newest_execution(database, store):
 def test_little_time_leaves_the_rest_for_later(database, store, monkeypatch):
     """The background thread has other work as well."""
     monkeypatch.setattr(catch_up, "_SECONDS", 0.0)
-    database.append(records(600))
+    database.append(records(2500))
 
     assert catch_up.catch_up(store, SliceSizer())
     assert catch_up.lag(store) > 0
 
 
-def test_recording_is_enough(tmp_path):
+@pytest.mark.parametrize("is_urgent", [False, True])
+def test_few_executions_are_left_to_reports(database, store, is_urgent):
+    """Until there are enough for a slice, or a caller waits; answers have them in any case."""
+    database.append(records(5))
+
+    assert not catch_up.catch_up(store, SliceSizer(), is_urgent=is_urgent)
+
+    assert catch_up.lag(store) == (0 if is_urgent else 5)
+    assert error_groups(database).failures == 5
+
+
+def test_recording_is_enough(tmp_path, monkeypatch):
     """The background catches up without a call."""
+    monkeypatch.setattr(catch_up, "_LEAST_LAG_ROWS", 1)
     with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
         database.append(records(20))
         deadline = time.monotonic() + 60
@@ -92,6 +104,7 @@ def test_pauses_between_executions_are_enough(tmp_path, monkeypatch):
     """The background does not wait until the pool rests."""
     monkeypatch.setattr(background_writer, "_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(background_writer, "_IDLE_SECONDS", 1e9)
+    monkeypatch.setattr(catch_up, "_LEAST_LAG_ROWS", 1)
     with LearningDatabase(tmp_path / "learning.db", durability="batch") as database:
         for _ in range(3):
             database.append(records(20))

@@ -504,8 +504,22 @@ def test_absurd_numbers_do_not_spoil_their_neighbours(target, asked):
     assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 0.75e9
 
 
+def test_histograms_stay_short(target, asked):
+    """However many slices put theirs behind them, and no value is lost."""
+    insert(target, records(900, timestamp=START))
+
+    while advance(target, 50):
+        pass
+
+    for cube in CUBES:
+        longest = max(length for (length,) in target.execute(f"SELECT length(histogram) FROM {cube.table}"))
+        assert longest <= 1024
+    check(asked, Selection(), [("model_tier",), ("task_type", "day")])
+
+
 def test_database_advances_its_rollups_by_itself(database, monkeypatch):
     """In the background, once it is quiet."""
+    monkeypatch.setattr("learning_instrument.rollups.catch_up._LEAST_LAG_ROWS", 1)
     monkeypatch.setattr("learning_instrument.storage.background_writer._IDLE_SECONDS", 0.05)
     monkeypatch.setattr("learning_instrument.storage.housekeeping._CHECKPOINT_ROWS", 10)
 
@@ -517,6 +531,7 @@ def test_database_advances_its_rollups_by_itself(database, monkeypatch):
 
 def test_busy_database_leaves_its_rollups_for_later(database, monkeypatch):
     """Unless too much is left: those who record come first."""
+    monkeypatch.setattr("learning_instrument.rollups.catch_up._LEAST_LAG_ROWS", 1)
     monkeypatch.setattr("learning_instrument.sqlite.yielding.is_idle", lambda *_: False)
     database.append(records(300))
 

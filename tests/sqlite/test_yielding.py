@@ -70,6 +70,17 @@ def test_transaction_is_rolled_back_when_a_thread_waits(background):
     assert count(background, "losses") == 0
 
 
+def test_temporary_tables_take_no_lock(background, task):
+    """They are the connection's own: others write while it fills them."""
+    giving_way = YieldingTransactions(background, bool)
+    own = ["CREATE TEMP TABLE IF NOT EXISTS own (number)", "INSERT INTO temp.own VALUES (1)", "DELETE FROM temp.own"]
+
+    transact(giving_way, *own, lambda: task.insert([record(1)]))
+
+    assert count(task, "executions") == 1
+    assert giving_way.held_seconds == 0
+
+
 def test_transaction_without_waiting_threads_is_committed(background):
     """It knows how long it held the lock."""
     giving_way = YieldingTransactions(background, bool)
