@@ -14,11 +14,12 @@ from .. import semconv
 from ..ids import new_uuid
 from ..outcome import ASSUMED, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
+from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import json_of, label_of, type_name
 from . import contents
-from .fields import CLEAN_GIVEN, FIELD_OF, FROM_RESULT, FROM_TASK, INVALID, MARKED, Extractor, FieldPlan
+from .fields import CLEAN_GIVEN, FIELD_OF, INVALID, MARKED, Extractor
 from .judging import judge, judge_raised
+from .taking import take_result, take_task
 from .unmatched_fields import UnmatchedFields
 
 METADATA_LIMIT: Final = 8192
@@ -75,7 +76,7 @@ class Capture:
             read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
         )
         if read is not None:
-            self._take(read, FROM_TASK[options.capture_content])
+            take_task(options.capture_content, read, self.attributes, self._refuse)
             metadata = guarded(read, "metadata")
             self._metadata = metadata if metadata is None else self._wanted(metadata)
         if options.task_type is not None:
@@ -135,7 +136,7 @@ class Capture:
         if result is self._instance:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
-            self._take(read, FROM_RESULT[self._options.capture_content])
+            take_result(self._options.capture_content, read, self.attributes, self._refuse)
         given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
         success = given.get("success")
         if success is not None and type(success) is not bool:
@@ -169,34 +170,6 @@ class Capture:
             return verdict
         texts = contents.texts_of(self._task, self._read_task, self._given)
         return verdict._replace(error_message=contents.message_without(verdict.error_message, texts))
-
-    def _take(self, read: Reader, plan: FieldPlan) -> None:
-        attributes = self.attributes
-        # A dict is read by its get; of other objects, a call for each name would take longer than the rest.
-        seen, fetch, source = (read.seen, read.fetch, read.source) if type(read) is Memo else (None, getattr, None)
-        for name, key, column, clean, replaces in plan:
-            if key in attributes and not replaces:
-                continue
-            try:
-                if seen is None:
-                    value = read(name)
-                elif name in seen:
-                    value = seen[name]
-                else:
-                    value = seen[name] = fetch(source, name, None)
-                if value is None:
-                    continue
-                cleaned = clean(value)
-            except BaseException as fault:  # foreign code failed: the field counts as missing
-                if is_interruption(fault):
-                    raise
-                if seen is not None:
-                    seen.setdefault(name, None)
-                continue
-            if cleaned is INVALID:
-                self._refuse(column, value)
-            else:
-                attributes[key] = cleaned
 
     def _refuse(self, column: str, value: Any) -> None:
         self._invalid = {**self._invalid, column: value}

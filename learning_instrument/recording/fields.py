@@ -15,6 +15,11 @@ INVALID: Final = object()
 Extractor = Callable[[Any, Any, Any], Any]
 """``(instance, task, result) -> value``"""
 
+#: Cleaner -> as source text: when ``value``, of class ``cls``, is plain, and what the attribute is then: what the
+#: cleaner would return.
+PLAIN_FORMS: Final[dict[Callable[[Any], Any], tuple[str, str]]] = {}
+_IS_SHORT: Final = f"cls is str and len(value) <= {IDENTIFIER_LIMIT}"
+
 # Cleaners: a value that is not None -> the attribute's value, or INVALID.
 
 
@@ -58,6 +63,7 @@ def _prose(limit: int) -> Callable[[Any], Any]:
             value = exact(value)
         return text_of(value, limit) if type(value) is str else INVALID
 
+    PLAIN_FORMS[clean] = "cls is str", f"text_of(value, {limit})"
     return clean
 
 
@@ -71,6 +77,7 @@ def _number(highest: float) -> Callable[[Any], Any]:
             cls = type(value)
         return value if (cls is float or cls is int) and 0.0 <= value <= highest else INVALID
 
+    PLAIN_FORMS[clean] = f"(cls is float or cls is int) and 0.0 <= value <= {highest!r}", "value"
     return clean
 
 
@@ -102,6 +109,12 @@ def _token_estimate(value: Any) -> Any:
     if type(value) is not str:
         value = exact(value)
     return (len(value) + 1) // 2 if type(value) is str else INVALID
+
+
+PLAIN_FORMS[_label] = _IS_SHORT, "repeated_label_of(value)"
+PLAIN_FORMS[_id] = "cls is str and is_plain_id(value) and Own.redact is None", "value"
+PLAIN_FORMS[_repeated_id] = f"{_IS_SHORT} and (known := repeated_id_of(value)) is not None", "known"
+PLAIN_FORMS[_token_estimate] = "cls is str", "(len(value) + 1) // 2"
 
 
 def _tokens(value: Any) -> Any:

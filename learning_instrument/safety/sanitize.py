@@ -30,7 +30,7 @@ _QUOTED_MARKER: Final = _quoted(MARKER)
 _LONGEST_NAME: Final = 100
 _LONGEST_LABEL: Final = 500
 #: Identifiers that need no closer look: short ones, UUIDs and hashes.
-_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{0,15}|[0-9a-f\-]{0,64}")
+PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{0,15}|[0-9a-f\-]{0,64}")
 
 
 def exact(value: Any) -> Any:
@@ -86,7 +86,7 @@ def repeated_label_of(text: str) -> str:
 
 def id_of(text: str) -> str | None:
     """Return the identifier *text*, or None where it holds a secret: without it, executions would share one id."""
-    if _PLAIN_ID.fullmatch(text) and Own.redact is None:
+    if PLAIN_ID.fullmatch(text) and Own.redact is None:
         return text
     searched = text[:SEARCHED_CHARACTERS]
     return utf8(text[:_LONGEST_LABEL]) if redact(searched) == searched else None
