@@ -20,6 +20,8 @@ from .statistics import Counters
 
 _KEPT_ROWS: Final = 2048
 _BOOKMARKS: Final = 256
+#: Two questions: SQLite finds one end of a table at once, and reads all of it for both.
+_ENDS: Final = "SELECT (SELECT min(rowid) FROM executions), (SELECT max(rowid) FROM executions)"
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
 _PROCESS_ID: Final = COLUMNS.index("process_id")
@@ -126,7 +128,7 @@ class CommittedRows:
 
     def _note(self, target: WriteConnection) -> None:
         """Note how many rows the file has: it may lack them later, when they are no longer kept."""
-        ((low, high),) = target.execute("SELECT min(rowid), max(rowid) FROM executions")
+        ((low, high),) = target.execute(_ENDS)
         self._most = 0 if high is None else high - low + 1
         with self._lock:
             if self._rows:
