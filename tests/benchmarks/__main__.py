@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [model_calls] [storage] [sustained]
     [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
-    [similar] [derived] [upkeep] [forks]
+    [similar] [derived] [upkeep] [forks] [growth] [indexes]
 """
 
 import argparse
@@ -20,8 +20,10 @@ from . import (
     errors_grouping,
     forks,
     groups,
+    growth,
     hot_path,
     imports,
+    indexes,
     json_report,
     machine,
     model_calls,
@@ -62,6 +64,8 @@ def main() -> None:
         "derived": _derived,
         "upkeep": _upkeep,
         "forks": _forks,
+        "growth": _growth,
+        "indexes": _indexes,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -115,6 +119,16 @@ def _upkeep(options: argparse.Namespace) -> None:
 
 def _forks(options: argparse.Namespace) -> None:
     storage_report.print_forks(forks.measure())
+
+
+def _growth(options: argparse.Namespace) -> None:
+    pace = Pace()
+    storage_report.print_growth(*growth.measure(pace), pace)
+
+
+def _indexes(options: argparse.Namespace) -> None:
+    pace = Pace()
+    storage_report.print_indexes(indexes.measure(pace), pace)
 
 
 def _standing_tasks(options: argparse.Namespace) -> None:

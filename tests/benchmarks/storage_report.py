@@ -10,6 +10,8 @@ from rich.table import Table
 
 from .derived import AT_ONCE, Derived
 from .forks import ALONE, CLOSE, FORK, NO_DATABASE, OPEN, OTHERS_RECORD, THREADS_RECORD, Step
+from .growth import Written
+from .indexes import Indexes
 from .pace import NOMINAL_SPAN, Pace
 from .report import console, print_target
 from .upkeep import MOST_LOG_MB, Upkeep
@@ -71,6 +73,40 @@ def print_forks(steps: Sequence[Step]) -> None:
             added, over = (step.median - without, f", over a {NO_DATABASE}") if step.step == FORK else (step.median, "")
             what = f"{step.step}, {step.durability}, {step.situation}{over}"
             print_target(what, f"{added:.2f} ms", f"at most {most:g} ms", added <= most)
+
+
+def print_growth(small: Written, large: Written, pace: Pace) -> None:
+    """Print what a row costs in a small file and in a large one."""
+    table = _table(f"A row in batch, µs of processor time; a bare span takes {pace.span:.1f}")
+    for written in (small, large):
+        table.add_column(f"{written.executions:,} rows", justify="right")
+    table.add_column("times", justify="right")
+    parts = {
+        "insert": (small.insert, large.insert),
+        "checkpoints": (small.checkpoint, large.checkpoint),
+        "the background, but for reports": (small.write, large.write),
+        "roll-ups, error counts, words": (small.derived, large.derived),
+        "the background": (small.everything, large.everything),
+    }
+    for name, (in_small, in_large) in parts.items():
+        table.add_row(name, f"{in_small:.1f}", f"{in_large:.1f}", f"{in_large / in_small:.2f}")
+    console.print(table)
+    growth = large.write / small.write
+    print_target("growth of a row's cost", f"{growth:.2f} times", "at most 1.15, aim 1.05", growth <= 1.15)
+
+
+def print_indexes(indexes: Indexes, pace: Pace) -> None:
+    """Print what each index costs a row."""
+    table = _table(
+        f"Indexes of executions; a row takes {indexes.row:.1f} µs of processor time, a bare span {pace.span:.1f}"
+    )
+    table.add_column("of")
+    for heading in ("a row, µs", "bare spans", "MB"):
+        table.add_column(heading, justify="right")
+    for index in indexes.indexes:
+        cost = index.microseconds
+        table.add_row(index.name, index.of, f"{cost:.1f}", f"{cost / pace.span:.2f}", f"{index.megabytes:.1f}")
+    console.print(table)
 
 
 def print_microseconds(what: str, microseconds: float, pace: Pace, most: float, aim: float | None = None) -> None:
