@@ -10,7 +10,7 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -137,18 +137,30 @@ def interleave(
     timings = {variant.name: Timings() for variant in variants}
     order = list(variants)
     shuffle = random.Random(2).shuffle
-    for number in range(-_WARM_UP_ROUNDS, rounds):
-        shuffle(order)
-        before = time_block(yardstick, arguments)
-        for variant in order:
-            block = time_block(variant, arguments)
-            after = time_block(yardstick, arguments)
-            if number >= 0:
-                timings[variant.name].blocks.append(block)
-                pace = Block(*[statistics.mean(pair) for pair in zip(before, after, strict=True)])
-                timings[variant.name].pace.append(pace)
-            before = after
+    with _collecting_little():
+        for number in range(-_WARM_UP_ROUNDS, rounds):
+            shuffle(order)
+            before = time_block(yardstick, arguments)
+            for variant in order:
+                block = time_block(variant, arguments)
+                after = time_block(yardstick, arguments)
+                if number >= 0:
+                    timings[variant.name].blocks.append(block)
+                    pace = Block(*[statistics.mean(pair) for pair in zip(before, after, strict=True)])
+                    timings[variant.name].pace.append(pace)
+                before = after
     return timings
+
+
+@contextlib.contextmanager
+def _collecting_little() -> Iterator[None]:
+    """Keep what was imported out of collections: one before each block would take longer than the block."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def time_block(variant: Variant, arguments: Sequence[Any]) -> Block:
