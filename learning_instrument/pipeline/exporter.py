@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 class SQLiteSpanExporter(SpanExporter):
     """Stores the spans of executions and their model calls in a LearningDatabase, and ignores all others.
 
+    An export waits for the commit of executions as a task does: in ``commit`` mode for at most 50 ms if another
+    writer holds the lock, in ``batch`` mode not at all. The background writer commits the rest, and model calls.
+    :meth:`force_flush` waits for all of it.
+
     Args:
         database: a LearningDatabase or a path; by default ``$LEARNING_INSTRUMENT_DATABASE``, else ``learning.db``.
             It is opened by the first export: a constructor that raises would make OpenTelemetry's
@@ -36,7 +40,12 @@ class SQLiteSpanExporter(SpanExporter):
         self._sorter = SpanSorter()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Store the executions and model calls among *spans*; ``FAILURE`` if any was lost."""
+        """Store the executions and model calls among *spans*.
+
+        Returns:
+            ``FAILURE`` if any was lost; otherwise ``SUCCESS``: they are committed, or queued for the background
+            writer. A span processor may export in a task, so this does not wait for the queue.
+        """
         check()
         ours = [span for span in spans if is_execution(span)]
         is_stored = (not ours or self.store(ours)) and self._store_model_calls(spans)

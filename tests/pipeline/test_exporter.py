@@ -1,13 +1,17 @@
 """``SQLiteSpanExporter`` as an ordinary exporter in a user's OpenTelemetry."""
 
+import contextlib
 import os
 import re
+import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from locks import locked_by_another_process
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
 from pools import SyncPool
@@ -249,3 +253,58 @@ def test_fault_while_storing_is_a_counted_loss(spans, database, monkeypatch, cap
     assert exporter.export(spans(1)) is SpanExportResult.SUCCESS
     assert (database.statistics().lost, database.statistics().stored) == ({"fault": 2}, 1)
     assert len(caplog.records) == 1
+
+
+# What the answer says.
+
+KILLED = """
+import os, signal, sys
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from learning_instrument import LearningDatabase, SQLiteSpanExporter, record_execution
+
+kept, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+execute_task = record_execution(tracer_provider=provider)(lambda task: {"success": True})
+for n in range(300):
+    execute_task({"task_id": f"t-{n}"})
+database = LearningDatabase(sys.argv[1], sys.argv[2])
+exporter = SQLiteSpanExporter(database)
+answers = {exporter.export(kept.get_finished_spans()[:200]), exporter.export(kept.get_finished_spans()[200:])}
+assert answers == {SpanExportResult.SUCCESS}
+is_committed = sys.argv[2] == "commit" and not database.statistics().deferred
+assert is_committed or exporter.force_flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill a process")
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_committed_rows_survive_a_killed_process(tmp_path, durability):
+    """Those of ``SUCCESS`` in ``commit`` mode; in ``batch`` mode those that a flush has waited for."""
+    path = tmp_path / "learning.db"
+    LearningDatabase(path).open()
+    done = subprocess.run([sys.executable, "-c", KILLED, path, durability], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+    with LearningDatabase(path) as database:
+        assert database.query("SELECT count(*) AS rows FROM executions") == [{"rows": 300}]
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_export_does_not_wait_for_a_lock_but_a_flush_does(spans, tmp_path, durability):
+    """A span processor may call it in a task; the rows are queued."""
+    with LearningDatabase(tmp_path / "learning.db", durability) as database:
+        exporter = SQLiteSpanExporter(database)
+        exporter.export(spans(1))
+        assert exporter.force_flush()
+
+        with locked_by_another_process(database.path):
+            assert exporter.export(spans(3)) is SpanExportResult.SUCCESS
+            assert not exporter.force_flush(50)
+            with contextlib.closing(sqlite3.connect(database.path)) as other:
+                assert other.execute("SELECT count(*) FROM executions").fetchone() == (1,)
+
+        assert exporter.force_flush()
+        assert database.statistics().stored == 4
