@@ -14,12 +14,12 @@ from .. import semconv
 from ..ids import new_uuid
 from ..outcome import ASSUMED, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Reader, attribute_reader_of, is_mapping, read_path, reader_of
+from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import json_of, label_of, type_name
 from . import contents
 from .fields import CLEAN_GIVEN, FIELD_OF, INVALID, MARKED, Extractor
 from .judging import judge, judge_raised
-from .taking import take_result, take_task
+from .taking import TAKE_RESULT, TAKE_TASK
 from .unmatched_fields import UnmatchedFields
 
 METADATA_LIMIT: Final = 8192
@@ -76,7 +76,7 @@ class Capture:
             read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
         )
         if read is not None:
-            take_task(options.capture_content, read, self.attributes, self._refuse)
+            TAKE_TASK[options.capture_content][type(read) is Memo](read, self.attributes, self._refuse)
             metadata = guarded(read, "metadata")
             self._metadata = metadata if metadata is None else self._wanted(metadata)
         if options.task_type is not None:
@@ -136,7 +136,7 @@ class Capture:
         if result is self._instance:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
-            take_result(self._options.capture_content, read, self.attributes, self._refuse)
+            TAKE_RESULT[self._options.capture_content][type(read) is Memo](read, self.attributes, self._refuse)
         given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
         success = given.get("success")
         if success is not None and type(success) is not bool:

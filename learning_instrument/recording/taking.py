@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..safety.guards import is_interruption
 from ..safety.own_redaction import Own
-from ..safety.readers import Memo, Reader
+from ..safety.readers import Reader
 from ..safety.sanitize import PLAIN_ID, repeated_id_of, repeated_label_of, text_of
 from .fields import FROM_RESULT, FROM_TASK, INVALID, PLAIN_FORMS, FieldPlan
 
@@ -60,7 +60,7 @@ def _generated(plan: FieldPlan, *, is_first: bool, of_memo: bool) -> Take:
     Args:
         plan: what to read.
         is_first: there are no attributes yet.
-        of_memo: the reader is a :class:`Memo`; otherwise it is the ``get`` of a dict.
+        of_memo: the reader is a ``Memo``; otherwise it is the ``get`` of a dict.
     """
     names: dict[str, Any] = {
         "__name__": __name__,  # what only code of this package has raised is an interruption
@@ -97,23 +97,6 @@ def _for_readers(plan: FieldPlan, *, is_first: bool) -> dict[bool, Take]:
     return {of_memo: _generated(plan, is_first=is_first, of_memo=of_memo) for of_memo in (False, True)}
 
 
-# By capture_content, like the plans, and by whether the reader is a Memo.
-_TAKE_TASK: Final = {content: _for_readers(plan, is_first=True) for content, plan in FROM_TASK.items()}
-_TAKE_RESULT: Final = {content: _for_readers(plan, is_first=False) for content, plan in FROM_RESULT.items()}
-
-
-def take_task(content: bool, read: Reader, attributes: dict[str, Any], refuse: Callable[[str, Any], None]) -> None:
-    """Fill *attributes* with the fields of a task.
-
-    Args:
-        content: whether to take contents, too.
-        read: the reader of the task.
-        attributes: empty ones.
-        refuse: called with the column and the value where that is invalid.
-    """
-    _TAKE_TASK[content][type(read) is Memo](read, attributes, refuse)
-
-
-def take_result(content: bool, read: Reader, attributes: dict[str, Any], refuse: Callable[[str, Any], None]) -> None:
-    """Fill *attributes* with the fields of a result; the arguments are those of :func:`take_task`."""
-    _TAKE_RESULT[content][type(read) is Memo](read, attributes, refuse)
+# By capture_content, like the plans, and by whether the reader is a Memo. A task's attributes are empty before.
+TAKE_TASK: Final = {content: _for_readers(plan, is_first=True) for content, plan in FROM_TASK.items()}
+TAKE_RESULT: Final = {content: _for_readers(plan, is_first=False) for content, plan in FROM_RESULT.items()}

@@ -21,6 +21,7 @@ from .secret_names import Name, can_be_secret, kind_of
 
 #: SQLite's and OTLP's integers have 64 bits.
 INTEGER_LIMIT: Final = 2**63
+_LEAST_INTEGER: Final = -INTEGER_LIMIT
 
 _LISTS: Final = (list, tuple, set, frozenset)
 # Longest string, most items, greatest depth; tried in turn until the text is short enough.
@@ -135,7 +136,7 @@ def _json(value: Any, longest: int, items: int, depth: int, room: list[int]) -> 
         text = text_of(value, longest)
         return _quoted(text if len(value) <= longest else text + _CUT)
     if cls is int:
-        return str(value) if -INTEGER_LIMIT <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
+        return str(value) if _LEAST_INTEGER <= value < INTEGER_LIMIT else f'"an integer of {value.bit_length()} bits"'
     if value is None:
         return "null"
     if cls is bool:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from strategies import RefusingDict, values
 
 from learning_instrument.recording.fields import FROM_RESULT, FROM_TASK, INVALID, PLAIN_FORMS
-from learning_instrument.recording.taking import take_result, take_task
+from learning_instrument.recording.taking import TAKE_RESULT, TAKE_TASK
 from learning_instrument.safety.own_redaction import parsed, use
-from learning_instrument.safety.readers import reader_of
+from learning_instrument.safety.readers import Memo, reader_of
 
 NAMES = sorted({row[0] for plans in (FROM_TASK, FROM_RESULT) for row in plans[True]})
 PLAIN = st.one_of(
@@ -45,9 +45,10 @@ def taken(source, content):
     """Return what a task and a result of the same fields give, as text: as generated, and as looped."""
     found, expected = {}, {}
     texts = []
-    for take, plans in ((take_task, FROM_TASK), (take_result, FROM_RESULT)):
+    for take, plans in ((TAKE_TASK, FROM_TASK), (TAKE_RESULT, FROM_RESULT)):
         invalid = {}
-        take(content, reader_of(source), found, invalid.__setitem__)
+        read = reader_of(source)
+        take[content][type(read) is Memo](read, found, invalid.__setitem__)
         texts.append(text_of(found, invalid))
         invalid = looped(reader_of(source), plans[content], expected)
         texts.append(text_of(expected, invalid))
@@ -75,7 +76,7 @@ def test_own_redaction_is_asked(each):
     invalid = {}
     try:
         found, expected = taken(each, True)
-        take_task(True, reader_of({"task_id": "task-1"}), {}, invalid.__setitem__)
+        TAKE_TASK[True][False]({"task_id": "task-1"}.get, {}, invalid.__setitem__)
     finally:
         use(None)
 
@@ -109,14 +110,14 @@ def test_value_that_cannot_be_read_is_missing_and_the_others_are_taken():
         __hash__ = str.__hash__
 
     attributes = {}
-    take_task(True, reader_of(Task()), attributes, None)
+    TAKE_TASK[True][True](reader_of(Task()), attributes, None)
     assert list(attributes.values()) == ["review"]
     assert Task.reads == 1  # not for its estimate of tokens, too
 
     attributes.clear()
-    take_task(True, reader_of({Key("task_id"): 1, "task_type": "review"}), attributes, None)
+    TAKE_TASK[True][False]({Key("task_id"): 1, "task_type": "review"}.get, attributes, None)
     assert list(attributes.values()) == ["review"]
 
     attributes.clear()
-    take_task(True, reader_of(RefusingDict(task_type="review")), attributes, None)
+    TAKE_TASK[True][True](reader_of(RefusingDict(task_type="review")), attributes, None)
     assert attributes == {}
