@@ -16,6 +16,9 @@ from . import cubes, error_counts, search_index, task_ids
 _ALL: Final = (cubes, error_counts, search_index, task_ids)
 #: Slices have temporary tables, and statements that may be undone. A host need not have room for files of them.
 _IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
+#: Executions in a slice of :func:`advance`, and in one that has the lock from its beginning.
+_SLICE_ROWS: Final = 4000
+_LOCKED_ROWS: Final = 500
 #: With a smaller lag they stay as they are: a row of such a slice takes 17 us, of one of 250 rows 30 us, and a report
 #: reads the missing executions in 10 ms.
 _LEAST_LAG_ROWS: Final = 2000
@@ -41,9 +44,9 @@ def advance(target: WriteConnection) -> bool:
 
 def _advance(rollup: ModuleType, target: WriteConnection) -> bool:
     try:  # most of it takes no lock
-        return bool(rollup.advance(YieldingTransactions(target, bool)))
+        return bool(rollup.advance(YieldingTransactions(target, bool), _SLICE_ROWS))
     except YieldedError:
-        return bool(rollup.advance(target))
+        return bool(rollup.advance(target, _LOCKED_ROWS))
 
 
 def catch_up(

@@ -23,7 +23,7 @@ _HELD_SECONDS: Final = 0.005
 _HELD_ALONE_SECONDS: Final = 0.02
 _FIRST_ROWS: Final = 1000
 _FEWEST_ROWS: Final = 100
-_MOST_ROWS: Final = 4000
+_MOST_ROWS: Final = 10_000
 #: What the statements begin with that take no lock: temporary tables are the connection's own.
 _LOCKS_NOTHING: Final = ("SELECT", "CREATE TEMP", "INSERT INTO temp.", "UPDATE temp.", "DELETE FROM temp.")
 

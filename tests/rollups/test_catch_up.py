@@ -144,22 +144,23 @@ def test_rebuilding_makes_them_anew(database, store):
 def test_interrupted_rebuild_goes_on(database, store, monkeypatch):
     """One that ended, though, begins anew."""
     monkeypatch.setattr(catch_up, "catch_up", lambda *arguments, **options: False)  # else the background may be faster
-    database.append(records(4000))
+    monkeypatch.setattr(catch_up, "_SLICE_ROWS", 250)
+    database.append(records(1000))
     left = []
 
     def interrupt(count):
         left.append(count)
-        if count <= 2000:
+        if count <= 500:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         database.rebuild_rollups(interrupt)
-    assert left == [3000, 2000]
+    assert left == [750, 500]
 
     database.rebuild_rollups(left.append)
-    assert left[2:] == [1000]
+    assert left[2:] == [250]
     database.rebuild_rollups(left.append)
-    assert left[3:] == [3000, 2000, 1000]
+    assert left[3:] == [750, 500, 250]
 
 
 def test_pruned_executions_leave_the_counts_and_the_index(database, store):

@@ -22,6 +22,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
     """What was done stays; and a rebuild that ended makes all of it anew."""
     monkeypatch.setattr(catch_up, "catch_up", lambda *arguments, **options: False)  # else the background would do it
     store(path, *[record(task_id=str(number)) for number in range(1000)])
+    monkeypatch.setattr(catch_up, "_SLICE_ROWS", 250)
     marks = []
 
     def interrupted(target):
