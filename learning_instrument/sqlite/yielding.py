@@ -21,7 +21,7 @@ _LONG_QUIET_SECONDS: Final = 1.0
 #: How long a slice should hold the lock, with and without other writers. A task waits longer than either.
 _HELD_SECONDS: Final = 0.005
 _HELD_ALONE_SECONDS: Final = 0.02
-_FIRST_ROWS: Final = 1000
+_FIRST_ROWS: Final = 2000
 _FEWEST_ROWS: Final = 100
 _MOST_ROWS: Final = 10_000
 #: What the statements begin with that take no lock: temporary tables are the connection's own.
