@@ -38,14 +38,16 @@ def depths(decorate: Callable[[Any], Any]) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def main() -> None:
-    """Print the depths."""
+def main() -> dict[str, tuple[int, int]]:
+    """Print the depths, and return them: of what -> bare and recorded."""
     logging.disable()  # at the limit the last execution is lost, with a warning
     with tempfile.TemporaryDirectory() as folder, LearningDatabase(f"{folder}/learning.db", "batch") as database:
         bare, recorded = depths(lambda function: function), depths(record_execution(learning_db=database))
     print(f"Python {sys.version.split()[0]}, limit {sys.getrecursionlimit()}")
-    for name, without, with_us in zip(("function", "coroutine"), bare, recorded, strict=True):
+    found = dict(zip(("function", "coroutine"), zip(bare, recorded, strict=True), strict=True))
+    for name, (without, with_us) in found.items():
         print(f"{name:10} bare {without:4}  recorded {with_us:4}  {with_us / without:.0%}")
+    return found
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def measure(how: str) -> None:
     print(*found)
 
 
-def main() -> None:
-    """Print the medians of some rounds, in a process each, in turn."""
+def main() -> dict[str, list[list[float]]]:
+    """Print the medians of some rounds, in a process each, in turn; return wall and processor seconds of each."""
     found: dict[str, list[list[float]]] = {"bare": [], "batch": []}
     for _ in range(_ROUNDS):
         for how, stalls in found.items():
@@ -61,6 +61,7 @@ def main() -> None:
         wall, processor = (statistics.median(values) for values in zip(*stalls, strict=True))
         stall = f"{wall:.2f} s, of processor time {processor:.2f} s"
         print(f"{_TASKS:,} tasks start, {how:5}: the loop stands still for {stall}")
+    return found
 
 
 if __name__ == "__main__":
