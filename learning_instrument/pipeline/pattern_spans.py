@@ -1,8 +1,9 @@
 """Starts spans of the SDK past its constructor, which works out for each span what is the same for all of a tracer.
 
 This rests on private names of the SDK, so it is tried when a tracer is first used: spans made in both ways are
-compared, and where they differ, or where the tracer is not the SDK's own, all its spans are made in the public way.
-Samplers, generators of ids and span processors are called as the SDK calls them.
+compared, and where they differ, or where the tracer is not the SDK's own, all its spans are made in the public way. So
+they are as soon as a library patches the methods that are left out. Samplers, generators of ids and span processors are
+called as the SDK calls them.
 """
 
 import copy
@@ -31,6 +32,9 @@ _RANDOM: Final = 2
 _FLAGS: Final = tuple(map(TraceFlags, range(4)))
 #: What each span has of its own; the rest is that of its tracer.
 _OWN: Final = ("_name", "_context", "_start_time", "_lock", "_attributes", "_events", "_links", "_record_end_metrics")
+#: The methods of the SDK in whose place ours are called.
+_START: Final = sdk.Tracer.start_span
+_END: Final = sdk.Span.end
 _MADE_LATER: Final[dict[str, Callable[[Any], object]]] = {
     "_events": lambda span: span._new_events(),
     "_links": lambda span: span._new_links(()),
@@ -56,7 +60,7 @@ class _PatternSpan(sdk.Span):
         """End it; at once where no other processor than ours listens, and that need not know."""
         listeners: Any = self._span_processor
         is_heard = not _is_ours_alone(listeners) or listeners._span_processors[0].awaits(self.context)
-        if is_heard or end_time is None or self._end_time is not None:
+        if is_heard or end_time is None or self._end_time is not None or sdk.Span.end is not _END:
             super().end(end_time)
             return
         with self._lock:
@@ -75,13 +79,19 @@ def _is_ours_alone(listeners: Any) -> bool:
 def starter_of(tracer: Tracer) -> Callable[..., Span]:
     """Return the function that starts the spans of *tracer*: its own method, or a faster one."""
     try:
-        if type(tracer) is sdk.Tracer and type(tracer.span_processor) is sdk.SynchronousMultiSpanProcessor:
-            if _are_alike(_twin_of(tracer)):
-                return _Starter(tracer).start_span
+        is_known = type(tracer) is sdk.Tracer and type(tracer.span_processor) is sdk.SynchronousMultiSpanProcessor
+        if is_known and _is_as_written() and _are_alike(_twin_of(tracer)):  # type: ignore[arg-type]
+            return _Starter(tracer).start_span  # type: ignore[arg-type]
     except Exception as fault:  # another release of the SDK
         if is_interruption(fault):
             raise
     return tracer.start_span
+
+
+def _is_as_written() -> bool:
+    """Tell whether no library has patched what is left out."""
+    left_out: tuple[Any, ...] = (_START, _END, sdk.Span.__init__, sdk.Span.start, sdk.ReadableSpan.__init__)
+    return all(method.__code__.co_filename == sdk.__file__ for method in left_out)
 
 
 class _Starter:
@@ -95,7 +105,8 @@ class _Starter:
         """Start a span by the steps of the tracer."""
         tracer, cls = self._tracer, self._class
         parent: SpanContext | None = trace.get_current_span(context).get_span_context()
-        if type(parent) is not SpanContext or not tracer._is_enabled():
+        is_patched = getattr(tracer.start_span, "__func__", None) is not _START
+        if is_patched or type(parent) is not SpanContext or not tracer._is_enabled():
             return tracer.start_span(name, context, start_time=start_time)  # type: ignore[no-any-return]
         if cls._resource is not tracer.resource:  # a fork changes it
             cls = self._class = _class_of(tracer)
@@ -197,7 +208,9 @@ def _twin_of(tracer: sdk.Tracer) -> Any:
         getattr(twin, name)  # an SDK without it is another
         setattr(twin, name, asked)
     twin.span_processor = sdk.SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
-    twin.span_processor.add_span_processor(ModelCallProcessor())
+    deaf: Any = ModelCallProcessor()
+    deaf.on_start = deaf.on_end = lambda *args, **kwargs: None
+    twin.span_processor.add_span_processor(deaf)
     return twin
 
 

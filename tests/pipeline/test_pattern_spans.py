@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.span import TraceState
 
+from learning_instrument.pipeline import pattern_spans
 from learning_instrument.pipeline.pattern_spans import starter_of
 from learning_instrument.pipeline.processor import ModelCallProcessor
 from learning_instrument.semconv import SCOPE_NAME
@@ -271,6 +272,8 @@ def with_other_flags(monkeypatch, tracer):
 def with_an_end_of_its_own(monkeypatch, tracer):
     end = sdk.Span.end
     monkeypatch.setattr(sdk.Span, "end", lambda span, end_time: [end(span, end_time), span._events.append(1)])
+    monkeypatch.setattr(pattern_spans, "_END", sdk.Span.end)  # as if this release had it
+    monkeypatch.setattr(pattern_spans, "_is_as_written", lambda: True)
 
 
 def without_a_name(monkeypatch, tracer):
@@ -289,6 +292,34 @@ OTHERS = {
         without_a_name,
     )
 }
+
+
+def patched(monkeypatch, owner, name):
+    """Patch a method as another library would, with one that does the same; return what was called."""
+    theirs, calls = getattr(owner, name), []
+    monkeypatch.setattr(owner, name, lambda *args, **kwargs: [calls.append(name), theirs(*args, **kwargs)][1])
+    return calls
+
+
+@pytest.mark.parametrize(("owner", "name"), [(sdk.Tracer, "start_span"), (sdk.Span, "end")])
+def test_method_that_another_library_patches_is_called(monkeypatch, owner, name):
+    """Whether it does before or after our first span."""
+    provider = TracerProvider()
+    provider.add_span_processor(ModelCallProcessor())
+    start = starter_of(provider.get_tracer(SCOPE_NAME))
+    start("x", Context(), start_time=1).end(2)
+
+    calls = patched(monkeypatch, owner, name)
+    start("x", Context(), start_time=1).end(2)
+    assert calls == [name]
+
+
+def test_sdk_that_is_patched_already_is_used_in_the_public_way(monkeypatch):
+    """Also where the patch does nothing that shows."""
+    tracer = TracerProvider().get_tracer(SCOPE_NAME)
+    patched(monkeypatch, sdk.Span, "__init__")
+
+    assert starter_of(tracer) == tracer.start_span
 
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
