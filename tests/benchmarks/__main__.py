@@ -192,8 +192,9 @@ def _storage(options: argparse.Namespace) -> Any:
     rates = storage.measure(options.rounds)
     report.print_storage(rates)
     reached = {rate.name: rate.ours_reaches for rate in rates}
-    for name, least in ((storage.EXECUTEMANY, 0.6), (storage.INSERT_ALL, 2.0)):
-        report.print_target(f"beside {name}", f"{reached[name]:.2f} times", f"at least {least}", reached[name] >= least)
+    for name, least, aim in ((storage.EXECUTEMANY, 0.6, 0.8), (storage.INSERT_ALL, 2.0, 2.5)):
+        wanted = f"at least {least}, aim {aim}"
+        report.print_target(f"beside {name}", f"{reached[name]:.2f} times", wanted, reached[name] >= least)
     return rates
 
 

@@ -119,13 +119,14 @@ def insert_of(row: Mapping[str, Any]) -> str:
 
 
 def fresh(row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Return *row* as that of another execution: a later time, random ids."""
+    """Return *row* as that of another execution: a later time, random ids, and an execution id that grows as ours."""
+    now = datetime.now(timezone.utc)
     trace_id, span_id = f"{_random_bits(128):032x}", f"{_random_bits(64):016x}"
     return {
         **row,
         "task_id": f"task-{number:09d}",
-        "timestamp": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
-        "execution_id": f"{trace_id}-{span_id}",
+        "timestamp": now.isoformat(timespec="microseconds"),
+        "execution_id": f"{int(now.timestamp() * 1e9):016x}-{trace_id}-{span_id}",
         "trace_id": trace_id,
         "span_id": span_id,
     }
