@@ -107,7 +107,7 @@ def catch_up_fully(connection: WriteConnection, tell: Callable[[str, int, int], 
     """Advance until nothing is left, for a caller that waits; other processes can write in between.
 
     Args:
-        connection: the connection to write with. It checkpoints as it goes, so the log stays short.
+        connection: the connection to write with.
         tell: called with a label, the executions done, and their total.
 
     Raises:
@@ -115,7 +115,6 @@ def catch_up_fully(connection: WriteConnection, tell: Callable[[str, int, int], 
     """
     left, sizer = lag(connection), SliceSizer()
     while catch_up(connection, sizer, is_urgent=True):
-        connection.checkpoint()
         tell("Counting", max(0, left - lag(connection)), left)
 
 

@@ -31,9 +31,11 @@ _INSERT_LOSS: Final = (
     " SELECT * FROM (SELECT ? AS time, ? AS process, ? AS cause, ? AS number) WHERE NOT EXISTS"
     " (SELECT 1 FROM losses WHERE timestamp = time AND process_id = process AND reason = cause AND executions = number)"
 )
-#: The length of the write-ahead log, 64 MB, from which a checkpoint makes writers wait.
-_LONG_LOG_PAGES: Final = 16000
-#: How long one try to cut the log to nothing waits for readers, and the pause before the next.
+#: The length of the write-ahead log, 8 MB, from which a commit of the background or of maintenance checkpoints it.
+_LOG_PAGES: Final = 2000
+#: The length, 16 MB, from which a checkpoint makes writers wait, so that the log starts over.
+_LONG_LOG_PAGES: Final = 4000
+#: How long one try to start the log over waits for readers, while writers wait, and the pause before the next.
 _CUT_MILLISECONDS: Final = 20
 _CUT_PAUSE_SECONDS: Final = 0.1
 #: How long maintenance waits for another writer's lock.
@@ -47,7 +49,8 @@ class WriteConnection:
         path: the absolute path of the database.
         busy_seconds: how long a write waits for another writer's lock.
         opened: called with this object each time it has been opened.
-        is_careful: whether each use looks at all files of the database; otherwise at one, and :meth:`look` at all.
+        is_careful: whether each use looks at all files of the database, and commits checkpoint a long log; otherwise
+            :meth:`look` and :meth:`checkpoint` do so.
     """
 
     def __init__(
@@ -155,7 +158,8 @@ class WriteConnection:
         connection = self._open()
         _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if pages > _LONG_LOG_PAGES:  # little is left by now, so writers wait briefly
-            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            with self._hardly_waiting(connection):
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         return bool(pages == moved)
 
     def vacuum(self, pages: int) -> None:
@@ -194,9 +198,7 @@ class WriteConnection:
         """
         connection = self._open()
         deadline = time.monotonic() + seconds
-        # It holds the writers' lock while it waits for readers, so it waits briefly, and often.
-        connection.execute(f"PRAGMA busy_timeout = {_CUT_MILLISECONDS}")
-        try:
+        with self._hardly_waiting(connection):
             while True:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -205,6 +207,13 @@ class WriteConnection:
                 if not is_busy or time.monotonic() > deadline:
                     return not is_busy
                 time.sleep(_CUT_PAUSE_SECONDS)
+
+    @contextlib.contextmanager
+    def _hardly_waiting(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Wait briefly for readers: a checkpoint that starts the log over holds the writers' lock meanwhile."""
+        connection.execute(f"PRAGMA busy_timeout = {_CUT_MILLISECONDS}")
+        try:
+            yield
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
 
@@ -260,6 +269,8 @@ class WriteConnection:
         with opening_alone(self._path, self._busy_seconds):
             connection = open_for_writing(self._path, self._busy_seconds)
             try:
+                if self._is_careful:
+                    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
                 self._watch = watch(self._path)
             except BaseException:  # raised again, with the connection closed
                 connection.close()

@@ -9,6 +9,8 @@ import weakref
 from enum import Enum
 from typing import Final
 
+#: The log is cut to this size when it starts over: a reader that stayed open may have let it grow.
+LOG_BYTES: Final = 32_000_000
 _MAGIC: Final = b"SQLite format 3\0"
 #: The first bytes of a write-ahead log; the last of the four varies.
 _LOG_MAGIC: Final = b"\x37\x7f\x06"
@@ -93,7 +95,9 @@ class FileWatch:
         if (log, index) != (self._log, self._index):
             return Fault.LOG_REPLACED
         start, size = _read_log(f"{self._path}-wal")
-        if (size < self._log_size and start in (b"", self._log_start)) or (size and not start.startswith(_LOG_MAGIC)):
+        # SQLite writes the beginning of a log that starts over, syncs it, and cuts the file last.
+        is_cut = size < min(self._log_size, LOG_BYTES) and start in (b"", self._log_start)
+        if is_cut or (size and not start.startswith(_LOG_MAGIC)):
             return Fault.LOG_CUT
         self._log_start, self._log_size = start, size
         return None

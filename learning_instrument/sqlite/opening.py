@@ -13,7 +13,7 @@ from ..safety.clocks import time
 from ..safety.forks import ForkLock
 from . import schema
 from .busy import is_busy, showing_life
-from .file_watch import shared_watch
+from .file_watch import LOG_BYTES, shared_watch
 from .paths import index_of
 from .read_only import lenient
 
@@ -22,8 +22,6 @@ try:
 except ImportError:  # Windows, where open files cannot be deleted
     fcntl = None  # type: ignore[assignment]
 
-#: The log is cut to this size when it starts over: a reader that stayed open may have let it grow.
-_LOG_BYTES: Final = 32_000_000
 #: How long other processes have to notice that the log was deleted. They look each second.
 _NOTICE_SECONDS: Final = 5.0
 #: How long to wait for another process that makes the database or migrates it: making one takes a tenth of that.
@@ -181,12 +179,15 @@ def prepare(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.Error, DatabaseError: if it cannot be written.
     """
-    # A checkpoint syncs the disk, so the background writer does it.
+    # A checkpoint syncs the disk, so tasks do none.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA synchronous = NORMAL")
+    # Some builds of SQLite overwrite each page that becomes free: emptying a table writes it once more. ``delete`` asks
+    # for that, and nothing else does.
+    connection.execute("PRAGMA secure_delete = FAST")
     # So that the triggers on deletes see the rows that INSERT OR REPLACE replaces.
     connection.execute("PRAGMA recursive_triggers = ON")
-    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     is_current = schema.is_current(connection)
     if not is_current:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table only

@@ -61,7 +61,7 @@ class BackgroundWork:
         self._care = care
         self._failed = failed
         self._spill_files = SpillFiles(back.path, insertion, counts)
-        self.housekeeping = Housekeeping(committed)
+        self.housekeeping = Housekeeping(committed, back.path)
         self.writer = BackgroundWriter(
             insertion.rows,
             self._write,

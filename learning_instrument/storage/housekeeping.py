@@ -1,11 +1,14 @@
 """Housekeeping of one database in the background: checkpoints, retention, derived tables."""
 
+import os
 from collections.abc import Callable
 from typing import Final
 
 from ..rollups import catch_up
 from ..safety.clocks import time
 from ..sqlite.connection import WriteConnection
+from ..sqlite.file_watch import LOG_BYTES
+from ..sqlite.paths import log_of
 from ..sqlite.yielding import SliceSizer
 from . import spill
 from .announced_rounds import AnnouncedRounds
@@ -14,6 +17,10 @@ from .retention import Limits
 
 #: Rows after which the write-ahead log is moved into the database: a long log makes each commit slower.
 _CHECKPOINT_ROWS: Final = 1000
+#: The interval of rows at which the length of the log is looked at, for which other processes write as well.
+_LOOK_ROWS: Final = 64
+#: The size of the log that is no longer cut when it starts over, and from which it is checkpointed at once.
+_LONG_LOG_BYTES: Final = LOG_BYTES + 4_000_000
 #: The interval of retention while executions are stored.
 _RETENTION_SECONDS: Final = 30.0
 
@@ -23,10 +30,12 @@ class Housekeeping:
 
     Args:
         committed: the rows that a checkpoint moves into the file.
+        path: the absolute path of the database.
     """
 
-    def __init__(self, committed: CommittedRows) -> None:
+    def __init__(self, committed: CommittedRows, path: str) -> None:
         self._committed = committed
+        self._log = log_of(path)
         self.limit(Limits())
         self._slices = SliceSizer()
         self.reset()
@@ -40,11 +49,22 @@ class Housekeeping:
 
     def reset(self) -> None:
         """Start over in a forked child: the rows counted are the parent's."""
-        self._since_checkpoint = 0
+        self._since_checkpoint = self._since_look = 0
+
+    def _is_log_long(self) -> bool:
+        try:
+            return os.stat(self._log).st_size > _LONG_LOG_BYTES
+        except OSError:
+            return False
 
     def count(self, rows: int) -> bool:
         """Count *rows* as written; tell whether work is due."""
         self._since_checkpoint += rows
+        self._since_look += rows
+        if self._since_look >= _LOOK_ROWS:
+            self._since_look = 0
+            if self._is_log_long():
+                self._since_checkpoint = _CHECKPOINT_ROWS
         return self._since_checkpoint >= _CHECKPOINT_ROWS or (
             self._has_limits and time.monotonic() - self._trimmed > _RETENTION_SECONDS
         )

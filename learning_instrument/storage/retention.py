@@ -183,7 +183,6 @@ def give_space_back(connection: WriteConnection, progress: Callable[[int, int], 
             break
         left = now
         progress(free - left, free)
-    connection.checkpoint()
 
 
 def _days(days: float) -> timedelta:

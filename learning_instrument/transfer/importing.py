@@ -38,7 +38,6 @@ _MOST_REFUSALS: Final = 100
 _REASON_CHARACTERS: Final = 300
 #: Kinds of what is passed over, each with its name; a damaged file may have any number.
 _MOST_OMITTED: Final = 50
-_CHECKPOINT_ROWS: Final = 10_000
 _EXECUTION_ID: Final = COLUMNS.index("execution_id")
 _TRACE_ID: Final = COLUMNS.index("trace_id")
 _TIMESTAMP: Final = COLUMNS.index("timestamp")
@@ -150,7 +149,6 @@ class _Target:
         self._omitted: dict[str, int] = {}
         self._calls = CallImport()
         self._refusals: list[Refusal] = []
-        self._since_checkpoint = 0
 
     def answer(self) -> ImportAnswer:
         return ImportAnswer(
@@ -225,10 +223,6 @@ class _Target:
             self._counts["already_there"] += len(rows) - stored
         if feedback:
             self._counts["feedback"] += connection.transact(lambda execute: restore(execute, feedback))
-        self._since_checkpoint += len(rows)
-        if self._since_checkpoint >= _CHECKPOINT_ROWS:
-            self._since_checkpoint = 0
-            connection.checkpoint()
 
     def _is_selected(self, row: Row) -> bool:
         started = row[_TIMESTAMP]

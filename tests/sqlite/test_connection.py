@@ -41,13 +41,37 @@ def pragma(connection, name):
     return connection.execute(f"PRAGMA {name}")[0][0]
 
 
-def test_writing_is_durable_against_a_killed_process_and_cheap(connection):
+def test_writing_is_durable_against_a_killed_process_and_cheap(path):
     """WAL, no sync at each commit, and no checkpoint on the task's thread."""
+    connection = WriteConnection(path, 0.05, is_careful=False)
     assert pragma(connection, "journal_mode") == "wal"
     assert pragma(connection, "synchronous") == 1
     assert pragma(connection, "wal_autocheckpoint") == 0
     assert pragma(connection, "auto_vacuum") == 2
     assert pragma(connection, "busy_timeout") == 50
+    connection.close()
+
+
+def test_work_in_the_background_keeps_the_log_short(connection, path):
+    """However much it writes, without a call for it."""
+    longest = 0
+    for start in range(0, 20_000, 200):
+        connection.insert([row(n) for n in range(start, start + 200)])
+        longest = max(longest, os.path.getsize(path + "-wal"))
+
+    assert longest < 16_000_000
+
+
+def test_emptied_tables_are_not_written_once_more(connection, path):
+    """Some builds of SQLite overwrite what is deleted, unless they are told not to."""
+    connection.insert([row(n) for n in range(5000)])
+    assert connection.empty_log(5.0)
+
+    connection.execute("CREATE TABLE copy AS SELECT * FROM executions")
+    assert connection.empty_log(5.0)
+    connection.execute("DELETE FROM copy")
+
+    assert os.path.getsize(path + "-wal") < 500_000
 
 
 def test_insert_returns_the_number_of_new_rows(connection):

@@ -1,0 +1,107 @@
+"""The write-ahead log stays short, whatever writes to the database."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from waiting import wait_until
+
+from learning_instrument import ExecutionRecord, LearningDatabase
+
+MOST_BYTES = 64_000_000
+RECORD = """
+import sys, time
+from learning_instrument import ExecutionRecord, LearningDatabase
+database = LearningDatabase(sys.argv[1])
+count, characters = int(sys.argv[2]), int(sys.argv[3])
+started = time.monotonic()
+for number in range(count):
+    database.append([ExecutionRecord(task_type="x", task_description="w" * characters)])
+    time.sleep(max(0.0, started + (number + 1) / 400 - time.monotonic()))
+database.close()
+assert not database.statistics().lost, database.statistics()
+"""
+
+
+class Longest:
+    """Watches the size of a log until it is closed."""
+
+    def __init__(self, path):
+        self._log, self._end = f"{path}-wal", threading.Event()
+        self.bytes = 0
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self):
+        while not self._end.wait(0.01):
+            if os.path.exists(self._log):
+                self.bytes = max(self.bytes, os.stat(self._log).st_size)
+
+    def close(self):
+        self._end.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def longest(database):
+    """The longest log of ``database``."""
+    longest = Longest(database.path)
+    yield longest
+    longest.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "count", "characters"), [(1, 4000, 400), (4, 2000, 400), (1, 1500, 9000)])
+def test_log_stays_short_while_processes_commit(database, longest, processes, count, characters):
+    """400 commits a second in each, of short and long rows; and no row is lost for it."""
+    database.open()
+    running = [
+        subprocess.Popen([sys.executable, "-c", RECORD, database.path, str(count), str(characters)])
+        for _ in range(processes)
+    ]
+    assert [process.wait() for process in running] == [0] * processes
+
+    assert database.query("SELECT count(*) AS rows FROM executions") == [{"rows": processes * count}]
+    assert longest.bytes < MOST_BYTES
+
+
+@pytest.mark.slow
+def test_log_stays_short_while_roll_ups_are_made_anew(database, longest):
+    """The rebuild of a file with many sums."""
+    for start in range(0, 60_000, 1000):
+        database.append(
+            [
+                ExecutionRecord(
+                    task_type=f"type {n % 500}", repo=f"repo {n % 997}", task_description=f"words {n} of {n * 7}"
+                )
+                for n in range(start, start + 1000)
+            ]
+        )
+    database.rebuild_rollups()
+
+    assert longest.bytes < MOST_BYTES
+    with LearningDatabase(database.path) as other:
+        assert other.query("SELECT mark FROM rollup_state") == [{"mark": 60_000}]
+
+
+@pytest.mark.slow
+def test_log_is_short_again_after_a_reader_kept_it(database, longest):
+    """A snapshot keeps all that was written since; it is cut once that is gone."""
+    import sqlite3
+
+    database.append([ExecutionRecord(task_type="x")])
+    reader = sqlite3.connect(database.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM executions").fetchone()
+    for _ in range(60):
+        database.append([ExecutionRecord(task_type="x", task_description="w" * 5000) for _ in range(200)])
+    assert longest.bytes > MOST_BYTES
+    reader.close()
+
+    def is_short():
+        database.append([ExecutionRecord(task_type="x") for _ in range(200)])
+        return os.stat(f"{database.path}-wal").st_size <= 36_000_000
+
+    wait_until(is_short, 20)
