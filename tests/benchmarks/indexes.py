@@ -25,6 +25,12 @@ ROWS: Final = 300_000
 _BLOCK: Final = 1000
 _BLOCKS: Final = 20
 _TOGETHER: Final = 250
+#: What each is for.
+_PURPOSES: Final = {
+    "sqlite_autoindex_executions_1": "one row for each execution; looked up by its id",
+    "idx_executions_timestamp": "reports of a time, the newest first, retention",
+    "idx_executions_parent": "executions within others",
+}
 _SECOND: Final = "second_execution_id"
 
 
@@ -35,6 +41,7 @@ class Index:
     name: str
     #: The columns, and the condition of a partial index.
     of: str
+    purpose: str
     microseconds: float
     megabytes: float
 
@@ -104,7 +111,7 @@ def measure(pace: Pace) -> Indexes:
         for file in every:
             file.close()
         indexes = [
-            Index(name, _of(sql), costs[name] if sql else added.microseconds - row, megabytes)
+            Index(name, _of(sql), _PURPOSES.get(name, ""), costs[name] if sql else added.microseconds - row, megabytes)
             for name, (sql, megabytes) in found.items()
         ]
     return Indexes(row, indexes)

@@ -101,11 +101,14 @@ def print_indexes(indexes: Indexes, pace: Pace) -> None:
         f"Indexes of executions; a row takes {indexes.row:.1f} µs of processor time, a bare span {pace.span:.1f}"
     )
     table.add_column("of")
+    table.add_column("for")
     for heading in ("a row, µs", "bare spans", "MB"):
         table.add_column(heading, justify="right")
     for index in indexes.indexes:
         cost = index.microseconds
-        table.add_row(index.name, index.of, f"{cost:.1f}", f"{cost / pace.span:.2f}", f"{index.megabytes:.1f}")
+        table.add_row(
+            index.name, index.of, index.purpose, f"{cost:.1f}", f"{cost / pace.span:.2f}", f"{index.megabytes:.1f}"
+        )
     console.print(table)
 
 
