@@ -86,7 +86,6 @@ _CHANGES = {
             "\n    outcome_source: OutcomeSource | None = None",
             "\n    outcome_source: OutcomeSource | None = None\n    of_newer: str | None = None",
         ),
-        ("\n    )\n\n\ndef row_of_unfinished", "\n        None,\n    )\n\n\ndef row_of_unfinished"),
     ),
 }
 
