@@ -73,6 +73,16 @@ def batch_of(span: Any, execution_id: str, path: Sequence[int]) -> ModelCallBatc
     return ModelCallBatch(unknown=[unknown_span(span)])
 
 
+def left_by_others(execute: Callable[..., Iterable[Any]]) -> ModelCallBatch | None:
+    """Return what other processes left to do: the executions that calls wait for, and those to add up.
+
+    Raises:
+        sqlite3.Error: if the database cannot be read.
+    """
+    batch = ModelCallBatch(links=awaited_links(execute, _LAST_EXECUTIONS), due=due(execute))
+    return batch if batch.links or batch.due else None
+
+
 TotalsListener = Callable[[Mapping[str, TotalsChange]], object]
 """Receives changed executions: id -> the change of its totals."""
 

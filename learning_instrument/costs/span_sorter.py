@@ -13,7 +13,7 @@ from .call_store import ModelCallBatch
 from .model_calls import is_model_call, looks_like_model_call, model_call
 from .unknown_spans import UnknownSpan, unknown_span
 
-#: Links of traces without an execution or a model call so far, and traces that have one.
+#: Links kept in memory, and traces that have an execution, and whose links are stored.
 _MOST_LINKS: Final = 20_000
 _MOST_TRACES: Final = 20_000
 _MOST_UNKNOWN: Final = 2_000
@@ -22,15 +22,18 @@ _MOST_UNKNOWN: Final = 2_000
 class SpanSorter:
     """Sorts exported spans into model calls and links.
 
-    Most traces of an application have no model call: their links are kept in memory for a while, and not stored.
+    Most traces of an application have no model call: the links of those that have no execution, or nothing but
+    executions, are kept in memory for a while, and not stored. A call of another process finds these executions by
+    their rows.
     """
 
     def __init__(self) -> None:
         self._lock = ForkLock()  # a signal handler may end a span in the thread that holds it
         self._kept: dict[str, list[SpanLink]] = {}
         self._kept_links = 0
-        #: Trace -> whether it has an execution.
-        self._traces: dict[str, bool] = {}
+        #: Traces whose links are stored, and traces that have an execution.
+        self._stored: dict[str, None] = {}
+        self._with_execution: dict[str, None] = {}
         #: What looks like a model call, of traces without an execution so far.
         self._unknown: dict[str, list[UnknownSpan]] = {}
         self._kept_unknown = 0
@@ -52,24 +55,41 @@ class SpanSorter:
             elif link.execution_id is None and looks_like_model_call(attributes):
                 unknown.append((link.trace_id, unknown_span(span)))
         with self._lock:
-            for trace_id in {call.trace_id for call in calls}:
-                self._traces.setdefault(trace_id, False)
-            for trace_id in {link.trace_id for link in links if link.execution_id}:
-                self._traces[trace_id] = True
-            wanted = [link for link in links if link.trace_id in self._traces]
-            for trace_id in {link.trace_id for link in wanted}:
-                earlier = self._kept.pop(trace_id, ())
-                self._kept_links -= len(earlier)
-                wanted += earlier
-            self._keep([link for link in links if link.trace_id not in self._traces])
+            self._stored.update(dict.fromkeys(call.trace_id for call in calls))
+            self._with_execution.update(dict.fromkeys(link.trace_id for link in links if link.execution_id))
+            wanted = self._sort_links(links)
             within = self._within_executions(unknown, {link.trace_id for link in links})
         return ModelCallBatch(calls, wanted, unknown=within)
 
     def take_kept(self) -> list[SpanLink]:
-        """Return and clear the links kept in memory."""
+        """Return and clear the links kept in memory, without those of executions: their rows tell them."""
         with self._lock:
             kept, self._kept, self._kept_links = self._kept, {}, 0
-        return [link for links in kept.values() for link in links]
+        return [link for links in kept.values() for link in links if link.execution_id is None]
+
+    def _sort_links(self, links: Iterable[SpanLink]) -> list[SpanLink]:
+        """Return those of *links*, and those kept, that are to be stored; keep the others."""
+        by_trace: dict[str, list[SpanLink]] = {}
+        for link in links:
+            by_trace.setdefault(link.trace_id, []).append(link)
+        wanted: list[SpanLink] = []
+        for trace_id, new in by_trace.items():
+            earlier = self._kept.get(trace_id, [])
+            if trace_id not in self._stored and trace_id in self._with_execution:
+                if any(link.execution_id is None for link in (*new, *earlier)):
+                    self._stored[trace_id] = None
+            if trace_id in self._stored:
+                wanted += new + self._kept.pop(trace_id, [])
+                self._kept_links -= len(earlier)
+            else:
+                self._kept.setdefault(trace_id, earlier).extend(new)
+                self._kept_links += len(new)
+        while self._kept_links > _MOST_LINKS:  # the oldest traces go
+            self._kept_links -= len(self._kept.pop(next(iter(self._kept))))
+        for traces in (self._stored, self._with_execution):
+            while len(traces) > _MOST_TRACES:
+                traces.pop(next(iter(traces)))
+        return wanted
 
     def _within_executions(
         self, unknown: Sequence[tuple[str, UnknownSpan]], traces: Iterable[str]
@@ -78,20 +98,13 @@ class SpanSorter:
         for trace_id, span in unknown:
             self._unknown.setdefault(trace_id, []).append(span)
         self._kept_unknown += len(unknown)
-        within = [span for trace_id in traces if self._traces.get(trace_id) for span in self._unknown.pop(trace_id, ())]
+        within = [
+            span for trace_id in traces if trace_id in self._with_execution for span in self._unknown.pop(trace_id, ())
+        ]
         self._kept_unknown -= len(within)
         while self._kept_unknown > _MOST_UNKNOWN:  # the oldest traces go
             self._kept_unknown -= len(self._unknown.pop(next(iter(self._unknown))))
         return within
-
-    def _keep(self, links: Sequence[SpanLink]) -> None:
-        for link in links:
-            self._kept.setdefault(link.trace_id, []).append(link)
-        self._kept_links += len(links)
-        while self._kept_links > _MOST_LINKS:  # the oldest traces go
-            self._kept_links -= len(self._kept.pop(next(iter(self._kept))))
-        while len(self._traces) > _MOST_TRACES:
-            self._traces.pop(next(iter(self._traces)))
 
 
 def _link_of(span: ReadableSpan) -> SpanLink:

@@ -173,7 +173,10 @@ class BackgroundWork:
                 self.writer.release()
 
     def end(self) -> None:
-        """Store losses not yet reported, and take in spill files: a fleet may have short processes alone."""
+        """Store losses not yet reported, take in spill files, and attribute calls that wait for other processes.
+
+        A fleet may have short processes alone.
+        """
 
         def is_late() -> bool:
             return seconds_left(DATABASES) < BUSY_SECONDS
@@ -183,6 +186,8 @@ class BackgroundWork:
                 self._insertion.insert(self._back, ())
             if self._care.is_open() and not is_late() and self._spill_files.are_there():
                 self._spill_files.take_in(self._back, is_late)
+            if self._care.is_open() and not is_late():
+                self._model_calls.run_housekeeping(self._back)
         except (sqlite3.Error, OSError, DatabaseError) as error:
             self._failed(error)
 

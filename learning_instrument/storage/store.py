@@ -11,8 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from ..costs.call_store import ModelCallBatch, ModelCallStore, batch_of
-from ..costs.execution_totals import due
+from ..costs.call_store import ModelCallBatch, ModelCallStore, batch_of, left_by_others
 from ..costs.unknown_spans import counted
 from ..errors import DatabaseError
 from ..record import Row, row_from_record
@@ -188,9 +187,7 @@ class Store:
         """
         self.open()
         if not self._is_within():
-            self._request_totals()
-            if self._writer.backlog:
-                self._writer.drain(CLOSE_SECONDS)
+            self._drain()
         try:
             with self._read_lock:
                 return read_only.query(self.path, sql, parameters)
@@ -316,9 +313,8 @@ class Store:
     def _close(self) -> None:
         self._will_close = False
         self._count_misses()
-        if self._front.is_open:
-            self._request_totals()
-        if not self._writer.drain(CLOSE_SECONDS) and (unwritten := self._writer.unwritten):
+        is_written = self._drain() if self._care.is_open() else self._writer.drain(CLOSE_SECONDS)
+        if not is_written and (unwritten := self._writer.unwritten):
             warn(log, "%s: closed with %d executions not written.", self.path, unwritten)
         self._watchdog.close()
         self._background.settle(CLOSE_SECONDS)
@@ -366,15 +362,16 @@ class Store:
     def _has_backlog(self) -> bool:
         return self._counts.rows_deferred > 0 or self._writer.backlog > 0
 
-    def _request_totals(self) -> None:
-        """Add up executions whose row was stored by another process, after their model calls."""
+    def _drain(self) -> bool:
+        """Write the queue, then attribute and add up what other processes left; return whether all is written."""
+        if self._writer.backlog and not self._writer.drain(CLOSE_SECONDS):
+            return False
         try:
             with self._lock:
-                awaited = due(self._front.execute)
+                batch = left_by_others(self._front.execute)
         except (sqlite3.Error, OSError, DatabaseError):  # the question raises it, or the next one retries it
-            return
-        if awaited:
-            self._writer.put((self.model_calls.pricing, ModelCallBatch(due=awaited)))
+            return True
+        return not batch or (self._writer.put((self.model_calls.pricing, batch)) and self._writer.drain(CLOSE_SECONDS))
 
     def between_batches(self, step: Callable[[WriteConnection], T]) -> T:
         """Take one *step* on the background connection, between two batches; wait for other processes.

@@ -1,6 +1,7 @@
 """Model calls found by parent links: the exporter as an ordinary one, in any order, twice, from two processes."""
 
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -144,7 +145,89 @@ def test_two_processes_on_one_file(database):
     check_many(database, 300)
 
 
+ONE_TRACE = """
+import os, signal, sys
+sys.path[:0] = [{folder!r}]
+from calls import chat, execution, span
+from learning_instrument import LearningDatabase, SQLiteSpanExporter
+path, spans, end = sys.argv[1:]
+database = LearningDatabase(path)
+exporter = SQLiteSpanExporter(database)
+exporter.export(eval(spans))
+if end == "shutdown":
+    exporter.shutdown()
+elif end == "kill":
+    database.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def export_elsewhere(database, spans, end):
+    program = ONE_TRACE.format(folder=str(Path(__file__).parents[1]))
+    subprocess.run([sys.executable, "-c", program, database.path, spans, end], timeout=60, check=end != "kill")
+
+
+@pytest.mark.parametrize("ends", [("shutdown", "kill"), ("kill", "exit"), ("exit", "shutdown")])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_call_and_execution_of_different_processes_find_each_other(database, order, ends):
+    """Whichever is first, and however each ends; nothing but the row of the execution leads to it."""
+    spans = ["[execution(1), execution(2, 1), execution(9, trace_id=2)]", "[chat(4, 3, cost=0.25), span(3, 2, {})]"]
+
+    for n in order:
+        export_elsewhere(database, spans[n], ends[n])
+
+    assert [row["input_tokens"] for row in costs(database)] == [None, 10, None]
+    links = database.query("SELECT trace_id, span_id FROM span_links ORDER BY span_id")
+    assert [int(row["span_id"], 16) for row in links] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("ends", ["shutdown", "exit"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_last_process_attributes_the_calls_of_both(database, order, ends):
+    """A program that only reads the file sees it."""
+    for n in order:
+        export_elsewhere(database, ["[execution(1)]", "[chat(2, 1, cost=0.25)]"][n], ends)
+
+    with sqlite3.connect(database.path) as connection:
+        assert connection.execute("SELECT input_tokens, actual_cost FROM executions").fetchall() == [(10, 0.25)]
+    connection.close()
+
+
 # What is kept, and for how long.
+
+
+def test_executions_without_calls_are_stored_once(database):
+    """Alone in their trace, or within each other, and exported again; not when the exporter ends either."""
+    exporter = SQLiteSpanExporter(database)
+    for _ in range(2):
+        exporter.export([execution(1), execution(2, 1), execution(3, 2)])
+        exporter.export([execution(5, trace_id=n) for n in range(2, 50)])
+    exporter.shutdown()
+
+    assert database.query("SELECT count(*) AS rows FROM executions") == [{"rows": 51}]
+    assert database.query("SELECT * FROM span_links") == []
+
+
+def test_late_call_finds_executions_that_were_kept(database):
+    """Each of many traces, by the links in memory."""
+    exporter = SQLiteSpanExporter(database)
+    for n in range(1, 301):
+        exporter.export([execution(1, trace_id=n)])
+
+    exporter.export([chat(2, 1, trace_id=n, cost=0.25) for n in range(1, 301)])
+
+    assert {row["input_tokens"] for row in costs(database)} == {10}
+
+
+def test_span_around_executions_brings_their_links(database):
+    """A call may come below it, by another process, when this one has ended."""
+    exporter = SQLiteSpanExporter(database)
+    exporter.export([execution(1)])
+    exporter.export([span(2, 1, {})])
+    database.flush()
+
+    links = database.query("SELECT span_id, execution_id IS NULL AS is_other FROM span_links ORDER BY span_id")
+    assert [row["is_other"] for row in links] == [0, 1]
 
 
 def test_spans_of_others_open_nothing(no_file, database, tmp_path):
