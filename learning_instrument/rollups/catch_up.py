@@ -19,8 +19,8 @@ _IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
 #: Executions in a slice of :func:`advance`, and in one that has the lock from its beginning.
 _SLICE_ROWS: Final = 4000
 _LOCKED_ROWS: Final = 500
-#: With a smaller lag they stay as they are: a row of such a slice takes 17 us, of one of 250 rows 30 us, and a report
-#: reads the missing executions in 10 ms.
+#: With a smaller lag roll-ups and error counts stay as they are: a row of such a slice takes 17 us, of one of 250 rows
+#: 30 us, and a report reads the missing executions in 10 ms. Words cost little in small slices, and more to read.
 _LEAST_LAG_ROWS: Final = 2000
 #: With a larger lag they advance although other processes write: reports read the missing executions one by one.
 _LARGE_LAG_ROWS: Final = 20_000
@@ -73,15 +73,16 @@ def catch_up(
     # At once: a look-up by the id of a task reads the rows that the index lacks.
     while task_ids.advance(target) and not is_contended():
         time.sleep(_LEAST_PAUSE_SECONDS)
-    missing = lag(target)
-    is_urgent = is_urgent or missing > _LARGE_LAG_ROWS
-    if not is_urgent and (missing < _LEAST_LAG_ROWS or not yielding.is_idle(target, is_contended)):
+    lags = {rollup: rollup.lag(target) for rollup in _ALL}
+    is_urgent = is_urgent or max(lags.values()) > _LARGE_LAG_ROWS
+    least = {rollup: 1 if rollup is search_index else _LEAST_LAG_ROWS for rollup in _ALL}
+    have_more = [rollup for rollup in _ALL if is_urgent or lags[rollup] >= least[rollup]]
+    if not have_more or not (is_urgent or yielding.is_idle(target, is_contended)):
         return False
     transactions = YieldingTransactions(target, lambda: is_contended() or is_locked(), is_urgent)
     is_alone = False
     before = yielding.commits_of_others(target)
     deadline = time.monotonic() + _SECONDS
-    have_more = list(_ALL)
     while have_more:
         for rollup in list(have_more):
             transactions.locks_first = is_urgent and not is_alone
