@@ -1,6 +1,7 @@
 """Finds model calls in exported spans, what looks like them, and the links between spans that lead to executions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -74,21 +75,29 @@ class SpanSorter:
             by_trace.setdefault(link.trace_id, []).append(link)
         wanted: list[SpanLink] = []
         for trace_id, new in by_trace.items():
-            earlier = self._kept.get(trace_id, [])
-            if trace_id not in self._stored and trace_id in self._with_execution:
-                if any(link.execution_id is None for link in (*new, *earlier)):
-                    self._stored[trace_id] = None
+            kept = self._kept.get(trace_id)
+            # What is kept of a trace is all of executions, or all of other spans: the first link tells.
+            seen = new if kept is None else (kept[0], *new)
+            if trace_id in self._with_execution and any(link.execution_id is None for link in seen):
+                self._stored[trace_id] = None
             if trace_id in self._stored:
-                wanted += new + self._kept.pop(trace_id, [])
-                self._kept_links -= len(earlier)
+                wanted += new
+                if kept is not None:
+                    wanted += self._kept.pop(trace_id)
+                    self._kept_links -= len(kept)
+                continue
+            self._kept_links += len(new)
+            if kept is None:
+                self._kept[trace_id] = new
             else:
-                self._kept.setdefault(trace_id, earlier).extend(new)
-                self._kept_links += len(new)
-        while self._kept_links > _MOST_LINKS:  # the oldest traces go
-            self._kept_links -= len(self._kept.pop(next(iter(self._kept))))
+                kept += new
+        # The oldest traces go, together: each look for the first key passes the places of those that went.
+        for trace_id in list(islice(self._kept, max(0, self._kept_links - _MOST_LINKS))):
+            if self._kept_links > _MOST_LINKS:
+                self._kept_links -= len(self._kept.pop(trace_id))
         for traces in (self._stored, self._with_execution):
-            while len(traces) > _MOST_TRACES:
-                traces.pop(next(iter(traces)))
+            for trace_id in list(islice(traces, max(0, len(traces) - _MOST_TRACES))):
+                del traces[trace_id]
         return wanted
 
     def _within_executions(

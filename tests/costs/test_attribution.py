@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.costs import attribution
 from learning_instrument.costs.attribution import SpanLink, delete_old, store_model_calls
+from learning_instrument.costs.span_sorter import SpanSorter
 from learning_instrument.database import store_of
 
 #: An execution, an agent in it, a call in that, a request between, and the same call as a second library has it;
@@ -217,6 +218,22 @@ def test_late_call_finds_executions_that_were_kept(database):
     exporter.export([chat(2, 1, trace_id=n, cost=0.25) for n in range(1, 301)])
 
     assert {row["input_tokens"] for row in costs(database)} == {10}
+
+
+def test_executions_in_memory_are_bounded(database, monkeypatch):
+    """The oldest go, in one export and in many; a call below the newest finds it."""
+    monkeypatch.setattr("learning_instrument.costs.span_sorter._MOST_LINKS", 20)
+    monkeypatch.setattr("learning_instrument.costs.span_sorter._MOST_TRACES", 20)
+    sorter = SpanSorter()
+
+    sorter.sort([execution(1, trace_id=n) for n in range(1, 101)])
+    for n in range(101, 201):
+        sorter.sort([execution(1, trace_id=n), execution(2, 1, trace_id=n)])
+
+    assert sum(map(len, sorter._kept.values())) == sorter._kept_links == 20
+    assert len(sorter._with_execution) == 20
+    links = sorter.sort([chat(3, 2, trace_id=200)]).links
+    assert sorted(int(link.span_id, 16) for link in links) == [1, 2, 3]
 
 
 def test_span_around_executions_brings_their_links(database):
