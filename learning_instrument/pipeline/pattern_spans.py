@@ -25,8 +25,6 @@ from ..recording.contexts import EXECUTION_KEY
 from ..safety.guards import is_interruption
 from .processor import ModelCallProcessor
 
-StartSpan = Callable[[str, Context, int], Span]
-
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM: Final = 2
 _FLAGS: Final = tuple(map(TraceFlags, range(4)))

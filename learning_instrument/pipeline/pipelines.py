@@ -90,9 +90,9 @@ def _pipeline(
     tracer = host_providers.tracer_of(provider)
     if provider is None:
         start_span: Callable[..., trace.Span] = AwaitedSpans(tracer, functools.partial(guarded, found))
-    elif provider is not configured:
-        guarded(found, provider)
-    if provider is not None:
+    else:
+        if provider is not configured:
+            guarded(found, provider)
         start_span = starter_of(tracer)
     published = metrics.metrics_of(options.meter_provider)
     if published is not None:

@@ -20,7 +20,7 @@ _IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
 _SLICE_ROWS: Final = 4000
 _LOCKED_ROWS: Final = 500
 #: With a smaller lag roll-ups and error counts stay as they are: a row of such a slice takes 17 us, of one of 250 rows
-#: 30 us, and a report reads the missing executions in 10 ms. Words cost little in small slices, and more to read.
+#: 30 us, and a report reads the missing executions in 8 ms. Words cost little in small slices, and more to read.
 _LEAST_LAG_ROWS: Final = 2000
 #: With a larger lag they advance although other processes write: reports read the missing executions one by one.
 _LARGE_LAG_ROWS: Final = 20_000

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..sqlite.dimensions import TIME_BUCKETS, dimension, is_key, literal
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
-from .marks import next_rows
+from .marks import is_sound, next_rows
 from .measures import BIN, MEASURES, MOST_PACKED, PACKED, source, sum_packed
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
@@ -71,10 +71,7 @@ CUBES: Final = (
 )
 
 #: Whether the roll-ups are of this file and this version: a copy by ``.dump`` has the same rows under other rowids.
-IS_SOUND: Final = (
-    f"version = {VERSION} AND (mark = 0 OR execution_id ="
-    " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = rollup_state.mark))"
-)
+IS_SOUND: Final = f"version = {VERSION} AND {is_sound('rollup_state')}"
 
 #: The cube whose cells, where there are any, are summed up to those of a smaller one.
 _FINER: Final = {CUBES[0]: CUBES[2], CUBES[1]: WIDE}
@@ -93,12 +90,12 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     if not is_behind(target):
         return False
     with target.transaction() as connection:
-        ((version, is_sound, has_wide, mark),) = connection.execute(
+        ((version, is_own, has_wide, mark),) = connection.execute(
             f"SELECT version, {IS_SOUND}, has_wide, mark FROM rollup_state"
         ).fetchall() or [(0, False, True, 0)]
         if version > VERSION:  # a newer release was faster
             return False
-        if not is_sound:
+        if not is_own:
             _empty(connection)
             return True
         rows = min(rows, MOST_PACKED)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .. import message_templates
 from ..sqlite.yielding import Statements, TransactionTarget
-from .marks import next_rows
+from . import marks
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 1000
@@ -57,10 +57,7 @@ def soundness() -> str:
 
     A copy by ``.dump`` may have the same rows under other rowids.
     """
-    return (
-        f"version = {message_templates.VERSION} AND (mark = 0 OR execution_id ="
-        " (SELECT e.execution_id FROM executions AS e WHERE e.rowid = error_state.mark))"
-    )
+    return f"version = {message_templates.VERSION} AND {marks.is_sound('error_state')}"
 
 
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
@@ -126,7 +123,7 @@ def _count_tail(target: TransactionTarget, rows: int) -> bool:
         _masked(message)
     with target.transaction() as connection:
         ((mark,),) = connection.execute("SELECT mark FROM error_state").fetchall()
-        following = next_rows(connection, mark, rows)
+        following = marks.next_rows(connection, mark, rows)
         if following is None:
             return False
         last, execution_id, newest = following
