@@ -33,7 +33,11 @@ from .timestamps import from_iso, iso, iso_of_nanoseconds
 def is_execution(span: ReadableSpan) -> bool:
     """Tell whether *span* is that of an execution. The span of a batch is not: its items are."""
     scope = span.instrumentation_scope
-    return scope is not None and scope.name == SCOPE_NAME and BATCH_SIZE not in (span.attributes or ())
+    if scope is None or scope.name != SCOPE_NAME:
+        return False
+    attributes = span.attributes or ()
+    # The SDK takes twice as long to say that it lacks a key. Only executions have this id.
+    return semconv.EXECUTION_ID in attributes or BATCH_SIZE not in attributes
 
 
 Row = tuple[Any, ...]
