@@ -38,7 +38,7 @@ class Derived:
     rows: int
     #: The kind -> its share.
     kinds: dict[str, float]
-    #: Whatever there is: the kinds, checkpoints, waiting for a quiet moment.
+    #: All of it: the kinds, checkpoints, waiting for a quiet moment.
     everything: float
 
 

@@ -1,7 +1,7 @@
 """What a row costs in ``batch`` in a file of 100,000 rows and in one of 3 million, in turn.
 
 Processor time of all threads but the one that records; task ids are random. The rows go the whole way: through the
-queue, the background writer, checkpoints, and all that follows the executions, which is timed apart.
+queue, the background writer and checkpoints; roll-ups, error counts and the index of words are timed apart.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Written:
     checkpoint: float
     #: Roll-ups, error counts, index of words.
     derived: float
-    #: Whatever the background does, the rest of its work included.
+    #: All work of the background.
     everything: float
 
     @property
@@ -68,7 +68,7 @@ class _File:
         self._insert, self._checkpoint, self._derived = Stopwatch(), Stopwatch(), Stopwatch()
 
     def record(self) -> None:
-        """Record a block, and wait until all is done that follows."""
+        """Record a block, and wait until the background has done its work."""
         block = [next(self._rows) for _ in range(_BLOCK // _TOGETHER)]
         with contextlib.ExitStack() as stack:
             for owner, name, watch in (

@@ -1,4 +1,4 @@
-"""What was measured on: the machine, the versions, and how busy both were meanwhile."""
+"""The machine of a measurement: what it is, the versions installed, and how busy it was meanwhile."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
 
 
 def description() -> dict[str, Any]:
-    """Return what the machine is."""
+    """Return the system, the processor and the number of its cores."""
     return {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count(), "python": sys.version}
 
 

@@ -2,7 +2,8 @@
 
 python -m tests.recording.recorded_tasks    draws the tasks anew, and records them with the code as it is
 
-A task is described in JSON, so that the file holds both the task and its record, whatever hypothesis draws later.
+A task is described in JSON, so that the file holds both the task and its record: another release of hypothesis may draw
+other tasks.
 """
 
 import asyncio

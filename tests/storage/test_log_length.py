@@ -1,6 +1,7 @@
-"""The write-ahead log stays short, whatever writes to the database."""
+"""The write-ahead log stays short under commits and maintenance."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -89,8 +90,6 @@ def test_log_stays_short_while_roll_ups_are_made_anew(database, longest):
 @pytest.mark.slow
 def test_log_is_short_again_after_a_reader_kept_it(database, longest):
     """A snapshot keeps all that was written since; it is cut once that is gone."""
-    import sqlite3
-
     database.append([ExecutionRecord(task_type="x")])
     reader = sqlite3.connect(database.path, isolation_level=None)
     reader.execute("BEGIN")
