@@ -70,9 +70,9 @@ def catch_up(
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
     target.execute(_IN_MEMORY)
-    # At once: a look-up by the id of a task reads the rows that the index lacks.
-    while task_ids.advance(target) and not is_contended():
-        time.sleep(_LEAST_PAUSE_SECONDS)
+    deadline = time.monotonic() + _SECONDS
+    if _index_task_ids(target, lambda: is_contended() or time.monotonic() > deadline):
+        return True
     lags = {rollup: rollup.lag(target) for rollup in _ALL}
     is_urgent = is_urgent or max(lags.values()) > _LARGE_LAG_ROWS
     least = {rollup: 1 if rollup is search_index else _LEAST_LAG_ROWS for rollup in _ALL}
@@ -82,7 +82,6 @@ def catch_up(
     transactions = YieldingTransactions(target, lambda: is_contended() or is_locked(), is_urgent)
     is_alone = False
     before = yielding.commits_of_others(target)
-    deadline = time.monotonic() + _SECONDS
     while have_more:
         for rollup in list(have_more):
             transactions.locks_first = is_urgent and not is_alone
@@ -102,6 +101,16 @@ def catch_up(
             if have_more and (is_disturbed or time.monotonic() > deadline):
                 return True
     return False
+
+
+def _index_task_ids(target: WriteConnection, must_end: Callable[[], object]) -> bool:
+    """Index ids although other processes write, for a look-up reads the rows that it lacks; tell whether to go on."""
+    while True:
+        began = time.monotonic()
+        has_more = task_ids.advance(target)
+        if not has_more or must_end():
+            return has_more
+        time.sleep(_PAUSE * (time.monotonic() - began))
 
 
 def catch_up_fully(connection: WriteConnection, tell: Callable[[str, int, int], object]) -> None:

@@ -1,5 +1,6 @@
 """The write-ahead log stays short under commits and maintenance."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -10,8 +11,12 @@ import pytest
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.maintenance.pruning import prune
+from learning_instrument.storage.retention import Limits
+from learning_instrument.transfer import import_executions
 
 MOST_BYTES = 64_000_000
+ROWS = 60_000
 RECORD = """
 import sys, time
 from learning_instrument import ExecutionRecord, LearningDatabase
@@ -68,10 +73,30 @@ def test_log_stays_short_while_processes_commit(database, longest, processes, co
     assert longest.bytes < MOST_BYTES
 
 
+def rebuilt(database):
+    database.rebuild_rollups()
+    return database.path
+
+
+def pruned(database):
+    database.close()
+    assert prune(database.path, Limits(keep=1000)).executions == ROWS - 1000
+    return database.path
+
+
+def imported(database):
+    """Into another file."""
+    database.close()
+    target = f"{database.path}.imported.db"
+    assert import_executions(target, [database.path]).stored == ROWS
+    return target
+
+
 @pytest.mark.slow
-def test_log_stays_short_while_roll_ups_are_made_anew(database, longest):
-    """The rebuild of a file with many sums."""
-    for start in range(0, 60_000, 1000):
+@pytest.mark.parametrize("work", [rebuilt, pruned, imported])
+def test_log_stays_short_under_long_work(database, longest, work):
+    """Of a file with many sums, whose log has been emptied before."""
+    for start in range(0, ROWS, 1000):
         database.append(
             [
                 ExecutionRecord(
@@ -80,11 +105,15 @@ def test_log_stays_short_while_roll_ups_are_made_anew(database, longest):
                 for n in range(start, start + 1000)
             ]
         )
-    database.rebuild_rollups()
-
     assert longest.bytes < MOST_BYTES
-    with LearningDatabase(database.path) as other:
-        assert other.query("SELECT mark FROM rollup_state") == [{"mark": 60_000}]
+    with contextlib.closing(Longest(f"{database.path}.imported.db")) as other:
+        path = work(database)
+
+    assert max(longest.bytes, other.bytes) < MOST_BYTES
+    with LearningDatabase(path) as asked:
+        assert asked.query("SELECT mark = (SELECT max(rowid) FROM executions) AS is_whole FROM rollup_state") == [
+            {"is_whole": 1}
+        ]
 
 
 @pytest.mark.slow
