@@ -1,7 +1,7 @@
 """Takes the fields of a task or a result: the field mapping as straight code, generated once from the table of fields.
 
-A loop over the table, with a call of a cleaner for each value, takes 1.5 us longer for a task and its result that are
-dicts. There is one function for dicts, whose reader is their ``get``, and one for all other objects, whose reader
+For a task and its result that are dicts a loop over the table takes 1.4 times as long, and a closure for each field 1.5
+times. There is one function for dicts, whose reader is their ``get``, and one for all other objects, whose reader
 remembers each name. A value that is not plain goes to the cleaner of its field.
 """
 
