@@ -345,11 +345,6 @@ _TIMES = ("timestamp", "duration_seconds", "process_id", "trace_id", "span_id", 
 _TIME_KEYS = (semconv.TASK_DURATION, semconv.PROCESS_ID, semconv.WAIT_DURATION)
 
 
-def _is_measured(name: str, value: Any) -> bool:
-    """Tell whether it is processor time, which is not measured where another test has imported green threads."""
-    return name in ("cpu_time_seconds", semconv.CPU_TIME) and type(value) is float and value < 0.1
-
-
 class _Neutral:
     """Takes ids and times out of what was recorded; what is equal stays equal."""
 
@@ -362,6 +357,8 @@ class _Neutral:
     def value(self, name: str, value: Any) -> Any:
         if name in _TIMES or name in _TIME_KEYS:
             return f"<{type(value).__name__}>"
+        if name in ("cpu_time_seconds", semconv.CPU_TIME) and type(value) is float and value < 0.1:
+            return "<measured>"
         if name == "exception.stacktrace":
             return "<stack>"
         if isinstance(value, str):
@@ -369,12 +366,10 @@ class _Neutral:
         return [self.value("", item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def row(self, row: dict[str, Any]) -> dict[str, Any]:
-        known = {name: row[name] for name in COLUMNS if row[name] is not None}
-        return {name: self.value(name, value) for name, value in known.items() if not _is_measured(name, value)}
+        return {name: self.value(name, row[name]) for name in COLUMNS if row[name] is not None}
 
     def pairs(self, attributes: Any) -> list[list[Any]]:
-        known = (attributes or {}).items()
-        return [[key, self.value(key, value)] for key, value in known if not _is_measured(key, value)]
+        return [[key, self.value(key, value)] for key, value in (attributes or {}).items()]
 
     def span(self, span: ReadableSpan) -> dict[str, Any]:
         scope = span.instrumentation_scope
