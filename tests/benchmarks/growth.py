@@ -14,10 +14,12 @@ from typing import Final
 from unittest import mock
 
 from learning_instrument import LearningDatabase
+from learning_instrument.analytics.executions import execution_id_of
 from learning_instrument.database import store_of
 from learning_instrument.record import Row
 from learning_instrument.rollups import catch_up, cubes, error_counts, search_index
 from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
 from .pace import Pace, Stopwatch
 from .recorded_files import DRAWN, copy_of, next_rows
@@ -29,6 +31,7 @@ _BLOCKS: Final = 8
 #: Rows that come together, and the pause after them: some 5,000 a second.
 _TOGETHER: Final = 100
 _PAUSE_SECONDS: Final = 0.02
+_LOOKED_UP: Final = 200
 #: Rows are waited for that long, unless some of them are done with meanwhile.
 _PATIENCE_SECONDS: Final = 3.0
 
@@ -44,6 +47,8 @@ class Written:
     derived: float
     #: All work of the background.
     everything: float
+    #: Milliseconds of processor time of a look-up by the id of a task, the longest of many, with rows not indexed yet.
+    look_up: float
 
     @property
     def write(self) -> float:
@@ -101,7 +106,17 @@ class _File:
     def written(self) -> Written:
         """Return what a row cost."""
         seconds = (self._insert.seconds, self._checkpoint.seconds, self._derived.seconds, self._everything)
-        return Written(self._executions, *(part / self._count * 1e6 for part in seconds))
+        return Written(self._executions, *(part / self._count * 1e6 for part in seconds), self._longest_look_up())
+
+    def _longest_look_up(self) -> float:
+        with ReadOnlyDatabase(self._database.path) as database:
+            every = f"SELECT task_id FROM executions WHERE rowid % {self._executions // _LOOKED_UP} = 7"
+            times = []
+            for row in database.query(every):
+                began = time.thread_time()
+                execution_id_of(database, row["task_id"])
+                times.append(time.thread_time() - began)
+        return max(times[1:]) * 1000  # the first prepares the question
 
     def close(self) -> None:
         """Close the file."""

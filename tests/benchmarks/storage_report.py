@@ -93,6 +93,8 @@ def print_growth(small: Written, large: Written, pace: Pace) -> None:
     console.print(table)
     growth = large.write / small.write
     print_target("growth of a row's cost", f"{growth:.2f} times", "at most 1.15, aim 1.05", growth <= 1.15)
+    look_up = f"{small.look_up:.1f} and {large.look_up:.1f} ms of processor time at the longest"
+    print_target("look-up by the id of a task", look_up, "at most 5 ms", large.look_up <= 5)
 
 
 def print_indexes(indexes: Indexes, pace: Pace) -> None:
