@@ -63,7 +63,8 @@ class SQLiteSpanExporter(SpanExporter):
         except Exception as fault:  # such as an invalid path; an exporter must not raise
             if self._write_path is not None:
                 self._write_path.count_lost("fault", len(executions))
-            return self._failed(fault)
+            # Without stack the warning would fail as well, and the execution would be counted twice.
+            return False if isinstance(fault, RecursionError) else self._failed(fault)
 
     def store_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; return False if it was lost. See :func:`model_call`."""

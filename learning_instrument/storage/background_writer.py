@@ -181,7 +181,7 @@ class BackgroundWriter:
                 self._wake.set()
             elif self._thread is None:
                 self._start()
-        except EXHAUSTED:
+        except (*EXHAUSTED, RecursionError):
             pass  # it is in the queue: the next one, or the end of the process, starts the thread
         # The exit hooks have run already.
         if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
