@@ -188,6 +188,9 @@ class BackgroundWork:
                 self._spill_files.take_in(self._back, is_late)
             if self._care.is_open() and not is_late():
                 self._model_calls.run_housekeeping(self._back)
+                # It looks at the files, too: what another program has done to them since, it mends without the rows.
+                if doubtful := self._care.settle(0.0):
+                    self._spill_files.write(doubtful)
         except (sqlite3.Error, OSError, DatabaseError) as error:
             self._failed(error)
 
