@@ -140,15 +140,15 @@ def execution_id_of(database: Queryable, identifier: str) -> str:
     Raises:
         UnknownExecutionError: if it means none, or several.
     """
-    exact = database.query(EXACTLY, [identifier])
+    exact = database.query(EXACTLY, {"id": identifier})
     if exact:
         return str(exact[0]["execution_id"])
     if not identifier:
         raise UnknownExecutionError(
             "Invalid execution id '': expected an id or its beginning; learning-instrument list shows them."
         )
-    beyond = identifier + "\U0010ffff"
-    begun = [str(row["execution_id"]) for row in database.query(BETWEEN, [identifier, beyond, _NAMED + 1])]
+    between = {"first": identifier, "last": identifier + "\U0010ffff", "most": _NAMED + 1}
+    begun = [str(row["execution_id"]) for row in database.query(BETWEEN, between)]
     if not begun:
         raise UnknownExecutionError(f"Unknown execution {identifier!r}; learning-instrument list shows the ids.")
     if len(begun) > 1:

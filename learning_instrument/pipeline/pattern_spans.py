@@ -223,7 +223,7 @@ def _are_alike(twin: Any) -> bool:
 
 
 def _life_of(start: Callable[..., Any], context: Context, asked: _Fixed) -> list[object]:
-    """Return what can be told of a span by its attributes, and by what is asked for it."""
+    """Return the state of a span after its start and after its end, and what *asked* was asked for it."""
     asked.noted.clear()
     span = start("x", context, start_time=1)
     if not span.is_recording():

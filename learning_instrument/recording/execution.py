@@ -109,6 +109,8 @@ class Execution:
         attributes[semconv.CODE_FUNCTION_NAME] = label_of(plan.function_name)
         attributes[semconv.PROCESS_ID] = self._process_id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
+        if enclosing is not None:
+            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
         below = {**context, SPAN_KEY: span, EXECUTION_KEY: self}
         if context:
             self._take_from(context, below, attributes)
@@ -119,10 +121,7 @@ class Execution:
         self._clock = time.perf_counter_ns()
 
     def _take_from(self, context: Context, below: dict[str, Any], attributes: dict[str, Any]) -> None:
-        """Set the *attributes* that come from the *context* around it; take out *below* what is for one task alone."""
-        enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
-        if enclosing is not None:
-            attributes[semconv.PARENT_EXECUTION_ID] = enclosing.execution_id
+        """Set the *attributes* that *context* has for one task alone, and take them out *below*."""
         batch: RunningBatch | None = context.get(BATCH_KEY)  # type: ignore[assignment]
         if batch is not None:
             attributes[semconv.BATCH_ID] = batch.batch_id

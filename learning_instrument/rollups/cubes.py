@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..sqlite.dimensions import TIME_BUCKETS, dimension, is_key, literal
+from ..sqlite.executions import is_sound
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import histograms
-from .marks import is_sound, next_rows
+from .marks import next_rows
 from .measures import BIN, MEASURES, MOST_PACKED, PACKED, source, sum_packed
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are

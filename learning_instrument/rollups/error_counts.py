@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from .. import message_templates
+from ..sqlite.executions import is_sound
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import marks
 
@@ -57,7 +58,7 @@ def soundness() -> str:
 
     A copy by ``.dump`` may have the same rows under other rowids.
     """
-    return f"version = {message_templates.VERSION} AND {marks.is_sound('error_state')}"
+    return f"version = {message_templates.VERSION} AND {is_sound('error_state')}"
 
 
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
@@ -66,12 +67,12 @@ def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    ((version, is_sound, mark, newest),) = target.execute(
+    ((version, is_own, mark, newest),) = target.execute(
         f"SELECT version, {soundness()}, mark, coalesce((SELECT max(rowid) FROM executions), 0) FROM error_state"
     )
     if version > message_templates.VERSION:
         return False
-    if not is_sound:
+    if not is_own:
         reset(target)
         return True
     dirty = target.execute("SELECT day, changes FROM error_dirty_days LIMIT 1")
@@ -101,9 +102,7 @@ def lag(target: TransactionTarget) -> int:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or read.
     """
-    ((version, count),) = target.execute(
-        "SELECT version, coalesce((SELECT max(rowid) FROM executions), 0) - mark FROM error_state"
-    )
+    ((version, count),) = target.execute(f"SELECT version, {marks.BEHIND} FROM error_state")
     return 0 if version > message_templates.VERSION else int(count)
 
 

@@ -1,20 +1,13 @@
-"""Indexes that follow the executions: each covers them up to a mark, which a table of state has.
-
-A copy by ``.dump`` may have the same executions under other rowids: its marks are not sound.
-"""
+"""Indexes that follow the executions: each covers them up to a mark, which a table of state has."""
 
 from collections.abc import Sequence
 from typing import Final
 
+from ..sqlite.executions import is_sound
 from ..sqlite.yielding import Statements, TransactionTarget
 
 #: About how many executions are not indexed, over a table of state.
 BEHIND: Final = "coalesce((SELECT max(rowid) FROM executions), 0) - mark"
-
-
-def is_sound(state: str) -> str:
-    """Return the condition that the index is of this file, over its table of state."""
-    return f"(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = {state}.mark))"
 
 
 def next_rows(connection: Statements, mark: int, rows: int) -> tuple[int, str, int] | None:

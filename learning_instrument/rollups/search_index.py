@@ -5,6 +5,7 @@ It covers the executions up to a mark. Triggers follow changes of those; queries
 
 from typing import Final
 
+from ..sqlite.executions import is_sound
 from ..sqlite.yielding import TransactionTarget
 from . import marks
 
@@ -16,7 +17,7 @@ MERGED_PAGES: Final = 500
 STATE: Final = "search_state"
 #: The question for about how many executions are not indexed.
 LAG: Final = f"SELECT {marks.BEHIND} AS lag FROM {STATE}"
-IS_SOUND: Final = marks.is_sound(STATE)
+IS_SOUND: Final = is_sound(STATE)
 _ADD: Final = (
     "INSERT INTO execution_search (rowid, task_description) SELECT rowid, task_description FROM executions"
     " WHERE rowid > (SELECT mark FROM search_state) AND rowid <= ?"

@@ -26,6 +26,10 @@ _EMPTY: Final = ("DELETE FROM task_ids",)
 def advance(target: TransactionTarget, rows: int = SLICE_ROWS) -> bool:
     """Index the next executions, if there are more than a tail of them; tell whether there is more to do.
 
+    Args:
+        target: what to write with.
+        rows: the most executions; :data:`SLICE_ROWS` if that is fewer.
+
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """

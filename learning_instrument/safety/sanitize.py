@@ -165,9 +165,7 @@ def _json_object(value: Any, longest: int, items: int, depth: int, room: list[in
                 members[name] = f"{name}:{_QUOTED_MARKER}"
             else:
                 members[name] = f"{name}:{_json(item, longest, items, depth, room)}"
-        room[0] -= len(members)
-        if room[0] < 0:
-            raise _TooMuchError
+        _take(room, len(members))
     except _TooMuchError:
         raise
     except BaseException as fault:  # the iteration of a user's mapping may raise anything
@@ -186,9 +184,7 @@ def _member(name: str) -> tuple[str, Name]:
 def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int]) -> str:
     try:
         texts = [_json(item, longest, items, depth, room) for item in itertools.islice(value, items)]
-        room[0] -= len(texts)
-        if room[0] < 0:
-            raise _TooMuchError
+        _take(room, len(texts))
         return f"[{','.join(texts)}]"
     except _TooMuchError:
         raise
@@ -196,6 +192,12 @@ def _json_array(value: Any, longest: int, items: int, depth: int, room: list[int
         if is_interruption(fault):
             raise
         return _quoted(f"<{type_name(type(value))}>")
+
+
+def _take(room: list[int], count: int) -> None:
+    room[0] -= count
+    if room[0] < 0:
+        raise _TooMuchError
 
 
 def _name(key: Any) -> str:

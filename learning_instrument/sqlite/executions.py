@@ -85,3 +85,11 @@ def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         while len(rows) - start >= size:
             yield rows[start : start + size]
             start += size
+
+
+def is_sound(state: str) -> str:
+    """Return the condition that a mark is of this file, over the table *state*, which has it with its execution's id.
+
+    A copy by ``.dump`` may have the same executions under other rowids.
+    """
+    return f"(mark = 0 OR execution_id = (SELECT e.execution_id FROM executions AS e WHERE e.rowid = {state}.mark))"

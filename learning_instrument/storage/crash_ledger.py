@@ -40,8 +40,6 @@ _NEWEST_OF_OTHERS: Final = (
     " (SELECT timestamp, duration_seconds, wait_seconds, process_id FROM executions ORDER BY rowid DESC LIMIT 1000)"
     " WHERE process_id <> ? LIMIT 1"
 )
-#: Statements after which the write-ahead log is moved into the database: heartbeats alone would let it grow forever.
-_CHECKPOINT_WRITES: Final = 200
 
 
 class CrashLedger:
@@ -57,7 +55,6 @@ class CrashLedger:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection = WriteConnection(path, _BUSY_SECONDS)
-        self._writes = 0
         #: How many statements it has run: they show that its thread is alive.
         self.statements = 0
         #: The execution ids of this process's entries.
@@ -178,10 +175,6 @@ class CrashLedger:
     def _write(self, sql: str, parameters: Sequence[Any]) -> None:
         self._connection.execute(sql, parameters)
         self.statements += 1
-        self._writes += 1
-        if self._writes >= _CHECKPOINT_WRITES:
-            self._writes = 0
-            self._connection.checkpoint()
 
 
 def _entry(row: Row, process: Process, now: str) -> Row:

@@ -159,7 +159,7 @@ def history(database: Queryable, execution_id: str) -> list[Feedback]:
 
 
 def _known(execute: Execute, identifier: str) -> str:
-    found = execute(EXACTLY, [identifier])
+    found = execute(EXACTLY, {"id": identifier})
     if not found:
         raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")
     return str(found[0][0])

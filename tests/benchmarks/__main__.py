@@ -61,11 +61,11 @@ def main() -> None:
         "depth": _depth,
         "standing_tasks": _standing_tasks,
         "similar": _similar,
-        "derived": _derived,
-        "upkeep": _upkeep,
+        "derived": _paced(derived.measure, storage_report.print_derived),
+        "upkeep": _paced(upkeep.measure, storage_report.print_upkeep),
         "forks": _forks,
-        "growth": _growth,
-        "indexes": _indexes,
+        "growth": _paced(growth.measure, storage_report.print_growth),
+        "indexes": _paced(indexes.measure, storage_report.print_indexes),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -108,38 +108,22 @@ def _similar(options: argparse.Namespace) -> Any:
     return {"quality": quality, "timings": timings}
 
 
-def _derived(options: argparse.Namespace) -> Any:
-    pace = Pace()
-    measured = derived.measure(pace)
-    storage_report.print_derived(measured, pace)
-    return {"bare_span_us": pace.span, "measured": measured}
+def _paced(measure: Callable[[Pace], Any], show: Callable[[Any, Pace], object]) -> Callable[[argparse.Namespace], Any]:
+    """Return the part that measures with bare spans in between."""
 
+    def part(options: argparse.Namespace) -> Any:
+        pace = Pace()
+        measured = measure(pace)
+        show(measured, pace)
+        return {"bare_span_us": pace.span, "measured": measured}
 
-def _upkeep(options: argparse.Namespace) -> Any:
-    pace = Pace()
-    measured = upkeep.measure(pace)
-    storage_report.print_upkeep(measured, pace)
-    return {"bare_span_us": pace.span, "measured": measured}
+    return part
 
 
 def _forks(options: argparse.Namespace) -> Any:
     measured = forks.measure()
     storage_report.print_forks(measured)
     return measured
-
-
-def _growth(options: argparse.Namespace) -> Any:
-    pace = Pace()
-    measured = growth.measure(pace)
-    storage_report.print_growth(*measured, pace)
-    return {"bare_span_us": pace.span, "measured": measured}
-
-
-def _indexes(options: argparse.Namespace) -> Any:
-    pace = Pace()
-    measured = indexes.measure(pace)
-    storage_report.print_indexes(measured, pace)
-    return {"bare_span_us": pace.span, "measured": measured}
 
 
 def _standing_tasks(options: argparse.Namespace) -> Any:

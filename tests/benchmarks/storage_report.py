@@ -75,8 +75,9 @@ def print_forks(steps: Sequence[Step]) -> None:
             print_target(what, f"{added:.2f} ms", f"at most {most:g} ms", added <= most)
 
 
-def print_growth(small: Written, large: Written, pace: Pace) -> None:
+def print_growth(files: tuple[Written, Written], pace: Pace) -> None:
     """Print what a row costs in a small file and in a large one."""
+    small, large = files
     table = _table(f"A row in batch, µs of processor time; a bare span takes {pace.span:.1f}")
     for written in (small, large):
         table.add_column(f"{written.executions:,} rows", justify="right")

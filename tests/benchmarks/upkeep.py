@@ -4,9 +4,7 @@ And how long it becomes while executions are committed at a steady rate, for as 
 """
 
 import multiprocessing
-import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from learning_instrument import LearningDatabase
 from learning_instrument.database import store_of
 from learning_instrument.maintenance.pruning import limits, prune
 
+from ..log_watch import LogWatch
 from .pace import Pace
 from .recorded_files import DRAWN, copy_of, next_rows
 
@@ -28,7 +27,6 @@ PRUNED: Final = 150_000
 MOST_LOG_MB: Final = 64.0
 COMMITS_A_SECOND: Final = 400
 _SECONDS: Final = 20
-_LOOK_SECONDS: Final = 0.002
 
 
 @dataclass(frozen=True)
@@ -39,32 +37,6 @@ class Upkeep:
     #: Processor time; None where it is not what is asked.
     microseconds_per_row: float | None
     log_mb: float
-
-
-class LogWatch(threading.Thread):
-    """Sees how long the write-ahead log of *path* becomes, as long as the block runs."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(daemon=True)
-        self._log = f"{path}-wal"
-        self._is_over = threading.Event()
-        self.megabytes = 0.0
-
-    def run(self) -> None:
-        """Look again and again."""
-        while not self._is_over.wait(_LOOK_SECONDS):
-            try:
-                self.megabytes = max(self.megabytes, os.stat(self._log).st_size / 1e6)
-            except FileNotFoundError:
-                continue
-
-    def __enter__(self) -> "LogWatch":
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._is_over.set()
-        self.join()
 
 
 def measure(pace: Pace) -> list[Upkeep]:
@@ -91,7 +63,7 @@ def _work(name: str, path: Path, rows: int, work: Callable[[], object], pace: Pa
         work()
         seconds = time.process_time() - started
     pace.sample()
-    return Upkeep(f"{name}, {rows:,} rows", seconds / rows * 1e6, watch.megabytes)
+    return Upkeep(f"{name}, {rows:,} rows", seconds / rows * 1e6, watch.bytes / 1e6)
 
 
 def _committing(processes: int, path: Path) -> Upkeep:
@@ -111,7 +83,7 @@ def _committing(processes: int, path: Path) -> Upkeep:
     if any(worker.exitcode for worker in workers):
         raise RuntimeError(f"A process failed: {[worker.exitcode for worker in workers]}")
     who = "one process" if processes == 1 else f"{processes} processes"
-    return Upkeep(f"{COMMITS_A_SECOND} commits a second for {_SECONDS} s, {who}", None, watch.megabytes)
+    return Upkeep(f"{COMMITS_A_SECOND} commits a second for {_SECONDS} s, {who}", None, watch.bytes / 1e6)
 
 
 def commit_steadily(path: Path, first: int, count: int, per_second: float) -> None:

@@ -74,9 +74,10 @@ def test_look_up_finds_what_a_scan_finds(steps):
             else:
                 task_ids.reset(target)
             for task_id in ("a", "b", "task-1", "größer", "none"):
-                assert target.execute(EXACTLY, [task_id]) == target.execute(FOUND, [task_id])
+                assert target.execute(EXACTLY, {"id": task_id}) == target.execute(FOUND, [task_id])
                 between = [task_id, task_id + "\U0010ffff"]
-                assert sorted(target.execute(BETWEEN, [*between, 99])) == sorted(target.execute(BEGUN, between))
+                named = {"first": between[0], "last": between[1], "most": 99}
+                assert sorted(target.execute(BETWEEN, named)) == sorted(target.execute(BEGUN, between))
 
 
 def test_index_has_no_ids_of_deleted_and_renamed_executions(target, without_tail):
@@ -113,7 +114,7 @@ def test_copy_with_other_row_numbers_is_read_without_its_index(target, asked, wi
         copy.executescript("\n".join(line for line in source.iterdump() if "execution_search" not in line))
         copy.execute("VACUUM")
 
-        (found,) = copy.execute(EXACTLY, ["task-3"]).fetchall()
+        (found,) = copy.execute(EXACTLY, {"id": "task-3"}).fetchall()
 
         assert found == copy.execute(FOUND, ["task-3"]).fetchone()
 

@@ -52,7 +52,7 @@ def test_columns_are_null_by_default(connection):
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(ROWS, max_size=34), max_size=3))
 def test_rows_are_stored_as_if_each_column_were_bound(connection, batches):
-    """Whatever is NULL in them, in the rows before, and in the lost row that one replaces."""
+    """With NULL in any columns of them, of the rows before, and of the lost row that one replaces."""
     connection.execute("BEGIN")
     try:
         expected, insert = {}, FIRST_INSERT

@@ -1,13 +1,12 @@
 """The write-ahead log stays short under commits and maintenance."""
 
-import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
-import threading
 
 import pytest
+from log_watch import LogWatch
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase
@@ -31,31 +30,11 @@ assert not database.statistics().lost, database.statistics()
 """
 
 
-class Longest:
-    """Watches the size of a log until it is closed."""
-
-    def __init__(self, path):
-        self._log, self._end = f"{path}-wal", threading.Event()
-        self.bytes = 0
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-
-    def _look(self):
-        while not self._end.wait(0.01):
-            if os.path.exists(self._log):
-                self.bytes = max(self.bytes, os.stat(self._log).st_size)
-
-    def close(self):
-        self._end.set()
-        self._thread.join()
-
-
 @pytest.fixture
 def longest(database):
     """The longest log of ``database``."""
-    longest = Longest(database.path)
-    yield longest
-    longest.close()
+    with LogWatch(database.path) as longest:
+        yield longest
 
 
 @pytest.mark.slow
@@ -106,7 +85,7 @@ def test_log_stays_short_under_long_work(database, longest, work):
             ]
         )
     assert longest.bytes < MOST_BYTES
-    with contextlib.closing(Longest(f"{database.path}.imported.db")) as other:
+    with LogWatch(f"{database.path}.imported.db") as other:
         path = work(database)
 
     assert max(longest.bytes, other.bytes) < MOST_BYTES
