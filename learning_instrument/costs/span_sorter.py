@@ -11,7 +11,7 @@ from ..record import is_execution
 from ..safety.forks import ForkLock
 from .attribution import SpanLink
 from .call_store import ModelCallBatch
-from .model_calls import is_model_call, looks_like_model_call, model_call
+from .model_calls import ModelCall, is_model_call, looks_like_model_call, model_call
 from .unknown_spans import UnknownSpan, unknown_span
 
 #: Links kept in memory, and traces that have an execution, and whose links are stored.
@@ -55,18 +55,27 @@ class SpanSorter:
                 calls.append(model_call(span, link.execution_id))
             elif link.execution_id is None and looks_like_model_call(attributes):
                 unknown.append((link.trace_id, unknown_span(span)))
-        with self._lock:
-            self._stored.update(dict.fromkeys(call.trace_id for call in calls))
-            self._with_execution.update(dict.fromkeys(link.trace_id for link in links if link.execution_id))
-            wanted = self._sort_links(links)
-            within = self._within_executions(unknown, {link.trace_id for link in links})
-        return ModelCallBatch(calls, wanted, unknown=within)
+        batch = self._lock.call(self._batch_of, calls, links, unknown)
+        assert batch is not None  # it waits for ever
+        return batch
 
     def take_kept(self) -> list[SpanLink]:
         """Return and clear the links kept in memory, without those of executions: their rows tell them."""
-        with self._lock:
-            kept, self._kept, self._kept_links = self._kept, {}, 0
+        kept = self._lock.call(self._take_all) or {}
         return [link for links in kept.values() for link in links if link.execution_id is None]
+
+    def _take_all(self) -> dict[str, list[SpanLink]]:
+        kept, self._kept, self._kept_links = self._kept, {}, 0
+        return kept
+
+    def _batch_of(
+        self, calls: Sequence[ModelCall], links: Sequence[SpanLink], unknown: Sequence[tuple[str, UnknownSpan]]
+    ) -> ModelCallBatch:
+        self._stored.update(dict.fromkeys(call.trace_id for call in calls))
+        self._with_execution.update(dict.fromkeys(link.trace_id for link in links if link.execution_id))
+        wanted = self._sort_links(links)
+        within = self._within_executions(unknown, {link.trace_id for link in links})
+        return ModelCallBatch(calls, wanted, unknown=within)
 
     def _sort_links(self, links: Iterable[SpanLink]) -> list[SpanLink]:
         """Return those of *links*, and those kept, that are to be stored; keep the others."""

@@ -7,6 +7,7 @@ milliseconds; those of many rows in the background.
 """
 
 import dataclasses
+import functools
 import logging
 import threading
 import weakref
@@ -243,12 +244,12 @@ class BudgetGate:
             self._read_in_background(self._reader).wait(patience)
             if self._view.read == _NEVER:
                 self._paused_until = time.monotonic() + _PAUSE_SECONDS
-        elif self._short_lock.acquire(timeout=_TASK_SECONDS):
-            try:
-                if not self._is_recent(group):  # no other task has read meanwhile
-                    self._read_briefly(self._reader)
-            finally:
-                self._short_lock.release()
+        else:
+            self._short_lock.call(self._read_unless_recent, self._reader, group, timeout=_TASK_SECONDS)
+
+    def _read_unless_recent(self, reader: SpendReader, group: str) -> None:
+        if not self._is_recent(group):  # no other task has read meanwhile
+            self._read_briefly(reader)
 
     def _is_recent(self, group: str) -> bool:
         view = self._view
@@ -281,10 +282,7 @@ class BudgetGate:
             return self._in_background
 
     def _read_whole(self, reader: SpendReader, done: Latch) -> None:
-        def read(*arguments: Any) -> Spending | None:
-            with self._whole_lock:
-                return reader.read_whole(*arguments)
-
+        read = functools.partial(self._whole_lock.call, reader.read_whole)
         try:
             self._read(read, _BACKGROUND_BUSY_SECONDS, lambda: self._is_forking)
         finally:

@@ -61,7 +61,7 @@ class SQLiteSpanExporter(SpanExporter):
                     self._write_path.misses.add()
             return False
         except Exception as fault:  # such as an invalid path; an exporter must not raise
-            if self._write_path is not None:
+            if self._write_path is not None and not is_interruption(fault):  # whose execution counts itself
                 self._write_path.count_lost("fault", len(executions))
             # Without stack the warning would fail as well, and the execution would be counted twice.
             return False if isinstance(fault, RecursionError) else self._failed(fault)

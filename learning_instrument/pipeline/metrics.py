@@ -175,10 +175,7 @@ class ExecutionMetrics:
         check()
         turn = object()
         try:
-            with self._lock:
-                self._recording[turn] = threading.get_ident()
-                measurements = self._taken()
-            for record, value, attributes, context in measurements:
+            for record, value, attributes, context in self._lock.call(self._begin_recording, turn) or ():
                 try:
                     record(value, attributes, context)
                 except Exception:  # an instrument of another implementation; the others go on
@@ -186,6 +183,10 @@ class ExecutionMetrics:
         finally:
             self._recording.pop(turn, None)
         self._others_have_ended(_PATIENCE_SECONDS)
+
+    def _begin_recording(self, turn: object) -> "list[_Measurement]":
+        self._recording[turn] = threading.get_ident()
+        return self._taken()
 
     def _others_have_ended(self, seconds: float) -> bool:
         """Wait until the other threads that record now have ended, at most *seconds*; tell whether they have."""

@@ -168,9 +168,9 @@ def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -
     except BudgetExceeded:
         raise
     except Exception as fault:  # ours: the task goes on
-        lose(pipeline, fault)
-        if is_interruption(fault):
+        if is_interruption(fault):  # its tasks do not run
             raise
+        lose(pipeline, fault)
         return None
 
 

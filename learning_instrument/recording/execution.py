@@ -56,6 +56,7 @@ class Execution:
         "__weakref__",
         "_capture",
         "_clock",
+        "_is_delivered",
         "_memory_mark",
         "_pipeline",
         "_process_id",
@@ -89,6 +90,7 @@ class Execution:
         self.plan = plan
         self.instance = instance
         self.task = task
+        self._is_delivered = False
         self._processor_mark: int | None = None
         self._waited: int | None = None
         self._pipeline = pipeline
@@ -247,7 +249,7 @@ class Execution:
         One that comes before the execution has ended is left to the driver, which ends it with that.
         """
         is_fault = isinstance(fault, Exception) and not is_interruption(fault)
-        if is_fault or self.has_ended:
+        if not self._is_delivered and (is_fault or self.has_ended):
             self._lose(fault)
         return not is_fault
 
@@ -312,8 +314,18 @@ class Execution:
             recorded.end(end_time)
         end_host_span(span, end_time)
         if pipeline.deliver is not None:
-            pipeline.deliver(recorded)
+            self._deliver(pipeline.deliver, recorded)
         self.leave()  # it is stored or queued now
+
+    def _deliver(self, deliver: Callable[[Any], object], recorded: Any) -> None:
+        """Hand over the ended span; once more after an interruption, before it is raised: it is stored once."""
+        try:
+            deliver(recorded)
+        except BaseException:
+            deliver(recorded)
+            self._is_delivered = True
+            raise
+        self._is_delivered = True
 
     def _call_response_hook(
         self, recorded: Span, attributes: dict[str, Any], result: Any, exception: BaseException | None
@@ -376,9 +388,9 @@ def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any
             batch.recorded += 1  # a task that never ran: the batch's result for it is not an execution
         raise
     except Exception as fault:  # ours, or of the host's tracing: the task goes on
-        lose(pipeline, fault)
-        if is_interruption(fault):
+        if is_interruption(fault):  # the task does not run
             raise
+        lose(pipeline, fault)
         return None
 
 

@@ -8,17 +8,9 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, TypeVar
 
-
-class Section(Protocol):
-    """A part of the code that one thread at a time is in."""
-
-    @property
-    def is_held(self) -> Callable[[], bool]:
-        """Tells whether this thread is in it."""
-        ...
-
+T = TypeVar("T")
 
 Action = Callable[[], object]
 
@@ -29,9 +21,53 @@ waiting: Final[dict[int, deque[Action]]] = {}
 _running: Final[set[int]] = set()
 
 
-def register(section: Section) -> None:
-    """Let actions wait for the end of *section*, as long as it lives. It calls :func:`run_waiting` at its end."""
-    _sections.add(section)
+class Section:
+    """A part of the code that one thread at a time is in. Actions wait for its end.
+
+    The thread may enter it again, in a signal handler or a destructor for example. Where that must not use what the
+    section guards, it asks :meth:`is_held` first.
+    """
+
+    #: Tells whether this thread is in it.
+    is_held: Callable[[], bool]
+
+    def __init__(self) -> None:
+        self.renew()
+        _sections.add(self)
+
+    def renew(self) -> None:
+        """Let no thread be in it; in a forked child, where those of the parent do not exist."""
+        lock: Any = threading.RLock()
+        self._lock = lock
+        self.is_held = lock._is_owned  # Condition calls it too
+
+    def call(self, action: Callable[..., T], *arguments: Any, timeout: float = -1) -> T | None:
+        """Return the result of *action*, called within the section; None if other threads are in it for too long.
+
+        Whatever a signal handler raises, the section is left: the interpreter calls one after a call, or at the first
+        line of a function, so never between ``try`` and the lock, nor between ``finally`` and its release. Both are
+        as deep, so at the limit of recursion the lock is rather not taken than kept.
+
+        Args:
+            action: the function to call.
+            arguments: its arguments.
+            timeout: how long to wait for other threads, in seconds; by default for ever.
+        """
+        try:
+            if self._lock.acquire(False) if timeout == 0 else self._lock.acquire(True, timeout):
+                return action(*arguments)
+            return None
+        finally:
+            try:
+                self._lock.release()
+            except RuntimeError:
+                pass  # it was not taken, or in a child that a signal handler forked it is new
+            if waiting:
+                run_waiting()
+
+    def is_held_elsewhere(self) -> bool:
+        """Tell whether another thread is in it."""
+        return self.call(lambda: True, timeout=0) is None
 
 
 def is_busy() -> bool:

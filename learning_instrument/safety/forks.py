@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from . import deferral
 from .clocks import time
+from .deferral import Section
 from .guards import warn
 from .progress import wait_for
 
@@ -79,68 +80,34 @@ class ForkParticipant(Protocol):
         """Start over in the child: queues, threads and connections are the parent's."""
 
 
-class ForkLock:
+class ForkLock(Section):
     """A lock that the forking thread holds while the process forks, and that is new in the child.
-
-    Its holder may acquire it again, in a signal handler or a destructor for example. Where that must not use what the
-    lock guards, it asks :meth:`is_held` first.
 
     Args:
         once_held: called before the fork, once the lock is held: closes the connection that the lock guards.
     """
 
-    #: Tells whether this thread holds the lock.
-    is_held: Callable[[], bool]
-
     def __init__(self, once_held: Callable[[], object] | None = None) -> None:
+        super().__init__()
         self._once_held = once_held
-        self._renew()
         register(self)
-        deferral.register(self)
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Acquire the lock, as ``threading.Lock`` does.
-
-        A function as deep as :meth:`release`: at the limit of recursion the lock is rather not taken than kept.
-        """
-        return bool(self._lock.acquire(blocking, timeout))
-
-    def release(self) -> None:
-        """Release the lock, and do what has waited for it."""
-        self._lock.release()
-        if deferral.waiting:
-            deferral.run_waiting()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *exc_info: object) -> None:
-        try:
-            self._lock.release()
-        except RuntimeError:
-            return  # a signal handler has forked in this block, and in its child the lock is new
-        if deferral.waiting:
-            deferral.run_waiting()
-
-    def locked(self) -> bool:
-        """Tell whether another thread holds the lock."""
-        if self.acquire(blocking=False):
-            self._lock.release()
-            return False
-        return True
 
     def before_fork(self, undo: "Undo") -> None:
         """Hold the lock until the process has forked, unless its holder makes no progress."""
         if self.is_held():  # the fork is that of a signal handler or a destructor in the middle of our own work
             return
-        if not undo.wait(self._acquire_within):
-            return
-        undo.callback(self.release)
-        if self._once_held is not None:
+        undo.callback(self._release)
+        if undo.wait(self._acquire) and self._once_held is not None:
             self._once_held()
 
-    def _acquire_within(self, seconds: float) -> bool:
-        return self.acquire(timeout=seconds) if seconds else self.acquire(blocking=False)
+    def _acquire(self, seconds: float) -> bool:
+        return bool(self._lock.acquire(True, seconds) if seconds else self._lock.acquire(False))
+
+    def _release(self) -> None:
+        if self.is_held():
+            self._lock.release()
+        if deferral.waiting:
+            deferral.run_waiting()
 
     def reset(self) -> None:
         """Take a new lock, which no thread holds.
@@ -148,14 +115,9 @@ class ForkLock:
         A fork without hooks has left open what the lock guards: it is closed if no thread was using it. SQLite would
         believe of a connection left open that it still has the locks of the file, which are the parent's.
         """
-        if self._once_held is not None and not self.is_held() and self.acquire(blocking=False):
-            self._once_held()
-        self._renew()
-
-    def _renew(self) -> None:
-        lock: Any = threading.RLock()
-        self._lock = lock
-        self.is_held = lock._is_owned  # Condition calls it too
+        if self._once_held is not None and not self.is_held():
+            self.call(self._once_held, timeout=0)
+        self.renew()
 
 
 _numbers: Final = itertools.count()

@@ -11,13 +11,15 @@ from typing import Final
 #: What an interpreter without memory raises. CPython 3.11 has no memory for a frame, and says "error return without
 #: exception set".
 EXHAUSTED: Final = (MemoryError, SystemError)
+#: Made beforehand, as any tuple of exceptions that is needed then has to be.
+_REFUSED: Final = (OSError, *EXHAUSTED)
 
 
 def has_free(size: int) -> bool:
     """Tell whether this process may have *size* more bytes of memory. None of it is touched."""
     try:
         mmap.mmap(-1, size).close()
-    except (OSError, *EXHAUSTED):
+    except _REFUSED:
         return False
     return True
 

@@ -13,7 +13,7 @@ from ..safety.clocks import time
 from .busy import showing_life
 from .executions import FIRST_INSERT, Insert
 from .file_watch import Fault, FileWatch, watch
-from .opening import abandon, leave, open_for_writing, opening_alone, transaction
+from .opening import abandon, leave, open_alone, open_for_writing, transaction
 from .read_only import SQLITE_FAULTS, open_read_only, query, reason_of
 from .renewal import renew
 
@@ -266,21 +266,23 @@ class WriteConnection:
                 self._leave()  # deleted or replaced: rows written to it would be lost
             if self._connection is not None:
                 return self._connection
-        with opening_alone(self._path, self._busy_seconds):
-            connection = open_for_writing(self._path, self._busy_seconds)
-            try:
-                if self._is_careful:
-                    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-                self._watch = watch(self._path)
-            except BaseException:  # raised again, with the connection closed
-                connection.close()
-                raise
+        connection, self._watch = open_alone(self._path, self._busy_seconds, self._connect)
         self._connection = connection
         self._finalizer = weakref.finalize(self, _close_dropped, connection, self._watch, os.getpid())
         self._finalizer.atexit = False
         if self._opened is not None:
             self._opened(self)
         return connection
+
+    def _connect(self) -> tuple[sqlite3.Connection, FileWatch]:
+        connection = open_for_writing(self._path, self._busy_seconds)
+        try:
+            if self._is_careful:
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+            return connection, watch(self._path)
+        except BaseException:  # raised again, with the connection closed
+            connection.close()
+            raise
 
 
 def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id: int) -> None:

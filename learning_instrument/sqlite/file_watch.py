@@ -9,6 +9,8 @@ import weakref
 from enum import Enum
 from typing import Final
 
+from ..safety.guards import is_interruption
+
 #: The log is cut to this size when it starts over: a reader that stayed open may have let it grow.
 LOG_BYTES: Final = 32_000_000
 _MAGIC: Final = b"SQLite format 3\0"
@@ -62,7 +64,9 @@ class FileWatch:
         """Tell whether the database is the file at *path*, which may be a link. One call of the system."""
         try:
             status = os.stat(path)
-        except OSError:
+        except OSError as error:
+            if is_interruption(error):  # this is asked in tasks, whose time limit may be a TimeoutError
+                raise
             return False
         return (status.st_dev, status.st_ino) == self._file
 

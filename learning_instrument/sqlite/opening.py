@@ -5,8 +5,8 @@ import os
 import sqlite3
 import sys
 import weakref
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from ..safety.clocks import time
@@ -21,6 +21,8 @@ try:
     import fcntl
 except ImportError:  # Windows, where open files cannot be deleted
     fcntl = None  # type: ignore[assignment]
+
+T = TypeVar("T")
 
 #: How long other processes have to notice that the log was deleted. They look each second.
 _NOTICE_SECONDS: Final = 5.0
@@ -38,9 +40,8 @@ _locks: "Final[weakref.WeakValueDictionary[str, ForkLock]]" = weakref.WeakValueD
 _locks_lock: Final = ForkLock()
 
 
-@contextlib.contextmanager
-def opening_alone(path: str, busy_seconds: float) -> Iterator[None]:
-    """Open connections to the file at *path* in this block: one thread at a time.
+def open_alone(path: str, busy_seconds: float, make: Callable[[], T]) -> T:
+    """Return a connection to the file at *path*, opened by *make*: one thread at a time.
 
     Making and looking at the file closes a descriptor, which releases the locks that SQLite holds on it for the other
     connections of this process.
@@ -48,14 +49,12 @@ def opening_alone(path: str, busy_seconds: float) -> Iterator[None]:
     Raises:
         sqlite3.OperationalError: if another thread takes longer than *busy_seconds*, and longer than a second.
     """
-    with _locks_lock:
-        lock = _locks.setdefault(os.path.realpath(path), ForkLock())
-    if not lock.acquire(timeout=max(busy_seconds, _MAKING_SECONDS)):
+    lock = _locks_lock.call(_locks.setdefault, os.path.realpath(path), ForkLock())
+    assert lock is not None  # it waits for ever
+    connection = lock.call(make, timeout=max(busy_seconds, _MAKING_SECONDS))
+    if connection is None:
         raise sqlite3.OperationalError("database is locked: another thread is making or migrating it")
-    try:
-        yield
-    finally:
-        lock.release()
+    return connection
 
 
 def open_for_writing(path: str, busy_seconds: float) -> sqlite3.Connection:

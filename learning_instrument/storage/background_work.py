@@ -133,9 +133,13 @@ class BackgroundWork:
         if self._has_spill_files:
             self._has_spill_files = False
             self._spill_files.take_in(self._back, lambda: self.writer.is_paused, lambda: self.writer.is_contended)
+        if not self.writer.backlog:  # a time limit may have come between the count of rows and their way to the queue
+            self._counts.settle(self._counts.rows_deferred - self._unsettled)
         self._care.look()
         has_more = self._model_calls.run_housekeeping(self._back)
-        is_contended = self.housekeeping.run(self._back, lambda: self.writer.is_contended, self._task_lock.locked)
+        is_contended = self.housekeeping.run(
+            self._back, lambda: self.writer.is_contended, self._task_lock.is_held_elsewhere
+        )
         if is_contended or has_more:
             self.writer.request_housekeeping()
 
@@ -151,12 +155,11 @@ class BackgroundWork:
 
     def _doubtful(self, seconds: float) -> Sequence[Row]:
         """Return the committed rows that the files may lack, when no batch is written."""
-        if not self.writer.hold(min(seconds, seconds_left(DATABASES))):
-            return ()
-        try:
+
+        def settle() -> Sequence[Row]:
             return self._care.settle(min(seconds, max(0.0, seconds_left(DATABASES) - BUSY_SECONDS)))
-        finally:
-            self.writer.release()
+
+        return self.writer.between_batches(settle, min(seconds, seconds_left(DATABASES))) or ()
 
     def settle(self, seconds: float) -> None:
         """Like :meth:`is_settled`, before the database closes: rows that the file may lack go into a spill file."""
@@ -166,13 +169,14 @@ class BackgroundWork:
     def close(self) -> None:
         """Close the connections, as far as the deadline of the process allows."""
         self._care.close_front(seconds_left(DATABASES))
-        if self.writer.hold(seconds_left(DATABASES)):
-            try:
-                self._back.close()
-            finally:
-                self.writer.release()
+        self.writer.between_batches(self._back.close, seconds_left(DATABASES))
 
-    def end(self) -> None:
+    def end(self, seconds: float) -> None:
+        """Do the last work of the process, and close; wait at most *seconds* for the writer."""
+        self.writer.between_batches(self._do_last_work, seconds)
+        self.close()
+
+    def _do_last_work(self) -> None:
         """Store losses not yet reported, take in spill files, and attribute calls that wait for other processes.
 
         A fleet may have short processes alone.

@@ -7,15 +7,19 @@ neither does a forked child that records nothing.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..safety import deferral, threads
 from ..safety.clocks import time
+from ..safety.deferral import Section
 from ..safety.exit import WRITERS, at_exit, is_exiting, seconds_left
 from ..safety.forks import ForkLock
+from ..safety.guards import is_interruption
 from ..safety.memory import EXHAUSTED
 from ..safety.progress import join
 from ..safety.wake import Wake
+
+T = TypeVar("T")
 
 Item = Any
 Row = Any
@@ -33,6 +37,8 @@ _LONGEST_RETRY_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.05
 #: How long an item that comes after the exit hooks is waited for, unless an earlier one was in vain.
 _LATE_SECONDS: Final = 0.5
+#: What lack of memory or stack raises. Made beforehand: without memory there is none for a tuple.
+_WITHOUT_ROOM: Final = (*EXHAUSTED, RecursionError)
 #: How long the end of the process waits for a batch that is being taken from the queue.
 _TAKE_SECONDS: Final = 0.5
 
@@ -44,36 +50,6 @@ class _Mark:
 
     def __init__(self) -> None:
         self.is_written = self.is_spilled = False
-
-
-class _Turn:
-    """Lets one thread at a time take batches and write them.
-
-    No lock: foreign code runs in it, that of prices for example. A thread that finds it taken goes on without it.
-    """
-
-    def __init__(self) -> None:
-        self._free: deque[None] = deque((None,))
-        self._owner: int | None = None
-        deferral.register(self)
-
-    def take(self) -> bool:
-        try:
-            self._free.pop()
-        except IndexError:
-            return False
-        self._owner = threading.get_ident()
-        return True
-
-    def give_back(self) -> None:
-        self._owner = None
-        self._free.append(None)
-        if deferral.waiting:
-            deferral.run_waiting()
-
-    def is_held(self) -> bool:
-        """Tell whether this thread has it."""
-        return self._owner == threading.get_ident()
 
 
 class BackgroundWriter:
@@ -125,9 +101,10 @@ class BackgroundWriter:
         """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
         self._taken: Sequence[Row] = ()  # the batch that is written or retried
-        self._turn = _Turn()
+        # Around a batch, from the queue to the file. Nobody waits for it: foreign code runs in it, that of prices say.
+        self._turn = Section()
         # Around the step from the queue to the batch; never held while one is prepared or written.
-        self._take_lock = threading.Lock()
+        self._take_lock = Section()
         self._spilled: Sequence[Row] = ()  # the batch that was spilled while a thread was writing it
         self._has_given_up = False
         self._wake = Wake()
@@ -181,11 +158,11 @@ class BackgroundWriter:
                 self._wake.set()
             elif self._thread is None:
                 self._start()
-        except (*EXHAUSTED, RecursionError):
+            # The exit hooks have run already.
+            if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
+                self.spill()
+        except _WITHOUT_ROOM:
             pass  # it is in the queue: the next one, or the end of the process, starts the thread
-        # The exit hooks have run already.
-        if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
-            self.spill()
         return True
 
     def end(self) -> None:
@@ -196,20 +173,20 @@ class BackgroundWriter:
     def spill(self) -> None:
         """Spill the queue, and the batch that is being written: that may never end, and may be stored twice."""
         self._has_given_up = True
-        is_held = self._take_lock.acquire(timeout=_TAKE_SECONDS)
-        try:
-            taken = self._taken
-            queued = [self._queue.popleft() for _ in range(len(self._queue))] if is_held else list(self._queue.copy())
-            for mark in [item for item in (*queued, *self._marks) if type(item) is _Mark]:
-                mark.is_spilled = True
-            is_new, self._spilled = taken is not self._spilled, taken
-        finally:
-            if is_held:
-                self._take_lock.release()
+        left = self._take_lock.call(self._leave, True, timeout=_TAKE_SECONDS)
+        taken, queued = left or self._leave(False)
         # Without the lock: it may warn, and a log handler may ask the database.
-        rows = self._prepare([item for item in queued if type(item) is not _Mark])
-        if unspilled := [*(taken if is_new else ()), *rows]:
+        if unspilled := [*taken, *self._prepare([item for item in queued if type(item) is not _Mark])]:
             self._spill(unspilled)
+
+    def _leave(self, is_alone: bool) -> tuple[Sequence[Row], Sequence[Item]]:
+        """Return the batch that is being written, unless it is spilled, and the queue, emptied where *is_alone*."""
+        taken = self._taken
+        queued = [self._queue.popleft() for _ in range(len(self._queue))] if is_alone else list(self._queue.copy())
+        for mark in [item for item in (*queued, *self._marks) if type(item) is _Mark]:
+            mark.is_spilled = True
+        is_new, self._spilled = taken is not self._spilled, taken
+        return taken if is_new else (), queued
 
     def wake(self) -> None:
         """Run the thread: the database is in use. Without a thread, as at the end of the process, do nothing."""
@@ -285,25 +262,13 @@ class BackgroundWriter:
         if self.backlog:
             self._start()
 
-    def between_batches(self, action: Callable[[], object]) -> None:
-        """Call *action* between two batches."""
-        self.hold()
+    def between_batches(self, action: Callable[[], T], timeout: float = -1) -> T | None:
+        """Return the result of *action*, called between two batches; None if the writer does not stop in time."""
         try:
-            action()
-        finally:
-            self.release()
-
-    def hold(self, timeout: float = -1) -> bool:
-        """Write no batches until :meth:`release`; tell whether the writer stopped in time."""
-        self._waiting.append(None)  # atomic, unlike `+= 1`
-        try:
-            return self._write_lock.acquire(timeout=timeout)
+            self._waiting.append(None)  # atomic, unlike `+= 1`
+            return self._write_lock.call(action, timeout=timeout)
         finally:
             self._waiting.pop()
-
-    def release(self) -> None:
-        """Write batches again."""
-        self._write_lock.release()
 
     def _is_crowded(self) -> bool:
         return len(self._queue) >= CROWDED or len(self._queue) >= self._capacity
@@ -389,27 +354,30 @@ class BackgroundWriter:
 
     def _write_batch(self) -> bool:
         """Write one batch; tell whether nothing failed. False too where another thread writes."""
-        if not self._turn.take():
-            return False
+        return not self._turn.is_held() and bool(self._turn.call(self._write_next, timeout=0))
+
+    def _write_next(self) -> bool:
         try:
             if not self._taken:
                 self._take()
             if self._taken:
-                with self._write_lock:
-                    self._steps += 1
-                    self._write(self._taken)
+                self._write_lock.call(self._write_taken)
                 self._taken = ()
                 self._is_failing = self._has_given_up = False
                 self._progress += 1
             self._reach_marks()
             return True
         except Exception as error:  # a full disk, a lock, or an invalid file: retried
+            if is_interruption(error):  # of a caller that writes itself
+                raise
             self._is_failing = True
             if not self._failed(error):
                 self._failures += 1
             return False
-        finally:
-            self._turn.give_back()
+
+    def _write_taken(self) -> None:
+        self._steps += 1
+        self._write(self._taken)
 
     def _take(self) -> None:
         """Take a batch from the queue."""
@@ -418,14 +386,17 @@ class BackgroundWriter:
         except IndexError:  # spilled meanwhile
             return
         rows = self._prepare([item for item in items if type(item) is not _Mark])
-        with self._take_lock:
-            if items and not (self._queue and self._queue[0] is items[0]):  # spilled meanwhile
-                return
-            # Taken first and removed later, so that the backlog counts an item twice rather than not at all.
-            self._marks = [item for item in items if type(item) is _Mark]
-            self._taken = rows
-            for _ in items:
-                self._queue.popleft()
+        self._take_lock.call(self._move, items, rows)
+
+    def _move(self, items: Sequence[Item], rows: Sequence[Row]) -> None:
+        """Take *items*, whose *rows* are to be written, from the queue."""
+        if items and not (self._queue and self._queue[0] is items[0]):  # spilled meanwhile
+            return
+        # Taken first and removed later, so that the backlog counts an item twice rather than not at all.
+        self._marks = [item for item in items if type(item) is _Mark]
+        self._taken = rows
+        for _ in items:
+            self._queue.popleft()
 
     def _reach_marks(self) -> None:
         for mark in self._marks:
@@ -439,8 +410,7 @@ class BackgroundWriter:
     def _while_free(self, action: Callable[[], object]) -> object:
         """Return the result of *action*, called between two batches; None if it fails."""
         try:
-            with self._write_lock:
-                return action()
+            return self._write_lock.call(action)
         except Exception as error:  # the next round retries it
             self._failed(error)
             return None

@@ -102,13 +102,15 @@ class CommittedRows:
         target.open()
         if target.file != self._file or self.is_in_doubt:
             if self._file is not None:
-                with self._lock:
-                    if self.is_in_doubt or not self._was_made_anew(target):
-                        self._restore(target)
-                    else:
-                        self._forget(target)
+                self._lock.call(self._adapt, target)
             self._file, self.is_in_doubt = target.file, False
         self._note(target)
+
+    def _adapt(self, target: WriteConnection) -> None:
+        if self.is_in_doubt or not self._was_made_anew(target):
+            self._restore(target)
+        else:
+            self._forget(target)
 
     def _was_made_anew(self, target: WriteConnection) -> bool:
         """Tell whether the file that had the rows was deleted, with them: the new one has none of before."""
@@ -130,11 +132,13 @@ class CommittedRows:
         """Note how many rows the file has: it may lack them later, when they are no longer kept."""
         ((low, high),) = target.execute(_ENDS)
         self._most = 0 if high is None else high - low + 1
-        with self._lock:
-            if self._rows:
-                self._bookmarks.append((self._rows[-1][_EXECUTION_ID], self._expected))
+        self._lock.call(self._add_bookmark)
         if len(self._bookmarks) > _BOOKMARKS:
             del self._bookmarks[1::2]
+
+    def _add_bookmark(self) -> None:
+        if self._rows:
+            self._bookmarks.append((self._rows[-1][_EXECUTION_ID], self._expected))
 
     @property
     def _expected(self) -> int:

@@ -78,8 +78,7 @@ class FileCare:
             self._front.look()
             self._front.open()
 
-        with self._lock:
-            retry_while_busy(self._front.path, look_and_open)
+        self._lock.call(retry_while_busy, self._front.path, look_and_open)
 
     def make_missing(self, seconds: float) -> None:
         """Make a missing file at once: made in the background, it would delay the first rows for too long.
@@ -89,21 +88,14 @@ class FileCare:
         """
         if os.path.exists(self._front.path) or self._lock.is_held():
             return
-        if self._lock.acquire(timeout=seconds):
-            try:
-                self._front.open()
-            except (sqlite3.Error, OSError, DatabaseError):
-                pass  # the writer logs it when it fails as well
-            finally:
-                self._lock.release()
+        try:
+            self._lock.call(self._front.open, timeout=seconds)
+        except (sqlite3.Error, OSError, DatabaseError):
+            pass  # the writer logs it when it fails as well
 
     def close_front(self, seconds: float) -> None:
         """Close the connection of tasks; wait for them at most *seconds*."""
-        if self._lock.acquire(timeout=seconds):
-            try:
-                self._front.close()
-            finally:
-                self._lock.release()
+        self._lock.call(self._front.close, timeout=seconds)
 
     def look(self) -> bool:
         """Look at the files of an open database, and at the rows in it; tell whether any were stored since.
@@ -151,8 +143,7 @@ class FileCare:
             self._committed.check(self._back)
 
     def _look_at_files(self) -> None:
-        with self._lock:
-            self._front.look()
+        self._lock.call(self._front.look)
         self._back.look()
         for connection in (self._front, self._back):
             if connection.has_mended:
@@ -165,8 +156,7 @@ class FileCare:
             sqlite3.Error, OSError, DatabaseError: if it cannot be done now.
         """
         if self.is_open() and self._committed.checkpoint(self._back):
-            with self._lock:
-                self._front.close()
+            self._lock.call(self._front.close)
             self._back.close()
 
     def set_aside(self, error: sqlite3.DatabaseError) -> bool:

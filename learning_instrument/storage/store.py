@@ -148,13 +148,10 @@ class Store:
         """Commit *rows* at once, or queue them for the background writer; return False if any was lost."""
         # Deferred rows keep their order, and the lock holder has it for a moment only. A destructor or a signal handler
         # may have interrupted this thread in the middle of another commit.
-        if self._counts.rows_deferred > 0 or self._lock.is_held() or not self._lock.acquire(timeout=_TASK_LOCK_SECONDS):
+        if self._counts.rows_deferred > 0 or self._lock.is_held():
             return self._defer(rows)
         try:
-            stored, refused = self._insertion.insert(self._front, rows)
-            self._counts.stored += stored
-            self._committed.extend(rows)
-            must_wait = False
+            refused = self._lock.call(self._insert, rows, timeout=_TASK_LOCK_SECONDS)
         except Exception as error:
             if is_interruption(error):  # the TimeoutError of a time limit is an OSError
                 raise
@@ -163,10 +160,8 @@ class Store:
             elif not isinstance(error, EXHAUSTED) or has_free(_SPARE_BYTES):
                 self._counts.lose("fault", error, len(rows))
                 return False
-            must_wait = True  # without memory maybe after the commit: they are stored once
-        finally:
-            self._lock.release()
-        if must_wait:  # without the lock: for room in the queue this waits for the writer, which may need it
+            refused = None  # without memory maybe after the commit: they are stored once
+        if refused is None:  # without the lock: for room in the queue this waits for the writer, which may need it
             return self._defer(rows)
         try:
             if awaited := self.model_calls.awaited(rows):
@@ -176,6 +171,16 @@ class Store:
         except EXHAUSTED:
             pass  # they are stored
         return not refused
+
+    def _insert(self, rows: Sequence[Row]) -> int:
+        """Commit *rows*; return the number of those that could not be bound."""
+        stored, refused = self._insertion.insert(self._front, rows)
+        try:
+            self._counts.stored += stored
+            self._committed.extend(rows)
+        except EXHAUSTED:
+            pass  # they are stored
+        return refused
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Answer a question in SQL, column name -> value for each row. The queue is written first.
@@ -189,8 +194,7 @@ class Store:
         if not self._is_within():
             self._drain()
         try:
-            with self._read_lock:
-                return read_only.query(self.path, sql, parameters)
+            return self._read_lock.call(read_only.query, self.path, sql, parameters) or []
         except read_only.SQLITE_FAULTS as error:
             raise DatabaseError(f"{self.path}: {read_only.reason_of(error)}. The question was: {sql:.500}") from error
 
@@ -329,12 +333,8 @@ class Store:
         check()
         self._count_misses()
         self._background.settle(CLOSE_SECONDS)
-        if not self._writer.backlog and self._writer.hold(seconds_left(DATABASES)):
-            try:
-                self._background.end()
-            finally:
-                self._writer.release()
-            self._background.close()
+        if not self._writer.backlog:
+            self._background.end(seconds_left(DATABASES))
         self._background.spill_losses()
 
     def _defer(self, rows: Sequence[Row]) -> bool:
@@ -367,8 +367,7 @@ class Store:
         if self._writer.backlog and not self._writer.drain(CLOSE_SECONDS):
             return False
         try:
-            with self._lock:
-                batch = left_by_others(self._front.execute)
+            batch = self._lock.call(left_by_others, self._front.execute)
         except (sqlite3.Error, OSError, DatabaseError):  # the question raises it, or the next one retries it
             return True
         return not batch or (self._writer.put((self.model_calls.pricing, batch)) and self._writer.drain(CLOSE_SECONDS))

@@ -15,7 +15,7 @@ from ..safety import threads
 from ..safety.clocks import time
 from ..safety.exit import WATCHDOGS, at_exit, seconds_left
 from ..safety.forks import ForkLock, Undo, copy_of
-from ..safety.guards import warn
+from ..safety.guards import is_interruption, warn
 from ..safety.progress import join
 from ..safety.wake import Wake
 from .crash_ledger import CrashLedger
@@ -172,9 +172,8 @@ class Watchdog:
                 break
             self._wake.clear()
             self._take_turn()
-            with self._lock:
-                self._guarded(self._look)
-                is_idle = not self.running.by_id and not self._ledger.standing
+            self._lock.call(self._guarded, self._look)
+            is_idle = not self.running.by_id and not self._ledger.standing
             idle_turns = idle_turns + 1 if is_idle else 0
             if idle_turns >= _IDLE_TURNS and not self._go_on():
                 return
@@ -249,11 +248,8 @@ class Watchdog:
 
     def _when_free(self, action: Callable[[], object]) -> None:
         """Call *action* with the lock; not at all in a signal handler that interrupted its holder."""
-        if not self._lock.is_held() and self._lock.acquire(timeout=min(_BUSY_SECONDS, seconds_left(WATCHDOGS))):
-            try:
-                self._guarded(action)
-            finally:
-                self._lock.release()
+        if not self._lock.is_held():
+            self._lock.call(self._guarded, action, timeout=min(_BUSY_SECONDS, seconds_left(WATCHDOGS)))
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """Call *action*; after a full disk, a lock or an invalid file the next turn retries it."""
@@ -262,6 +258,8 @@ class Watchdog:
             self._has_failed = False
         except Exception as error:  # executions go on
             self._ledger.close()
+            if is_interruption(error):  # of a caller that closes the database
+                raise
             # Not after one failure: a file that was just deleted is made again.
             has_failed, self._has_failed = self._has_failed, True
             if has_failed and not self._has_warned and "locked" not in str(error):

@@ -42,16 +42,15 @@ def test_execution_and_its_calls_come_in_either_order(tmp_path, durability, is_c
 def test_calls_that_wait_do_not_defer_executions(database):
     """A row is committed before its task returns, though the background has calls to store."""
     database.open()
-    assert store_of(database)._writer.hold(5)
-    try:
+
+    def record(_):
         store_of(database).append_model_calls(batch(2, 3))
         SQLiteSpanExporter(database).store([TRACE])
         with sqlite3.connect(database.path) as connection:
             assert connection.execute("SELECT count(*) FROM executions").fetchone() == (1,)
         connection.close()
-    finally:
-        store_of(database)._writer.release()
 
+    store_of(database).between_batches(record)
     assert costs(database)[0]["actual_cost"] == 0.5
     assert database.statistics().deferred == 0
 

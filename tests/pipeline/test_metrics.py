@@ -735,7 +735,7 @@ def test_no_lock_is_held_while_instruments_record(host, measured):
     class Instrument:
         def record(self, value, attributes, context):
             with ThreadPoolExecutor(1) as other:
-                seen.append((deferral.is_busy(), other.submit(metrics._lock.locked).result()))
+                seen.append((deferral.is_busy(), other.submit(metrics._lock.is_held_elsewhere).result()))
             metrics.drain()
 
     metrics._duration = Instrument()

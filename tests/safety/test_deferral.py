@@ -3,13 +3,14 @@
 import ast
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import learning_instrument
 from learning_instrument.safety import deferral
-from learning_instrument.safety.forks import ForkLock
+from learning_instrument.safety.deferral import Section
 from learning_instrument.safety.guards import inform, warn
 
 log = logging.getLogger(__name__)
@@ -39,40 +40,46 @@ def test_line_is_logged_at_once_without_a_lock(lines):
 
 def test_line_waits_for_the_last_lock(lines):
     """The outer lock's release logs it."""
-    outer, inner = ForkLock(), ForkLock()
+    outer, inner = Section(), Section()
 
-    with outer:
-        with inner:
-            warn(log, "first")
-            inform(log, "unseen")
+    def within_both():
+        warn(log, "first")
+        inform(log, "unseen")
+
+    def within():
+        inner.call(within_both)
         warn(log, "second")
         assert lines == []
+
+    outer.call(within)
 
     assert lines == [("first", False), ("second", False)]
 
 
 def test_line_of_another_thread_does_not_wait(lines):
     """Only the thread that holds the lock has to wait."""
-    lock = ForkLock()
 
-    with lock:
+    def warn_elsewhere():
         thread = threading.Thread(target=warn, args=(log, "elsewhere"))
         thread.start()
         thread.join()
         assert [line for line, _ in lines] == ["elsewhere"]
 
+    Section().call(warn_elsewhere)
+
 
 def test_exception_of_the_block_passes_with_its_line(lines):
     """A line logged while an exception passes keeps that exception's traceback."""
-    lock = ForkLock()
     records = []
     log.addFilter(lambda record: records.append(record) or True)
 
-    with lock:
+    def fail():
         try:
             raise ValueError("lost")
         except ValueError:
             warn(log, "failed", exc_info=True)
+
+    Section().call(fail)
     log.filters.clear()
 
     assert str(records[0].exc_info[1]) == "lost"
@@ -86,12 +93,11 @@ def test_handler_that_raises_affects_nothing(fault):
         def emit(self, record):
             raise fault("from the handler")
 
-    handler, lock = Handler(), ForkLock()
+    handler, lock = Handler(), Section()
     log.addHandler(handler)
     try:
         warn(log, "without a lock")
-        with lock:
-            warn(log, "with one")
+        lock.call(warn, log, "with one")
     finally:
         log.removeHandler(handler)
 
@@ -100,19 +106,17 @@ def test_handler_that_raises_affects_nothing(fault):
 
 def test_handler_may_log_and_lock_again(lines):
     """A handler that logs through us while it runs neither hangs nor recurses."""
-    lock = ForkLock()
+    lock = Section()
 
     class Handler(logging.Handler):
         def emit(self, record):
             if record.getMessage() == "outer":
-                with lock:
-                    warn(log, "of the handler")
+                lock.call(warn, log, "of the handler")
 
     handler = Handler()
     log.addHandler(handler)
     try:
-        with lock:
-            warn(log, "outer")
+        lock.call(warn, log, "outer")
     finally:
         log.removeHandler(handler)
 
@@ -121,17 +125,14 @@ def test_handler_may_log_and_lock_again(lines):
 
 def test_lock_knows_its_holder():
     """Held by this thread, and held by another, are two things."""
-    lock = ForkLock()
-    seen = []
+    lock = Section()
 
-    with lock:
-        thread = threading.Thread(target=lambda: seen.append((lock.is_held(), lock.locked())))
-        thread.start()
-        thread.join()
-        assert (lock.is_held(), lock.locked()) == (True, False)
+    def ask():
+        return lock.is_held(), lock.is_held_elsewhere()
 
-    assert seen == [(False, True)]
-    assert not lock.is_held()
+    with ThreadPoolExecutor(1) as other:
+        assert lock.call(lambda: (ask(), other.submit(ask).result())) == ((True, False), (False, True))
+    assert ask() == (False, False)
 
 
 def test_every_line_of_the_package_goes_through_the_guards():

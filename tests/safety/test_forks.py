@@ -58,22 +58,21 @@ def test_lock_of_another_thread_is_free_in_the_child(monkeypatch):
     lock, held, is_over = ForkLock(), threading.Event(), threading.Event()
 
     def hold():
-        with lock:
-            held.set()
-            is_over.wait()
+        held.set()
+        is_over.wait()
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=lock.call, args=(hold,))
     thread.start()
     held.wait()
     try:
-        exit_code = in_child(lambda: lock.acquire(timeout=5) or os._exit(2))()
-        assert lock.locked()
+        exit_code = in_child(lambda: lock.call(lock.is_held, timeout=5) or os._exit(2))()
+        assert lock.is_held_elsewhere()
     finally:
         is_over.set()
         thread.join()
 
     assert exit_code == 0
-    assert lock.acquire(timeout=0)
+    assert lock.call(lock.is_held, timeout=0)
 
 
 def test_lock_is_held_while_the_process_forks():
@@ -81,20 +80,19 @@ def test_lock_is_held_while_the_process_forks():
     seen = []
     lock = ForkLock(lambda: seen.append(lock.is_held()))
 
-    assert in_child(lambda: lock.acquire(timeout=0) or os._exit(2))() == 0
+    assert in_child(lambda: lock.call(lock.is_held, timeout=0) or os._exit(2))() == 0
     assert (seen, lock.is_held()) == ([True], False)
 
 
 def test_holder_of_a_reentrant_lock_forks_at_once_and_its_child_leaves_the_block():
     """A signal handler may fork in the thread that holds it."""
     lock = ForkLock()
-    with lock:
-        child = os.fork()
+    child = lock.call(os.fork)
     if child == 0:
-        os._exit(0)
+        os._exit(2 * lock.is_held())
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert lock.acquire(timeout=0)
+    assert lock.call(lock.is_held, timeout=0)
 
 
 class Participant:
@@ -423,13 +421,12 @@ def test_fork_waits_while_the_holder_makes_progress(monkeypatch):
     lock, held = ForkLock(), threading.Event()
 
     def hold():
-        with lock:
-            held.set()
-            end = time.monotonic() + 1.2
-            while time.monotonic() < end:
-                sum(range(1000))
+        held.set()
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end:
+            sum(range(1000))
 
-    thread = threading.Thread(target=hold)
+    thread = threading.Thread(target=lock.call, args=(hold,))
     thread.start()
     held.wait()
     before = forks._Unprotected.count

@@ -225,10 +225,10 @@ def test_full_queue_without_progress_refuses_after_a_short_wait(start, target):
     target.is_open.clear()
     writer = start(capacity=3)
 
-    results = [writer.put(n) for n in range(8)]  # three that are being written, three in the queue
+    assert writer.put("written")
+    wait_until(lambda: writer._taken)
 
-    assert results[:3] == [True] * 3
-    assert results[-1] is False
+    assert [writer.put(n) for n in range(5)] == [True] * 3 + [False] * 2
 
 
 def test_housekeeping_runs_on_request(start, target):
@@ -284,16 +284,29 @@ def test_flush_writes_nothing_while_the_process_forks(start, target):
     assert target.items == ["a"]
 
 
-def test_held_writer_writes_nothing(start, target):
-    """Until it is released."""
+def test_nothing_is_written_between_batches(start, target):
+    """Until the action is over."""
     writer = start()
-    assert writer.hold(1.0)
-    writer.put("a")
 
-    assert writer.flush(0.05) is False
-    assert target.items == []
-    writer.release()
+    def act():
+        writer.put("a")
+        assert writer.flush(0.05) is False
+        return list(target.items)
+
+    assert writer.between_batches(act) == []
     assert writer.flush(5.0)
+
+
+def test_writer_that_does_not_stop_in_time_is_left_alone(start, target):
+    """The action is not called."""
+    target.is_open.clear()
+    writer = start()
+    writer.put("a")
+    wait_until(lambda: writer._steps)
+
+    assert writer.between_batches(lambda: "called", 0.05) is None
+    assert not writer.is_contended or writer.backlog
+    target.is_open.set()
 
 
 def test_after_a_fork_the_queue_is_the_parents(start, target):
