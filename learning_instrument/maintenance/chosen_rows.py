@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from ..sqlite.connection import Connection, WriteConnection
+from ..sqlite.connection import IN_MEMORY, Connection, WriteConnection
 from ..sqlite.executions import placeholders
 from ..storage.retention import SLICE_ROWS
 from ..transfer.importing import Progress
@@ -46,6 +46,7 @@ class ChosenRows:
         Args:
             before: called in the transaction of each slice with the rowids that it is about to delete.
         """
+        self._connection.execute(IN_MEMORY)
         deleted = 0
         rows = list(self.rows)
         for start, chunk in slices(rows, SLICE_ROWS):

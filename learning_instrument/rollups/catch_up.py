@@ -9,13 +9,11 @@ from typing import Final
 
 from ..safety.clocks import time
 from ..sqlite import yielding
-from ..sqlite.connection import WriteConnection
+from ..sqlite.connection import IN_MEMORY, WriteConnection
 from ..sqlite.yielding import SliceSizer, YieldedError, YieldingTransactions
 from . import cubes, error_counts, search_index, task_ids
 
 _ALL: Final = (cubes, error_counts, search_index, task_ids)
-#: Slices have temporary tables, and statements that may be undone. A host need not have room for files of them.
-_IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
 #: Executions in a slice of :func:`advance`, and in one that has the lock from its beginning.
 _SLICE_ROWS: Final = 4000
 _LOCKED_ROWS: Final = 500
@@ -37,7 +35,7 @@ def advance(target: WriteConnection) -> bool:
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    target.execute(_IN_MEMORY)
+    target.execute(IN_MEMORY)
     have_more = [_advance(rollup, target) for rollup in _ALL]
     return any(have_more)
 
@@ -69,7 +67,7 @@ def catch_up(
     Raises:
         sqlite3.Error, OSError, DatabaseError: if the database cannot be written.
     """
-    target.execute(_IN_MEMORY)
+    target.execute(IN_MEMORY)
     deadline = time.monotonic() + _SECONDS
     if _index_task_ids(target, lambda: is_contended() or time.monotonic() > deadline):
         return True

@@ -31,6 +31,9 @@ _INSERT_LOSS: Final = (
     " SELECT * FROM (SELECT ? AS time, ? AS process, ? AS cause, ? AS number) WHERE NOT EXISTS"
     " (SELECT 1 FROM losses WHERE timestamp = time AND process_id = process AND reason = cause AND executions = number)"
 )
+#: For slices, whose temporary tables are small, as is what their statements may have to undo: where there are triggers,
+#: each page that they change. Otherwise these are files, for which a host need not have room.
+IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
 #: The length of the write-ahead log, 8 MB, from which a commit of the background or of maintenance checkpoints it.
 _LOG_PAGES: Final = 2000
 #: The length, 16 MB, from which a checkpoint makes writers wait, so that the log starts over.
