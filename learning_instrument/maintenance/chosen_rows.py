@@ -18,16 +18,19 @@ class ChosenRows:
 
     Args:
         connection: the connection to read and write with.
-        rows: rowid -> execution id.
+        rows: rowid -> the value that the row has in the column *identity*.
         tell: called after each slice.
+        identity: what tells whether a row is still the same.
     """
 
-    def __init__(self, connection: WriteConnection, rows: dict[int, Any], tell: Progress) -> None:
+    def __init__(
+        self, connection: WriteConnection, rows: dict[int, Any], tell: Progress, identity: str = "execution_id"
+    ) -> None:
         self._connection = connection
         self.tell = tell
-        #: Rowid -> what tells whether the row is still the same: its id, or the hash of several columns.
+        #: Rowid -> what tells whether the row is still the same: the value of a column, or the hash of several.
         self.rows = rows
-        self._identity = "execution_id"
+        self._identity = identity
         self._is_hashed = False
 
     def identify_by(self, columns: str) -> None:

@@ -4,7 +4,7 @@ Exactly the archived rows are deleted, also while others are recorded. An interr
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,8 +12,11 @@ from typing import Any, Final
 
 from ..columns import COLUMN_OF, TABLE, Column, Kind
 from ..errors import ConfigurationError, DatabaseError
-from ..rollups import catch_up
-from ..sqlite.connection import WriteConnection, open_for_maintenance
+from ..rollups import catch_up, cubes
+from ..rollups.error_counts import AFTER
+from ..sqlite.connection import Connection, WriteConnection, open_for_maintenance
+from ..sqlite.dimensions import TIME_BUCKETS
+from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.relocation import is_full, worked_on_elsewhere
@@ -127,7 +130,7 @@ def _prune(path: str, beyond: Limits, archive: str | None, is_rehearsal: bool, t
             if archive is not None:
                 rows = _whole(path, oldest.archived(), nested)
                 archived += append_parquet(archive, rows, oldest.columns[len(TABLE) :], nested)
-            deleted += oldest.delete()
+            deleted += oldest.delete(oldest.take_out)
             catch_up.catch_up_fully(connection, tell)  # the derived tables shrink as well
             give_space_back(connection, partial(tell, "Giving space back"))
             left = excess(connection, beyond, total=count(connection))
@@ -146,8 +149,12 @@ class _Oldest(ChosenRows):
     """
 
     def __init__(self, connection: WriteConnection, number: int, tell: Progress) -> None:
-        oldest = "SELECT rowid, execution_id FROM executions ORDER BY timestamp, rowid LIMIT ?"
-        super().__init__(connection, dict(connection.execute(oldest, (number,))), tell)
+        oldest = "SELECT rowid, timestamp FROM executions ORDER BY timestamp, rowid LIMIT ?"
+        found = connection.execute(oldest, (number + 1,))
+        super().__init__(connection, dict(found[:number]), tell, "timestamp")
+        #: Up to where the roll-ups have no days any more, and up to where days are deleted as a whole.
+        self._taken_out = ""
+        self._kept = str(found[number][1])[: TIME_BUCKETS["day"]] if found[number:] else cubes.AFTER_ALL
         known = dict(connection.execute("SELECT name, type FROM pragma_table_info('executions')"))
         #: Those of the table, and those of the file that a newer release added.
         self.columns = (
@@ -156,17 +163,31 @@ class _Oldest(ChosenRows):
         )
         self._names = ", ".join(column.name if column in TABLE else _as_kind(column) for column in self.columns)
 
+    def take_out(self, connection: Connection, rowids: Sequence[int]) -> None:
+        """Take the days of these rows out of the roll-ups, which is less work than to correct them for each row.
+
+        Not the day of which some rows are kept.
+        """
+        end_of_day = f"substr(max(timestamp), 1, {TIME_BUCKETS['day']}) || '{AFTER}'"
+        ((reached,),) = connection.execute(
+            f"SELECT {end_of_day} FROM executions WHERE rowid IN {placeholders(rowids)}", rowids
+        ).fetchall()
+        until = min(reached or "", self._kept)
+        if until > self._taken_out:
+            cubes.take_out(connection, self._taken_out, until)
+            self._taken_out = until
+
     def archived(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows for an archive; only those are deleted then, and as they are in it."""
         self.identify_by(self._names)
         listed, self.rows = list(self.rows.items()), {}
         names = [column.name for column in self.columns]
         for start, chunk in slices(listed, _ARCHIVE_ROWS):
-            ids = dict(chunk)
+            timestamps = dict(chunk)
             of_chunk = []
-            for rowid, *row in self.read(list(ids), "ORDER BY timestamp, rowid"):
+            for rowid, *row in self.read(list(timestamps), "ORDER BY timestamp, rowid"):
                 values = dict(zip(names, row, strict=True))
-                if values["execution_id"] == ids[rowid]:
+                if values["timestamp"] == timestamps[rowid]:
                     self.rows[rowid] = hash(tuple(row))
                     of_chunk.append(values)
             yield of_chunk

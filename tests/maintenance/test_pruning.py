@@ -9,11 +9,17 @@ import pytest
 from transfer import live
 
 from learning_instrument import ExecutionRecord, LearningDatabase
+from learning_instrument.analytics import Selection
+from learning_instrument.analytics.group_totals import totals
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
-from learning_instrument.maintenance import Limits, limits, prune
+from learning_instrument.maintenance import Limits, chosen_rows, limits, prune
+from learning_instrument.maintenance.doctor.derived import compare_derived
+from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
+from learning_instrument.rollups import catch_up, cubes
 from learning_instrument.sqlite.connection import WriteConnection
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.transfer import import_executions
 
 
@@ -184,6 +190,49 @@ def test_missing_database_is_not_made(tmp_path):
 def test_invalid_limits_are_refused(given):
     with pytest.raises(ConfigurationError):
         limits(*given)
+
+
+@pytest.mark.parametrize("archive", [None, "old.parquet"])
+def test_reports_are_right_while_whole_days_are_deleted(tmp_path, monkeypatch, archive):
+    """Others record late rows of these days, change and delete rows, and advance the roll-ups."""
+    monkeypatch.setattr(chosen_rows, "SLICE_ROWS", 100)
+    path, start = str(tmp_path / "learning.db"), datetime(2026, 11, 1, tzinfo=timezone.utc)
+    taken_out = []
+
+    def row_at(minute):
+        outcome = Outcome.FAILED if minute % 3 else Outcome.SUCCEEDED
+        moment = start + timedelta(minutes=minute)
+        return row_from_record(ExecutionRecord(task_type="t", timestamp=moment, outcome=outcome, duration_seconds=1.0))
+
+    def is_right():
+        with ReadOnlyDatabase(path) as database:
+            names = ("executions", "succeeded", "duration_us")
+            said, rows = (totals(database, ("day",), Selection(), names, with_rollups=with_) for with_ in (True, False))
+            assert said == rows
+            assert list(compare_derived(database)) == []
+
+    def live(what, done, of):
+        if what == "Deleting" and of > 100:  # in the first round
+            is_right()
+            taken_out.extend(other.execute("SELECT count(*) FROM rollup_changes WHERE timestamp = '~'")[0])
+            other.insert([row_at(4 * done), row_at(4 * done + 400), row_at(9000)])
+            other.execute("UPDATE executions SET success = 1 - success WHERE rowid IN (?, ?)", (done + 10, done + 500))
+            other.execute("UPDATE executions SET timestamp = '2026-11-06T01' WHERE rowid = ?", (done + 120,))
+            other.execute("DELETE FROM executions WHERE rowid = ?", (done + 130,))
+            if done % 400 == 0:
+                cubes.advance(other, 300)
+            is_right()
+
+    with contextlib.closing(WriteConnection(path, 5.0)) as other:
+        other.insert([row_at(4 * number) for number in range(2000)])
+        while catch_up.advance(other):
+            pass
+        prune(path, Limits(keep=500), archive and str(tmp_path / archive), progress=live)
+
+        is_right()
+        assert other.execute("SELECT count(*) FROM executions") == [(500,)]
+        assert max(taken_out) > 300
+        assert other.execute("SELECT count(*) FROM rollup_changes") == [(0,)]
 
 
 def test_path_may_be_relative_or_in_the_home_folder(path, days, tmp_path, monkeypatch):

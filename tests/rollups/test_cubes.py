@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
+from unittest import mock
 
 import pytest
 from databases import make_older
@@ -19,6 +20,7 @@ from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, error_groups, performance
 from learning_instrument.analytics.group_totals import totals
 from learning_instrument.database import store_of
+from learning_instrument.maintenance import chosen_rows, prune
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.rollups import catch_up, cubes, histograms, keys
@@ -62,6 +64,11 @@ def state(target):
 def cells(target):
     tables = [*(cube.table for cube in CUBES), "rollup_days_key"]
     return {table: list(map(counted, target.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3"))) for table in tables}
+
+
+def sizes(target):
+    of_keys = "SELECT name, executions, cells FROM rollup_keys ORDER BY name"
+    return target.execute("SELECT executions, wide_cells FROM rollup_state"), target.execute(of_keys)
 
 
 def counted(cell):
@@ -173,6 +180,7 @@ CHANGES = st.sampled_from(
 )  # fmt: skip
 INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
 ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
+DAYS = st.sampled_from([("", "2026-11-02"), ("2026-11-02", "2026-11-03"), ("2026-11-03", "2026-11-04U"), ("", "~")])
 OPERATIONS = st.one_of(
     INSERT,
     ADVANCE,
@@ -191,6 +199,9 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("index"), st.sampled_from([KEY, "model"])),
     st.tuples(st.just("drop"), st.sampled_from([KEY, "model"])),
     st.tuples(st.just("trim")),
+    st.tuples(st.just("prune, and crash"), st.integers(0, 6), st.integers(0, 5)),
+    st.tuples(st.just("take out"), DAYS),
+    st.tuples(st.just("delete days"), DAYS),
     st.tuples(st.just("reset")),
     st.tuples(st.just("vacuum")),
 )
@@ -255,6 +266,13 @@ def run(target, operation, number):
     elif name == "trim":
         age = datetime.now(timezone.utc) - START - timedelta(days=1)
         trim(target, Limits(older_than=age))
+    elif name == "prune, and crash":
+        prune_and_crash(target, *arguments)
+    elif name == "take out":
+        with target.transaction() as connection:
+            cubes.take_out(connection, *arguments[0])
+    elif name == "delete days":
+        target.execute("DELETE FROM executions WHERE timestamp >= ? AND timestamp < ?", arguments[0])
     elif name == "reset":
         reset(target)
     elif name == "vacuum":
@@ -286,6 +304,17 @@ def crash_while_advancing(target, rows, statements):
     raw.set_authorizer(None if sys.version_info >= (3, 11) else lambda *_: sqlite3.SQLITE_OK)
 
 
+def prune_and_crash(target, keep, slices):
+    """Prune, and end it after so many slices of two executions."""
+
+    def crash(what, done, of):
+        if what == "Deleting" and done > 2 * slices:
+            raise KeyboardInterrupt
+
+    with mock.patch.object(chosen_rows, "SLICE_ROWS", 2), contextlib.suppress(KeyboardInterrupt):
+        prune(target.path, Limits(keep=keep), progress=crash)
+
+
 def give_way_while_advancing(target, rows, statements):
     """Advance until a caller waits, some statements later."""
     looks = []
@@ -310,10 +339,10 @@ def test_answers_are_what_the_executions_say(beginning, operations, selection, w
         check(asked, selection, ways)
         advance_all(target)
         check(asked, selection, ways)
-        advanced = cells(target)
+        advanced = cells(target), sizes(target)
         reset(target)
         advance_all(target)
-        assert cells(target) == advanced
+        assert (cells(target), sizes(target)) == advanced
 
 
 def test_rowid_of_a_deleted_newest_row_is_counted_when_it_is_used_again(target, asked):
@@ -445,6 +474,62 @@ def test_retention_is_seen(target, asked):
     advance_all(target)
     assert executions_of(asked) == 1
     assert [len(rows) for rows in cells(target).values()] == [1, 1, 1, 1, 0]
+
+
+def take_out(target, since, until):
+    with target.transaction() as connection:
+        cubes.take_out(connection, since, until)
+
+
+def test_day_that_is_taken_out_is_deleted_without_notes_of_its_values(target, asked):
+    """Until then it is read, and the next one forgets the notes of this one."""
+    insert(target, records(3000))
+    keys.add_name(target, "model")
+    advance_all(target)
+
+    for since, until, left in (("", "2026-11-02", 2910), ("2026-11-02", "2026-11-03", 1470)):
+        before = executions_of(asked)
+        take_out(target, since, until)
+        assert executions_of(asked) == before
+        assert target.execute("SELECT count(*) FROM rollup_days_wide WHERE bucket < ?", (until,)) == [(0,)]
+        target.execute("DELETE FROM executions WHERE timestamp < ?", (until,))
+        assert executions_of(asked) == left
+        assert target.execute("SELECT count(*), count(model_tier) FROM rollup_changes") == [(before - left, 0)]
+
+    advance_all(target)
+    assert target.execute("SELECT count(*) FROM rollup_changes") == [(0,)]
+    check(asked, Selection(), [("model",), ("model_tier",), ("repo",)])
+
+
+@pytest.mark.parametrize("has_many", ["executions", "cells"])
+def test_day_that_takes_long_to_take_out_is_left(target, asked, monkeypatch, has_many):
+    """All of its executions are noted in one transaction, and writers wait for it."""
+    insert(target, [record for n in range(30) for record in records(1, worker_id=f"w{n}")])
+    keys.add_name(target, "worker_id")
+    advance_all(target)
+    before = cells(target)
+    insert(target, records(0 if has_many == "cells" else 1))
+    monkeypatch.setattr(cubes, "_MOST_TAKEN_OUT", 30)
+
+    take_out(target, "", "~")
+
+    assert cells(target) == before
+    assert target.execute("SELECT count(*) FROM rollup_changes") == [(0,)]
+
+
+def test_older_release_rolls_up_what_was_taken_out(target, asked, monkeypatch):
+    """It subtracts the notes as if they had values, from cells after all others, and keeps none of these."""
+    insert(target, records(3000))
+    keys.add_name(target, KEY)
+    advance_all(target)
+    before = cells(target)
+    take_out(target, "2026-11-02", "2026-11-03")
+    monkeypatch.setattr(cubes, "HAS_VALUES", "1")
+
+    while advance(target, 500):
+        assert executions_of(asked) == 3000
+
+    assert cells(target) == before
 
 
 def test_keys_that_are_nearly_unique_are_not_kept(target, asked, monkeypatch):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from ...rollups.cubes import CUBES, IS_SOUND, Cube, keyed
+from ...rollups.cubes import CUBES, HAS_VALUES, IS_SOUND, Cube, keyed
 from ...rollups.error_counts import soundness
 from ...rollups.keys import IS_COMPLETE, indexed_names
 from ...rollups.measures import source, sum_measures
@@ -57,7 +57,7 @@ def _rollups(cube: Cube, is_complete: str) -> str:
     # One statement, which sees one state of the file.
     return (
         f"WITH cells AS (SELECT {sums} FROM {cube.table} WHERE {cube.condition}),"
-        f" present AS ({_summed('executions', _IS_PRESENT)}), changed AS ({_summed('rollup_changes', '1')})"
+        f" present AS ({_summed('executions', _IS_PRESENT)}), changed AS ({_summed('rollup_changes', HAS_VALUES)})"
         " SELECT cells.executions AS counted, present.executions + changed.executions AS rows"
         f" FROM rollup_state, cells, present, changed WHERE {IS_SOUND} AND {is_complete} AND ({differ})"
     )
