@@ -28,19 +28,22 @@ def middle(number: int) -> float:
 def pack(counts: Mapping[int, int]) -> bytes:
     """Return the histogram of *counts*, bin -> how many; none may be negative."""
     pairs: list[int] = []
-    for number, count in sorted(counts.items()):
-        left = count
-        while left > 0:
-            pairs += (number, min(left, _LARGEST_COUNT))
+    for number in sorted(counts):
+        left = counts[number]
+        while left > _LARGEST_COUNT:
+            pairs.append(_LARGEST_COUNT << 16 | number)
             left -= _LARGEST_COUNT
-    return struct.pack(f"<{len(pairs)}H", *pairs)
+        if left > 0:
+            pairs.append(left << 16 | number)
+    return struct.pack(f"<{len(pairs)}I", *pairs)
 
 
 def add(histogram: bytes, counts: Counter[int]) -> None:
     """Add the counts of *histogram* to *counts*."""
-    pairs = struct.unpack(f"<{len(histogram) // 2}H", histogram)
-    for number, count in zip(pairs[::2], pairs[1::2], strict=True):
-        counts[number] += count
+    # Most pairs are there many times: those of one value each, put one behind the other.
+    for pair, times in Counter(struct.unpack(f"<{len(histogram) // PAIR_BYTES}I", histogram)).items():
+        number = pair & 0xFFFF
+        counts[number] = counts.get(number, 0) + (pair >> 16) * times
 
 
 def merged(histogram: bytes, added: bytes, removed: bytes) -> bytes:
