@@ -47,6 +47,11 @@ class Cube:
         """The SQL by which its table has its cells."""
         return "1" if self.name is None else f"name = {literal(self.name)}"
 
+    @property
+    def by(self) -> str:
+        """The SQL after GROUP BY of a query for its cells, whose columns are first. Most rows have the same bucket."""
+        return ", ".join(map(str, (*range(2, len(self.columns) + 1), 1)))
+
     def column(self, key: str) -> str:
         """Return the column of a *key*."""
         return key if self.name is None else "value"
@@ -295,7 +300,8 @@ class _Slice:
                 keys = tuple(self._keys[key] for key in cube.keys)
                 place = _place(cube, self._keys["hour"], "hour", keys)
                 condition = f"id <= {self._marks[cube]}" if cube in self._marks else "1"
-                self._sum_up(cube, f"SELECT {place}, {sums} FROM temp.{self._rows} WHERE {condition} GROUP BY {place}")
+                rows = f"temp.{self._rows} WHERE {condition}"
+                self._sum_up(cube, f"SELECT {place}, {sums} FROM {rows} GROUP BY {cube.by}")
         self._execute(f"DELETE FROM temp.{self._rows}")
 
     def _sum_up(self, cube: Cube, cells: str) -> None:
@@ -316,7 +322,7 @@ class _Slice:
         for cube, finer in _FINER.items():
             if cube in self._cubes and finer in self._cubes:
                 place = _place(cube, "bucket", finer.bucket, cube.keys)
-                self._sum_up(cube, f"SELECT {place}, {sums}, {bins} FROM temp.added_{finer.table} GROUP BY {place}")
+                self._sum_up(cube, f"SELECT {place}, {sums}, {bins} FROM temp.added_{finer.table} GROUP BY {cube.by}")
         packed = {table: self._pack_histograms(table, place) for table, place in self._tables.items()}
         sizes = {cube: self._size(cube) for cube in self._cubes if cube in (CUBES[0], WIDE) or cube.name is not None}
         for sql, parameters in notes:
@@ -386,7 +392,8 @@ def _taken(table: str, condition: str, names: tuple[str, ...]) -> str:
     return (
         f"SELECT {columns}, {', '.join(PACKED.values())},"
         f" substr(?, {histograms.PAIR_BYTES} * {BIN} + 1, {histograms.PAIR_BYTES})"
-        f" FROM {source(table, condition, _NAMES, keys, BIN)}"
+        # As there, and here as well, for this query sums up nothing.
+        f" FROM {source(table, condition, _NAMES, keys, BIN)} LIMIT -1"
     )
 
 

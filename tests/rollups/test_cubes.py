@@ -589,6 +589,25 @@ def test_absurd_numbers_do_not_spoil_their_neighbours(target, asked):
     assert totals(asked, (), Selection(), ("cost_nano",))[()].sums["cost_nano"] == 0.75e9
 
 
+def test_numbers_that_are_no_measurements_are_rounded_as_others(target, asked):
+    """Half away from zero; what is written out for numbers in the usual range gives the same."""
+    insert(target, records(8, actual_cost=0.25, cost_estimate=0.2))
+    odd = ("actual_cost = -2.5e-9", "actual_cost = 2.5e-9", "cost_estimate = -1.5", "duration_seconds = -0.0000015",
+           "actual_cost = 0, cost_estimate = 0", "queue_seconds = 'soon'", "outcome = 'unheard of'")  # fmt: skip
+    for rowid, change in enumerate(odd, 1):
+        target.execute(f"UPDATE executions SET {change} WHERE rowid = {rowid}")
+    advance_all(target)
+
+    answer = totals(asked, (), Selection(), tuple(MEASURES))
+
+    assert answer == totals(asked, (), Selection(), tuple(MEASURES), with_rollups=False)
+    sums = answer[()].sums
+    assert sums["cost_nano"] == -3 + 3 + 5 * 0.25e9
+    assert sums["duration_us"] == -2 + sum({*range(8)} - {3}) * 1e6
+    assert (sums["queued"], sums["queue_us"]) == (1, 1e15)
+    assert (sums["compared"], sums["off_rated"], sums["scaled"]) == (8, 6, 5)
+
+
 def test_histograms_stay_short(target, asked):
     """However many slices put theirs behind them, and no value is lost."""
     insert(target, records(900, timestamp=START))
