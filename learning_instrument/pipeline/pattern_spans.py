@@ -3,7 +3,7 @@
 This rests on private names of the SDK, so it is tried when a tracer is first used: spans made in both ways are
 compared, and where they differ, or where the tracer is not the SDK's own, all its spans are made in the public way. So
 they are as soon as a library patches the methods that are left out. Samplers, generators of ids and span processors are
-called as the SDK calls them.
+called as the SDK calls them, but for its default sampler, which says the same of every span without a parent.
 """
 
 import copy
@@ -15,13 +15,21 @@ from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import sampling
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import (
+    DEFAULT_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    StaticSampler,
+)
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, Tracer
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, Tracer
 from opentelemetry.trace.span import TraceState
 
-from ..recording.contexts import EXECUTION_KEY
+from ..recording.contexts import EXECUTION_KEY, SPAN_KEY
 from ..safety.guards import is_interruption
 from .processor import ModelCallProcessor
 
@@ -33,6 +41,10 @@ _OWN: Final = ("_name", "_context", "_start_time", "_lock", "_attributes", "_eve
 #: The methods of the SDK in whose place ours are called.
 _START: Final = sdk.Tracer.start_span
 _END: Final = sdk.Span.end
+_BY_PARENT: Final = ParentBased.should_sample
+_STATIC: Final = StaticSampler.should_sample
+#: What the default sampler says of a span without a parent.
+_SAMPLED_ROOT: Final = DEFAULT_ON.should_sample(Context(), 1, "root", SpanKind.INTERNAL, None, ())
 _MADE_LATER: Final[dict[str, Callable[[Any], object]]] = {
     "_events": lambda span: span._new_events(),
     "_links": lambda span: span._new_links(()),
@@ -57,7 +69,7 @@ class _PatternSpan(sdk.Span):
     def end(self, end_time: int | None = None) -> None:
         """End it; at once where no other processor than ours listens, and that need not know."""
         listeners: Any = self._span_processor
-        is_heard = not _is_ours_alone(listeners) or listeners._span_processors[0].awaits(self.context)
+        is_heard = not _is_ours_alone(listeners) or listeners._span_processors[0].awaits(self._context)
         if is_heard or end_time is None or self._end_time is not None or sdk.Span.end is not _END:
             super().end(end_time)
             return
@@ -88,8 +100,21 @@ def starter_of(tracer: Tracer) -> Callable[..., Span]:
 
 def _is_as_written() -> bool:
     """Tell whether no library has patched what is left out."""
-    left_out: tuple[Any, ...] = (_START, _END, sdk.Span.__init__, sdk.Span.start, sdk.ReadableSpan.__init__)
-    return all(method.__code__.co_filename == sdk.__file__ for method in left_out)
+    left_out: tuple[Any, ...] = (
+        _START,
+        _END,
+        sdk.Span.__init__,
+        sdk.Span.start,
+        sdk.ReadableSpan.__init__,
+        _BY_PARENT,
+        _STATIC,
+    )
+    return all(method.__code__.co_filename in (sdk.__file__, sampling.__file__) for method in left_out)
+
+
+def _is_default_as_written() -> bool:
+    """Tell whether no library has patched the default sampler."""
+    return ParentBased.should_sample is _BY_PARENT and StaticSampler.should_sample is _STATIC
 
 
 class _Starter:
@@ -102,7 +127,9 @@ class _Starter:
     def start_span(self, name: str, context: Context, start_time: int) -> Span:
         """Start a span by the steps of the tracer."""
         tracer, cls = self._tracer, self._class
-        parent: SpanContext | None = trace.get_current_span(context).get_span_context()
+        parent: SpanContext | None = INVALID_SPAN_CONTEXT
+        if SPAN_KEY in context:
+            parent = trace.get_current_span(context).get_span_context()
         is_patched = getattr(tracer.start_span, "__func__", None) is not _START
         if is_patched or type(parent) is not SpanContext or not tracer._is_enabled():
             return tracer.start_span(name, context, start_time=start_time)  # type: ignore[no-any-return]
@@ -114,10 +141,13 @@ class _Starter:
         else:
             parent, trace_id = None, ids.generate_trace_id()
             random = cls._random and ids.is_trace_id_random() and _RANDOM
-        sampling = tracer.sampler.should_sample(context, trace_id, name, SpanKind.INTERNAL, None, ())
-        decision = sampling.decision
+        if parent is None and tracer.sampler is DEFAULT_ON and _is_default_as_written():
+            sampled = _SAMPLED_ROOT
+        else:
+            sampled = tracer.sampler.should_sample(context, trace_id, name, SpanKind.INTERNAL, None, ())
+        decision = sampled.decision
         flags = _FLAGS[random | (_SAMPLED if decision is Decision.RECORD_AND_SAMPLE else 0)]
-        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, sampling.trace_state)
+        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, sampled.trace_state)
         record_end = tracer._tracer_metrics.start_span(parent, decision)
         if decision is Decision.DROP:
             return NonRecordingSpan(own)
@@ -132,7 +162,7 @@ class _Starter:
         limits = cls._limits
         span._attributes = BoundedAttributes(
             limits.max_span_attributes,
-            sampling.attributes,
+            sampled.attributes,
             immutable=False,
             max_value_len=limits.max_span_attribute_length,
         )

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
+    DEFAULT_ON,
     Decision,
     ParentBased,
     Sampler,
@@ -301,10 +302,18 @@ def patched(monkeypatch, owner, name):
     return calls
 
 
-@pytest.mark.parametrize(("owner", "name"), [(sdk.Tracer, "start_span"), (sdk.Span, "end")])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (sdk.Tracer, "start_span"),
+        (sdk.Span, "end"),
+        (ParentBased, "should_sample"),
+        (StaticSampler, "should_sample"),
+    ],
+)
 def test_method_that_another_library_patches_is_called(monkeypatch, owner, name):
     """Whether it does before or after our first span."""
-    provider = TracerProvider()
+    provider = TracerProvider(sampler=DEFAULT_ON)
     provider.add_span_processor(ModelCallProcessor())
     start = starter_of(provider.get_tracer(SCOPE_NAME))
     start("x", Context(), start_time=1).end(2)
