@@ -89,13 +89,15 @@ class BackgroundWork:
 
     def _write(self, items: Sequence[Row | ModelCallBatch]) -> None:
         """Commit rows and model calls. The writer retries it after an exception."""
+        rows = [item for item in items if type(item) is not ModelCallBatch]
+        batches = [item for item in items if type(item) is ModelCallBatch]
         try:
-            self._insertion.store(self._back, items, self._stored)
+            self._insertion.store(self._back, rows, batches, self._stored)
         except sqlite3.DatabaseError as error:
             self._care.set_aside(error)
             raise
-        self._committed.extend([item for item in items if not isinstance(item, ModelCallBatch)])
-        self.housekeeping.count(sum(item.size if isinstance(item, ModelCallBatch) else 1 for item in items))
+        self._committed.extend(rows)
+        self.housekeeping.count(len(rows) + sum(batch.size for batch in batches))
         self._counts.rearm_warnings()
 
     def _stored(self, stored: int, rows: int) -> None:

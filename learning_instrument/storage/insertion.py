@@ -86,21 +86,21 @@ class Insertion:
     def store(
         self,
         target: WriteConnection,
-        items: Sequence[Row | ModelCallBatch],
+        rows: Sequence[Row],
+        batches: Sequence[ModelCallBatch] = (),
         committed: Callable[[int, int], object] | None = None,
     ) -> None:
         """Commit rows and model calls. May be repeated after an exception.
 
         Args:
             target: the connection to write with.
-            items: the rows and the model calls.
+            rows: the rows.
+            batches: the model calls.
             committed: called with the number of new rows, and of all rows, once these are committed.
 
         Raises:
             sqlite3.Error, OSError, DatabaseError: if the database cannot be opened or written.
         """
-        rows = [item for item in items if not isinstance(item, ModelCallBatch)]
-        batches = [item for item in items if isinstance(item, ModelCallBatch)]
         parts = self._model_calls.parts(batches, rows)
         first = functools.partial(self._store_model_calls, parts[0]) if parts else None
         began = time.monotonic()

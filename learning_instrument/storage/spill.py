@@ -114,11 +114,11 @@ class SpillFiles:
         rows, calls = spilled.executions, spilled.model_calls
         stored: list[int] = []
         for start in range(0, len(rows), _PART):
-            self._insertion.store(target, rows[start : start + _PART], lambda new, _: stored.append(new))
+            self._insertion.store(target, rows[start : start + _PART], committed=lambda new, _: stored.append(new))
             if is_over():
                 return
         if calls.size or calls.due:
-            self._insertion.store(target, [calls])
+            self._insertion.store(target, (), [calls])
         if spilled.losses:
             target.insert((), spilled.losses)
         os.unlink(file)
