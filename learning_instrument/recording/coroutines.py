@@ -1,6 +1,5 @@
 """Drives coroutines within an execution."""
 
-from collections.abc import Coroutine
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -31,13 +30,8 @@ class Pending(_Awaited):
             self.coroutine.close()
 
 
-def drive_coroutine(begin: Begin, pending: Pending) -> Coroutine[Any, Any, Any]:
-    """Run the coroutine of *pending* within an execution that starts at its first step."""
-    return _drive(begin, pending)
-
-
-async def _drive(begin: Begin, pending: _Awaited) -> Any:
-    """Await *pending* within an execution that starts at its first step."""
+async def drive_coroutine(begin: Begin, pending: _Awaited) -> Any:
+    """Await the coroutine of *pending* within an execution that starts at its first step."""
     coroutine = pending.coroutine
     try:
         execution = begin()

@@ -24,7 +24,7 @@ from ..safety.clocks import time
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.redaction import redact_all
-from ..safety.sanitize import label_of, text_of
+from ..safety.sanitize import repeated_label_of, text_of
 from . import resource_usage
 from .capture import Capture
 from .contexts import BATCH_KEY, EXECUTION_KEY, QUEUED_KEY, SPAN_KEY, Enclosing, RunningBatch, batch_of, is_suppressed
@@ -108,7 +108,7 @@ class Execution:
         self._recorded: Any = recorded
         self.ids = ids = recorded.get_span_context()
         self.execution_id = attributes[semconv.EXECUTION_ID] = execution_id(started, ids.trace_id, ids.span_id)
-        attributes[semconv.CODE_FUNCTION_NAME] = label_of(plan.function_name)
+        attributes[semconv.CODE_FUNCTION_NAME] = repeated_label_of(plan.function_name)
         attributes[semconv.PROCESS_ID] = self._process_id
         self._memory_mark = resource_usage.memory_mark() if Worker.may_be_one else None
         if enclosing is not None:
