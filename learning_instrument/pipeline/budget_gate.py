@@ -383,17 +383,17 @@ def within_budgets(pipeline: Pipeline, database: LearningDatabase | None, budget
         for gate in gates:
             gate.check(task)
 
-    def deliver_and_add(span: Any) -> None:
+    def deliver_and_add(span: Any, execution_id: str) -> None:
         attributes = attributes_of(span)
         if not attributes.get(semconv.COST_ACTUAL):
             if deliver is not None:
-                deliver(span)
+                deliver(span, execution_id)
             return
         for gate in gates:
             gate.begin(attributes)
         try:
             if deliver is not None:
-                deliver(span)
+                deliver(span, execution_id)
         finally:
             for gate in gates:
                 gate.add(attributes)

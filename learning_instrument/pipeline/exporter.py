@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -10,7 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from ..costs.call_store import ModelCallBatch
 from ..costs.span_sorter import SpanSorter
 from ..database import LearningDatabase, as_database, store_of
-from ..record import is_execution, row_from_span
+from ..record import Row, is_execution, row_from_span
 from ..safety.forks import check
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED
@@ -51,10 +52,10 @@ class SQLiteSpanExporter(SpanExporter):
         is_stored = (not ours or self.store(ours)) and self._store_model_calls(spans)
         return SpanExportResult.SUCCESS if is_stored else SpanExportResult.FAILURE
 
-    def store(self, executions: Sequence[ReadableSpan]) -> bool:
-        """Store the spans of *executions*; return False if any was lost."""
+    def store(self, executions: Sequence[Any], to_row: Callable[[Any], Row] = row_from_span) -> bool:
+        """Store executions, spans or other arguments of *to_row*; return False if any was lost."""
         try:
-            return self.write_path.append(executions, row_from_span)
+            return self.write_path.append(executions, to_row)
         except EXHAUSTED:
             if self._write_path is not None:
                 for _ in executions:

@@ -11,13 +11,13 @@ from opentelemetry.trace import SpanContext
 
 from ..costs.call_store import TotalsListener
 from ..costs.model_calls import is_model_call, looks_like_model_call
-from ..record import is_execution
+from ..record import Row, is_execution, row_from_span, row_of
 from ..recording.current import execution_in
 from ..recording.execution import Execution
 from ..recording.in_flight import DeliverModelCall, InFlight, Place, all_stored
 from ..safety.guards import is_interruption, warn
 from ..safety.memory import EXHAUSTED, Misses
-from ..semconv import EXECUTION_ID, SCOPE_NAME
+from ..semconv import SCOPE_NAME
 from .exporter import SQLiteSpanExporter
 from .sdk_fast_path import attributes_of
 
@@ -48,14 +48,14 @@ class ExecutionProcessor:
         """Counts the executions that lack of memory kept from being recorded."""
         return self._exporter.write_path.misses
 
-    def record(self, span: ReadableSpan) -> None:
+    def record(self, span: ReadableSpan, execution_id: str) -> None:
         """Store the finished span of an execution."""
-        self._exporter.store((span,))
+        self._exporter.store(((span, execution_id),), _row_of_recorded)
         try:
             # Some libraries write a model call onto the current span, which is the execution's own.
             attributes = attributes_of(span)
             if is_model_call(attributes):
-                self._exporter.store_model_call(span, str(attributes[EXECUTION_ID]), ())
+                self._exporter.store_model_call(span, execution_id, ())
         except EXHAUSTED:
             pass  # the execution itself is stored, or counted
 
@@ -81,6 +81,15 @@ class ExecutionProcessor:
     def flush(self, timeout_millis: int) -> bool:
         """Wait until all executions so far are committed; return whether they are."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def _row_of_recorded(recorded: tuple[ReadableSpan, str]) -> Row:
+    """Return the row of an execution by its span and its id."""
+    span, execution_id = recorded
+    attributes = attributes_of(span)
+    if type(attributes) is not dict:  # of another implementation
+        return row_from_span(span)
+    return row_of(span, execution_id, attributes)
 
 
 class _Within(NamedTuple):

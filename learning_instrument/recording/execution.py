@@ -317,12 +317,12 @@ class Execution:
             self._deliver(pipeline.deliver, recorded)
         self.leave()  # it is stored or queued now
 
-    def _deliver(self, deliver: Callable[[Any], object], recorded: Any) -> None:
+    def _deliver(self, deliver: Callable[[Any, str], object], recorded: Any) -> None:
         """Hand over the ended span; once more after an interruption, before it is raised: it is stored once."""
         try:
-            deliver(recorded)
+            deliver(recorded, self.execution_id)
         except BaseException:
-            deliver(recorded)
+            deliver(recorded, self.execution_id)
             self._is_delivered = True
             raise
         self._is_delivered = True

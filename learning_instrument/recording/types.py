@@ -32,7 +32,8 @@ class Pipeline:
     start_private_span: Callable[[Span, str, Context, int, SpanContext | None], Span] | None = None
     #: Spans of this class can be read back; others need a private span.
     readable: type = Span
-    deliver: Callable[[Any], object] | None = None
+    #: Takes the finished span of an execution, and its id.
+    deliver: Callable[[Any, str], object] | None = None
     #: Takes over attributes that :class:`Capture` made valid; returns False where a limit of the host cut any of them.
     set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.

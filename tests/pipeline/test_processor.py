@@ -6,6 +6,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from learning_instrument import SQLiteSpanExporter, configure, record_execution, shutdown
 from learning_instrument.pipeline.pipelines import model_call_processor_of
 from learning_instrument.pipeline.processor import ExecutionProcessor, ModelCallProcessor
+from learning_instrument.semconv import EXECUTION_ID
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def finished_span(provider=None, **keywords):
 
 def test_recorded_span_is_a_row(processor, rows):
     """As soon as it ended."""
-    processor.record(finished_span())
+    span = finished_span()
+    processor.record(span, span.attributes[EXECUTION_ID])
 
     assert len(rows()) == 1
 
@@ -60,7 +62,8 @@ def test_execution_after_shutdown_is_recorded(model_calls, processor, rows):
     """The host's provider may be shut down before its pools."""
     model_calls.shutdown()
 
-    processor.record(finished_span())
+    span = finished_span()
+    processor.record(span, span.attributes[EXECUTION_ID])
 
     assert len(rows()) == 1
 
