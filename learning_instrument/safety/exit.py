@@ -6,13 +6,13 @@ share one deadline, from the first that runs.
 
 import atexit
 import os
-import sys
 import threading
 import weakref
 from typing import Any, Final, Protocol
 
 from .clocks import time
 from .forks import check, copy_of
+from .imported import imported
 
 #: The phases, in their order: writers write their queues, watchdogs end, and the databases of both close.
 WRITERS: Final = 0
@@ -43,15 +43,15 @@ _exiting: Final[set[int]] = set()
 def at_exit(hook: ExitHook, *, phase: int) -> None:
     """Call *hook* when this process ends, in its *phase*; it is held weakly. Call this wherever its thread starts."""
     _phases[phase].add(hook)
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and not is_exiting():
+    finalize = imported("multiprocessing.util", "Finalize")
+    if finalize is not None and not is_exiting():
         finalizer = _finalizers.get(os.getpid())
         # A child of a forkserver drops its finalizers when it begins, after it has read the objects sent to it.
         if finalizer is None or not finalizer.still_active():
-            _finalizers[os.getpid()] = util.Finalize(None, _end_all, exitpriority=10)
-    signals = sys.modules.get("celery.signals")
-    if signals is not None:
-        signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)
+            _finalizers[os.getpid()] = finalize(None, _end_all, exitpriority=10)
+    shutdown = imported("celery.signals", "worker_process_shutdown")
+    if shutdown is not None:
+        shutdown.connect(_end_all, weak=False, dispatch_uid=_end_all.__qualname__)
 
 
 def notice_end() -> None:

@@ -71,8 +71,6 @@ class WriteConnection:
         self._is_careful = is_careful
         self._insert = FIRST_INSERT
         self._watch: FileWatch | None = None
-        #: Whether it has mended what another program did to the files.
-        self.has_mended = False
         #: Closes a connection whose owner was dropped.
         self._finalizer: weakref.finalize[..., WriteConnection] | None = None
 
@@ -82,9 +80,9 @@ class WriteConnection:
         return self._path
 
     @property
-    def file(self) -> tuple[int, int] | None:
-        """Device and inode of the open database, or None."""
-        return None if self._watch is None else self._watch.file
+    def watch(self) -> FileWatch | None:
+        """The files of the open database, or None."""
+        return self._watch
 
     @property
     def is_open(self) -> bool:
@@ -229,7 +227,7 @@ class WriteConnection:
         if self._connection is None or self._watch is None or (fault := self._watch.fault()) is None:
             return
         if fault is not Fault.REPLACED:
-            self.has_mended = renew(self._watch, self._connection) is not None or self.has_mended
+            renew(self._watch, self._connection)
         if self._watch.fault() is not None:
             self._leave()  # rows written to it would be lost
 

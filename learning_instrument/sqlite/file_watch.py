@@ -5,6 +5,7 @@ A connection keeps its descriptors, so it goes on without an error, and its rows
 
 import contextlib
 import os
+import threading
 import weakref
 from enum import Enum
 from typing import Final
@@ -38,6 +39,8 @@ class FileWatch:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        #: Set when a connection of this process begins to mend what another program did to them.
+        self.mended = threading.Event()
         status = os.stat(path)
         self._file = (status.st_dev, status.st_ino)
         self._changed = status.st_mtime_ns

@@ -56,6 +56,7 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
             return None
         if fault in (Fault.EMPTIED, Fault.OVERWRITTEN):
             _wait_until_written(watch.path)
+        watch.mended.set()  # before the file is another one: other threads may look at it meanwhile
         if fault is Fault.EMPTIED:
             _delete(watch.path, *_LOG_FILES, "")
             return fault
@@ -66,6 +67,7 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
         else:
             is_whole = _copy_file(watch.path, copy)
         if not watch.is_in_place():  # deleted meanwhile: its rows are not to come back
+            watch.mended.clear()
             _delete(copy, "", *_LOG_FILES)
             return None
         if is_whole:
@@ -94,6 +96,8 @@ def set_aside_damaged(path: str, was_ours: bool) -> str | None:
     with _alone(place):
         if not os.path.exists(place) or not (was_ours or is_ours(place)) or _is_whole(place):
             return None
+        if (watch := shared_watch(place)) is not None:
+            watch.mended.set()
         return _rename(place)
 
 

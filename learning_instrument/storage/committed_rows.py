@@ -5,6 +5,7 @@ checkpoint is kept here, up to a limit, for the write-ahead log is what goes fir
 """
 
 import os
+import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +15,8 @@ from ..record import Row
 from ..safety.clocks import time
 from ..safety.forks import ForkLock
 from ..sqlite.connection import WriteConnection
+from ..sqlite.file_watch import identity
+from ..sqlite.renewal import set_aside_files
 from ..timestamps import iso_of_nanoseconds
 from .insertion import Insertion
 from .statistics import Counters
@@ -48,8 +51,8 @@ class CommittedRows:
         #: Notes committed rows. Called by tasks.
         self.extend = self._rows.extend
         self._file: tuple[int, int] | None = None
-        #: Whether to look for the rows although the file is the same: it could not be written.
-        self.is_in_doubt = False
+        self._mended = threading.Event()  # of that file
+        self._could_not_be_written = False
         #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
         self._bookmarks: list[tuple[str, int]] = []
         self._most = 0
@@ -64,16 +67,21 @@ class CommittedRows:
 
     def has_file(self, path: str) -> bool:
         """Tell whether the file at *path* is the one that has the rows."""
-        try:
-            status = os.stat(path)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self._file
+        return identity(path) == self._file is not None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether to look for the rows although the file may be the same: it was mended, or could not be written."""
+        return self._could_not_be_written or self._mended.is_set()
+
+    def doubt(self) -> None:
+        """Look for the rows with the next look at the file: it could not be written."""
+        self._could_not_be_written = True
 
     def opened(self, target: WriteConnection) -> None:
         """Note the file of the first rows."""
-        if self._file is None:
-            self._file = target.file
+        if self._file is None and target.watch is not None:
+            self._file, self._mended = target.watch.file, target.watch.mended
 
     def checkpoint(self, target: WriteConnection) -> bool:
         """Move the write-ahead log into the database; tell whether all of it is. Rows in the file are kept no longer.
@@ -100,10 +108,12 @@ class CommittedRows:
             self._file, self._most, self._bookmarks = None, 0, []
             return
         target.open()
-        if target.file != self._file or self.is_in_doubt:
-            if self._file is not None:
-                self._lock.call(self._adapt, target)
-            self._file, self.is_in_doubt = target.file, False
+        self.opened(target)
+        if target.watch is not None and (target.watch.file != self._file or self.is_in_doubt):
+            self._lock.call(self._adapt, target)
+            self._mended.clear()
+            self._could_not_be_written = False
+            self._file, self._mended = target.watch.file, target.watch.mended
         self._note(target)
 
     def _adapt(self, target: WriteConnection) -> None:
@@ -114,6 +124,8 @@ class CommittedRows:
 
     def _was_made_anew(self, target: WriteConnection) -> bool:
         """Tell whether the file that had the rows was deleted, with them: the new one has none of before."""
+        if self._file in map(identity, set_aside_files(target.path)):  # another process found it damaged
+            return False
         first = self._rows[0][_TIMESTAMP] if self._rows else "9"
         return not target.execute("SELECT 1 FROM executions WHERE timestamp < ? LIMIT 1", (first,))
 

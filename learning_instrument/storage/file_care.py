@@ -145,9 +145,6 @@ class FileCare:
     def _look_at_files(self) -> None:
         self._lock.call(self._front.look)
         self._back.look()
-        for connection in (self._front, self._back):
-            if connection.has_mended:
-                connection.has_mended, self._committed.is_in_doubt = False, True
 
     def rest(self) -> None:
         """Close an idle database, so that the write-ahead log is in the file. A reader may be in the way.

@@ -355,7 +355,7 @@ class Store:
         """Warn that the database cannot be written, unless it is another writer's lock; tell whether it is."""
         if is_busy(error):
             return True
-        self._committed.is_in_doubt = True
+        self._committed.doubt()
         self._counts.warn_of_failure(error)
         return False
 

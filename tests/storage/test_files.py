@@ -34,6 +34,13 @@ FAULTS = {
     "backup moved over": "cp backup.db other.db; mv other.db learning.db",
     "first page overwritten": "dd if=/dev/zero of=learning.db bs=4096 count=1 conv=notrunc 2>/dev/null",
 }
+#: Another process, which records one execution.
+RECORDING_ONE = """
+import sys
+from learning_instrument import ExecutionRecord, LearningDatabase
+with LearningDatabase(sys.argv[1]) as database:
+    database.append([ExecutionRecord(task_type="other")])
+"""
 #: After these what was in the file is deleted, and not lost.
 DELETED = {"all deleted"}
 #: After these the process itself still knows all that is gone.
@@ -117,6 +124,53 @@ def test_process_that_closes_at_once_loses_nothing_uncounted(tmp_path, fault, du
 
     rows, losses = found(path)
     assert rows + losses == (5 if fault in DELETED else 25)
+    assert losses == sum(database.statistics().lost.values())
+
+
+@pytest.mark.parametrize("fault", ["database emptied", "first page overwritten"])
+def test_rows_of_a_file_that_any_connection_mends_are_not_taken_for_deleted(tmp_path, fault):
+    """That of the crash ledger, for example, or one that does not say so before others have looked at the new file."""
+    database = LearningDatabase(tmp_path / "learning.db", "batch")
+    append(database, 20)
+    database.flush()
+    checkpoint(database)
+    store, ledger = store_of(database), WriteConnection(database.path, 5.0)
+    ledger.open()
+    store._back.look()
+    subprocess.run(["sh", "-c", FAULTS[fault]], cwd=tmp_path, check=True)
+
+    ledger.look()
+    ledger.close()
+    append(database, 5)
+    wait_until(database.flush)
+    database.close()
+
+    rows, losses = found(database.path)
+    assert rows + losses == 25
+    assert losses == sum(database.statistics().lost.values())
+
+
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_rows_of_a_file_that_another_process_sets_aside_are_not_taken_for_deleted(tmp_path, durability):
+    """It is the first to find the damage."""
+    database = LearningDatabase(tmp_path / "learning.db", durability)
+    append(database, 20)
+    database.flush()
+    store = store_of(database)
+    store._writer.between_batches(store._back.checkpoint)  # the rows are in the file, and still known
+
+    def damage():
+        subprocess.run(["sh", "-c", FAULTS["first page overwritten"]], cwd=tmp_path, check=True)
+        subprocess.run([sys.executable, "-c", RECORDING_ONE, database.path], check=True)
+
+    store._writer.between_batches(damage)
+    append(database, 5)
+    wait_until(database.flush)
+    database.close()
+
+    assert set_aside_files(database.path)
+    rows, losses = found(database.path)
+    assert rows + losses == 26
     assert losses == sum(database.statistics().lost.values())
 
 
@@ -418,7 +472,7 @@ def test_log_that_sqlite_cut_and_others_wrote_since_is_sound(tmp_path, monkeypat
     monkeypatch.setattr("learning_instrument.sqlite.renewal._is_log_moved", write_meanwhile)
     one.look()
 
-    assert not one.has_mended
+    assert not one.watch.mended.is_set()
     assert one.execute("SELECT count(*) FROM executions") == [(301,)]
     one.close()
     other.close()
@@ -433,7 +487,7 @@ def test_rows_that_were_deleted_are_not_restored(tmp_path):
         delete(str(tmp_path / "learning.db"), first["execution_id"])
         append(database, 2)
         store = store_of(database)
-        store._committed.is_in_doubt = True
+        store._committed.doubt()
         store._writer.between_batches(lambda: store._committed.check(store._back))
 
         assert not store._committed.is_in_doubt
