@@ -5,7 +5,6 @@ A connection keeps its descriptors, so it goes on without an error, and its rows
 
 import contextlib
 import os
-import threading
 import weakref
 from enum import Enum
 from typing import Final
@@ -30,6 +29,13 @@ class Fault(Enum):
     LOG_REPLACED = "its write-ahead log or the index of that was replaced"
 
 
+class Mends:
+    """How often connections of this process have begun to mend what another program did to the files."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class FileWatch:
     """The files of an open database as they were at opening. Shared by the connections of this process.
 
@@ -39,8 +45,7 @@ class FileWatch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        #: Set when a connection of this process begins to mend what another program did to them.
-        self.mended = threading.Event()
+        self.mends = Mends()
         status = os.stat(path)
         self._file = (status.st_dev, status.st_ino)
         self._changed = status.st_mtime_ns

@@ -56,8 +56,8 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
             return None
         if fault in (Fault.EMPTIED, Fault.OVERWRITTEN):
             _wait_until_written(watch.path)
-        watch.mended.set()  # before the file is another one: other threads may look at it meanwhile
         if fault is Fault.EMPTIED:
+            watch.mends.count += 1  # before the file is another one: other threads may look at it meanwhile
             _delete(watch.path, *_LOG_FILES, "")
             return fault
         copy = f"{watch.path}.renewed"
@@ -67,9 +67,9 @@ def renew(watch: FileWatch, connection: sqlite3.Connection) -> Fault | None:
         else:
             is_whole = _copy_file(watch.path, copy)
         if not watch.is_in_place():  # deleted meanwhile: its rows are not to come back
-            watch.mended.clear()
             _delete(copy, "", *_LOG_FILES)
             return None
+        watch.mends.count += 1
         if is_whole:
             _delete(watch.path, *_LOG_FILES)
             os.replace(copy, watch.path)
@@ -97,7 +97,7 @@ def set_aside_damaged(path: str, was_ours: bool) -> str | None:
         if not os.path.exists(place) or not (was_ours or is_ours(place)) or _is_whole(place):
             return None
         if (watch := shared_watch(place)) is not None:
-            watch.mended.set()
+            watch.mends.count += 1
         return _rename(place)
 
 

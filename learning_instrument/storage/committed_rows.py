@@ -5,7 +5,6 @@ checkpoint is kept here, up to a limit, for the write-ahead log is what goes fir
 """
 
 import os
-import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +14,7 @@ from ..record import Row
 from ..safety.clocks import time
 from ..safety.forks import ForkLock
 from ..sqlite.connection import WriteConnection
-from ..sqlite.file_watch import identity
+from ..sqlite.file_watch import FileWatch, Mends, identity
 from ..sqlite.renewal import set_aside_files
 from ..timestamps import iso_of_nanoseconds
 from .insertion import Insertion
@@ -51,7 +50,8 @@ class CommittedRows:
         #: Notes committed rows. Called by tasks.
         self.extend = self._rows.extend
         self._file: tuple[int, int] | None = None
-        self._mended = threading.Event()  # of that file
+        self._mends = Mends()  # of that file
+        self._mends_seen = 0
         self._could_not_be_written = False
         #: Some rows, each with the number of rows of this process that the file had with it; the oldest first.
         self._bookmarks: list[tuple[str, int]] = []
@@ -72,7 +72,7 @@ class CommittedRows:
     @property
     def is_in_doubt(self) -> bool:
         """Whether to look for the rows although the file may be the same: it was mended, or could not be written."""
-        return self._could_not_be_written or self._mended.is_set()
+        return self._could_not_be_written or self._mends.count != self._mends_seen
 
     def doubt(self) -> None:
         """Look for the rows with the next look at the file: it could not be written."""
@@ -81,7 +81,12 @@ class CommittedRows:
     def opened(self, target: WriteConnection) -> None:
         """Note the file of the first rows."""
         if self._file is None and target.watch is not None:
-            self._file, self._mended = target.watch.file, target.watch.mended
+            self._note_file(target.watch)
+
+    def _note_file(self, watch: FileWatch) -> None:
+        self._file = watch.file
+        if self._mends is not watch.mends:
+            self._mends, self._mends_seen = watch.mends, 0
 
     def checkpoint(self, target: WriteConnection) -> bool:
         """Move the write-ahead log into the database; tell whether all of it is. Rows in the file are kept no longer.
@@ -110,10 +115,11 @@ class CommittedRows:
         target.open()
         self.opened(target)
         if target.watch is not None and (target.watch.file != self._file or self.is_in_doubt):
+            seen = self._mends.count
             self._lock.call(self._adapt, target)
-            self._mended.clear()
+            self._mends_seen = seen
             self._could_not_be_written = False
-            self._file, self._mended = target.watch.file, target.watch.mended
+            self._note_file(target.watch)
         self._note(target)
 
     def _adapt(self, target: WriteConnection) -> None:

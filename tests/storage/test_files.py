@@ -150,6 +150,25 @@ def test_rows_of_a_file_that_any_connection_mends_are_not_taken_for_deleted(tmp_
     assert losses == sum(database.statistics().lost.values())
 
 
+def test_each_object_restores_its_own_rows_in_a_mended_file(tmp_path):
+    """Two on one file, of which one looks first."""
+    path = tmp_path / "learning.db"
+    databases = [LearningDatabase(path), LearningDatabase(path)]
+    for database in databases:
+        append(database, 5)
+    for database in databases:
+        store_of(database)._back.open()
+    subprocess.run(["sh", "-c", FAULTS["database emptied"]], cwd=tmp_path, check=True)
+
+    for database in databases:
+        wait_until(database.flush)
+    for database in databases:
+        database.close()
+
+    rows, losses = found(path)
+    assert rows + losses == 10
+
+
 @pytest.mark.parametrize("durability", ["commit", "batch"])
 def test_rows_of_a_file_that_another_process_sets_aside_are_not_taken_for_deleted(tmp_path, durability):
     """It is the first to find the damage."""
@@ -472,7 +491,7 @@ def test_log_that_sqlite_cut_and_others_wrote_since_is_sound(tmp_path, monkeypat
     monkeypatch.setattr("learning_instrument.sqlite.renewal._is_log_moved", write_meanwhile)
     one.look()
 
-    assert not one.watch.mended.is_set()
+    assert not one.watch.mends.count
     assert one.execute("SELECT count(*) FROM executions") == [(301,)]
     one.close()
     other.close()
