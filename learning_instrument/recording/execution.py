@@ -321,7 +321,7 @@ class Execution:
         """Hand over the ended span; once more after an interruption, before it is raised: it is stored once."""
         try:
             deliver(recorded, self.execution_id)
-        except BaseException:
+        except BaseException:  # an interruption, raised again: faults of ours are counted further in
             deliver(recorded, self.execution_id)
             self._is_delivered = True
             raise

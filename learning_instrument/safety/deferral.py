@@ -44,9 +44,9 @@ class Section:
     def call(self, action: Callable[..., T], *arguments: Any, timeout: float = -1) -> T | None:
         """Return the result of *action*, called within the section; None if other threads are in it for too long.
 
-        Whatever a signal handler raises, the section is left: the interpreter calls one after a call, or at the first
-        line of a function, so never between ``try`` and the lock, nor between ``finally`` and its release. Both are
-        as deep, so at the limit of recursion the lock is rather not taken than kept.
+        A signal handler that raises leaves the section: the interpreter calls handlers after a call, or at the first
+        line of a function, so never between ``try`` and the lock, nor between ``finally`` and its release. That holds
+        for locks in C, not for those of gevent. Both calls are as deep: at the limit of recursion neither is made.
 
         Args:
             action: the function to call.
@@ -60,8 +60,9 @@ class Section:
         finally:
             try:
                 self._lock.release()
-            except RuntimeError:
-                pass  # it was not taken, or in a child that a signal handler forked it is new
+            except RuntimeError as error:  # it was not taken, or in a child that a signal handler forked it is new
+                if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                    raise  # of a handler, which was called right after the release
             if waiting:
                 run_waiting()
 

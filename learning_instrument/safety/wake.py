@@ -2,6 +2,8 @@
 
 import threading
 
+from .guards import is_interruption
+
 
 class Wake:
     """Wakes one thread. What the interpreter runs in the middle of a call may call it again."""
@@ -15,8 +17,9 @@ class Wake:
         if self._lock.locked():
             try:
                 self._lock.release()
-            except RuntimeError:  # another thread was first
-                return
+            except RuntimeError as error:  # another thread was first
+                if is_interruption(error):
+                    raise
 
     def wait(self, seconds: float) -> bool:
         """Wait until :meth:`set` is called, or was since the last wait, at most *seconds*; tell whether it was."""

@@ -136,7 +136,7 @@ class BackgroundWork:
             self._has_spill_files = False
             self._spill_files.take_in(self._back, lambda: self.writer.is_paused, lambda: self.writer.is_contended)
         if not self.writer.backlog:  # a time limit may have come between the count of rows and their way to the queue
-            self._counts.settle(self._counts.rows_deferred - self._unsettled)
+            self._counts.settle(max(0, self._counts.rows_deferred - self._unsettled))
         self._care.look()
         has_more = self._model_calls.run_housekeeping(self._back)
         is_contended = self.housekeeping.run(

@@ -101,7 +101,7 @@ class BackgroundWriter:
         """Start empty; in a forked child, for the queue and the thread are the parent's."""
         self._queue: deque[Item] = deque()
         self._taken: Sequence[Row] = ()  # the batch that is written or retried
-        # Around a batch, from the queue to the file. Nobody waits for it: foreign code runs in it, that of prices say.
+        # Around a batch, from the queue to the file. No thread waits for it: it runs foreign code, such as prices.
         self._turn = Section()
         # Around the step from the queue to the batch; never held while one is prepared or written.
         self._take_lock = Section()
@@ -158,11 +158,11 @@ class BackgroundWriter:
                 self._wake.set()
             elif self._thread is None:
                 self._start()
-            # The exit hooks have run already.
-            if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
-                self.spill()
         except _WITHOUT_ROOM:
             pass  # it is in the queue: the next one, or the end of the process, starts the thread
+        # The exit hooks have run already.
+        if is_exiting() and not self._flush(0.0 if self._has_given_up else _LATE_SECONDS):
+            self.spill()
         return True
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ from ..errors import DatabaseError
 from ..record import Row
 from ..safety.clocks import time
 from ..safety.forks import ForkLock
-from ..safety.guards import warn
+from ..safety.guards import is_interruption, warn
 from ..sqlite.busy import is_busy, retry_while_busy
 from ..sqlite.connection import WriteConnection
 from ..sqlite.renewal import is_damage, set_aside_damaged
@@ -90,8 +90,9 @@ class FileCare:
             return
         try:
             self._lock.call(self._front.open, timeout=seconds)
-        except (sqlite3.Error, OSError, DatabaseError):
-            pass  # the writer logs it when it fails as well
+        except (sqlite3.Error, OSError, DatabaseError) as error:  # the writer logs it when it fails as well
+            if is_interruption(error):  # of the task: a TimeoutError is an OSError
+                raise
 
     def close_front(self, seconds: float) -> None:
         """Close the connection of tasks; wait for them at most *seconds*."""

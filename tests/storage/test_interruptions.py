@@ -82,7 +82,7 @@ def records_on(task):
     return not another.is_alive()
 
 
-@pytest.mark.parametrize("interrupted", [Limit, TimeoutError], indirect=True)
+@pytest.mark.parametrize("interrupted", [Limit, TimeoutError, RuntimeError], indirect=True)
 def test_execution_is_stored_or_counted_once_and_others_go_on(database, task, interrupted):
     """It is raised, no lock is held, nothing waits for ever, and no execution is both stored and lost."""
     stored, ran, broken = 1, 1, []
