@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.error_counts import AFTER, MESSAGE, soundness
+from ..rollups.error_counts import MESSAGE, soundness
+from ..sqlite.dimensions import AFTER
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids

@@ -7,7 +7,6 @@ import contextvars
 import dataclasses
 import functools
 import pickle
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from ..recording.types import CallPlan, Pipeline
 from ..safety import own_redaction
 from ..safety.clocks import time
 from ..safety.guards import guarded
+from ..safety.imported import imported
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, content_is_wanted
 from .recorded_function import RecordedFunction
@@ -291,7 +291,7 @@ def _is_telemetry(function: Any) -> bool:
 
 
 def _worker_name(is_remote: bool) -> str:
-    processes = sys.modules.get("multiprocessing.process")
-    if is_remote and processes is not None:
-        return utf8(processes.current_process().name)
+    current_process = imported("multiprocessing.process", "current_process")
+    if is_remote and current_process is not None:
+        return utf8(current_process().name)
     return utf8(threading.current_thread().name)

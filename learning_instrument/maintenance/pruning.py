@@ -13,9 +13,8 @@ from typing import Any, Final
 from ..columns import COLUMN_OF, TABLE, Column, Kind
 from ..errors import ConfigurationError, DatabaseError
 from ..rollups import catch_up, cubes
-from ..rollups.error_counts import AFTER
 from ..sqlite.connection import Connection, WriteConnection, open_for_maintenance
-from ..sqlite.dimensions import TIME_BUCKETS
+from ..sqlite.dimensions import AFTER, TIME_BUCKETS
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase

@@ -13,6 +13,7 @@ from typing import Final
 from ..safety.clocks import time
 from ..safety.forks import on_child
 from ..safety.guards import guarded
+from ..safety.imported import imported
 
 try:
     import resource
@@ -148,8 +149,7 @@ _PAGE: Final = resource.getpagesize() if _READS_MEMORY else 0
 
 def _is_started_by_multiprocessing() -> bool:
     """Tell whether this is a child of multiprocessing, or of billiard, celery's copy, which uses the same variable."""
-    processes = sys.modules.get("multiprocessing.process")
-    current = getattr(processes, "_current_process", None)
+    current = imported("multiprocessing.process", "_current_process")
     return getattr(current, "_parent_pid", None) is not None
 
 

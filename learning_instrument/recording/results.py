@@ -12,6 +12,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from ..safety.guards import guarded, is_interruption, warn
+from ..safety.imported import imported
 from .coroutines import Pending, drive_coroutine, named_like
 from .timed import Timed
 
@@ -89,11 +90,8 @@ def _follow(execution: Timed, future: Any, cls: type) -> bool:
 
 def _is_of_the_standard_library(cls: type) -> bool:
     """Tell whether *cls* is a future of concurrent.futures or asyncio, without importing either."""
-    futures = sys.modules.get("concurrent.futures._base")
-    if futures is not None and issubclass(cls, futures.Future):
-        return True
-    futures = sys.modules.get("asyncio.futures")
-    return futures is not None and issubclass(cls, futures.Future)
+    kinds = (imported("concurrent.futures._base", "Future"), imported("asyncio.futures", "Future"))
+    return any(kind is not None and issubclass(cls, kind) for kind in kinds)
 
 
 def _end(execution: Timed, settle: Callable[[Timed, Any], None], future: Any) -> None:
@@ -121,9 +119,9 @@ def _settle(execution: Timed, future: Any) -> None:
 
 
 def _cancelled_error(future: Any) -> BaseException:
-    asyncio_futures = sys.modules.get("asyncio.futures")
-    if asyncio_futures is not None and isinstance(future, asyncio_futures.Future):
-        return asyncio_futures.exceptions.CancelledError()  # type: ignore[no-any-return]
+    asyncio_future = imported("asyncio.futures", "Future")
+    if asyncio_future is not None and isinstance(future, asyncio_future):
+        return sys.modules["asyncio.exceptions"].CancelledError()  # type: ignore[no-any-return]
     return sys.modules["concurrent.futures._base"].CancelledError()  # type: ignore[no-any-return]
 
 

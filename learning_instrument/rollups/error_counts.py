@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from .. import message_templates
+from ..sqlite.dimensions import AFTER
 from ..sqlite.executions import is_sound
 from ..sqlite.yielding import Statements, TransactionTarget
 from . import marks
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 1000
-#: A day and this is later than every timestamp of the day.
-AFTER: Final = "U"
 _TEXT: Final = "coalesce(nullif(error_message, ''), exception_type, outcome)"
 #: Of a failure: error type, exception type and message.
 MESSAGE: Final = f"coalesce(error_type, ''), coalesce(exception_type, ''), {_TEXT}"

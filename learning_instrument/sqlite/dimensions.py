@@ -15,6 +15,8 @@ from ..errors import ConfigurationError
 
 #: The dimensions of time, and how much of a timestamp each is.
 TIME_BUCKETS: Final = {"day": 10, "hour": 13}
+#: A day and this is later than every timestamp of the day.
+AFTER: Final = "U"
 #: Dimension -> its SQL. Those that reports are usually asked for; roll-ups have most of them.
 DIMENSIONS: Final = {
     "task_type": "task_type",

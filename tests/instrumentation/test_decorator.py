@@ -569,12 +569,12 @@ def test_unknown_column_set_by_a_task_is_a_warning(configured, rows, caplog):
 
     @record_execution
     def execute_task(task):
-        current_execution().set(no_column=1, quality_score=80)
+        current_execution().set(no_such_column=1, quality_score=80)
 
     execute_task({})
 
     assert rows()[0]["quality_score"] == 80
-    assert "no_column" in caplog.text
+    assert "no_such_column" in caplog.text
 
 
 def test_set_outside_an_execution_does_nothing():
