@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from pools import SyncPool
+from small_pools import SyncPool
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from locks import locked_by_another_process
-from pools import AsyncPool, SyncPool
+from small_pools import AsyncPool, SyncPool
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure

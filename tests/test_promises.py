@@ -8,7 +8,7 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-from pools import PoolConfig, PoolManager
+from small_pools import PoolConfig, PoolManager
 
 from learning_instrument import ErrorType, ExecutionRecord, LearningDatabase, current_execution, record_execution
 from learning_instrument.outcome import Outcome

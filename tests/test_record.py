@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
-from pools import SyncPool
+from small_pools import SyncPool
 
 from learning_instrument import ErrorType, ExecutionRecord, Outcome, configure
 from learning_instrument.columns import COLUMNS

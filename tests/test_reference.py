@@ -19,7 +19,7 @@ from learning_instrument.columns import COLUMN_OF, TABLE, Kind
 from learning_instrument.costs import model_calls, usage
 from learning_instrument.costs.vocabularies import VOCABULARIES
 from learning_instrument.instrumentation import options
-from learning_instrument.instrumentation.targets import ADAPTERS
+from learning_instrument.instrumentation.adapters import MODULES
 from learning_instrument.maintenance.doctor.clients import CLIENTS
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
@@ -342,11 +342,11 @@ def test_words_that_keep_contents_are_those_of_the_code():
     assert {*names(row[2])[1:], ""} == set(options._TRUE_WORDS)
 
 
-def test_adapters_are_named():
-    """In the docstring of instrument(), which the page shows."""
-    text = learning_instrument.PoolInstrumentor.instrument.__doc__
+def test_adapters_are_listed():
+    """Each of ours, and no other."""
+    listed = [names(row[0])[0] for row in table(page("pools"), "adapter")]
 
-    assert [name for name in ADAPTERS if f'``"{name}"``' not in text] == []
+    assert listed == list(MODULES)
 
 
 def test_sizes_of_the_queue_are_those_of_the_writer():
@@ -505,7 +505,7 @@ def test_proofs_are_tests_of_the_files_that_are_named(name):
         ("WriteConnection.insert", "sqlite.connection"),
         ("BackgroundWriter.put", "storage.background_writer"),
         ("Prices.priced", "costs.prices"),
-        ("ADAPTERS", "instrumentation.targets"),
+        ("instrument", "instrumentation.rows"),
         ("CrashLedger.enter", "storage.crash_ledger"),
         ("CrashLedger.settle_dead", "storage.crash_ledger"),
     ],

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from pools import AsyncPool, SyncPool
+from small_pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, configure, record_execution
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.trace import TracerProvider
 
+from ..adapters import Adapter
 from ..configuration import configure_privately, deconfigure_privately, say_ignored
 from ..database import Durability
 from ..errors import ConfigurationError
@@ -18,23 +19,27 @@ from ..pipeline.installed import NOT_GIVEN
 from ..recording.fields import Extractor
 from ..recording.types import RequestHook, ResponseHook
 from ..safety.guards import warn
-from .adapters import Tools
-from .adapters import instrument as instrument_library
+from . import rows
+from .adapters import adapter_of
 from .decorator import ExecutionDecorator, record_execution
 from .main_script import MainScriptWatch
 from .patching import Patches
 from .recorded_function import RecordedFunction
 from .targets import (
     ADAPTERS_BY_DEFAULT,
+    AUTO,
     NamedAdapter,
     NamedTarget,
     Target,
     can_be_imported,
     declared_targets,
+    installed_adapters,
+    package_of,
     parse_target,
     runs_a_script,
     split_targets,
 )
+from .tools import Tools
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -95,9 +100,10 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
         Args:
             targets: classes, functions, ``"package.module:Class"``, ``"package.module:Class.method"``, names of
-                adapters (``"concurrent.futures"``, ``"multiprocessing"``, ``"celery"``, ``"dramatiq"``,
-                ``"mahavishnu"``), or a comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``,
-                the entry points of installed packages in the group ``learning_instrument_pools``, and mahavishnu.
+                adapters (``"celery"``, ``"concurrent.futures"``, ...: ``learning-instrument pools`` lists them),
+                ``"auto"`` for all whose library is installed, an :class:`~learning_instrument.adapters.Adapter`, or
+                a comma-separated string of these; by default ``$LEARNING_INSTRUMENT_POOLS``, the entry points of
+                installed packages in the group ``learning_instrument_pools``, and mahavishnu.
             database: as in :func:`configure`; ignored, with a warning, if that was called before.
             durability: as in :func:`configure`; ignored, with a warning, if that was called before.
             pool_type: this and the next, to ``budget``, as in :func:`record_execution`.
@@ -179,14 +185,20 @@ class _Instrumentation:
         if isinstance(target, NamedTarget):
             self._named(target)
         elif isinstance(target, NamedAdapter):
+            adapter = adapter_of(target.name)
             if not target.is_default:
-                _warn_if_missing(target, target.name)
-            tools = Tools(self._patches, self._options, lambda text: self.instrument(parse_target(text)))
-            instrument_library(target.name, tools)
+                _warn_if_missing(target, package_of(adapter))
+            self._library(adapter)
+        elif isinstance(target, Adapter):
+            self._library(target)
         elif isinstance(target, type):
             self._pool_class(target, _METHODS)
         else:
             self._function(target)
+
+    def _library(self, adapter: Adapter) -> None:
+        tools = Tools(adapter.name, self._patches, self._options, lambda text: self.instrument(parse_target(text)))
+        rows.instrument(adapter, tools)
 
     def _named(self, target: NamedTarget) -> None:
         if target.module == "__main__":
@@ -298,7 +310,7 @@ def _declared() -> list[Target]:
     An invalid target is logged: no caller could catch an exception.
     """
     found: list[Target] = []
-    for text in declared_targets():
+    for text in _expanded(declared_targets()):
         try:
             found.append(parse_target(text))
         except ConfigurationError as error:
@@ -310,5 +322,11 @@ def _declared() -> list[Target]:
 
 def _listed(targets: Any) -> list[Any]:
     if isinstance(targets, str):
-        return list(split_targets(targets))
-    return list(targets) if isinstance(targets, Iterable) and not isinstance(targets, type) else [targets]
+        return _expanded(split_targets(targets))
+    is_list = isinstance(targets, Iterable) and not isinstance(targets, type)
+    return _expanded(targets if is_list else [targets])
+
+
+def _expanded(targets: Iterable[Any]) -> list[Any]:
+    """Return *targets* with the names of adapters in place of ``"auto"``."""
+    return [each for target in targets for each in (installed_adapters() if target == AUTO else [target])]

@@ -80,9 +80,7 @@ class CallRecorder:
 
     def plan(self, pool_type: str, function: Any) -> CallPlan:
         """Return the plan for *function*; its name is the default task type."""
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-        if type(name) is not str:
-            module, name = type(function).__module__, type(function).__qualname__
+        module, name = name_of(function)
         key = (pool_type, f"{module}.{name}")
         plan = self._plans.get(key)
         if plan is None:
@@ -254,6 +252,15 @@ def _innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ..
             function, args = args[0], args[1:]
         else:
             return function, args
+
+
+def name_of(function: Any) -> tuple[str, str]:
+    """Return the module and the qualified name of *function*, or those of its class."""
+    function = _innermost(function, ())[0]
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if type(name) is not str:
+        module, name = type(function).__module__, type(function).__qualname__
+    return str(module), name
 
 
 def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -9,19 +9,29 @@ from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from ..adapters import Adapter
 from ..errors import ConfigurationError
+from .adapters import EXECUTORS, MODULES, adapter_of, declared_adapter
 
 ENTRY_POINT_GROUP: Final = "learning_instrument_pools"
-#: Libraries whose pools need more than a wrapped method: name of the adapter -> its module in ``adapters``.
-ADAPTERS: Final = {
-    "celery": "celery",
-    "concurrent.futures": "concurrent_futures",
-    "dramatiq": "dramatiq",
-    "mahavishnu": "mahavishnu",
-    "multiprocessing": "multiprocessing",
-}
+#: Stands for all adapters whose library is installed.
+AUTO: Final = "auto"
 #: Adapters that are on without being named: they record pools of tasks and nothing else.
 ADAPTERS_BY_DEFAULT: Final = ("mahavishnu",)
+#: Functions of libraries that return where their task failed, so that failures would be recorded as successes -> the
+#: adapter that records the task itself.
+SWALLOWING: Final = {
+    "apscheduler.executors.base:run_job": "apscheduler",
+    "arq.worker:Worker.run_job": "arq",
+    "billiard.pool:Pool.apply_async": "billiard",
+    "distributed.worker:_run_task_simple": "dask",
+    "django.tasks.backends.immediate:ImmediateBackend._execute_task": "django-tasks",
+    "django_tasks.backends.immediate:ImmediateBackend._execute_task": "django-tasks",
+    "huey.api:Huey._execute": "huey",
+    "procrastinate.worker:Worker._process_job": "procrastinate",
+    "taskiq.receiver:Receiver.run_task": "taskiq",
+    "taskiq.receiver.receiver:Receiver.run_task": "taskiq",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class NamedTarget:
 
 @dataclass(frozen=True, slots=True)
 class NamedAdapter:
-    """One of :data:`ADAPTERS`: the name of the library."""
+    """An adapter of ours, by its name."""
 
     name: str
     #: Whether it is on without being named.
@@ -47,32 +57,55 @@ class NamedAdapter:
         return self.name
 
 
-Target = NamedTarget | NamedAdapter | type | Callable[..., Any]
+Target = NamedTarget | NamedAdapter | Adapter | type | Callable[..., Any]
 
 
 def parse_target(target: Any) -> Target:
     """Parse a target.
 
     Args:
-        target: a class, a function, a text of the form of :class:`NamedTarget`, or the name of an adapter.
+        target: a class, a function, an adapter, a text of the form of :class:`NamedTarget`, or the name of an adapter,
+            in which case, ``-`` and ``_`` do not matter.
 
     Raises:
-        ConfigurationError: for any other value.
+        ConfigurationError: for any other value, and for a function that hides failures.
     """
+    if isinstance(target, Adapter):
+        return target
     if not isinstance(target, str):
         if callable(target):
+            check_failures_show(f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}")
             return target  # type: ignore[no-any-return]
-        raise ConfigurationError(f"Invalid target {target!r}: expected a class, a function, or a string.")
-    if target.strip() in ADAPTERS:
-        return NamedAdapter(target.strip())
-    module, colon, path = target.strip().partition(":")
+        raise ConfigurationError(f"Invalid target {target!r}: expected a class, a function, an adapter, or a string.")
+    text = target.strip()
+    name = text.lower().replace("_", "-")
+    if name in MODULES:
+        return NamedAdapter(name)
+    declared = declared_adapters().get(name)
+    if declared is not None:
+        return declared_adapter(declared)
+    module, colon, path = text.partition(":")
     names = [*module.split("."), *path.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(
             f"Invalid target {target!r}: expected 'package.module:Class', 'package.module:Class.method',"
-            f" 'package.module:function', or one of {', '.join(ADAPTERS)}."
+            f" 'package.module:function', {AUTO!r}, or one of {', '.join(MODULES)}."
         )
+    check_failures_show(text)
     return NamedTarget(module, path)
+
+
+def check_failures_show(target: str) -> None:
+    """Check that *target* is no function that returns where its task failed.
+
+    Raises:
+        ConfigurationError: if it is one that is known.
+    """
+    if target in SWALLOWING:
+        raise ConfigurationError(
+            f"Invalid target {target!r}: it returns where its task failed, and failures would be recorded as successes."
+            f" Name the adapter {SWALLOWING[target]!r} instead."
+        )
 
 
 def split_targets(text: str) -> list[str]:
@@ -82,8 +115,29 @@ def split_targets(text: str) -> list[str]:
 
 def declared_targets() -> list[str]:
     """Return the targets of the environment variable and of the entry points of installed packages, each once."""
-    declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP)]
-    return list(dict.fromkeys([*split_targets(os.environ.get("LEARNING_INSTRUMENT_POOLS", "")), *declared]))
+    declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP) if ":" in entry_point.value]
+    named = split_targets(os.environ.get("LEARNING_INSTRUMENT_POOLS", ""))
+    return list(dict.fromkeys([*named, *declared, *declared_adapters()]))
+
+
+def declared_adapters() -> dict[str, str]:
+    """Return the adapters of installed packages: name -> module. Their entry points name a module and no object."""
+    return {
+        entry_point.name.lower().replace("_", "-"): entry_point.value
+        for entry_point in entry_points(group=ENTRY_POINT_GROUP)
+        if ":" not in entry_point.value
+    }
+
+
+def installed_adapters() -> list[str]:
+    """Return the names of our adapters whose library is installed; those of executors only where no other is."""
+    found = [name for name in MODULES if name not in EXECUTORS and can_be_imported(package_of(adapter_of(name)))]
+    return found or list(EXECUTORS)
+
+
+def package_of(adapter: Adapter) -> str:
+    """Return the module that an application imports that uses the library of *adapter*."""
+    return adapter.package or adapter.name
 
 
 def can_be_imported(module: str) -> bool:

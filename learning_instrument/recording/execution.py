@@ -226,6 +226,11 @@ class Execution:
             return
         try:
             used = self._processor_time(elapsed)
+            if self.plan.result is not None:
+                result = guarded(self.plan.result, result)
+                if issubclass(type(result), BaseException):
+                    self._end(self._capture.raised(result), elapsed, used, None, result)
+                    return
             self._end(self._capture.returned(result), elapsed, used, result, None)
         except BaseException as fault:
             if self._must_pass(fault):
@@ -367,14 +372,16 @@ def _warn_of_columns(unknown: frozenset[str]) -> None:
     )
 
 
-def start_execution(pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any) -> Execution | None:
-    """Start an execution, or return None where the call is not recorded.
+def start_execution(
+    pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any, around: Context | None = None
+) -> Execution | None:
+    """Start an execution within *around* (by default the current context); return None where it is not recorded.
 
     Raises:
         BudgetExceeded: if the task must not start.
     """
     try:
-        context = otel_context.get_current()
+        context = otel_context.get_current() if around is None else around
         if context:
             if is_suppressed(context):
                 return None

@@ -8,8 +8,9 @@ from opentelemetry.context import Context
 
 from .batches import Batch
 from .execution import Execution
+from .passage import Passage
 
-Timed = Execution | Batch
+Timed = Execution | Batch | Passage
 
 Begin = Callable[[], Timed | None]
 """Starts an execution, or returns None where the call is not recorded. Its exceptions reach the caller."""

@@ -61,6 +61,8 @@ class CallPlan:
     options: CaptureOptions
     request_hook: RequestHook | None = None
     response_hook: ResponseHook | None = None
+    #: ``returned value -> result or exception`` of the task, where the function returns neither.
+    result: Callable[[Any], Any] | None = None
 
 
 def lose(pipeline: Pipeline, fault: BaseException) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from pools import ProcessPool, SyncPool, succeed
+from small_pools import ProcessPool, SyncPool, succeed
 
 from learning_instrument import LearningDatabase, configure, record_execution
 

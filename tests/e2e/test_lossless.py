@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pools import AsyncPool
+from small_pools import AsyncPool
 
 from learning_instrument import record_execution
 

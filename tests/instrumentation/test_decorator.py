@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import wrapt
 from opentelemetry.metrics import MeterProvider
-from pools import (
+from small_pools import (
     AsyncPool,
     SyncPool,
     ThreadPool,

@@ -14,7 +14,7 @@ import pytest
 from locks import locked_by_another_process
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
-from pools import SyncPool
+from small_pools import SyncPool
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter, configure, record_execution, semconv
 from learning_instrument.storage.insertion import Insertion

@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from pools import AsyncPool, SyncPool
+from small_pools import AsyncPool, SyncPool
 
 from learning_instrument import (
     LearningDatabase,

@@ -3,7 +3,7 @@
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from pools import SyncPool
+from small_pools import SyncPool
 
 from learning_instrument import LearningDatabase, configure, record_execution, shutdown
 from learning_instrument.pipeline.installed import NOT_GIVEN

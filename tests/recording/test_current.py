@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import thread_time
 
 import pytest
-from pools import SyncPool
+from small_pools import SyncPool
 
 from learning_instrument import configure, current_execution, record_execution
 from learning_instrument.columns import COLUMNS

@@ -9,7 +9,7 @@ import sys
 import types
 
 import pytest
-from pools import async_generator_function, coroutine_function, generator_function
+from small_pools import async_generator_function, coroutine_function, generator_function
 
 from learning_instrument import current_execution, record_execution
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
-from pools import AsyncPool, SyncPool
+from small_pools import AsyncPool, SyncPool
 
 from learning_instrument import ExecutionRecord, configure, current_execution, record_execution, semconv
 from learning_instrument.database import store_of

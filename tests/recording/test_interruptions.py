@@ -11,10 +11,10 @@ from concurrent.futures import Future
 
 import pytest
 from interrupting import called_with_a_signal_at, files
+from learning_instrument.instrumentation.adapters.messages import Message, MessageRecorder
 
 from learning_instrument import record_execution
 from learning_instrument.database import store_of
-from learning_instrument.instrumentation.adapters.messages import Message, MessageRecorder
 from learning_instrument.instrumentation.options import RecordingOptions
 from learning_instrument.instrumentation.submitted_calls import CallRecorder
 from learning_instrument.pipeline.installed import PipelineOptions

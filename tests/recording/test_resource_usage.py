@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import billiard
 import pytest
-from pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
+from small_pools import AsyncPool, SyncPool, async_generator_function, coroutine_function, generator_function
 
 from learning_instrument import LearningDatabase, configure, current_execution, record_execution
 from learning_instrument.recording import resource_usage

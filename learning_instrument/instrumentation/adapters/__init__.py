@@ -1,36 +1,42 @@
-"""Adapters for libraries whose pools need more than a wrapped method. Targets name them.
+"""Adapters of libraries: tables of rows, and functions for what no row says.
 
-An adapter is a module with a function ``instrument(tools)``. It does not import the library, but waits until the
-application does.
+They do not import the library, but wait until the application does.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
-from ..options import RecordingOptions
-from ..patching import Patches
-from ..submitted_calls import CallRecorder
-from ..targets import ADAPTERS
+from ...adapters import Adapter
+from ...errors import ConfigurationError
 
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The patches and options of the instrumentor, for an adapter."""
-
-    patches: Patches
-    options: RecordingOptions
-    #: Instruments a target that :func:`parse_target` accepts.
-    instrument_target: Callable[[Any], None]
-
-    def call_recorder(self, adapter: str) -> CallRecorder:
-        """Return a recorder of functions that are submitted to pools."""
-        recorder = CallRecorder(adapter, self.options)
-        self.patches.on_undo(recorder.forget)
-        return recorder
+#: Name of the adapter, as people type the library in ``pip install`` -> the module with its rows.
+MODULES: Final = {
+    "celery": "celery",
+    "concurrent.futures": "concurrent_futures",
+    "dramatiq": "dramatiq",
+    "mahavishnu": "mahavishnu",
+    "multiprocessing": "multiprocessing",
+}
+#: Those of the standard library: pools that other libraries are built on.
+EXECUTORS: Final = ("concurrent.futures", "multiprocessing")
 
 
-def instrument(name: str, tools: Tools) -> None:
-    """Instrument a library with the adapter called *name*."""
-    import_module(f".{ADAPTERS[name]}", __name__).instrument(tools)
+def adapter_of(name: str) -> Adapter:
+    """Return our adapter called *name*."""
+    adapters: tuple[Adapter, ...] = import_module(f".{MODULES[name]}", __name__).ADAPTERS
+    return next(adapter for adapter in adapters if adapter.name == name)
+
+
+def declared_adapter(module: str) -> Adapter:
+    """Return the adapter that is the variable ``ADAPTER`` of another package's *module*.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    try:
+        found: Any = vars(import_module(module)).get("ADAPTER")
+    except Exception as error:  # of another package's module
+        raise ConfigurationError(f"Invalid adapter {module!r}: its import failed, {error!r}.") from error
+    if not isinstance(found, Adapter):
+        raise ConfigurationError(f"Invalid adapter {module!r}: expected a variable ADAPTER in it, an Adapter.")
+    return found

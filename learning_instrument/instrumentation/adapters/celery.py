@@ -16,12 +16,13 @@ from typing import Any, Final
 import wrapt
 from opentelemetry import context as otel_context
 
+from ...adapters import Adapter, Run
 from ...recording.contexts import enclosing_of
 from ...safety.guards import guarded, warn
+from ..library_runs import HEADER, RunRecorder, stamp
 from ..patching import Patches
 from ..task_argument import TaskLocation, locate_task
-from . import Tools
-from .messages import HEADER, Message, MessageRecorder, stamp
+from ..tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ log = logging.getLogger(__name__)
 _TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
 
 
-def instrument(tools: Tools) -> None:
+def _instrument(tools: Tools) -> None:
     """Record the runs of celery's tasks, and send the context in their messages."""
-    recorder = MessageRecorder("celery", tools.options)
+    recorder = tools.run_recorder()
     patches = tools.patches
 
     def build(build_tracer: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -67,7 +68,7 @@ def instrument(tools: Tools) -> None:
 class _Run:
     """Stands in for the function of a task, which celery's tracer calls."""
 
-    def __init__(self, function: Callable[..., Any], task: Any, recorder: MessageRecorder, patches: Patches) -> None:
+    def __init__(self, function: Callable[..., Any], task: Any, recorder: RunRecorder, patches: Patches) -> None:
         self.patches = patches
         self._function = function
         self._task = task
@@ -78,22 +79,23 @@ class _Run:
         """Call the function, as one execution."""
         if not self.patches.active:
             return self._function(*args, **kwargs)
-        return self._recorder.run(lambda: self._message(args, kwargs), self._task.run, self._function, args, kwargs)
+        return self._recorder.run(lambda: self._read(args, kwargs), self._function, None, args, kwargs)
 
-    def _message(self, args: Any, kwargs: Any) -> Message:
+    def _read(self, args: Any, kwargs: Any) -> Run:
         task, request = self._task, self._task.request
         if self._location is None:
             self._location = locate_task(task.run, "task")
-        return Message(
-            task.name,
-            self._location(None, args, kwargs),
-            request.get(HEADER),
-            {
-                "task_id": request.id,
-                "pool_id": (request.delivery_info or {}).get("routing_key"),
-                "worker_id": request.hostname,
-            },
-            {"retries": request.retries or 0, "celery_id": request.id},
+        return Run(
+            task_type=task.name,
+            task=self._location(None, args, kwargs),
+            description=request.get("argsrepr"),
+            task_id=request.id,
+            pool_id=(request.delivery_info or {}).get("routing_key"),
+            worker_id=request.hostname,
+            attempt=(request.retries or 0) + 1,
+            function=task.run,
+            headers=request,
+            metadata={"retries": request.retries or 0, "celery_id": request.id},
         )
 
 
@@ -115,3 +117,12 @@ def _eta_of(headers: Any) -> float:
     """Return the earliest time to run a message, in seconds of Unix time; 0.0 without one."""
     eta = headers.get("eta")
     return datetime.fromisoformat(eta).timestamp() if isinstance(eta, str) else 0.0
+
+
+ADAPTERS: Final = (
+    Adapter(
+        name="celery",
+        rows=(_instrument,),
+        records="tasks that workers run, or that run at once",
+    ),
+)

@@ -1,18 +1,19 @@
-"""``concurrent.futures``: functions submitted to thread and process executors, or mapped by them."""
+"""``concurrent.futures``: functions submitted to executors."""
 
 import functools
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 
+from ...adapters import Adapter
 from ..submitted_calls import SubmittedCall, runs_in_a_context
-from . import Tools
+from ..tools import Tools
 
 
-def instrument(tools: Tools) -> None:
+def _instrument(tools: Tools) -> None:
     """Record functions submitted to ``ThreadPoolExecutor`` and ``ProcessPoolExecutor``."""
-    recorder = tools.call_recorder("concurrent.futures")
+    recorder = tools.call_recorder()
     patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -40,3 +41,12 @@ def instrument(tools: Tools) -> None:
 def _is_chunk(function: Any) -> bool:
     """Tell whether *function* is a chunk of ``ProcessPoolExecutor.map``, whose items are wrapped already."""
     return type(function) is functools.partial and any(type(argument) is SubmittedCall for argument in function.args)
+
+
+ADAPTERS: Final = (
+    Adapter(
+        name="concurrent.futures",
+        rows=(_instrument,),
+        records="functions submitted to executors",
+    ),
+)

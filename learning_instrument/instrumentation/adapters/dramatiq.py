@@ -6,19 +6,20 @@ around the actor's call, for the message that the worker announced last on the s
 
 import threading
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 
+from ...adapters import Adapter, Run
 from ...safety.guards import guarded
+from ..library_runs import HEADER, stamp
 from ..submitted_calls import task_of
-from . import Tools
-from .messages import HEADER, Message, MessageRecorder, stamp
+from ..tools import Tools
 
 
-def instrument(tools: Tools) -> None:
+def _instrument(tools: Tools) -> None:
     """Record the messages that workers process, and send the context in messages."""
-    recorder = MessageRecorder("dramatiq", tools.options)
+    recorder = tools.run_recorder()
     patches = tools.patches
     announced = threading.local()
 
@@ -38,7 +39,7 @@ def instrument(tools: Tools) -> None:
         message, announced.message = getattr(announced, "message", None), None
         if message is None or guarded(getattr, message, "actor_name") != actor.actor_name:
             return wrapped(*args, **kwargs)  # called directly, or by another actor
-        return recorder.run(lambda: _message(message, actor, args, kwargs), actor.fn, wrapped, args, kwargs)
+        return recorder.run(lambda: _read(message, actor, args, kwargs), wrapped, None, args, kwargs)
 
     def found_broker(module: ModuleType) -> None:
         patches.wrap(
@@ -63,18 +64,22 @@ def _stamp(message: Any) -> None:
     stamp(message.options, (message.options.get("eta") or 0) / 1e3)
 
 
-def _message(message: Any, actor: Any, args: Any, kwargs: Any) -> Message:
+def _read(message: Any, actor: Any, args: Any, kwargs: Any) -> Run:
     options = message.options
-    sent_once = not options.get("retries") and not options.get("eta")
-    unstamped = {"context": {}, "sent": message.message_timestamp / 1e3} if sent_once else None
-    return Message(
-        actor.actor_name,
-        task_of(actor.fn, args, kwargs),
-        options.get(HEADER, unstamped),
-        {
-            "task_id": message.message_id,
-            "pool_id": message.queue_name,
-            "worker_id": threading.current_thread().name,
-        },
-        {"retries": options.get("retries", 0), "message_id": message.message_id},
+    retries = options.get("retries", 0)
+    is_sent_once = not retries and not options.get("eta") and HEADER not in options
+    return Run(
+        task_type=actor.actor_name,
+        task=task_of(actor.fn, args, kwargs),
+        task_id=message.message_id,
+        pool_id=message.queue_name,
+        worker_id=threading.current_thread().name,
+        attempt=retries + 1,
+        function=actor.fn,
+        headers=options,
+        queued_at=message.message_timestamp / 1e3 if is_sent_once else None,
+        metadata={"retries": retries, "message_id": message.message_id},
     )
+
+
+ADAPTERS: Final = (Adapter(name="dramatiq", rows=(_instrument,), records="messages that workers process"),)

@@ -2,18 +2,19 @@
 
 import functools
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 
+from ...adapters import Adapter
 from ...recording.batches import start_item
 from ...recording.drivers import driver_for
 from ...recording.timed import Begin
 from ..task_argument import locate_task
-from . import Tools
+from ..tools import Tools
 
 
-def instrument(tools: Tools) -> None:
+def _instrument(tools: Tools) -> None:
     """Record the tasks of mahavishnu's pools."""
     patches = tools.patches
 
@@ -36,3 +37,6 @@ def instrument(tools: Tools) -> None:
     # A batch is sent to the workers without the pool's ``execute_task``, and returns one result for each worker,
     # for any number of tasks, and without errors.
     patches.when_imported("mahavishnu.workers.manager", found_workers)
+
+
+ADAPTERS: Final = (Adapter(name="mahavishnu", rows=(_instrument,), records="tasks of all its pools"),)

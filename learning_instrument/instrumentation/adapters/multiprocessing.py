@@ -5,15 +5,16 @@ from typing import Any, Final
 
 import wrapt
 
-from . import Tools
+from ...adapters import Adapter
+from ..tools import Tools
 
 #: ``apply`` calls ``apply_async``; ``map``, ``starmap`` and their asynchronous forms call ``_map_async``.
 _METHODS: Final = ("apply_async", "_map_async", "imap", "imap_unordered")
 
 
-def instrument(tools: Tools) -> None:
+def _instrument(tools: Tools) -> None:
     """Record functions submitted to ``multiprocessing.Pool`` and ``ThreadPool``."""
-    recorder = tools.call_recorder("multiprocessing")
+    recorder = tools.call_recorder()
     patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -30,3 +31,6 @@ def instrument(tools: Tools) -> None:
             )
 
     patches.when_imported("multiprocessing.pool", found)
+
+
+ADAPTERS: Final = (Adapter(name="multiprocessing", rows=(_instrument,), records="functions that pools apply or map"),)
