@@ -444,7 +444,7 @@ def test_fixtures_are_those_of_the_plugin():
     """Each in the table."""
     described = {name for row in table(page("api"), "fixture") for name in names(row[0])}
     assert described == set(
-        re.findall(r"^@pytest\.fixture\ndef (\w+)", (PACKAGE / "testing.py").read_text("utf-8"), re.M)
+        re.findall(r"^@pytest\.fixture\ndef (\w+)", (PACKAGE / "testing" / "__init__.py").read_text("utf-8"), re.M)
     )
 
 

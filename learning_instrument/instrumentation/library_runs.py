@@ -125,7 +125,7 @@ class RunRecorder:
         execution = start_execution(pipeline, plan, instance, run.task, context)
         if execution is not None:
             execution.set_default("task_description", run.description)
-            # ATTEMPT execution.set_default("attempt", run.attempt)
+            execution.set_default("attempt", run.attempt)
             for column in _COLUMNS:
                 value = getattr(run, column)
                 if type(value) is str:

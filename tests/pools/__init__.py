@@ -1,0 +1,1 @@
+"""Real libraries of pools, each task beside its row: ``python -m tests.pools``."""

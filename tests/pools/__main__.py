@@ -1,0 +1,114 @@
+"""Run the pools of real libraries, and compare the rows that are due with those recorded.
+
+python -m tests.pools                      all libraries, in environments that it makes
+python -m tests.pools --library rq         one of them; may be repeated
+python -m tests.pools --pool loky          the pools whose name has this text
+python -m tests.pools --here               in this environment
+python -m tests.pools --write              put the table into docs/reference/pools.md
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import requires
+from typing import Any, Final
+
+from learning_instrument.testing.adapter_check import CASES
+
+from ..environments import python_of
+from ..fresh import ROOT, variables
+from .matrix import ENVIRONMENTS, LIBRARIES
+
+PAGE: Final = ROOT / "docs" / "reference" / "pools.md"
+BEGIN: Final = "<!-- python -m tests.pools --write -->\n"
+END: Final = "<!-- end -->\n"
+#: A library may start workers and brokers for each case.
+_LONGEST_SECONDS: Final = 900
+
+
+def environment(name: str) -> str:
+    """Return the interpreter of the environment *name*.
+
+    Raises:
+        subprocess.CalledProcessError: if its packages cannot be installed.
+    """
+    ours = [each for each in requires("learning_instrument") or [] if "extra ==" not in each]
+    return str(python_of("pools", name, [*ours, *ENVIRONMENTS[name]]))
+
+
+def run(python: str, library: str, only: str = "") -> dict[str, Any]:
+    """Run the pools of *library*; return what :mod:`.cell` prints, or ``{"failed": its standard error}``."""
+    command = [python, "-m", "tests.pools.cell", library, only]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=variables(),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_LONGEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired as expired:
+        return {"failed": f"{expired}\n{expired.stderr!r}"}
+    if done.returncode:
+        return {"failed": done.stderr}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def faults_of(found: dict[str, Any]) -> list[str]:
+    """Return what is wrong in what :func:`run` found, a line for each."""
+    if "failed" in found:
+        return [found["failed"]]
+    wrong = [
+        f"{pool}, {case}: {problem}"
+        for pool, cells in found["pools"].items()
+        for case, problems in cells.items()
+        for problem in problems
+    ]
+    return wrong + [f"{name}: {fault}" for name, fault in found["extras"].items() if fault is not None]
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Return the table: a row for each pool, a column for each case."""
+    lines = [f"| pool | {' | '.join(CASES)} |", f"|---|{'---|' * len(CASES)}"]
+    for each in found.values():
+        for pool, cells in each.get("pools", {}).items():
+            marks = ["right" if cells[case] == [] else "**wrong**" if case in cells else "-" for case in CASES]
+            lines.append(f"| {pool} | {' | '.join(marks)} |")
+    return "\n".join(lines)
+
+
+def run_all(libraries: Sequence[str], only: str = "", here: bool = False) -> dict[str, dict[str, Any]]:
+    """Run *libraries*, two at a time."""
+    names = dict.fromkeys(LIBRARIES[library] for library in libraries)
+    with ThreadPoolExecutor(2) as threads:
+        pythons = dict(zip(names, threads.map(lambda name: sys.executable if here else environment(name), names)))
+        return dict(zip(libraries, threads.map(lambda each: run(pythons[LIBRARIES[each]], each, only), libraries)))
+
+
+def main() -> int:
+    """Print the table, and return 1 if a cell is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pools", description=__doc__.partition("\n")[0])
+    parser.add_argument("--library", action="append", choices=list(LIBRARIES), help="may be repeated (default: all)")
+    parser.add_argument("--pool", default="", metavar="TEXT", help="those whose name has this text")
+    parser.add_argument("--here", action="store_true", help="in this environment, which has the libraries")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    found = run_all(options.library or list(LIBRARIES), options.pool, options.here)
+    drawn = table(found)
+    print(drawn)
+    faults = [fault for each in found.values() for fault in faults_of(each)]
+    print(*faults, sep="\n")
+    if options.write:
+        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n{drawn}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""How a task gets into the executors of the standard library."""
+
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.pool import ThreadPool
+from typing import Any, Final
+
+from ..pool import Pool, Run
+
+
+def _submitted(executor: type[Executor], **options: Any) -> Run:
+    def run(function: Any, task: Any) -> Any:
+        with executor(1, **options) as pool:  # type: ignore[call-arg]
+            return pool.submit(function, task).result()
+
+    return run
+
+
+def _mapped(make: Any) -> Run:
+    def run(function: Any, task: Any) -> Any:
+        with make(1) as pool:
+            return pool.map(function, [task])[0]
+
+    return run
+
+
+POOLS: Final = (
+    Pool("ThreadPoolExecutor", "concurrent.futures", _submitted(ThreadPoolExecutor)),
+    Pool(
+        "ProcessPoolExecutor, fork",
+        "concurrent.futures",
+        _submitted(ProcessPoolExecutor, mp_context=get_context("fork")),
+    ),
+    Pool(
+        "ProcessPoolExecutor, spawn",
+        "concurrent.futures",
+        _submitted(ProcessPoolExecutor, mp_context=get_context("spawn")),
+    ),
+    Pool("multiprocessing.Pool, fork", "multiprocessing", _mapped(get_context("fork").Pool)),
+    Pool("multiprocessing.Pool, spawn", "multiprocessing", _mapped(get_context("spawn").Pool)),
+    Pool("ThreadPool", "multiprocessing", _mapped(ThreadPool)),
+)

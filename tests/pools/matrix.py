@@ -1,0 +1,12 @@
+"""Which libraries are run, in which environments: data."""
+
+from typing import Final
+
+#: Environment -> what it needs. Libraries that install together share one.
+ENVIRONMENTS: Final = {
+    "standard": (),
+}
+#: Module of ``libraries`` -> its environment, in the order of the table.
+LIBRARIES: Final = {
+    "executors": "standard",
+}

@@ -1,0 +1,29 @@
+"""A pool of a library, and what it has, for ``check_adapter()``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Run = Callable[[Callable[[Any], Any], Any], Any]
+
+
+class Pool(NamedTuple):
+    """One line of the table."""
+
+    #: As the table calls it.
+    name: str
+    adapter: str
+    #: ``(function, task) -> result``: gives the task to the library, and waits for its end.
+    run: Run
+    #: The same where the library tries a task that failed again; None: it does not.
+    retried: Run | None = None
+    is_async: bool = False
+    #: Whether its tasks wait in a queue.
+    queued: bool = True
+    #: ``function -> task type`` that is due; by default the function's name.
+    task_type: Callable[[Any], str] | None = None
+    #: Case -> why the library has no such thing.
+    without: Mapping[str, str] = {}
+    #: Whether it raises exceptions of its own, whose message contains that of the task.
+    wrapped: bool = False
+    #: ``(function, tasks)``: gives all of them to the library at once and waits, to measure what the adapter adds.
+    run_all: Callable[[Callable[[Any], Any], Any], Any] | None = None
