@@ -102,6 +102,8 @@ TABLE: Final = (
     Column("defaulted", Kind.NAMES, semconv.DEFAULTED, is_not_null=True),
     Column("outcome_source", Kind.WORD, semconv.TASK_OUTCOME_SOURCE, words=frozenset(get_args(OutcomeSource))),
     Column("wait_seconds", Kind.REAL, semconv.WAIT_DURATION),
+    Column("function_name", Kind.TEXT, semconv.CODE_FUNCTION_NAME),
+    Column("attempt", Kind.INTEGER, semconv.TASK_ATTEMPT, low=1),
 )
 #: The names, in the order of the table.
 COLUMNS: Final = tuple(column.name for column in TABLE)

@@ -53,10 +53,10 @@ class ExecutionRecord:
 
     Costs are US dollars, durations seconds, memory MB (10^6 bytes). Only ``task_type`` is required. A missing
     value (or None) becomes the column's default and is named in ``defaulted``. ``outcome`` and ``error_type`` may be
-    text.
+    text; ``success``, where it is given, must agree with ``outcome``.
 
     Raises:
-        ConfigurationError: for a value that the column cannot hold.
+        ConfigurationError: for a value that the column cannot hold, or a ``success`` that the outcome contradicts.
     """
 
     task_type: str
@@ -103,6 +103,8 @@ class ExecutionRecord:
     defaulted: tuple[str, ...] = _DEFAULT
     outcome_source: OutcomeSource | None = None
     wait_seconds: float | None = None
+    function_name: str | None = None
+    attempt: int | None = None
 
     def __post_init__(self) -> None:
         """Check the values, fill in the defaults, and mark them."""
@@ -118,6 +120,10 @@ class ExecutionRecord:
             put("outcome", Outcome.FAILED if self.success is False else Outcome.SUCCEEDED)
         if self.success is None:
             put("success", self.outcome is Outcome.SUCCEEDED)
+        elif self.success is not (self.outcome is Outcome.SUCCEEDED):
+            raise ConfigurationError(
+                f"Invalid success {self.success}: expected {not self.success}, for the outcome is {self.outcome.value}."
+            )
         if self.execution_id is None:
             put("execution_id", execution_id(time.time_ns(), random_bits(128), random_bits(64)))
         if self.timestamp is None:

@@ -50,6 +50,8 @@ NEW = st.builds(
     output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
     outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
+    function_name=st.sampled_from([None, "shop.Crawler.fetch", "shop.Crawler.store"]),
+    attempt=st.sampled_from([None, 1, 2]),
 )
 
 

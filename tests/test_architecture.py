@@ -225,7 +225,7 @@ def test_attribute_keys_are_those_of_the_design():
     """Ours under our prefix; OpenTelemetry's own where one exists."""
     names = """
         task.id task.type task.description task.repo task.file_count task.estimated_tokens task.complexity_score
-        task.outcome task.outcome_source task.duration error.kind error.message
+        task.attempt task.outcome task.outcome_source task.duration error.kind error.message
         model.tier pool.type pool.id worker.id swarm.topology
         routing.confidence quality.score cost.estimate cost.actual queue.duration wait.duration batch.id
         parent.execution_id resource_usage.memory.peak resource_usage.cpu.time solution.summary metadata defaulted

@@ -53,7 +53,6 @@ records = st.builds(
     swarm_topology=st.none() | text,
     routing_confidence=st.floats(0, 1),
     complexity_score=st.floats(0, 100) | st.integers(0, 100),
-    success=st.booleans(),
     duration_seconds=amount,
     quality_score=st.none() | st.floats(0, 100),
     cost_estimate=st.none() | amount,
@@ -77,6 +76,8 @@ records = st.builds(
     exception_type=st.none() | text,
     queue_seconds=st.none() | amount,
     wait_seconds=st.none() | amount,
+    function_name=st.none() | text,
+    attempt=st.none() | st.integers(1, 5),
     model=st.none() | text,
     input_tokens=st.none() | count,
     output_tokens=st.none() | count,
@@ -125,6 +126,15 @@ def test_text_of_an_outcome_decides_the_success():
     """As the member does."""
     assert ExecutionRecord(task_type="t", outcome="failed").success is False
     assert ExecutionRecord(task_type="t", outcome="succeeded").success is True
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_success_agrees_with_the_outcome(outcome):
+    """One that says the opposite is refused."""
+    is_success = outcome is Outcome.SUCCEEDED
+    assert ExecutionRecord(task_type="t", outcome=outcome, success=is_success).success is is_success
+    with pytest.raises(ConfigurationError, match=rf"^Invalid success {not is_success}: expected {is_success}"):
+        ExecutionRecord(task_type="t", outcome=outcome, success=not is_success)
 
 
 _ITSELF = {}

@@ -111,6 +111,12 @@ def _token_estimate(value: Any) -> Any:
     return (len(value) + 1) // 2 if type(value) is str else INVALID
 
 
+def _attempt(value: Any) -> Any:
+    """The number of an attempt, from 1; no length of a list."""
+    value = exact(value)
+    return _count(value) if type(value) in (int, float) and value >= 1 else INVALID
+
+
 PLAIN_FORMS[_label] = _IS_SHORT, "repeated_label_of(value)"
 PLAIN_FORMS[_id] = "cls is str and is_plain_id(value) and Own.redact is None", "value"
 PLAIN_FORMS[_repeated_id] = f"{_IS_SHORT} and (known := repeated_id_of(value)) is not None", "known"
@@ -195,6 +201,7 @@ FIELDS: Final = (
     _field("model"),
     _field("input_tokens"),
     _field("output_tokens"),
+    _field("attempt", clean=_attempt),
 )
 #: Cleaners of values that a user sets, which may be of another kind than those found in a task.
 CLEAN_GIVEN: Final[Mapping[str, Callable[[Any], Any]]] = {

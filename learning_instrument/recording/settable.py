@@ -13,6 +13,7 @@ class SettableColumns(TypedDict, total=False):
     """Column -> value. None says nothing."""
 
     actual_cost: float | None
+    attempt: int | None
     complexity_score: float | None
     cost_estimate: float | None
     cpu_time_seconds: float | None

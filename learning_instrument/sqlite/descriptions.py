@@ -49,6 +49,8 @@ _EXECUTIONS: Final = {
     "defaulted": "which columns hold a default in place of a reported value",
     "outcome_source": "what the outcome rests on",
     "wait_seconds": "how long it waited within its pool",
+    "function_name": "the function that ran it, by its qualified name",
+    "attempt": "which attempt at the task it was, from 1; NULL where nobody says",
 }
 
 #: Of the views: figure -> its meaning.

@@ -25,7 +25,7 @@ DIMENSIONS: Final = {
 }
 _KINDS: Final = (Kind.TEXT, Kind.WORD)
 #: Numbers that are no quantities.
-_NUMBERS: Final = ("process_id", "user_rating")
+_NUMBERS: Final = ("process_id", "user_rating", "attempt")
 _BY_NAME: Final = DIMENSIONS | {
     column.name: f"coalesce(CAST({column.name} AS TEXT), '{UNKNOWN}')"
     for column in TABLE

@@ -225,10 +225,16 @@ def m023_task_ids(db: "Database") -> None:
         db.execute(statement)
 
 
+def m024_function_names(db: "Database") -> None:
+    """Add the function that ran an execution, and the number of the attempt. Executions of before have NULL."""
+    db.execute("ALTER TABLE executions ADD COLUMN function_name TEXT")
+    db.execute("ALTER TABLE executions ADD COLUMN attempt INTEGER")
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "deletions": {"is_finished": "0"},
-    "executions": {"outcome_source": "NULL", "wait_seconds": "NULL"},
+    "executions": {"outcome_source": "NULL", "wait_seconds": "NULL", "function_name": "NULL", "attempt": "NULL"},
     "rollup_changes": dict.fromkeys(("outcome_source", *M017_NAMED), "NULL"),
     **{table: {"assumed": "0", "partial": "0"} for table in M005_TABLES},
     "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
@@ -242,5 +248,5 @@ STEPS: Final = (
     m001_executions, m002_losses, m003_running, m004_model_calls, m005_rollups, m006_views, m007_error_templates,
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
-    m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions, m023_task_ids,
+    m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions, m023_task_ids, m024_function_names,
 )  # fmt: skip

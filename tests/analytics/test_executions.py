@@ -50,6 +50,15 @@ def test_newest_rows_that_were_deleted_take_none_of_the_older_ones_along(databas
     assert after(database, place)[0] == ["a", "b", "c"]
 
 
+def test_outcome_decides_where_the_success_was_changed(database):
+    """Another program may have changed one of both; the row is read all the same."""
+    store(database, "a")
+    store_of(database).transact(lambda execute: execute("UPDATE executions SET success = 0"))
+
+    (record,) = latest(database, Selection(), 1)
+    assert (record.success, record.outcome) == (True, Outcome.SUCCEEDED)
+
+
 def test_table_that_is_emptied_each_time_is_followed(database):
     store(database, *map(str, range(20)))
     place = bookmark(database)

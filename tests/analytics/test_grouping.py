@@ -157,7 +157,7 @@ def test_no_group_is_named_as_one_of_its_figures(database):
 )
 def test_conditions_of_another_form_are_refused(where):
     """The message names the form, or the columns."""
-    names = r"Invalid where '(|mood|metadata\.)': expected one of batch_id"
+    names = r"Invalid where '(|mood|metadata\.)': expected one of attempt, batch_id"
     with pytest.raises(ConfigurationError, match=rf"Invalid condition .* NAME=VALUE|{names}"):
         Selection(where=where)
 

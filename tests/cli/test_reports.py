@@ -482,7 +482,7 @@ def test_nonsense_is_one_line(demo, subtests):
         ),
         (["compare", "--before", "7d..14d", "--after", "7d.."], "since="),
         (["compare", *WEEKS, "--gate-ratio", "0.5"], "Invalid value for '--gate-ratio'"),
-        (["performance", "--by", "mood"], "Invalid by 'mood': expected one of batch_id, "),
+        (["performance", "--by", "mood"], "Invalid by 'mood': expected one of attempt, batch_id, "),
         (
             ["performance", "--by", "repo", "--by", "repo"],
             "Invalid by ('repo', 'repo'): expected one column or metadata.KEY, or two",
@@ -613,7 +613,7 @@ def test_names_mean_the_same_everywhere(tmp_path):
     for command in (["list"], ["errors"], ["patterns"], ["costs"], ["performance"], ["summary"], ["export"], ["tail"]):
         refused = ask(path, *command, "--where", "mood=good")
         assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
-        assert refused.stderr.startswith("Error: Invalid where 'mood': expected one of batch_id, ")
+        assert refused.stderr.startswith("Error: Invalid where 'mood': expected one of attempt, batch_id, ")
 
 
 def test_groups_are_bounded(tmp_path):

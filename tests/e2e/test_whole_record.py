@@ -98,7 +98,7 @@ class Pool:
     @record_execution(request_hook=lambda span, *_: span.set_attribute("learning_instrument.batch.id", "b-1"))
     def execute_task(self, task):
         current_execution().started()
-        current_execution().set(queue_seconds=0.125, model="m-1", input_tokens=100, output_tokens=20)
+        current_execution().set(queue_seconds=0.125, model="m-1", input_tokens=100, output_tokens=20, attempt=2)
         return self.result
 
 
@@ -135,6 +135,7 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         prefix + "task.file_count": 3,
         prefix + "task.estimated_tokens": 9,
         prefix + "task.complexity_score": 80,
+        prefix + "task.attempt": 2,
         prefix + "task.outcome": "succeeded",
         prefix + "model.tier": "large",
         prefix + "pool.type": "mahavishnu",
@@ -206,6 +207,8 @@ def test_full_execution_has_every_attribute_and_every_column(hosted, exporter, r
         "defaulted": "[]",
         "outcome_source": "reported",
         "wait_seconds": waited,
+        "function_name": f"{__name__}.Pool.execute_task",
+        "attempt": 2,
     }
     assert inner.parent.span_id == outer.context.span_id
 
@@ -227,7 +230,7 @@ def test_bare_execution_has_the_defaults_and_marks_them(hosted, rows):
         "swarm_topology", "quality_score", "error_type", "error_message", "user_accepted", "user_rating",
         "peak_memory_mb", "solution_summary", "parent_execution_id", "batch_id", "pool_id",
         "worker_id", "exception_type", "queue_seconds", "wait_seconds", "model", "input_tokens", "output_tokens",
-        "cost_source",
+        "cost_source", "attempt",
     }  # fmt: skip
     stand_ins = {
         "task_type": "unknown",

@@ -1,6 +1,8 @@
 """A thousand tasks, and what was recorded of them: rows and exported spans, as ``recorded_tasks.jsonl.gz``.
 
-python -m tests.recording.recorded_tasks    draws the tasks anew, and records them with the code as it is
+python -m tests.recording.recorded_tasks    records the tasks of the file anew, with the code as it is
+
+Without the file, the tasks are drawn.
 
 A task is described in JSON, so that the file holds both the task and its record: another release of hypothesis may draw
 other tasks.
@@ -396,7 +398,8 @@ def main() -> None:
     """Make the file."""
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(Path(folder))
-        lines = [json.dumps({"described": each, "recorded": recorder.record(each)}) for each in drawn()]
+        tasks = [case["described"] for case in load()] if FILE.exists() else drawn()
+        lines = [json.dumps({"described": each, "recorded": recorder.record(each)}) for each in tasks]
         recorder.close()
     FILE.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
     print(f"{len(lines)} tasks, {FILE.stat().st_size:,} bytes")

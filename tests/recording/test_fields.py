@@ -226,6 +226,18 @@ def test_odd_numbers_are_invalid(subtests):
             assert {cleaned(column, number) for column in [*SCORES, *COUNTS]} == {INVALID}
 
 
+@pytest.mark.parametrize("number", [1, 2, 3.0, decimal.Decimal(4)])
+def test_attempts_are_counted_from_1(number):
+    """A whole number, of any kind."""
+    assert cleaned("attempt", number) == number
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "2", [1, 2], {}, math.nan, math.inf, 2**63])
+def test_other_attempts_are_invalid(value):
+    """No length of a list is one, and no bool."""
+    assert cleaned("attempt", value) is INVALID
+
+
 # Names.
 
 

@@ -87,7 +87,7 @@ def test_other_names_are_refused_with_the_columns(name):
     with pytest.raises(ConfigurationError) as refused:
         dimension(name, "by")
 
-    assert str(refused.value).startswith(f"Invalid by {name!r}: expected one of batch_id, ")
+    assert str(refused.value).startswith(f"Invalid by {name!r}: expected one of attempt, batch_id, ")
     assert "model, " in str(refused.value)
     assert "metadata.customer" in str(refused.value)
     assert not is_column(name)

@@ -203,7 +203,8 @@ def test_older_file_is_read_without_the_columns_added_since(path):
         path,
         "DROP VIEW tier_performance; DROP VIEW pool_performance; DROP VIEW solution_patterns;"
         " DROP TRIGGER rollup_updated; DROP TRIGGER rollup_deleted; ALTER TABLE executions DROP COLUMN outcome_source;"
-        " ALTER TABLE executions DROP COLUMN wait_seconds;"
+        " ALTER TABLE executions DROP COLUMN wait_seconds; ALTER TABLE executions DROP COLUMN function_name;"
+        " ALTER TABLE executions DROP COLUMN attempt;"
         " ALTER TABLE rollup_days_wide DROP COLUMN assumed; PRAGMA user_version = 11",
     )
     before = content(path.parent)

@@ -54,14 +54,15 @@ def records(draw):
         **dict.fromkeys(
             ("task_description", "repo", "model_tier", "pool_type", "swarm_topology", "error_message", "batch_id",
              "solution_summary", "pool_id", "worker_id", "exception_type", "model", "service_name", "cost_source",
-             "parent_execution_id"), _words
+             "parent_execution_id", "function_name"), _words
         ),
-        **dict.fromkeys(("file_count", "estimated_tokens", "input_tokens", "output_tokens", "process_id"), _whole),
+        **dict.fromkeys(
+            ("file_count", "estimated_tokens", "input_tokens", "output_tokens", "process_id", "attempt"), _whole
+        ),
         **dict.fromkeys(
             ("routing_confidence", "complexity_score", "duration_seconds", "quality_score", "cost_estimate",
              "actual_cost", "peak_memory_mb", "cpu_time_seconds", "queue_seconds", "wait_seconds"), _numbers
         ),
-        "success": st.booleans(),
         "outcome": st.sampled_from(Outcome),
         "error_type": st.sampled_from(ErrorType),
         "outcome_source": st.sampled_from(sorted(COLUMN_OF["outcome_source"].words)),

@@ -88,8 +88,7 @@ def test_otlp_spans_have_no_attributes_for_defaults(tmp_path, configured, export
 
     (request,) = lines_of(tmp_path / "out")
     (span,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
-    not_stored = {"code.function.name"}
-    assert {pair["key"] for pair in span["attributes"]} == set(live.attributes) - not_stored
+    assert {pair["key"] for pair in span["attributes"]} == set(live.attributes)
     assert span["name"] == live.name
     import_executions(make(tmp_path / "target.db", []), [str(tmp_path / "out")])
     assert stored_in(tmp_path / "target.db") == stored_in(configured.path)
