@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
 _RECORDERS: Final = ("learning_instrument.", "opentelemetry.")
+#: Tasks that ``check_adapter()`` gives to a library.
+_TASKS_OF_CHECKS: Final = "learning_instrument.testing."
 
 
 class CallRecorder:
@@ -294,7 +296,8 @@ def runs_in_a_context(function: Any) -> bool:
 
 def _is_telemetry(function: Any) -> bool:
     """Tell whether *function* belongs to this package or OpenTelemetry: their use of threads is not a task."""
-    return str(getattr(_innermost(function, ())[0], "__module__", "")).startswith(_RECORDERS)
+    module = str(getattr(_innermost(function, ())[0], "__module__", ""))
+    return module.startswith(_RECORDERS) and not module.startswith(_TASKS_OF_CHECKS)
 
 
 def _worker_name(is_remote: bool) -> str:

@@ -85,10 +85,11 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def run_all(libraries: Sequence[str], only: str = "", here: bool = False) -> dict[str, dict[str, Any]]:
     """Run *libraries*, two at a time."""
-    names = dict.fromkeys(LIBRARIES[library] for library in libraries)
+    names = [] if here else list(dict.fromkeys(LIBRARIES[library] for library in libraries))
     with ThreadPoolExecutor(2) as threads:
-        pythons = dict(zip(names, threads.map(lambda name: sys.executable if here else environment(name), names)))
-        return dict(zip(libraries, threads.map(lambda each: run(pythons[LIBRARIES[each]], each, only), libraries)))
+        pythons = dict(zip(names, threads.map(environment, names), strict=True))
+        found = threads.map(lambda each: run(pythons.get(LIBRARIES[each], sys.executable), each, only), libraries)
+        return dict(zip(libraries, found, strict=True))
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """Run the pools of one library, in the environment that has it, and print what is wrong as one line of JSON."""
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -8,12 +9,15 @@ import tempfile
 import traceback
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from learning_instrument import LearningDatabase
 from learning_instrument.testing.adapter_check import CASES, cells
 
 from .pool import Pool
+
+#: Of one case. A library that hangs says where.
+_LONGEST_SECONDS: Final = 180
 
 
 def found(pool: Pool) -> dict[str, Any]:
@@ -21,6 +25,7 @@ def found(pool: Pool) -> dict[str, Any]:
     wrong: dict[str, Any] = {}
     options = {key: getattr(pool, key) for key in ("retried", "is_async", "queued", "task_type", "without", "wrapped")}
     for name in CASES:
+        faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True)
         try:
             wrong |= {cell.case: cell.problems for cell in cells(pool.adapter, pool.run, cases=[name], **options)}
         except Exception:

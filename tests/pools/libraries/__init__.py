@@ -1,1 +1,1 @@
-"""How a task gets into the pools of each library: ``POOLS``, and ``EXTRAS``. Imported where the library is installed."""
+"""How a task gets into the pools of each library. A module is imported where its library is installed."""
