@@ -31,6 +31,7 @@ OTHERS = {
     "demo": [["demo", "FILE", "--executions", "3"]],
     "watch": [["watch", "--once", "--budget", "1"]],
     "open": [["open", "--print-metadata"]],
+    "pools": [["pools"], ["pools", "--json"]],
     "run": [["run", "FILE"]],
 }
 

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups analytics storage"
     " database pipeline transfer",
     "cli": "errors safety columns record timestamps sqlite costs analytics storage database pipeline transfer"
-    " maintenance",
+    " instrumentation maintenance",
     "testing": "adapters record recording database configuration sqlite analytics instrumentation",
 }
 #: Packages of others, and the rooms or files that may import them.

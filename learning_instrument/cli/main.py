@@ -22,6 +22,7 @@ from .terminal import logging_in_one_line, tell
 #: before some of them.
 COMMANDS: Final = {
     "run": "run",
+    "pools": "pools",
     "demo": "demo",
     "summary": "performance",
     "performance": "performance",

@@ -221,13 +221,14 @@ class _Check:
                 yield f"attempt: due 1 and 2, found {[row.attempt for row in rows]}"
             if name == "retried" and len({row.task_id for row in rows}) != 1:
                 yield "its attempts have several task ids"
+            function = {decorated: succeed, decorated_async: succeed_async}.get(function, function)
             if name == "parent":
                 bare = _called(_as_a_parent, run, function, folder / "without")
             else:
                 bare = [_called(run, function, _task(folder / "without", number)) for number in range(7, 7 + count)]
             if bare != seen:
                 yield f"the caller got {seen}, and without the adapter {bare}"
-            if _rows(database, 0)[len(rows) + (name == "parent") :] and name != "decorated":
+            if _rows(database, 0)[len(rows) + (name == "parent") :]:
                 yield "it records after uninstrument()"
 
     def _wrong(self, row: "ExecutionRecord", due: Due, function: Any, elapsed: float) -> Iterator[str]:

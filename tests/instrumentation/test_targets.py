@@ -5,10 +5,14 @@ import sys
 import pytest
 
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.instrumentation import targets
 from learning_instrument.instrumentation.targets import (
+    SWALLOWING,
+    NamedAdapter,
     NamedTarget,
     can_be_imported,
     declared_targets,
+    installed_adapters,
     parse_target,
     split_targets,
 )
@@ -121,3 +125,51 @@ def test_module_without_a_spec_is_not_found(monkeypatch):
     sys.modules["odd"].__spec__ = None
 
     assert not can_be_imported("odd.pools")
+
+
+@pytest.mark.parametrize("text", ["celery", "Celery", " CELERY ", "concurrent.futures"])
+def test_adapter_is_named_as_people_type_it(text):
+    """Case, ``-`` and ``_`` alike."""
+    assert parse_target(text) == NamedAdapter(text.strip().lower())
+
+
+def test_auto_stands_for_the_adapters_that_are_installed(monkeypatch):
+    """Those of executors only where no library above them is."""
+    monkeypatch.setattr(targets, "can_be_imported", lambda module: module in ("dramatiq", "celery"))
+    assert installed_adapters() == ["celery", "dramatiq"]
+
+    monkeypatch.setattr(targets, "can_be_imported", lambda module: False)
+    assert installed_adapters() == ["concurrent.futures", "multiprocessing"]
+
+
+@pytest.mark.parametrize("target", SWALLOWING)
+def test_function_that_hides_failures_is_refused(target):
+    """With the name of the adapter to use."""
+    with pytest.raises(ConfigurationError, match=f"failures would be recorded.*'{SWALLOWING[target]}'"):
+        parse_target(target)
+
+
+ADAPTER_MODULE = """
+from learning_instrument.adapters import Adapter, Executes, Run
+ADAPTER = Adapter(name="shop", rows=(Executes(target="shop:work", read=lambda: Run()),))
+"""
+
+
+def test_module_as_entry_point_is_an_adapter(declaring, tmp_path):
+    """Named by the entry point, and found by that name in any spelling."""
+    (tmp_path / "shop_telemetry.py").write_text(ADAPTER_MODULE)
+    declaring("shop_telemetry")
+
+    assert declared_targets() == ["pool-0"]
+    assert parse_target("Pool_0").name == "shop"
+
+
+@pytest.mark.parametrize("source", ["ADAPTER = 5", "raise RuntimeError('broken')", ""])
+def test_invalid_adapter_of_a_package_is_an_error(source, declaring, tmp_path):
+    """That names its module."""
+    name = f"telemetry_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(source)
+    declaring(name)
+
+    with pytest.raises(ConfigurationError, match=f"Invalid adapter '{name}'"):
+        parse_target("pool-0")

@@ -15,7 +15,8 @@ from ..options import database_option, database_path
 @click.option(
     "--pools",
     metavar="TARGETS",
-    help="What to record: package.module:Class, package.module:function or a library such as celery; comma-separated.",
+    help="What to record, comma-separated: package.module:Class, package.module:function, a library that"
+    " learning-instrument pools lists, or auto for all of those that are installed.",
 )
 @click.option("--otlp", metavar="URL", help="Send the spans to this collector as well, such as http://localhost:4318.")
 @click.option("--service-name", metavar="NAME", help="What the application calls itself (service.name).")

@@ -1,0 +1,40 @@
+"""The adapters that there are, and whose library is installed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from .adapters import EXECUTORS, MODULES, adapter_of, declared_adapter
+from .targets import can_be_imported, declared_adapters, package_of
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAdapter:
+    """An adapter."""
+
+    name: str
+    #: The version of its library, ``"installed"`` where that is not known, or None: it is not installed.
+    installed: str | None
+    records: str
+
+
+def listed_adapters() -> Iterator[ListedAdapter]:
+    """Yield our adapters and those of installed packages; no library is imported.
+
+    Raises:
+        ConfigurationError: if a package declares an invalid one.
+    """
+    ours = [(name, adapter_of(name)) for name in MODULES]
+    for name, adapter in [*ours, *((name, declared_adapter(module)) for name, module in declared_adapters().items())]:
+        if name in EXECUTORS:
+            yield ListedAdapter(name, "with Python", adapter.records)
+        else:
+            is_installed = can_be_imported(package_of(adapter))
+            yield ListedAdapter(name, _version_of(name) if is_installed else None, adapter.records)
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "installed"

@@ -1,0 +1,65 @@
+"""Real libraries of pools: each task has the row that is due, and its caller gets what it gets without the adapter."""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.pools.__main__ import BEGIN, END, PAGE, environment, faults_of, run_all, table
+from tests.pools.matrix import ENVIRONMENTS, LIBRARIES
+
+
+@pytest.fixture(scope="module")
+def environments():
+    """Make all of them, two at a time; an error in place of one whose libraries cannot be installed."""
+
+    def made(name):
+        try:
+            environment(name)
+        except subprocess.CalledProcessError as error:
+            return error.stderr.strip().splitlines()[-1]
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        return dict(zip(ENVIRONMENTS, threads.map(made, ENVIRONMENTS), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_rows_are_those_that_are_due(library, environments):
+    """For each pool of the library, in each case."""
+    fault = environments[LIBRARIES[library]]
+    if fault is not None:
+        pytest.skip(f"the libraries cannot be installed: {fault}")
+
+    found = run_all([library])
+
+    assert faults_of(found[library]) == []
+
+
+def test_table_has_a_row_for_each_pool():
+    """And a mark for each case: right, wrong, or that the library has no such thing."""
+    found = {"rq": {"pools": {"rq": {"succeeded": [], "raised": ["outcome: due 'error', found 'succeeded'"]}}}}
+
+    rows = table(found).splitlines()
+
+    assert rows[2].startswith("| rq | right | **wrong** | - |")
+    assert faults_of({**found["rq"], "extras": {"streams": "Traceback"}}) == [
+        "rq, raised: outcome: due 'error', found 'succeeded'",
+        "streams: Traceback",
+    ]
+
+
+def test_page_has_no_wrong_cell():
+    """As the last ``python -m tests.pools --write`` found them."""
+    (written,) = re.findall(f"{BEGIN}(.*?){END}", PAGE.read_text("utf-8"), re.DOTALL)
+
+    assert "right" in written
+    assert "wrong" not in written
+
+
+def test_every_environment_is_used():
+    """And every library has one."""
+    assert set(LIBRARIES.values()) == set(ENVIRONMENTS)
