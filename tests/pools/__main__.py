@@ -78,7 +78,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     lines = [f"| pool | {' | '.join(CASES)} |", f"|---|{'---|' * len(CASES)}"]
     for each in found.values():
         for pool, cells in each.get("pools", {}).items():
-            marks = ["right" if cells[case] == [] else "**wrong**" if case in cells else "-" for case in CASES]
+            marks = ["right" if cells.get(case) == [] else "**wrong**" if case in cells else "-" for case in CASES]
             lines.append(f"| {pool} | {' | '.join(marks)} |")
     return "\n".join(lines)
 
