@@ -11,10 +11,11 @@ from concurrent.futures import Future
 
 import pytest
 from interrupting import called_with_a_signal_at, files
-from learning_instrument.instrumentation.adapters.messages import Message, MessageRecorder
 
 from learning_instrument import record_execution
+from learning_instrument.adapters import Run
 from learning_instrument.database import store_of
+from learning_instrument.instrumentation.library_runs import HEADER, RunRecorder
 from learning_instrument.instrumentation.options import RecordingOptions
 from learning_instrument.instrumentation.submitted_calls import CallRecorder
 from learning_instrument.pipeline.installed import PipelineOptions
@@ -134,11 +135,13 @@ def submitted(decorate):
 
 
 def message(decorate):
-    recorder = MessageRecorder("test", options_of(decorate))
-    headers = {"context": {}, "sent": 0.0}
+    recorder = RunRecorder("test", options_of(decorate))
+    headers = {HEADER: {"context": {}, "sent": 0.0}}
 
     def call():
-        recorder.run(lambda: Message("t", "task", headers, {"task_id": "1"}), len, len, ("a",), {})
+        recorder.run(
+            lambda: Run(task_type="t", task="task", headers=headers, task_id="1", function=len), len, None, ("a",), {}
+        )
 
     return call
 
