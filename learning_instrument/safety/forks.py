@@ -14,7 +14,6 @@ import mmap
 import os
 import sys
 import threading
-import types
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -122,7 +121,7 @@ class ForkLock(Section):
 
 _numbers: Final = itertools.count()
 _participants: "Final[weakref.WeakValueDictionary[int, ForkParticipant]]" = weakref.WeakValueDictionary()
-_resets: Final[dict[int, Callable[[], Callable[[], object] | None]]] = {}
+_resets: Final[list[Callable[[], object]]] = []
 
 
 def register(participant: ForkParticipant) -> None:
@@ -135,12 +134,8 @@ def register(participant: ForkParticipant) -> None:
 
 
 def on_child(reset: Callable[[], object]) -> None:
-    """Call *reset* in every forked child. The object of a bound method is held weakly."""
-    number = next(_numbers)
-    if isinstance(reset, types.MethodType):
-        _resets[number] = weakref.WeakMethod(reset, lambda _: _resets.pop(number, None))
-    else:
-        _resets[number] = lambda: reset
+    """Call *reset* in every forked child from now on."""
+    _resets.append(reset)
 
 
 class Undo(ExitStack):
@@ -252,13 +247,9 @@ def _start_over() -> None:
 
 def _reset_all() -> None:
     deferral.forget()
-    resets: list[Callable[[], object] | None] = [
-        participant.reset for _, participant in sorted(copy_of(_participants.items()))
-    ]
-    resets += [reference() for reference in list(_resets.values())]
-    for reset in resets:
-        if reset is not None:
-            reset()
+    participants = [participant for _, participant in sorted(copy_of(_participants.items()))]
+    for reset in [*(participant.reset for participant in participants), *_resets]:
+        reset()
 
 
 if hasattr(os, "register_at_fork"):

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter, configuration, configure
 from learning_instrument.safety import forks, progress
-from learning_instrument.safety.forks import ForkLock, copy_of, on_child, register
+from learning_instrument.safety.forks import ForkLock, copy_of, register
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -138,16 +138,22 @@ def test_participant_that_is_interrupted_goes_on_after_the_fork(monkeypatch):
 
 def test_participants_are_held_weakly():
     """A database that is forgotten takes part in no more forks."""
-    participants, resets = set(forks._participants), set(forks._resets)
+    participants = set(forks._participants)
     participant = Participant("forgotten", [])
-    on_child(participant.reset)
-    (added,), (added_reset,) = set(forks._participants) - participants, set(forks._resets) - resets
+    (added,) = set(forks._participants) - participants
 
     del participant
     gc.collect()
 
     assert added not in forks._participants
-    assert added_reset not in forks._resets
+
+
+def test_the_end_of_a_program_that_fails_is_its_traceback():
+    """The interpreter's last moments take our modules apart without a message."""
+    program = "import learning_instrument.recording.execution\nraise SystemError('the end')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert ended.stderr.endswith("SystemError: the end\n")
 
 
 @pytest.mark.parametrize("durability", ["commit", "batch"])
@@ -367,7 +373,7 @@ def test_start_over_happens_once(monkeypatch):
         seen.append(threading.get_ident())
         time.sleep(0.05)
 
-    monkeypatch.setattr(forks, "_resets", {0: lambda: reset})
+    monkeypatch.setattr(forks, "_resets", [reset])
     monkeypatch.setattr(forks, "_participants", {})
     monkeypatch.setattr(forks, "mark", [0])
     threads = [threading.Thread(target=forks.check) for _ in range(5)]
