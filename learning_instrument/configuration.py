@@ -25,7 +25,7 @@ from .pipeline.private_tracer import OwnIds
 from .recording.text_settings import TextSettings
 from .safety.forks import check, on_child
 from .safety.guards import guarded, warn
-from .safety.own_redaction import Redact, Setting
+from .safety.own_redaction import Redact
 from .safety.variables import ignoring_invalid
 from .sqlite.paths import DEFAULT_PATH, absolute
 from .storage.retention import retention
@@ -41,6 +41,8 @@ class _Settings(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     #: Set by the instrumentor; an application's own ``configure()`` replaces it.
     is_private: bool = False
+    #: Set by a function that another process sent; an application's own ``configure()`` replaces it without a word.
+    is_sent: bool = False
     #: The arguments of ``configure()`` that a later call cannot change: name -> value, if given.
     fixed: Mapping[str, Any] = {}
 
@@ -137,7 +139,7 @@ def configure(
     if current is not None:
         if current.database is not wanted:
             current.database.close()
-        if current.database.path not in (wanted.path, guarded(absolute, DEFAULT_PATH)):
+        if not current.is_sent and current.database.path not in (wanted.path, guarded(absolute, DEFAULT_PATH)):
             _say_once(
                 f"Ignored {current.database.path}, which the instrumentor was given (learning-instrument run"
                 f" --database, or $LEARNING_INSTRUMENT_DATABASE): configure() records into {wanted.path}."
@@ -222,7 +224,9 @@ def _add_budgets(current: _Settings, budgets: tuple[Budget, ...]) -> None:
 def configure_privately(
     database: "LearningDatabase | str | os.PathLike[str] | None" = None,
     durability: Durability | None = None,
-    redact: Setting | None = None,
+    *,
+    text_settings: TextSettings | None = None,
+    budgets: tuple[Budget, ...] = (),
 ) -> LearningDatabase:
     """Record every execution, unless ``configure()`` was called before.
 
@@ -238,10 +242,11 @@ def configure_privately(
         current = _State.settings
         if current is None:
             private = as_database(database, durability)
-            _State.settings = _Settings(private, is_private=True)
-            TextSettings(redact).add()
+            _State.settings = _Settings(private, budgets, is_private=True, is_sent=text_settings is not None)
+            if text_settings is not None:
+                text_settings.add()
             if not is_disabled():
-                install(pipelines.builder_for(private), misses=store_of(private).misses)
+                install(pipelines.builder_for(private, budgets=budgets), misses=store_of(private).misses)
             return private
     if database is None and durability is None:
         return current.database

@@ -1,6 +1,5 @@
 """``@record_execution``: checks its arguments and wraps the function."""
 
-import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -8,19 +7,13 @@ from opentelemetry.trace import TracerProvider
 
 from ..errors import ConfigurationError
 from ..pipeline.host_providers import check_providers
-from ..pipeline.installed import NOT_GIVEN, Installed, PipelineOptions
-from ..pipeline.resolver import PipelineResolver, resolver_for
-from ..recording.batches import start_batch
-from ..recording.drivers import driver_for
-from ..recording.execution import start_execution
+from ..pipeline.installed import NOT_GIVEN, PipelineOptions
+from ..pipeline.resolver import resolver_for
 from ..recording.fields import Extractor
-from ..recording.timed import Begin, Prepare, Timed
-from ..recording.types import CallPlan, RequestHook, ResponseHook
-from ..safety.memory import EXHAUSTED
-from ..safety.sanitize import utf8
+from ..recording.types import RequestHook, ResponseHook
+from .call_recording import CallRecording
 from .options import RecordingOptions, budgets_given, capture_options, check_functions
 from .recorded_function import RecordedFunction
-from .task_argument import TaskLocation, locate_task
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -109,7 +102,8 @@ def record_execution(
     capture = capture_options(pool_type, capture_content, success_when, fields, keep_metadata)
     budgets = budgets_given(budget)
     resolve = resolver_for(learning_db, PipelineOptions(tracer_provider, meter_provider, budgets))
-    options = RecordingOptions(resolve, capture, task, request_hook, response_hook, learning_db, budgets)
+    has_provider = tracer_provider is not None or meter_provider is not None
+    options = RecordingOptions(resolve, capture, task, request_hook, response_hook, learning_db, budgets, has_provider)
     decorator = ExecutionDecorator(options, batch)
     return decorator if function is None else decorator(function)
 
@@ -129,16 +123,8 @@ class ExecutionDecorator:
         """
         if isinstance(function, RecordedFunction):
             return function
-        target = getattr(function, "__func__", function)
-        _check_target(target)
-        name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
-        name = utf8(name)
-        options = self.options
-        plan = CallPlan(name, name.rpartition(".")[2], options.capture, options.request_hook, options.response_hook)
-        location = locate_task(target, options.task, preferred="tasks" if self._batch else "task")
-        start = start_batch if self._batch else start_execution
-        prepare = _prepare(plan, options.resolve, location, start)
-        return RecordedFunction(function, functools.partial(driver_for(function), prepare), location.take_instance)
+        _check_target(getattr(function, "__func__", function))
+        return RecordedFunction(function, CallRecording.of(function, self.options, self._batch))
 
 
 def _check_target(target: Any) -> None:
@@ -153,23 +139,3 @@ def _check_target(target: Any) -> None:
         )
     if not callable(target):
         raise ConfigurationError(f"Invalid function {target!r}: expected a function or method.")
-
-
-def _prepare(
-    plan: CallPlan, resolve: PipelineResolver, locate: TaskLocation, start: Callable[..., Timed | None]
-) -> Prepare:
-    def prepare(instance: Any, args: Any, kwargs: Any) -> Begin | None:
-        pipeline = None
-        try:
-            pool = args[0] if instance is None and locate.takes_instance and args else instance
-            pipeline = resolve(pool)
-            if pipeline is None:
-                return None
-            return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
-        except EXHAUSTED:  # the task may need none
-            misses = Installed.misses if pipeline is None else pipeline.misses
-            if misses is not None:
-                misses.add()
-            return None
-
-    return prepare

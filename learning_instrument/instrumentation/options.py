@@ -33,6 +33,8 @@ class RecordingOptions:
     #: The argument itself: a LearningDatabase, None, a callable, or NOT_GIVEN.
     learning_db: Any = NOT_GIVEN
     budgets: "tuple[Budget, ...]" = ()
+    #: Whether a provider of spans or metrics was given.
+    has_provider: bool = False
 
 
 def capture_options(

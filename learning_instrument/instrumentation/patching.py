@@ -42,18 +42,11 @@ class Patches:
         """Call *found* with each subclass of *owner*, present and future."""
         original = vars(owner).get("__init_subclass__")
 
-        def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807
-            if original is not None:
-                original.__get__(None, cls)(**kwargs)
-            else:
-                # The class that has this method is not always *owner*: ``dataclass(slots=True)`` copies it.
-                copies = (base for base in cls.__mro__ if vars(base).get("__init_subclass__") is ours)
-                holder: Any = owner if owner in cls.__mro__ else next(copies, object)
-                super(holder, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
+        def found_while_active(cls: type) -> None:
             if self.active:
                 attempt(found, cls)
 
-        ours: Any = classmethod(__init_subclass__)
+        ours = _InitSubclass(original, owner, found_while_active)
         owner.__init_subclass__ = ours
         self._undo.append(lambda: _restore(owner, "__init_subclass__", ours, original))
         for subclass in all_subclasses(owner):
@@ -77,6 +70,31 @@ class Patches:
         self.active = False
         while self._undo:
             attempt(self._undo.pop())
+
+
+class _InitSubclass(classmethod):  # type: ignore[type-arg]
+    """Stands in for ``__init_subclass__`` of a class, and calls *found* with each subclass of it.
+
+    A class that is pickled by value takes along one that calls nothing.
+    """
+
+    def __init__(self, original: Any, owner: Any = None, found: Callable[[type], object] | None = None) -> None:
+        def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807
+            if original is not None:
+                original.__get__(None, cls)(**kwargs)
+            else:
+                # The class that has this method is not always *owner*: ``dataclass(slots=True)`` copies it.
+                copies = (base for base in cls.__mro__ if vars(base).get("__init_subclass__") is self)
+                holder: Any = owner if owner in cls.__mro__ else next(copies, object)
+                super(holder, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
+            if found is not None:
+                found(cls)
+
+        super().__init__(__init_subclass__)
+        self._original = original
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._original,)
 
 
 def attempt(action: Callable[..., object], *args: Any) -> None:

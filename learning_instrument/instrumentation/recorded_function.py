@@ -1,43 +1,49 @@
 """The wrapper around a recorded function or method, which binds, pickles and copies as the original does."""
 
 import importlib
-import pickle
+import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
 import wrapt
 
+from ..safety.guards import guarded
+from .call_recording import CallRecording, SentRecording
+from .picklers import asking_pickler, is_to_be_reduced, takes_by_value
+from .remote_settings import RemoteSettings
+
 
 class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
-    """A recorded function. It pickles by its name, and copies to itself, as a function does.
+    """A recorded function. It copies to itself, as a function does.
+
+    It pickles by its name where the original would, together with the settings that it is recorded by; and where a
+    pickler, such as cloudpickle's, would send the original by value, as the original and the way it is recorded.
 
     Where it is a method, its bound methods are Python's own, so that they are what those of the function are: equal,
     weakly referable, picklable.
 
     Args:
         wrapped: the function, or the class method or static method.
-        wrapper: drives a call: ``(wrapped, instance, args, kwargs) -> result``.
-        take_instance: called when it is first bound to an instance.
+        recording: how its calls are recorded; None where they are not.
         enabled: tells whether calls are recorded; by default they always are.
     """
 
-    def __init__(
-        self,
-        wrapped: Any,
-        wrapper: Callable[..., Any],
-        take_instance: Callable[[], object],
-        enabled: Any = None,
-    ) -> None:
-        super().__init__(wrapped, wrapper, enabled)
-        self._self_take_instance = take_instance
+    def __init__(self, wrapped: Any, recording: CallRecording | None, enabled: Any = None) -> None:
+        super().__init__(wrapped, _call if recording is None else recording.wrapper, enabled)
+        self._self_recording = recording
         self._self_is_plain = type(wrapped) is FunctionType
         self._self_is_bound = False
         self._self_inner: RecordedFunction | None = None
 
     def while_active(self, enabled: Callable[[], bool]) -> "RecordedFunction":
         """Return the same with *enabled*."""
-        return RecordedFunction(self.__wrapped__, self._self_wrapper, self._self_take_instance, enabled)
+        return RecordedFunction(self.__wrapped__, self._self_recording, enabled)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The class of the original; but picklers that take functions apart must see that this is none, and ask it."""
+        return RecordedFunction if is_to_be_reduced(sys._getframe(1)) else self.__wrapped__.__class__
 
     def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
         if self._self_is_plain:
@@ -45,7 +51,7 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
                 return self
             if not self._self_is_bound:
                 self._self_is_bound = True
-                self._self_take_instance()
+                self._take_instance()
             return MethodType(self, instance)
         return self._bind(instance, owner)
 
@@ -57,7 +63,7 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
         if theirs is wrapped:
             return self
         if type(theirs) is MethodType:  # of a compiled function, or a class method
-            self._self_take_instance()
+            self._take_instance()
             function = theirs.__func__
             return MethodType(self if function is wrapped else self._recorded(function), theirs.__self__)
         if type(wrapped) is staticmethod:
@@ -68,18 +74,35 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
         """Return *function*, the one within a class method or static method, recorded: each time the same object."""
         inner = self._self_inner
         if inner is None or inner.__wrapped__ is not function:
-            inner = RecordedFunction(function, self._self_wrapper, self._self_take_instance, self._self_enabled)
+            inner = RecordedFunction(function, self._self_recording, self._self_enabled)
             self._self_inner = inner
         return inner
+
+    def _take_instance(self) -> None:
+        if self._self_recording is not None:
+            self._self_recording.take_instance()
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
 
     def __reduce__(self) -> Any:
-        return _resolve, _importable_name(self)
+        return self._reduced(asking_pickler())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__reduce__()
+        return self._reduced(asking_pickler())
+
+    def _reduced(self, pickler: Any) -> Any:
+        enabled: Any = self._self_enabled
+        recording = self._self_recording
+        if enabled is not None and not enabled():
+            recording = None
+        name = guarded(_importable_name, self)
+        if name is not None and (pickler is None or not takes_by_value(pickler, self)):
+            settings = None if recording is None else guarded(recording.destination, pickler)
+            return _resolve, name if settings is None else (*name, settings)
+        sent = None if recording is None else guarded(recording.sent, pickler)
+        # First without the function, which may refer to this one.
+        return _blank, (), (self.__wrapped__, sent), None, None, _fill
 
     def __copy__(self) -> Any:
         return self
@@ -88,21 +111,36 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
         return self
 
 
-def _importable_name(function: Any) -> tuple[str, str]:
-    """Return module and name of *function*.
+def _call(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """Call a function that is not recorded."""
+    return wrapped(*args, **kwargs)
 
-    Raises:
-        pickle.PicklingError: if another object has that name: better here than in the receiving process.
-    """
+
+def _importable_name(function: Any) -> tuple[str, str] | None:
+    """Return module and name of *function*; None where another object, or nothing, has that name."""
     module, name = function.__module__, function.__qualname__
     found = _resolve(module, name)
-    if not isinstance(found, RecordedFunction) or found.__wrapped__ is not function.__wrapped__:
-        raise pickle.PicklingError(f"Can't pickle {function!r}: it is not {module}.{name}")
-    return module, name
+    is_same = type(found) is RecordedFunction and found.__wrapped__ is function.__wrapped__
+    return (module, name) if is_same else None
 
 
-def _resolve(module: str, qualified_name: str) -> Any:
+def _resolve(module: str, qualified_name: str, settings: RemoteSettings | None = None) -> Any:
+    """Return the recorded function of a name, and record it by *settings* if this process has none."""
     found: Any = importlib.import_module(module)
     for name in qualified_name.split("."):
         found = getattr(found, name)
+    if settings is not None:
+        guarded(settings.apply)
     return found
+
+
+def _blank() -> RecordedFunction:
+    """Return what :func:`_fill` makes a recorded function of."""
+    return RecordedFunction(_blank, None)
+
+
+def _fill(blank: RecordedFunction, state: tuple[Any, SentRecording | None]) -> None:
+    """Make *blank* the recorded function that was pickled by value."""
+    function, sent = state
+    recording = None if sent is None else guarded(sent.received, function)
+    RecordedFunction.__init__(blank, function, recording)

@@ -6,12 +6,10 @@ Thread pools and process pools do not propagate OpenTelemetry's context, and a f
 import contextvars
 import dataclasses
 import functools
-import pickle
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import BuiltinMethodType, MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -27,18 +25,14 @@ from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.propagation import pack, unpack
 from ..recording.timed import Begin, call_within
 from ..recording.types import CallPlan, Pipeline
-from ..safety import own_redaction
 from ..safety.clocks import time
 from ..safety.guards import guarded
 from ..safety.imported import imported
 from ..safety.sanitize import utf8
 from .options import RecordingOptions, content_is_wanted
+from .picklers import asking_pickler
 from .recorded_function import RecordedFunction
-
-if TYPE_CHECKING:
-    from ..budgets import Budget
-    from ..database import Durability
-
+from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
@@ -152,42 +146,42 @@ class SubmittedCall:
         return execution
 
     def __reduce__(self) -> Any:
-        options = self._recorder.options
-        database = _database_of(options)
-        settings = _RemoteSettings(
-            self._recorder.adapter,
-            self._pool_type,
-            options.capture.capture_content,
-            options.capture.keep_metadata | Kept.names,
-            own_redaction.picklable(),
-            None if database is None else (database.path, database.durability),
-            options.learning_db is not NOT_GIVEN,
-            tuple(map(_picklable, _budgets_of(options))),
-        )
+        settings = _AdapterSettings.of(self._recorder, self._pool_type, asking_pickler())
         return _unpickle, (self.function, settings, pack(self._context), self._submitted)
 
     def __repr__(self) -> str:
         return repr(self.function)
 
 
-@dataclass(frozen=True, slots=True)
-class _RemoteSettings:
+class _AdapterSettings(NamedTuple):
     """The settings with which a process that is not instrumented records for an adapter."""
 
     adapter: str
     pool_type: str
     capture_content: bool
-    keep_metadata: frozenset[str]
-    #: The user's own ``redact``.
-    redact: own_redaction.Setting | None
-    #: Path and durability; None where no database is known.
-    database: "tuple[str, Durability] | None"
-    #: Whether the database is an option of the instrumentor, and not the configured one.
-    is_explicit: bool
-    budgets: "tuple[Budget, ...]" = ()
+    keep_metadata: tuple[str, ...]
+    #: The instrumentor's own, NOT_GIVEN for the configured one, or None where it depends on the pool.
+    learning_db: Any
+    budgets: tuple[SentBudget, ...]
+    configured: RemoteSettings
+
+    @classmethod
+    def of(cls, recorder: CallRecorder, pool_type: str, pickler: Any) -> "_AdapterSettings":
+        """Return those of *recorder* as *pickler* pickles them."""
+        options = recorder.options
+        learning_db: Any = options.learning_db
+        return cls(
+            recorder.adapter,
+            pool_type,
+            options.capture.capture_content,
+            tuple(sorted(options.capture.keep_metadata | Kept.names)),
+            learning_db if learning_db is NOT_GIVEN else RemoteDatabase.of(learning_db),
+            tuple(SentBudget.of(budget, pickler) for budget in options.budgets),
+            RemoteSettings.of_this_process(pickler),
+        )
 
 
-def _unpickle(function: Any, settings: _RemoteSettings, headers: dict[str, str], submitted: int) -> Any:
+def _unpickle(function: Any, settings: _AdapterSettings, headers: dict[str, str], submitted: int) -> Any:
     """Return the submitted call, in the process that runs it."""
     recorder: CallRecorder | None = _recorders.get(settings.adapter) or guarded(_recorder_for, settings)
     if recorder is None:  # such as one of another release: run the function without recording
@@ -197,52 +191,19 @@ def _unpickle(function: Any, settings: _RemoteSettings, headers: dict[str, str],
 
 
 @functools.lru_cache(maxsize=64)
-def _recorder_for(settings: _RemoteSettings) -> CallRecorder:
+def _recorder_for(settings: _AdapterSettings) -> CallRecorder:
     """Return the recorder of a process that is not instrumented, such as a spawned one."""
-    learning_db: Any = None
-    if settings.database is not None:
-        path, durability = settings.database
-        if settings.is_explicit:
-            from ..database import LearningDatabase
-
-            learning_db = LearningDatabase(path, durability)
-        else:
-            from ..configuration import configure_privately
-
-            configure_privately(path, durability, settings.redact)
-            learning_db = NOT_GIVEN
-    if own_redaction.Own.setting is None:
-        own_redaction.use(settings.redact)
+    learning_db = settings.learning_db
+    if learning_db is NOT_GIVEN:
+        settings.configured.apply()
+    else:
+        settings.configured._replace(database=None).apply()
+        learning_db = None if learning_db is None else learning_db.open()
     wants_content = settings.capture_content and content_is_wanted()
-    capture = CaptureOptions(settings.pool_type, wants_content, settings.keep_metadata)
-    resolve = resolver_for(learning_db, PipelineOptions(budgets=settings.budgets))
+    capture = CaptureOptions(settings.pool_type, wants_content, frozenset(settings.keep_metadata))
+    budgets = tuple(budget.received() for budget in settings.budgets)
+    resolve = resolver_for(learning_db, PipelineOptions(budgets=budgets))
     return CallRecorder(settings.adapter, RecordingOptions(resolve, capture))
-
-
-def _database_of(options: RecordingOptions) -> Any:
-    """Return the database of *options*, else the configured one; None where it depends on the pool."""
-    database = options.learning_db
-    if database is NOT_GIVEN:
-        from ..configuration import configured_database
-
-        database = configured_database()
-    return database if hasattr(database, "durability") else None
-
-
-def _budgets_of(options: RecordingOptions) -> "tuple[Budget, ...]":
-    """Return the budgets of *options*, and those of ``configure()`` where they apply."""
-    if options.learning_db is not NOT_GIVEN:
-        return options.budgets
-    from ..configuration import configured_budgets
-
-    return (*configured_budgets(), *options.budgets)
-
-
-def _picklable(budget: "Budget") -> "Budget":
-    """Return *budget*, with a warning in place of a function that cannot be pickled."""
-    if isinstance(budget.on_limit, str) or guarded(pickle.dumps, budget.on_limit) is not None:
-        return budget
-    return dataclasses.replace(budget, on_limit="warn")
 
 
 def _innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

@@ -20,6 +20,9 @@ class _NotGiven:
     def __repr__(self) -> str:
         return "..."
 
+    def __reduce__(self) -> str:
+        return "NOT_GIVEN"
+
 
 NOT_GIVEN: Final = _NotGiven()
 

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import pickle
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -75,15 +74,6 @@ def _is_pattern(part: Any) -> bool:
     return isinstance(part, str) or (isinstance(part, re.Pattern) and isinstance(part.pattern, str))
 
 
-def picklable() -> Setting | None:
-    """Return the setting for a process that does not inherit it; a function that does not pickle hides every text."""
-    setting = Own.setting
-    if setting is None or isinstance(setting, tuple) or guarded(pickle.dumps, setting) is not None:
-        return setting
-    _warn_of_pickling(setting)
-    return hide
-
-
 def hide(text: str) -> str:
     """Return the marker, for any *text*."""
     return MARKER
@@ -126,13 +116,3 @@ def _called(function: Callable[[str], str], text: str) -> str:
 def _warn_of_fault(function: Callable[[str], str], fault: str) -> None:
     """Log, once for each function, that it failed; its text is in no message."""
     warn(log, "The function redact of configure() raised %s: its texts are stored as %s.", fault, MARKER)
-
-
-@functools.lru_cache(maxsize=64)
-def _warn_of_pickling(function: Callable[[str], str]) -> None:
-    warn(
-        log,
-        "The function redact of configure() does not pickle: other processes store %s in place of texts."
-        " Define it at the top of a module.",
-        MARKER,
-    )
