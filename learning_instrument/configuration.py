@@ -262,6 +262,12 @@ def configured_database() -> LearningDatabase | None:
     return None if _State.settings is None else _State.settings.database
 
 
+def records_for_another(path: str) -> bool:
+    """Tell whether this process records for one that sent it a function before, and not into *path*."""
+    settings = _State.settings
+    return settings is not None and settings.is_sent and settings.database.path != path
+
+
 def configured_budgets() -> tuple[Budget, ...]:
     """Return the budgets given to ``configure()``."""
     return () if _State.settings is None else _State.settings.budgets

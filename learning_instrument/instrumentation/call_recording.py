@@ -115,9 +115,10 @@ class SentRecording(NamedTuple):
 
     def received(self, function: Any) -> CallRecording:
         """Return how the calls of *function* are recorded in this process."""
-        if self.settings is not None:
-            self.settings.apply()
         database = self.learning_db
+        another = None if self.settings is None else self.settings.apply()
+        if database is NOT_GIVEN and another is not None:
+            database = another
         if isinstance(database, RemoteDatabase):
             database = database.open()
         elif isinstance(database, Parcel):

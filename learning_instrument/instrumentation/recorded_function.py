@@ -11,7 +11,7 @@ import wrapt
 from ..safety.guards import guarded
 from .call_recording import CallRecording, SentRecording
 from .picklers import asking_pickler, is_to_be_reduced, takes_by_value
-from .remote_settings import RemoteSettings
+from .remote_settings import RemoteSettings, warn_of_another
 
 
 class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
@@ -129,8 +129,9 @@ def _resolve(module: str, qualified_name: str, settings: RemoteSettings | None =
     found: Any = importlib.import_module(module)
     for name in qualified_name.split("."):
         found = getattr(found, name)
-    if settings is not None:
-        guarded(settings.apply)
+    another = None if settings is None else guarded(settings.apply)
+    if another is not None:
+        warn_of_another(f"{module}.{qualified_name}", another.path)
     return found
 
 

@@ -94,10 +94,16 @@ class RemoteSettings(NamedTuple):
             budgets = tuple(SentBudget.of(budget, pickler) for budget in configured_budgets())
         return cls(database, tuple(sorted(Kept.names)), redact, budgets)
 
-    def apply(self) -> None:
-        """Record by these settings in this process, unless it is configured, or ever was."""
+    def apply(self) -> RemoteDatabase | None:
+        """Record by these settings in this process, unless it is configured, or ever was.
+
+        Returns:
+            The database of these settings, where this process records for another one that sent it something before.
+        """
         if Installed.generation:
-            return
+            from ..configuration import records_for_another
+
+            return self.database if self.database is not None and records_for_another(self.database.path) else None
         redact: Any = self.redact
         if isinstance(redact, Parcel):
             redact = opened(redact) or own_redaction.hide
@@ -108,10 +114,24 @@ class RemoteSettings(NamedTuple):
 
             budgets = tuple(budget.received() for budget in self.budgets)
             configure_privately(database, text_settings=text_settings, budgets=budgets)
-            return
+            return None
         guarded(text_settings.add)
         if self.database is not None:
             Installed.has_warned = True  # of what its recorded functions would warn of
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def warn_of_another(name: str, path: str) -> None:
+    """Log a warning, once for each function."""
+    warn(
+        log,
+        "Executions of %s, sent by a process that records into %s, go where process %d records for another: a function"
+        " of an importable module has one destination. Call configure() there.",
+        name,
+        path,
+        os.getpid(),
+    )
 
 
 @functools.lru_cache(maxsize=64)

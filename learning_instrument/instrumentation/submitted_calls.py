@@ -195,10 +195,11 @@ def _recorder_for(settings: _AdapterSettings) -> CallRecorder:
     """Return the recorder of a process that is not instrumented, such as a spawned one."""
     learning_db = settings.learning_db
     if learning_db is NOT_GIVEN:
-        settings.configured.apply()
+        learning_db = settings.configured.apply() or NOT_GIVEN
     else:
         settings.configured._replace(database=None).apply()
-        learning_db = None if learning_db is None else learning_db.open()
+    if isinstance(learning_db, RemoteDatabase):
+        learning_db = learning_db.open()
     wants_content = settings.capture_content and content_is_wanted()
     capture = CaptureOptions(settings.pool_type, wants_content, frozenset(settings.keep_metadata))
     budgets = tuple(budget.received() for budget in settings.budgets)

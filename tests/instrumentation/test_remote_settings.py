@@ -178,6 +178,28 @@ def test_a_process_that_is_configured_keeps_its_own(jobs, database, tmp_path):
         assert len(theirs.query("SELECT * FROM executions")) == 2
 
 
+def test_a_process_that_records_for_one_sender_is_no_trap_for_another(jobs, tmp_path):
+    """What is sent by value is recorded where its sender records; what is sent by name has one place: it is said."""
+    pickled = []
+    for name in ("first.db", "second.db"):
+        configure(tmp_path / name)
+        pickled.append([pickle.dumps(jobs.keep), options_of(jobs, pool_type="crew")])
+        shutdown()
+
+    calls = "[call('task') for one in function for call in map(pickle.loads, one)]"
+    _, messages = receive(pickle.dumps(pickled), calls)
+
+    found = {}
+    for name in ("first.db", "second.db"):
+        with LearningDatabase(tmp_path / name) as database:
+            found[name] = [
+                row["pool_type"] for row in database.query("SELECT pool_type FROM executions ORDER BY rowid")
+            ]
+    assert found == {"first.db": ["unknown", "crew", "unknown"], "second.db": ["crew"]}
+    assert messages.count("\n") == 1
+    assert f"Executions of jobs.keep, sent by a process that records into {tmp_path / 'second.db'}" in messages
+
+
 def test_a_process_that_was_shut_down_stays_so(jobs, tmp_path):
     """What it loads from its own past does not start recording again."""
     configure(tmp_path / "learning.db")
