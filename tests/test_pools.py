@@ -41,11 +41,17 @@ def test_rows_are_those_that_are_due(library, environments):
 
 def test_table_has_a_row_for_each_pool():
     """And a mark for each case: right, wrong, or that the library has no such thing."""
-    found = {"rq": {"pools": {"rq": {"succeeded": [], "raised": ["outcome: due 'error', found 'succeeded'"]}}}}
+    found = {
+        "rq": {
+            "pools": {"rq": {"succeeded": [], "raised": ["outcome: due 'error', found 'succeeded'"]}},
+            "costs": {"rq": {"without": 0.001, "with": 0.00105}},
+        }
+    }
 
     rows = table(found).splitlines()
 
     assert rows[2].startswith("| rq | right | **wrong** | - |")
+    assert rows[2].endswith("| 50 µs to 1000 µs |")
     assert faults_of({**found["rq"], "extras": {"streams": "Traceback"}}) == [
         "rq, raised: outcome: due 'error', found 'succeeded'",
         "streams: Traceback",

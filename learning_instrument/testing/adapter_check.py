@@ -196,7 +196,7 @@ class _Check:
         targets = [self.adapter, *(each for each in EXECUTORS if name == "beside" and each != self.adapter)]
         with contextlib.closing(LearningDatabase(folder / "check.db")) as database:
             due = CASES[name].due
-            with _instrumented(targets, database):
+            with instrumented(targets, database):
                 started = time.monotonic()
                 if name == "parent":
                     outer = record_execution(learning_db=database)(_as_a_parent)
@@ -269,7 +269,7 @@ def _called(function: Callable[..., Any], *args: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _instrumented(targets: Sequence[Any], database: LearningDatabase) -> Iterator[None]:
+def instrumented(targets: Sequence[Any], database: LearningDatabase) -> Iterator[None]:
     """Instrument *targets* in this process; workers that it starts find the environment of those that are named."""
     variables = {
         "LEARNING_INSTRUMENT_DATABASE": database.path,

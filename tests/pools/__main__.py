@@ -74,13 +74,20 @@ def faults_of(found: dict[str, Any]) -> list[str]:
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
-    """Return the table: a row for each pool, a column for each case."""
-    lines = [f"| pool | {' | '.join(CASES)} |", f"|---|{'---|' * len(CASES)}"]
+    """Return the table: a row for each pool, a column for each case, and what the adapter adds to a task."""
+    lines = [f"| pool | {' | '.join(CASES)} | adds |", f"|---|{'---|' * len(CASES)}---|"]
     for each in found.values():
         for pool, cells in each.get("pools", {}).items():
             marks = ["right" if cells.get(case) == [] else "**wrong**" if case in cells else "-" for case in CASES]
-            lines.append(f"| {pool} | {' | '.join(marks)} |")
+            lines.append(f"| {pool} | {' | '.join(marks)} | {_added(each.get('costs', {}).get(pool))} |")
     return "\n".join(lines)
+
+
+def _added(seconds: dict[str, float] | None) -> str:
+    if seconds is None:
+        return "-"
+    more = seconds["with"] - seconds["without"]
+    return f"{more * 1e6:.0f} µs to {seconds['without'] * 1e6:.0f} µs"
 
 
 def run_all(libraries: Sequence[str], only: str = "", here: bool = False) -> dict[str, dict[str, Any]]:

@@ -6,18 +6,22 @@ import json
 import logging
 import sys
 import tempfile
+import time
 import traceback
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 from learning_instrument import LearningDatabase
-from learning_instrument.testing.adapter_check import CASES, cells
+from learning_instrument.testing.adapter_check import CASES, cells, instrumented, succeed, succeed_async
 
 from .pool import Pool
 
 #: Of one case. A library that hangs says where.
 _LONGEST_SECONDS: Final = 180
+#: To measure what an adapter adds.
+_TASKS: Final = 500
+_TURNS: Final = 5
 
 
 def found(pool: Pool) -> dict[str, Any]:
@@ -33,8 +37,27 @@ def found(pool: Pool) -> dict[str, Any]:
     return wrong
 
 
+def added(pool: Pool) -> dict[str, float] | None:
+    """Return the seconds of one task without the adapter and with it: the best of some turns of many tasks each."""
+    if pool.run_all is None:
+        return None
+    function = (succeed, succeed_async)[pool.is_async]
+    tasks = [{"description": "Count the order", "number": number} for number in range(_TASKS)]
+    best = {"without": float("inf"), "with": float("inf")}
+    with tempfile.TemporaryDirectory() as folder, closing(LearningDatabase(Path(folder, "cost.db"))) as database:
+        for turn in range(2 * _TURNS + 2):
+            name = ("without", "with")[turn % 2]
+            with instrumented([pool.adapter], database) if turn % 2 else nullcontext():
+                started = time.perf_counter()
+                pool.run_all(function, tasks)
+                seconds = (time.perf_counter() - started) / _TASKS
+            if turn > 1:  # the first of each only warms up
+                best[name] = min(best[name], seconds)
+    return best
+
+
 def main() -> None:
-    """Print ``{"pools": {pool: {case: problems}}, "extras": {name: fault or None}}``."""
+    """Print pool -> case -> problems, the name of an extra -> its fault or None, and pool -> seconds of a task."""
     library = importlib.import_module(f"tests.pools.libraries.{sys.argv[1]}")
     logging.basicConfig(level=logging.WARNING)
     only = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -47,7 +70,8 @@ def main() -> None:
                 extras[extra.__name__] = None
             except Exception:
                 extras[extra.__name__] = traceback.format_exc()
-    print(json.dumps({"pools": pools, "extras": extras}))
+    costs = {pool.name: added(pool) for pool in library.POOLS if only in pool.name}
+    print(json.dumps({"pools": pools, "extras": extras, "costs": costs}))
 
 
 if __name__ == "__main__":
