@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -19,6 +21,9 @@ GROUPS: Final = ("pool_type", "model_tier", "repo", "model")
 NANO: Final = 1_000_000_000
 #: Beyond a million dollars, sums of billionths would no longer be exact.
 MOST_USD: Final = 1_000_000.0
+#: The variable that has budgets for all executions.
+VARIABLE: Final = "LEARNING_INSTRUMENT_BUDGET"
+_WRITTEN: Final = re.compile(r"\s*([\d.]+)\s*/\s*(\w+)(?:\s+by\s*=\s*(.+?))?\s*")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,34 @@ def budgets_of(given: Any) -> tuple[Budget, ...]:
             f"Invalid budget {given!r}: expected a Budget such as Budget(usd=5.0), or a sequence of them."
         )
     return tuple(dict.fromkeys(budgets))
+
+
+def budgets_in(text: str) -> tuple[Budget, ...]:
+    """Return the budgets that *text* has, between commas or semicolons: ``1.00/day``, ``20/month by=pool_type``.
+
+    Raises:
+        ConfigurationError: if one of them is invalid.
+    """
+    return tuple(dict.fromkeys(_budget_in(part.strip()) for part in re.split("[,;]", text) if part.strip()))
+
+
+def _budget_in(text: str) -> Budget:
+    match = _WRITTEN.fullmatch(text)
+    if match is None or match[1].count(".") > 1 or match[1] == ".":
+        raise ConfigurationError(
+            f"Invalid budget {text!r}: expected US dollars for each hour, day or month, such as 1.00/day or"
+            " '1.00/day by=pool_type'; several with commas between."
+        )
+    return Budget(float(match[1]), match[2], match[3])  # type: ignore[arg-type]
+
+
+def default_budgets() -> tuple[Budget, ...]:
+    """Return the budgets of the environment.
+
+    Raises:
+        ConfigurationError: if one of them is invalid.
+    """
+    return budgets_in(os.environ.get(VARIABLE, ""))
 
 
 class Window(NamedTuple):

@@ -14,7 +14,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from .budgets import Budget, budgets_of
+from .budgets import Budget, budgets_of, default_budgets
 from .costs.prices import prices_of
 from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
@@ -28,7 +28,7 @@ from .safety.guards import guarded, warn
 from .safety.own_redaction import Redact
 from .safety.variables import ignoring_invalid
 from .sqlite.paths import DEFAULT_PATH, absolute
-from .storage.retention import retention
+from .storage.retention import retention_or_default
 from .storage.store import Durability
 
 log = logging.getLogger(__name__)
@@ -76,13 +76,15 @@ def configure(
         durability: ``"commit"`` or ``"batch"``; see :class:`LearningDatabase`.
         tracer_provider: the provider of spans; by default the global one, which is set up where there is none.
         meter_provider: the provider of metrics; by default the global one, once it is set up.
-        retention_days: older executions are deleted in the background.
+        retention_days: older executions are deleted in the background; by default
+            ``$LEARNING_INSTRUMENT_RETENTION_DAYS``.
         max_size: the largest size of the database, in bytes or as ``"1GB"``; beyond it the oldest executions are
-            deleted in the background.
+            deleted in the background; by default ``$LEARNING_INSTRUMENT_MAX_SIZE``.
         prices: your own prices, which take precedence: model -> ``{"input": 0.2, "cached": 0.05, "output": 0.6}``, in
             US dollars per million tokens, or the path of such a TOML file; by default
             ``$LEARNING_INSTRUMENT_PRICES``.
-        budget: one or several, for all executions but those with a database of their own.
+        budget: one or several, for all executions but those with a database of their own; by default
+            ``$LEARNING_INSTRUMENT_BUDGET``, such as ``1.00/day`` or ``1.00/day by=pool_type``.
         measure_resources: whether to measure the processor time of synchronous tasks, and their memory where it can be
             attributed; about a microsecond for each task.
         redact: what else to remove from every text, after our own rules: a regular expression, several of them, or a
@@ -99,7 +101,8 @@ def configure(
     """
     check()
     text_settings = TextSettings.checked(redact, keep_metadata)
-    limits, price_list, budgets = retention(retention_days, max_size), prices_of(prices), budgets_of(budget)
+    limits, price_list = retention_or_default(retention_days, max_size), prices_of(prices)
+    budgets, budgets_by_default = budgets_of(budget), default_budgets()
     check_providers(tracer_provider, meter_provider)
     fixed = _given(
         tracer_provider=tracer_provider,
@@ -126,6 +129,8 @@ def configure(
         with _State.lock:
             if _State.settings is not current:
                 continue
+            if budget is None:
+                budgets = budgets_by_default
             _State.settings = _Settings(wanted, budgets, fixed=fixed)
             text_settings.add()
             store = store_of(wanted)
@@ -226,7 +231,7 @@ def configure_privately(
     durability: Durability | None = None,
     *,
     text_settings: TextSettings | None = None,
-    budgets: tuple[Budget, ...] = (),
+    budgets: tuple[Budget, ...] | None = None,
 ) -> LearningDatabase:
     """Record every execution, unless ``configure()`` was called before.
 
@@ -242,11 +247,15 @@ def configure_privately(
         current = _State.settings
         if current is None:
             private = as_database(database, durability)
+            limits = retention_or_default(None, None)
+            budgets = default_budgets() if budgets is None else budgets
             _State.settings = _Settings(private, budgets, is_private=True, is_sent=text_settings is not None)
             if text_settings is not None:
                 text_settings.add()
+            store = store_of(private)
+            store.limit(limits)
             if not is_disabled():
-                install(pipelines.builder_for(private, budgets=budgets), misses=store_of(private).misses)
+                install(pipelines.builder_for(private, budgets=budgets), misses=store.misses)
             return private
     if database is None and durability is None:
         return current.database

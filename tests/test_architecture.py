@@ -45,9 +45,9 @@ MAY_IMPORT = {
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     "instrumentation": "adapters errors safety budgets recording database pipeline configuration",
     # The ways in: at a terminal, around a pool, in a test.
-    "maintenance": "errors columns ids outcome safety record timestamps sqlite costs rollups analytics storage"
+    "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
     " database pipeline transfer",
-    "cli": "errors safety columns record timestamps sqlite costs analytics storage database pipeline transfer"
+    "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline transfer"
     " instrumentation maintenance",
     "testing": "adapters record recording database configuration sqlite analytics instrumentation",
 }

@@ -1,6 +1,7 @@
 """``configure()`` joins provider, processor, exporter and database; ``shutdown()`` takes them apart."""
 
 import contextlib
+import re
 import sqlite3
 from datetime import datetime, timedelta, timezone
 
@@ -140,11 +141,23 @@ def test_invalid_argument_is_refused(subtests):
             assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def test_invalid_environment_is_refused(monkeypatch):
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DURABILITY", "sometimes"),
+        ("RETENTION_DAYS", "week"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "nan"),
+        ("MAX_SIZE", "big"),
+        ("BUDGET", "1.00/week"),
+        ("BUDGET", "1/day by=colour"),
+    ],
+)
+def test_invalid_environment_is_refused(monkeypatch, variable, text):
     """A typing error in a variable is an error of ``configure()``."""
-    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "sometimes")
+    monkeypatch.setenv(f"LEARNING_INSTRUMENT_{variable}", text)
 
-    with pytest.raises(ConfigurationError, match="sometimes"):
+    with pytest.raises(ConfigurationError, match=re.escape(text.rpartition("=")[2].rpartition("/")[2])):
         configure()
 
 
@@ -267,6 +280,35 @@ def test_rows_beyond_retention_days_are_deleted_in_the_background(database):
     wait_until(lambda: count(database) == 3)
     oldest = database.query("SELECT min(timestamp) AS t FROM executions")[0]["t"]
     assert datetime.fromisoformat(oldest) > datetime.now(timezone.utc) - timedelta(days=7)
+
+
+@pytest.fixture(params=[configure, configure_privately])
+def begin(request):
+    """Call ``configure()``, or what the instrumentor calls."""
+    return request.param
+
+
+def test_rows_beyond_the_environments_retention_are_deleted(database, monkeypatch, begin):
+    """With and without code."""
+    database.append([days_ago(days) for days in (0, 1, 8)])
+    monkeypatch.setenv("LEARNING_INSTRUMENT_RETENTION_DAYS", "7.5")
+
+    begin(database)
+    SyncPool().execute_task({})
+
+    wait_until(lambda: count(database) == 3)
+
+
+def test_argument_goes_before_the_environments_retention(database, monkeypatch, unannounced):
+    """Each for itself: the size is the environment's."""
+    database.append([days_ago(days) for days in (0, 1, 8, 9)])
+    monkeypatch.setenv("LEARNING_INSTRUMENT_RETENTION_DAYS", "0.5")
+    monkeypatch.setenv("LEARNING_INSTRUMENT_MAX_SIZE", "1GB")
+
+    configure(database, retention_days=8.5)
+    SyncPool().execute_task({})
+
+    wait_until(lambda: count(database) == 4)
 
 
 def test_all_rows_beyond_the_limit_are_deleted(database, unannounced):

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from .. import budgets
 from ..errors import ConfigurationError
 from ..pipeline import otlp
 from ..pipeline.host_providers import invalid_variables
 from ..sqlite.paths import absolute
+from ..storage import retention
 
 _ANY_PYTHON: Final = re.compile(r"(python(?:3)?)(?:\.exe)?")
 _SOME_PYTHON: Final = re.compile(r"python[\d.]*(?:\.exe)?")
@@ -41,6 +43,10 @@ def prepare(
     pools: str | None = None,
     otlp_url: str | None = None,
     service_name: str | None = None,
+    *,
+    retention_days: str | None = None,
+    max_size: str | None = None,
+    budget: str | None = None,
 ) -> Launch:
     """Return the launch that runs *command* and records its executions.
 
@@ -50,15 +56,26 @@ def prepare(
         pools: targets, as in ``$LEARNING_INSTRUMENT_POOLS``; None leaves that as it is.
         otlp_url: the collector that gets the spans as well.
         service_name: the ``service.name`` of the spans; None leaves it as it is.
+        retention_days: the age beyond which executions are deleted; this and the next leave the variable as it is
+            where they are None.
+        max_size: the size of the database beyond which the oldest executions are deleted.
+        budget: the budgets of all executions.
 
     Raises:
-        ConfigurationError: if there is no such command, or no exporter for ``otlp_url`` is installed.
+        ConfigurationError: if there is no such command, no exporter for ``otlp_url`` is installed, or a limit is
+            invalid.
     """
+    retention.retention(None if retention_days is None else retention.days_in(retention_days), max_size)
+    budgets.budgets_in(budget or "")
+    options = {
+        "LEARNING_INSTRUMENT_POOLS": pools,
+        "OTEL_SERVICE_NAME": service_name,
+        retention.DAYS_VARIABLE: retention_days,
+        retention.SIZE_VARIABLE: max_size,
+        budgets.VARIABLE: budget,
+    }
     added = {"LEARNING_INSTRUMENT_DATABASE": absolute(database)}
-    if pools is not None:
-        added["LEARNING_INSTRUMENT_POOLS"] = pools
-    if service_name is not None:
-        added["OTEL_SERVICE_NAME"] = service_name
+    added |= {name: value for name, value in options.items() if value is not None}
     if otlp.has_configurator() and not os.environ.get("OTEL_CONFIG_FILE"):
         added |= _left_unset({f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")})
     if otlp_url is not None:

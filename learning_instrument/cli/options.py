@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from ..analytics.burndown import BURN_DOWN_PERIODS
 from ..analytics.overview import span
 from ..analytics.values import unmatched
 from ..errors import ConfigurationError, DatabaseError, LearningInstrumentError
@@ -213,6 +214,20 @@ def limit_option(in_a_table: int, help_text: str) -> Callable[[C], C]:
     """Add ``--limit`` of rows, for :meth:`Question.limit`."""
     default = f"[default: {in_a_table} in a table, all in JSON and CSV]"
     return click.option("--limit", metavar="N", type=Count(), help=f"{help_text}  {default}")
+
+
+def budget_options(budget_help: str, period_help: str) -> Callable[[C], C]:
+    """Add ``--budget``, an amount of US dollars, and the ``--period`` that it is for."""
+
+    def checked(context: click.Context, parameter: click.Parameter, budget: float | None) -> float | None:
+        if budget is not None and not 0 < budget < math.inf:
+            raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
+        return budget
+
+    budget = click.option("--budget", metavar="USD", type=float, callback=checked, help=budget_help)
+    period_type = click.Choice(BURN_DOWN_PERIODS)
+    period = click.option("--period", default="month", type=period_type, show_default=True, help=period_help)
+    return lambda command: budget(period(command))
 
 
 def output_options(command: C) -> C:

@@ -4,6 +4,8 @@ Automatic retention trims in the background; ``prune`` uses the same parts, with
 deleted in slices so short that no writer waits for them.
 """
 
+import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ _PAGES: Final = 2000
 LEAST_BYTES: Final = 1_000_000
 #: SQLite counts no further.
 _MOST_BYTES: Final = 2**63 - 1
+#: The variables that have the limits of automatic retention.
+DAYS_VARIABLE: Final = "LEARNING_INSTRUMENT_RETENTION_DAYS"
+SIZE_VARIABLE: Final = "LEARNING_INSTRUMENT_MAX_SIZE"
 _UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -43,16 +48,46 @@ class Limits:
 
 
 def retention(days: float | None, max_size: int | str | None) -> Limits:
-    """Return the limits of automatic retention. *max_size* is a number of bytes, or a text such as ``"500MB"``.
+    """Return the limits of automatic retention.
+
+    Args:
+        days: the age beyond which executions are deleted.
+        max_size: a number of bytes, or a text such as ``"500MB"``.
 
     Raises:
         ConfigurationError: for an invalid limit.
     """
-    if days is not None and not (isinstance(days, (int, float)) and days > 0):
-        raise ConfigurationError(f"Invalid retention_days {days!r}: expected a number of days above 0.")
     return Limits(
-        None if days is None else _days(days), max_bytes=None if max_size is None else size_in_bytes(max_size)
+        None if days is None else _age_of(days), max_bytes=None if max_size is None else size_in_bytes(max_size)
     )
+
+
+def retention_or_default(days: float | None, max_size: int | str | None) -> Limits:
+    """Return :func:`retention` of the limits that are given; where one is None, that of the environment.
+
+    Raises:
+        ConfigurationError: for an invalid limit.
+    """
+    text = os.environ.get(DAYS_VARIABLE)
+    return retention(
+        days_in(text) if text and days is None else days,
+        os.environ.get(SIZE_VARIABLE) or None if max_size is None else max_size,
+    )
+
+
+def days_in(text: str) -> float:
+    """Return the number of days that *text* has.
+
+    Raises:
+        ConfigurationError: if it is none above 0.
+    """
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not days > 0:
+        raise ConfigurationError(f"Invalid retention_days {text!r}: expected a number of days above 0.")
+    return days
 
 
 def size_in_bytes(size: int | str) -> int:
@@ -185,7 +220,9 @@ def give_space_back(connection: WriteConnection, progress: Callable[[int, int], 
         progress(free - left, free)
 
 
-def _days(days: float) -> timedelta:
+def _age_of(days: float) -> timedelta:
+    if not (isinstance(days, (int, float)) and days > 0):
+        raise ConfigurationError(f"Invalid retention_days {days!r}: expected a number of days above 0.")
     try:
         return timedelta(days=days)
     except OverflowError:

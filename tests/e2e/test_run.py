@@ -3,10 +3,13 @@
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from fresh import install, variables
+
+from learning_instrument import ExecutionRecord
 
 COMMAND = Path(sys.executable).parent / "learning-instrument"
 IDS = ["t-0", "t-1", "t-2"]
@@ -101,6 +104,35 @@ def test_child_process_is_recorded_too(run, app, task_ids):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert task_ids() == ["by name", "spawned"]
+
+
+def test_limits_hold_without_code(no_file, run, app, database, rows):
+    """Retention deletes what is old, and a budget warns: in the process that runs, and in one that it starts."""
+    old = datetime.now(timezone.utc) - timedelta(days=400)
+    database.append([ExecutionRecord(task_type="old", timestamp=old)])
+    database.close()
+    path = app("""
+        import subprocess, sys, time
+        from pools_with_costs import Pool
+        for n in range(3):
+            Pool().execute_task({"task_id": sys.argv[1], "cost": 1})
+        if sys.argv[1] == "parent":
+            subprocess.run([sys.executable, sys.argv[0], "child"], check=True)
+            time.sleep(0.5)  # the background thread trims
+    """)
+    Path(path).with_name("pools_with_costs.py").write_text(
+        "class Pool:\n    def execute_task(self, task):\n        return {'cost': task['cost']}\n"
+    )
+
+    done = run(
+        *("--pools", "pools_with_costs:Pool", "--retention-days", "90", "--max-size", "1GB"),
+        *("--budget", "2/day by=pool_type", "app.py", "parent"),
+    )
+
+    assert done.returncode == 0
+    assert [row["task_id"] for row in rows()] == ["parent"] * 3 + ["child"] * 3
+    said = "The budget of $2.00 a day for pool_type 'Pool' is spent"
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [said, said]
 
 
 def test_exit_code_is_the_commands(run, app):

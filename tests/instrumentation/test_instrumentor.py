@@ -215,9 +215,10 @@ def test_invalid_target_of_the_environment_is_one_warning(instrument, package, t
     assert ["'nonsense'" in record.message for record in caplog.records] == [True]
 
 
-def test_invalid_durability_of_the_environment_is_one_warning(instrument, monkeypatch, caplog):
+@pytest.mark.parametrize("variable", ["DURABILITY", "RETENTION_DAYS", "MAX_SIZE", "BUDGET"])
+def test_invalid_setting_of_the_environment_is_one_warning(instrument, monkeypatch, caplog, variable):
     """An exception would stop OpenTelemetry from loading other instrumentors."""
-    monkeypatch.setenv("LEARNING_INSTRUMENT_DURABILITY", "nonsense")
+    monkeypatch.setenv(f"LEARNING_INSTRUMENT_{variable}", "nonsense")
     pool = plain_pool()
 
     PoolInstrumentor().instrument(targets=pool)

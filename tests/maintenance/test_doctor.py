@@ -70,6 +70,9 @@ def test_examining_makes_no_file(no_file, database, tmp_path):
         ({"OTEL_SDK_DISABLED": "true"}, "disabled", Severity.ERROR),
         ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, learning_instrument"}, "disabled", Severity.ERROR),
         ({"LEARNING_INSTRUMENT_DURABILITY": "sometimes"}, "durability", Severity.ERROR),
+        ({"LEARNING_INSTRUMENT_RETENTION_DAYS": "week"}, "limits", Severity.ERROR),
+        ({"LEARNING_INSTRUMENT_MAX_SIZE": "1"}, "limits", Severity.ERROR),
+        ({"LEARNING_INSTRUMENT_BUDGET": "1/week"}, "limits", Severity.ERROR),
         ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}, "sampler", Severity.NOTE),
     ],
 )

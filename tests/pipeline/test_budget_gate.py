@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from learning_instrument import (
     shutdown,
 )
 from learning_instrument.budgets import window_around
+from learning_instrument.configuration import configure_privately, configured_budgets
 from learning_instrument.costs.spending import SpendReader, budget_status
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
@@ -492,6 +494,36 @@ def test_configured_budget_is_for_all(tmp_path):
     assert run_until_refused(limited) == 5
     assert run_until_refused(free) == 5
     assert len(database.query("SELECT 1 FROM executions")) == 10
+
+
+@pytest.mark.parametrize("begin", [configure, configure_privately])
+def test_budgets_of_the_environment_are_for_all(tmp_path, monkeypatch, caplog, begin):
+    """With and without code; they warn, and tasks go on."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_BUDGET", " 2.50 / month ;1/day by=metadata.a customer,")
+    database = begin(tmp_path / "learning.db")
+    execute_task = record_execution(lambda task: {"cost": 1.0})
+
+    for _ in range(4):
+        execute_task({"metadata": {"a customer": "acme"}})
+
+    assert configured_budgets() == (Budget(usd=2.5, per="month"), Budget(usd=1.0, by="metadata.a customer"))
+    assert [re.sub(r":.*", "", message) for message in caplog.messages] == [
+        "The budget of $1.00 a day for metadata.a customer 'acme' is spent",
+        "The budget of $2.50 a month is spent to 80%",
+        "The budget of $2.50 a month is spent",
+    ]
+    assert database.query("SELECT count(*) AS n FROM executions") == [{"n": 4}]
+
+
+@pytest.mark.parametrize("argument", [(), Budget(usd=3)])
+def test_argument_goes_before_the_environments_budgets(tmp_path, monkeypatch, argument):
+    """None of its own turns them off; a later ``configure()`` without an argument adds none."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_BUDGET", "1/day")
+
+    configure(tmp_path / "learning.db", budget=argument)
+    configure(tmp_path / "learning.db")
+
+    assert configured_budgets() == ((argument,) if argument else ())
 
 
 def test_configuring_twice_keeps_the_budget(tmp_path):

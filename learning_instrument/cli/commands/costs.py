@@ -1,19 +1,17 @@
 """``costs``: spend, the accuracy of estimates, and how long a budget lasts."""
 
 import calendar
-import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 import click
 
 from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend, burn_down, costs, price_tables
-from ...analytics.burndown import BURN_DOWN_PERIODS, Period
+from ...analytics.burndown import Period
 from ...analytics.spend_forecast import FEWEST_DAYS, FEWEST_SPENDING_DAYS
-from ...errors import ConfigurationError
 from .. import formatting
 from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
-from ..options import Count, Question, reporting_command
+from ..options import Count, Question, budget_options, reporting_command
 from ..progress import NO_SUMS_BY
 from ..rendering import (
     Output,
@@ -67,16 +65,7 @@ _LISTED: Final = 20
 
 @reporting_command("costs")
 @grouping_options
-@click.option(
-    "--budget", metavar="USD", type=float, help="Forecast how long this amount of US dollars lasts, such as 200."
-)
-@click.option(
-    "--period",
-    default="month",
-    type=click.Choice(BURN_DOWN_PERIODS),
-    show_default=True,
-    help="The period of the budget, in UTC.",
-)
+@budget_options("Forecast how long this amount of US dollars lasts, such as 200.", "The period of the budget, in UTC.")
 @click.option("--days", metavar="N", default=14, type=Count(), show_default=True, help="How many days to list.")
 def costs_command(
     question: Question, by: tuple[str, ...], limit: int, budget: float | None, period: Period, days: int
@@ -87,8 +76,6 @@ def costs_command(
     long a budget lasts. The forecast of the budget learns from the last eight weeks: filters apply to it, --since and
     --until do not. CSV has the groups, else all days.
     """
-    if budget is not None and not 0 < budget < math.inf:
-        raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
     with question.database(NO_SUMS_BY) as database:
         found = costs(database, question.selection, by=by or None, limit=limit)
         budgeted = None if budget is None else burn_down(database, budget, period, question.selection)

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 import click
 
-from ...analytics.burndown import BURN_DOWN_PERIODS
 from ...errors import ConfigurationError, DatabaseError
 from ...safety.clocks import time
 from ...timestamps import from_iso
 from .. import formatting
 from ..child_command import ChildCommand
 from ..deliveries import ended_by_sigterm
-from ..options import NumberRange, Question, filtered_command, tell_of_spill_files
+from ..options import NumberRange, Question, budget_options, filtered_command, tell_of_spill_files
 from ..rendering import print_note
 from ..telling import Target, Telling, watch_name
 from ..terminal import tell
@@ -29,15 +28,8 @@ _FAILED = 1
 @click.option("--exec", "command", metavar="COMMAND", help="Run this for each alert, with its JSON on standard input.")
 @click.option("--webhook", metavar="URL", help="Post the JSON of each alert; - reads the URL from standard input.")
 @click.option("--content", is_flag=True, help="Add the executions that an alert names, in full.")
-@click.option(
-    "--budget", metavar="USD", type=float, help="Tell when 80% and 100% of this amount of US dollars is spent."
-)
-@click.option(
-    "--period",
-    default="month",
-    type=click.Choice(BURN_DOWN_PERIODS),
-    show_default=True,
-    help="How often the budget is renewed, in UTC.",
+@budget_options(
+    "Tell when 80% and 100% of this amount of US dollars is spent.", "How often the budget is renewed, in UTC."
 )
 @click.option(
     "--interval",
@@ -83,8 +75,6 @@ def watch_command(
     message; what people wrote only with --content. COMMAND is a program and its arguments; no shell is involved. A
     webhook that fails is tried again for a day. With --once the exit code is 1 where something could not be told.
     """
-    if budget is not None and not 0 < budget < math.inf:
-        raise ConfigurationError(f"Invalid --budget {budget!r}: expected an amount in US dollars above 0.")
     targets: dict[str, Target] = {}
     if command is not None:
         targets["exec"] = ChildCommand(command)

@@ -1,11 +1,14 @@
 """Checks of the installation and the environment."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Final
 
+from ... import budgets
+from ...errors import ConfigurationError
 from ...pipeline import otlp
+from ...storage import retention
 from .finding import Finding, Severity
 
 _OURS: Final = {
@@ -18,7 +21,7 @@ _SAMPLERS_OF_ALL: Final = ("", "always_on", "parentbased_always_on")
 
 def examine_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield findings about the installation and the variables of *environment*."""
-    for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _duplicates):
+    for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _limits, _duplicates):
         yield from check(environment)
 
 
@@ -113,6 +116,28 @@ def _durability(environment: Mapping[str, str]) -> Iterator[Finding]:
             " batch.",
             "Set it to commit or batch, or unset it.",
         )
+
+
+#: Variable -> what parses it.
+_LIMITS: Final[Mapping[str, Callable[[str], object]]] = {
+    retention.DAYS_VARIABLE: retention.days_in,
+    retention.SIZE_VARIABLE: retention.size_in_bytes,
+    budgets.VARIABLE: budgets.budgets_in,
+}
+
+
+def _limits(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name, parse in _LIMITS.items():
+        try:
+            if environment.get(name):
+                parse(environment[name])
+        except ConfigurationError as error:
+            yield Finding(
+                "limits",
+                Severity.ERROR,
+                f"{name} is invalid, so nothing is recorded. {error}",
+                f"Correct {name}, or unset it.",
+            )
 
 
 def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -17,6 +17,18 @@ def test_what_cannot_run_is_one_line(tmp_path, monkeypatch, subtests):
         (["--otlp", "localhost", "app.py"], {}, "Error: Invalid --otlp 'localhost': expected the URL of a collector"),
         (["--otlp", "http://x:1", "app.py"], {"OTEL_CONFIG_FILE": "otel.yaml"}, "Error: --otlp has no effect beside"),
         (["--otlp", "http://x:1", "app.py"], {"OTEL_EXPORTER_OTLP_PROTOCOL": "odd"}, "Error: --otlp needs an OTLP exp"),
+        (
+            ["--retention-days", "0", "app.py"],
+            {},
+            "Error: Invalid retention_days '0': expected a number of days above 0.",
+        ),
+        (["--max-size", "1", "app.py"], {}, "Error: Invalid max_size '1': "),
+        (
+            ["--budget", "1", "app.py"],
+            {},
+            "Error: Invalid budget '1': expected US dollars for each hour, day or month, such",
+        ),
+        (["--budget", "1/day,1/week", "app.py"], {}, "Error: Invalid per 'week': expected one of hour, day, month."),
         ([], {}, "Error: Missing argument 'COMMAND...'. See learning-instrument run --help.\n"),
         (["--poools", "x", "app.py"], {}, "Error: No such option"),
     ]:
