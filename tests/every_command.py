@@ -30,6 +30,7 @@ OTHERS = {
     "doctor": [["doctor"]],
     "demo": [["demo", "FILE", "--executions", "3"]],
     "watch": [["watch", "--once", "--budget", "1"]],
+    "serve": [["serve", "--host", "192.0.2.1"]],
     "open": [["open", "--print-metadata"]],
     "pools": [["pools"], ["pools", "--json"]],
     "run": [["run", "FILE"]],

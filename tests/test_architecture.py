@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
+    "dashboard": "errors safety semconv sqlite storage pipeline",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
@@ -47,8 +48,8 @@ MAY_IMPORT = {
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
     " database pipeline transfer",
-    "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline transfer"
-    " instrumentation maintenance",
+    "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
+    " dashboard transfer instrumentation maintenance",
     "testing": "adapters record recording database configuration sqlite analytics instrumentation",
 }
 #: Packages of others, and the rooms or files that may import them.

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "show": "show",
     "tail": "executions",
     "watch": "watch",
+    "serve": "serve",
     "feedback": "feedback",
     "delete": "deletion",
     "export": "transfer",

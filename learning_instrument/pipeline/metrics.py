@@ -97,7 +97,7 @@ class ExecutionMetrics:
         self._has_instruments = False
         self._is_draining = False
         self._pending: deque[_Ended | _Added] = deque(maxlen=_MOST_WAITING)
-        self._bounded = _Bounded()
+        self._bounded = BoundedValues()
         #: Pool types seen so far: they are published with 0 in flight, too.
         self._pool_types: set[str | None] = set()
         self._running: weakref.WeakSet[InFlight] = weakref.WeakSet()
@@ -315,13 +315,14 @@ class _Counted:
     amounts: dict[str, float] = field(default_factory=dict)
 
 
-class _Bounded:
+class BoundedValues:
     """Bounds the values of each attribute: the first ones, and one for all others."""
 
     def __init__(self) -> None:
         self._seen: dict[str, set[str]] = {}
 
     def __call__(self, key: str, value: str) -> str:
+        """Return the *value* to use for the attribute *key*."""
         seen = self._seen.setdefault(key, set())
         if value not in seen:
             if len(seen) >= MOST_VALUES:
@@ -363,7 +364,7 @@ class _PoolGauge:
 
     pools: ObservedPools
     figure: str
-    bounded: "_Bounded"
+    bounded: "BoundedValues"
 
     def __call__(self, _: CallbackOptions) -> list[Observation]:
         return [

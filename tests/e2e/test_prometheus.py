@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes our metrics, and its answers agree with SQL on the database.
+"""A real Prometheus scrapes our metrics, and its answers agree with SQL on the database: of a meter, and of ``serve``.
 
 Needs Debian's ``prometheus`` and the ``integration`` extra.
 """
@@ -6,9 +6,11 @@ Needs Debian's ``prometheus`` and the ``integration`` extra.
 import itertools
 import json
 import math
+import multiprocessing
 import random
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.parse
@@ -16,6 +18,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from asking import COMMAND
 from opentelemetry.sdk.metrics import MeterProvider
 
 from learning_instrument import configure, current_execution, record_execution
@@ -212,3 +215,61 @@ def test_sums_agree_with_sql(prometheus, two_rounds, database):
     assert prometheus.number(f"sum({waits}_count)") == sums["executions"]
     assert prometheus.number(f"sum({waits}_sum)") == pytest.approx(sums["waited"])
     assert prometheus.number("sum(learning_instrument_active_executions)") == 0
+
+
+class Serve:
+    """``learning-instrument serve``; the next one takes its port."""
+
+    def __init__(self, path):
+        self.path, self.port = path, 0
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--database", self.path, "--port", str(self.port)], stdout=subprocess.PIPE, text=True
+        )
+        self.port = int(self.process.stdout.readline().rpartition("/metrics")[0].rpartition(":")[2])
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate(timeout=PATIENCE)
+
+
+def run_in_a_process(path, count):
+    configure(path)
+    run_tasks(count)
+
+
+def test_server_counts_forked_processes_and_no_deletion(tmp_path, database):
+    """Nor does a deletion count as executions, where another server begins after it."""
+    forking = multiprocessing.get_context("fork")
+
+    def run_elsewhere(count):
+        processes = [forking.Process(target=run_in_a_process, args=(database.path, count)) for _ in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(PATIENCE)
+
+    count = "sum(learning_instrument_executions_total)"
+    run_elsewhere(10)
+    server = Serve(database.path)
+    prometheus = Prometheus(tmp_path, server.port)
+    try:
+        eventually(lambda: prometheus.number(count) == 20)
+        assert prometheus.number(f"{count} - sum(learning_instrument_execution_duration_seconds_count)") == 0
+        run_elsewhere(5)
+        eventually(lambda: prometheus.number(count) == 30)
+        with sqlite3.connect(database.path) as connection:
+            connection.execute("DELETE FROM executions WHERE rowid <= 20")
+        server.end()
+        server.start()
+        run_elsewhere(2)
+        eventually(lambda: prometheus.number(count) == 4)
+
+        increases = "sum(increase(learning_instrument_executions_total[10m]))"
+        assert 10 <= prometheus.number(increases) < 20
+        assert prometheus.number("sum(resets(learning_instrument_executions_total[10m]))") > 0
+    finally:
+        prometheus.close()
+        server.end()
