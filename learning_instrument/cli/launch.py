@@ -20,6 +20,7 @@ from .. import budgets
 from ..errors import ConfigurationError
 from ..pipeline import otlp
 from ..pipeline.host_providers import invalid_variables
+from ..pipeline.installed import RUN_VARIABLE
 from ..sqlite.paths import absolute
 from ..storage import retention
 
@@ -91,6 +92,7 @@ def start(launch: Launch) -> None:
     from opentelemetry.instrumentation import auto_instrumentation
 
     os.environ.update(launch.environment)
+    os.environ[RUN_VARIABLE] = str(os.getpid())
     for name in invalid_variables():
         os.environ.pop(name, None)
     # Python ignores these signals, and an executed program inherits that.

@@ -19,7 +19,7 @@ from ..pipeline.installed import NOT_GIVEN
 from ..recording.fields import Extractor
 from ..recording.types import RequestHook, ResponseHook
 from ..safety.guards import warn
-from . import rows
+from . import rows, silence
 from .adapters import adapter_of
 from .decorator import ExecutionDecorator, record_execution
 from .main_script import MainScriptWatch
@@ -158,6 +158,7 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             patches.undo()
             deconfigure_privately()
             raise
+        patches.on_undo(silence.watch(wanted))
         type(self)._patches = patches
 
     def _uninstrument(self, **kwargs: Any) -> None:

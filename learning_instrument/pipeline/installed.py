@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ..budgets import Budget
 
 
+#: Set by ``learning-instrument run``: its process, which becomes the command. Those that this starts inherit it.
+RUN_VARIABLE: Final = "LEARNING_INSTRUMENT_RUN"
+
+
 class _NotGiven:
     """The default of ``learning_db=``, where None has a meaning of its own."""
 
@@ -48,6 +52,8 @@ class Installed:
     #: Whether the warning that nothing records was logged.
     has_warned: bool = False
     measures_resources: bool = True
+    #: Whether any function of this process was called whose executions are recorded, into whatever database.
+    has_built: bool = False
     #: Counts executions that not even a pipeline could be built for, for lack of memory.
     misses: Misses | None = None
 

@@ -116,7 +116,7 @@ def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None
         MemoryError, SystemError, RecursionError: for want of memory or stack, which the next call may have.
     """
     try:
-        return build(*args)
+        pipeline = build(*args)
     except _EXHAUSTED:
         raise
     except Exception as fault:  # this runs in the first call of a task
@@ -124,6 +124,8 @@ def _built(build: Callable[..., Pipeline | None], *args: Any) -> Pipeline | None
             raise
         warn(log, "No tracer is available; the executions are not recorded.", exc_info=True)
         return None
+    Installed.has_built = Installed.has_built or pipeline is not None
+    return pipeline
 
 
 def _miss(misses: Misses | None) -> None:

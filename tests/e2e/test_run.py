@@ -135,6 +135,166 @@ def test_limits_hold_without_code(no_file, run, app, database, rows):
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [said, said]
 
 
+# Silence.
+
+
+def nothing(tmp_path):
+    return f"Nothing was recorded into {tmp_path / 'learning.db'}: "
+
+
+@pytest.mark.parametrize(
+    ("pools", "source", "why"),
+    [
+        (
+            "",
+            "print()",
+            "no pools are named. Name them by --pools, such as package.module:Class or celery, or decorate what runs a"
+            " task with @record_execution.",
+        ),
+        (
+            "app:Pool",
+            "class Pool:\n    def execute_task(self, task): return 1\nPool().execute_task({})",
+            "app:Pool is of the script itself, whose module is __main__: name __main__:Pool.",
+        ),
+        ("some_pools:Pool", "import some_pools", "the application ran no task of some_pools:Pool."),
+        ("some_pools:Pool,celery", "print()", "the application did not import some_pools:Pool and celery."),
+        (
+            "some_pools:Pool",
+            "import some_pools, sys; sys.modules['celery'] = sys.modules['rq'] = sys",
+            "the application ran no task of some_pools:Pool. It imported celery, not instrumented: add --pools celery."
+            " It imported rq, which no adapter covers: name the class or function that runs a task, or decorate it.",
+        ),
+    ],
+)
+def test_nothing_recorded_is_said_at_the_end(no_file, run, app, tmp_path, pools, source, why):
+    """With the reason; no file is made."""
+    app(source)
+
+    done = run("--pools", pools, "app.py")
+
+    assert done.returncode == 0
+    assert done.stderr == f"{nothing(tmp_path)}{why}\n"
+    assert not (tmp_path / "learning.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("raise SystemExit(7)", 7),
+        ("raise ValueError", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT),
+        ("sys.stderr.close()", 0),
+    ],
+)
+def test_exit_code_of_a_silent_application_is_its_own(no_file, run, app, tmp_path, ending, status):
+    """However it ends, and whether it can be told."""
+    app(f"import some_pools, sys\n{ending}")
+
+    done = run("app.py")
+
+    assert done.returncode == status
+    assert ending == "sys.stderr.close()" or done.stderr.splitlines()[-1].startswith(nothing(tmp_path))
+
+
+@pytest.mark.parametrize("command", [["python", "-m", "app"], ["python", "-m", "package.app"]])
+def test_module_that_is_run_is_the_scripts_own(no_file, run, app, tmp_path, command):
+    """By whatever name it is run."""
+    path = app("class Pool:\n    def execute_task(self, task): return 1\nPool().execute_task({})")
+    package = Path(path).with_name("package")
+    package.mkdir()
+    (package / "app.py").write_text(Path(path).read_text())
+
+    done = run("--pools", f"{command[-1]}:Pool", *command)
+
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Nothing ")]
+    assert line.endswith(f"{command[-1]}:Pool is of the script itself, whose module is __main__: name __main__:Pool.")
+
+
+def test_pool_that_has_no_adapter_and_is_imported_is_named(no_file, run, app, tmp_path):
+    """A real one."""
+    pytest.importorskip("rq")
+    app("import rq")
+
+    done = run("--pools", "", "app.py")
+
+    assert "It imported rq, which no adapter covers" in done.stderr
+
+
+def test_recording_turned_off_is_the_reason(no_file, run, app, tmp_path):
+    done = run("app.py", OTEL_SDK_DISABLED="true")
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr == nothing(tmp_path) + "OTEL_SDK_DISABLED=true turns recording off.\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        # In a process that it starts, alone.
+        """
+        import subprocess, sys
+        program = "import some_pools; some_pools.Pool().execute_task({})"
+        subprocess.run([sys.executable, "-c", program], check=True)
+        """,
+        # In a forked one.
+        """
+        import multiprocessing, some_pools
+        process = multiprocessing.get_context("fork").Process(target=some_pools.Pool().execute_task, args=({},))
+        process.start()
+        process.join()
+        """,
+        # Into a file of its own.
+        """
+        from learning_instrument import LearningDatabase, record_execution
+        record_execution(learning_db=LearningDatabase("own.db"))(lambda task: 1)({})
+        """,
+        # By its own configuration, which it ends.
+        """
+        from learning_instrument import configure, record_execution, shutdown
+        configure()
+        record_execution(lambda task: 1)({})
+        shutdown()
+        """,
+        # In batch mode, where it is still queued.
+        """
+        from learning_instrument import configure, record_execution
+        configure(durability="batch")
+        record_execution(lambda task: 1)({})
+        """,
+    ],
+)
+def test_application_that_recorded_says_nothing(no_file, run, app, source):
+    """Whichever process did, and wherever to; what was in the file before does not count."""
+    app(source)
+
+    done = run("app.py")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_rows_of_an_earlier_run_are_none_of_this_one(no_file, run, app, tmp_path):
+    """A file that has rows is no proof."""
+    assert run("app.py").stderr == ""
+    app("import some_pools")
+
+    assert run("app.py").stderr == f"{nothing(tmp_path)}the application ran no task of some_pools:Pool.\n"
+
+
+def test_processes_of_a_silent_application_say_nothing(no_file, run, app, tmp_path):
+    """One line in all, of the command itself, however many it starts."""
+    app("""
+        import multiprocessing, subprocess, sys
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        process = multiprocessing.get_context("fork").Process(target=print)
+        process.start()
+        process.join()
+    """)
+
+    done = run("app.py")
+
+    assert done.stderr.count("\n") == 1
+
+
 def test_exit_code_is_the_commands(run, app):
     app("raise SystemExit(7)")
 

@@ -33,8 +33,8 @@ from ..rendering import print_note
 def serve_command(database: str | None, port: int, host: str) -> None:
     """Serve metrics of the executions for Prometheus, at /metrics.
 
-    Of all processes that write the database, for this machine alone, until Ctrl-C; others can go on recording. The counters begin with all executions of the
-    file, or at 0 where some were deleted from it, and never decrease.
+    Of all processes that write the database, for this machine alone, until Ctrl-C; others can go on recording. The
+    counters begin with all executions of the file, or at 0 where some were deleted from it, and never decrease.
     """
     path = absolute(database_path(database))
     counters = ExecutionCounters(path)
