@@ -1,10 +1,12 @@
 """What goes wrong in practice is found, and has a remedy."""
 
 import contextlib
+import contextvars
 import os
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -362,12 +364,54 @@ def test_clock_that_went_backwards(found, database):
     assert "up to 600 s" in found()["clock"].what
 
 
-def test_execution_within_another_of_the_same_task(found, database):
-    outer = ExecutionRecord(task_type="t", task_id="same")
-    inner = ExecutionRecord(task_type="t", task_id="same", parent_execution_id=outer.execution_id)
-    other = ExecutionRecord(task_type="t", task_id="other", parent_execution_id=outer.execution_id)
-    database.append([outer, inner, other])
+def run_of(begin, end, **more):
+    """Return an execution of one task that began and ended so many seconds after a moment."""
+    seconds = {"timestamp": NOW - timedelta(seconds=100 - begin), "duration_seconds": end - begin}
+    return ExecutionRecord(**{"task_type": "t", "task_id": "same", **seconds, **more})
 
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 10), (1, 9), (0, 3), (7, 10), (10, 10)])
+def test_execution_within_another_of_the_same_task(found, database, begin, end):
+    """One run that a pool and its caller tell of."""
+    outer = run_of(0, 2, wait_seconds=8)
+    inner = run_of(begin, end, parent_execution_id=outer.execution_id)
+    database.append([outer, inner, run_of(1, 2, task_id="other", parent_execution_id=outer.execution_id)])
+
+    assert found()["duplicate instrumentation"].what.startswith("1 execution stands within another")
+
+
+@pytest.mark.parametrize(("begin", "end"), [(10.01, 12), (9.9, 12), (60, 61), (-5, 3)])
+def test_execution_after_another_of_the_same_task_is_no_duplicate(found, database, begin, end):
+    """A retry, or the next stage: sent by the one before, it begins when that ends, or shortly before."""
+    first = run_of(0, 10)
+    second = run_of(begin, end, parent_execution_id=first.execution_id)
+    third = run_of(end, end + 10, parent_execution_id=second.execution_id)
+    database.append([first, second, third])
+
+    assert found() == {}
+
+
+def test_call_recorded_twice_is_found_and_its_retry_is_not(found, database):
+    """By real calls; the retry is sent from within the first, and runs after it."""
+
+    @record_execution(learning_db=database)
+    def execute_task(task):
+        time.sleep(0.01)
+
+    @record_execution(learning_db=database)
+    def outer(task):
+        execute_task(task)
+
+    @record_execution(learning_db=database)
+    def first(task):
+        sent.append(contextvars.copy_context())
+
+    sent = []
+    first({"task_id": "retried"})
+    sent[0].run(execute_task, {"task_id": "retried"})
+    assert found() == {}
+
+    outer({"task_id": "twice"})
     assert found()["duplicate instrumentation"].what.startswith("1 execution stands within another")
 
 

@@ -25,6 +25,8 @@ _LATELY: Final = timedelta(days=7)
 _FUTURE_SECONDS: Final = 300
 _BACKWARD_SECONDS: Final = 5
 _SILENT_SECONDS: Final = 60
+#: Times are those of one clock, to the microsecond; the end is worked out.
+_SAME_SECONDS: Final = 0.0005
 
 
 #: The remedy for a damaged file.
@@ -165,11 +167,24 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
         )
 
 
+def _second(table: str, *, is_end: bool = False) -> str:
+    """Return the SQL of the second in which an execution began, or ended."""
+    begun = f"(julianday({table}.timestamp) - 2440587.5) * 86400"
+    return f"{begun} + {table}.duration_seconds + coalesce({table}.wait_seconds, 0)" if is_end else begun
+
+
 def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find executions that ran while another of the same task did, which began them: one run, told twice.
+
+    A retry has the task and the parent of such a pair as well, and so has a stage that hands its task on. These begin
+    when the other ends, or go on after it.
+    """
     (row,) = database.query(
         "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
         " ON outer.execution_id = inner.parent_execution_id AND outer.task_id = inner.task_id"
-        " WHERE inner.rowid > (SELECT max(rowid) FROM executions) - ?",
+        " WHERE inner.rowid > (SELECT max(rowid) FROM executions) - ?"
+        f" AND {_second('inner')} >= {_second('outer')} - {_SAME_SECONDS}"
+        f" AND {_second('inner', is_end=True)} <= {_second('outer', is_end=True)} + {_SAME_SECONDS}",
         [LAST_ROWS],
     )
     if row["pairs"]:
