@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline configuration",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
-    " database pipeline transfer",
+    " database pipeline transfer instrumentation",
     "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
     " dashboard transfer instrumentation maintenance",
     "testing": "adapters record recording database configuration sqlite analytics instrumentation",

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
@@ -113,10 +113,10 @@ def split_targets(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def declared_targets() -> list[str]:
+def declared_targets(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return the targets of the environment variable and of the entry points of installed packages, each once."""
     declared = [entry_point.value for entry_point in entry_points(group=ENTRY_POINT_GROUP) if ":" in entry_point.value]
-    named = split_targets(os.environ.get("LEARNING_INSTRUMENT_POOLS", ""))
+    named = split_targets(environment.get("LEARNING_INSTRUMENT_POOLS", ""))
     return list(dict.fromkeys([*named, *declared, *declared_adapters()]))
 
 

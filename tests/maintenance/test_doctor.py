@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from calls import chat, execution, span
@@ -19,6 +20,7 @@ from learning_instrument import ExecutionRecord, SQLiteSpanExporter, record_exec
 from learning_instrument.analytics import summary
 from learning_instrument.cli import main
 from learning_instrument.database import store_of
+from learning_instrument.instrumentation import pool_libraries
 from learning_instrument.maintenance.doctor import Severity, environment, examine, location
 from learning_instrument.maintenance.recovery import recover
 from learning_instrument.outcome import Outcome
@@ -42,7 +44,7 @@ def found(database):
         return {
             finding.check: finding
             for finding in examine(database.path, environment or {})
-            if finding.check != "provider"
+            if finding.check not in ("provider", "pools")
         }
 
     database.append([ExecutionRecord(task_type="t", process_id=1)])
@@ -56,7 +58,8 @@ def test_healthy_database_has_no_findings(found):
 def test_worst_comes_first_and_all_have_a_remedy(no_file, database):
     findings = examine(database.path, {"OTEL_SDK_DISABLED": "true"})
 
-    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
+    severities = list(dict.fromkeys(finding.severity for finding in findings))
+    assert severities == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
     assert all(finding.what and finding.remedy for finding in findings)
 
 
@@ -80,6 +83,37 @@ def test_examining_makes_no_file(no_file, database, tmp_path):
 )
 def test_environment_that_keeps_things_out(found, environment, check, severity):
     assert found(environment)[check].severity is severity
+
+
+def test_pool_libraries_that_are_installed_are_named(monkeypatch):
+    """Those without adapter, and those whose adapter is not named; not what a target or the default covers."""
+    installed = {"rq": "3", "celery": "5", "dramatiq": "2", "joblib": "1", "mahavishnu": "1"}
+
+    def version(name):
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    def pools(**variables):
+        found = environment.examine_environment(variables)
+        return [finding.what for finding in found if finding.check == "pools"]
+
+    monkeypatch.setattr(pool_libraries, "version", version)
+    covered = ("celery", "dramatiq", "mahavishnu")
+    monkeypatch.setattr(environment, "adapters_by_library", lambda: dict(zip(covered, covered, strict=True)))
+    without = "No adapter covers joblib, rq, installed here: their tasks are not recorded by themselves."
+
+    assert pools() == [
+        without,
+        "celery, dramatiq, installed here, have adapters that LEARNING_INSTRUMENT_POOLS does not name.",
+    ]
+    assert pools(LEARNING_INSTRUMENT_POOLS="celery, shop:Pool") == [
+        without,
+        "dramatiq, installed here, has an adapter that LEARNING_INSTRUMENT_POOLS does not name.",
+    ]
+    assert pools(LEARNING_INSTRUMENT_POOLS="auto") == [without]
+    installed.clear()
+    assert pools() == []
 
 
 def test_exporter_that_ends_all_instrumentation(monkeypatch, subtests):

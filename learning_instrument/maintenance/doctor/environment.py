@@ -7,6 +7,8 @@ from typing import Final
 
 from ... import budgets
 from ...errors import ConfigurationError
+from ...instrumentation.pool_libraries import adapters_by_library, installed_libraries
+from ...instrumentation.targets import ADAPTERS_BY_DEFAULT, AUTO, declared_targets
 from ...pipeline import otlp
 from ...storage import retention
 from .finding import Finding, Severity
@@ -21,7 +23,7 @@ _SAMPLERS_OF_ALL: Final = ("", "always_on", "parentbased_always_on")
 
 def examine_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield findings about the installation and the variables of *environment*."""
-    for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _limits, _duplicates):
+    for check in (_entry_points, _exporters, _provider, _disabled, _sampler, _durability, _limits, _duplicates, _pools):
         yield from check(environment)
 
 
@@ -148,4 +150,28 @@ def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:
             Severity.WARNING,
             f"Several installed packages instrument {name}, so its calls may be recorded twice.",
             f"Uninstall all but one of them, or set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name}.",
+        )
+
+
+def _pools(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Find libraries with pools whose tasks are not recorded by themselves."""
+    installed, adapters = list(installed_libraries()), adapters_by_library()
+    targets = [target.lower().replace("_", "-") for target in declared_targets(environment)]
+    named = set(adapters.values()) if AUTO in targets else {*ADAPTERS_BY_DEFAULT, *targets}
+    if without := [name for name in installed if name not in adapters]:
+        yield Finding(
+            "pools",
+            Severity.NOTE,
+            f"No adapter covers {', '.join(without)}, installed here: their tasks are not recorded by themselves.",
+            "If the application uses one, name what runs its tasks, as package.module:Class.method in"
+            " LEARNING_INSTRUMENT_POOLS, or decorate it.",
+        )
+    if unnamed := [adapters[name] for name in installed if name in adapters and adapters[name] not in named]:
+        yield Finding(
+            "pools",
+            Severity.NOTE,
+            f"{', '.join(unnamed)}, installed here, {'has an adapter' if len(unnamed) == 1 else 'have adapters'} that"
+            " LEARNING_INSTRUMENT_POOLS does not name.",
+            "If the application uses it, and does not instrument it itself:"
+            f" LEARNING_INSTRUMENT_POOLS={','.join(unnamed)}.",
         )
