@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
-    "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline configuration",
+    "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline"
+    " configuration",
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
     " database pipeline transfer instrumentation",

@@ -21,6 +21,7 @@ from .fields import CLEAN_GIVEN, FIELD_OF, INVALID, MARKED, Extractor
 from .judging import judge, judge_raised
 from .taking import TAKE_RESULT, TAKE_TASK
 from .unmatched_fields import UnmatchedFields
+from .unnamed_tasks import UnnamedTasks
 
 METADATA_LIMIT: Final = 8192
 ITEMS_LIMIT: Final = 200
@@ -39,6 +40,7 @@ class CaptureOptions:
     #: The type of a task that has none.
     task_type: str | None = None
     unmatched_fields: UnmatchedFields = field(default_factory=UnmatchedFields, compare=False, repr=False)
+    unnamed_tasks: UnnamedTasks = field(default_factory=UnnamedTasks, compare=False, repr=False)
 
 
 class Capture:
@@ -283,8 +285,13 @@ class Capture:
         attributes = self.attributes
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
         ids = _ids_json(pool_id, worker_id, self._returned)
-        metadata = self._metadata
-        if metadata is None and not self._invalid and not self._unmatched:
+        metadata, options = self._metadata, self._options
+        names = (
+            options.unnamed_tasks.names(attributes, self._task)
+            if options.capture_content and self._read_task is not None
+            else ()
+        )
+        if metadata is None and not self._invalid and not self._unmatched and not names:
             return ids
         more: dict[str, Any] = {}
         if metadata is not None:
@@ -296,6 +303,8 @@ class Capture:
             more["invalid"] = self._invalid if self._options.capture_content else contents.kinds_of(self._invalid)
         if self._unmatched:
             more["unmatched"] = self._unmatched
+        if names:
+            more["names"] = names
         return json_of(more, METADATA_LIMIT, head=ids[1:-1])
 
 

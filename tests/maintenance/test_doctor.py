@@ -398,6 +398,35 @@ def test_clock_that_went_backwards(found, database):
     assert "up to 600 s" in found()["clock"].what
 
 
+def test_pool_without_types_or_descriptions_is_told_what_its_tasks_have(found, database):
+    """Where no execution of it has any, by the names that its tasks have most often."""
+    crawl = record_execution(learning_db=database, pool_type="crawlers")(lambda task: None)
+    for number in range(200):
+        crawl({"colour": "red", "aim": "fetch", **({"rare": 1} if number % 2 else {})})
+    read = record_execution(learning_db=database, pool_type="readers")(lambda task: None)
+    read({"task_type": "t", "text": "a"})
+    read({"prompt": "p", "text": "b"})
+    write = record_execution(learning_db=database, pool_type="writers")(lambda task: None)
+    write({"task_type": "t", "text": "a"})
+    database.flush()
+
+    anonymous = [
+        (finding.what, finding.remedy) for finding in examine(database.path, {}) if finding.check == "anonymous tasks"
+    ]
+
+    assert anonymous == [
+        (
+            "200 of 200 executions of the pool crawlers have no task_type and no task_description; their tasks have"
+            " aim, colour, rare.",
+            "If one of these says it, name it: fields={'task_type': 'aim'}, for example.",
+        ),
+        (
+            "1 of 1 execution of the pool writers has no task_description; their tasks have text.",
+            "If one of these says it, name it: fields={'task_description': 'text'}, for example.",
+        ),
+    ]
+
+
 def run_of(begin, end, **more):
     """Return an execution of one task that began and ended so many seconds after a moment."""
     seconds = {"timestamp": NOW - timedelta(seconds=100 - begin), "duration_seconds": end - begin}

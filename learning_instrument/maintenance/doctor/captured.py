@@ -1,5 +1,6 @@
 """Checks of what tasks and results say: bools that may be verdicts, and entries of ``fields=`` that find nothing."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,6 +9,8 @@ from .finding import LAST_ROWS, Finding, Severity, executions_are
 
 #: So many executions without a value show that an entry of ``fields=`` is wrong; fewer, that some tasks have none.
 _ENOUGH_UNMATCHED: Final = 20
+#: The most names of a pool's tasks that are told.
+_NAMES: Final = 20
 
 
 def bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
@@ -26,6 +29,35 @@ def bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
             f"{executions_are(row['executions'], 'of the pool', 'of the pool')} {row['pool']} returned a bool,"
             f" {row['said_no']:,} of them False; all count as succeeded, for a bool may be the answer to a question.",
             "If it says whether the task succeeded, pass success_when=bool to record_execution() or instrument().",
+        )
+
+
+def unnamed_tasks(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find pools whose every task lacks a type or a description, and has other names."""
+    rows = database.query(
+        "WITH pools AS (SELECT coalesce(pool_type, 'unknown') AS pool, count(*) AS executions,"
+        " total(instr(defaulted, '\"task_type\"') > 0) AS without_type,"
+        " total(coalesce(task_description, '') = '') AS without_description FROM executions"
+        " WHERE rowid > (SELECT max(rowid) FROM executions) - ?1 GROUP BY 1),"
+        " named AS (SELECT coalesce(pool_type, 'unknown') AS pool, entry.value AS name, count(*) AS tasks"
+        " FROM executions, json_each(CASE WHEN json_valid(metadata) THEN metadata ELSE '{}' END, '$.names') AS entry"
+        " WHERE executions.rowid > (SELECT max(rowid) FROM executions) - ?1 AND instr(metadata, '\"names\":')"
+        " GROUP BY 1, 2)"
+        " SELECT pools.*, named.name FROM pools JOIN named USING (pool)"
+        " WHERE executions IN (without_type, without_description) ORDER BY executions DESC, pool, tasks DESC, name",
+        [LAST_ROWS],
+    )
+    for pool, found in itertools.groupby(rows, lambda row: row["pool"]):
+        first, *others = found
+        names = [str(row["name"]) for row in (first, *others)][:_NAMES]
+        count = first["executions"]
+        columns = [name for name in ("type", "description") if first[f"without_{name}"] == count]
+        yield Finding(
+            "anonymous tasks",
+            Severity.NOTE,
+            f"{count:,} of {executions_are(count, f'of the pool {pool} has', f'of the pool {pool} have')} no"
+            f" {' and no '.join(f'task_{column}' for column in columns)}; their tasks have {', '.join(names)}.",
+            f"If one of these says it, name it: fields={{'task_{columns[0]}': '{names[0]}'}}, for example.",
         )
 
 

@@ -14,7 +14,7 @@ from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
 from ...timestamps import iso
 from ..vectors import stored_vectors
-from .captured import bare_bools, unmatched_fields
+from .captured import bare_bools, unmatched_fields, unnamed_tasks
 from .costs import COSTS
 from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
 from .values import invalid_values
@@ -280,6 +280,6 @@ def _vectors(database: ReadOnlyDatabase) -> Iterator[Finding]:
 #: The checks, in the order of their findings.
 CONTENTS: Final = (
     _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, *COSTS,
-    bare_bools, unmatched_fields, _recorded_twice, _announced_rounds, _unfinished_deletion, _vectors,
+    bare_bools, unmatched_fields, unnamed_tasks, _recorded_twice, _announced_rounds, _unfinished_deletion, _vectors,
     _silence,
 )  # fmt: skip
