@@ -454,6 +454,31 @@ def test_execution_after_another_of_the_same_task_is_no_duplicate(found, databas
     assert found() == {}
 
 
+def test_retry_within_the_first_attempt_is_no_duplicate(found, database):
+    """As celery's eager tasks do."""
+    first = run_of(0, 10, attempt=1)
+    database.append([first, run_of(2, 9, attempt=2, parent_execution_id=first.execution_id)])
+
+    assert found() == {}
+
+
+def test_library_function_that_hides_failures_is_named(found, database):
+    """A thousand successes of it, and no failure."""
+    hides = [ExecutionRecord(task_type="t", function_name="huey.api.Huey._execute") for _ in range(999)]
+    others = [ExecutionRecord(task_type="t", function_name="shop.Pool.execute_task") for _ in range(1000)]
+    database.append([*hides, *others])
+    assert found() == {}
+
+    database.append([ExecutionRecord(task_type="t", function_name="huey.api.Huey._execute")])
+    finding = found()["hidden failures"]
+    assert finding.what.startswith("All 1,000 executions of huey.api.Huey._execute succeeded: it returns where")
+    assert finding.remedy == "Name the adapter huey instead."
+
+    failed = {"function_name": "huey.api.Huey._execute", "outcome": Outcome.FAILED}
+    database.append([ExecutionRecord(task_type="t", **failed)])
+    assert found() == {}
+
+
 def test_call_recorded_twice_is_found_and_its_retry_is_not(found, database):
     """By real calls; the retry is sent from within the first, and runs after it."""
 

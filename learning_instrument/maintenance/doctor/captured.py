@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
+from ...instrumentation.targets import SWALLOWING
+from ...sqlite.executions import placeholders
 from ...sqlite.read_only import ReadOnlyDatabase
 from .finding import LAST_ROWS, Finding, Severity, executions_are
 
 #: So many executions without a value show that an entry of ``fields=`` is wrong; fewer, that some tasks have none.
 _ENOUGH_UNMATCHED: Final = 20
+#: So many successes in a row are no luck.
+_ENOUGH_SUCCEEDED: Final = 1000
 #: The most names of a pool's tasks that are told.
 _NAMES: Final = 20
 
@@ -29,6 +33,25 @@ def bare_bools(database: ReadOnlyDatabase) -> Iterator[Finding]:
             f"{executions_are(row['executions'], 'of the pool', 'of the pool')} {row['pool']} returned a bool,"
             f" {row['said_no']:,} of them False; all count as succeeded, for a bool may be the answer to a question.",
             "If it says whether the task succeeded, pass success_when=bool to record_execution() or instrument().",
+        )
+
+
+def swallowed_failures(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Find functions of libraries that return where their task failed, and have recorded nothing but successes."""
+    adapters = {target.replace(":", "."): adapter for target, adapter in SWALLOWING.items()}
+    rows = database.query(
+        "SELECT function_name AS name, count(*) AS executions FROM executions"
+        f" WHERE rowid > (SELECT max(rowid) FROM executions) - ? AND function_name IN {placeholders(adapters)}"
+        " GROUP BY 1 HAVING count(*) >= ? AND min(outcome = 'succeeded') ORDER BY 2 DESC, 1",
+        [LAST_ROWS, *adapters, _ENOUGH_SUCCEEDED],
+    )
+    for row in rows:
+        yield Finding(
+            "hidden failures",
+            Severity.WARNING,
+            f"All {executions_are(row['executions'], 'of', 'of')} {row['name']} succeeded: it returns where its task"
+            " failed, and a failure looks like a success.",
+            f"Name the adapter {adapters[row['name']]} instead.",
         )
 
 

@@ -14,7 +14,7 @@ from ...storage.liveness import has_died, last_seen, this_process
 from ...storage.statistics import lost_noun
 from ...timestamps import iso
 from ..vectors import stored_vectors
-from .captured import bare_bools, unmatched_fields, unnamed_tasks
+from .captured import bare_bools, swallowed_failures, unmatched_fields, unnamed_tasks
 from .costs import COSTS
 from .finding import LAST_ROWS, Finding, Severity, counted, executions_are
 from .values import invalid_values
@@ -177,12 +177,13 @@ def _recorded_twice(database: ReadOnlyDatabase) -> Iterator[Finding]:
     """Find executions that ran while another of the same task did, which began them: one run, told twice.
 
     A retry has the task and the parent of such a pair as well, and so has a stage that hands its task on. These begin
-    when the other ends, or go on after it.
+    when the other ends, or go on after it; a retry that runs within it is another attempt.
     """
     (row,) = database.query(
         "SELECT count(*) AS pairs FROM executions AS inner JOIN executions AS outer"
         " ON outer.execution_id = inner.parent_execution_id AND outer.task_id = inner.task_id"
         " WHERE inner.rowid > (SELECT max(rowid) FROM executions) - ?"
+        " AND (inner.attempt IS NULL OR inner.attempt IS outer.attempt)"
         f" AND {_second('inner')} >= {_second('outer')} - {_SAME_SECONDS}"
         f" AND {_second('inner', is_end=True)} <= {_second('outer', is_end=True)} + {_SAME_SECONDS}",
         [LAST_ROWS],
@@ -280,6 +281,6 @@ def _vectors(database: ReadOnlyDatabase) -> Iterator[Finding]:
 #: The checks, in the order of their findings.
 CONTENTS: Final = (
     _permissions, _integrity, invalid_values, _schema_age, _losses, _running, _lost_lately, _clock, *COSTS,
-    bare_bools, unmatched_fields, unnamed_tasks, _recorded_twice, _announced_rounds, _unfinished_deletion, _vectors,
-    _silence,
+    bare_bools, unmatched_fields, unnamed_tasks, swallowed_failures, _recorded_twice, _announced_rounds,
+    _unfinished_deletion, _vectors, _silence,
 )  # fmt: skip
