@@ -47,19 +47,30 @@ def samples(counters):
 
 
 def parsed(text):
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
+            pairs = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or "")
+            _add(found, name, pairs, float(value))
+    return found
+
+
+def parsed_by_the_client(text):
     """Parse by the client library of Prometheus."""
     parser = pytest.importorskip("prometheus_client.parser")
     found = {}
     for family in parser.text_string_to_metric_families(text):
         for sample in family.samples:
-            labels = frozenset(
-                (name, value)
-                for name, value in sample.labels.items()
-                if value and not name.startswith("otel_scope")  # of the exporter alone
-            )
-            assert labels not in found.setdefault(sample.name, {})
-            found[sample.name][labels] = sample.value
+            _add(found, sample.name, sample.labels.items(), sample.value)
     return found
+
+
+def _add(found, name, pairs, value):
+    # Those of the scope are of the exporter alone.
+    labels = frozenset((key, text) for key, text in pairs if text and not key.startswith("otel_scope"))
+    assert labels not in found.setdefault(name, {})
+    found[name][labels] = value
 
 
 def total(counters, name=EXECUTIONS, **labels):
@@ -102,9 +113,11 @@ def test_scrape_equals_that_of_opentelemetrys_exporter(database, provider, count
     meter_provider.shutdown()
     ours = exposition(counters.read()).decode()
 
-    expected = {name: series for name, series in parsed(theirs).items() if name.startswith("learning_instrument_")}
+    expected = {
+        name: series for name, series in parsed_by_the_client(theirs).items() if name.startswith("learning_instrument_")
+    }
     assert len(expected) == 10
-    found = parsed(ours)
+    found = parsed_by_the_client(ours)
     for name in (f"{DURATIONS}_sum", f"{WAITS}_sum"):
         assert found.pop(name) == {labels: pytest.approx(value) for labels, value in expected.pop(name).items()}
     assert found == expected
@@ -161,7 +174,7 @@ def test_costs_that_come_later_are_added_once(database, counters):
     assert (total(counters, COST), total(counters, TOKENS)) == (1.0, 5)
 
     for cost, tokens, counted in ((3.0, 9, (3.0, 9)), (2.0, 8, (3.0, 9)), (3.5, 9, (3.5, 9))):
-        with sqlite3.connect(database.path) as connection:
+        with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
             connection.execute(
                 "UPDATE executions SET actual_cost = ?, input_tokens = ? WHERE execution_id = ?",
                 (cost, tokens, "a" * 16),
@@ -197,7 +210,7 @@ def test_failures_have_the_exceptions_class_else_the_error_type(database, counte
 
 
 def delete(database, condition):
-    with sqlite3.connect(database.path) as connection:
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute(f"DELETE FROM executions WHERE {condition}")
 
 
@@ -272,7 +285,7 @@ def test_values_of_one_label_are_bounded(database, counters):
 def test_garbage_is_counted_without_its_numbers(database, counters):
     """What another program, or damage, has left in the file."""
     database.append([record(), record(duration_seconds=0.5)])
-    with sqlite3.connect(database.path) as connection:
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute(
             "UPDATE executions SET duration_seconds = 'long', queue_seconds = -1, actual_cost = x'00', input_tokens ="
             " 'many', output_tokens = 9e999, defaulted = '[', pool_type = x'ff', task_type = 5 WHERE rowid = 1"
@@ -319,7 +332,7 @@ def test_reading_leaves_the_file_and_its_writers_alone(database, counters):
     """No file is made or changed, and a writer in the middle of a transaction goes on."""
     database.append([record(timestamp=datetime.now(timezone.utc))])
     counters.begin()
-    with sqlite3.connect(database.path, isolation_level=None) as connection:
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         before = connection.execute("SELECT total_changes()").fetchone()
         assert total(counters) == 1

@@ -3,6 +3,7 @@
 Needs Debian's ``prometheus`` and the ``integration`` extra.
 """
 
+import contextlib
 import itertools
 import json
 import math
@@ -260,7 +261,7 @@ def test_server_counts_forked_processes_and_no_deletion(tmp_path, database):
         assert prometheus.number(f"{count} - sum(learning_instrument_execution_duration_seconds_count)") == 0
         run_elsewhere(5)
         eventually(lambda: prometheus.number(count) == 30)
-        with sqlite3.connect(database.path) as connection:
+        with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
             connection.execute("DELETE FROM executions WHERE rowid <= 20")
         server.end()
         server.start()
