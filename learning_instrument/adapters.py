@@ -4,7 +4,7 @@ For libraries whose tasks need more than a target: one row for each method that 
 ``docs/how-to/your-own-library`` walks through one. An adapter imports nothing of its library.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,9 @@ class Run:
     task: Any = None
     #: What the task is, where *task* does not say.
     description: str | None = None
+    #: The arguments of the function: their plain values describe a task that nothing else does.
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
     task_id: str | None = None
     #: The queue or the pool, and who runs it.
     pool_id: str | None = None

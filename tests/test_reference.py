@@ -25,8 +25,8 @@ from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS, MOST_VALUES
 from learning_instrument.pipeline.pool_gauges import FIGURES
-from learning_instrument.recording import capture, exception_events, judging, unmatched_fields
-from learning_instrument.recording.fields import SETTABLE
+from learning_instrument.recording import capture, exception_events, guesses, judging, unmatched_fields
+from learning_instrument.recording.fields import FIELDS, SETTABLE
 from learning_instrument.safety import sanitize
 from learning_instrument.sqlite import descriptions
 from learning_instrument.sqlite.migrations import STEPS
@@ -140,6 +140,22 @@ def test_a_missing_value_has_no_attribute(provider, exporter):
     marked = set(span.attributes[semconv.DEFAULTED])
     with_attribute = {column.name for column in TABLE if column.key in span.attributes}
     assert marked & with_attribute == {"task_id"}
+
+
+def test_common_names_are_those_of_the_fields():
+    """Column for column, in the order of reading."""
+    found = {
+        column: (names(in_task), names(in_result))
+        for columns, in_task, in_result, _ in table(page("columns"), "column | in the task")
+        for column in names(columns)
+    }
+
+    assert found == {
+        field.column: (list(field.guessed_in_task), list(field.guessed_in_result))
+        for field in FIELDS
+        if field.guessed_in_task or field.guessed_in_result
+    }
+    assert f"at most {guesses.MOST_TYPES:,} different ones" in page("columns")
 
 
 def test_settable_columns_are_named():

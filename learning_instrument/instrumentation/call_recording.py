@@ -1,5 +1,6 @@
 """How the calls of a function are recorded: decided when it is wrapped, and sent with it where it is pickled."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ class CallRecording:
         if name is None:
             own_name = getattr(target, "__qualname__", type(target).__qualname__)
             name = utf8(f"{getattr(target, '__module__', '')}.{own_name}")
-        plan = CallPlan(name, name.rpartition(".")[2], options.capture, options.request_hook, options.response_hook)
         location = locate_task(target, options.task, preferred="tasks" if is_batch else "task")
+        capture = dataclasses.replace(options.capture, parameters=location.parameters)
+        plan = CallPlan(name, name.rpartition(".")[2], capture, options.request_hook, options.response_hook)
         start = start_batch if is_batch else start_execution
         wrapper = functools.partial(driver_for(function), _prepare(plan, options.resolve, location, start))
         return cls(wrapper, location.take_instance, name, options, is_batch)
@@ -156,7 +158,10 @@ def _prepare(
             pipeline = resolve(pool)
             if pipeline is None:
                 return None
-            return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs))
+            task = locate(instance, args, kwargs)
+            if instance is not None and locate.takes_instance:
+                args = (instance, *args)
+            return functools.partial(start, pipeline, plan, pool, task, args, kwargs)
         except EXHAUSTED:  # the task may need none
             misses = Installed.misses if pipeline is None else pipeline.misses
             if misses is not None:

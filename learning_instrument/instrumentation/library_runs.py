@@ -25,7 +25,7 @@ from ..safety.clocks import time
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import utf8
 from .options import RecordingOptions
-from .submitted_calls import name_of, records_itself
+from .submitted_calls import name_of, parameters_of, records_itself
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class RunRecorder:
 
     def _start(self, pipeline: Pipeline, run: Run, instance: Any, method: Any, context: Context) -> Execution | None:
         plan = self._plan(run.task_type, method if run.function is None else run.function)
-        execution = start_execution(pipeline, plan, instance, run.task, context)
+        execution = start_execution(pipeline, plan, instance, run.task, run.args, run.kwargs, context)
         if execution is not None:
             execution.set_default("task_description", run.description)
             execution.set_default("attempt", run.attempt)
@@ -139,7 +139,12 @@ class RunRecorder:
         key = task_type, f"{module}.{name}"
         plan = self._plans.get(key)
         if plan is None:
-            capture = dataclasses.replace(self._capture, task_type=utf8(task_type[:IDENTIFIER_LIMIT]))
+            capture = dataclasses.replace(
+                self._capture,
+                task_type=utf8(task_type[:IDENTIFIER_LIMIT]),
+                parameters=guarded(parameters_of, function) or (),
+                describes_calls=True,
+            )
             options = self.options
             # One name for all its methods: one that calls another on the same object runs one task.
             method = self._pool_type

@@ -81,7 +81,13 @@ class CallRecorder:
         plan = self._plans.get(key)
         if plan is None:
             task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
-            capture = dataclasses.replace(self.options.capture, pool_type=pool_type, task_type=task_type)
+            capture = dataclasses.replace(
+                self.options.capture,
+                pool_type=pool_type,
+                task_type=task_type,
+                parameters=guarded(parameters_of, function) or (),
+                describes_calls=True,
+            )
             plan = CallPlan(utf8(key[1]), task_type, capture, self.options.request_hook, self.options.response_hook)
             if len(self._plans) < _PLANS_LIMIT:  # an application may define functions without end
                 self._plans[key] = plan
@@ -140,7 +146,9 @@ class SubmittedCall:
         plan = guarded(self._recorder.plan, self._pool_type, function)
         if plan is None:  # its attributes raise
             plan = self._recorder.plan(self._pool_type, type(function))
-        execution = start_execution(pipeline, plan, None, guarded(task_of, function, all_args, kwargs))
+        execution = start_execution(
+            pipeline, plan, None, guarded(task_of, function, all_args, kwargs), all_args, kwargs
+        )
         if execution is not None:
             execution.set_default("worker_id", _worker_name(self._is_remote))
         return execution
@@ -231,10 +239,16 @@ def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     """Return the argument called ``task``, else the first one; without ``inspect.signature``, which is slow."""
     if "task" in kwargs:
         return kwargs["task"]
-    code = getattr(function, "__code__", None)
-    names = code.co_varnames[: code.co_argcount] if code is not None else ()
-    index = names.index("task") - (getattr(function, "__self__", None) is not None) if "task" in names else 0
+    names = parameters_of(function)
+    index = names.index("task") if "task" in names else 0
     return args[index] if 0 <= index < len(args) else None
+
+
+def parameters_of(function: Any) -> tuple[str, ...]:
+    """Return the names of the positional parameters of a call of *function*."""
+    code = getattr(function, "__code__", None)
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return names[1:] if getattr(function, "__self__", None) is not None else names
 
 
 def records_itself(function: Any) -> bool:

@@ -24,6 +24,8 @@ class TaskLocation:
     default: Any = None
     #: Whether the first argument of the function is the pool.
     takes_instance: bool = False
+    #: The names of the positional parameters of the function.
+    parameters: tuple[str, ...] = ()
 
     def __call__(self, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the task of a call; without an *instance*, *args* include ``self``."""
@@ -70,13 +72,15 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
             name,
             None if default is inspect.Parameter.empty else default,
             takes_instance,
+            tuple(names),
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise ConfigurationError(
             f"Invalid task {name!r}: expected a parameter of {function!r}, one of {', '.join(parameters)}."
         )
     if name != "task":
-        return TaskLocation(-1, name, -1, name, takes_instance=takes_instance)  # among the **keywords
+        return TaskLocation(-1, name, -1, name, takes_instance=takes_instance, parameters=tuple(names))
+    own_names = tuple(names)
     names += [name, name]  # the function may have none, or only ``*args``
     first = 1 if takes_instance else 0
-    return TaskLocation(0, names[1], first, names[first], takes_instance=takes_instance)
+    return TaskLocation(0, names[1], first, names[first], takes_instance=takes_instance, parameters=own_names)

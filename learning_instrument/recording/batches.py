@@ -143,7 +143,7 @@ class Batch:
         end_host_span(self._span, self._started + elapsed)
 
 
-def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any) -> Batch | None:
+def start_batch(pipeline: Pipeline, plan: CallPlan, instance: Any, tasks: Any, *_: object) -> Batch | None:
     """Start a batch, or return None where the call is not recorded.
 
     Raises:

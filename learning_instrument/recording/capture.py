@@ -6,18 +6,22 @@ can run foreign code, and keeps invalid values apart: they are stored as invalid
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import BuiltinMethodType, FunctionType, MappingProxyType, MethodType
 from typing import Any, Final
 
 from .. import semconv
+from ..columns import COLUMN_OF
 from ..ids import new_uuid
 from ..outcome import ASSUMED, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
-from ..safety.sanitize import json_of, label_of, type_name
+from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of, stored_names
+from ..safety.sanitize import json_of, label_of, text_of, type_name
 from . import contents
+from .arguments import plain_text, text_of_call
 from .fields import CLEAN_GIVEN, FIELD_OF, INVALID, MARKED, Extractor
+from .guesses import GUESS_RESULT, GUESS_TASK, guess
 from .judging import judge, judge_raised
 from .taking import TAKE_RESULT, TAKE_TASK
 from .unmatched_fields import UnmatchedFields
@@ -39,6 +43,10 @@ class CaptureOptions:
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
     #: The type of a task that has none.
     task_type: str | None = None
+    #: The names of the function's positional parameters.
+    parameters: tuple[str, ...] = ()
+    #: Whether the plain values among the arguments describe a call also where its task has fields.
+    describes_calls: bool = False
     unmatched_fields: UnmatchedFields = field(default_factory=UnmatchedFields, compare=False, repr=False)
     unnamed_tasks: UnnamedTasks = field(default_factory=UnnamedTasks, compare=False, repr=False)
 
@@ -48,6 +56,7 @@ class Capture:
 
     __slots__ = (
         "_given",
+        "_guessed",
         "_instance",
         "_invalid",
         "_metadata",
@@ -62,7 +71,14 @@ class Capture:
         "attributes",
     )
 
-    def __init__(self, options: CaptureOptions, instance: Any, task: Any) -> None:
+    def __init__(
+        self,
+        options: CaptureOptions,
+        instance: Any,
+        task: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.attributes: dict[str, Any] = {}
         self.also_defaulted: tuple[str, ...] = ()
         self._options = options
@@ -72,6 +88,8 @@ class Capture:
         self._metadata: Any = None
         #: A bare bool, which may be a verdict or an answer: ``doctor`` counts them.
         self._returned: bool | None = None
+        #: The keys of attributes that a value which an adapter knows replaces.
+        self._guessed: tuple[str, ...] = ()
         self._read_task = read = reader_of(task)
         # Only a path in ``fields`` can read a name of the pool again: only then its reads are remembered.
         self._read_pool = (
@@ -83,6 +101,13 @@ class Capture:
             self._metadata = metadata if metadata is None else self._wanted(metadata)
         if options.task_type is not None:
             self.attributes.setdefault(semconv.TASK_TYPE, label_of(options.task_type))
+        if read is not None:
+            plan = GUESS_TASK[options.capture_content]
+            names = stored_names(read, plan.names)
+            if names:
+                self._guessed = guess(plan, names, read, self.attributes)
+        if semconv.TASK_DESCRIPTION not in self.attributes:
+            self._describe(args, kwargs)
         self._take_pool_type()
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> None:
@@ -92,8 +117,10 @@ class Capture:
 
     def set_default(self, column: str, value: Any) -> None:
         """Set *column* where the task does not set it."""
-        if FIELD_OF[column].key not in self.attributes:
-            self._accept(column, value)
+        key = FIELD_OF[column].key
+        if (key not in self.attributes or key in self._guessed) and self._accept(column, value):
+            if column == "task_description":
+                self.set_default("estimated_tokens", value)
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set *values* (column -> value); at the end they take precedence over the task's and the result's."""
@@ -139,6 +166,10 @@ class Capture:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             TAKE_RESULT[self._options.capture_content][type(read) is Memo](read, self.attributes, self._refuse)
+            plan = GUESS_RESULT[self._options.capture_content]
+            names = stored_names(read, plan.names)
+            if names:
+                guess(plan, names, read, self.attributes)
         given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
         success = given.get("success")
         if success is not None and type(success) is not bool:
@@ -173,7 +204,21 @@ class Capture:
         texts = contents.texts_of(self._task, self._read_task, self._given)
         return verdict._replace(error_message=contents.message_without(verdict.error_message, texts))
 
+    def _describe(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Describe the task by itself, where it is a text, or by the plain values among the arguments of its call."""
+        options, attributes = self._options, self.attributes
+        text = None if self._task is None else plain_text(self._task)
+        if text is None and options.capture_content and (self._read_task is None or options.describes_calls):
+            text = guarded(text_of_call, args or (self._task,), kwargs, options.parameters)
+        if text:
+            if options.capture_content:
+                attributes[semconv.TASK_DESCRIPTION] = text_of(text, _DESCRIPTION_LIMIT)
+            attributes.setdefault(semconv.TASK_ESTIMATED_TOKENS, (len(text) + 1) // 2)
+            self._guessed += (semconv.TASK_DESCRIPTION, semconv.TASK_ESTIMATED_TOKENS)
+
     def _refuse(self, column: str, value: Any) -> None:
+        if type(value) in _METHODS:  # such as a method ``prompt``: it is no value of the task
+            return
         self._invalid = {**self._invalid, column: value}
 
     def _take_pool_type(self) -> None:
@@ -309,6 +354,8 @@ class Capture:
 
 
 _NOTHING: Final[Mapping[str, Any]] = {}
+_DESCRIPTION_LIMIT: Final = COLUMN_OF["task_description"].limit
+_METHODS: Final = (MethodType, FunctionType, BuiltinMethodType)
 _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
 
 

@@ -13,14 +13,16 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from ..message_templates import mask
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Reader, is_mapping
+from ..safety.readers import Reader, is_mapping, stored_names, stored_value
 from ..safety.sanitize import type_name
+from .fields import FIELD_OF
 
 _ITEMS_LIMIT: Final = 200
 _DEEPEST: Final = 4
 #: Of each text of a task, in characters.
 _SEARCHED: Final = 4096
-_PROSE: Final = ("prompt", "description")
+_PROSE: Final = FIELD_OF["task_description"].task_names
+_GUESSED_PROSE: Final = frozenset(FIELD_OF["task_description"].guessed_in_task)
 #: A key that is a name, and no sentence.
 _NAME: Final = re.compile(r"[A-Za-z_][\w.\-]{0,63}")
 _WORD: Final = re.compile(r"\w+")
@@ -84,6 +86,7 @@ def texts_of(task: Any, read: Reader | None, given: Mapping[str, Any]) -> list[s
     found: list[Any] = [task, given.get("task_description"), given.get("solution_summary")]
     if read is not None:
         found += [guarded(read, name) for name in _PROSE]
+        found += [guarded(stored_value, read, name) for name in stored_names(read, _GUESSED_PROSE)]
         metadata = guarded(read, "metadata")
         for source in (task, metadata):
             if is_mapping(type(source)):

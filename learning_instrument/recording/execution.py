@@ -8,7 +8,8 @@ list, sampler or shutdown of the host.
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -47,6 +48,7 @@ _REMEMBERED_WARNINGS: Final = 128
 #: Of the name of an unknown column, in characters.
 _NAME_LIMIT: Final = 100
 _ENDED: Final = Context()
+_NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Execution:
@@ -84,6 +86,8 @@ class Execution:
         context: Context,
         started: int | None = None,
         captured: Capture | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = _NO_KEYWORDS,
     ) -> None:
         check()  # first: after a fork, ids and budgets are the parent's
         self._process_id = Process.id
@@ -95,7 +99,7 @@ class Execution:
         self._waited: int | None = None
         self._pipeline = pipeline
         self.outer = context
-        self._capture = capture = captured or Capture(plan.options, instance, task)
+        self._capture = capture = captured or Capture(plan.options, instance, task, args, kwargs)
         attributes = capture.attributes
         if pipeline.check_budgets is not None and started is None:  # otherwise it has run already
             pipeline.check_budgets(capture)
@@ -373,9 +377,24 @@ def _warn_of_columns(unknown: frozenset[str]) -> None:
 
 
 def start_execution(
-    pipeline: Pipeline, plan: CallPlan, instance: Any, task: Any, around: Context | None = None
+    pipeline: Pipeline,
+    plan: CallPlan,
+    instance: Any,
+    task: Any,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] = _NO_KEYWORDS,
+    around: Context | None = None,
 ) -> Execution | None:
     """Start an execution within *around* (by default the current context); return None where it is not recorded.
+
+    Args:
+        pipeline: where it goes.
+        plan: how its function is recorded.
+        instance: the pool.
+        task: the task.
+        args: the positional arguments of the call, which may describe it.
+        kwargs: the named ones.
+        around: the context around it.
 
     Raises:
         BudgetExceeded: if the task must not start.
@@ -388,7 +407,7 @@ def start_execution(
             enclosing: Enclosing | None = context.get(EXECUTION_KEY)  # type: ignore[assignment]
             if enclosing is not None and _is_the_same(enclosing, plan, instance):
                 return None
-        return Execution(pipeline, plan, instance, task, context)
+        return Execution(pipeline, plan, instance, task, context, None, None, args, kwargs)
     except BudgetExceeded:
         batch = batch_of(context)
         if batch is not None:

@@ -144,6 +144,9 @@ class Field(NamedTuple):
     marked: bool
     #: Content, which ``capture_content=False`` keeps out.
     content: bool
+    #: Further names, common in the trade, for a value that those above and ``fields`` do not give.
+    guessed_in_task: tuple[str, ...] = ()
+    guessed_in_result: tuple[str, ...] = ()
 
 
 def _cleaner(column: Column) -> Callable[[Any], Any]:
@@ -161,31 +164,59 @@ def _field(
     clean: Callable[[Any], Any] | None = None,
     result_first: bool = False,
     content: bool = False,
+    guessed: tuple[str, ...] = (),
+    guessed_in_result: tuple[str, ...] = (),
 ) -> Field:
     column = COLUMN_OF[name]
     assert column.key is not None, name
     marked = column.default is not None or name in ("task_id", "cost_estimate")
     clean = clean or _cleaner(column)
-    return Field(name, column.key, clean, task_names, result_names, result_first, marked, content)
+    names = task_names, result_names
+    return Field(name, column.key, clean, *names, result_first, marked, content, guessed, guessed_in_result)
 
 
 _PROSE: Final = ("prompt", "description")
+_GUESSED_PROSE: Final = (
+    "instructions", "instruction", "task", "query", "question", "input", "user_input", "user_query", "message", "goal",
+    "objective", "problem_statement", "request", "content", "text", "title",
+)  # fmt: skip
+_MODELS: Final = ("model", "model_name")
 
 FIELDS: Final = (
     _field("task_id", ("task_id",), clean=_id),
-    _field("task_type", ("task_type",)),
-    _field("task_description", _PROSE, clean=_prose(COLUMN_OF["task_description"].limit), content=True),
-    _field("repo", ("repo", "repo_path")),
-    _field("file_count", ("file_count",), ("files_changed",), result_first=True),
-    _field("estimated_tokens", _PROSE, clean=_token_estimate),
-    _field("model_tier", ("model_tier",), ("model_tier",), result_first=True),
+    _field("task_type", ("task_type",), guessed=("kind", "type", "job_type", "operation")),
+    _field(
+        "task_description",
+        _PROSE,
+        clean=_prose(COLUMN_OF["task_description"].limit),
+        content=True,
+        guessed=_GUESSED_PROSE,
+    ),
+    _field("repo", ("repo", "repo_path"), guessed=("repository", "repo_name", "repo_url")),
+    _field(
+        "file_count",
+        ("file_count",),
+        ("files_changed",),
+        result_first=True,
+        guessed=("files",),
+        guessed_in_result=("changed_files", "modified_files"),
+    ),
+    _field("estimated_tokens", _PROSE, clean=_token_estimate, guessed=_GUESSED_PROSE),
+    _field(
+        "model_tier",
+        ("model_tier",),
+        ("model_tier",),
+        result_first=True,
+        guessed=("tier",),
+        guessed_in_result=("tier",),
+    ),
     _field("pool_type"),
     _field("swarm_topology", ("swarm_topology",)),
     _field("routing_confidence", ("routing_confidence",)),
     _field("complexity_score", ("complexity_score",), ("complexity",)),
     _field("quality_score", (), ("quality_score",)),
     _field("cost_estimate", ("cost_estimate",)),
-    _field("actual_cost", (), ("cost",)),
+    _field("actual_cost", (), ("cost",), guessed_in_result=("cost_usd", "total_cost_usd", "total_cost")),
     _field("peak_memory_mb", (), ("peak_memory_mb",), clean=_megabytes),
     _field("cpu_time_seconds", (), ("cpu_time_seconds",)),
     _field(
@@ -194,13 +225,14 @@ FIELDS: Final = (
         ("solution_summary",),
         clean=_prose(COLUMN_OF["solution_summary"].limit),
         content=True,
+        guessed_in_result=("summary",),
     ),
     _field("pool_id", (), ("pool_id",), clean=_repeated_id),
     _field("worker_id", (), ("worker_id",), clean=_repeated_id),
     _field("queue_seconds"),
-    _field("model"),
-    _field("input_tokens"),
-    _field("output_tokens"),
+    _field("model", guessed=_MODELS, guessed_in_result=_MODELS),
+    _field("input_tokens", guessed_in_result=("input_tokens", "prompt_tokens")),
+    _field("output_tokens", guessed_in_result=("output_tokens", "completion_tokens")),
     _field("attempt", clean=_attempt),
 )
 #: Cleaners of values that a user sets, which may be of another kind than those found in a task.

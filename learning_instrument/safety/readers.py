@@ -5,9 +5,11 @@ since a property may do work. The reader of a dict is its own ``get``: it is fas
 with one of the dict's keys does, so callers guard their loop.
 """
 
+import enum
 import functools
 import weakref
 from collections.abc import Callable, Mapping
+from types import GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
 from typing import Any, Final
 
 from .guards import is_interruption
@@ -77,6 +79,49 @@ def read_path(read: Reader, path: str, readers: dict[int, tuple[Any, Reader | No
     return value
 
 
+def stored_names(read: Reader, names: frozenset[str]) -> frozenset[str]:
+    """Return those of *names* under which the object of *read* stores something.
+
+    That are the items of a dict, and attributes kept in the object, in a slot or, as a constant, in its class.
+    Properties and the like are not read: they may do work, or ask a database.
+    """
+    try:
+        if type(read) is not Memo:
+            items = read.__self__  # type: ignore[attr-defined]
+            return _NONE if names.isdisjoint(items) else names.intersection(items)
+        kind, source = read.kind, read.source
+        if kind.is_dict:
+            return names.intersection(dict.keys(source))
+        held = kind.held.get(names)
+        if held is None:
+            held = kind.held[names] = names & kind.members
+        if kind.has_open_dict:
+            return held.union(names.intersection(object.__getattribute__(source, "__dict__")))
+        return held
+    except BaseException as fault:  # comparing with a key of a user's dict may raise anything
+        if is_interruption(fault):
+            raise
+        return _NONE
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+def stored_value(read: Reader, name: str) -> Any:
+    """Return the value of one of the :func:`stored_names`.
+
+    Raises:
+        BaseException: as :func:`stored_names` would.
+    """
+    if type(read) is not Memo:
+        return read(name)
+    kind, source = read.kind, read.source
+    if kind.is_dict:
+        return dict.get(source, name)
+    own: dict[str, Any] = object.__getattribute__(source, "__dict__") if kind.has_open_dict else {}
+    return own[name] if name in own else getattr(source, name, None)
+
+
 def _item(source: Any, name: str, default: None) -> Any:
     return source.get(name)
 
@@ -84,7 +129,7 @@ def _item(source: Any, name: str, default: None) -> Any:
 class _Kind:
     """How the instances of a class are read: decided once."""
 
-    __slots__ = ("absent", "cls", "fetch", "has_fields")
+    __slots__ = ("absent", "cls", "fetch", "has_fields", "has_open_dict", "held", "is_dict", "members")
 
     def __init__(self, cls: type) -> None:
         #: The class, of which another may have the id later.
@@ -94,13 +139,24 @@ class _Kind:
         self.fetch: Callable[[Any, str, None], Any] = getattr
         #: Names that no instance has, as they were found.
         self.absent: dict[str, None] = {}
+        self.is_dict = False
+        #: Whether an instance has a dict of its own, which may have any name.
+        self.has_open_dict = False
+        #: Other names under which an instance stores something.
+        self.members: frozenset[str] = frozenset()
+        #: Those of them that were asked for.
+        self.held: dict[frozenset[str], frozenset[str]] = {}
         try:
             if cls in _WITHOUT_FIELDS:
                 self.has_fields = False
             elif issubclass(cls, Mapping):
                 self.fetch = _item
+                self.is_dict = issubclass(cls, dict)
+                return
             elif _is_closed_model(cls):
                 self.fetch = functools.partial(_field, self.absent)
+            if self.has_fields and not issubclass(cls, type):
+                self.has_open_dict, self.members = _storage_of(cls)
         except BaseException as fault:  # the metaclass may fail to hash or compare
             if is_interruption(fault):
                 raise
@@ -116,6 +172,34 @@ def _kind_of(cls: type) -> _Kind:
         _kinds.clear()
     kind = _kinds[id(cls)] = _Kind(cls)
     return kind
+
+
+def _storage_of(cls: type) -> tuple[bool, frozenset[str]]:
+    """Return whether instances of *cls* have a dict with any names, and the names that they store something under.
+
+    The fields of a dataclass, of a model of pydantic or attrs are known: their dicts are not looked into.
+    """
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        found.update(vars(base))
+    if type(found["__getattribute__"]) is not WrapperDescriptorType:
+        return False, frozenset()
+    declared = [found[name] for name in _DECLARATIONS if type(found.get(name)) is dict]
+    names = {*(declared[0] if declared else ()), *(each.name for each in found.get("__attrs_attrs__", ()))}
+    members = {name for name, value in found.items() if name[:1] != "_" and _is_stored(value, cls)}
+    has_dict = type(found.get("__dict__")) in (GetSetDescriptorType, MemberDescriptorType)
+    return has_dict and not names, frozenset(members | (names - found.keys()))
+
+
+_DECLARATIONS: Final = ("__dataclass_fields__", "__pydantic_fields__", "model_fields", "__fields__")
+
+
+def _is_stored(value: Any, cls: type) -> bool:
+    """Tell whether *value*, found in *cls* or above it, is a slot, a field of a named tuple or a constant."""
+    kind = type(value)
+    if kind is MemberDescriptorType or kind in (str, int, float):
+        return True
+    return kind.__name__ == "_tuplegetter" or (issubclass(kind, enum.Enum) and kind is not cls)
 
 
 def _is_closed_model(cls: type) -> bool:
@@ -149,10 +233,11 @@ def _absent_of(kind: _Kind, model: Any) -> dict[str, Any]:
 class Memo:
     """Reads each name once: attribute access or item access of these objects may run code."""
 
-    __slots__ = ("fetch", "seen", "source")
+    __slots__ = ("fetch", "kind", "seen", "source")
 
     def __init__(self, source: Any, kind: _Kind) -> None:
         self.source = source
+        self.kind = kind
         #: Name -> the value that was read.
         self.seen: dict[str, Any] = _absent_of(kind, source) if kind.absent else {}
         self.fetch = kind.fetch

@@ -12,6 +12,7 @@ import uuid
 from typing import NamedTuple
 
 import pydantic
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import exceptions, made, refusing, refusing_properties, results, tasks, texts
@@ -112,13 +113,41 @@ def test_fields_are_found_in_any_kind_of_object(subtests):
 
 def test_task_without_fields_leaves_defaults(subtests):
     """All of them marked, and a new id."""
-    for task in [None, "text", 5, [], object()]:
+    for task in [None, "", True, [], object()]:
         with subtests.test(task=task):
             captured = Captured(task)
 
             assert captured.defaulted == tuple(column for _, column in MARKED)
             assert uuid.UUID(captured["task_id"]).version == 4
             assert captured.metadata == {}
+
+
+class Text(str):
+    pass
+
+
+class Prompt(enum.Enum):
+    MEND = "Mend it"
+
+
+@pytest.mark.parametrize(
+    ("task", "text"), [("Mend it", "Mend it"), (Text("Mend it"), "Mend it"), (Prompt.MEND, "Mend it")]
+)
+def test_text_is_its_own_description(task, text):
+    """Of any class, redacted and cut; its tokens are estimated before."""
+    captured = Captured(task)
+    long = Captured(f"Mend it with {SECRET} " + "x y" * 1000)
+
+    assert (captured["task_description"], captured["estimated_tokens"]) == (text, 4)
+    assert len(long["task_description"]) == 500
+    assert SECRET not in long["task_description"]
+    assert MARKER in long["task_description"]
+    assert long["estimated_tokens"] > 1500
+
+
+def test_number_is_its_own_description():
+    """A task without fields is described by its plain values."""
+    assert (Captured(5)["task_description"], Captured(5)["estimated_tokens"]) == ("5", 1)
 
 
 def test_values_of_other_kinds_become_plain():
@@ -198,6 +227,10 @@ def test_without_content_no_text_is_kept():
 
     assert "private" not in repr(captured.attributes)
     assert captured["estimated_tokens"] == 4
+    text, number = Captured("private", capture_content=False), Captured(5, capture_content=False)
+    assert "private" not in repr(text.attributes)
+    assert text["estimated_tokens"] == 4
+    assert (text["task_description"], number["task_description"], number["estimated_tokens"]) == (None, None, None)
 
 
 # The pool.

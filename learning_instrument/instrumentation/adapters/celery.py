@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: The modules with ``build_tracer``: the one that defines it, and the one that imports it by name.
 _TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
+#: Of each value that the sender's own text should show, in characters: it may be cut.
+_COMPARED: Final = 20
 
 
 def _instrument(tools: Tools) -> None:
@@ -65,6 +67,14 @@ def _instrument(tools: Tools) -> None:
     patches.when_imported("celery.signals", found_signals)
 
 
+def _text_that_hides(request: Any, args: Any, kwargs: Any) -> str | None:
+    """Return the sender's text of the arguments, ``argsrepr``, where it does not show each of their plain values."""
+    own = [text for text in map(request.get, ("argsrepr", "kwargsrepr")) if type(text) is str]
+    plain = [str(value)[:_COMPARED] for value in (*args, *kwargs.values()) if type(value) in (str, int, float)]
+    text = ", ".join(own)
+    return text if own and not all(value in text for value in plain) else None
+
+
 class _Run:
     """Stands in for the function of a task, which celery's tracer calls."""
 
@@ -88,7 +98,9 @@ class _Run:
         return Run(
             task_type=task.name,
             task=self._location(None, args, kwargs),
-            description=request.get("argsrepr"),
+            description=guarded(_text_that_hides, request, args, kwargs),
+            args=args,
+            kwargs=kwargs,
             task_id=request.id,
             pool_id=(request.delivery_info or {}).get("routing_key"),
             worker_id=request.hostname,

@@ -71,6 +71,8 @@ def _read(message: Any, actor: Any, args: Any, kwargs: Any) -> Run:
     return Run(
         task_type=actor.actor_name,
         task=task_of(actor.fn, args, kwargs),
+        args=args,
+        kwargs=kwargs,
         task_id=message.message_id,
         pool_id=message.queue_name,
         worker_id=threading.current_thread().name,

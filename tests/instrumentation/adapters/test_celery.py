@@ -471,6 +471,28 @@ def test_eager_tasks_are_executions_too(eager, rows):
     assert {row["queue_seconds"] for row in rows()} == {None}
 
 
+def test_plain_arguments_are_the_description(eager, rows):
+    """Unless the sender's own text of them hides one, as celery lets it."""
+
+    @eager.task(name="charge")
+    def charge(order, card):
+        return {"success": True}
+
+    def run(args, kwargs, **message):
+        trace = celery.app.trace.build_tracer("charge", charge, app=eager, eager=True)
+        trace("id-1", args, kwargs, {"is_eager": True, **message})
+
+    run((7,), {"card": "4111"})
+    run((7,), {"card": "4111"}, argsrepr="(7,)", kwargsrepr="{'card': '4111'}")
+    run((7,), {"card": "4111"}, argsrepr="(7,)", kwargsrepr="{'card': '<hidden>'}")
+    run(("Mend it", "4111"), {}, argsrepr="('Mend it', '4111')", kwargsrepr="{}")
+    run(("Mend it", "4111"), {}, argsrepr="('Mend it', '<hidden>')")
+
+    assert [row["task_description"] for row in rows()] == [
+        '7, card="4111"', '7, card="4111"', "(7,), {'card': '<hidden>'}", "Mend it", "('Mend it', '<hidden>')"
+    ]  # fmt: skip
+
+
 def test_eager_exception_is_the_tasks_own(eager, rows):
     """Whether celery propagates or stores it."""
     error = LookupError("mine")

@@ -74,6 +74,38 @@ def test_submitted_function_is_one_execution(rows):
     assert all(row["worker_id"].startswith("crew_") and row["queue_seconds"] >= 0 for row in rows())
 
 
+def fetch(session, url, *, retries=1):
+    return {"status": "completed"}
+
+
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("method", ["thread", "fork"])
+def test_plain_arguments_are_the_description(rows, method):
+    """Of a call whose task has none; a text that is the task is its own."""
+    context = None if method == "thread" else multiprocessing.get_context(method)
+    with ThreadPoolExecutor(1) if context is None else ProcessPoolExecutor(1, context) as pool:
+        pool.submit(fetch, {"pool": 1}, "https://example.org", retries=2).result()
+        pool.submit(fetch, {"description": "Fetch it"}, "https://example.org").result()
+        pool.submit(len, "Fix the flaky test").result()
+
+    assert [(row["task_description"], row["estimated_tokens"]) for row in rows()] == [
+        ('"https://example.org", retries=2', 16), ("Fetch it", 4), ("Fix the flaky test", 9)
+    ]  # fmt: skip
+
+
+def test_without_content_no_argument_is_stored(database, rows):
+    """Of the text of a task stays the estimate."""
+    PoolInstrumentor().instrument(targets=ADAPTERS, database=database, capture_content=False)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(fetch, None, "https://example.org").result()
+            pool.submit(len, "Fix the flaky test").result()
+    finally:
+        PoolInstrumentor().uninstrument()
+
+    assert [(row["task_description"], row["estimated_tokens"]) for row in rows()] == [("", 0), ("", 9)]
+
+
 @pytest.mark.usefixtures("instrumented")
 @pytest.mark.parametrize("method", ["fork", "spawn", FORKSERVER])
 def test_process_pools_record_in_their_processes(rows, method):
