@@ -30,7 +30,7 @@ MONEY = st.one_of(st.just(0.0), st.floats(0.0001, 1000.0))
 MINUTES = st.integers(0, 4000)
 NEW = st.builds(
     ExecutionRecord,
-    task_type=st.sampled_from(["bug_fix", "review"]),
+    task_type=st.sampled_from(["bug_fix", "review", "unknown"]),
     timestamp=MINUTES.map(lambda minutes: START + timedelta(minutes=minutes)),
     model_tier=st.sampled_from(["small", "large", None]),
     pool_type=st.sampled_from(["agents", None]),
@@ -50,7 +50,7 @@ NEW = st.builds(
     output_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
     defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
     outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
-    function_name=st.sampled_from([None, "shop.Crawler.fetch", "shop.Crawler.store"]),
+    function_name=st.sampled_from([None, "shop.Crawler.fetch", "shop.crawl.<locals>.store"]),
     attempt=st.sampled_from([None, 1, 2]),
 )
 

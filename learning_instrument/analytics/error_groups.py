@@ -16,7 +16,7 @@ from typing import Any, Final
 from .. import message_templates
 from ..errors import ConfigurationError
 from ..rollups.error_counts import MESSAGE, soundness
-from ..sqlite.dimensions import AFTER
+from ..sqlite.dimensions import AFTER, is_of_function
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
@@ -242,7 +242,7 @@ def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
     until = _NEVER if selection.until is None else iso(selection.until)
     starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
     filters, values = selection.filter_condition()
-    are_counted = all(name in FILTERS for name, _ in selection.filters)
+    are_counted = all(name in FILTERS and not is_of_function(name, value) for name, value in selection.filters)
     parameters = {
         **values,
         "until": until,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..columns import UNKNOWN, metadata_key
-from ..sqlite.dimensions import column_names, dimension, nearest
+from ..sqlite.dimensions import column_names, dimension, is_equal, nearest
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import cube_for, totals
 
@@ -121,7 +121,7 @@ def unmatched(database: Queryable, selection: Selection) -> tuple[Unmatched, ...
     found = []
     for name, value in selection.filters:
         values = values_of(database, name)
-        if value not in values.executions:
+        if not any(is_equal(name, each, value) for each in values.executions):
             found.append(_unmatched(database, name, value, values))
     return tuple(found)
 

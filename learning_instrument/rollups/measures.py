@@ -185,7 +185,7 @@ WAIT_BIN: Final = _where("waited_seconds IS NOT NULL", f"(SELECT bin {_LOW.forma
 SOURCE_COLUMNS: Final = (
     "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
     "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
-    "output_tokens", "defaulted", "outcome_source",
+    "output_tokens", "defaulted", "outcome_source", "function_name",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What executions are grouped and filtered by: ``NAME`` is a column, ``metadata.KEY`` a key of metadata.
 
-Each is text: a value of another type is written as JSON has it, and a missing one is ``unknown``.
+Each is text: a value of another type is written as JSON has it, and a missing one is ``unknown``. Executions of an
+unknown type are told apart by their function, as ``unknown: Crawler.fetch``.
 """
 
 import difflib
@@ -17,9 +18,21 @@ from ..errors import ConfigurationError
 TIME_BUCKETS: Final = {"day": 10, "hour": 13}
 #: A day and this is later than every timestamp of the day.
 AFTER: Final = "U"
+_UNKNOWN_OF: Final = f"{UNKNOWN}: "
+
+
+def _up_to_last_dot(text: str) -> str:
+    return f"rtrim({text}, replace({text}, '.', ''))"
+
+
+_FUNCTION: Final = "replace(function_name, '.<locals>', '')"
+_ABOVE: Final = f"rtrim({_up_to_last_dot(_FUNCTION)}, '.')"
+#: The last two parts of the name. As SQL it is worked out for executions of an unknown type alone.
+_SHORT_FUNCTION: Final = f"substr({_FUNCTION}, length({_up_to_last_dot(_ABOVE)}) + 1)"
 #: Dimension -> its SQL. Those that reports are usually asked for; roll-ups have most of them.
 DIMENSIONS: Final = {
-    "task_type": "task_type",
+    "task_type": f"CASE WHEN task_type = '{UNKNOWN}' AND function_name <> '' THEN '{_UNKNOWN_OF}' || {_SHORT_FUNCTION}"
+    " ELSE task_type END",
     **{name: f"coalesce({name}, '{UNKNOWN}')" for name in ("model_tier", "pool_type", "repo", "worker_id", "model")},
     **{name: f"substr(timestamp, 1, {length})" for name, length in TIME_BUCKETS.items()},
 }
@@ -73,6 +86,8 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
     key = metadata_key(name)
     if key is None:
         value = row[name]
+        if name == "task_type" and value == UNKNOWN and row["function_name"]:
+            return _UNKNOWN_OF + _short_function(row["function_name"])
         return metadata_text(value if value is None or name not in _TRUTHS else bool(value))
     try:
         metadata = json.loads(row["metadata"])
@@ -82,6 +97,33 @@ def value_in(row: Mapping[str, Any], name: str) -> str:
     of_task = own.get("task")
     value = of_task.get(key) if isinstance(of_task, dict) else None
     return metadata_text(own.get(key) if value is None else value)
+
+
+def _short_function(name: str) -> str:
+    name = name.replace(".<locals>", "")
+    above = name.rstrip(name.replace(".", "")).rstrip(".")
+    return name[len(above.rstrip(above.replace(".", ""))) :]
+
+
+def equals(column: str, name: str, parameter: str) -> str:
+    """Return the condition that the dimension *name*, whose SQL is *column*, has the value of *parameter*.
+
+    The type ``unknown`` is that of all functions.
+    """
+    if name != "task_type":
+        return f"{column} = {parameter}"
+    is_of_any = f"substr({column}, 1, {len(_UNKNOWN_OF)}) = '{_UNKNOWN_OF}'"
+    return f"({column} = {parameter} OR {parameter} = '{UNKNOWN}' AND {is_of_any})"
+
+
+def is_equal(name: str, found: str, value: str) -> bool:
+    """Tell whether the dimension *name* of an execution, as it is *found*, is *value*: as :func:`equals` does."""
+    return found == value or (name == "task_type" and value == UNKNOWN and found.startswith(_UNKNOWN_OF))
+
+
+def is_of_function(name: str, value: str) -> bool:
+    """Tell whether *value* of the dimension *name* tells executions of an unknown type apart."""
+    return name == "task_type" and value.startswith(_UNKNOWN_OF)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from ..errors import ConfigurationError
 from ..timestamps import iso
-from .dimensions import dimension
+from .dimensions import dimension, equals
 
 #: The dimensions that have a field of their own.
 FILTERS: Final = ("repo", "pool_type", "model_tier", "task_type")
@@ -98,7 +98,7 @@ class Selection:
         Args:
             column: dimension -> its SQL.
         """
-        terms = [f"{column(name)} = :filter{number}" for number, (name, _) in enumerate(self.filters)]
+        terms = [equals(column(name), name, f":filter{number}") for number, (name, _) in enumerate(self.filters)]
         return " AND ".join(terms) or "1", {f"filter{n}": value for n, (_, value) in enumerate(self.filters)}
 
     def condition(self, moment: str = "timestamp") -> tuple[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..record import Row
 from ..rollups import catch_up
 from ..sqlite.connection import WriteConnection, open_for_maintenance
-from ..sqlite.dimensions import value_in
+from ..sqlite.dimensions import is_equal, value_in
 from ..sqlite.executions import placeholders
 from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
@@ -233,7 +233,7 @@ class _Target:
         )
 
     def _matches(self, row: Mapping[str, Any]) -> bool:
-        return all(value_in(row, name) == value for name, value in self._filters)
+        return all(is_equal(name, value_in(row, name), value) for name, value in self._filters)
 
     def _leave_out(self, what: str) -> None:
         if what not in self._omitted and len(self._omitted) >= _MOST_OMITTED:

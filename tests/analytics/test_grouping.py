@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import NEW, database_of, is_partial, spent, spent_on_failures
+from executions import NEW, START, Asked, database_of, is_partial, new_database, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +26,8 @@ from learning_instrument.analytics import (
 from learning_instrument.analytics.executions import latest
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
+from learning_instrument.record import row_from_record
+from learning_instrument.rollups import error_counts
 from learning_instrument.sqlite.dimensions import is_column, value_in
 
 CUSTOMERS = st.sampled_from(["acme", "glo'bex", None, 7, True, "unknown", 1.5])
@@ -180,3 +182,43 @@ def test_limits_of_no_use_are_refused(database, limit):
         costs(database, by="model", limit=limit)
     with pytest.raises(ConfigurationError, match="Invalid limit"):
         performance(database, "model", limit=limit)
+
+
+def test_unknown_types_are_told_apart_by_their_function(database):
+    """In reports by task type; a filter for the type takes all of them or one, and the column stays as promised."""
+    names = ["shop.crawl.Crawler.fetch"] * 2 + ["shop.crawl.Crawler.store", None]
+    database.append([ExecutionRecord(task_type="unknown", function_name=name) for name in names])
+    database.append([ExecutionRecord(task_type="fix", function_name="shop.crawl.Crawler.fetch")])
+
+    def counts(by, **selected):
+        return {answer.group: answer.executions for answer in performance(database, by, Selection(**selected))}
+
+    unknown = {("unknown: Crawler.fetch",): 2, ("unknown: Crawler.store",): 1, ("unknown",): 1}
+    assert counts("task_type") == unknown | {("fix",): 1}
+    assert counts("task_type", task_type="unknown") == unknown
+    assert counts("task_type", where="task_type=unknown: Crawler.fetch") == {("unknown: Crawler.fetch",): 2}
+    assert counts("function_name") == {
+        ("shop.crawl.Crawler.fetch",): 3, ("shop.crawl.Crawler.store",): 1, ("unknown",): 1
+    }  # fmt: skip
+    assert database.query("SELECT DISTINCT task_type FROM executions WHERE task_type LIKE 'unknown%'") == [
+        {"task_type": "unknown"}
+    ]
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_failures_of_unknown_types_are_those_of_their_function(is_counted):
+    """Also where their counts are kept, which know the type alone."""
+    failed = {"task_type": "unknown", "outcome": Outcome.FAILED, "error_message": "no"}
+    records = [ExecutionRecord(function_name=name, timestamp=START, **failed) for name in ("m.f", "m.f", "m.g")]
+
+    with new_database() as target:
+        target.insert([row_from_record(record) for record in records])
+        while is_counted and error_counts.advance(target):
+            pass
+        asked = Asked(target._path)
+        found = [
+            sum(group.executions for group in error_groups(asked, Selection(task_type=task_type)).groups)
+            for task_type in ("unknown", "unknown: m.f", "unknown: m.h")
+        ]
+
+    assert found == [3, 2, 0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics import Selection, performance, queue_waits, wilson
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.sqlite.dimensions import DIMENSIONS
+from learning_instrument.sqlite.dimensions import DIMENSIONS, value_in
 
 WAYS = [*[(name,) for name in DIMENSIONS], *itertools.permutations(DIMENSIONS, 2)]
 
@@ -147,6 +147,7 @@ def test_performance_is_what_the_rows_say(records, rolled_up, by, filters):
     for row in rows:
         dimensions = {name: row.get(name) or "unknown" for name in DIMENSIONS}
         dimensions |= {"day": row["timestamp"][:10], "hour": row["timestamp"][:13]}
+        dimensions["task_type"] = value_in(row, "task_type")
         if all(dimensions[name] == value for name, value in filters.items()):
             groups[tuple(dimensions[name] for name in by)].append(row)
     assert {answer.group for answer in answers} == groups.keys()

@@ -27,8 +27,8 @@ from learning_instrument.rollups import catch_up, cubes, histograms, keys
 from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
-from learning_instrument.sqlite.dimensions import DIMENSIONS, value_in
-from learning_instrument.sqlite.migrations import M017_CHANGE_COLUMNS
+from learning_instrument.sqlite.dimensions import DIMENSIONS, is_equal, value_in
+from learning_instrument.sqlite.migrations import M025_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
 
@@ -92,7 +92,7 @@ def expected(rows, by, selection):
         is_inside = (selection.since is None or moment >= selection.since) and (
             selection.until is None or moment < selection.until
         )
-        if is_inside and all(dimensions[name] == value for name, value in selection.filters):
+        if is_inside and all(is_equal(name, dimensions[name], value) for name, value in selection.filters):
             groups[tuple(dimensions[name] for name in by)].append(row)
     return {group: (_sums(of_group), _durations(of_group)) for group, of_group in groups.items()}
 
@@ -427,7 +427,7 @@ def test_tables_have_what_measures_and_cubes_say(target):
     for cube in CUBES:
         names = {name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")}
         assert names == {"bucket", *cube.keys, *MEASURES, "histogram"}
-    assert (*SOURCE_COLUMNS, "model", "worker_id", "metadata") == M017_CHANGE_COLUMNS
+    assert (*SOURCE_COLUMNS, "model", "worker_id", "metadata") == M025_CHANGE_COLUMNS
 
 
 def test_rollups_of_an_older_schema_are_taken_over(target, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from learning_instrument.columns import COLUMNS, metadata_key
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.sqlite.dimensions import DIMENSIONS, dimension, is_column, value_in
+from learning_instrument.sqlite.dimensions import DIMENSIONS, dimension, equals, is_column, is_equal, value_in
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 ODD = ["a.b", 'say "x"', "it's", "back\\slash", "caf\u00e9", "two words", "pool_id", "$", "[0]", "\U0001f600", "x' --"]
@@ -69,6 +69,43 @@ def test_key_of_the_task_comes_before_that_of_the_execution():
 def test_metadata_without_the_key_is_unknown(metadata):
     """Cut by a limit of the host, or of another form."""
     assert in_sql("metadata.customer", metadata=metadata) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("function_name", "shown"),
+    [
+        ("shop.crawl.Crawler.fetch", "unknown: Crawler.fetch"), ("app.execute_task", "unknown: app.execute_task"),
+        ("__main__.main.<locals>.fetch", "unknown: main.fetch"), ("fetch", "unknown: fetch"), (None, "unknown"),
+        ("", "unknown"),
+    ],
+)  # fmt: skip
+def test_unknown_types_are_told_apart_by_their_function(function_name, shown):
+    """By the last two parts of its name; a type that is known is itself."""
+    assert in_sql("task_type", task_type="unknown", function_name=function_name) == shown
+    assert in_sql("task_type", task_type="fix", function_name=function_name) == "fix"
+
+
+@given(st.text("a.<b>", max_size=12) | st.lists(st.sampled_from(["a", "<locals>", "", "b"]), max_size=5).map(".".join))
+def test_any_name_of_a_function_is_shortened_alike(name):
+    """In SQL and in Python."""
+    assert in_sql("task_type", task_type="unknown", function_name=name).startswith("unknown")
+
+
+@given(
+    st.sampled_from(["fix", "unknown"]),
+    st.sampled_from([None, "m.f", "m.g"]),
+    st.sampled_from(["fix", "unknown", "unknown: m.f"]),
+)
+def test_unknown_is_the_type_of_all_functions(task_type, function_name, value):
+    """A filter for it takes them all, one for ``unknown: m.f`` those of that one: in SQL and in Python."""
+    found = in_sql("task_type", task_type=task_type, function_name=function_name)
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        ((is_met,),) = connection.execute(
+            f"SELECT {equals(':found', 'task_type', ':value')}", {"found": found, "value": value}
+        )
+
+    assert bool(is_met) == is_equal("task_type", found, value)
+    assert is_equal("task_type", found, value) == (value in (found, task_type))
 
 
 def test_columns_are_text():

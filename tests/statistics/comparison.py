@@ -16,7 +16,7 @@ from .worlds import HARDER, WORLDS, Execution, World
 _FALL: Final = 0.1
 _TABLE: Final = """
 CREATE TABLE executions (timestamp, task_type, model_tier, complexity_score, success, duration_seconds, actual_cost,
-outcome_source, cost_source, defaulted)"""
+outcome_source, cost_source, defaulted, function_name)"""
 
 
 class Row(NamedTuple):
@@ -41,7 +41,7 @@ class Simulated:
         self._connection.row_factory = sqlite3.Row
         self._connection.execute(_TABLE)
         self._connection.executemany(
-            "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, 'reported', 'reported', ?)",
+            "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, 'reported', 'reported', ?, NULL)",
             [
                 (
                     iso(each.started),
