@@ -16,7 +16,9 @@ _NAMES: Final = 20
 _LONGEST: Final = 60
 _MOST_LOOKED_AT: Final = 100
 #: Those that are found as they are.
-_KNOWN: Final = frozenset({"metadata", *(name for field in FIELDS for name in field.task_names)})
+_KNOWN: Final = frozenset(
+    {"metadata", *(name for field in FIELDS for name in (*field.task_names, *field.guessed_in_task))}
+)
 
 
 class UnnamedTasks:
