@@ -153,6 +153,11 @@ class SubmittedCall:
             execution.set_default("worker_id", _worker_name(self._is_remote))
         return execution
 
+    @property
+    def options(self) -> RecordingOptions:
+        """How it is recorded, in the process that it has come to."""
+        return self._recorder.options
+
     def __reduce__(self) -> Any:
         settings = _AdapterSettings.of(self._recorder, self._pool_type, asking_pickler())
         return _unpickle, (self.function, settings, pack(self._context), self._submitted)

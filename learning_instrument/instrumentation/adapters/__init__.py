@@ -11,11 +11,13 @@ from ...errors import ConfigurationError
 
 #: Name of the adapter, as people type the library in ``pip install`` -> the module with its rows.
 MODULES: Final = {
+    "apscheduler": "apscheduler",
     "celery": "celery",
     "concurrent.futures": "concurrent_futures",
     "dramatiq": "dramatiq",
     "mahavishnu": "mahavishnu",
     "multiprocessing": "multiprocessing",
+    "rq": "rq",
 }
 #: Those of the standard library: pools that other libraries are built on.
 EXECUTORS: Final = ("concurrent.futures", "multiprocessing")
