@@ -12,12 +12,16 @@ from ...errors import ConfigurationError
 #: Name of the adapter, as people type the library in ``pip install`` -> the module with its rows.
 MODULES: Final = {
     "apscheduler": "apscheduler",
+    "arq": "arq",
     "celery": "celery",
     "concurrent.futures": "concurrent_futures",
+    "django-tasks": "django_tasks",
     "dramatiq": "dramatiq",
+    "huey": "huey",
     "mahavishnu": "mahavishnu",
     "multiprocessing": "multiprocessing",
     "rq": "rq",
+    "taskiq": "taskiq",
 }
 #: Those of the standard library: pools that other libraries are built on.
 EXECUTORS: Final = ("concurrent.futures", "multiprocessing")
