@@ -30,6 +30,8 @@ class Run:
     worker_id: str | None = None
     #: The number of this attempt: 1 for the first, 2 for the first retry.
     attempt: int | None = None
+    #: After how many seconds the library cancels it: a cancellation that late is a time-out.
+    time_limit: float | None = None
     #: The user's function. Where it is decorated it records itself, and is not recorded twice.
     function: Any = None
     #: What a :class:`Sends` row stamped, as it arrived.

@@ -93,8 +93,12 @@ class RunRecorder:
         if run is None or pipeline is None:
             return method(*args, **kwargs)
 
+        # The library's own time runs already; a coroutine starts later.
+        limit = run.time_limit
+        deadline = None if limit is None else time.perf_counter_ns() + int(limit * 1e9)
+
         def prepare(*_: object) -> Callable[[], Timed | None]:
-            return lambda: self._begin(pipeline, run, instance, method)
+            return lambda: self._begin(pipeline, run, instance, method, deadline)
 
         return drive(prepare, method, instance, args, kwargs)
 
@@ -111,21 +115,24 @@ class RunRecorder:
                 )
             return Run()
 
-    def _begin(self, pipeline: Pipeline, run: Run, instance: Any, method: Any) -> Timed | None:
+    def _begin(self, pipeline: Pipeline, run: Run, instance: Any, method: Any, deadline: int | None) -> Timed | None:
         current = otel_context.get_current()
         if is_suppressed(current):
             return None
         context = guarded(_context_of, run) or current
         if records_itself(run.function):
             return Passage(context, current)
-        return start_guarded(self._start, pipeline, run, instance, method, context)
+        return start_guarded(self._start, pipeline, run, instance, method, context, deadline)
 
-    def _start(self, pipeline: Pipeline, run: Run, instance: Any, method: Any, context: Context) -> Execution | None:
+    def _start(
+        self, pipeline: Pipeline, run: Run, instance: Any, method: Any, context: Context, deadline: int | None
+    ) -> Execution | None:
         plan = self._plan(run.task_type, method if run.function is None else run.function)
         execution = start_execution(pipeline, plan, instance, run.task, run.args, run.kwargs, context)
         if execution is not None:
             execution.set_default("task_description", run.description)
             execution.set_default("attempt", run.attempt)
+            execution.deadline = deadline
             for column in _COLUMNS:
                 value = getattr(run, column)
                 if type(value) is str:

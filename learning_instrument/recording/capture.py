@@ -14,7 +14,7 @@ from typing import Any, Final
 from .. import semconv
 from ..columns import COLUMN_OF
 from ..ids import new_uuid
-from ..outcome import ASSUMED, Verdict, reason_of
+from ..outcome import ASSUMED, ErrorType, Outcome, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
 from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of, stored_names
 from ..safety.sanitize import json_of, label_of, text_of, type_name
@@ -183,12 +183,15 @@ class Capture:
         self._complete(verdict)
         return verdict
 
-    def raised(self, exception: BaseException) -> Verdict:
-        """Capture *exception*, and judge it."""
+    def raised(self, exception: BaseException, is_late: bool = False) -> Verdict:
+        """Capture *exception*, and judge it: a cancellation that *is_late* came from a time limit."""
         exception = reason_of(exception)
         if self._options.fields or self._given:
             self._apply_given(None, None, has_returned=False)
-        verdict = self._without_contents(judge_raised(exception))
+        verdict = judge_raised(exception)
+        if is_late and verdict.outcome is Outcome.CANCELLED:
+            verdict = verdict._replace(outcome=Outcome.TIMEOUT, error_type=ErrorType.TIMEOUT)
+        verdict = self._without_contents(verdict)
         self._complete(verdict)
         return verdict
 

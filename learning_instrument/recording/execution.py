@@ -69,6 +69,7 @@ class Execution:
         "_task_type",
         "_waited",
         "context",
+        "deadline",
         "execution_id",
         "ids",
         "instance",
@@ -94,6 +95,8 @@ class Execution:
         self.plan = plan
         self.instance = instance
         self.task = task
+        #: When its library cancels the task, by the clock of ``perf_counter_ns``, where that is known.
+        self.deadline: int | None = None
         self._is_delivered = False
         self._processor_mark: int | None = None
         self._waited: int | None = None
@@ -247,7 +250,9 @@ class Execution:
             return
         try:
             used = self._processor_time(elapsed)
-            self._end(self._capture.raised(exception), elapsed, used, None, exception)
+            is_late = self.deadline is not None and self._clock + elapsed >= self.deadline
+            verdict = self._capture.raised(exception, is_late)
+            self._end(verdict, elapsed, used, None, exception)
         except BaseException as fault:
             if self._must_pass(fault):
                 raise

@@ -189,6 +189,25 @@ def test_returned_exception_is_a_raised_one(instrument, rows):
     ]
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(0.05, "timeout"), (60, "cancelled"), (None, "cancelled")])
+def test_cancellation_after_the_librarys_time_limit_is_a_timeout(limit, outcome, instrument, rows):
+    """The task only hears of a cancellation, whatever it comes from."""
+
+    async def wait_long(task):
+        await asyncio.sleep(60)
+
+    def read_limit(worker, job):
+        return Run(function=job["function"], time_limit=limit)
+
+    instrument(Executes(target="some_library:Worker.run_async", read=read_limit))
+
+    with pytest.raises(TimeoutError if sys.version_info >= (3, 11) else asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(Worker().run_async(job(wait_long)), 0.1))
+
+    (row,) = rows()
+    assert (row["outcome"], row["error_type"]) == (outcome, outcome)
+
+
 def test_call_that_is_no_task_is_no_execution(instrument, rows):
     """Its reader returns None."""
     instrument(Executes(target="some_library:Worker.run", read=lambda worker, job: None))

@@ -9,6 +9,7 @@ python -m tests.pools --write              put the table into docs/reference/poo
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from learning_instrument.testing.adapter_check import CASES
 
 from ..environments import python_of
 from ..fresh import ROOT, variables
-from .matrix import ENVIRONMENTS, LIBRARIES
+from .matrix import ENVIRONMENTS, LIBRARIES, SERVERS
 
 PAGE: Final = ROOT / "docs" / "reference" / "pools.md"
 BEGIN: Final = "<!-- python -m tests.pools --write -->\n"
@@ -40,7 +41,14 @@ def environment(name: str) -> str:
 
 
 def run(python: str, library: str, only: str = "") -> dict[str, Any]:
-    """Run the pools of *library*; return what :mod:`.cell` prints, or ``{"failed": its standard error}``."""
+    """Run the pools of *library*.
+
+    Returns:
+        What :mod:`.cell` prints, ``{"failed": its standard error}``, or ``{"skipped": why}``.
+    """
+    server = SERVERS.get(library)
+    if server is not None and shutil.which(server) is None:
+        return {"skipped": f"{library} is left out: {server} is not installed."}
     command = [python, "-m", "tests.pools.cell", library, only]
     try:
         done = subprocess.run(
@@ -64,6 +72,8 @@ def faults_of(found: dict[str, Any]) -> list[str]:
     """Return what is wrong in what :func:`run` found, a line for each."""
     if "failed" in found:
         return [found["failed"]]
+    if "skipped" in found:
+        return []
     wrong = [
         f"{pool}, {case}: {problem}"
         for pool, cells in found["pools"].items()
@@ -109,7 +119,7 @@ def main() -> int:
     options = parser.parse_args()
     found = run_all(options.library or list(LIBRARIES), options.pool, options.here)
     drawn = table(found)
-    print(drawn)
+    print(drawn, *(each["skipped"] for each in found.values() if "skipped" in each), sep="\n")
     faults = [fault for each in found.values() for fault in faults_of(each)]
     print(*faults, sep="\n")
     if options.write:

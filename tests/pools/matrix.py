@@ -5,27 +5,21 @@ from typing import Final
 #: Environment -> what it needs. Libraries that install together share one.
 ENVIRONMENTS: Final = {
     "standard": (),
-    "queues": (
-        "apscheduler>=3.11,<4",
-        "arq",
-        "celery",
-        "django-tasks",
-        "django-tasks-db",
-        "dramatiq",
-        "huey",
-        "procrastinate",
-        "psycopg[binary]",
-        "rq",
-    ),
-    "taskiq": ("taskiq", "taskiq-redis"),
+    "queues": ("apscheduler>=3.11,<4", "arq", "django-tasks", "django-tasks-db", "huey", "rq"),
+    # arq needs an older redis.
+    "brokers": ("celery", "dramatiq", "redis", "taskiq", "taskiq-redis"),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
     "executors": "standard",
     "apscheduler": "queues",
     "arq": "queues",
+    "celery": "brokers",
     "django_tasks": "queues",
+    "dramatiq": "brokers",
     "huey": "queues",
     "rq": "queues",
-    "taskiq": "taskiq",
+    "taskiq": "brokers",
 }
+#: Module of ``libraries`` -> the server that it needs, which comes from the distribution.
+SERVERS: Final = dict.fromkeys(("arq", "celery", "dramatiq", "rq", "taskiq"), "redis-server")

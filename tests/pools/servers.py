@@ -2,15 +2,14 @@
 
 import atexit
 import functools
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 
-
-class NoServer(Exception):
-    """The server is not installed."""
+from ..fresh import ROOT
 
 
 def free_port() -> int:
@@ -33,17 +32,10 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 @functools.cache
 def redis_url() -> str:
-    """Return the address of an empty redis-server of this process.
-
-    Raises:
-        NoServer: if there is none.
-    """
-    command = shutil.which("redis-server")
-    if command is None:
-        raise NoServer("redis-server")
+    """Return the address of a redis-server of this process, which is empty."""
     folder, port = tempfile.mkdtemp(), free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([command, *options], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
 
     def stop() -> None:
         process.kill()
@@ -53,3 +45,29 @@ def redis_url() -> str:
     atexit.register(stop)
     _wait_for(port, process)
     return f"redis://127.0.0.1:{port}/0"
+
+
+class Worker:
+    """A process that works for as long as the same database is recorded into, and is replaced then."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._database: str | None = None
+        atexit.register(self.stop)
+
+    def start(self, **variables: str) -> None:
+        """Start the process, unless it runs."""
+        database = os.environ.get("LEARNING_INSTRUMENT_DATABASE", "")
+        if self._process is None or self._database != database:
+            self.stop()
+            self._database = database
+            environment = {**os.environ, **variables}
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """Stop the process, as ``kill`` does."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None

@@ -35,24 +35,25 @@ def _instrument(tools: Tools) -> None:
 
     def record_functions(worker: Any) -> None:
         for name, function in worker.functions.items():
-            recorded = wrapt.FunctionWrapper(function.coroutine, by(name, worker), lambda: tools.patches.active)
+            recorded = wrapt.FunctionWrapper(function.coroutine, by(function, worker), lambda: tools.patches.active)
             worker.functions[name] = dataclasses.replace(function, coroutine=recorded)
 
-    def by(name: str, worker: Any) -> Any:
+    def by(function: Any, worker: Any) -> Any:
         def run(coroutine: Any, _: Any, args: Any, kwargs: Any) -> Any:
-            return recorder.run(lambda: read(name, worker, coroutine, args, kwargs), coroutine, None, args, kwargs)
+            return recorder.run(lambda: read(function, worker, coroutine, args, kwargs), coroutine, None, args, kwargs)
 
         return run
 
-    def read(name: str, worker: Any, coroutine: Any, args: Any, kwargs: Any) -> Run:
+    def read(function: Any, worker: Any, coroutine: Any, args: Any, kwargs: Any) -> Run:
         context = args[0]
         task = task_of(coroutine, args, kwargs)
         return Run(
-            task_type=name,
+            task_type=function.name,
             task=task_of(None, args[1:], kwargs) if task is context else task,
             task_id=context["job_id"],
             pool_id=worker.queue_name,
             attempt=context["job_try"],
+            time_limit=worker.job_timeout_s if function.timeout_s is None else function.timeout_s,
             function=coroutine,
             headers=_arrived.get(),
             queued_at=max(context["score"] / 1e3, given_up.pop(context["job_id"], 0.0)),

@@ -57,6 +57,7 @@ def _instrument(tools: Tools) -> None:
             task=task_of(target, message.args, message.kwargs),
             task_id=message.task_id,
             attempt=int(message.labels.get("_retries", 0)) + 1,
+            time_limit=None if message.labels.get("timeout") is None else float(message.labels["timeout"]),
             headers=stamps,
         )
         if isinstance(receiver.executor, ProcessPoolExecutor) and not inspect.iscoroutinefunction(target):

@@ -2,11 +2,14 @@
 
 import asyncio
 import functools
+import json
 from typing import Any, Final
 
 from arq import create_pool
 from arq.connections import RedisSettings
 from arq.worker import Retry, Worker, func
+
+from learning_instrument import LearningDatabase, PoolInstrumentor
 
 from ..pool import Pool
 from ..servers import redis_url
@@ -44,3 +47,69 @@ def _retried(function: Any, task: Any) -> Any:
 
 
 POOLS: Final = (Pool("arq", "arq", _run, _retried, is_async=True),)
+
+
+async def _never_ends(_: Any) -> None:
+    await asyncio.sleep(60)
+
+
+async def _asks_again(context: Any) -> str:
+    if context["job_try"] == 1:
+        raise Retry(defer=0.3)
+    return "done"
+
+
+def _work_through(database: LearningDatabase, *jobs: Any, **options: Any) -> list[dict[str, Any]]:
+    async def work() -> None:
+        redis = await create_pool(RedisSettings.from_dsn(redis_url()), **options)
+        worker = Worker(jobs, redis_pool=redis, burst=True, poll_delay=0.02, handle_signals=False, **options)
+        for job in jobs:
+            await redis.enqueue_job(job.name)
+        await worker.main()
+        await worker.close()
+
+    PoolInstrumentor().instrument(targets="arq", database=database)
+    try:
+        asyncio.run(work())
+    finally:
+        PoolInstrumentor().uninstrument()
+    database.flush()
+    return list(database.query("select * from executions order by timestamp"))
+
+
+def a_job_that_arq_cancels_for_its_limit_is_timed_out(database: LearningDatabase) -> None:
+    """It only hears of a cancellation."""
+    (row,) = _work_through(database, func(_never_ends, name="never_ends", timeout=0.3, max_tries=1))
+    assert (row["outcome"], row["error_type"]) == ("timeout", "timeout"), row
+
+
+def a_job_that_asks_for_another_run_has_two_attempts(database: LearningDatabase) -> None:
+    """The first gave itself up; the wait of the second begins when it was due."""
+    first, second = _work_through(database, func(_asks_again, name="asks_again"))
+    assert (first["outcome"], first["attempt"]) == ("cancelled", 1), first
+    assert (second["outcome"], second["attempt"]) == ("succeeded", 2), second
+    assert second["queue_seconds"] < 0.3, second
+
+
+def a_serializer_of_the_users_is_used(database: LearningDatabase) -> None:
+    """With one that takes arq's own keys alone the job runs, and is recorded without its parent."""
+
+    def strict(job: dict[str, Any]) -> bytes:
+        assert set(job) <= set("tfaket") | {"et", "s", "r", "st", "ft", "q", "id"}
+        return json.dumps(job).encode()
+
+    (row,) = _work_through(
+        database, func(_asks_nothing, name="asks_nothing"), job_serializer=strict, job_deserializer=json.loads
+    )
+    assert row["outcome"] == "succeeded"
+
+
+async def _asks_nothing(_: Any) -> str:
+    return "done"
+
+
+EXTRAS: Final = (
+    a_job_that_arq_cancels_for_its_limit_is_timed_out,
+    a_job_that_asks_for_another_run_has_two_attempts,
+    a_serializer_of_the_users_is_used,
+)

@@ -11,8 +11,6 @@ from huey.exceptions import TaskException
 
 from ..pool import Pool, Run
 
-_NOT_CAUGHT: Final = {"cancelled": "what is no Exception ends huey's worker"}
-
 
 def _name(function: Any) -> str:
     return f"{function.__module__}.{function.__name__}"
@@ -56,7 +54,6 @@ POOLS: Final = (
         _consumed(lambda: MemoryHuey("orders"), "thread"),
         _consumed(lambda: MemoryHuey("orders"), "thread", retries=1),
         task_type=_name,
-        without=_NOT_CAUGHT,
     ),
     Pool(
         "huey, processes",
@@ -64,7 +61,6 @@ POOLS: Final = (
         _consumed(_in_sqlite, "process"),
         _consumed(_in_sqlite, "process", retries=1),
         task_type=_name,
-        without=_NOT_CAUGHT,
     ),
-    Pool("huey, at once", "huey", _at_once, task_type=_name, queued=False, without=_NOT_CAUGHT),
+    Pool("huey, at once", "huey", _at_once, task_type=_name, queued=False),
 )

@@ -1,0 +1,49 @@
+"""How a task gets into celery: a real redis-server, and a worker that forks, started from a shell."""
+
+import os
+import sys
+from typing import Any, Final
+
+from ..pool import Pool
+from ..servers import Worker, redis_url
+
+os.environ["TESTS_POOLS_REDIS"] = redis_url()
+
+from ..celery_worker import TASKS  # it reads the variable
+
+_MODULE: Final = "tests.pools.celery_worker"
+_COMMAND: Final = (sys.executable, "-m", "celery", "-A", _MODULE, "worker", "--concurrency=1", "--loglevel=CRITICAL")
+_QUICKLY: Final = ("--quiet", "--without-mingle", "--without-gossip", "--without-heartbeat")
+#: Whether it records -> the worker, which has a queue of its own.
+_WORKERS: Final = {
+    True: Worker(*_COMMAND, *_QUICKLY, "--queues=recorded", "--hostname=recorded"),
+    False: Worker(*_COMMAND, *_QUICKLY, "--queues=bare", "--hostname=bare"),
+}
+
+
+def _run(function: Any, task: Any) -> Any:
+    records = "LEARNING_INSTRUMENT_POOLS" in os.environ
+    _WORKERS[records].start(TESTS_POOLS_WORKER=_MODULE)
+    sent = TASKS[function.__name__].apply_async((task,), queue="recorded" if records else "bare")
+    return sent.get(timeout=60, interval=0.02)
+
+
+def _at_once(function: Any, task: Any) -> Any:
+    return TASKS[function.__name__].apply((task,)).get()
+
+
+def _name(function: Any) -> str:
+    return f"orders.{function.__name__}"
+
+
+POOLS: Final = (
+    Pool(
+        "celery, prefork",
+        "celery",
+        _run,
+        _run,
+        task_type=_name,
+        without={"cancelled": "what is no Exception ends its process"},
+    ),
+    Pool("celery, at once", "celery", _at_once, _at_once, task_type=_name, queued=False),
+)
