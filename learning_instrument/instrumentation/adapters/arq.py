@@ -73,10 +73,11 @@ def _instrument(tools: Tools) -> None:
         dump = kwargs.get("serializer")
         stamps: MutableMapping[str, Any] = {}
         guarded(stamp, stamps)
-        try:
-            return wrapped(*args, **{**kwargs, "serializer": lambda job: (dump or dumps)({**job, **stamps})})
-        except Exception:  # a serializer of the user's that wants no other key, or what does not serialize anyway
-            return wrapped(*args, **kwargs)
+        # A serializer of the user's may want no other key. What cannot be serialized at all fails as without us.
+        data = guarded(
+            lambda: wrapped(*args, **{**kwargs, "serializer": lambda job: (dump or dumps)({**job, **stamps})})
+        )
+        return wrapped(*args, **kwargs) if data is None else data
 
     def deserialize(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         load = kwargs.get("deserializer")

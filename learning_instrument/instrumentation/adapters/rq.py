@@ -28,7 +28,7 @@ def _instrument(tools: Tools) -> None:
         return fields
 
     def restore(wrapped: Any, job: Any, args: Any, kwargs: Any) -> Any:
-        guarded(_read_hash, job, *args, **kwargs)
+        guarded(_read_hash, job, *args, *kwargs.values())
         return wrapped(*args, **kwargs)
 
     def retry(wrapped: Any, job: Any, args: Any, kwargs: Any) -> Any:

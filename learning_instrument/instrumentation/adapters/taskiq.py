@@ -25,6 +25,8 @@ from ..submitted_calls import SubmittedCall, task_of
 from ..tools import Tools
 
 _NAME: Final = "taskiq"
+#: Those of ``Receiver.run_task``.
+_PARAMETERS: Final = ("target", "message", "ack_controller")
 #: The id and the stamps of the message that is received: a retry is sent meanwhile, as a message with the same id.
 _received: Final[ContextVar[tuple[str, MutableMapping[str, Any]] | None]] = ContextVar("taskiq", default=None)
 
@@ -39,13 +41,12 @@ def _instrument(tools: Tools) -> None:
         return message
 
     async def run_task(wrapped: Any, receiver: Any, args: Any, kwargs: Any) -> Any:
-        names = dict(zip(("target", "message"), args, strict=False))  # the receiver gives them by name
-        given = {**names, **kwargs}
+        given = {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
         token = _received.set(None)
         try:
             recorded = guarded(record, receiver, given.get("target"), given.get("message"))
             if recorded is not None:
-                args, kwargs = args[2:], {**given, "target": recorded}
+                args, kwargs = args[len(_PARAMETERS) :], {**given, "target": recorded}
             return await wrapped(*args, **kwargs)
         finally:
             _received.reset(token)

@@ -10,6 +10,8 @@ from taskiq import InMemoryBroker, SimpleRetryMiddleware
 from taskiq.receiver import Receiver
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
 
+from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
+
 from ..pool import Pool, Run
 from ..servers import redis_url
 
@@ -92,3 +94,48 @@ POOLS: Final = (
         task_type=_name,
     ),
 )
+
+
+async def _never_ends() -> None:
+    await asyncio.sleep(60)
+
+
+async def _fails() -> None:
+    raise ValueError("no such order")
+
+
+def _sent(database: LearningDatabase, function: Any, **labels: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """Send a task within an execution; return its result, and the rows, that of the sender first."""
+
+    @record_execution(learning_db=database)
+    async def send(task: str) -> Any:
+        broker = InMemoryBroker().with_middlewares(SimpleRetryMiddleware(default_retry_count=3))
+        sent = await broker.register_task(function, f"orders:{function.__name__}", **labels).kiq()
+        return await sent.wait_result(timeout=10, check_interval=0.01)
+
+    PoolInstrumentor().instrument(targets="taskiq", database=database)
+    try:
+        with _as_it_was(function):
+            result = asyncio.run(send("a task"))
+    finally:
+        PoolInstrumentor().uninstrument()
+    database.flush()
+    return result, list(database.query("select * from executions order by timestamp"))
+
+
+def a_task_that_taskiq_cancels_for_its_limit_is_timed_out(database: LearningDatabase) -> None:
+    """It only hears of a cancellation."""
+    _, (_, row) = _sent(database, _never_ends, timeout=0.2)
+    assert (row["outcome"], row["error_type"]) == ("timeout", "timeout"), row
+
+
+def retries_are_below_the_same_parent(database: LearningDatabase) -> None:
+    """They are sent by the receiver, when no execution runs. The labels of the result are the user's."""
+    result, (sender, *rows) = _sent(database, _fails, retry_on_error=True, tenant="north")
+    assert [row["attempt"] for row in rows] == [1, 2, 3], rows
+    assert {row["parent_execution_id"] for row in rows} == {sender["execution_id"]}
+    assert result.labels["tenant"] == "north"
+    assert "learning_instrument" not in result.labels
+
+
+EXTRAS: Final = (a_task_that_taskiq_cancels_for_its_limit_is_timed_out, retries_are_below_the_same_parent)
