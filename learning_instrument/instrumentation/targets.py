@@ -28,7 +28,7 @@ SWALLOWING: Final = {
     "django.tasks.backends.immediate:ImmediateBackend._execute_task": "django-tasks",
     "django_tasks.backends.immediate:ImmediateBackend._execute_task": "django-tasks",
     "huey.api:Huey._execute": "huey",
-    "procrastinate.worker:Worker._process_job": "procrastinate",
+    "procrastinate.worker:Worker._process_job": "procrastinate.tasks:Task.__call__",
     "taskiq.receiver:Receiver.run_task": "taskiq",
     "taskiq.receiver.receiver:Receiver.run_task": "taskiq",
 }
@@ -104,7 +104,7 @@ def check_failures_show(target: str) -> None:
     if target in SWALLOWING:
         raise ConfigurationError(
             f"Invalid target {target!r}: it returns where its task failed, and failures would be recorded as successes."
-            f" Name the adapter {SWALLOWING[target]!r} instead."
+            f" Name {SWALLOWING[target]!r} instead."
         )
 
 

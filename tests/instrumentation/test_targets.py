@@ -144,7 +144,7 @@ def test_auto_stands_for_the_adapters_that_are_installed(monkeypatch):
 
 @pytest.mark.parametrize("target", SWALLOWING)
 def test_function_that_hides_failures_is_refused(target):
-    """With the name of the adapter to use."""
+    """With the name of the adapter, or the method, to use."""
     with pytest.raises(ConfigurationError, match=f"failures would be recorded.*'{SWALLOWING[target]}'"):
         parse_target(target)
 
