@@ -37,7 +37,7 @@ def environment(name: str) -> str:
         subprocess.CalledProcessError: if its packages cannot be installed.
     """
     ours = [each for each in requires("learning_instrument") or [] if "extra ==" not in each]
-    return str(python_of("pools", name, [*ours, *ENVIRONMENTS[name]]))
+    return str(python_of("pools", name, [*ours, "pytest", *ENVIRONMENTS[name]]))
 
 
 def run(python: str, library: str, only: str = "") -> dict[str, Any]:

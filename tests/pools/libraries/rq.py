@@ -187,10 +187,11 @@ def a_worker_of_the_command_line_records(database: LearningDatabase) -> None:
     """``learning-instrument run --pools rq rq worker`` records jobs that an application sent that does not record."""
     for number in range(5):
         _queue().enqueue(succeed, {"number": number})
-    folder = os.path.dirname(sys.executable)
-    command = [f"{folder}/learning-instrument", "run", "--pools", "rq", "--database", database.path]
-    worker = [f"{folder}/rq", "worker", "--burst", "--quiet", "--url", redis_url(), "orders"]
-    subprocess.run([*command, *worker], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "learning_instrument", "run", "--pools", "rq", "--database", database.path]
+    rq = os.path.join(os.path.dirname(sys.executable), "rq")
+    worker = [rq, "worker", "--burst", "--quiet", "--url", redis_url(), "orders"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, *worker], check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     rows = database.query("select outcome, attempt, queue_seconds from executions")
     assert [(row["outcome"], row["attempt"]) for row in rows] == [("succeeded", 1)] * 5
 
