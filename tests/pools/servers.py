@@ -59,6 +59,8 @@ class Worker:
     def start(self, **variables: str) -> None:
         """Start the process, unless it runs."""
         database = os.environ.get("LEARNING_INSTRUMENT_DATABASE", "")
+        if self._process is not None and self._process.poll() is not None:
+            raise RuntimeError(f"{self._command!r} has ended.")
         if self._process is None or self._database != database:
             self.stop()
             self._database = database

@@ -13,7 +13,7 @@ from ..celery_worker import TASKS  # it reads the variable
 
 _MODULE: Final = "tests.pools.celery_worker"
 _COMMAND: Final = (sys.executable, "-m", "celery", "-A", _MODULE, "worker", "--concurrency=1", "--loglevel=CRITICAL")
-_QUICKLY: Final = ("--quiet", "--without-mingle", "--without-gossip", "--without-heartbeat")
+_QUICKLY: Final = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 #: Whether it records -> the worker, which has a queue of its own.
 _WORKERS: Final = {
     True: Worker(*_COMMAND, *_QUICKLY, "--queues=recorded", "--hostname=recorded"),
