@@ -36,7 +36,7 @@ def _consumed(make: Callable[[], Huey], worker_type: str, **options: Any) -> Run
 
 
 def _in_sqlite() -> Huey:
-    return SqliteHuey("orders", filename=str(Path(tempfile.mkdtemp(), "huey.db")))
+    return SqliteHuey("orders", filename=str(Path(tempfile.mkdtemp(), "huey.db")), store_intermediate_errors=False)
 
 
 def _at_once(function: Any, task: Any) -> Any:
@@ -51,8 +51,8 @@ POOLS: Final = (
     Pool(
         "huey, threads",
         "huey",
-        _consumed(lambda: MemoryHuey("orders"), "thread"),
-        _consumed(lambda: MemoryHuey("orders"), "thread", retries=1),
+        _consumed(lambda: MemoryHuey("orders", store_intermediate_errors=False), "thread"),
+        _consumed(lambda: MemoryHuey("orders", store_intermediate_errors=False), "thread", retries=1),
         task_type=_name,
     ),
     Pool(
