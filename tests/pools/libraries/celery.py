@@ -37,13 +37,6 @@ def _name(function: Any) -> str:
 
 
 POOLS: Final = (
-    Pool(
-        "celery, prefork",
-        "celery",
-        _run,
-        _run,
-        task_type=_name,
-        without={"cancelled": "what is no Exception ends its process"},
-    ),
+    Pool("celery, prefork", "celery", _run, _run, task_type=_name),
     Pool("celery, at once", "celery", _at_once, _at_once, task_type=_name, queued=False),
 )
