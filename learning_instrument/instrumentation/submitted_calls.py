@@ -53,7 +53,6 @@ class CallRecorder:
         self.adapter = adapter
         self.options = options
         self._plans: dict[tuple[str, str], CallPlan] = {}
-        _recorders[adapter] = self
 
     def wrap(self, function: Any, pool: Any) -> Any:
         """Return a call to submit to *pool* in place of *function*: it keeps the present context, and is recorded.
@@ -93,12 +92,16 @@ class CallRecorder:
                 self._plans[key] = plan
         return plan
 
+    def remember(self) -> None:
+        """Record the calls that arrive pickled in this process, and in those that it forks."""
+        _recorders[self.adapter] = self
+
     def forget(self) -> None:
         """Stop recording calls that arrive pickled."""
         _recorders.pop(self.adapter, None)
 
 
-#: The recorders of this process, by adapter. A forked process inherits them.
+#: The recorders of an instrumented process, by adapter. A forked process inherits them.
 _recorders: Final[dict[str, CallRecorder]] = {}
 
 

@@ -34,6 +34,7 @@ class Tools:
     def call_recorder(self) -> CallRecorder:
         """Return a recorder of functions that are submitted to pools."""
         recorder = CallRecorder(self.name, self.options)
+        recorder.remember()
         self.patches.on_undo(recorder.forget)
         return recorder
 

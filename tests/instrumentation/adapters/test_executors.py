@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 
 import pytest
+from waiting import wait_until
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
 
@@ -252,6 +253,21 @@ def test_thread_pool_of_multiprocessing_is_recorded(rows):
         assert pool.map(lambda number: -number, [1, 2]) == [-1, -2]
 
     assert [row["pool_type"] for row in rows()] == ["ThreadPool"] * 2
+
+
+@pytest.mark.parametrize("option", ["database", "learning_db"])
+def test_process_that_stays_records_where_each_sender_does(tmp_path, option):
+    """Not all where the first did: the processes of a pool, or of a cluster, may outlive who sent to them."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for number in range(2):
+            with LearningDatabase(tmp_path / f"{number}.db") as own:
+                PoolInstrumentor().instrument(targets="concurrent.futures", **{option: own})
+                try:
+                    pool.submit(square, number).result()
+                finally:
+                    PoolInstrumentor().uninstrument()
+
+                wait_until(lambda own=own: len(own.query("SELECT * FROM executions")) == 1)
 
 
 def test_explicit_database_is_that_of_spawned_processes_too(tmp_path):
