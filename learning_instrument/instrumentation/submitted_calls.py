@@ -22,6 +22,7 @@ from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import drive_plainly, driver_for
 from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
+from ..recording.passage import Passage
 from ..recording.propagation import pack, unpack
 from ..recording.timed import Begin, call_within
 from ..recording.types import CallPlan, Pipeline
@@ -108,7 +109,7 @@ _recorders: Final[dict[str, CallRecorder]] = {}
 class SubmittedCall:
     """A function and the context it was submitted in."""
 
-    __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_submitted", "function")
+    __slots__ = ("_context", "_is_remote", "_pipeline", "_pool_type", "_recorder", "_submitted", "defaults", "function")
 
     def __init__(
         self,
@@ -120,6 +121,8 @@ class SubmittedCall:
         submitted: int | None = None,
     ) -> None:
         self.function = function
+        #: Column -> value, where the task does not say it.
+        self.defaults: Mapping[str, Any] = {}
         self._recorder = recorder
         self._pool_type = pool_type
         self._pipeline = pipeline
@@ -131,28 +134,36 @@ class SubmittedCall:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function in the context it was submitted in, and record the call."""
         waited = max(0, time.monotonic_ns() - self._submitted) / 1e9
-        return call_within(with_wait(self._context, waited), self._call, args, kwargs)
+        context = with_wait(self._context, waited)
+        return call_within(context, self._call, context, args, kwargs)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pipeline, function = self._pipeline, self.function
-        if pipeline is None or records_itself(function):
-            return function(*args, **kwargs)
+        is_recorded = records_itself(function)
         drive = guarded(driver_for, function) or drive_plainly  # inspecting the callable failed
+        if pipeline is None or (is_recorded and drive is drive_plainly):
+            return function(*args, **kwargs)
 
+        # The body of a coroutine function runs when this context is no longer the current one.
         def prepare(*_: object) -> Begin:
-            return lambda: start_guarded(self._begin, pipeline, args, kwargs)
+            if is_recorded:
+                return lambda: Passage(context, otel_context.get_current())
+            return lambda: start_guarded(self._begin, pipeline, context, args, kwargs)
 
         return drive(prepare, function, None, args, kwargs)
 
-    def _begin(self, pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution | None:
+    def _begin(
+        self, pipeline: Pipeline, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Execution | None:
         function, all_args = _innermost(self.function, args)
         plan = guarded(self._recorder.plan, self._pool_type, function)
         if plan is None:  # its attributes raise
             plan = self._recorder.plan(self._pool_type, type(function))
-        execution = start_execution(
-            pipeline, plan, None, guarded(task_of, function, all_args, kwargs), all_args, kwargs
-        )
+        task = guarded(task_of, function, all_args, kwargs)
+        execution = start_execution(pipeline, plan, None, task, all_args, kwargs, around=context)
         if execution is not None:
+            for column, value in self.defaults.items():
+                execution.set_default(column, value)
             execution.set_default("worker_id", _worker_name(self._is_remote))
         return execution
 

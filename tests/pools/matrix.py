@@ -8,6 +8,7 @@ ENVIRONMENTS: Final = {
     "queues": ("apscheduler>=3.11,<4", "arq", "django-tasks", "django-tasks-db", "huey", "rq"),
     # arq needs an older redis.
     "brokers": ("celery", "dramatiq", "redis", "taskiq", "taskiq-redis"),
+    "dask": ("dask[distributed]",),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
@@ -15,6 +16,7 @@ LIBRARIES: Final = {
     "apscheduler": "queues",
     "arq": "queues",
     "celery": "brokers",
+    "dask": "dask",
     "django_tasks": "queues",
     "dramatiq": "brokers",
     "huey": "queues",

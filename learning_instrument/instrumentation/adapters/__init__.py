@@ -15,6 +15,7 @@ MODULES: Final = {
     "arq": "arq",
     "celery": "celery",
     "concurrent.futures": "concurrent_futures",
+    "dask": "dask",
     "django-tasks": "django_tasks",
     "dramatiq": "dramatiq",
     "huey": "huey",
