@@ -9,6 +9,7 @@ ENVIRONMENTS: Final = {
     # arq needs an older redis.
     "brokers": ("celery", "dramatiq", "redis", "taskiq", "taskiq-redis"),
     "dask": ("dask[distributed]",),
+    "prefect": ("prefect",),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
@@ -20,6 +21,7 @@ LIBRARIES: Final = {
     "django_tasks": "queues",
     "dramatiq": "brokers",
     "huey": "queues",
+    "prefect": "prefect",
     "rq": "queues",
     "taskiq": "brokers",
 }

@@ -21,6 +21,7 @@ MODULES: Final = {
     "huey": "huey",
     "mahavishnu": "mahavishnu",
     "multiprocessing": "multiprocessing",
+    "prefect": "prefect",
     "rq": "rq",
     "taskiq": "taskiq",
 }
