@@ -28,6 +28,8 @@ class Run:
     #: The queue or the pool, and who runs it.
     pool_id: str | None = None
     worker_id: str | None = None
+    #: The language model that is asked.
+    model: str | None = None
     #: The number of this attempt: 1 for the first, 2 for the first retry.
     attempt: int | None = None
     #: After how many seconds the library cancels it: a cancellation that late is a time-out.
@@ -43,8 +45,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executes:
-    """A method whose every call runs one task: plain, async, a generator or an async generator.
+    """A method whose every call runs one task: plain, async, a generator, or a context manager of contextlib.
 
+    A generator runs it until it ends or is closed, a context manager until its block ends.
     Choose the innermost one that raises where the task does: one that catches the exception records it as a success.
     """
 
@@ -53,7 +56,8 @@ class Executes:
     #: Called with the arguments of the call, ``self`` included; returns what it runs, or None where that is no task.
     read: Callable[..., Run | None]
     #: ``returned value -> result``: what the task returned, or the exception that it raised, where the method returns
-    #: neither; by default the returned value.
+    #: neither; by default the returned value. Of a generator or a context manager it gets the last item, and a
+    #: generator that is closed early has succeeded where it returns one, and not None: the rest was not wanted.
     result: Callable[[Any], Any] | None = None
     #: Whether subclasses that define the method are recorded, too.
     subclasses: bool = False

@@ -71,11 +71,14 @@ _CRASH: Final = (Outcome.ERROR, ErrorType.CRASH)
 RETRIES: Final = frozenset({"arq.Retry", "arq.RetryJob", "celery.Retry", "dramatiq.Retry", "huey.RetryTask"})
 #: Exception classes by the package that defines them, whichever of its modules it is in, or by their name alone.
 #: Compared by name, so that no library need be imported to be recognised.
-ENDINGS: Final[Mapping[str, tuple[Outcome, ErrorType]]] = {
+ENDINGS: Final[Mapping[str, tuple[Outcome, ErrorType | None]]] = {
     **dict.fromkeys(
         (
             # Before Python 3.11 asyncio and concurrent.futures had classes of their own.
             "builtins.TimeoutError", "asyncio.TimeoutError", "concurrent.TimeoutError", "multiprocessing.TimeoutError",
+            "agents.ModelTimeoutError", "agents.ToolTimeoutError", "google.NodeTimeoutError",
+            "langgraph.NodeTimeoutError", "pydantic_ai.ModelRequestTimeout", "pydantic_ai.ModelTimeoutError",
+            "pydantic_ai.RunTimedOut", "temporalio.TimeoutError", "workflows.WorkflowTimeoutError",
             "billiard.SoftTimeLimitExceeded", "billiard.TimeLimitExceeded", "celery.TimeoutError",
             "dramatiq.TimeLimitExceeded", "eventlet.Timeout", "gevent.Timeout", "huey.ResultTimeout",
             "huey.TaskTimeout", "ray.ObjectFetchTimedOutError", "rq.BaseTimeoutException",
@@ -87,9 +90,11 @@ ENDINGS: Final[Mapping[str, tuple[Outcome, ErrorType]]] = {
         (
             "builtins.GeneratorExit", "asyncio.CancelledError", "concurrent.CancelledError", "anyio.FutureCancelled",
             "anyio.TaskCancelled", "greenlet.GreenletExit", "prefect.CancelledRun", "ray.TaskCancelledError",
-            "taskiq.ScheduledTaskCancelledError", "trio.Cancelled",
+            "taskiq.ScheduledTaskCancelledError", "trio.Cancelled", "langgraph.NodeCancelledError",
+            "pydantic_ai.RunCancelled", "temporalio.CancelledError", "workflows.WorkflowCancelledByUser",
             # The task gave itself up, or its worker is stopped, or it waits for another one that runs.
             "celery.Ignore", "dramatiq.Shutdown", "huey.CancelExecution", "huey.TaskLockedException",
+            "langgraph.GraphDrained",
             "rq.ShutDownImminentException",
             *RETRIES,
         ),
@@ -105,6 +110,8 @@ ENDINGS: Final[Mapping[str, tuple[Outcome, ErrorType]]] = {
         _CRASH,
     ),
     "ValidationError": (Outcome.ERROR, ErrorType.VALIDATION),  # pydantic's, and any other of that name
+    # A graph waits for a human, or hands over to the graph around it. At the outermost graph it is no exception.
+    "langgraph.GraphBubbleUp": (Outcome.SUCCEEDED, None),
 }  # fmt: skip
 #: The most exceptions of a group, and of the groups in it, that are judged.
 _MOST_IN_GROUP: Final = 1000
@@ -147,10 +154,12 @@ def judge_exception(exception: BaseException, message: str) -> Verdict:
     exception_type = qualified_name(type(exception))
     message = message or _name_of(type(exception))
     outcome, error_type = _ending_of(exception) or (Outcome.ERROR, error_type_of(message))
+    if error_type is None:
+        return SUCCEEDED
     return Verdict(outcome, error_type, message, exception_type, "raised")
 
 
-def _ending_of(exception: BaseException) -> tuple[Outcome, ErrorType] | None:
+def _ending_of(exception: BaseException) -> tuple[Outcome, ErrorType | None] | None:
     """Return the ending that its class stands for, or that all exceptions of a group stand for; None for any other."""
     members = _members_of(exception)
     if members is None:

@@ -416,8 +416,10 @@ def test_endings_are_those_of_the_code():
     rows = [row for row in table(page("outcomes"), "exception") if names(row[0])]
     (retries,) = re.findall(r"^A retry \((.*?)\)", page("outcomes"), re.M)
 
-    described = {name: (names(row[1])[0], names(row[2])[0]) for row in rows for name in names(row[0])}
-    assert described == {name: (ended.value, error_type.value) for name, (ended, error_type) in outcome.ENDINGS.items()}
+    described = {name: (names(row[1])[0], *names(row[2])) for row in rows for name in names(row[0])}
+    assert described == {
+        name: tuple(each.value for each in ending if each is not None) for name, ending in outcome.ENDINGS.items()
+    }
     assert set(names(retries)) == outcome.RETRIES
 
 

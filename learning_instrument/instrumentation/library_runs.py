@@ -35,7 +35,7 @@ _PLANS_LIMIT: Final = 4096
 #: The latest time that a message may say, in Unix time: the year 2286.
 _LATEST_SECONDS: Final = 10**10
 #: The columns that a run may say, where its task does not.
-_COLUMNS: Final = ("task_id", "pool_id", "worker_id")
+_COLUMNS: Final = ("task_id", "pool_id", "worker_id", "model")
 
 
 Read = Callable[[], Run | None]
@@ -137,7 +137,8 @@ class RunRecorder:
                 value = getattr(run, column)
                 if type(value) is str:
                     execution.set_default(column, value)
-            execution.add_metadata(run.metadata)
+            if run.metadata:
+                execution.add_metadata(run.metadata)
         return execution
 
     def _plan(self, task_type: str | None, function: Any) -> CallPlan:
@@ -153,8 +154,8 @@ class RunRecorder:
                 describes_calls=True,
             )
             options = self.options
-            # One name for all its methods: one that calls another on the same object runs one task.
-            method = self._pool_type
+            # One name for all methods: one that calls another for the same task on the same object is one run.
+            method = f"{self._pool_type} {task_type}"
             plan = CallPlan(utf8(key[1]), method, capture, options.request_hook, options.response_hook, self._result)
             if len(self._plans) < _PLANS_LIMIT:
                 self._plans[key] = plan

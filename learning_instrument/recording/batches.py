@@ -84,6 +84,9 @@ class Batch:
     def mark_defaulted(self, column: str) -> None:
         """Do nothing: an item without a duration of its own is marked in any case."""
 
+    def yielded(self, item: object) -> None:
+        """Do nothing: items of a batch have results of their own."""
+
     def returned(self, result: Any) -> None:
         """End with the *result* of the batch."""
         elapsed = time.perf_counter_ns() - self._clock

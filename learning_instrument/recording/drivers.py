@@ -1,18 +1,24 @@
-"""Drives each kind of call within an execution: plain functions here, coroutines and generators in their modules."""
+"""Drives each kind of call within an execution: plain functions here, all others in their modules."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import context as otel_context
 
 from ..safety.guards import guarded
+from .blocks import drive_async_block, drive_block
 from .coroutines import Pending, abandon, drive_coroutine, named_like
 from .generators import drive_async_generator, drive_generator, drive_generator_based_coroutine
 from .results import end_when_done
 from .timed import Begin, Driver, Prepare, end_with
+
+#: The code of the functions that contextlib makes of generators.
+_OF_BLOCKS: Final = contextlib.contextmanager(drive_block).__code__
+_OF_ASYNC_BLOCKS: Final = contextlib.asynccontextmanager(drive_async_block).__code__
 
 
 def driver_for(function: Any) -> Driver:
@@ -27,7 +33,21 @@ def driver_for(function: Any) -> Driver:
         is_awaitable = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
         drive = drive_generator_based_coroutine if is_awaitable else drive_generator
         return functools.partial(_drive_later, GeneratorType, drive)
+    code = getattr(function, "__code__", None)
+    if code is _OF_BLOCKS or code is _OF_ASYNC_BLOCKS:
+        return functools.partial(_drive_block_later, drive_block if code is _OF_BLOCKS else drive_async_block)
     return drive_plainly
+
+
+def _drive_block_later(
+    drive: Callable[..., Any], prepare: Prepare, function: Callable[..., Any], instance: Any, args: Any, kwargs: Any
+) -> Any:
+    """Call a *function* that returns a context manager, and time its block. The caller gets the same object."""
+    begin = prepare(instance, args, kwargs)
+    theirs = function(*args, **kwargs)
+    if begin is not None:
+        theirs.gen = named_like(drive(begin, theirs.gen), theirs.gen)
+    return theirs
 
 
 def _drive_later(

@@ -49,6 +49,8 @@ _REMEMBERED_WARNINGS: Final = 128
 _NAME_LIMIT: Final = 100
 _ENDED: Final = Context()
 _NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
+#: Outcomes whose exception is no event of the span.
+_NO_EVENT: Final = (Outcome.CANCELLED, Outcome.SUCCEEDED)
 
 
 class Execution:
@@ -59,6 +61,7 @@ class Execution:
         "_capture",
         "_clock",
         "_is_delivered",
+        "_last",
         "_memory_mark",
         "_pipeline",
         "_process_id",
@@ -98,6 +101,8 @@ class Execution:
         #: When its library cancels the task, by the clock of ``perf_counter_ns``, where that is known.
         self.deadline: int | None = None
         self._is_delivered = False
+        #: The last item of a stream, where the result is read from it.
+        self._last: Any = None
         self._processor_mark: int | None = None
         self._waited: int | None = None
         self._pipeline = pipeline
@@ -226,6 +231,11 @@ class Execution:
         attributes = None if capture is None else capture.attributes_so_far()
         return None if recorded is None or attributes is None else (recorded, attributes)
 
+    def yielded(self, item: Any) -> None:
+        """Note what a stream yields, or the context manager of a block: the last item may have the result."""
+        if self.plan.result is not None:
+            self._last = item
+
     def returned(self, result: Any, elapsed: int | None = None) -> None:
         """End with the *result* that the task returned, *elapsed* nanoseconds after its start (by default now)."""
         elapsed = time.perf_counter_ns() - self._clock if elapsed is None else elapsed
@@ -234,7 +244,7 @@ class Execution:
         try:
             used = self._processor_time(elapsed)
             if self.plan.result is not None:
-                result = guarded(self.plan.result, result)
+                result = guarded(self.plan.result, result if self._last is None else self._last)
                 if issubclass(type(result), BaseException):
                     self._end(self._capture.raised(result), elapsed, used, None, result)
                     return
@@ -250,6 +260,11 @@ class Execution:
             return
         try:
             used = self._processor_time(elapsed)
+            if type(exception) is GeneratorExit and self.plan.result is not None and self._last is not None:
+                result = guarded(self.plan.result, self._last)
+                if result is not None and not issubclass(type(result), BaseException):
+                    self._end(self._capture.returned(result), elapsed, used, result, None)
+                    return
             is_late = self.deadline is not None and self._clock + elapsed >= self.deadline
             verdict = self._capture.raised(exception, is_late)
             self._end(verdict, elapsed, used, None, exception)
@@ -318,7 +333,7 @@ class Execution:
                     each.update_name(_span_name(task_type))
                 if verdict.error_type is not None:
                     _mark_failure(each, verdict)
-        if exception is not None and verdict.outcome is not Outcome.CANCELLED and span.is_recording():
+        if exception is not None and verdict.outcome not in _NO_EVENT and span.is_recording():
             span.add_event(semconv.EXCEPTION_EVENT, exception_event(exception, verdict, plan.options.capture_content))
         if pipeline.record_metrics is not None:  # before it is stored: its model calls may be added up right then
             pipeline.record_metrics(attributes, span)
@@ -366,7 +381,7 @@ class Execution:
     def _release(self) -> None:
         """Release the task's objects: a context copied by a background task may live on."""
         self._capture = None  # type: ignore[assignment]  # first: from here on it has ended
-        self._recorded = self.instance = self.task = None
+        self._recorded = self.instance = self.task = self._last = None
         self.context = self.outer = _ENDED
 
 

@@ -35,6 +35,7 @@ def drive_generator(begin: Begin, generator: Generator[Any, Any, Any]) -> Genera
                     execution.returned(stop.value)
                     return stop.value
                 value = None
+                execution.yielded(item)
                 context = otel_context.get_current()
                 token = otel_context.detach(token)  # type: ignore[func-returns-value]
                 try:
@@ -66,7 +67,7 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
         try:
             if execution is not None:
                 execution.enter()
-            pending: Any = _first_step(generator)
+            pending: Any = first_step(generator)
             while True:
                 try:
                     token = otel_context.attach(context)
@@ -77,6 +78,8 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
                         execution.returned(None)
                     return
                 value = pending = None
+                if execution is not None:
+                    execution.yielded(item)
                 context = otel_context.get_current()
                 token = otel_context.detach(token)  # type: ignore[func-returns-value]
                 try:
@@ -94,7 +97,7 @@ async def drive_async_generator(begin: Begin, generator: AsyncGenerator[Any, Any
         raise
 
 
-def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
     """Start *generator* without the event loop's hooks: the loop must close ours alone, or both closings collide."""
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, _do_not_finalize)

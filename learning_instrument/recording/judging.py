@@ -66,7 +66,9 @@ def judge(
 def judge_raised(exception: BaseException) -> Verdict:
     """Judge an *exception*: its message and the name of its class without secrets."""
     verdict = judge_exception(exception, _text_of_error(exception))
-    return verdict._replace(exception_type=label_of(verdict.exception_type or ""))
+    if verdict.exception_type is None:
+        return verdict
+    return verdict._replace(exception_type=label_of(verdict.exception_type))
 
 
 def _judge(read: Reader, opinion: bool | None, success: bool | None, message: Any) -> Verdict:

@@ -28,6 +28,9 @@ class Passage:
     def mark_defaulted(self, column: str) -> None:
         """Do nothing."""
 
+    def yielded(self, item: object) -> None:
+        """Do nothing."""
+
     def returned(self, result: object) -> None:
         """End."""
         self.has_ended = True

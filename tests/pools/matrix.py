@@ -10,6 +10,7 @@ ENVIRONMENTS: Final = {
     "brokers": ("celery", "dramatiq", "redis", "taskiq", "taskiq-redis"),
     "dask": ("dask[distributed]",),
     "prefect": ("prefect",),
+    "agents": ("pydantic-ai-slim", "openai-agents", "langgraph"),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
@@ -21,7 +22,10 @@ LIBRARIES: Final = {
     "django_tasks": "queues",
     "dramatiq": "brokers",
     "huey": "queues",
+    "langgraph": "agents",
+    "openai_agents": "agents",
     "prefect": "prefect",
+    "pydantic_ai": "agents",
     "rq": "queues",
     "taskiq": "brokers",
 }

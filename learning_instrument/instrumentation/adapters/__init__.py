@@ -19,9 +19,12 @@ MODULES: Final = {
     "django-tasks": "django_tasks",
     "dramatiq": "dramatiq",
     "huey": "huey",
+    "langgraph": "langgraph",
     "mahavishnu": "mahavishnu",
     "multiprocessing": "multiprocessing",
+    "openai-agents": "openai_agents",
     "prefect": "prefect",
+    "pydantic-ai": "pydantic_ai",
     "rq": "rq",
     "taskiq": "taskiq",
 }
