@@ -10,7 +10,10 @@ ENVIRONMENTS: Final = {
     "brokers": ("celery", "dramatiq", "redis", "taskiq", "taskiq-redis"),
     "dask": ("dask[distributed]",),
     "prefect": ("prefect",),
+    "adk": ("google-adk",),
     "agents": ("pydantic-ai-slim", "openai-agents", "langgraph"),
+    "crewai": ("crewai",),
+    "strands": ("strands-agents",),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
@@ -18,15 +21,18 @@ LIBRARIES: Final = {
     "apscheduler": "queues",
     "arq": "queues",
     "celery": "brokers",
+    "crewai": "crewai",
     "dask": "dask",
     "django_tasks": "queues",
     "dramatiq": "brokers",
+    "google_adk": "adk",
     "huey": "queues",
     "langgraph": "agents",
     "openai_agents": "agents",
     "prefect": "prefect",
     "pydantic_ai": "agents",
     "rq": "queues",
+    "strands_agents": "strands",
     "taskiq": "brokers",
 }
 #: Module of ``libraries`` -> the server that it needs, which comes from the distribution.

@@ -15,9 +15,11 @@ MODULES: Final = {
     "arq": "arq",
     "celery": "celery",
     "concurrent.futures": "concurrent_futures",
+    "crewai": "crewai",
     "dask": "dask",
     "django-tasks": "django_tasks",
     "dramatiq": "dramatiq",
+    "google-adk": "google_adk",
     "huey": "huey",
     "langgraph": "langgraph",
     "mahavishnu": "mahavishnu",
@@ -26,6 +28,7 @@ MODULES: Final = {
     "prefect": "prefect",
     "pydantic-ai": "pydantic_ai",
     "rq": "rq",
+    "strands-agents": "strands_agents",
     "taskiq": "taskiq",
 }
 #: Those of the standard library: pools that other libraries are built on.
