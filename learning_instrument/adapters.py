@@ -57,7 +57,7 @@ class Executes:
     read: Callable[..., Run | None]
     #: ``returned value -> result``: what the task returned, or the exception that it raised, where the method returns
     #: neither; by default the returned value. Of a generator or a context manager it gets the last item, and a
-    #: generator that is closed early has succeeded where it returns one, and not None: the rest was not wanted.
+    #: generator that is closed or cancelled ended as that says where it is not None: the rest was not wanted.
     result: Callable[[Any], Any] | None = None
     #: Whether subclasses that define the method are recorded, too.
     subclasses: bool = False

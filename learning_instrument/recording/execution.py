@@ -20,7 +20,7 @@ from opentelemetry.trace import Span, StatusCode
 from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
-from ..outcome import Outcome, Verdict
+from ..outcome import Outcome, Verdict, judge_exception
 from ..safety.clocks import time
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
@@ -260,17 +260,22 @@ class Execution:
             return
         try:
             used = self._processor_time(elapsed)
-            if type(exception) is GeneratorExit and self.plan.result is not None and self._last is not None:
-                result = guarded(self.plan.result, self._last)
-                if result is not None and not issubclass(type(result), BaseException):
-                    self._end(self._capture.returned(result), elapsed, used, result, None)
-                    return
+            answer = None if self._last is None else guarded(self._answer_before, exception)
+            if answer is not None:
+                self._end(self._capture.returned(answer), elapsed, used, answer, None)
+                return
             is_late = self.deadline is not None and self._clock + elapsed >= self.deadline
-            verdict = self._capture.raised(exception, is_late)
-            self._end(verdict, elapsed, used, None, exception)
+            self._end(self._capture.raised(exception, is_late), elapsed, used, None, exception)
         except BaseException as fault:
             if self._must_pass(fault):
                 raise
+
+    def _answer_before(self, exception: BaseException) -> Any:
+        """Return the result that a stream had yielded when it was closed or cancelled; None where it had none."""
+        if self.plan.result is None or judge_exception(exception, "").outcome is not Outcome.CANCELLED:
+            return None
+        answer = self.plan.result(self._last)
+        return None if issubclass(type(answer), BaseException) else answer
 
     def _must_pass(self, fault: BaseException) -> bool:
         """Count it as lost for a *fault* of ours, so that the task goes on; tell whether it is an interruption instead.
