@@ -48,6 +48,7 @@ LIBRARIES: Final = {
     "smolagents": "agents",
     "strands_agents": "agents",
     "taskiq": "brokers",
+    "temporalio": "agents",
 }
 #: Module of ``libraries`` -> the server that it needs, which comes from the distribution.
 SERVERS: Final = dict.fromkeys(("arq", "celery", "dramatiq", "rq", "taskiq"), "redis-server")
