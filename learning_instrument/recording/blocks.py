@@ -18,6 +18,7 @@ def drive_block(begin: Begin, generator: Generator[Any, Any, Any]) -> Generator[
     """Run the *generator* of a context manager within an execution that starts where the block is entered."""
     execution = begin() or _unrecorded()
     context = execution.context
+    has_entered = False
     step: Callable[[Any], Any] = generator.send
     value: Any = None
     try:
@@ -32,6 +33,9 @@ def drive_block(begin: Begin, generator: Generator[Any, Any, Any]) -> Generator[
                     execution.returned(None)
                     return
                 value = None
+                if has_entered:  # it yields again, which is an error: the block is over
+                    take_back(None, context, execution.outer)
+                has_entered = True
                 execution.yielded(item)
                 try:
                     value = yield (item, item := None)[0]
@@ -51,6 +55,7 @@ async def drive_async_block(begin: Begin, generator: AsyncGenerator[Any, Any]) -
     """Do the same for an asynchronous context manager."""
     execution = begin() or _unrecorded()
     context = execution.context
+    has_entered = False
     value: Any = None
     try:
         try:
@@ -65,6 +70,9 @@ async def drive_async_block(begin: Begin, generator: AsyncGenerator[Any, Any]) -
                     execution.returned(None)
                     return
                 value = pending = None
+                if has_entered:
+                    take_back(None, context, execution.outer)
+                has_entered = True
                 execution.yielded(item)
                 try:
                     value = yield (item, item := None)[0]

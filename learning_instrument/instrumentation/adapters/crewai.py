@@ -6,9 +6,9 @@ counted around both; each attempt is an execution around what the agent does for
 
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 from ...adapters import Adapter, Executes, Run
-from ...ids import new_uuid
 from ..tools import Tools, Wrapper
 from .prompts import model_name_of, text_of
 
@@ -27,7 +27,7 @@ def _next_attempt(agent: Any, task: Any) -> _Attempt:
     before = _attempt.get()
     if before is not None and before.agent is agent and before.task is task:
         return before._replace(number=before.number + 1)
-    return _Attempt(agent, task, new_uuid(), 1)
+    return _Attempt(agent, task, str(uuid4()), 1)
 
 
 def _count_attempts(tools: Tools) -> None:
