@@ -6,9 +6,10 @@ Thread pools and process pools do not propagate OpenTelemetry's context, and a f
 import contextvars
 import dataclasses
 import functools
+import sys
 import threading
 from collections.abc import Callable, Mapping
-from types import BuiltinMethodType, MethodType
+from types import BuiltinMethodType, FrameType, MethodType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
@@ -37,9 +38,82 @@ from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
-_RECORDERS: Final = ("learning_instrument.", "opentelemetry.")
+#: The code of libraries that submits functions to pools of others: modules, or the beginning of their names. What it
+#: submits is passed over, for it may return where a task failed: the library's own adapter records its tasks.
+RUNNERS: Final = (
+    "airflow.",
+    "apscheduler.",
+    "arq.",
+    "asgiref.",
+    "celery.",
+    "crewai.",
+    "dagster.",
+    "dask.",
+    "distributed.",
+    "django.",
+    "django_q.",
+    "django_tasks.",
+    "dramatiq.",
+    "dspy.",
+    "fastapi.",
+    "google.adk.",
+    "google.cloud.pubsub_v1.",
+    "grpc.",
+    "huey.",
+    "joblib.",
+    "langchain_core.",
+    "langgraph.",
+    "llama_index.",
+    "loky.",
+    "mpire.",
+    "optuna.",
+    "pebble.",
+    "prefect.",
+    "procrastinate.",
+    "pydantic_ai.",
+    "pyspark.",
+    "ray.",
+    "rq.",
+    "s3transfer.",
+    "smolagents.",
+    "starlette.",
+    "strands.",
+    "taskiq.",
+    "temporalio.",
+    "uvicorn.",
+)
+#: Functions that are plumbing, whoever submits them: ``module:qualified name``, or the beginning of it.
+PLUMBING: Final = (
+    "apscheduler.executors.",
+    "asyncio.base_events:",
+    "celery.app.trace:",
+    "celery.concurrency.",
+    "dask.local:",
+    "joblib._parallel_backends:",
+    "joblib._utils:",
+    "joblib.parallel:BatchedCalls",
+    "learning_instrument.",
+    "loky.process_executor:",
+    "opentelemetry.",
+    "prefect.task_engine:",
+    # What an event loop runs for each connection to a name.
+    "socket:getaddrinfo",
+    "socket:getnameinfo",
+)
 #: Tasks that ``check_adapter()`` gives to a library.
 _TASKS_OF_CHECKS: Final = "learning_instrument.testing."
+#: Between the code that submits a function and the pool: the pools themselves, and instrumentations that wrap them.
+_BETWEEN: Final = (
+    "asyncio.base_events",
+    "asyncio.threads",
+    "concurrent.futures.",
+    "ddtrace.",
+    "learning_instrument.",
+    "multiprocessing.",
+    "opentelemetry.instrumentation.",
+    "sentry_sdk.",
+    "wrapt.",
+)
 
 
 class CallRecorder:
@@ -66,7 +140,7 @@ class CallRecorder:
             rest = function.args[1:]
             return functools.partial(function.func, self.wrap(function.args[0], pool), *rest, **function.keywords)
         context = otel_context.get_current()
-        if is_suppressed(context) or kind is SubmittedCall or guarded(_is_telemetry, function):
+        if is_suppressed(context) or kind is SubmittedCall or guarded(_is_plumbing, function):
             return function
         pipeline = self.options.resolve(pool)
         if pipeline is None:
@@ -289,10 +363,29 @@ def runs_in_a_context(function: Any) -> bool:
     return type(function) is BuiltinMethodType and type(function.__self__) is contextvars.Context
 
 
-def _is_telemetry(function: Any) -> bool:
-    """Tell whether *function* belongs to this package or OpenTelemetry: their use of threads is not a task."""
-    module = str(getattr(_innermost(function, ())[0], "__module__", ""))
-    return module.startswith(_RECORDERS) and not module.startswith(_TASKS_OF_CHECKS)
+def is_submitted_by_a_runner() -> bool:
+    """Tell whether the code that called a pool, further up this thread's stack, is that of a library in ``RUNNERS``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        is_runner = _is_runner(module) if type(module) is str else False
+        if is_runner is not None:
+            return is_runner
+        frame = frame.f_back
+    return False
+
+
+@functools.lru_cache(_PLANS_LIMIT)
+def _is_runner(module: str) -> bool | None:
+    """Tell whether *module* is of a library in ``RUNNERS``; None: it only passes functions on."""
+    name = module + "."
+    return None if name.startswith(_BETWEEN) else name.startswith(RUNNERS)
+
+
+def _is_plumbing(function: Any) -> bool:
+    """Tell whether *function* is no task of the application: of this package, OpenTelemetry, or a library's runner."""
+    name = ":".join(name_of(function))
+    return name.startswith(PLUMBING) and not name.startswith(_TASKS_OF_CHECKS)
 
 
 def _worker_name(is_remote: bool) -> str:

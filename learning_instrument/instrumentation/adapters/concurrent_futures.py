@@ -7,7 +7,7 @@ from typing import Any, Final
 import wrapt
 
 from ...adapters import Adapter
-from ..submitted_calls import SubmittedCall, runs_in_a_context
+from ..submitted_calls import SubmittedCall, is_submitted_by_a_runner, runs_in_a_context
 from ..tools import Tools
 
 
@@ -17,7 +17,7 @@ def _instrument(tools: Tools) -> None:
     patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        if not args or _is_chunk(args[0]):
+        if not args or _is_chunk(args[0]) or is_submitted_by_a_runner():
             return wrapped(*args, **kwargs)
         # ``submit(context.run, function)``: the function is recorded, not ``run``.
         first = 1 if len(args) > 1 and runs_in_a_context(args[0]) else 0

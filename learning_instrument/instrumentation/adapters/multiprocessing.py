@@ -6,6 +6,7 @@ from typing import Any, Final
 import wrapt
 
 from ...adapters import Adapter
+from ..submitted_calls import is_submitted_by_a_runner
 from ..tools import Tools
 
 #: ``apply`` calls ``apply_async``; ``map``, ``starmap`` and their asynchronous forms call ``_map_async``.
@@ -18,6 +19,8 @@ def _instrument(tools: Tools) -> None:
     patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if is_submitted_by_a_runner():
+            return wrapped(*args, **kwargs)
         if args:
             args = (recorder.wrap(args[0], instance), *args[1:])
         elif "func" in kwargs:

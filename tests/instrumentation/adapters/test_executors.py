@@ -9,8 +9,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 
+import joblib
 import pytest
 from waiting import wait_until
+from apscheduler.events import EVENT_JOB_ERROR
+from apscheduler.executors.pool import ProcessPoolExecutor as ProcessesOfScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
 
@@ -317,3 +321,47 @@ def test_full_pool_loses_nothing(tmp_path, kind, submits):
 
     with database:
         assert database.query("SELECT count(*) AS n FROM executions") == [{"n": submits}]
+
+
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_runner_of_joblib_is_no_task(rows, backend):
+    """It returns where an item failed."""
+    with pytest.raises(ValueError, match="1"):
+        joblib.Parallel(2, backend=backend)([joblib.delayed(fail)(1)])
+
+    assert rows() == []
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_runner_of_apscheduler_is_no_task(rows):
+    """It returns where a job failed."""
+    scheduler = BackgroundScheduler(executors={"default": {"type": "threadpool"}, "other": ProcessesOfScheduler(1)})
+    scheduler.start()
+    ended = threading.Semaphore(0)
+    scheduler.add_listener(lambda event: ended.release(), EVENT_JOB_ERROR)
+    for executor in ("default", "other"):
+        scheduler.add_job(fail, args=(1,), executor=executor, misfire_grace_time=None)
+    assert ended.acquire(timeout=30)
+    assert ended.acquire(timeout=30)
+    scheduler.shutdown()
+
+    assert rows() == []
+
+
+@pytest.mark.usefixtures("instrumented")
+async def test_event_loop_resolves_names_unrecorded(rows):
+    """For each connection."""
+    assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+
+    assert rows() == []
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_library_function_that_the_application_submits_is_recorded(rows):
+    """Whichever library has it."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, asyncio.sleep(0)).result()
+        pool.submit(joblib.hash, 1).result()
+
+    assert [row["task_type"] for row in rows()] == ["run", "hash"]
