@@ -129,23 +129,31 @@ class CallRecorder:
         self.options = options
         self._plans: dict[tuple[str, str], CallPlan] = {}
 
-    def wrap(self, function: Any, pool: Any) -> Any:
+    def wrap(self, function: Any, pool: Any, pool_type: str | None = None, context: Context | None = None) -> Any:
         """Return a call to submit to *pool* in place of *function*: it keeps the present context, and is recorded.
 
         A function that records itself, such as a decorated one, is not recorded twice.
+
+        Args:
+            function: what is submitted.
+            pool: what it is submitted to, or None.
+            pool_type: the default pool type; by default the adapter's name.
+            context: the context to keep.
         """
         kind = type(function)
         if kind is functools.partial and function.args and runs_in_a_context(function.func):
             # ``asyncio.to_thread`` runs the function in a copied context: attach ours within it.
             rest = function.args[1:]
-            return functools.partial(function.func, self.wrap(function.args[0], pool), *rest, **function.keywords)
-        context = otel_context.get_current()
+            call = self.wrap(function.args[0], pool, pool_type, context)
+            return functools.partial(function.func, call, *rest, **function.keywords)
+        if context is None:
+            context = otel_context.get_current()
         if is_suppressed(context) or kind is SubmittedCall or guarded(_is_plumbing, function):
             return function
         pipeline = self.options.resolve(pool)
         if pipeline is None:
             return function
-        pool_type = self.options.capture.pool_type or utf8(type(pool).__name__)
+        pool_type = self.options.capture.pool_type or pool_type or self.adapter
         return SubmittedCall(function, self, pool_type, pipeline, context)
 
     def plan(self, pool_type: str, function: Any) -> CallPlan:
@@ -361,6 +369,11 @@ def records_itself(function: Any) -> bool:
 def runs_in_a_context(function: Any) -> bool:
     """Tell whether *function* is ``run`` of a :class:`contextvars.Context`."""
     return type(function) is BuiltinMethodType and type(function.__self__) is contextvars.Context
+
+
+def class_of(pool: Any) -> str:
+    """Return the name of the class of *pool*."""
+    return utf8(type(pool).__name__)
 
 
 def is_submitted_by_a_runner() -> bool:

@@ -23,6 +23,7 @@ ENVIRONMENTS: Final = {
         "temporalio",
     ),
     "adk-crewai": ("google-adk>=2", "crewai>=1.15"),
+    "executors": ("joblib",),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
@@ -39,6 +40,7 @@ LIBRARIES: Final = {
     "dspy": "agents",
     "google_adk": "adk-crewai",
     "huey": "queues",
+    "joblib": "executors",
     "langgraph": "agents",
     "llama_index_workflows": "agents",
     "openai_agents": "agents",

@@ -24,6 +24,7 @@ MODULES: Final = {
     "dspy": "dspy",
     "google-adk": "google_adk",
     "huey": "huey",
+    "joblib": "joblib",
     "langgraph": "langgraph",
     "llama-index-workflows": "llama_index_workflows",
     "mahavishnu": "mahavishnu",

@@ -7,7 +7,7 @@ from typing import Any, Final
 import wrapt
 
 from ...adapters import Adapter
-from ..submitted_calls import SubmittedCall, is_submitted_by_a_runner, runs_in_a_context
+from ..submitted_calls import SubmittedCall, class_of, is_submitted_by_a_runner, runs_in_a_context
 from ..tools import Tools
 
 
@@ -21,7 +21,7 @@ def _instrument(tools: Tools) -> None:
             return wrapped(*args, **kwargs)
         # ``submit(context.run, function)``: the function is recorded, not ``run``.
         first = 1 if len(args) > 1 and runs_in_a_context(args[0]) else 0
-        call = recorder.wrap(args[first], instance)
+        call = recorder.wrap(args[first], instance, class_of(instance))
         return wrapped(*args[:first], call, *args[first + 1 :], **kwargs)
 
     def wrap(original: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import wrapt
 
 from ...adapters import Adapter
-from ..submitted_calls import is_submitted_by_a_runner
+from ..submitted_calls import class_of, is_submitted_by_a_runner
 from ..tools import Tools
 
 #: ``apply`` calls ``apply_async``; ``map``, ``starmap`` and their asynchronous forms call ``_map_async``.
@@ -22,9 +22,9 @@ def _instrument(tools: Tools) -> None:
         if is_submitted_by_a_runner():
             return wrapped(*args, **kwargs)
         if args:
-            args = (recorder.wrap(args[0], instance), *args[1:])
+            args = (recorder.wrap(args[0], instance, class_of(instance)), *args[1:])
         elif "func" in kwargs:
-            kwargs = {**kwargs, "func": recorder.wrap(kwargs["func"], instance)}
+            kwargs = {**kwargs, "func": recorder.wrap(kwargs["func"], instance, class_of(instance))}
         return wrapped(*args, **kwargs)
 
     def found(module: ModuleType) -> None:
