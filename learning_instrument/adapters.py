@@ -79,7 +79,7 @@ class Submits:
     """A method that takes a function, to call it in another thread or process: each call is recorded there."""
 
     target: str
-    #: The name of the parameter that holds the function.
+    #: The name of the parameter that holds the function; of ``*args``, it is the first.
     function: str
 
 

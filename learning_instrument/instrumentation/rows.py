@@ -1,12 +1,13 @@
 """The engine of adapters: wraps the methods that their rows name."""
 
 import functools
+import inspect
 from typing import Any
 
 from ..adapters import Adapter, Executes, Sends, Submits
 from ..safety.guards import guarded
 from .library_runs import stamp
-from .task_argument import locate_task
+from .submitted_calls import is_submitted_by_a_runner
 from .tools import Tools, Wrapper
 
 
@@ -47,15 +48,16 @@ def _sending(row: Sends, original: Any) -> Wrapper:
 
 def _submitting(row: Submits, tools: Tools, original: Any) -> Wrapper:
     recorder = tools.call_recorder()
-    location = locate_task(original, row.function)
+    function_index = list(inspect.signature(original).parameters).index(row.function)
 
     def submit(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        index = function_index if instance is None else function_index - 1
+        if is_submitted_by_a_runner():
+            return wrapped(*args, **kwargs)
         if row.function in kwargs:
             kwargs = {**kwargs, row.function: recorder.wrap(kwargs[row.function], instance)}
-        else:
-            index = location.function_index if instance is None else location.method_index
-            if 0 <= index < len(args):
-                args = (*args[:index], recorder.wrap(args[index], instance), *args[index + 1 :])
+        elif index < len(args):
+            args = (*args[:index], recorder.wrap(args[index], instance), *args[index + 1 :])
         return wrapped(*args, **kwargs)
 
     return submit

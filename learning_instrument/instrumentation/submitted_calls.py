@@ -42,6 +42,7 @@ _WRAPPERS_LIMIT: Final = 16
 #: submits is passed over, for it may return where a task failed: the library's own adapter records its tasks.
 RUNNERS: Final = (
     "airflow.",
+    "anyio.",
     "apscheduler.",
     "arq.",
     "asgiref.",
@@ -56,6 +57,7 @@ RUNNERS: Final = (
     "dramatiq.",
     "dspy.",
     "fastapi.",
+    "gevent.",
     "google.adk.",
     "google.cloud.pubsub_v1.",
     "grpc.",
@@ -80,6 +82,7 @@ RUNNERS: Final = (
     "strands.",
     "taskiq.",
     "temporalio.",
+    "trio.",
     "uvicorn.",
 )
 #: Functions that are plumbing, whoever submits them: ``module:qualified name``, or the beginning of it.
@@ -102,16 +105,24 @@ PLUMBING: Final = (
 )
 #: Tasks that ``check_adapter()`` gives to a library.
 _TASKS_OF_CHECKS: Final = "learning_instrument.testing."
-#: Between the code that submits a function and the pool: the pools themselves, and instrumentations that wrap them.
+#: Between the code that submits a function and the pool: the pools themselves, what starts a task that submits, and
+#: instrumentations that wrap pools.
 _BETWEEN: Final = (
-    "asyncio.base_events",
-    "asyncio.threads",
+    "anyio._backends.",
+    "anyio._core._eventloop.",
+    "anyio.abc.",
+    "asyncio.base_events.",
+    "asyncio.threads.",
     "concurrent.futures.",
     "ddtrace.",
+    "gevent._greenlet.",
+    "gevent.greenlet.",
     "learning_instrument.",
     "multiprocessing.",
     "opentelemetry.instrumentation.",
     "sentry_sdk.",
+    "trio._core.",
+    "trio._util.",
     "wrapt.",
 )
 
@@ -257,6 +268,9 @@ class SubmittedCall:
     def __reduce__(self) -> Any:
         settings = _AdapterSettings.of(self._recorder, self._pool_type, asking_pickler())
         return _unpickle, (self.function, settings, pack(self._context), self._submitted)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)  # libraries ask for the name of the function
 
     def __repr__(self) -> str:
         return repr(self.function)

@@ -24,13 +24,16 @@ ENVIRONMENTS: Final = {
     ),
     "adk-crewai": ("google-adk>=2", "crewai>=1.15"),
     "executors": ("joblib",),
+    "executors": ("anyio", "billiard", "fastapi", "gevent", "httpx", "joblib", "mpire", "pebble", "starlette", "trio"),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.
 LIBRARIES: Final = {
     "executors": "standard",
+    "anyio": "executors",
     "apscheduler": "queues",
     "arq": "queues",
     "autogen": "agents",
+    "billiard": "executors",
     "celery": "brokers",
     "claude_agent_sdk": "agents",
     "crewai": "adk-crewai",
@@ -38,19 +41,24 @@ LIBRARIES: Final = {
     "django_tasks": "queues",
     "dramatiq": "brokers",
     "dspy": "agents",
+    "gevent": "executors",
     "google_adk": "adk-crewai",
     "huey": "queues",
     "joblib": "executors",
     "langgraph": "agents",
     "llama_index_workflows": "agents",
+    "mpire": "executors",
     "openai_agents": "agents",
+    "pebble": "executors",
     "prefect": "prefect",
     "pydantic_ai": "agents",
     "rq": "queues",
     "smolagents": "agents",
+    "starlette": "executors",
     "strands_agents": "agents",
     "taskiq": "brokers",
     "temporalio": "agents",
+    "trio": "executors",
 }
 #: Module of ``libraries`` -> the server that it needs, which comes from the distribution.
 SERVERS: Final = dict.fromkeys(("arq", "celery", "dramatiq", "rq", "taskiq"), "redis-server")

@@ -11,9 +11,11 @@ from ...errors import ConfigurationError
 
 #: Name of the adapter, as people type the library in ``pip install`` -> the module with its rows.
 MODULES: Final = {
+    "anyio": "anyio",
     "apscheduler": "apscheduler",
     "arq": "arq",
     "autogen-agentchat": "autogen",
+    "billiard": "billiard",
     "celery": "celery",
     "claude-agent-sdk": "claude_agent_sdk",
     "concurrent.futures": "concurrent_futures",
@@ -22,20 +24,25 @@ MODULES: Final = {
     "django-tasks": "django_tasks",
     "dramatiq": "dramatiq",
     "dspy": "dspy",
+    "gevent": "gevent",
     "google-adk": "google_adk",
     "huey": "huey",
     "joblib": "joblib",
     "langgraph": "langgraph",
     "llama-index-workflows": "llama_index_workflows",
     "mahavishnu": "mahavishnu",
+    "mpire": "mpire",
     "multiprocessing": "multiprocessing",
     "openai-agents": "openai_agents",
+    "pebble": "pebble",
     "prefect": "prefect",
     "pydantic-ai": "pydantic_ai",
     "rq": "rq",
     "smolagents": "smolagents",
+    "starlette": "starlette",
     "strands-agents": "strands_agents",
     "taskiq": "taskiq",
+    "trio": "trio",
 }
 #: Those of the standard library: pools that other libraries are built on.
 EXECUTORS: Final = ("concurrent.futures", "multiprocessing")
