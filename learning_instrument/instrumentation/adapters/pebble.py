@@ -12,6 +12,6 @@ ADAPTERS: Final = (
             for pool in ("process:ProcessPool", "thread:ThreadPool")
             for method in ("schedule", "submit", "map")
         ),
-        records="functions that its pools schedule or map",
+        records="functions that its pools schedule or map; what a time limit kills is `lost`",
     ),
 )
