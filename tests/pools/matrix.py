@@ -23,7 +23,6 @@ ENVIRONMENTS: Final = {
         "temporalio",
     ),
     "adk-crewai": ("google-adk>=2", "crewai>=1.15"),
-    "executors": ("joblib",),
     "executors": ("anyio", "billiard", "fastapi", "gevent", "httpx", "joblib", "mpire", "pebble", "starlette", "trio"),
 }
 #: Module of ``libraries`` -> its environment, in the order of the table.

@@ -11,10 +11,10 @@ from multiprocessing.pool import ThreadPool
 
 import joblib
 import pytest
-from waiting import wait_until
 from apscheduler.events import EVENT_JOB_ERROR
 from apscheduler.executors.pool import ProcessPoolExecutor as ProcessesOfScheduler
 from apscheduler.schedulers.background import BackgroundScheduler
+from waiting import wait_until
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
 
