@@ -50,6 +50,8 @@ def _instrument(tools: Tools) -> None:
         return Run(
             task_type=function.name,
             task=task_of(None, args[1:], kwargs) if task is context else task,
+            args=args,
+            kwargs=kwargs,
             task_id=context["job_id"],
             pool_id=worker.queue_name,
             attempt=context["job_try"],

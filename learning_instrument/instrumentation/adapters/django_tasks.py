@@ -59,6 +59,8 @@ def _read(task: Any, *args: Any, **kwargs: Any) -> Run | None:
     return Run(
         task_type=task.module_path,
         task=task_of(None, args[1:], kwargs) if task.takes_context else task_of(task.func, args, kwargs),
+        args=args,
+        kwargs=kwargs,
         task_id=str(result.id),
         pool_id=task.queue_name,
         worker_id=result.worker_ids[-1] if result.worker_ids else None,

@@ -138,6 +138,8 @@ def _read(task: Any) -> Run:
     return Run(
         task_type=f"{type(task).__module__}.{type(task).__name__}",
         task=task_of(function, args, kwargs),
+        args=args,
+        kwargs=kwargs,
         task_id=task.id,
         pool_id=None if running is None else running.huey.name,
         worker_id=threading.current_thread().name,

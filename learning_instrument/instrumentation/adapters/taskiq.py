@@ -56,6 +56,8 @@ def _instrument(tools: Tools) -> None:
         run = Run(
             task_type=message.task_name,
             task=task_of(target, message.args, message.kwargs),
+            args=message.args,
+            kwargs=message.kwargs,
             task_id=message.task_id,
             attempt=int(message.labels.get("_retries", 0)) + 1,
             time_limit=None if message.labels.get("timeout") is None else float(message.labels["timeout"]),
