@@ -51,7 +51,7 @@ MAY_IMPORT = {
     " database pipeline transfer instrumentation",
     "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
     " dashboard transfer instrumentation maintenance",
-    "testing": "adapters record recording database configuration sqlite analytics instrumentation",
+    "testing": "adapters safety record recording database configuration sqlite analytics instrumentation",
 }
 #: Packages of others, and the rooms or files that may import them.
 ONLY_IN = {

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from .adapters import MODULES, adapter_of
-from .targets import package_of
+from .adapters import MODULES
 
 #: Name of the distribution -> its module. Those that come with other packages and run no tasks of an application's own
 #: (anyio, billiard, loky) are not among them.
@@ -45,12 +44,18 @@ POOL_LIBRARIES: Final = {
     "taskiq": "taskiq",
     "temporalio": "temporalio",
 }
+#: Those that an adapter of another name covers.
+_ADAPTERS: Final = {
+    "distributed": "dask",
+    "llama-index-core": "llama-index-workflows",
+    "pydantic-ai-slim": "pydantic-ai",
+}
 
 
 def adapters_by_library() -> dict[str, str]:
-    """Return the libraries that an adapter covers, each with the name of that."""
-    of_module = {package_of(adapter_of(name)): name for name in MODULES}
-    return {name: of_module[module] for name, module in POOL_LIBRARIES.items() if module in of_module}
+    """Return the libraries that an adapter covers, each with the name of that. No adapter is imported."""
+    named = {name: _ADAPTERS.get(name, name) for name in POOL_LIBRARIES}
+    return {name: adapter for name, adapter in named.items() if adapter in MODULES}
 
 
 def imported_libraries(modules: Collection[str]) -> Iterator[str]:

@@ -220,7 +220,8 @@ class Capture:
             self._guessed += (semconv.TASK_DESCRIPTION, semconv.TASK_ESTIMATED_TOKENS)
 
     def _refuse(self, column: str, value: Any) -> None:
-        if type(value) in _METHODS:  # such as a method ``prompt``: it is no value of the task
+        cls = type(value)
+        if cls is MethodType or cls is FunctionType or cls is BuiltinMethodType:  # it is no value of the task
             return
         self._invalid = {**self._invalid, column: value}
 
@@ -358,7 +359,6 @@ class Capture:
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 _DESCRIPTION_LIMIT: Final = COLUMN_OF["task_description"].limit
-_METHODS: Final = (MethodType, FunctionType, BuiltinMethodType)
 _POOL_IDS: Final = (("pool_id", semconv.POOL_ID), ("worker_id", semconv.WORKER_ID))
 
 

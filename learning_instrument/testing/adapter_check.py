@@ -8,7 +8,6 @@ import concurrent.futures
 import contextlib
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..analytics.executions import stored_after
 from ..database import LearningDatabase
 from ..instrumentation.decorator import record_execution
 from ..instrumentation.instrumentor import PoolInstrumentor
+from ..safety.clocks import time
 from ..sqlite.selection import Selection
 
 if TYPE_CHECKING:

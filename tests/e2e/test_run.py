@@ -160,9 +160,9 @@ def nothing(tmp_path):
         ("some_pools:Pool,celery", "print()", "the application did not import some_pools:Pool and celery."),
         (
             "some_pools:Pool",
-            "import some_pools, sys; sys.modules['celery'] = sys.modules['rq'] = sys",
+            "import some_pools, sys; sys.modules['celery'] = sys.modules['luigi'] = sys",
             "the application ran no task of some_pools:Pool. It imported celery, not instrumented: add --pools celery."
-            " It imported rq, which no adapter covers: name the class or function that runs a task, or decorate it.",
+            " It imported luigi, which no adapter covers: name the class or function that runs a task, or decorate it.",
         ),
     ],
 )
@@ -217,7 +217,7 @@ def test_pool_that_has_no_adapter_and_is_imported_is_named(no_file, run, app, tm
 
     done = run("--pools", "", "app.py")
 
-    assert "It imported rq, which no adapter covers" in done.stderr
+    assert "It imported luigi, which no adapter covers" in done.stderr
 
 
 def test_recording_turned_off_is_the_reason(no_file, run, app, tmp_path):

@@ -404,10 +404,10 @@ def test_pool_without_types_or_descriptions_is_told_what_its_tasks_have(found, d
     for number in range(200):
         crawl({"colour": "red", "aim": "fetch", **({"rare": 1} if number % 2 else {})})
     read = record_execution(learning_db=database, pool_type="readers")(lambda task: None)
-    read({"task_type": "t", "text": "a"})
-    read({"prompt": "p", "text": "b"})
+    read({"task_type": "t", "wording": "a"})
+    read({"prompt": "p", "wording": "b"})
     write = record_execution(learning_db=database, pool_type="writers")(lambda task: None)
-    write({"task_type": "t", "text": "a"})
+    write({"task_type": "t", "wording": "a"})
     database.flush()
 
     anonymous = [
@@ -421,8 +421,8 @@ def test_pool_without_types_or_descriptions_is_told_what_its_tasks_have(found, d
             "If one of these says it, name it: fields={'task_type': 'aim'}, for example.",
         ),
         (
-            "1 of 1 execution of the pool writers has no task_description; their tasks have text.",
-            "If one of these says it, name it: fields={'task_description': 'text'}, for example.",
+            "1 of 1 execution of the pool writers has no task_description; their tasks have wording.",
+            "If one of these says it, name it: fields={'task_description': 'wording'}, for example.",
         ),
     ]
 

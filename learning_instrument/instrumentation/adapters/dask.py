@@ -9,11 +9,11 @@ keys are tuples.
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ...adapters import Adapter
+from ...safety.clocks import time
 from ...safety.guards import guarded
 from ..carried_calls import CarriedCall, Submission
 from ..submitted_calls import name_of
