@@ -12,15 +12,18 @@ from .safety.forks import on_child
 _generator: Final = random.Random()  # noqa: S311 - ids need to be unique, not secret
 random_bits: Final = _generator.getrandbits
 
+#: Version 4, variant 10, and the other bits.
+_VERSION: Final = 0x4 << 76 | 0b10 << 62
+_RANDOM: Final = ~(0xF << 76 | 0b11 << 62)
+
 # Otherwise two forked children would draw the same ids. Each way into this package has called check() before.
 on_child(_generator.seed)
 
 
 def new_uuid() -> str:
     """Return a random UUID (RFC 9562, version 4) as text."""
-    digits = f"{random_bits(128):032x}"
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    digits = "%032x" % (random_bits(128) & _RANDOM | _VERSION)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def execution_id(start_time: int, trace_id: int, span_id: int) -> str:

@@ -154,14 +154,14 @@ def _prepare(
     def prepare(instance: Any, args: Any, kwargs: Any) -> Begin | None:
         pipeline = None
         try:
-            pool = args[0] if instance is None and locate.takes_instance and args else instance
+            if instance is None and locate.takes_instance and args:
+                pool, others = args[0], args[1:]
+            else:
+                pool, others = instance, args
             pipeline = resolve(pool)
             if pipeline is None:
                 return None
-            task = locate(instance, args, kwargs)
-            if instance is not None and locate.takes_instance:
-                args = (instance, *args)
-            return functools.partial(start, pipeline, plan, pool, task, args, kwargs)
+            return functools.partial(start, pipeline, plan, pool, locate(instance, args, kwargs), others, kwargs)
         except EXHAUSTED:  # the task may need none
             misses = Installed.misses if pipeline is None else pipeline.misses
             if misses is not None:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import ConfigurationError
@@ -24,8 +24,8 @@ class TaskLocation:
     default: Any = None
     #: Whether the first argument of the function is the pool.
     takes_instance: bool = False
-    #: The names of the positional parameters of the function.
-    parameters: tuple[str, ...] = ()
+    #: The names of the positional parameters of the function, without that of the pool.
+    parameters: list[str] = field(default_factory=list)
 
     def __call__(self, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the task of a call; without an *instance*, *args* include ``self``."""
@@ -41,6 +41,7 @@ class TaskLocation:
             self.takes_instance = True
             self.function_index = -1 if self.method_index < 0 else self.method_index + 1
             self.function_name = self.method_name
+            del self.parameters[:1]
 
 
 def locate_task(function: Callable[..., Any], name: str, preferred: str = "task") -> TaskLocation:
@@ -61,6 +62,7 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
     takes_instance = bool(names) and names[0] in _INSTANCES
     if name == "task" and preferred in parameters:
         name = preferred
+    others = names[1:] if takes_instance else list(names)
     if name in parameters:
         index = names.index(name) if name in names else -1
         default = parameters[name].default
@@ -72,15 +74,14 @@ def locate_task(function: Callable[..., Any], name: str, preferred: str = "task"
             name,
             None if default is inspect.Parameter.empty else default,
             takes_instance,
-            tuple(names),
+            others,
         )
     if name != "task" and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise ConfigurationError(
             f"Invalid task {name!r}: expected a parameter of {function!r}, one of {', '.join(parameters)}."
         )
     if name != "task":
-        return TaskLocation(-1, name, -1, name, takes_instance=takes_instance, parameters=tuple(names))
-    own_names = tuple(names)
+        return TaskLocation(-1, name, -1, name, takes_instance=takes_instance, parameters=others)
     names += [name, name]  # the function may have none, or only ``*args``
     first = 1 if takes_instance else 0
-    return TaskLocation(0, names[1], first, names[first], takes_instance=takes_instance, parameters=own_names)
+    return TaskLocation(0, names[1], first, names[first], takes_instance=takes_instance, parameters=others)

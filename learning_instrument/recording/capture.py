@@ -16,12 +16,11 @@ from ..columns import COLUMN_OF
 from ..ids import new_uuid
 from ..outcome import ASSUMED, ErrorType, Outcome, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
-from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of, stored_names
-from ..safety.sanitize import json_of, label_of, text_of, type_name
+from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
+from ..safety.sanitize import json_of, label_of, repeated_label_of, text_of, type_name
 from . import contents
 from .arguments import plain_text, text_of_call
-from .fields import CLEAN_GIVEN, FIELD_OF, INVALID, MARKED, Extractor
-from .guesses import GUESS_RESULT, GUESS_TASK, guess
+from .fields import CLEAN_GIVEN, FIELD_OF, IDENTIFIER_LIMIT, INVALID, MARKED, Extractor
 from .judging import judge, judge_raised
 from .taking import TAKE_RESULT, TAKE_TASK
 from .unmatched_fields import UnmatchedFields
@@ -43,8 +42,8 @@ class CaptureOptions:
     fields: Mapping[str, str | Extractor] = field(default_factory=dict)
     #: The type of a task that has none.
     task_type: str | None = None
-    #: The names of the function's positional parameters.
-    parameters: tuple[str, ...] = ()
+    #: The names of the function's positional parameters, without that of the pool.
+    parameters: Sequence[str] = ()
     #: Whether the plain values among the arguments describe a call also where its task has fields.
     describes_calls: bool = False
     unmatched_fields: UnmatchedFields = field(default_factory=UnmatchedFields, compare=False, repr=False)
@@ -95,17 +94,18 @@ class Capture:
         self._read_pool = (
             read if task is instance else reader_of(instance) if options.fields else attribute_reader_of(instance)
         )
-        if read is not None:
-            TAKE_TASK[options.capture_content][type(read) is Memo](read, self.attributes, self._refuse)
-            metadata = guarded(read, "metadata")
-            self._metadata = metadata if metadata is None else self._wanted(metadata)
         if options.task_type is not None:
-            self.attributes.setdefault(semconv.TASK_TYPE, label_of(options.task_type))
+            self.attributes[semconv.TASK_TYPE] = label_of(options.task_type)
         if read is not None:
-            plan = GUESS_TASK[options.capture_content]
-            names = stored_names(read, plan.names)
-            if names:
-                self._guessed = guess(plan, names, read, self.attributes)
+            take = TAKE_TASK[options.capture_content][type(read) is Memo]
+            self._guessed = take(read, self.attributes, self._refuse)
+            try:
+                metadata = read("metadata")
+                is_whole = metadata is None or options.capture_content
+                self._metadata = metadata if is_whole else self._wanted(metadata)
+            except BaseException as fault:  # the comparison with a key of a dict
+                if is_interruption(fault):
+                    raise
         if semconv.TASK_DESCRIPTION not in self.attributes:
             self._describe(args, kwargs)
         self._take_pool_type()
@@ -166,10 +166,6 @@ class Capture:
             self._read_pool = read = self._read_pool if self._options.fields else read
         if read is not None:
             TAKE_RESULT[self._options.capture_content][type(read) is Memo](read, self.attributes, self._refuse)
-            plan = GUESS_RESULT[self._options.capture_content]
-            names = stored_names(read, plan.names)
-            if names:
-                guess(plan, names, read, self.attributes)
         given = self._apply_given(result, read) if self._options.fields or self._given else _NOTHING
         success = given.get("success")
         if success is not None and type(success) is not bool:
@@ -234,7 +230,10 @@ class Capture:
                 read_config = reader_of(config)
                 if read_config is not None and self._accept("pool_type", guarded(read_config, "pool_type")):
                     return
-            if not self._accept("pool_type", read("pool_type")):
+            value = read("pool_type")
+            if type(value) is str and len(value) <= IDENTIFIER_LIMIT:
+                self.attributes[semconv.POOL_TYPE] = repeated_label_of(value)
+            elif not self._accept("pool_type", value):
                 cls = type(self._instance)
                 # isinstance() would ask the instance for its class, which may run code.
                 cls = self._instance if issubclass(cls, type) else cls
@@ -312,8 +311,8 @@ class Capture:
         read_pool = self._read_pool
         if read_pool is not None:
             for column, key in _POOL_IDS:
-                if key not in attributes:
-                    self._accept(column, read_pool(column))
+                if key not in attributes and (value := read_pool(column)) is not None:
+                    self._accept(column, value)
         missing = _missing(tuple(attributes))
         if self._invalid:  # an id that holds a secret
             missing += tuple(column for column, key in _POOL_IDS if column in self._invalid and key not in attributes)
@@ -335,11 +334,10 @@ class Capture:
         pool_id, worker_id = attributes.get(semconv.POOL_ID), attributes.get(semconv.WORKER_ID)
         ids = _ids_json(pool_id, worker_id, self._returned)
         metadata, options = self._metadata, self._options
-        names = (
-            options.unnamed_tasks.names(attributes, self._task)
-            if options.capture_content and self._read_task is not None
-            else ()
-        )
+        names: Sequence[str] = ()
+        if semconv.TASK_TYPE not in attributes or semconv.TASK_DESCRIPTION not in attributes:
+            if options.capture_content and self._read_task is not None:
+                names = options.unnamed_tasks.names(self._task)
         if metadata is None and not self._invalid and not self._unmatched and not names:
             return ids
         more: dict[str, Any] = {}

@@ -4,50 +4,63 @@ A guess is quiet: a value of another kind than the column's is passed over. The 
 """
 
 import enum
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..safety.guards import is_interruption
-from ..safety.readers import Reader, stored_value
+from ..safety.readers import Memo, Reader, stored_names, stored_value
 from ..safety.sanitize import exact, repeated_label_of
 from .fields import FIELDS, INVALID, Field
 
 #: So that a name which is no kind does not become one group of a report each.
 MOST_TYPES: Final = 1000
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][\w.:/-]{0,63}", re.ASCII)
-_LABEL: Final = re.compile(r"[^\r\n]{1,100}")
 _types: Final[set[str]] = set()
 
 
-class GuessPlan(NamedTuple):
-    """The names to look for, and (name, key, cleaner) in the order of reading."""
+class Guesses:
+    """The names to look for in a task or in a result.
 
-    names: frozenset[str]
-    rows: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+    Args:
+        rows: (name, key, cleaner) in the order of reading.
+    """
 
+    __slots__ = ("_rows_of", "names")
 
-def guess(plan: GuessPlan, names: frozenset[str], read: Reader, attributes: dict[str, Any]) -> tuple[str, ...]:
-    """Take what the object of *read* stores under these *names* where *attributes* lack it; return their keys."""
-    taken: tuple[str, ...] = ()
-    for name, key, clean in plan.rows:
-        if name in names and key not in attributes:
-            try:
-                value = stored_value(read, name)
-                cleaned = INVALID if value is None else clean(value)
-            except BaseException as fault:  # the class of the value is foreign code
-                if is_interruption(fault):
-                    raise
-                continue
-            if cleaned is not INVALID:
-                attributes[key] = cleaned
-                taken += (key,)
-    return taken
+    def __init__(self, rows: tuple[tuple[str, str, Callable[[Any], Any]], ...]) -> None:
+        self.names: Final = frozenset(name for name, _, _ in rows)
+        #: Few of the names are in one object, and the same ones in many.
+        self._rows_of = functools.lru_cache(maxsize=256)(lambda names: tuple(row for row in rows if row[0] in names))
+
+    def take(self, read: Reader, attributes: dict[str, Any]) -> tuple[str, ...]:
+        """Take what the object of *read* stores under the names where *attributes* lack it; return their keys."""
+        names = stored_names(read, self.names)
+        if not names:
+            return ()
+        taken: tuple[str, ...] = ()
+        is_dict = type(read) is not Memo
+        for name, key, clean in self._rows_of(names):
+            if key not in attributes:
+                try:
+                    value = read(name) if is_dict else stored_value(read, name)
+                    cleaned = INVALID if value is None else clean(value)
+                except BaseException as fault:  # the class of the value is foreign code
+                    if is_interruption(fault):
+                        raise
+                    continue
+                if cleaned is not INVALID:
+                    attributes[key] = cleaned
+                    taken += (key,)
+        return taken
 
 
 def _type(value: Any) -> Any:
     """The kind of a task: an identifier, as text or as the value of an enum member."""
     value = _text(value)
+    if value in _types and repeated_label_of(value) == value:
+        return value
     if value is None or not _IDENTIFIER.fullmatch(value) or repeated_label_of(value) != value:
         return INVALID
     if value not in _types:
@@ -60,7 +73,8 @@ def _type(value: Any) -> Any:
 def _label(value: Any) -> Any:
     """A short text that repeats."""
     value = _text(value)
-    return repeated_label_of(value) if value is not None and _LABEL.fullmatch(value) else INVALID
+    is_short = value and len(value) <= 100 and "\n" not in value and "\r" not in value
+    return repeated_label_of(value) if is_short else INVALID
 
 
 def _text(value: Any) -> str | None:
@@ -93,18 +107,18 @@ def _cleaner(field: Field) -> Callable[[Any], Any]:
     return _with_text(field.clean) if field.column in _TEXTS else field.clean
 
 
-def _plan(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> GuessPlan:
+def _guesses(names_of: Callable[[Field], tuple[str, ...]], *, content: bool) -> Guesses:
     rows = tuple(
         (name, field.key, _cleaner(field))
         for field in FIELDS
         if content or not field.content
         for name in names_of(field)
     )
-    return GuessPlan(frozenset(name for name, _, _ in rows), rows)
+    return Guesses(rows)
 
 
 # By capture_content.
-GUESS_TASK: Final = {content: _plan(lambda field: field.guessed_in_task, content=content) for content in (True, False)}
-GUESS_RESULT: Final = {
-    content: _plan(lambda field: field.guessed_in_result, content=content) for content in (True, False)
+FOR_TASK: Final = {content: _guesses(lambda field: field.guessed_in_task, content=content) for content in (True, False)}
+FOR_RESULT: Final = {
+    content: _guesses(lambda field: field.guessed_in_result, content=content) for content in (True, False)
 }

@@ -13,9 +13,13 @@ from ..safety.own_redaction import Own
 from ..safety.readers import Reader
 from ..safety.sanitize import PLAIN_ID, repeated_id_of, repeated_label_of, text_of
 from .fields import FROM_RESULT, FROM_TASK, INVALID, PLAIN_FORMS, FieldPlan
+from .guesses import FOR_RESULT, FOR_TASK, Guesses
 
-Take = Callable[[Reader, dict[str, Any], Callable[[str, Any], None]], None]
-"""``(read, attributes, refuse)``: fills *attributes*; an invalid value goes to ``refuse(column, value)``."""
+Take = Callable[[Reader, dict[str, Any], Callable[[str, Any], None]], tuple[str, ...]]
+"""``(read, attributes, refuse)``: fills *attributes*; an invalid value goes to ``refuse(column, value)``.
+
+It returns the keys of those that are guessed.
+"""
 
 _NEVER: Final = ("False", "value")
 
@@ -51,13 +55,32 @@ _FIELD: Final = """
                 raise
             {failed}
 """
+#: Most objects have no name of a guess.
+_GUESSES_OF_A_DICT: Final = """
+    try:
+        if names.isdisjoint(read.__self__):
+            return ()
+    except BaseException as fault:  # the comparison with a key
+        if is_interruption(fault):
+            raise
+        return ()
+    return guess(read, attributes)
+"""
+_GUESSES_OF_A_MEMO: Final = """
+    kind = read.kind
+    if not kind.held.get(names, names):
+        if not kind.has_open_dict or names.isdisjoint(source.__dict__):
+            return ()
+    return guess(read, attributes)
+"""
 
 
-def _generated(plan: FieldPlan, *, is_first: bool, of_memo: bool) -> Take:
-    """Return the function that takes the fields of *plan*.
+def _generated(plan: FieldPlan, guesses: Guesses, *, is_first: bool, of_memo: bool) -> Take:
+    """Return the function that takes the fields of *plan*, and then those of *guesses*.
 
     Args:
         plan: what to read.
+        guesses: what to look for after that.
         is_first: there are no attributes yet.
         of_memo: the reader is a ``Memo``; otherwise it is the ``get`` of a dict.
     """
@@ -65,8 +88,10 @@ def _generated(plan: FieldPlan, *, is_first: bool, of_memo: bool) -> Take:
         "__name__": __name__,  # what only code of this package has raised is an interruption
         "INVALID": INVALID,
         "Own": Own,
+        "guess": guesses.take,
         "is_interruption": is_interruption,
         "is_plain_id": PLAIN_ID.fullmatch,
+        "names": guesses.names,
         "repeated_id_of": repeated_id_of,
         "repeated_label_of": repeated_label_of,
         "text_of": text_of,
@@ -88,14 +113,20 @@ def _generated(plan: FieldPlan, *, is_first: bool, of_memo: bool) -> Take:
         )
         names[f"clean_{number}"] = clean
         earlier.add(key)
+    source += _GUESSES_OF_A_MEMO if of_memo else _GUESSES_OF_A_DICT
     exec(compile(source, "<the fields of a task or a result>", "exec"), names)  # noqa: S102 - source of our own
     return names["take"]  # type: ignore[no-any-return]
 
 
-def _for_readers(plan: FieldPlan, *, is_first: bool) -> dict[bool, Take]:
-    return {of_memo: _generated(plan, is_first=is_first, of_memo=of_memo) for of_memo in (False, True)}
+def _for_readers(plan: FieldPlan, guesses: Guesses, *, is_first: bool) -> dict[bool, Take]:
+    return {of_memo: _generated(plan, guesses, is_first=is_first, of_memo=of_memo) for of_memo in (False, True)}
 
 
-# By capture_content, like the plans, and by whether the reader is a Memo. A task's attributes are empty before.
-TAKE_TASK: Final = {content: _for_readers(plan, is_first=True) for content, plan in FROM_TASK.items()}
-TAKE_RESULT: Final = {content: _for_readers(plan, is_first=False) for content, plan in FROM_RESULT.items()}
+# By capture_content, like the plans, and by whether the reader is a Memo. A task's attributes are empty before, but for
+# the type that a library knows, which the task's own replaces.
+TAKE_TASK: Final = {
+    content: _for_readers(plan, FOR_TASK[content], is_first=True) for content, plan in FROM_TASK.items()
+}
+TAKE_RESULT: Final = {
+    content: _for_readers(plan, FOR_RESULT[content], is_first=False) for content, plan in FROM_RESULT.items()
+}

@@ -1,10 +1,9 @@
 """Notes the names that a pool's tasks have, where their type or description is not found: ``doctor`` tells of them."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
-from .. import semconv
 from ..safety.guards import guarded
 from ..safety.sanitize import label_of
 from .fields import FIELDS
@@ -29,12 +28,12 @@ class UnnamedTasks:
     def __init__(self) -> None:
         self._left = _EXECUTIONS
 
-    def names(self, attributes: Mapping[str, Any], task: Any) -> list[str]:
-        """Return the names that *task* has, if it is one of the first, and lacks a type or a description.
+    def names(self, task: Any) -> list[str]:
+        """Return the names that *task* has, which lacks a type or a description, if it is one of the first.
 
         No value is read, and no code of the task's class is run.
         """
-        if not self._left or (semconv.TASK_TYPE in attributes and semconv.TASK_DESCRIPTION in attributes):
+        if not self._left:
             return []
         self._left -= 1
         found = (name for name in guarded(_names_of, task) or () if _is_telling(name))

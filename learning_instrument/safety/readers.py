@@ -24,6 +24,8 @@ _WITHOUT_FIELDS: Final = frozenset(
 
 def reader_of(source: Any) -> Reader | None:
     """Return a reader of the fields of *source*, or None for a type without fields."""
+    if source is None:
+        return None
     cls = type(source)
     if cls is dict:
         return source.get  # type: ignore[no-any-return]
@@ -87,8 +89,7 @@ def stored_names(read: Reader, names: frozenset[str]) -> frozenset[str]:
     """
     try:
         if type(read) is not Memo:
-            items = read.__self__  # type: ignore[attr-defined]
-            return _NONE if names.isdisjoint(items) else names.intersection(items)
+            return names.intersection(read.__self__)  # type: ignore[attr-defined]
         kind, source = read.kind, read.source
         if kind.is_dict:
             return names.intersection(dict.keys(source))
@@ -96,7 +97,8 @@ def stored_names(read: Reader, names: frozenset[str]) -> frozenset[str]:
         if held is None:
             held = kind.held[names] = names & kind.members
         if kind.has_open_dict:
-            return held.union(names.intersection(object.__getattribute__(source, "__dict__")))
+            own = source.__dict__  # of object's own: no code runs
+            return held if names.isdisjoint(own) else held.union(names.intersection(own))
         return held
     except BaseException as fault:  # comparing with a key of a user's dict may raise anything
         if is_interruption(fault):
@@ -118,7 +120,7 @@ def stored_value(read: Reader, name: str) -> Any:
     kind, source = read.kind, read.source
     if kind.is_dict:
         return dict.get(source, name)
-    own: dict[str, Any] = object.__getattribute__(source, "__dict__") if kind.has_open_dict else {}
+    own: dict[str, Any] = source.__dict__ if kind.has_open_dict else {}
     return own[name] if name in own else getattr(source, name, None)
 
 
