@@ -400,6 +400,32 @@ def test_first_argument_after_cls_is_the_task(configured, rows):
     assert [row["task_id"] for row in rows()] == ["t-1"] * 3
 
 
+def test_each_argument_is_described_under_its_own_name(configured, rows):
+    """The value of ``password`` is redacted, and no other: by self, by any other name of the pool, and without."""
+
+    class Pool:
+        @record_execution
+        def run(self, number, password):
+            return None
+
+    @record_execution
+    def run(number, password):
+        return None
+
+    @record_execution
+    def assigned(this, number, password):
+        return None
+
+    Pool().run(7, "hunter2")
+    Pool.run(Pool(), 7, "hunter2")
+    run(7, "hunter2")
+    Pool.assigned = assigned
+    Pool().assigned(7, "hunter2")
+    Pool.assigned(Pool(), 7, "hunter2")
+
+    assert [row["task_description"] for row in rows()] == ['7, "[redacted]"'] * 5
+
+
 def test_missing_argument_raises_the_same_error(configured):
     """A wrong call fails as it does undecorated."""
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'task'"):
