@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from ..adapters import Run
 from ..recording.contexts import enclosing_of, is_suppressed, with_wait, within
 from ..recording.drivers import driver_for
-from ..recording.execution import Execution, start_execution, start_guarded
+from ..recording.execution import Execution, execution_elsewhere, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.passage import Passage
 from ..recording.propagation import pack, unpack
@@ -25,7 +25,7 @@ from ..safety.clocks import time
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import utf8
 from .options import RecordingOptions
-from .submitted_calls import name_of, parameters_of, records_itself
+from .submitted_calls import name_of, parameters_of, recording_options_of, records_itself
 
 log = logging.getLogger(__name__)
 
@@ -130,16 +130,32 @@ class RunRecorder:
         plan = self._plan(run.task_type, method if run.function is None else run.function)
         execution = start_execution(pipeline, plan, instance, run.task, run.args, run.kwargs, context)
         if execution is not None:
-            execution.set_default("task_description", run.description)
-            execution.set_default("attempt", run.attempt)
+            _tell(execution, run)
             execution.deadline = deadline
-            for column in _COLUMNS:
-                value = getattr(run, column)
-                if type(value) is str:
-                    execution.set_default(column, value)
-            if run.metadata:
-                execution.add_metadata(run.metadata)
         return execution
+
+    def lose(self, read: Read, heard: BaseException, process_id: int, started: float) -> None:
+        """Record a run as lost: its process died, and perhaps left no trace. For the process that started that one.
+
+        Args:
+            read: returns what was run.
+            heard: what this process heard of it.
+            process_id: the process that died.
+            started: when that began the run, in seconds of Unix time.
+        """
+        run, current = self._read(read), otel_context.get_current()
+        if run is None or is_suppressed(current):
+            return
+        options = recording_options_of(run.function) or self.options  # what records itself may have its own database
+        pipeline = options.resolve(None)
+        if pipeline is not None:
+            context = _context_of(run, started) or current
+            plan = self._plan(run.task_type, run.function)
+            begun = int(started * 1e9)
+            execution = execution_elsewhere(pipeline, plan, run.task, run.args, run.kwargs, context, begun)
+            if execution is not None:
+                _tell(execution, run)
+                execution.lost(heard, process_id)
 
     def _plan(self, task_type: str | None, function: Any) -> CallPlan:
         module, name = name_of(function)
@@ -162,8 +178,20 @@ class RunRecorder:
         return plan
 
 
-def _context_of(run: Run) -> Context | None:
-    """Return the context of a run's message, or None where it has none."""
+def _tell(execution: Execution, run: Run) -> None:
+    """Set what *run* says, where its task does not."""
+    execution.set_default("task_description", run.description)
+    execution.set_default("attempt", run.attempt)
+    for column in _COLUMNS:
+        value = getattr(run, column)
+        if type(value) is str:
+            execution.set_default(column, value)
+    if run.metadata:
+        execution.add_metadata(run.metadata)
+
+
+def _context_of(run: Run, started: float | None = None) -> Context | None:
+    """Return the context of a run's message, or None where it has none. The run *started* now, unless earlier."""
     stamped = None if run.headers is None else run.headers.get(HEADER)
     sent = run.queued_at
     context = current = otel_context.get_current()
@@ -175,7 +203,7 @@ def _context_of(run: Run) -> Context | None:
         if here.is_valid and (not there.is_valid or here.trace_id == there.trace_id):
             context = within(current, enclosing_of(context), None)
     if isinstance(sent, (int, float)) and 0 <= sent < _LATEST_SECONDS:
-        return with_wait(context, max(0.0, time.time() - sent))
+        return with_wait(context, max(0.0, (time.time() if started is None else started) - sent))
     return context
 
 

@@ -10,6 +10,7 @@ import wrapt
 
 from ..safety.guards import guarded
 from .call_recording import CallRecording, SentRecording
+from .options import RecordingOptions
 from .picklers import asking_pickler, is_to_be_reduced, takes_by_value
 from .remote_settings import RemoteSettings, warn_of_another
 
@@ -39,6 +40,11 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
     def while_active(self, enabled: Callable[[], bool]) -> "RecordedFunction":
         """Return the same with *enabled*."""
         return RecordedFunction(self.__wrapped__, self._self_recording, enabled)
+
+    @property
+    def recording_options(self) -> RecordingOptions | None:
+        """The options that its calls are recorded by; None where they are not."""
+        return None if self._self_recording is None else self._self_recording.options
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -368,16 +368,26 @@ def parameters_of(function: Any) -> tuple[str, ...]:
 
 def records_itself(function: Any) -> bool:
     """Tell whether *function* is recorded already: decorated or instrumented, also under foreign wrappers."""
+    return _recorded_in(function) is not None
+
+
+def recording_options_of(function: Any) -> RecordingOptions | None:
+    """Return the options of a function that records itself; None for any other."""
+    recorded = _recorded_in(function)
+    return None if recorded is None else recorded.recording_options
+
+
+def _recorded_in(function: Any) -> RecordedFunction | None:
     function = _innermost(function, ())[0]
     for _ in range(_WRAPPERS_LIMIT):
         if type(function) is MethodType:
             function = function.__func__
         if issubclass(type(function), RecordedFunction):
-            return True
+            return function  # type: ignore[no-any-return]
         function = guarded(getattr, function, "__wrapped__")
         if function is None:
             break
-    return False
+    return None
 
 
 def runs_in_a_context(function: Any) -> bool:

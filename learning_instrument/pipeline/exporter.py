@@ -67,6 +67,13 @@ class SQLiteSpanExporter(SpanExporter):
             # Without stack the warning would fail as well, and the execution would be counted twice.
             return False if isinstance(fault, RecursionError) else self._failed(fault)
 
+    def store_lost(self, execution: Any, to_row: Callable[[Any], Row]) -> bool:
+        """Store an execution whose process died, unless that process did; return False if it was lost."""
+        try:
+            return self.write_path.append_lost(execution, to_row)
+        except Exception as fault:  # such as an invalid path: this is called in the pool's own code
+            return self._failed(fault)
+
     def store_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> bool:
         """Store the span of a model call within an execution; return False if it was lost. See :func:`model_call`."""
         try:

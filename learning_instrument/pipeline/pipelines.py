@@ -104,6 +104,7 @@ def _pipeline(
         start_private_span=private.start_private_span,
         readable=ReadableSpan,
         deliver=processor.record,
+        deliver_lost=processor.record_lost,
         lose=processor.lose,
         misses=processor.misses,
         running=processor.running,

@@ -59,6 +59,10 @@ class ExecutionProcessor:
         except EXHAUSTED:
             pass  # the execution itself is stored, or counted
 
+    def record_lost(self, span: ReadableSpan, execution_id: str) -> None:
+        """Store the span of an execution whose process died, unless that process has stored or entered it itself."""
+        self._exporter.store_lost((span, execution_id), _row_of_recorded)
+
     def record_model_call(self, span: ReadableSpan, execution_id: str, path: Sequence[int]) -> None:
         """Store the finished span of a model call; see :func:`model_call`."""
         self._exporter.store_model_call(span, execution_id, path)

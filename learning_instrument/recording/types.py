@@ -34,6 +34,8 @@ class Pipeline:
     readable: type = Span
     #: Takes the finished span of an execution, and its id.
     deliver: Callable[[Any, str], object] | None = None
+    #: Takes the span and the id of an execution whose process died, as its parent process heard.
+    deliver_lost: Callable[[Any, str], object] | None = None
     #: Takes over attributes that :class:`Capture` made valid; returns False where a limit of the host cut any of them.
     set_attributes: Callable[[Any, dict[str, Any]], bool] = set_attributes
     #: Called with the fault that kept an execution from being recorded.

@@ -36,12 +36,17 @@ class Insertion:
         self._counts = counts
         self._model_calls = model_calls
 
-    def rows(self, items: Sequence[tuple[Callable[[Any], Row], Any]]) -> list[Row]:
-        """Return the rows of *items*, each a function and its record; unreadable records are counted as lost."""
+    def rows(self, items: Sequence[tuple[Callable[[Any], Row | None], Any]]) -> list[Row]:
+        """Return the rows of *items*, each a function and its record; unreadable records are counted as lost.
+
+        A function may return None: there is nothing to store.
+        """
         rows = []
         for to_row, item in items:
             try:
-                rows.append(to_row(item))
+                row = to_row(item)
+                if row is not None:
+                    rows.append(row)
             except MemoryError:
                 raise  # it is readable, later
             except Exception as error:  # a span that was tampered with; the others of its batch go on

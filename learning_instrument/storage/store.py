@@ -26,6 +26,7 @@ from ..sqlite.connection import Connection, Execute, WriteConnection, executing
 from .background_work import BUSY_SECONDS, BackgroundWork
 from .committed_rows import CommittedRows
 from .file_care import FileCare
+from .heard_losses import row_unless_known
 from .insertion import Insertion
 from .retention import Limits
 from .statistics import Counters, Statistics
@@ -125,6 +126,14 @@ class Store:
         items = [(to_row, record) for record in records]
         rows = self._insertion.rows(items)
         return (not rows or self._commit(rows)) and len(rows) == len(items)
+
+    def append_lost(self, record: Any, to_row: Callable[[Any], Row]) -> bool:
+        """Store an execution that ended by the death of its process, unless that has entered or stored it itself.
+
+        In the background, in each mode. Otherwise like :meth:`append`.
+        """
+        check()
+        return self._queue([(lambda given: row_unless_known(self.path, to_row(given)), record)])
 
     def append_model_call(self, span: Any, execution_id: str, path: Sequence[int]) -> bool:
         """Store one finished span; see :func:`batch_of`. Otherwise like :meth:`append_model_calls`."""
@@ -341,7 +350,7 @@ class Store:
         self._counts.defer(len(rows))
         return self._queue([(_unchanged, row) for row in rows])
 
-    def _queue(self, items: Iterable[tuple[Callable[[Any], Row], Any]]) -> bool:
+    def _queue(self, items: Iterable[tuple[Callable[[Any], Row | None], Any]]) -> bool:
         refused = 0
         for item in items:
             if not self._writer.put(item):

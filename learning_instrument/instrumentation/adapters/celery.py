@@ -7,6 +7,7 @@ every run, and the context that their receivers attach must be current before it
 import functools
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _TRACERS_MODULES: Final = ("celery.app.trace", "celery.worker.consumer.consumer")
 #: Of each value that the sender's own text should show, in characters: it may be cut.
 _COMPARED: Final = 20
+#: What the worker hears of a child that has died: by itself, or for a task that was revoked.
+_DEATHS: Final = frozenset({"WorkerLostError", "Terminated"})
 
 
 def _instrument(tools: Tools) -> None:
@@ -62,6 +65,11 @@ def _instrument(tools: Tools) -> None:
         module.before_task_publish.connect(publishing, weak=False)
         patches.on_undo(functools.partial(module.before_task_publish.disconnect, publishing))
 
+    def failing(on_failure: Callable[..., Any], request: Any, args: Any, kwargs: Any) -> Any:
+        guarded(_lose, recorder, request, args[0] if args else kwargs.get("exc_info"))
+        return on_failure(*args, **kwargs)
+
+    tools.wrap("celery.worker.request:Request.on_failure", lambda _: failing)
     for name in _TRACERS_MODULES:
         patches.when_imported(name, found_tracers)
     patches.when_imported("celery.signals", found_signals)
@@ -92,23 +100,44 @@ class _Run:
         return self._recorder.run(lambda: self._read(args, kwargs), self._function, None, args, kwargs)
 
     def _read(self, args: Any, kwargs: Any) -> Run:
-        task, request = self._task, self._task.request
         if self._location is None:
-            self._location = locate_task(task.run, "task")
-        return Run(
-            task_type=task.name,
-            task=self._location(None, args, kwargs),
-            description=guarded(_text_that_hides, request, args, kwargs),
-            args=args,
-            kwargs=kwargs,
-            task_id=request.id,
-            pool_id=(request.delivery_info or {}).get("routing_key"),
-            worker_id=request.hostname,
-            attempt=(request.retries or 0) + 1,
-            function=task.run,
-            headers=request,
-            metadata={"retries": request.retries or 0, "celery_id": request.id},
-        )
+            self._location = locate_task(self._task.run, "task")
+        return _run_of(self._task, self._location, self._task.request, args, kwargs)
+
+
+def _run_of(task: Any, location: TaskLocation, request: Any, args: Any, kwargs: Any) -> Run:
+    """Return the run of *task* that the context *request* tells of."""
+    return Run(
+        task_type=task.name,
+        task=location(None, args, kwargs),
+        description=guarded(_text_that_hides, request, args, kwargs),
+        args=args,
+        kwargs=kwargs,
+        task_id=request.id,
+        pool_id=(request.delivery_info or {}).get("routing_key"),
+        worker_id=request.hostname,
+        attempt=(request.retries or 0) + 1,
+        function=task.run,
+        headers=request,
+        metadata={"retries": request.retries or 0, "celery_id": request.id},
+    )
+
+
+def _lose(recorder: RunRecorder, request: Any, failure: Any) -> None:
+    """Record the run of a worker's *request* whose child died. A run that no child has accepted is none.
+
+    Any other *failure* is one that the child itself has recorded.
+    """
+    heard: Any = getattr(failure, "exception", None)
+    heard = heard.exc if type(heard).__name__ == "ExceptionWithTraceback" else heard
+    if type(heard).__name__ not in _DEATHS or request.time_start is None or request.worker_pid in (None, os.getpid()):
+        return
+
+    def read() -> Run:
+        task, context = request.task, request._context
+        return _run_of(task, locate_task(task.run, "task"), context, request.args, request.kwargs)
+
+    recorder.lose(read, heard, request.worker_pid, request.time_start)
 
 
 def _cell_of(tracer: Any) -> Any:

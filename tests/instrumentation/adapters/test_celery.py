@@ -19,7 +19,7 @@ from fresh import variables
 from learning_instrument import LearningDatabase, PoolInstrumentor, record_execution
 
 APP = """
-    import os, time
+    import os, signal, time
     from pathlib import Path
     from celery import Celery
     from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
@@ -55,6 +55,7 @@ APP = """
         broker_connection_retry_on_startup=True,
         task_default_queue="orders",
         worker_enable_remote_control=False,
+        worker_lost_wait=0.5,
     )
 
     @app.task
@@ -112,6 +113,34 @@ APP = """
     @app.task
     def tail(task):
         return task
+
+    @app.task
+    def die(task):
+        from learning_instrument import record_execution
+        if task.get("inner"):
+            record_execution(lambda inner: {"success": True})({"task_type": "inside"})
+        time.sleep(task.get("after", 0))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    class Mortal(app.Task):
+        def after_return(self, *_):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @app.task(base=Mortal)
+    def die_afterwards(task):
+        return task
+
+    def _die_decorated(task):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    from learning_instrument import record_execution as _recorded
+    die_decorated = app.task(name="shop.die_decorated")(_recorded(_die_decorated))
+
+    @app.task(bind=True, max_retries=1)
+    def die_on_retry(self, task):
+        if self.request.retries == 0:
+            raise self.retry(countdown=0.1)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     class Called(app.Task):
         def __call__(self, *args, **kwargs):
@@ -391,6 +420,71 @@ def test_worker_started_by_opentelemetry_instrument(shop, tmp_path):
     }, worker.log.read_text()
     assert {row["queue_seconds"] for row in rows} == {None}
     assert {row["parent_execution_id"] for row in rows} == {None}
+
+
+@pytest.fixture(scope="module")
+def died(shop, tmp_path_factory):
+    """The rows by the number of the task's argument, of a worker whose children are killed in the middle of tasks."""
+    folder = tmp_path_factory.mktemp("died")
+    (folder / "shop.py").write_text((shop / "shop.py").read_text())
+    sent = [
+        ("die", {}),
+        ("die", {"after": 2}),
+        ("die", {"inner": True}),
+        ("die_decorated", {}),
+        ("die_on_retry", {}),
+        ("die_afterwards", {}),
+        ("answer", {}),
+    ]
+    program = f"""
+        from learning_instrument import PoolInstrumentor, record_execution
+        PoolInstrumentor().instrument(targets="celery")
+        import shop
+
+        @record_execution
+        def publish(task):
+            sent = [getattr(shop, name).apply_async((argument,)) for name, argument in {sent!r}]
+            for result in sent:
+                result.get(timeout=60, propagate=False)
+            print(*[result.id for result in sent])
+
+        publish({{"task_id": "publisher"}})
+    """
+    with Worker(folder, INSTRUMENT="1") as worker:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            cwd=folder,
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, done.stderr + worker.log.read_text()
+    rows = rows_in(folder)
+    (publisher,) = [row for row in rows if row["task_id"] == "publisher"]
+    return done.stdout.split(), rows, publisher, worker.log.read_text()
+
+
+@pytest.mark.slow
+def test_child_that_is_killed_loses_one_execution(died):
+    """One row for each run: in its first second and later, around a stored one, decorated, retried, after its end."""
+    ids, rows, publisher, log = died
+    runs = {task_id: [row for row in rows if task_id in (row["task_id"], celery_id_of(row))] for task_id in ids}
+
+    assert [[row["outcome"] for row in runs[task_id]] for task_id in ids] == [
+        ["lost"], ["lost"], ["lost"], ["lost"], ["cancelled", "lost"], ["succeeded"], ["succeeded"]
+    ], log  # fmt: skip
+    assert len(rows) == 10, "the publisher, and what was stored within one"
+    for row in [row for found in runs.values() for row in found if row["outcome"] == "lost"]:
+        assert (row["error_type"], row["success"], row["pool_id"]) == ("crash", 0, "orders")
+        assert row["parent_execution_id"] == publisher["execution_id"]
+        assert row["trace_id"] == publisher["trace_id"]
+        assert row["process_id"] not in (publisher["process_id"], None)
+        assert row["queue_seconds"] >= 0
+
+
+def celery_id_of(row):
+    return json.loads(row["metadata"]).get("task", {}).get("celery_id")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,43 @@
+"""Executions whose process died, as its parent process heard: one row each, whether or not that process left a trace.
+
+It may have stored the execution before it died, and has entered it in the table ``running`` after about a second.
+"""
+
+import json
+import os
+from typing import Final
+
+from ..columns import COLUMNS
+from ..record import Row
+from ..sqlite import read_only
+
+_ENTERED: Final = "SELECT record FROM running WHERE process_id = :process_id AND started >= :timestamp"
+_STORED: Final = (
+    "SELECT 1 FROM executions WHERE timestamp >= :timestamp AND process_id = :process_id"
+    " AND function_name IS :function_name LIMIT 1"
+)
+
+
+def row_unless_known(path: str, row: Row) -> Row | None:
+    """Return the *row* to store; None where its process has stored or entered it in the database at *path*.
+
+    That process has run no other execution of this function since then. The id that it gave to this one is unknown.
+    """
+    if not os.path.exists(path):
+        return row
+    values = dict(zip(COLUMNS, row, strict=True))
+    try:
+        # Entries first: one that is settled meanwhile is stored before it is deleted.
+        entered = read_only.query(path, _ENTERED, values)
+        if any(_function_of(entry["record"]) == values["function_name"] for entry in entered):
+            return None
+        return None if read_only.query(path, _STORED, values) else row
+    except read_only.SQLITE_FAULTS:  # such as a file without tables
+        return row
+
+
+def _function_of(record: str) -> object:
+    try:
+        return json.loads(record).get("function_name")
+    except read_only.VALUE_FAULTS:  # garbage, which doctor names
+        return None
