@@ -135,7 +135,7 @@ class RunRecorder:
         return execution
 
     def lose(self, read: Read, heard: BaseException, process_id: int, started: float) -> None:
-        """Record a run as lost: its process died, and perhaps left no trace. For the process that started that one.
+        """Record a run as lost, in another process: the one that ran it died, perhaps without a trace.
 
         Args:
             read: returns what was run.

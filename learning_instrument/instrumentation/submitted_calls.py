@@ -21,7 +21,7 @@ from ..recording.capture import CaptureOptions
 from ..recording.contents import Kept
 from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import drive_plainly, driver_for
-from ..recording.execution import Execution, start_execution, start_guarded
+from ..recording.execution import Execution, execution_elsewhere, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
 from ..recording.passage import Passage
 from ..recording.propagation import pack, unpack
@@ -245,13 +245,48 @@ class SubmittedCall:
 
         return drive(prepare, function, None, args, kwargs)
 
+    def lose(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], heard: BaseException, process: Any, started: int
+    ) -> None:
+        """Record a call as lost, in the process that submitted it: the one that ran it died, perhaps without a trace.
+
+        Args:
+            args: the positional arguments.
+            kwargs: the named ones.
+            heard: what this process heard of it.
+            process: the ``multiprocessing`` process that died.
+            started: when the call began, in nanoseconds of Unix time.
+        """
+        options = recording_options_of(self.function)  # what records itself may have its own database
+        pipeline = self._pipeline if options is None else options.resolve(None)
+        if pipeline is not None:
+            function, all_args = _innermost(self.function, args)
+            waited = time.monotonic_ns() - self._submitted - (time.time_ns() - started)
+            execution = execution_elsewhere(
+                pipeline,
+                self._plan(function),
+                guarded(task_of, function, all_args, kwargs),
+                all_args,
+                kwargs,
+                with_wait(self._context, max(0, waited) / 1e9),
+                started,
+            )
+            if execution is not None:
+                for column, value in self.defaults.items():
+                    execution.set_default(column, value)
+                execution.set_default("worker_id", utf8(process.name))
+                execution.lost(heard, process.pid)
+
+    def _plan(self, function: Any) -> CallPlan:
+        plan: CallPlan | None = guarded(self._recorder.plan, self._pool_type, function)
+        # Its attributes may raise.
+        return plan if plan is not None else self._recorder.plan(self._pool_type, type(function))
+
     def _begin(
         self, pipeline: Pipeline, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Execution | None:
         function, all_args = _innermost(self.function, args)
-        plan = guarded(self._recorder.plan, self._pool_type, function)
-        if plan is None:  # its attributes raise
-            plan = self._recorder.plan(self._pool_type, type(function))
+        plan = self._plan(function)
         task = guarded(task_of, function, all_args, kwargs)
         execution = start_execution(pipeline, plan, None, task, all_args, kwargs, around=context)
         if execution is not None:

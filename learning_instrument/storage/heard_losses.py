@@ -5,6 +5,7 @@ It may have stored the execution before it died, and has entered it in the table
 
 import json
 import os
+import re
 from typing import Final
 
 from ..columns import COLUMNS
@@ -14,7 +15,7 @@ from ..sqlite import read_only
 _ENTERED: Final = "SELECT record FROM running WHERE process_id = :process_id AND started >= :timestamp"
 _STORED: Final = (
     "SELECT 1 FROM executions WHERE timestamp >= :timestamp AND process_id = :process_id"
-    " AND function_name IS :function_name LIMIT 1"
+    " AND function_name IN (:function_name, :spawned_name) LIMIT 1"
 )
 
 
@@ -26,12 +27,14 @@ def row_unless_known(path: str, row: Row) -> Row | None:
     if not os.path.exists(path):
         return row
     values = dict(zip(COLUMNS, row, strict=True))
+    name = values["function_name"]
+    spawned_name = re.sub(r"^__main__\.", "__mp_main__.", name)  # of a spawned process, whose main module it is not
     try:
         # Entries first: one that is settled meanwhile is stored before it is deleted.
         entered = read_only.query(path, _ENTERED, values)
-        if any(_function_of(entry["record"]) == values["function_name"] for entry in entered):
+        if any(_function_of(entry["record"]) in (name, spawned_name) for entry in entered):
             return None
-        return None if read_only.query(path, _STORED, values) else row
+        return None if read_only.query(path, _STORED, {**values, "spawned_name": spawned_name}) else row
     except read_only.SQLITE_FAULTS:  # such as a file without tables
         return row
 

@@ -1,12 +1,15 @@
 """``concurrent.futures``: functions submitted to executors."""
 
 import functools
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
 import wrapt
 
 from ...adapters import Adapter
+from ...safety.guards import guarded
+from ..noted_calls import NotedCall
 from ..submitted_calls import SubmittedCall, class_of, is_submitted_by_a_runner, runs_in_a_context
 from ..tools import Tools
 
@@ -24,16 +27,33 @@ def _instrument(tools: Tools) -> None:
         call = recorder.wrap(args[first], instance, class_of(instance))
         return wrapped(*args[:first], call, *args[first + 1 :], **kwargs)
 
+    def submit(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if not args or not _is_chunk(args[0]):
+            return wrap_first(_noting(wrapped), instance, args, kwargs)
+        chunk = args[0]
+        return wrapped(functools.partial(chunk.func, *map(_noted, chunk.args), **chunk.keywords), *args[1:], **kwargs)
+
+    def terminate(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        items = guarded(lambda: list(manager.pending_work_items.values())) or ()
+        processes = guarded(lambda: dict(manager.processes)) or {}
+        wrapped(*args, **kwargs)  # all processes are dead now
+        for item in items:
+            guarded(_lose, item, processes)
+
     def wrap(original: Any) -> Any:
         return wrapt.FunctionWrapper(original, wrap_first, lambda: patches.active)
+
+    def wrap_submit(original: Any) -> Any:
+        return wrapt.FunctionWrapper(original, submit, lambda: patches.active)
 
     def found_threads(module: ModuleType) -> None:
         patches.wrap(module.ThreadPoolExecutor, "submit", wrap)  # map() calls it for each item
 
     def found_processes(module: ModuleType) -> None:
-        patches.wrap(module.ProcessPoolExecutor, "submit", wrap)
+        patches.wrap(module.ProcessPoolExecutor, "submit", wrap_submit)
         patches.wrap(module.ProcessPoolExecutor, "map", wrap)  # it submits chunks of items
 
+    tools.wrap("concurrent.futures.process:_ExecutorManagerThread.terminate_broken", lambda _: terminate)
     patches.when_imported("concurrent.futures.thread", found_threads)
     patches.when_imported("concurrent.futures.process", found_processes)
 
@@ -41,6 +61,27 @@ def _instrument(tools: Tools) -> None:
 def _is_chunk(function: Any) -> bool:
     """Tell whether *function* is a chunk of ``ProcessPoolExecutor.map``, whose items are wrapped already."""
     return type(function) is functools.partial and any(type(argument) is SubmittedCall for argument in function.args)
+
+
+def _noted(function: Any) -> Any:
+    """Return *function* as its worker process notes its start, where it is recorded."""
+    return NotedCall(function) if type(function) is SubmittedCall else function
+
+
+def _noting(submit: Any) -> Any:
+    return lambda function, /, *args, **kwargs: submit(_noted(function), *args, **kwargs)
+
+
+def _lose(item: Any, processes: Mapping[int, Any]) -> None:
+    """Record the call of a pending work *item* as lost, if one of the *processes*, which died, had begun it."""
+    function, args, kwargs = item.fn, item.args, item.kwargs
+    is_chunk = type(function) is functools.partial
+    noted = function.args[0] if is_chunk else function
+    note = noted.note() if type(noted) is NotedCall else None
+    if note is not None:
+        if is_chunk:
+            args, kwargs = args[0][note.number - 1], {}
+        noted.call.lose(args, kwargs, item.future.exception(0), processes[note.process_id], note.started)
 
 
 ADAPTERS: Final = (

@@ -4,9 +4,11 @@ import asyncio
 import functools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.pool import ThreadPool
 
 import joblib
@@ -17,8 +19,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from waiting import wait_until
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, current_execution, record_execution
+from learning_instrument.instrumentation import noted_calls
 
 FORKSERVER = pytest.param("forkserver", marks=pytest.mark.slow)
+NOTES = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="there is no memory to note the starts of calls in")
 METHODS = ["fork", pytest.param("spawn", marks=pytest.mark.slow), FORKSERVER]
 ADAPTERS = "concurrent.futures,multiprocessing"
 
@@ -42,6 +46,34 @@ def decorated(task):
 
 def calls(task):
     return decorated({"task_type": "inner"})
+
+
+def wait_in_vain(folder):
+    (folder / "begun").touch()
+    time.sleep(60)
+
+
+def die(folder, seconds):
+    wait_until((folder / "begun").exists)
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at_two(number):
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+class Deadly:
+    """A result that kills the process that sends it."""
+
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_deadly(task):
+    return Deadly()
 
 
 class Hostile:
@@ -109,6 +141,66 @@ def test_without_content_no_argument_is_stored(database, rows):
         PoolInstrumentor().uninstrument()
 
     assert [(row["task_description"], row["estimated_tokens"]) for row in rows()] == [("", 0), ("", 9)]
+
+
+@NOTES
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("seconds", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", METHODS)
+def test_broken_process_pool_loses_what_ran(rows, tmp_path, method, seconds):
+    """The call whose process was killed, and the one that the executor then ended; those that waited never ran."""
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        ended = pool.submit(square, 2)
+        assert ended.result() == 4
+        running = [pool.submit(wait_in_vain, tmp_path), pool.submit(die, tmp_path, seconds)]
+        waiting = [pool.submit(square, number) for number in range(10)]
+        errors = [future.exception() for future in (*running, *waiting)]
+
+    assert {type(error) for error in errors} == {BrokenProcessPool}
+    found = {row["task_type"]: row for row in rows()}
+    assert {name: row["outcome"] for name, row in found.items()} == {
+        "square": "succeeded", "wait_in_vain": "lost", "die": "lost"
+    }  # fmt: skip
+    assert len(rows()) == 3
+    for lost in (found["wait_in_vain"], found["die"]):
+        assert (lost["error_type"], lost["pool_type"]) == ("crash", "ProcessPoolExecutor")
+        assert lost["worker_id"].rpartition("-")[0].endswith("Process")
+        assert lost["queue_seconds"] >= 0
+    assert len({os.getpid(), found["wait_in_vain"]["process_id"], found["die"]["process_id"]}) == 3
+
+
+@NOTES
+@pytest.mark.usefixtures("instrumented")
+def test_broken_map_loses_one_item(rows):
+    """Of a chunk, the items before it are stored, and those behind it never ran."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool, pytest.raises(BrokenProcessPool):
+        list(pool.map(die_at_two, range(6), chunksize=4))
+
+    assert [(row["outcome"], row["task_description"]) for row in rows()] == [
+        ("succeeded", "0"), ("succeeded", "1"), ("lost", "2")
+    ]  # fmt: skip
+
+
+@NOTES
+@pytest.mark.usefixtures("instrumented")
+def test_process_that_dies_after_a_call_loses_none(rows):
+    """Its result never arrives, and is stored."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert isinstance(pool.submit(end_deadly, {}).exception(), BrokenProcessPool)
+
+    assert [(row["task_type"], row["outcome"]) for row in rows()] == [("end_deadly", "succeeded")]
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_without_notes_no_call_is_said_to_be_lost(rows, monkeypatch):
+    """Where there is no such memory, as on other systems than Linux, nobody knows which call ran."""
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(noted_calls, "_memories", {})
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert pool.submit(square, 3).result() == 9
+        assert isinstance(pool.submit(die_at_two, 2).exception(), BrokenProcessPool)
+
+    assert [(row["task_type"], row["outcome"]) for row in rows()] == [("square", "succeeded")]
 
 
 @pytest.mark.usefixtures("instrumented")
