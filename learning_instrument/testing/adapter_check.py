@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 #: ``(function, task) -> what the caller of the library gets``: gives the task to the library, and waits for its end.
 Run = Callable[[Callable[[Any], Any], Any], Any]
 
-#: How long a row may take to come, and how long a second one for the same task is waited for, in seconds.
+#: How long a row may take to come, and how long a row too many is waited for after all cases, in seconds.
 _LONGEST_SECONDS: Final = 10.0
 _SETTLED_SECONDS: Final = 0.3
 _MANY: Final = 5
@@ -175,12 +176,31 @@ def cells(
         wrapped: whether the library raises exceptions of its own, whose message only contains that of the task.
     """
     check = _Check(adapter, queued, task_type or (lambda function: function.__name__), wrapped)
-    for name in cases:
-        run_it = retried if name == "retried" else run
-        if run_it is None or name in (without or {}):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            yield Cell(name, tuple(check.problems(name, run_it, CASES[name].functions[is_async], Path(folder))))
+    ended = []
+    with contextlib.ExitStack() as stack:
+        for name in cases:
+            run_it = retried if name == "retried" else run
+            if run_it is None or name in (without or {}):
+                continue
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            database = stack.enter_context(contextlib.closing(LearningDatabase(folder / "check.db")))
+            ended.append(check.ended(name, run_it, CASES[name].functions[is_async], database, folder))
+        time.sleep(_SETTLED_SECONDS)
+        for each in ended:
+            yield Cell(each.name, tuple(check.problems(each)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A case that has run, and what its caller got with the adapter and without."""
+
+    name: str
+    function: Any
+    database: LearningDatabase
+    seconds: float
+    uninstrumented: datetime
+    seen: Any
+    bare: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,46 +210,49 @@ class _Check:
     task_type: Callable[[Any], str]
     wrapped: bool
 
-    def problems(self, name: str, run: Run, function: Any, folder: Path) -> Iterator[str]:
-        """Run one case, with the adapter and without, and yield what is wrong."""
+    def ended(self, name: str, run: Run, function: Any, database: LearningDatabase, folder: Path) -> _Ended:
+        """Run one case, with the adapter and without."""
         count = _MANY if name == "many" else 1
         targets = [self.adapter, *(each for each in EXECUTORS if name == "beside" and each != self.adapter)]
-        with contextlib.closing(LearningDatabase(folder / "check.db")) as database:
-            due = CASES[name].due
-            with instrumented(targets, database):
-                started = time.monotonic()
-                if name == "parent":
-                    outer = record_execution(learning_db=database)(_as_a_parent)
-                    seen = _called(outer, run, function, folder / "with")
-                    due = (*due, Due("succeeded"))
-                else:
-                    seen = [_called(run, function, _task(folder / "with", number)) for number in range(7, 7 + count)]
-                elapsed = time.monotonic() - started
-                rows = _rows(database, len(due))
+        with instrumented(targets, database):
+            started = time.monotonic()
             if name == "parent":
-                parents = [row for row in rows if row.task_type == "parent"]
-                rows = [row for row in rows if row.task_type != "parent"]
-                due = due[:-1]
-                if [row.parent_execution_id for row in rows] != [row.execution_id for row in parents]:
-                    yield "the execution that sent the task is not its parent"
-            if len(rows) != len(due):
-                yield f"due {len(due)} rows, found {len(rows)}: {[(row.task_type, row.outcome) for row in rows]}"
+                outer = record_execution(learning_db=database)(_as_a_parent)
+                seen = _called(outer, run, function, folder / "with")
             else:
-                for row, one in zip(rows, due, strict=True):
-                    yield from self._wrong(row, one, function, elapsed)
-            if name == "retried" and [row.attempt for row in rows] != [1, 2]:
-                yield f"attempt: due 1 and 2, found {[row.attempt for row in rows]}"
-            if name == "retried" and len({row.task_id for row in rows}) != 1:
-                yield "its attempts have several task ids"
-            function = {decorated: succeed, decorated_async: succeed_async}.get(function, function)
-            if name == "parent":
-                bare = _called(_as_a_parent, run, function, folder / "without")
-            else:
-                bare = [_called(run, function, _task(folder / "without", number)) for number in range(7, 7 + count)]
-            if bare != seen:
-                yield f"the caller got {seen}, and without the adapter {bare}"
-            if _rows(database, 0)[len(rows) + (name == "parent") :]:
-                yield "it records after uninstrument()"
+                seen = [_called(run, function, _task(folder / "with", number)) for number in range(7, 7 + count)]
+            seconds = time.monotonic() - started
+            _wait_for(database, len(CASES[name].due) + (name == "parent"))
+        uninstrumented = datetime.now(timezone.utc)
+        plain = {decorated: succeed, decorated_async: succeed_async}.get(function, function)
+        if name == "parent":
+            bare = _called(_as_a_parent, run, plain, folder / "without")
+        else:
+            bare = [_called(run, plain, _task(folder / "without", number)) for number in range(7, 7 + count)]
+        return _Ended(name, function, database, seconds, uninstrumented, seen, bare)
+
+    def problems(self, ended: _Ended) -> Iterator[str]:
+        """Yield what is wrong."""
+        due, all_rows = CASES[ended.name].due, _rows(ended.database)
+        rows = [row for row in all_rows if row.timestamp <= ended.uninstrumented]
+        if len(rows) < len(all_rows):
+            yield "it records after uninstrument()"
+        if ended.name == "parent":
+            parents = [row for row in rows if row.task_type == "parent"]
+            rows = [row for row in rows if row.task_type != "parent"]
+            if [row.parent_execution_id for row in rows] != [row.execution_id for row in parents]:
+                yield "the execution that sent the task is not its parent"
+        if len(rows) != len(due):
+            yield f"due {len(due)} rows, found {len(rows)}: {[(row.task_type, row.outcome) for row in rows]}"
+        else:
+            for row, one in zip(rows, due, strict=True):
+                yield from self._wrong(row, one, ended.function, ended.seconds)
+        if ended.name == "retried" and [row.attempt for row in rows] != [1, 2]:
+            yield f"attempt: due 1 and 2, found {[row.attempt for row in rows]}"
+        if ended.name == "retried" and len({row.task_id for row in rows}) != 1:
+            yield "its attempts have several task ids"
+        if ended.bare != ended.seen:
+            yield f"the caller got {ended.seen}, and without the adapter {ended.bare}"
 
     def _wrong(self, row: "ExecutionRecord", due: Due, function: Any, elapsed: float) -> Iterator[str]:
         is_decorated = function in (decorated, decorated_async)
@@ -283,15 +306,13 @@ def instrumented(targets: Sequence[Any], database: LearningDatabase) -> Iterator
             PoolInstrumentor().uninstrument()
 
 
-def _rows(database: LearningDatabase, count: int) -> list["ExecutionRecord"]:
-    """Return the rows, once there are *count*, and no more have come for a while."""
-    deadline = time.monotonic() + _LONGEST_SECONDS
-    while True:
-        database.flush()
-        rows, _ = stored_after(database, Selection(), (), limit=-1)
-        if len(rows) >= count or time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
-    time.sleep(_SETTLED_SECONDS)
+def _rows(database: LearningDatabase) -> list["ExecutionRecord"]:
     database.flush()
     return stored_after(database, Selection(), (), limit=-1)[0]
+
+
+def _wait_for(database: LearningDatabase, count: int) -> None:
+    """Wait until there are *count* rows."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while len(_rows(database)) < count and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -40,8 +40,8 @@ def environment(name: str) -> str:
     return str(python_of("pools", name, [*ours, "pytest", *ENVIRONMENTS[name]]))
 
 
-def run(python: str, library: str, only: str = "") -> dict[str, Any]:
-    """Run the pools of *library*.
+def run(python: str, library: str, *options: str) -> dict[str, Any]:
+    """Run the pools of *library*: :mod:`.cell` with *options*.
 
     Returns:
         What :mod:`.cell` prints, ``{"failed": its standard error}``, or ``{"skipped": why}``.
@@ -49,7 +49,7 @@ def run(python: str, library: str, only: str = "") -> dict[str, Any]:
     server = SERVERS.get(library)
     if server is not None and shutil.which(server) is None:
         return {"skipped": f"{library} is left out: {server} is not installed."}
-    command = [python, "-m", "tests.pools.cell", library, only]
+    command = [python, "-m", "tests.pools.cell", library, *options]
     try:
         done = subprocess.run(
             command,
@@ -100,12 +100,12 @@ def _added(seconds: dict[str, float] | None) -> str:
     return f"{more * 1e6:.0f} µs to {seconds['without'] * 1e6:.0f} µs"
 
 
-def run_all(libraries: Sequence[str], only: str = "", here: bool = False) -> dict[str, dict[str, Any]]:
-    """Run *libraries*, two at a time."""
+def run_all(libraries: Sequence[str], *options: str, here: bool = False, at_once: int = 2) -> dict[str, dict[str, Any]]:
+    """Run *libraries*, *at_once* of them at a time."""
     names = [] if here else list(dict.fromkeys(LIBRARIES[library] for library in libraries))
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(at_once) as threads:
         pythons = dict(zip(names, threads.map(environment, names), strict=True))
-        found = threads.map(lambda each: run(pythons.get(LIBRARIES[each], sys.executable), each, only), libraries)
+        found = threads.map(lambda each: run(pythons.get(LIBRARIES[each], sys.executable), each, *options), libraries)
         return dict(zip(libraries, found, strict=True))
 
 
@@ -117,7 +117,10 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help="in this environment, which has the libraries")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
-    found = run_all(options.library or list(LIBRARIES), options.pool, options.here)
+    libraries = options.library or list(LIBRARIES)
+    found = run_all(libraries, options.pool, here=options.here)
+    for library, costs in run_all(libraries, options.pool, "--costs", here=options.here, at_once=1).items():
+        found[library] |= costs
     drawn = table(found)
     print(drawn, *(each["skipped"] for each in found.values() if "skipped" in each), sep="\n")
     faults = [fault for each in found.values() for fault in faults_of(each)]

@@ -1,10 +1,14 @@
-"""Run the pools of one library, in the environment that has it, and print what is wrong as one line of JSON."""
+"""Run the pools of one library, in the environment that has it, and print what was found as one line of JSON.
 
+python -m tests.pools.cell LIBRARY [POOL]           what is wrong
+python -m tests.pools.cell LIBRARY [POOL] --costs   what the adapter adds
+"""
+
+import argparse
 import faulthandler
 import importlib
 import json
 import logging
-import sys
 import tempfile
 import time
 import traceback
@@ -13,28 +17,35 @@ from pathlib import Path
 from typing import Any, Final
 
 from learning_instrument import LearningDatabase
-from learning_instrument.testing.adapter_check import CASES, cells, instrumented, succeed, succeed_async
+from learning_instrument.testing.adapter_check import cells, instrumented, succeed, succeed_async
 
-from .pool import Pool
+from .pool import Pool, Run
 
-#: Of one case. A library that hangs says where.
+#: Of one task. A library that hangs says where.
 _LONGEST_SECONDS: Final = 180
 #: To measure what an adapter adds.
-_TASKS: Final = 500
 _TURNS: Final = 5
+
+
+def _watched(run: Run) -> Run:
+    def watched(function: Any, task: Any) -> Any:
+        faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True)
+        try:
+            return run(function, task)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return watched
 
 
 def found(pool: Pool) -> dict[str, Any]:
     """Return case -> what is wrong with it, for the cases that *pool* has."""
-    wrong: dict[str, Any] = {}
-    options = {key: getattr(pool, key) for key in ("retried", "is_async", "queued", "task_type", "without", "wrapped")}
-    for name in CASES:
-        faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True)
-        try:
-            wrong |= {cell.case: cell.problems for cell in cells(pool.adapter, pool.run, cases=[name], **options)}
-        except Exception:
-            wrong[name] = [traceback.format_exc()]
-    return wrong
+    options = {key: getattr(pool, key) for key in ("is_async", "queued", "task_type", "without", "wrapped")}
+    options["retried"] = pool.retried and _watched(pool.retried)
+    try:
+        return {cell.case: cell.problems for cell in cells(pool.adapter, _watched(pool.run), **options)}
+    except Exception:
+        return {"succeeded": [traceback.format_exc()]}
 
 
 def added(pool: Pool) -> dict[str, float] | None:
@@ -42,7 +53,7 @@ def added(pool: Pool) -> dict[str, float] | None:
     if pool.run_all is None:
         return None
     function = (succeed, succeed_async)[pool.is_async]
-    tasks = [{"description": "Count the order", "number": number} for number in range(_TASKS)]
+    tasks = [{"description": "Count the order", "number": number} for number in range(pool.tasks)]
     best = {"without": float("inf"), "with": float("inf")}
     with tempfile.TemporaryDirectory() as folder, closing(LearningDatabase(Path(folder, "cost.db"))) as database:
         for turn in range(2 * _TURNS + 2):
@@ -50,18 +61,26 @@ def added(pool: Pool) -> dict[str, float] | None:
             with instrumented([pool.adapter], database) if turn % 2 else nullcontext():
                 started = time.perf_counter()
                 pool.run_all(function, tasks)
-                seconds = (time.perf_counter() - started) / _TASKS
+                seconds = (time.perf_counter() - started) / pool.tasks
             if turn > 1:  # the first of each only warms up
                 best[name] = min(best[name], seconds)
     return best
 
 
 def main() -> None:
-    """Print pool -> case -> problems, the name of an extra -> its fault or None, and pool -> seconds of a task."""
-    library = importlib.import_module(f"tests.pools.libraries.{sys.argv[1]}")
+    """Print pool -> case -> problems and the name of an extra -> its fault or None, or pool -> seconds of a task."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pools.cell")
+    parser.add_argument("library")
+    parser.add_argument("pool", nargs="?", default="", help="those whose name has this text (default: all)")
+    parser.add_argument("--costs", action="store_true", help="measure what the adapter adds, and check nothing")
+    options = parser.parse_args()
+    library = importlib.import_module(f"tests.pools.libraries.{options.library}")
     logging.basicConfig(level=logging.WARNING)
-    only = sys.argv[2] if len(sys.argv) > 2 else ""
-    pools = {pool.name: found(pool) for pool in library.POOLS if only in pool.name}
+    pools = [pool for pool in library.POOLS if options.pool in pool.name]
+    if options.costs:
+        print(json.dumps({"costs": {pool.name: added(pool) for pool in pools}}))
+        return
+    wrong = {pool.name: found(pool) for pool in pools}
     extras: dict[str, str | None] = {}
     for extra in getattr(library, "EXTRAS", ()):
         with tempfile.TemporaryDirectory() as folder, closing(LearningDatabase(Path(folder, "extra.db"))) as database:
@@ -70,8 +89,7 @@ def main() -> None:
                 extras[extra.__name__] = None
             except Exception:
                 extras[extra.__name__] = traceback.format_exc()
-    costs = {pool.name: added(pool) for pool in library.POOLS if only in pool.name}
-    print(json.dumps({"pools": pools, "extras": extras, "costs": costs}))
+    print(json.dumps({"pools": wrong, "extras": extras}))
 
 
 if __name__ == "__main__":

@@ -27,3 +27,15 @@ class Pool(NamedTuple):
     wrapped: bool = False
     #: ``(function, tasks)``: gives all of them to the library at once and waits, to measure what the adapter adds.
     run_all: Callable[[Callable[[Any], Any], Any], Any] | None = None
+    #: How many it is given then: enough that the start of a worker does not matter.
+    tasks: int = 500
+
+
+def in_turn(run: Run) -> Callable[[Callable[[Any], Any], Any], None]:
+    """Return a ``run_all`` for a library that runs a task where it is called: *run* for each."""
+
+    def run_all(function: Callable[[Any], Any], tasks: Any) -> None:
+        for task in tasks:
+            run(function, task)
+
+    return run_all

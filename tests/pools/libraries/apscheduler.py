@@ -18,45 +18,60 @@ def _result_of(event: Any) -> Any:
     return event.retval
 
 
-def _scheduled(make: Any) -> Run:
-    def run(function: Any, task: Any) -> Any:
+def _all_scheduled(make: Any) -> Any:
+    def run_all(function: Any, tasks: Any) -> list[Any]:
         scheduler = BackgroundScheduler(executors={"default": make(1)})
         ended, events = threading.Event(), []
 
         def listen(event: Any) -> None:
             events.append(event)
-            ended.set()
+            if len(events) == len(tasks):
+                ended.set()
 
         scheduler.add_listener(listen, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED | EVENT_JOB_MISSED)
         scheduler.start()
         try:
-            scheduler.add_job(function, args=[task], misfire_grace_time=60)
+            for task in tasks:
+                scheduler.add_job(function, args=[task], misfire_grace_time=60)
             assert ended.wait(30)
         finally:
             scheduler.shutdown()
-        return _result_of(events[0])
+        return [_result_of(event) for event in events]
 
-    return run
+    return run_all
 
 
-def _in_a_loop(function: Any, task: Any) -> Any:
-    async def main() -> Any:
+def _scheduled(make: Any) -> Run:
+    return lambda function, task: _all_scheduled(make)(function, [task])[0]
+
+
+def _all_in_a_loop(function: Any, tasks: Any) -> list[Any]:
+    async def main() -> list[Any]:
         scheduler = AsyncIOScheduler()
-        ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        scheduler.add_listener(ended.set_result, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED | EVENT_JOB_MISSED)
+        ended: asyncio.Queue[Any] = asyncio.Queue()
+        scheduler.add_listener(ended.put_nowait, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED | EVENT_JOB_MISSED)
         scheduler.start()
         try:
-            scheduler.add_job(function, args=[task], misfire_grace_time=60)
-            return await asyncio.wait_for(ended, 30)
+            for task in tasks:
+                scheduler.add_job(function, args=[task], misfire_grace_time=60)
+            return [await asyncio.wait_for(ended.get(), 30) for _ in tasks]
         finally:
             scheduler.shutdown()
 
-    return _result_of(asyncio.run(main()))
+    return [_result_of(event) for event in asyncio.run(main())]
+
+
+def _in_a_loop(function: Any, task: Any) -> Any:
+    return _all_in_a_loop(function, [task])[0]
 
 
 POOLS: Final = (
-    Pool("apscheduler, threads", "apscheduler", _scheduled(ThreadPoolExecutor)),
-    Pool("apscheduler, processes", "apscheduler", _scheduled(ProcessPoolExecutor)),
-    Pool("apscheduler, event loop", "apscheduler", _in_a_loop, is_async=True),
-    Pool("apscheduler, threads of an event loop", "apscheduler", _in_a_loop),
+    *(
+        Pool(f"apscheduler, {name}", "apscheduler", _scheduled(make), run_all=_all_scheduled(make), tasks=200)
+        for name, make in (("threads", ThreadPoolExecutor), ("processes", ProcessPoolExecutor))
+    ),
+    *(
+        Pool(f"apscheduler, {name}", "apscheduler", _in_a_loop, is_async=is_async, run_all=_all_in_a_loop, tasks=200)
+        for name, is_async in (("event loop", True), ("threads of an event loop", False))
+    ),
 )

@@ -15,25 +15,28 @@ from ..pool import Pool
 from ..servers import redis_url
 
 
-async def _worked(coroutine: Any, name: str, task: Any, tries: int) -> Any:
+async def _worked(coroutine: Any, name: str, tasks: Any, tries: int) -> list[Any]:
     redis = await create_pool(RedisSettings.from_dsn(redis_url()))
     jobs = [func(coroutine, name=name, max_tries=tries)]
     worker = Worker(jobs, redis_pool=redis, burst=True, poll_delay=0.02, handle_signals=False)
     try:
-        job = await redis.enqueue_job(name, task)
+        sent = [await redis.enqueue_job(name, task) for task in tasks]
         await worker.main()
-        assert job is not None
-        return await job.result(timeout=10)
+        return [await job.result(timeout=10) for job in sent if job is not None]
     finally:
         await worker.close()
 
 
-def _run(function: Any, task: Any) -> Any:
+def _run_all(function: Any, tasks: Any) -> list[Any]:
     @functools.wraps(function)
     async def job(_: Any, task: Any) -> Any:
         return await function(task)
 
-    return asyncio.run(_worked(job, function.__name__, task, 1))
+    return asyncio.run(_worked(job, function.__name__, tasks, 1))
+
+
+def _run(function: Any, task: Any) -> Any:
+    return _run_all(function, [task])[0]
 
 
 def _retried(function: Any, task: Any) -> Any:
@@ -43,10 +46,10 @@ def _retried(function: Any, task: Any) -> Any:
         except ValueError as error:
             raise Retry(defer=0.1) from error
 
-    return asyncio.run(_worked(job, function.__name__, task, 2))
+    return asyncio.run(_worked(job, function.__name__, [task], 2))[0]
 
 
-POOLS: Final = (Pool("arq", "arq", _run, _retried, is_async=True),)
+POOLS: Final = (Pool("arq", "arq", _run, _retried, is_async=True, run_all=_run_all),)
 
 
 async def _never_ends(_: Any) -> None:

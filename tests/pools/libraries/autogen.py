@@ -14,7 +14,7 @@ from autogen_core.models import ChatCompletionClient, CreateResult, ModelFamily,
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 _USAGE: Final = RequestUsage(prompt_tokens=1, completion_tokens=1)
 
@@ -113,6 +113,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**WITHOUT, **_NO_RESULT, **(_OF_TEAMS if run is _team_run else {})},
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_run, _run_stream, _team_run)
 )

@@ -19,17 +19,31 @@ def _applied(method: str) -> Run:
     return run
 
 
-def _mapped(function: Any, task: Any) -> Any:
+def _all_applied(function: Any, tasks: Any) -> None:
     pool = get_context("fork").Pool(1)
     try:
-        return pool.map(function, [task])[0]
+        for result in [pool.apply_async(function, (task,)) for task in tasks]:
+            result.get()
     finally:
         pool.close()
         pool.join()
 
 
+def _all_mapped(function: Any, tasks: Any) -> Any:
+    pool = get_context("fork").Pool(1)
+    try:
+        return pool.map(function, tasks)
+    finally:
+        pool.close()
+        pool.join()
+
+
+def _mapped(function: Any, task: Any) -> Any:
+    return _all_mapped(function, [task])[0]
+
+
 POOLS: Final = (
-    Pool("billiard, fork", "billiard", _applied("fork")),
+    Pool("billiard, fork", "billiard", _applied("fork"), run_all=_all_applied),
     Pool("billiard, spawn", "billiard", _applied("spawn")),
-    Pool("billiard, map", "billiard", _mapped),
+    Pool("billiard, map", "billiard", _mapped, run_all=_all_mapped),
 )

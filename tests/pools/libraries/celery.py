@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any, Final
 
-from ..pool import Pool
+from ..pool import Pool, in_turn
 from ..servers import Worker, redis_url
 
 os.environ["TESTS_POOLS_REDIS"] = redis_url()
@@ -21,11 +21,16 @@ _WORKERS: Final = {
 }
 
 
-def _run(function: Any, task: Any) -> Any:
+def _run_all(function: Any, tasks: Any) -> list[Any]:
     records = "LEARNING_INSTRUMENT_POOLS" in os.environ
     _WORKERS[records].start(TESTS_POOLS_WORKER=_MODULE)
-    sent = TASKS[function.__name__].apply_async((task,), queue="recorded" if records else "bare")
-    return sent.get(timeout=60, interval=0.02)
+    queue = "recorded" if records else "bare"
+    sent = [TASKS[function.__name__].apply_async((task,), queue=queue) for task in tasks]
+    return [each.get(timeout=60, interval=0.02) for each in sent]
+
+
+def _run(function: Any, task: Any) -> Any:
+    return _run_all(function, [task])[0]
 
 
 def _at_once(function: Any, task: Any) -> Any:
@@ -37,6 +42,14 @@ def _name(function: Any) -> str:
 
 
 POOLS: Final = (
-    Pool("celery, prefork", "celery", _run, _run, task_type=_name),
-    Pool("celery, at once", "celery", _at_once, _at_once, task_type=_name, queued=False),
+    Pool("celery, prefork", "celery", _run, _run, task_type=_name, run_all=_run_all),
+    Pool(
+        "celery, at once",
+        "celery",
+        _at_once,
+        _at_once,
+        task_type=_name,
+        queued=False,
+        run_all=in_turn(_at_once),
+    ),
 )

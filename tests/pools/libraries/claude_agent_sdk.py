@@ -9,7 +9,7 @@ from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage,
 from learning_instrument import LearningDatabase
 
 from ..agents import WITHOUT, instrumented
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(Transport):
@@ -95,6 +95,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=lambda function: "claude",
         without={**WITHOUT, **_NO_CANCEL},
+        run_all=in_turn(run),
+        tasks=100,
     )
     for name, run in (("query", _query), ("ClaudeSDKClient", _client))
 )

@@ -14,7 +14,7 @@ from crewai import Agent, BaseLLM, Crew, Task
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, instrumented, name_of
-from ..pool import Pool, Run
+from ..pool import Pool, Run, in_turn
 
 
 class Answering(BaseLLM):
@@ -73,6 +73,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**_NO_RESULT, "decorated": WITHOUT["decorated"]},
+        run_all=in_turn(run),
+        tasks=20,
     )
     for name, run, retried in (
         ("Agent.execute_task", _execute_task, None),

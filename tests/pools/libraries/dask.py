@@ -18,8 +18,11 @@ from learning_instrument.instrumentation.adapters.dask import DaskCall
 from ..pool import Pool, Run
 
 
-def _all_delayed(function: Any, tasks: Any) -> None:
-    dask.compute(*(dask.delayed(function, pure=False)(task) for task in tasks), scheduler="threads")
+def _all_delayed(scheduler: str) -> Any:
+    def run_all(function: Any, tasks: Any) -> None:
+        dask.compute(*(dask.delayed(function, pure=False)(task) for task in tasks), scheduler=scheduler, num_workers=2)
+
+    return run_all
 
 
 def _delayed(scheduler: str) -> Run:
@@ -52,6 +55,12 @@ class _Cluster:
     def mapped_all(self, function: Any, tasks: Any) -> None:
         self.client.gather(self.client.map(function, tasks, pure=False))
 
+    def submitted_all(self, function: Any, tasks: Any) -> None:
+        self.client.gather([self.client.submit(function, task, pure=False) for task in tasks])
+
+    def delayed_all(self, function: Any, tasks: Any) -> None:
+        self.client.gather(self.client.compute([dask.delayed(function, pure=False)(task) for task in tasks]))
+
     def submitted(self, function: Any, task: Any) -> Any:
         return self.client.submit(function, task, pure=False).result()
 
@@ -68,14 +77,27 @@ class _Cluster:
 _PROCESSES: Final = _Cluster(processes=True, n_workers=1, threads_per_worker=1)
 _THREADS: Final = _Cluster(processes=False, n_workers=2, threads_per_worker=1)
 POOLS: Final = (
-    Pool("dask, threads", "dask", _delayed("threads"), run_all=_all_delayed),
-    Pool("dask, processes", "dask", _delayed("processes")),
-    Pool("dask, synchronous", "dask", _delayed("synchronous")),
-    Pool("distributed, submit", "dask", _THREADS.submitted, retried=_THREADS.retried, run_all=_THREADS.mapped_all),
-    Pool("distributed, submit, async", "dask", _THREADS.submitted, retried=_THREADS.retried, is_async=True),
-    Pool("distributed, map", "dask", _THREADS.mapped),
-    Pool("distributed, delayed", "dask", _THREADS.delayed),
-    Pool("distributed, processes", "dask", _PROCESSES.submitted, retried=_PROCESSES.retried),
+    Pool("dask, threads", "dask", _delayed("threads"), run_all=_all_delayed("threads")),
+    Pool("dask, processes", "dask", _delayed("processes"), run_all=_all_delayed("processes")),
+    Pool("dask, synchronous", "dask", _delayed("synchronous"), run_all=_all_delayed("synchronous")),
+    Pool("distributed, submit", "dask", _THREADS.submitted, retried=_THREADS.retried, run_all=_THREADS.submitted_all),
+    Pool(
+        "distributed, submit, async",
+        "dask",
+        _THREADS.submitted,
+        retried=_THREADS.retried,
+        is_async=True,
+        run_all=_THREADS.submitted_all,
+    ),
+    Pool("distributed, map", "dask", _THREADS.mapped, run_all=_THREADS.mapped_all),
+    Pool("distributed, delayed", "dask", _THREADS.delayed, run_all=_THREADS.delayed_all),
+    Pool(
+        "distributed, processes",
+        "dask",
+        _PROCESSES.submitted,
+        retried=_PROCESSES.retried,
+        run_all=_PROCESSES.submitted_all,
+    ),
 )
 
 

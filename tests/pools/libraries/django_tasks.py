@@ -14,7 +14,7 @@ try:
 except ImportError:
     _of_django = None  # type: ignore[assignment]
 
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 _BACKENDS: Final = "django_tasks.backends" if _of_django is None else "django.tasks.backends"
 
@@ -69,14 +69,34 @@ def _at_once(function: Any, task: Any) -> Any:
     return _outcome_of(_as_a_task(function).enqueue(task))
 
 
-def _by_a_worker(function: Any, task: Any) -> Any:
-    result = _as_a_task(function).using(backend="database").enqueue(task)
+def _all_by_a_worker(function: Any, tasks: Any) -> list[Any]:
+    made = _as_a_task(function).using(backend="database")
+    results = [made.enqueue(task) for task in tasks]
     call_command("db_worker", "--batch", "--interval=0.01", "--no-startup-delay", "--backend=database", verbosity=0)
-    result.refresh()
-    return _outcome_of(result)
+    for result in results:
+        result.refresh()
+    return [_outcome_of(result) for result in results]
+
+
+def _by_a_worker(function: Any, task: Any) -> Any:
+    return _all_by_a_worker(function, [task])[0]
 
 
 POOLS: Final = (
-    Pool("Django tasks, at once", "django-tasks", _at_once, task_type=_name, queued=False),
-    Pool("Django tasks, database worker", "django-tasks", _by_a_worker, task_type=_name),
+    Pool(
+        "Django tasks, at once",
+        "django-tasks",
+        _at_once,
+        task_type=_name,
+        queued=False,
+        run_all=in_turn(_at_once),
+    ),
+    Pool(
+        "Django tasks, database worker",
+        "django-tasks",
+        _by_a_worker,
+        task_type=_name,
+        run_all=_all_by_a_worker,
+        tasks=100,
+    ),
 )

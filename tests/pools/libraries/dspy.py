@@ -10,7 +10,7 @@ from dspy.utils.dummies import DummyLM
 from learning_instrument import LearningDatabase
 
 from ..agents import WITHOUT, instrumented
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(dspy.Module):
@@ -58,6 +58,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=lambda function: "Answering",
         without=WITHOUT,
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_call, _acall)
 )

@@ -13,7 +13,7 @@ from google.genai import types
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(BaseLlm):
@@ -84,6 +84,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**WITHOUT, **_NOT_THERE},
+        run_all=in_turn(run),
+        tasks=50,
     )
     for run in (_run, _run_async)
 )

@@ -9,15 +9,15 @@ from huey import MemoryHuey, SqliteHuey
 from huey.api import Huey
 from huey.exceptions import TaskException
 
-from ..pool import Pool, Run
+from ..pool import Pool, Run, in_turn
 
 
 def _name(function: Any) -> str:
     return f"{function.__module__}.{function.__name__}"
 
 
-def _consumed(make: Callable[[], Huey], worker_type: str, **options: Any) -> Run:
-    def run(function: Any, task: Any) -> Any:
+def _all_consumed(make: Callable[[], Huey], worker_type: str, **options: Any) -> Any:
+    def run_all(function: Any, tasks: Any) -> list[Any]:
         huey = make()
         sent = huey.task(**options)(function)
         consumer = huey.create_consumer(
@@ -26,13 +26,21 @@ def _consumed(make: Callable[[], Huey], worker_type: str, **options: Any) -> Run
         consumer._set_signal_handlers = lambda: None
         consumer.start()
         try:
-            return sent(task).get(blocking=True, timeout=20, max_delay=0.02)
+            return [each.get(blocking=True, timeout=20, max_delay=0.02) for each in [sent(task) for task in tasks]]
         except TaskException as error:
             raise RuntimeError(error.metadata["error"]) from error
         finally:
             consumer.stop(graceful=True)
 
-    return run
+    return run_all
+
+
+def _consumed(make: Callable[[], Huey], worker_type: str, **options: Any) -> Run:
+    return lambda function, task: _all_consumed(make, worker_type, **options)(function, [task])[0]
+
+
+def _in_memory() -> Huey:
+    return MemoryHuey("orders", store_intermediate_errors=False)
 
 
 def _in_sqlite() -> Huey:
@@ -51,9 +59,10 @@ POOLS: Final = (
     Pool(
         "huey, threads",
         "huey",
-        _consumed(lambda: MemoryHuey("orders", store_intermediate_errors=False), "thread"),
-        _consumed(lambda: MemoryHuey("orders", store_intermediate_errors=False), "thread", retries=1),
+        _consumed(_in_memory, "thread"),
+        _consumed(_in_memory, "thread", retries=1),
         task_type=_name,
+        run_all=_all_consumed(_in_memory, "thread"),
     ),
     Pool(
         "huey, processes",
@@ -61,6 +70,7 @@ POOLS: Final = (
         _consumed(_in_sqlite, "process"),
         _consumed(_in_sqlite, "process", retries=1),
         task_type=_name,
+        run_all=_all_consumed(_in_sqlite, "process"),
     ),
-    Pool("huey, at once", "huey", _at_once, task_type=_name, queued=False),
+    Pool("huey, at once", "huey", _at_once, task_type=_name, queued=False, run_all=in_turn(_at_once)),
 )

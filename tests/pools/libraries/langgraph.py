@@ -12,7 +12,7 @@ from langgraph.types import Command, interrupt
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class State(TypedDict, total=False):
@@ -84,6 +84,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**WITHOUT, **_CANCELLED, **(_NO_RESULT if "stream" in run.__name__ else {})},
+        run_all=in_turn(run),
+        tasks=200,
     )
     for run in (_invoke, _ainvoke, _stream, _astream, _batch, _abatch)
 )

@@ -11,7 +11,7 @@ from workflows.events import StartEvent, StopEvent
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(Workflow):
@@ -53,6 +53,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**WITHOUT, "cancelled": "a step that cancels itself is waited for until the time limit"},
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_run, _streamed)
 )

@@ -16,7 +16,7 @@ from openai.types.responses import (
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 set_tracing_disabled(True)
 
@@ -90,6 +90,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without=WITHOUT,
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_run_sync, _run, _run_streamed)
 )

@@ -19,7 +19,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from learning_instrument import LearningDatabase, PoolInstrumentor
 
-from ..pool import Pool, Run
+from ..pool import Pool, Run, in_turn
 
 
 def _task_of(function: Any, **options: Any) -> Any:
@@ -60,19 +60,27 @@ def _name_of_flow(function: Any) -> str:
 
 
 _ONCE: Final[dict[str, Any]] = {"retries": 1, "retry_delay_seconds": 0}
-POOLS: Final = (
-    Pool("prefect, task", "prefect", _called(), retried=_called(**_ONCE)),
-    Pool("prefect, task submitted", "prefect", _submitted(), retried=_submitted(**_ONCE)),
-    Pool("prefect, async task", "prefect", _awaited(), retried=_awaited(**_ONCE), is_async=True),
-    Pool("prefect, flow", "prefect", _as_a_flow(), retried=_as_a_flow(**_ONCE), task_type=_name_of_flow),
-    Pool(
-        "prefect, async flow",
+
+
+def _pool(name: str, how: Any, *, is_async: bool = False, task_type: Any = None) -> Pool:
+    return Pool(
+        f"prefect, {name}",
         "prefect",
-        _as_an_async_flow(),
-        retried=_as_an_async_flow(**_ONCE),
-        task_type=_name_of_flow,
-        is_async=True,
-    ),
+        how(),
+        retried=how(**_ONCE),
+        is_async=is_async,
+        task_type=task_type,
+        run_all=in_turn(how()),
+        tasks=20,
+    )
+
+
+POOLS: Final = (
+    _pool("task", _called),
+    _pool("task submitted", _submitted),
+    _pool("async task", _awaited, is_async=True),
+    _pool("flow", _as_a_flow, task_type=_name_of_flow),
+    _pool("async flow", _as_an_async_flow, is_async=True, task_type=_name_of_flow),
 )
 
 

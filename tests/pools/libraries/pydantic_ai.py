@@ -12,7 +12,7 @@ from pydantic_ai.models.test import TestModel
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 def _agent(function: Any, task: Any, is_async: bool = False) -> Agent[None, dict[str, Any]]:
@@ -75,6 +75,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without=WITHOUT,
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_run_sync, _run, _run_stream, _run_stream_events, _iter)
 )

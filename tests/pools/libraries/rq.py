@@ -17,7 +17,7 @@ from learning_instrument import LearningDatabase, PoolInstrumentor, record_execu
 from learning_instrument.testing.adapter_check import fail_once, succeed
 
 from ...fresh import ROOT
-from ..pool import Pool, Run
+from ..pool import Pool, Run, in_turn
 from ..servers import redis_url
 
 
@@ -66,11 +66,33 @@ def _name(function: Any) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
+def _run_all(worker: type[Worker]) -> Any:
+    def run_all(function: Any, tasks: Any) -> None:
+        queue = _queue()
+        queue.enqueue_many([queue.prepare_data(function, [task]) for task in tasks])
+        _work(worker)
+
+    return run_all
+
+
+def _pool(name: str, worker: type[Worker], tasks: int, is_async: bool = False) -> Pool:
+    return Pool(
+        f"rq, {name}",
+        "rq",
+        _run(worker),
+        _run(worker, retry=Retry(max=1)),
+        task_type=_name,
+        is_async=is_async,
+        run_all=_run_all(worker),
+        tasks=tasks,
+    )
+
+
 POOLS: Final = (
-    Pool("rq, forked", "rq", _run(_Forking), _run(_Forking, retry=Retry(max=1)), task_type=_name),
-    Pool("rq, forked, async", "rq", _run(_Forking), _run(_Forking, retry=Retry(max=1)), task_type=_name, is_async=True),
-    Pool("rq, SimpleWorker", "rq", _run(_Simple), _run(_Simple, retry=Retry(max=1)), task_type=_name),
-    Pool("rq, at once", "rq", _at_once, task_type=_name, queued=False),
+    _pool("forked", _Forking, 50),
+    _pool("forked, async", _Forking, 50, is_async=True),
+    _pool("SimpleWorker", _Simple, 200),
+    Pool("rq, at once", "rq", _at_once, task_type=_name, queued=False, run_all=in_turn(_at_once), tasks=200),
 )
 
 

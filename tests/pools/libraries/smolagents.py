@@ -9,7 +9,7 @@ from smolagents.monitoring import LogLevel
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(Model):
@@ -53,6 +53,8 @@ POOLS: Final = tuple(
         task_type=name_of,
         without={**WITHOUT, **_WRAPPED},
         wrapped=True,
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_run, _stream)
 )

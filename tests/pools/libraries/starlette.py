@@ -9,14 +9,14 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..pool import Pool
+from ..pool import Pool, Run
 
 
 def _of_starlette(function: Any, task: Any) -> Any:
     async def endpoint(request: Any) -> Response:
         return Response("accepted", background=BackgroundTask(function, task))
 
-    return TestClient(Starlette(routes=[Route("/", endpoint)])).get("/").text
+    return Starlette(routes=[Route("/", endpoint)])
 
 
 def _of_fastapi(function: Any, task: Any) -> Any:
@@ -27,12 +27,28 @@ def _of_fastapi(function: Any, task: Any) -> Any:
         tasks.add_task(function, task)
         return "accepted"
 
-    return TestClient(app).get("/").text
+    return app
 
 
-POOLS: Final = (
-    Pool("starlette", "starlette", _of_starlette),
-    Pool("starlette, async", "starlette", _of_starlette, is_async=True),
-    Pool("FastAPI", "starlette", _of_fastapi),
-    Pool("FastAPI, async", "starlette", _of_fastapi, is_async=True),
+def _requested(make: Any) -> Run:
+    return lambda function, task: TestClient(make(function, task)).get("/").text
+
+
+def _all_requested(make: Any) -> Any:
+    def run_all(function: Any, tasks: Any) -> None:
+        with TestClient(make(function, tasks[0])) as client:
+            for _ in tasks:
+                client.get("/")
+
+    return run_all
+
+
+POOLS: Final = tuple(
+    Pool(name, "starlette", _requested(make), is_async=is_async, run_all=_all_requested(make), tasks=200)
+    for name, make, is_async in (
+        ("starlette", _of_starlette, False),
+        ("starlette, async", _of_starlette, True),
+        ("FastAPI", _of_fastapi, False),
+        ("FastAPI, async", _of_fastapi, True),
+    )
 )

@@ -11,7 +11,7 @@ from strands.multiagent import GraphBuilder, Swarm
 from learning_instrument import LearningDatabase
 
 from ..agents import NAME, WITHOUT, check_parent, instrumented, name_of
-from ..pool import Pool
+from ..pool import Pool, in_turn
 
 
 class Answering(Model):
@@ -79,6 +79,8 @@ POOLS: Final = tuple(
         queued=False,
         task_type=name_of,
         without={**WITHOUT, **_NO_RESULT},
+        run_all=in_turn(run),
+        tasks=100,
     )
     for run in (_call, _invoke_async, _stream_async)
 )

@@ -30,18 +30,17 @@ def _as_it_was(function: Any) -> Iterator[None]:
         function.__name__, function.__qualname__ = name, qualified_name
 
 
-def _in_memory(function: Any, task: Any) -> Any:
-    async def main() -> Any:
+def _all_in_memory(function: Any, tasks: Any) -> list[Any]:
+    async def main() -> list[Any]:
         broker = InMemoryBroker().with_middlewares(
             SimpleRetryMiddleware(default_retry_count=2, no_result_on_retry=True)
         )
         sent = broker.register_task(function, _name(function), retry_on_error=function.__name__.startswith("fail_once"))
         await broker.startup()
         try:
-            result = await (await sent.kiq(task)).wait_result(timeout=10, check_interval=0.01)
-            assert "learning_instrument" not in result.labels
-            result.raise_for_error()
-            return result.return_value
+            results = await _results(sent, tasks)
+            assert not any("learning_instrument" in result.labels for result in results)
+            return [result.return_value for result in results]
         finally:
             await broker.shutdown()
 
@@ -49,15 +48,32 @@ def _in_memory(function: Any, task: Any) -> Any:
         return asyncio.run(main())
 
 
-def _by_redis(make_executor: Any) -> Run:
-    def run(function: Any, task: Any) -> Any:
+def _in_memory(function: Any, task: Any) -> Any:
+    return _all_in_memory(function, [task])[0]
+
+
+async def _results(sent: Any, tasks: Any) -> list[Any]:
+    results = []
+    for each in [await sent.kiq(task) for task in tasks]:
+        result = await each.wait_result(timeout=20, check_interval=0.01)
+        result.raise_for_error()
+        results.append(result)
+    return results
+
+
+def _all_by_redis(make_executor: Any) -> Any:
+    def run_all(function: Any, tasks: Any) -> list[Any]:
         with _as_it_was(function):
-            return asyncio.run(_worked(function, task, make_executor(1)))
+            return asyncio.run(_worked(function, tasks, make_executor(1)))
 
-    return run
+    return run_all
 
 
-async def _worked(function: Any, task: Any, executor: Executor) -> Any:
+def _by_redis(make_executor: Any) -> Run:
+    return lambda function, task: _all_by_redis(make_executor)(function, [task])[0]
+
+
+async def _worked(function: Any, tasks: Any, executor: Executor) -> list[Any]:
     broker = ListQueueBroker(redis_url()).with_result_backend(RedisAsyncResultBackend(redis_url()))
     broker.add_middlewares(SimpleRetryMiddleware(default_retry_count=2))
     sent = broker.register_task(function, _name(function), retry_on_error=function.__name__.startswith("fail_once"))
@@ -65,9 +81,7 @@ async def _worked(function: Any, task: Any, executor: Executor) -> Any:
     finished = asyncio.Event()
     worker = asyncio.create_task(Receiver(broker, executor, run_startup=False, max_async_tasks=4).listen(finished))
     try:
-        result = await (await sent.kiq(task)).wait_result(timeout=20, check_interval=0.01)
-        result.raise_for_error()
-        return result.return_value
+        return [result.return_value for result in await _results(sent, tasks)]
     finally:
         finished.set()
         await worker
@@ -75,24 +89,15 @@ async def _worked(function: Any, task: Any, executor: Executor) -> Any:
         executor.shutdown()
 
 
+def _pool(name: str, run: Run, run_all: Any, is_async: bool = False) -> Pool:
+    return Pool(f"taskiq, {name}", "taskiq", run, run, task_type=_name, is_async=is_async, run_all=run_all)
+
+
 POOLS: Final = (
-    Pool("taskiq, in memory", "taskiq", _in_memory, _in_memory, task_type=_name, is_async=True),
-    Pool("taskiq, in memory, threads", "taskiq", _in_memory, _in_memory, task_type=_name),
-    Pool(
-        "taskiq, redis",
-        "taskiq",
-        _by_redis(ThreadPoolExecutor),
-        _by_redis(ThreadPoolExecutor),
-        task_type=_name,
-        is_async=True,
-    ),
-    Pool(
-        "taskiq, redis, processes",
-        "taskiq",
-        _by_redis(ProcessPoolExecutor),
-        _by_redis(ProcessPoolExecutor),
-        task_type=_name,
-    ),
+    _pool("in memory", _in_memory, _all_in_memory, is_async=True),
+    _pool("in memory, threads", _in_memory, _all_in_memory),
+    _pool("redis", _by_redis(ThreadPoolExecutor), _all_by_redis(ThreadPoolExecutor), is_async=True),
+    _pool("redis, processes", _by_redis(ProcessPoolExecutor), _all_by_redis(ProcessPoolExecutor)),
 )
 
 
