@@ -1,5 +1,7 @@
 """A pool of a library, and what it has, for ``check_adapter()``."""
 
+import atexit
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -29,6 +31,31 @@ class Pool(NamedTuple):
     run_all: Callable[[Callable[[Any], Any], Any], Any] | None = None
     #: How many it is given then: enough that the start of a worker does not matter.
     tasks: int = 500
+
+
+class Kept:
+    """Workers that are slow to start: kept for all tasks that are recorded into one database, and replaced then."""
+
+    def __init__(self, make: Callable[[], Any], close: Callable[[Any], Any]) -> None:
+        self._make, self._close = make, close
+        self._pool: Any = None
+        self._database: str | None = None
+        atexit.register(self.close)
+
+    def get(self) -> Any:
+        """Return the pool."""
+        database = os.environ.get("LEARNING_INSTRUMENT_DATABASE", self._database)
+        if database != self._database:
+            self.close()
+        if self._pool is None:
+            self._pool, self._database = self._make(), database
+        return self._pool
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._close(self._pool)
+            self._pool = None
 
 
 def in_turn(run: Run) -> Callable[[Callable[[Any], Any], Any], None]:

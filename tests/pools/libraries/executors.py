@@ -5,7 +5,7 @@ from multiprocessing import get_context
 from multiprocessing.pool import ThreadPool
 from typing import Any, Final
 
-from ..pool import Pool, Run
+from ..pool import Kept, Pool, Run
 
 
 def _submitted(executor: type[Executor], **options: Any) -> Run:
@@ -41,6 +41,25 @@ def _mapped(make: Any) -> Run:
     return run
 
 
+_EXECUTOR: Final = Kept(lambda: ProcessPoolExecutor(1, get_context("spawn")), ProcessPoolExecutor.shutdown)
+
+
+def _spawned(function: Any, tasks: Any) -> list[Any]:
+    return [future.result() for future in [_EXECUTOR.get().submit(function, task) for task in tasks]]
+
+
+def _closed(pool: Any) -> None:
+    pool.close()
+    pool.join()
+
+
+_POOL: Final = Kept(lambda: get_context("spawn").Pool(1), _closed)
+
+
+def _mapped_by_spawned(function: Any, tasks: Any) -> Any:
+    return _POOL.get().map(function, tasks)
+
+
 POOLS: Final = (
     Pool(
         "ThreadPoolExecutor",
@@ -57,7 +76,8 @@ POOLS: Final = (
     Pool(
         "ProcessPoolExecutor, spawn",
         "concurrent.futures",
-        _submitted(ProcessPoolExecutor, mp_context=get_context("spawn")),
+        lambda function, task: _spawned(function, [task])[0],
+        run_all=_spawned,
     ),
     Pool(
         "multiprocessing.Pool, fork",
@@ -65,6 +85,11 @@ POOLS: Final = (
         _mapped(get_context("fork").Pool),
         run_all=_mapped_at_once(get_context("fork").Pool),
     ),
-    Pool("multiprocessing.Pool, spawn", "multiprocessing", _mapped(get_context("spawn").Pool)),
+    Pool(
+        "multiprocessing.Pool, spawn",
+        "multiprocessing",
+        lambda function, task: _mapped_by_spawned(function, [task])[0],
+        run_all=_mapped_by_spawned,
+    ),
     Pool("ThreadPool", "multiprocessing", _mapped(ThreadPool), run_all=_mapped_at_once(ThreadPool)),
 )
