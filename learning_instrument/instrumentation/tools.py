@@ -42,14 +42,17 @@ class Tools:
         """Return a recorder of one method's runs; *result* as in :class:`~learning_instrument.adapters.Executes`."""
         return RunRecorder(self.name, self.options, result)
 
-    def wrap(self, target: str, make: Callable[[Any], Wrapper], *, subclasses: bool = False) -> None:
+    def wrap(self, target: str, wrapper: Wrapper) -> None:
         """Wrap the method or function *target*, once its module is imported.
 
         Args:
             target: ``"package.module:Class.method"`` or ``"package.module:function"``.
-            make: called with the original; returns its wrapper.
-            subclasses: whether to wrap it also where subclasses define it.
+            wrapper: called in its place.
         """
+        self.wrap_original(target, lambda _: wrapper)
+
+    def wrap_original(self, target: str, make: Callable[[Any], Wrapper], *, subclasses: bool = False) -> None:
+        """Do the same with the wrapper that ``make(original)`` returns, and optionally where subclasses define it."""
         module, _, path = target.partition(":")
         *outer, name = path.split(".")
 

@@ -58,12 +58,9 @@ def _instrument(tools: Tools) -> None:
         guarded(lambda state: _stamps_of(job).update(state.get(HEADER, {})), *args)
         return wrapped(*args, **kwargs)
 
-    def by(wrapper: Any) -> Any:
-        return lambda _: wrapper
-
-    tools.wrap("apscheduler.executors.base:BaseExecutor.submit_job", by(submit_job))
-    tools.wrap("apscheduler.job:Job.__getstate__", by(get_state))
-    tools.wrap("apscheduler.job:Job.__setstate__", by(set_state))
+    tools.wrap("apscheduler.executors.base:BaseExecutor.submit_job", submit_job)
+    tools.wrap("apscheduler.job:Job.__getstate__", get_state)
+    tools.wrap("apscheduler.job:Job.__setstate__", set_state)
 
 
 def _stamps_of(job: Any) -> MutableMapping[str, Any]:

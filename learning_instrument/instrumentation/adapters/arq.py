@@ -91,10 +91,10 @@ def _instrument(tools: Tools) -> None:
 
         return wrapped(*args, **{**kwargs, "deserializer": loaded})
 
-    tools.wrap("arq.worker:Worker.__init__", lambda _: make_worker)
-    tools.wrap("arq.worker:Worker.finish_job", lambda _: finish_job)
-    tools.wrap("arq.connections:serialize_job", lambda _: serialize)
-    tools.wrap("arq.worker:deserialize_job_raw", lambda _: deserialize)
+    tools.wrap("arq.worker:Worker.__init__", make_worker)
+    tools.wrap("arq.worker:Worker.finish_job", finish_job)
+    tools.wrap("arq.connections:serialize_job", serialize)
+    tools.wrap("arq.worker:deserialize_job_raw", deserialize)
 
 
 ADAPTERS: Final = (Adapter(name="arq", rows=(_instrument,), records="jobs that workers run"),)

@@ -69,7 +69,7 @@ def _instrument(tools: Tools) -> None:
         guarded(_lose, recorder, request, args[0] if args else kwargs.get("exc_info"))
         return on_failure(*args, **kwargs)
 
-    tools.wrap("celery.worker.request:Request.on_failure", lambda _: failing)
+    tools.wrap("celery.worker.request:Request.on_failure", failing)
     for name in _TRACERS_MODULES:
         patches.when_imported(name, found_tracers)
     patches.when_imported("celery.signals", found_signals)

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from ...adapters import Adapter, Executes, Run
 from ...safety.guards import guarded
-from ..tools import Tools, Wrapper
+from ..tools import Tools
 
 #: The SDK names no agents.
 _TYPE: Final = "claude"
@@ -37,21 +37,15 @@ def _instrument_clients(tools: Tools) -> None:
     recorder = tools.run_recorder(_result)
     prompts: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
-    def make_query(_: Any) -> Wrapper:
-        def query(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-            guarded(prompts.__setitem__, client, args[0] if args else kwargs.get("prompt"))
-            return wrapped(*args, **kwargs)
+    def query(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        guarded(prompts.__setitem__, client, args[0] if args else kwargs.get("prompt"))
+        return wrapped(*args, **kwargs)
 
-        return query
+    def receive(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        return recorder.run(lambda: _run_of(prompts.get(client), client.options), wrapped, client, args, kwargs)
 
-    def make_receive(_: Any) -> Wrapper:
-        def receive(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-            return recorder.run(lambda: _run_of(prompts.get(client), client.options), wrapped, client, args, kwargs)
-
-        return receive
-
-    tools.wrap("claude_agent_sdk.client:ClaudeSDKClient.query", make_query)
-    tools.wrap("claude_agent_sdk.client:ClaudeSDKClient.receive_response", make_receive)
+    tools.wrap("claude_agent_sdk.client:ClaudeSDKClient.query", query)
+    tools.wrap("claude_agent_sdk.client:ClaudeSDKClient.receive_response", receive)
 
 
 ADAPTERS: Final = (

@@ -2,10 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, Final
-
-import wrapt
 
 from ...adapters import Adapter
 from ...safety.guards import guarded
@@ -17,7 +14,6 @@ from ..tools import Tools
 def _instrument(tools: Tools) -> None:
     """Record functions submitted to ``ThreadPoolExecutor`` and ``ProcessPoolExecutor``."""
     recorder = tools.call_recorder()
-    patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if not args or _is_chunk(args[0]) or is_submitted_by_a_runner():
@@ -40,22 +36,10 @@ def _instrument(tools: Tools) -> None:
         for item in items:
             guarded(_lose, item, processes)
 
-    def wrap(original: Any) -> Any:
-        return wrapt.FunctionWrapper(original, wrap_first, lambda: patches.active)
-
-    def wrap_submit(original: Any) -> Any:
-        return wrapt.FunctionWrapper(original, submit, lambda: patches.active)
-
-    def found_threads(module: ModuleType) -> None:
-        patches.wrap(module.ThreadPoolExecutor, "submit", wrap)  # map() calls it for each item
-
-    def found_processes(module: ModuleType) -> None:
-        patches.wrap(module.ProcessPoolExecutor, "submit", wrap_submit)
-        patches.wrap(module.ProcessPoolExecutor, "map", wrap)  # it submits chunks of items
-
-    tools.wrap("concurrent.futures.process:_ExecutorManagerThread.terminate_broken", lambda _: terminate)
-    patches.when_imported("concurrent.futures.thread", found_threads)
-    patches.when_imported("concurrent.futures.process", found_processes)
+    tools.wrap("concurrent.futures.thread:ThreadPoolExecutor.submit", wrap_first)  # map() calls it for each item
+    tools.wrap("concurrent.futures.process:ProcessPoolExecutor.submit", submit)
+    tools.wrap("concurrent.futures.process:ProcessPoolExecutor.map", wrap_first)  # it submits chunks of items
+    tools.wrap("concurrent.futures.process:_ExecutorManagerThread.terminate_broken", terminate)
 
 
 def _is_chunk(function: Any) -> bool:

@@ -4,12 +4,14 @@ A crew's kickoff is no task: its tasks are. An agent's retry is a call within th
 counted around both; each attempt is an execution around what the agent does for it.
 """
 
+import contextlib
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from ...adapters import Adapter, Executes, Run
-from ..tools import Tools, Wrapper
+from ..tools import Tools
 from .prompts import model_name_of, text_of
 
 
@@ -31,28 +33,25 @@ def _next_attempt(agent: Any, task: Any) -> _Attempt:
 
 
 def _count_attempts(tools: Tools) -> None:
-    def make(_: Any) -> Wrapper:
-        def count(wrapped: Any, agent: Any, args: Any, kwargs: Any) -> Any:
-            token = _attempt.set(_next_attempt(agent, args[0] if args else kwargs.get("task")))
-            try:
-                return wrapped(*args, **kwargs)
-            finally:
-                _attempt.reset(token)
+    def count(wrapped: Any, agent: Any, args: Any, kwargs: Any) -> Any:
+        with _attempting(agent, args, kwargs):
+            return wrapped(*args, **kwargs)
 
-        return count
+    async def count_async(wrapped: Any, agent: Any, args: Any, kwargs: Any) -> Any:
+        with _attempting(agent, args, kwargs):
+            return await wrapped(*args, **kwargs)
 
-    def make_async(_: Any) -> Wrapper:
-        async def count(wrapped: Any, agent: Any, args: Any, kwargs: Any) -> Any:
-            token = _attempt.set(_next_attempt(agent, args[0] if args else kwargs.get("task")))
-            try:
-                return await wrapped(*args, **kwargs)
-            finally:
-                _attempt.reset(token)
+    tools.wrap("crewai.agent.core:Agent.execute_task", count)
+    tools.wrap("crewai.agent.core:Agent.aexecute_task", count_async)
 
-        return count
 
-    tools.wrap("crewai.agent.core:Agent.execute_task", make)
-    tools.wrap("crewai.agent.core:Agent.aexecute_task", make_async)
+@contextlib.contextmanager
+def _attempting(agent: Any, args: Any, kwargs: Any) -> Iterator[None]:
+    token = _attempt.set(_next_attempt(agent, args[0] if args else kwargs.get("task")))
+    try:
+        yield
+    finally:
+        _attempt.reset(token)
 
 
 def _read_task(agent: Any, task_prompt: Any = None, task: Any = None, *_: Any, **__: Any) -> Run:

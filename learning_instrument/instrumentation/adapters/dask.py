@@ -61,41 +61,29 @@ def _instrument(tools: Tools) -> None:
 
         return run
 
-    def pickling(original: Any) -> Wrapper:
-        def state_of(wrapped: Any, task: Any, args: Any, kwargs: Any) -> Any:
-            state, sending = wrapped(*args, **kwargs), _current.sending
-            return state if sending is None else guarded(_carried, task, state, sending) or state
+    def state_of(wrapped: Any, task: Any, args: Any, kwargs: Any) -> Any:
+        state, sending = wrapped(*args, **kwargs), _current.sending
+        return state if sending is None else guarded(_carried, task, state, sending) or state
 
-        return state_of
+    def run_graph(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        submission = guarded(Submission.now, recorder, None)
+        dumps = None if submission is None else guarded(_Dumps, kwargs.get("dumps"), submission)
+        return wrapped(*args, **kwargs if dumps is None else {**kwargs, "dumps": dumps})
 
-    def scheduling(original: Any) -> Wrapper:
-        def run_graph(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-            submission = guarded(Submission.now, recorder, None)
-            dumps = None if submission is None else guarded(_Dumps, kwargs.get("dumps"), submission)
-            return wrapped(*args, **kwargs if dumps is None else {**kwargs, "dumps": dumps})
-
-        return run_graph
-
-    def sending(original: Any) -> Wrapper:
-        def send_graph(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-            with _sent_by(guarded(Submission.now, recorder, client), None):
-                return wrapped(*args, **kwargs)
-
-        return send_graph
-
-    def assigning(original: Any) -> Wrapper:
-        def message_of(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-            guarded(_count_attempt, *args, **kwargs)
+    def send_graph(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        with _sent_by(guarded(Submission.now, recorder, client), None):
             return wrapped(*args, **kwargs)
 
-        return message_of
+    def message_of(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        guarded(_count_attempt, *args, **kwargs)
+        return wrapped(*args, **kwargs)
 
-    tools.wrap("dask._task_spec:Task.__call__", running)
-    tools.wrap("dask._task_spec:Task.__getstate__", pickling)
+    tools.wrap_original("dask._task_spec:Task.__call__", running)
+    tools.wrap("dask._task_spec:Task.__getstate__", state_of)
     for module in _SCHEDULERS:
-        tools.wrap(f"{module}:get_async", scheduling)
-    tools.wrap("distributed.client:Client._graph_to_futures", sending)
-    tools.wrap("distributed.scheduler:SchedulerState._task_to_msg", assigning)
+        tools.wrap(f"{module}:get_async", run_graph)
+    tools.wrap("distributed.client:Client._graph_to_futures", send_graph)
+    tools.wrap("distributed.scheduler:SchedulerState._task_to_msg", message_of)
 
 
 class _Dumps:

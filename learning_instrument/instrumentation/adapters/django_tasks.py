@@ -40,7 +40,7 @@ def _instrument(tools: Tools) -> None:
         return arguments
 
     def found_database(module: ModuleType) -> None:
-        tools.wrap(f"{module.__name__}:normalize_json", lambda _: normalize)
+        tools.wrap(f"{module.__name__}:normalize_json", normalize)
 
     for package in _PACKAGES:
         tools.patches.when_imported(f"{package}.signals", found_signals)

@@ -5,10 +5,7 @@ around the actor's call, for the message that the worker announced last on the s
 """
 
 import threading
-from types import ModuleType
 from typing import Any, Final
-
-import wrapt
 
 from ...adapters import Adapter, Run
 from ...safety.guards import guarded
@@ -20,7 +17,6 @@ from ..tools import Tools
 def _instrument(tools: Tools) -> None:
     """Record the messages that workers process, and send the context in messages."""
     recorder = tools.run_recorder()
-    patches = tools.patches
     announced = threading.local()
 
     def emit_before(wrapped: Any, broker: Any, args: Any, kwargs: Any) -> Any:
@@ -41,22 +37,8 @@ def _instrument(tools: Tools) -> None:
             return wrapped(*args, **kwargs)  # called directly, or by another actor
         return recorder.run(lambda: _read(message, actor, args, kwargs), wrapped, None, args, kwargs)
 
-    def found_broker(module: ModuleType) -> None:
-        patches.wrap(
-            module.Broker,
-            "emit_before",
-            lambda original: wrapt.FunctionWrapper(original, emit_before, lambda: patches.active),
-        )
-
-    def found_actor(module: ModuleType) -> None:
-        patches.wrap(
-            module.Actor,
-            "__call__",
-            lambda original: wrapt.FunctionWrapper(original, call_actor, lambda: patches.active),
-        )
-
-    patches.when_imported("dramatiq.broker", found_broker)
-    patches.when_imported("dramatiq.actor", found_actor)
+    tools.wrap("dramatiq.broker:Broker.emit_before", emit_before)
+    tools.wrap("dramatiq.actor:Actor.__call__", call_actor)
 
 
 def _stamp(message: Any) -> None:

@@ -77,15 +77,12 @@ def _instrument(tools: Tools) -> None:
         guarded(_take, _carried.get(), *args)
         return wrapped(*args, **kwargs)
 
-    for target, wrapper in {
-        "huey.api:Huey._execute": execute,
-        "huey.api:Huey._requeue_task": requeue,
-        "huey.api:Huey.serialize_task": serialize_task,
-        "huey.api:Huey.deserialize_task": deserialize_task,
-        "huey.serializer:Serializer._serialize": serialize,
-        "huey.serializer:Serializer._deserialize": deserialize,
-    }.items():
-        tools.wrap(target, lambda _, wrapper=wrapper: wrapper)  # type: ignore[misc]
+    tools.wrap("huey.api:Huey._execute", execute)
+    tools.wrap("huey.api:Huey._requeue_task", requeue)
+    tools.wrap("huey.api:Huey.serialize_task", serialize_task)
+    tools.wrap("huey.api:Huey.deserialize_task", deserialize_task)
+    tools.wrap("huey.serializer:Serializer._serialize", serialize)
+    tools.wrap("huey.serializer:Serializer._deserialize", deserialize)
 
 
 def _stamps_of(task: Any) -> MutableMapping[str, Any]:

@@ -11,23 +11,20 @@ from opentelemetry import context as otel_context
 
 from ...adapters import Adapter
 from ..submitted_calls import CallRecorder
-from ..tools import Tools, Wrapper
+from ..tools import Tools
 
 
 def _instrument(tools: Tools) -> None:
     """Record the items of ``Parallel``."""
     recorder = tools.call_recorder()
 
-    def make(original: Any) -> Wrapper:
-        def call(wrapped: Any, parallel: Any, args: Any, kwargs: Any) -> Any:
-            if len(args) == 1 and isinstance(args[0], Iterable):
-                kind = _SizedItems if hasattr(args[0], "__len__") else _Items
-                args = (kind(args[0], recorder, parallel),)
-            return wrapped(*args, **kwargs)
+    def call(wrapped: Any, parallel: Any, args: Any, kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], Iterable):
+            kind = _SizedItems if hasattr(args[0], "__len__") else _Items
+            args = (kind(args[0], recorder, parallel),)
+        return wrapped(*args, **kwargs)
 
-        return call
-
-    tools.wrap("joblib.parallel:Parallel.__call__", make)
+    tools.wrap("joblib.parallel:Parallel.__call__", call)
 
 
 class _Items:

@@ -3,27 +3,24 @@
 from typing import Any, Final
 
 from ...adapters import Adapter, Run
-from ..tools import Tools, Wrapper
+from ..tools import Tools
 from .prompts import text_of
 
 
 def _instrument(tools: Tools) -> None:
     recorder = tools.run_recorder(lambda event: getattr(event, "result", event))
 
-    def make(original: Any) -> Wrapper:
-        def run(wrapped: Any, workflow: Any, args: Any, kwargs: Any) -> Any:
-            handlers = []
+    def run(wrapped: Any, workflow: Any, args: Any, kwargs: Any) -> Any:
+        handlers = []
 
-            def start(*args: Any, **kwargs: Any) -> Any:
-                handlers.append(wrapped(*args, **kwargs))
-                return handlers[0]._result_task  # a handler can be awaited, and not be followed
+        def start(*args: Any, **kwargs: Any) -> Any:
+            handlers.append(wrapped(*args, **kwargs))
+            return handlers[0]._result_task  # a handler can be awaited, and not be followed
 
-            recorder.run(lambda: _read(workflow, *args, **kwargs), start, workflow, args, kwargs)
-            return handlers[0]
+        recorder.run(lambda: _read(workflow, *args, **kwargs), start, workflow, args, kwargs)
+        return handlers[0]
 
-        return run
-
-    tools.wrap("workflows.workflow:Workflow.run", make)
+    tools.wrap("workflows.workflow:Workflow.run", run)
 
 
 def _read(workflow: Any, ctx: Any = None, start_event: Any = None, **inputs: Any) -> Run:

@@ -1,9 +1,6 @@
 """``multiprocessing``: functions applied and mapped by its pools of processes or threads."""
 
-from types import ModuleType
 from typing import Any, Final
-
-import wrapt
 
 from ...adapters import Adapter
 from ..submitted_calls import class_of, is_submitted_by_a_runner
@@ -16,7 +13,6 @@ _METHODS: Final = ("apply_async", "_map_async", "imap", "imap_unordered")
 def _instrument(tools: Tools) -> None:
     """Record functions submitted to ``multiprocessing.Pool`` and ``ThreadPool``."""
     recorder = tools.call_recorder()
-    patches = tools.patches
 
     def wrap_first(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if is_submitted_by_a_runner():
@@ -27,13 +23,8 @@ def _instrument(tools: Tools) -> None:
             kwargs = {**kwargs, "func": recorder.wrap(kwargs["func"], instance, class_of(instance))}
         return wrapped(*args, **kwargs)
 
-    def found(module: ModuleType) -> None:
-        for name in _METHODS:
-            patches.wrap(
-                module.Pool, name, lambda original: wrapt.FunctionWrapper(original, wrap_first, lambda: patches.active)
-            )
-
-    patches.when_imported("multiprocessing.pool", found)
+    for method in _METHODS:
+        tools.wrap(f"multiprocessing.pool:Pool.{method}", wrap_first)
 
 
 ADAPTERS: Final = (Adapter(name="multiprocessing", rows=(_instrument,), records="functions that pools apply or map"),)

@@ -36,7 +36,7 @@ def _instrument_streams(tools: Tools) -> None:
 
         return run
 
-    tools.wrap("agents.run:start_streaming", make)
+    tools.wrap_original("agents.run:start_streaming", make)
 
 
 def _read_stream(*, starting_agent: Any, starting_input: Any, run_config: Any, **_: Any) -> Run:

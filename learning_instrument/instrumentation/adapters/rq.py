@@ -12,7 +12,7 @@ from ...adapters import Adapter, Executes, Run, Sends
 from ...safety.guards import guarded
 from ..library_runs import HEADER, stamp
 from ..submitted_calls import task_of
-from ..tools import Tools, Wrapper
+from ..tools import Tools
 
 #: The attribute of a job that holds what its hash holds.
 _ATTRIBUTE: Final = "_learning_instrument"
@@ -35,12 +35,9 @@ def _instrument(tools: Tools) -> None:
         guarded(_count, job)
         return wrapped(*args, **kwargs)
 
-    def by(wrapper: Wrapper) -> Any:
-        return lambda _: wrapper
-
-    tools.wrap("rq.job:Job.to_dict", by(to_dict))
-    tools.wrap("rq.job:Job.restore", by(restore))
-    tools.wrap("rq.job:Job.retry", by(retry))
+    tools.wrap("rq.job:Job.to_dict", to_dict)
+    tools.wrap("rq.job:Job.restore", restore)
+    tools.wrap("rq.job:Job.retry", retry)
 
 
 def _stamps_of(job: Any) -> MutableMapping[str, Any]:

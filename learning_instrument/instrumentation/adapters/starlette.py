@@ -38,7 +38,7 @@ def _instrument(tools: Tools) -> None:
 
         return call
 
-    tools.wrap("starlette.background:BackgroundTask.__call__", make)
+    tools.wrap_original("starlette.background:BackgroundTask.__call__", make)
 
 
 ADAPTERS: Final = (

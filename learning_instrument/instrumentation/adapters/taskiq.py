@@ -75,8 +75,8 @@ def _instrument(tools: Tools) -> None:
 
         return wrapt.FunctionWrapper(target, call)
 
-    tools.wrap("taskiq.kicker:AsyncKicker._prepare_message", lambda _: prepare_message)
-    tools.wrap("taskiq.receiver.receiver:Receiver.run_task", lambda _: run_task)
+    tools.wrap("taskiq.kicker:AsyncKicker._prepare_message", prepare_message)
+    tools.wrap("taskiq.receiver.receiver:Receiver.run_task", run_task)
 
 
 def _stamp(message: Any) -> None:
