@@ -9,7 +9,6 @@ import inspect
 import json
 import threading
 from collections.abc import MutableMapping
-from concurrent.futures import ProcessPoolExecutor
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -63,7 +62,9 @@ def _instrument(tools: Tools) -> None:
             time_limit=None if message.labels.get("timeout") is None else float(message.labels["timeout"]),
             headers=stamps,
         )
-        if isinstance(receiver.executor, ProcessPoolExecutor) and not inspect.iscoroutinefunction(target):
+        # Imported by what made one. At the end of a process, where all adapters are read, it cannot be imported.
+        pool = imported("concurrent.futures.process", "ProcessPoolExecutor")
+        if pool is not None and isinstance(receiver.executor, pool) and not inspect.iscoroutinefunction(target):
             pipeline = tools.options.resolve(None)
             return _Call(target, run, SubmittedCall(_carrier, calls, _NAME, pipeline, Context()))
 
