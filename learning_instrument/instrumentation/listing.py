@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from .adapters import EXECUTORS, MODULES, adapter_of, declared_adapter
-from .targets import can_be_imported, declared_adapters, package_of
+from .targets import declared_adapters, is_installed, package_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ def listed_adapters() -> Iterator[ListedAdapter]:
         if name in EXECUTORS:
             yield ListedAdapter(name, "with Python", adapter.records)
         else:
-            is_installed = can_be_imported(package_of(adapter))
-            yield ListedAdapter(name, _version_of(name) if is_installed else None, adapter.records)
+            is_here = is_installed(name, package_of(adapter))
+            yield ListedAdapter(name, _version_of(name) if is_here else None, adapter.records)
 
 
 def _version_of(distribution: str) -> str:

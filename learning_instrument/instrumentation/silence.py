@@ -16,7 +16,7 @@ from ..sqlite.read_only import ReadOnlyDatabase
 from ..storage import spill_names
 from ..timestamps import iso_of_nanoseconds
 from .adapters import adapter_of
-from .pool_libraries import POOL_LIBRARIES, adapters_by_library, imported_libraries
+from .pool_libraries import WITHOUT_ADAPTER, imported_libraries, module_of
 from .targets import NamedAdapter, NamedTarget, Target, package_of
 
 
@@ -76,12 +76,9 @@ def _reasons(targets: Sequence[Target]) -> Iterator[str]:
     if others:
         yield f"the application did not import {_listed(others)}."
     instrumented = {str(_module_of(target)).partition(".")[0] for target in targets}
-    bare = [
-        name for name in imported_libraries(sys.modules) if POOL_LIBRARIES[name].partition(".")[0] not in instrumented
-    ]
-    adapters = adapters_by_library()
-    with_adapter = [adapters[name] for name in bare if name in adapters]
-    without = [name for name in bare if name not in adapters]
+    bare = [name for name in imported_libraries(sys.modules) if module_of(name).partition(".")[0] not in instrumented]
+    with_adapter = [name for name in bare if name not in WITHOUT_ADAPTER]
+    without = [name for name in bare if name in WITHOUT_ADAPTER]
     if with_adapter:
         yield f"It imported {_listed(with_adapter)}, not instrumented: add --pools {','.join(with_adapter)}."
     if without:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any, Final
 
 from ..adapters import Adapter
@@ -131,8 +131,20 @@ def declared_adapters() -> dict[str, str]:
 
 def installed_adapters() -> list[str]:
     """Return the names of our adapters whose library is installed; those of executors only where no other is."""
-    found = [name for name in MODULES if name not in EXECUTORS and can_be_imported(package_of(adapter_of(name)))]
+    found = [name for name in MODULES if name not in EXECUTORS and is_installed(name, package_of(adapter_of(name)))]
     return found or list(EXECUTORS)
+
+
+def is_installed(library: str, module: str) -> bool:
+    """Tell whether *library*, as ``pip install`` calls it, is there, without importing its *module*."""
+    top = module.partition(".")[0]
+    if top == library.replace("-", "_"):
+        return can_be_imported(top)
+    try:  # others have modules of that name, too: ``agents``, ``workflows``, ``google``
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def package_of(adapter: Adapter) -> str:

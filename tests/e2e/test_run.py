@@ -210,14 +210,14 @@ def test_module_that_is_run_is_the_scripts_own(no_file, run, app, tmp_path, comm
     assert line.endswith(f"{command[-1]}:Pool is of the script itself, whose module is __main__: name __main__:Pool.")
 
 
-def test_library_that_is_imported_and_not_named_is_said(no_file, run, app, tmp_path):
-    """A real one."""
-    pytest.importorskip("rq")
-    app("import rq")
+def test_library_that_is_imported_and_not_instrumented_is_named(no_file, run, app, tmp_path):
+    """A real one; and a package of the application's own that is called as one is, is none."""
+    app("import joblib, agents")
+    (tmp_path / "agents.py").touch()
 
     done = run("--pools", "", "app.py")
 
-    assert "It imported rq, not instrumented: add --pools rq." in done.stderr
+    assert "It imported joblib, not instrumented: add --pools joblib." in done.stderr
 
 
 def test_recording_turned_off_is_the_reason(no_file, run, app, tmp_path):

@@ -13,6 +13,7 @@ from learning_instrument.instrumentation.targets import (
     can_be_imported,
     declared_targets,
     installed_adapters,
+    is_installed,
     parse_target,
     split_targets,
 )
@@ -133,12 +134,28 @@ def test_adapter_is_named_as_people_type_it(text):
     assert parse_target(text) == NamedAdapter(text.strip().lower())
 
 
+@pytest.mark.parametrize(("library", "module"), [("openai-agents", "agents"), ("google-adk", "google.adk")])
+def test_module_of_the_same_name_is_no_library(tmp_path, monkeypatch, library, module):
+    """An application has a package ``agents`` of its own, and many share ``google``."""
+    (tmp_path / module.partition(".")[0]).mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert can_be_imported(module)
+    assert not is_installed(library, module)
+    assert library not in installed_adapters()
+
+
+def test_library_is_installed_by_its_distribution(monkeypatch):
+    """Whatever its module is called."""
+    assert is_installed("pytest-xdist", "xdist")
+
+
 def test_auto_stands_for_the_adapters_that_are_installed(monkeypatch):
     """Those of executors only where no library above them is."""
-    monkeypatch.setattr(targets, "can_be_imported", lambda module: module in ("dramatiq", "celery"))
+    monkeypatch.setattr(targets, "is_installed", lambda library, module: library in ("dramatiq", "celery"))
     assert installed_adapters() == ["celery", "dramatiq"]
 
-    monkeypatch.setattr(targets, "can_be_imported", lambda module: False)
+    monkeypatch.setattr(targets, "is_installed", lambda library, module: False)
     assert installed_adapters() == ["concurrent.futures", "multiprocessing"]
 
 

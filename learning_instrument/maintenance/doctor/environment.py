@@ -7,7 +7,7 @@ from typing import Final
 
 from ... import budgets
 from ...errors import ConfigurationError
-from ...instrumentation.pool_libraries import adapters_by_library, installed_libraries
+from ...instrumentation.pool_libraries import WITHOUT_ADAPTER, installed_libraries
 from ...instrumentation.targets import ADAPTERS_BY_DEFAULT, AUTO, declared_targets
 from ...pipeline import otlp
 from ...storage import retention
@@ -155,10 +155,10 @@ def _duplicates(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 def _pools(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Find libraries with pools whose tasks are not recorded by themselves."""
-    installed, adapters = list(installed_libraries()), adapters_by_library()
+    installed = list(installed_libraries())
     targets = [target.lower().replace("_", "-") for target in declared_targets(environment)]
-    named = set(adapters.values()) if AUTO in targets else {*ADAPTERS_BY_DEFAULT, *targets}
-    if without := [name for name in installed if name not in adapters]:
+    named = installed if AUTO in targets else [*ADAPTERS_BY_DEFAULT, *targets]
+    if without := [name for name in installed if name in WITHOUT_ADAPTER]:
         yield Finding(
             "pools",
             Severity.NOTE,
@@ -166,7 +166,7 @@ def _pools(environment: Mapping[str, str]) -> Iterator[Finding]:
             "If the application uses one, name what runs its tasks, as package.module:Class.method in"
             " LEARNING_INSTRUMENT_POOLS, or decorate it.",
         )
-    if unnamed := [adapters[name] for name in installed if name in adapters and adapters[name] not in named]:
+    if unnamed := [name for name in installed if name not in WITHOUT_ADAPTER and name not in named]:
         yield Finding(
             "pools",
             Severity.NOTE,
