@@ -19,7 +19,7 @@ from learning_instrument.columns import COLUMN_OF, TABLE, Kind
 from learning_instrument.costs import model_calls, usage
 from learning_instrument.costs.vocabularies import VOCABULARIES
 from learning_instrument.instrumentation import options
-from learning_instrument.instrumentation.adapters import MODULES
+from learning_instrument.instrumentation.adapters import MODULES, adapter_of
 from learning_instrument.maintenance.doctor.clients import CLIENTS
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
@@ -359,10 +359,11 @@ def test_words_that_keep_contents_are_those_of_the_code():
 
 
 def test_adapters_are_listed():
-    """Each of ours, and no other."""
-    listed = [names(row[0])[0] for row in table(page("pools"), "adapter")]
+    """Each of ours, and no other, with what the command says of it."""
+    listed = {names(row[0])[0]: row[1] for row in table(page("pools"), "adapter")}
 
-    assert listed == list(MODULES)
+    assert list(listed) == list(MODULES)
+    assert listed == {name: adapter_of(name).records for name in MODULES}
 
 
 def test_sizes_of_the_queue_are_those_of_the_writer():

@@ -200,6 +200,7 @@ ADAPTERS: Final = (
     Adapter(
         name="dask",
         rows=(_instrument,),
-        records="functions that are delayed, submitted or mapped, by its schedulers and by clusters",
+        records="functions that are delayed, submitted or mapped, by its schedulers and by clusters; not the chunks of"
+        " collections",
     ),
 )

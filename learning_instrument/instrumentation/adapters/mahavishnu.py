@@ -28,4 +28,6 @@ def _instrument(tools: Tools) -> None:
     tools.wrap_original("mahavishnu.workers.manager:WorkerManager.execute_task", make)
 
 
-ADAPTERS: Final = (Adapter(name="mahavishnu", rows=(_instrument,), records="tasks of all its pools"),)
+ADAPTERS: Final = (
+    Adapter(name="mahavishnu", rows=(_instrument,), records="tasks of all its pools; on without being named"),
+)
