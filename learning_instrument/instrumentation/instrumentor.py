@@ -32,6 +32,7 @@ from .targets import (
     NamedTarget,
     Target,
     can_be_imported,
+    check_failures_show,
     declared_targets,
     installed_adapters,
     package_of,
@@ -216,6 +217,11 @@ class _Instrumentation:
         for part in outer:
             owner = _defined(owner, part)
         found = _defined(owner, name)
+        try:
+            check_failures_show(found)
+        except ConfigurationError as error:  # it was named by a module that imports it
+            warn(log, "%s", error)
+            return
         if found is None:
             warn(log, "The target %s is not instrumented: %s has no %s.", target, module.__name__, target.path)
         elif isinstance(found, type):

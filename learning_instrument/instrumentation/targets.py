@@ -74,7 +74,7 @@ def parse_target(target: Any) -> Target:
         return target
     if not isinstance(target, str):
         if callable(target):
-            check_failures_show(f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}")
+            check_failures_show(target)
             return target  # type: ignore[no-any-return]
         raise ConfigurationError(f"Invalid target {target!r}: expected a class, a function, an adapter, or a string.")
     text = target.strip()
@@ -95,12 +95,14 @@ def parse_target(target: Any) -> Target:
     return NamedTarget(module, path)
 
 
-def check_failures_show(target: str) -> None:
-    """Check that *target* is no function that returns where its task failed.
+def check_failures_show(target: Any) -> None:
+    """Check that *target*, a function or the name of one, does not return where its task failed.
 
     Raises:
-        ConfigurationError: if it is one that is known.
+        ConfigurationError: if it is known to.
     """
+    if not isinstance(target, str):
+        target = f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}"
     if target in SWALLOWING:
         raise ConfigurationError(
             f"Invalid target {target!r}: it returns where its task failed, and failures would be recorded as successes."

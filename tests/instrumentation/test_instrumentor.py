@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
+import huey
 import pytest
 import wrapt
 from opentelemetry import trace
@@ -247,6 +248,16 @@ def test_missing_library_is_one_warning(instrument, caplog, monkeypatch):
     assert [record.getMessage() for record in caplog.records] == [
         "The target celery is not instrumented: the package 'celery' is not installed."
     ]
+
+
+def test_function_that_hides_failures_is_no_target_by_another_name(instrument, caplog):
+    """Of a module that imports its class; one warning says what to name."""
+    execute = huey.Huey._execute
+
+    instrument("huey:Huey._execute")
+
+    assert huey.Huey._execute is execute
+    assert ["Name 'huey' instead" in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize(
