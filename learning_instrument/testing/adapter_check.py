@@ -251,6 +251,8 @@ class _Check:
             yield f"attempt: due 1 and 2, found {[row.attempt for row in rows]}"
         if ended.name == "retried" and len({row.task_id for row in rows}) != 1:
             yield "its attempts have several task ids"
+        if ended.name == "succeeded" and ended.bare[0][0] == "raised":
+            yield f"the library itself does not run the task: {ended.bare}"
         if ended.bare != ended.seen:
             yield f"the caller got {ended.seen}, and without the adapter {ended.bare}"
 

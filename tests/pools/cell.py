@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from learning_instrument import LearningDatabase
 from learning_instrument.testing.adapter_check import cells, instrumented, succeed, succeed_async
-
-from .pool import Pool, Run
+from tests.pools.pool import Pool, Run
 
 #: Of one task. A library that hangs says where.
 _LONGEST_SECONDS: Final = 180
