@@ -35,6 +35,7 @@ from .options import RecordingOptions, content_is_wanted
 from .picklers import asking_pickler
 from .recorded_function import RecordedFunction
 from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
+from .task_argument import locate_task
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
@@ -178,7 +179,7 @@ class CallRecorder:
                 self.options.capture,
                 pool_type=pool_type,
                 task_type=task_type,
-                parameters=guarded(parameters_of, function) or (),
+                parameters=guarded(signature_of, function) or (),
                 describes_calls=True,
             )
             plan = CallPlan(utf8(key[1]), task_type, capture, self.options.request_hook, self.options.response_hook)
@@ -399,6 +400,11 @@ def parameters_of(function: Any) -> tuple[str, ...]:
     code = getattr(function, "__code__", None)
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code is not None else ()
     return names[1:] if getattr(function, "__self__", None) is not None else names
+
+
+def signature_of(function: Any) -> tuple[str, ...]:
+    """Return the same where wrappers, or a class, hide the code of *function*: slower, for what is done once."""
+    return locate_task(function, "task").parameters
 
 
 def records_itself(function: Any) -> bool:

@@ -46,6 +46,21 @@ def text_of_call(args: Sequence[Any], kwargs: Mapping[str, Any], parameters: Seq
     return ", ".join(shown) or None
 
 
+def is_a_secret(task: str, args: Sequence[Any], kwargs: Mapping[str, Any], parameters: Sequence[str]) -> bool:
+    """Tell whether the *task* of a call is the value of an argument whose name says that it is a secret."""
+    named = itertools.islice(kwargs.items(), _MOST_ARGUMENTS)
+    return any(
+        value is task and _names_a_secret(name, plain_text(value) or "")
+        for name, value in itertools.chain(zip(parameters, args, strict=False), named)
+    )
+
+
+def texts_among(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """Return the texts among the arguments of a call."""
+    values = itertools.chain(args[:_MOST_ARGUMENTS], itertools.islice(kwargs.values(), _MOST_ARGUMENTS))
+    return [text for text in map(plain_text, values) if text is not None]
+
+
 def plain_text(value: Any) -> str | None:
     """Return *value* as text if it is one; None: it is something else, or its class raises."""
     cls = type(value)
@@ -69,9 +84,8 @@ def _shown(value: Any, name: str) -> str | None:
         if cls is not int and cls is not str:
             value = exact(value)
             cls = type(value)
-        kind = kind_of(name) if name else Name.OTHER
         if cls is float or (cls is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT):
-            return MARKER if kind >= Name.SECRET else repr(value)
+            return MARKER if name and kind_of(name) >= Name.SECRET else repr(value)
         if cls is not str:
             if cls.__module__ not in _PLAIN_MODULES:
                 return None
@@ -80,5 +94,9 @@ def _shown(value: Any, name: str) -> str | None:
         if is_interruption(fault):
             raise
         return None
-    is_secret = kind and (kind >= Name.SECRET or can_be_secret(kind, value, is_quoted=True))
-    return f'"{MARKER if is_secret else text_of(value, _LIMIT)}"'
+    return f'"{MARKER if _names_a_secret(name, value) else text_of(value, _LIMIT)}"'
+
+
+def _names_a_secret(name: str, text: str) -> bool:
+    kind = kind_of(name) if name else Name.OTHER
+    return kind >= Name.SECRET or (kind is not Name.OTHER and can_be_secret(kind, text, is_quoted=True))

@@ -16,10 +16,11 @@ from ..columns import COLUMN_OF
 from ..ids import new_uuid
 from ..outcome import ASSUMED, ErrorType, Outcome, Verdict, reason_of
 from ..safety.guards import guarded, is_interruption
+from ..safety.named_secrets import MARKER
 from ..safety.readers import Memo, Reader, attribute_reader_of, is_mapping, read_path, reader_of
 from ..safety.sanitize import json_of, label_of, repeated_label_of, text_of, type_name
 from . import contents
-from .arguments import plain_text, text_of_call
+from .arguments import is_a_secret, plain_text, text_of_call, texts_among
 from .fields import CLEAN_GIVEN, FIELD_OF, IDENTIFIER_LIMIT, INVALID, MARKED, Extractor
 from .judging import judge, judge_raised
 from .taking import TAKE_RESULT, TAKE_TASK
@@ -65,6 +66,7 @@ class Capture:
         "_readers",
         "_returned",
         "_task",
+        "_texts",
         "_unmatched",
         "also_defaulted",
         "attributes",
@@ -200,13 +202,18 @@ class Capture:
         """Return *verdict* with its message, or with what may be kept of that."""
         if self._options.capture_content or verdict.error_message is None:
             return verdict
-        texts = contents.texts_of(self._task, self._read_task, self._given)
+        texts = contents.texts_of(self._task, self._read_task, self._given) + self._texts
         return verdict._replace(error_message=contents.message_without(verdict.error_message, texts))
 
     def _describe(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Describe the task by itself, where it is a text, or by the plain values among the arguments of its call."""
         options, attributes = self._options, self.attributes
+        if not options.capture_content:
+            #: Those among the arguments, which a message may repeat.
+            self._texts: list[str] = guarded(texts_among, args, kwargs) or []
         text = None if self._task is None else plain_text(self._task)
+        if text and guarded(is_a_secret, self._task, args, kwargs, options.parameters):
+            text = MARKER
         if text is None and options.capture_content and (self._read_task is None or options.describes_calls):
             text = guarded(text_of_call, args or (self._task,), kwargs, options.parameters)
         if text:

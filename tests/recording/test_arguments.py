@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import ODDITIES, made, refusing_object, values
 
-from learning_instrument.recording.arguments import plain_text, text_of_call
+from learning_instrument.recording.arguments import is_a_secret, plain_text, text_of_call, texts_among
 
+PASSWORD = "hunter2-and-more"
 SECRET = "sk-abcdefghijklmnopqrstuv1234567890"
 ID = uuid.UUID(int=1)
 
@@ -73,3 +74,27 @@ def test_only_text_is_text(value):
     text = plain_text(value)
 
     assert text is None or issubclass(type(value), (str, enum.Enum))
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "parameters", "is_secret"),
+    [
+        ((PASSWORD,), {}, ("password",), True),
+        ((), {"api_key": PASSWORD}, (), True),
+        ((object(), PASSWORD), {}, ("self", "token"), True),
+        ((PASSWORD,), {}, ("text",), False),
+        (("other", PASSWORD), {}, ("password", "text"), False),
+        ((PASSWORD,), {}, (), False),
+    ],
+)
+def test_a_task_is_a_secret_by_the_name_of_its_argument(args, kwargs, parameters, is_secret):
+    """Of the argument that holds the task, and of no other."""
+    assert is_a_secret(PASSWORD, args, kwargs, parameters) is is_secret
+
+
+@given(st.lists(values, max_size=5), st.dictionaries(st.text(max_size=5), values, max_size=5))
+def test_texts_among_arguments_run_no_code(args, kwargs):
+    """Whatever the arguments are."""
+    found = texts_among(list(map(made, args)), {name: made(value) for name, value in kwargs.items()})
+
+    assert all(type(text) is str for text in found)

@@ -1,6 +1,7 @@
 """No secret, and without contents nothing that people wrote, in any text that is stored or sent."""
 
 import contextlib
+import functools
 import json
 import logging
 import re
@@ -394,6 +395,52 @@ def test_words_of_the_task_are_masked_in_a_message():
     assert message_without("Smith is unknown, as is B7", ["Smith has B7"]) == "<TEXT> is unknown, as is <TEXT>"
     assert message_without("cannot review it", ["review"]) == "cannot <TEXT> it"
     assert message_without("out of memory", ["Mr Smith"]) == "out of memory"
+
+
+def test_a_task_that_is_a_password_is_not_shown(hosted):
+    """By the name of its parameter, however the function that has it is hidden."""
+    password = "hunter2horse"
+
+    def log_in(password):
+        return True
+
+    @functools.wraps(log_in)
+    def wrapped(*args):
+        return log_in(*args)
+
+    class Session:
+        def __call__(self, password):
+            return True
+
+        def start(self, token):
+            return True
+
+    record_execution(log_in)(password)
+    record_execution(log_in)(password=password)
+    PoolInstrumentor().instrument(targets="concurrent.futures")
+    try:
+        with ThreadPoolExecutor() as executor:
+            for function in (log_in, wrapped, Session(), Session().start, functools.partial(log_in)):
+                executor.submit(function, password).result()
+    finally:
+        PoolInstrumentor().uninstrument()
+    rows = hosted.query("SELECT task_description FROM executions")
+
+    assert [row["task_description"] for row in rows] == [MARKER] * 7
+
+
+def test_messages_do_not_repeat_an_argument(hosted):
+    """Those beside the task are what people wrote, too."""
+
+    @record_execution(capture_content=False)
+    def charge(number, customer, *, note):
+        raise ValueError(f"no customer called {customer} with the note {note}")
+
+    with pytest.raises(ValueError, match="Quark"):
+        charge(1, "Zebulon Quark", note="Owes Money")
+    (row,) = hosted.query("SELECT error_message, task_description FROM executions")
+
+    assert row == {"error_message": "no customer called <TEXT> with the note <TEXT>", "task_description": ""}
 
 
 def test_stack_has_no_source(hosted, exporter):

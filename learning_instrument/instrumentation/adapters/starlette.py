@@ -19,7 +19,8 @@ def _headers(task: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _read(task: Any) -> Run:
-    return Run(task=task_of(task.func, task.args, task.kwargs), function=task.func, headers=vars(task))
+    args, kwargs = task.args, task.kwargs
+    return Run(task=task_of(task.func, args, kwargs), args=args, kwargs=kwargs, function=task.func, headers=vars(task))
 
 
 def _instrument(tools: Tools) -> None:
