@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from ..adapters import Run
+from ..recording.arguments import plain_text
 from ..recording.contexts import enclosing_of, is_suppressed, with_wait, within
 from ..recording.drivers import driver_for
 from ..recording.execution import Execution, execution_elsewhere, start_execution, start_guarded
@@ -23,9 +24,9 @@ from ..recording.timed import Timed
 from ..recording.types import CallPlan, Pipeline
 from ..safety.clocks import time
 from ..safety.guards import guarded, is_interruption, warn
-from ..safety.sanitize import utf8
+from ..safety.sanitize import type_name, utf8
 from .options import RecordingOptions
-from .submitted_calls import name_of, parameters_of, recording_options_of, records_itself
+from .submitted_calls import name_of, recording_options_of, records_itself, signature_of
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,7 @@ class RunRecorder:
             return method(*args, **kwargs)
 
         # The library's own time runs already; a coroutine starts later.
-        limit = run.time_limit
-        deadline = None if limit is None else time.perf_counter_ns() + int(limit * 1e9)
+        deadline = None if run.time_limit is None else guarded(_clock_after, run.time_limit)
 
         def prepare(*_: object) -> Callable[[], Timed | None]:
             return lambda: self._begin(pipeline, run, instance, method, deadline)
@@ -104,7 +104,10 @@ class RunRecorder:
 
     def _read(self, read: Read) -> Run | None:
         try:
-            return read()
+            run = read()
+            if run is None or type(run) is Run:
+                return run
+            raise TypeError(f"expected a Run or None, not {type_name(type(run))}")
         except BaseException as fault:  # the library is of another release, or its objects are unlike others
             if is_interruption(fault):
                 raise
@@ -127,7 +130,9 @@ class RunRecorder:
     def _start(
         self, pipeline: Pipeline, run: Run, instance: Any, method: Any, context: Context, deadline: int | None
     ) -> Execution | None:
-        plan = self._plan(run.task_type, method if run.function is None else run.function)
+        plan = guarded(self._plan, run.task_type, method if run.function is None else run.function)
+        if plan is None:  # its attributes raise
+            plan = self._plan(None, method)
         execution = start_execution(pipeline, plan, instance, run.task, run.args, run.kwargs, context)
         if execution is not None:
             _tell(execution, run)
@@ -159,14 +164,14 @@ class RunRecorder:
 
     def _plan(self, task_type: str | None, function: Any) -> CallPlan:
         module, name = name_of(function)
-        task_type = name.rpartition("<locals>.")[2] if task_type is None else task_type
+        task_type = plain_text(task_type) or name.rpartition("<locals>.")[2]
         key = task_type, f"{module}.{name}"
         plan = self._plans.get(key)
         if plan is None:
             capture = dataclasses.replace(
                 self._capture,
                 task_type=utf8(task_type[:IDENTIFIER_LIMIT]),
-                parameters=guarded(parameters_of, function) or (),
+                parameters=guarded(signature_of, function) or (),
                 describes_calls=True,
             )
             options = self.options
@@ -188,6 +193,11 @@ def _tell(execution: Execution, run: Run) -> None:
             execution.set_default(column, value)
     if run.metadata:
         execution.add_metadata(run.metadata)
+
+
+def _clock_after(seconds: float) -> int | None:
+    """Return what the clock of ``perf_counter_ns`` shows after *seconds*; None where that is no length of time."""
+    return time.perf_counter_ns() + int(seconds * 1e9) if 0 <= seconds < _LATEST_SECONDS else None
 
 
 def _context_of(run: Run, started: float | None = None) -> Context | None:

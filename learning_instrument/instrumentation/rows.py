@@ -49,7 +49,7 @@ def _sending(row: Sends) -> Wrapper:
 
 def _submitting(row: Submits, tools: Tools, original: Any) -> Wrapper:
     recorder = tools.call_recorder()
-    function_index = list(inspect.signature(original).parameters).index(row.function)
+    function_index = list(inspect.signature(getattr(original, "__func__", original)).parameters).index(row.function)
 
     def submit(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         index = function_index if instance is None else function_index - 1

@@ -57,7 +57,7 @@ class Tools:
         *outer, name = path.split(".")
 
         def wrap_in(owner: Any) -> None:
-            if name in vars(owner):
+            if _is_function(vars(owner).get(name)):
                 self.patches.wrap(
                     owner,
                     name,
@@ -70,11 +70,17 @@ class Tools:
                 owner = vars(owner).get(part, owner)
             if isinstance(owner, type):
                 owner = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
-            if inspect.isclass(owner) != bool(outer) or name not in vars(owner):
-                warn(log, "This release of %s is not supported, and not recorded: there is no %s.", self.name, target)
+            if inspect.isclass(owner) != bool(outer) or not _is_function(vars(owner).get(name)):
+                problem = "This release of %s is not supported, and not recorded: there is no function or method %s."
+                warn(log, problem, self.name, target)
                 return
             wrap_in(owner)
             if subclasses:
                 self.patches.watch_subclasses(owner, wrap_in)
 
         self.patches.when_imported(module, found)
+
+
+def _is_function(found: Any) -> bool:
+    """Tell whether *found* is a function or method; a wrapper would change what a property or a class is."""
+    return callable(getattr(found, "__func__", found)) and not isinstance(found, type)

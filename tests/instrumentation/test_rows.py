@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import sys
 import threading
 import types
@@ -231,6 +232,41 @@ def test_reader_that_fails_loses_no_execution(instrument, rows, caplog):
     ]
 
 
+def repr_of_class(value):
+    return type(value).__name__
+
+
+class Refusing:
+    def __getattr__(self, name):
+        raise SystemExit(name)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"task_type": "report"},
+        True,
+        Refusing(),
+        Run(task_type=5),
+        Run(task_type=Refusing()),
+        Run(function=Refusing()),
+        Run(time_limit="10"),
+        Run(time_limit=math.nan),
+        Run(time_limit=math.inf),
+        Run(time_limit=-1.0),
+        Run(args=None, kwargs=None),
+        Run(headers=Refusing(), queued_at="yesterday", attempt="third", metadata=Refusing()),
+    ],
+    ids=repr_of_class,
+)
+def test_reader_that_returns_nonsense_changes_nothing(found, instrument, rows):
+    """The task runs, and is recorded with what is valid."""
+    instrument(Executes(target="some_library:Worker.run", read=lambda worker, job: found))
+
+    assert Worker().run(job(lambda task: "done")) == "done"
+    assert [(row["outcome"], row["task_type"]) for row in rows()] == [("succeeded", "Worker.run")]
+
+
 def test_subclass_is_recorded_once(instrument, rows):
     """Where the row wants subclasses, and the method calls the one that it overrides."""
     instrument(*rows_for("run", subclasses=True))
@@ -256,13 +292,66 @@ def test_submitted_function_is_recorded_where_it_runs(instrument, rows):
     assert by_type["here"]["task_description"] == "count"
 
 
+@pytest.mark.parametrize("name", ["plain", "of_class", "static"])
+def test_any_kind_of_method_may_submit(name, instrument, rows):
+    """The parameter is found behind ``self`` and ``cls``."""
+
+    class Starter:
+        def plain(self, function):
+            return function()
+
+        @classmethod
+        def of_class(cls, function):
+            return function()
+
+        @staticmethod
+        def static(function):
+            return function()
+
+    sys.modules["some_library"].Starter = Starter
+    instrument(Submits(target=f"some_library:Starter.{name}", function="function"))
+
+    def work():
+        return "done"
+
+    assert [getattr(Starter(), name)(work), getattr(Starter(), name)(function=work)] == ["done"] * 2
+    assert [(row["outcome"], row["task_type"]) for row in rows()] == [("succeeded", "work")] * 2
+
+
 def test_missing_method_is_one_warning(instrument, caplog):
     """The rest of the adapter works, and so does the application."""
     instrument(*rows_for("walk", "run"))
 
     assert Worker().run(job(lambda task: 1)) == 1
     assert [line.getMessage() for line in caplog.records] == [
-        "This release of some-library is not supported, and not recorded: there is no some_library:Worker.walk."
+        "This release of some-library is not supported, and not recorded: there is no function or method"
+        " some_library:Worker.walk."
+    ]
+
+
+def test_what_is_no_method_is_left_as_it_is(instrument, caplog):
+    """A property, a value and a class would be something else under a wrapper."""
+
+    class Odd(Worker):
+        size = 5
+
+        @property
+        def names(self):
+            return ["a"]
+
+        class Inner:
+            pass
+
+    sys.modules["some_library"].Odd = Odd
+    inner = Odd.Inner
+    instrument(*(Executes(target=f"some_library:Odd.{name}", read=read) for name in ("size", "names", "Inner")))
+
+    assert [type(Odd().size), type(Odd().names)] == [int, list]
+    assert Odd.Inner is inner
+    assert [line.getMessage().rpartition(" ")[2] for line in caplog.records] == [
+        "some_library:Odd.size.",
+        "some_library:Odd.names.",
+        "some_library:Odd.Inner.",
     ]
 
 
