@@ -50,9 +50,10 @@ class DocumentServer(socketserver.ThreadingTCPServer):
         try:
             self.address_family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             super().__init__(address, _Handler)  # type: ignore[arg-type]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # of a name that cannot be one
+            why = error.strerror if isinstance(error, OSError) else "invalid name"
             raise ConfigurationError(
-                f"Cannot listen at {_url(host, port)}: {error.strerror}. Choose another with --host or --port."
+                f"Cannot listen at {_url(host, port)}: {why}. Choose another with --host or --port."
             ) from error
 
     @property

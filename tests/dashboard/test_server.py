@@ -138,8 +138,8 @@ def test_client_that_goes_away_says_nothing(server, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1", "no.such.name.invalid"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1", "no.such.name.invalid", "..", "a" * 64])
 def test_place_where_it_cannot_listen_is_an_error(server, host):
-    """In use, not of this machine, unknown."""
+    """In use, not of this machine, unknown, no name at all."""
     with pytest.raises(ConfigurationError, match=r"Cannot listen at http://.*: .* Choose another"):
         DocumentServer(host, server.server_address[1], ROUTES)
