@@ -6,6 +6,7 @@ not depend on the size of the file, and what is deleted stays counted.
 """
 
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -87,6 +88,8 @@ class ExecutionCounters:
         self._counted: OrderedDict[str, _Counted] = OrderedDict()
         #: The execution before the first one that is read again: its rowid, and its id where it is known.
         self._before: tuple[int, str | None] = (0, None)
+        #: What the last reading found, and when it began.
+        self._last: tuple[float, list[Family]] = (-math.inf, [])
 
     def begin(self, progress: Callable[[int, int], object] = lambda done, of: None) -> None:
         """Count all executions of the file; begin at 0 where some were deleted from it.
@@ -117,10 +120,20 @@ class ExecutionCounters:
     def read(self) -> list[Family]:
         """Return all counters, and how many executions run.
 
+        Threads that wait for each other share the next reading: one by one, many scrapers would time out.
+
         Raises:
             DatabaseError: if the database cannot be read.
         """
-        with self._lock, ReadOnlyDatabase(self._path) as database:
+        asked = time.monotonic()
+        with self._lock:
+            if self._last[0] < asked:
+                began = time.monotonic()
+                self._last = began, self._families()
+            return self._last[1]
+
+    def _families(self) -> list[Family]:
+        with ReadOnlyDatabase(self._path) as database:
             if self._is_another_file(database):
                 (newest,) = database.query("SELECT coalesce(max(rowid), 0) AS rowid FROM executions")
                 self._counted.clear()

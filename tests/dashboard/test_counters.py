@@ -6,6 +6,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import pytest
@@ -165,6 +169,37 @@ def test_each_reading_adds_what_is_new(database, counters, monkeypatch):
     for count in (23, 23, 24, 40):
         database.append([record(actual_cost=1.0) for _ in range(count - 23)][: count - int(total(counters))])
         assert total(counters) == total(counters, COST) == count
+
+
+def test_scrapers_that_wait_share_the_next_reading(database, counters, monkeypatch):
+    """Each gets all that was stored before it asked."""
+    counters.begin()
+    read, is_reading, may_go_on = counters._families, threading.Event(), threading.Event()
+    readings, asked = [], []
+
+    def monotonic():
+        asked.append(None)
+        return time.monotonic()
+
+    def reading():
+        is_reading.set()
+        may_go_on.wait()
+        readings.append(read())
+        return readings[-1]
+
+    monkeypatch.setattr(counters, "_families", reading)
+    monkeypatch.setattr(counters_module, "time", types.SimpleNamespace(monotonic=monotonic, time=time.time))
+    with ThreadPoolExecutor(9) as executor:
+        first = executor.submit(counters.read)
+        is_reading.wait()
+        others = [executor.submit(total, counters) for _ in range(8)]
+        wait_until(lambda: len(asked) == 2 + len(others))
+        database.append([record()])
+        may_go_on.set()
+
+    assert [other.result() for other in others] == [1] * 8
+    assert first.result() is readings[0]
+    assert len(readings) == 2
 
 
 def test_costs_that_come_later_are_added_once(database, counters):
