@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def parse_target(target: Any) -> Target:
 
     Args:
         target: a class, a function, an adapter, a text of the form of :class:`NamedTarget`, or the name of an adapter,
-            in which case, ``-`` and ``_`` do not matter.
+            in which case, ``-``, ``_`` and ``.`` do not matter.
 
     Raises:
         ConfigurationError: for any other value, and for a function that hides failures.
@@ -78,9 +79,10 @@ def parse_target(target: Any) -> Target:
             return target  # type: ignore[no-any-return]
         raise ConfigurationError(f"Invalid target {target!r}: expected a class, a function, an adapter, or a string.")
     text = target.strip()
-    name = text.lower().replace("_", "-")
-    if name in MODULES:
-        return NamedAdapter(name)
+    name = _alike(text)
+    ours = next((adapter for adapter in MODULES if _alike(adapter) == name), None)
+    if ours is not None:
+        return NamedAdapter(ours)
     declared = declared_adapters().get(name)
     if declared is not None:
         return declared_adapter(declared)
@@ -93,6 +95,11 @@ def parse_target(target: Any) -> Target:
         )
     check_failures_show(text)
     return NamedTarget(module, path)
+
+
+def _alike(name: str) -> str:
+    """Return what all spellings of the *name* of an adapter have in common, as ``pip install`` reads them."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def check_failures_show(target: Any) -> None:
@@ -125,7 +132,7 @@ def declared_targets(environment: Mapping[str, str] = os.environ) -> list[str]:
 def declared_adapters() -> dict[str, str]:
     """Return the adapters of installed packages: name -> module. Their entry points name a module and no object."""
     return {
-        entry_point.name.lower().replace("_", "-"): entry_point.value
+        _alike(entry_point.name): entry_point.value
         for entry_point in entry_points(group=ENTRY_POINT_GROUP)
         if ":" not in entry_point.value
     }

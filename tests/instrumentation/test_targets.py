@@ -128,10 +128,20 @@ def test_module_without_a_spec_is_not_found(monkeypatch):
     assert not can_be_imported("odd.pools")
 
 
-@pytest.mark.parametrize("text", ["celery", "Celery", " CELERY ", "concurrent.futures"])
-def test_adapter_is_named_as_people_type_it(text):
-    """Case, ``-`` and ``_`` alike."""
-    assert parse_target(text) == NamedAdapter(text.strip().lower())
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("celery", "celery"),
+        (" CELERY ", "celery"),
+        ("Pydantic_AI", "pydantic-ai"),
+        ("concurrent.futures", "concurrent.futures"),
+        ("Concurrent_Futures", "concurrent.futures"),
+        ("concurrent-futures", "concurrent.futures"),
+    ],
+)
+def test_adapter_is_named_as_people_type_it(text, name):
+    """Case, ``-``, ``_`` and ``.`` alike."""
+    assert parse_target(text) == NamedAdapter(name)
 
 
 @pytest.mark.parametrize(("library", "module"), [("openai-agents", "agents"), ("google-adk", "google.adk")])
