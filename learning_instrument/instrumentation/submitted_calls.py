@@ -6,6 +6,7 @@ Thread pools and process pools do not propagate OpenTelemetry's context, and a f
 import contextvars
 import dataclasses
 import functools
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -35,7 +36,6 @@ from .options import RecordingOptions, content_is_wanted
 from .picklers import asking_pickler
 from .recorded_function import RecordedFunction
 from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
-from .task_argument import locate_task
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
@@ -139,7 +139,7 @@ class CallRecorder:
     def __init__(self, adapter: str, options: RecordingOptions) -> None:
         self.adapter = adapter
         self.options = options
-        self._plans: dict[tuple[str, str], CallPlan] = {}
+        self._plans: dict[tuple[str, str, bool], CallPlan] = {}
 
     def wrap(self, function: Any, pool: Any, pool_type: str | None = None, context: Context | None = None) -> Any:
         """Return a call to submit to *pool* in place of *function*: it keeps the present context, and is recorded.
@@ -171,7 +171,8 @@ class CallRecorder:
     def plan(self, pool_type: str, function: Any) -> CallPlan:
         """Return the plan for *function*; its name is the default task type."""
         module, name = name_of(function)
-        key = (pool_type, f"{module}.{name}")
+        # A method has other parameters where it is submitted with its instance.
+        key = (pool_type, f"{module}.{name}", type(function) is MethodType)
         plan = self._plans.get(key)
         if plan is None:
             task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
@@ -404,7 +405,8 @@ def parameters_of(function: Any) -> tuple[str, ...]:
 
 def signature_of(function: Any) -> tuple[str, ...]:
     """Return the same where wrappers, or a class, hide the code of *function*: slower, for what is done once."""
-    return locate_task(function, "task").parameters
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD))
 
 
 def records_itself(function: Any) -> bool:
