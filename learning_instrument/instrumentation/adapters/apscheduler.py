@@ -20,7 +20,7 @@ from ...recording.contexts import is_suppressed
 from ...safety.guards import guarded
 from ...safety.imported import imported
 from ..library_runs import HEADER, RunRecorder
-from ..submitted_calls import SubmittedCall, task_of
+from ..submitted_calls import SubmittedCall, name_of, task_of
 from ..tools import Tools
 
 _NAME: Final = "apscheduler"
@@ -114,7 +114,10 @@ class _Job(wrapt.ObjectProxy):  # type: ignore[type-arg]
         job, due = self.__wrapped__, self._self_times.due
         return Run(
             task=task_of(job.func, args, kwargs),
-            description=job.name,
+            # By default the function's name, which the task type says.
+            description=None if job.name == name_of(job.func)[1] else job.name,
+            args=args,
+            kwargs=kwargs,
             task_id=job.id,
             pool_id=job.executor,
             worker_id=self._self_process or threading.current_thread().name,

@@ -81,7 +81,10 @@ def _read(job: Any) -> Run:
     return Run(
         task_type=f"{owner}{job.func_name}",
         task=task_of(function, job.args, job.kwargs),
-        description=job.description,
+        # By default rq's own text of the call, which shows passwords.
+        description=None if job.description == job.get_call_string() else job.description,
+        args=job.args,
+        kwargs=job.kwargs,
         task_id=job.id,
         pool_id=job.origin,
         worker_id=job.worker_name,
