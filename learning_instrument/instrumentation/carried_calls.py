@@ -86,7 +86,7 @@ class CarriedCall:
         sent = self.parcel["sent"]
         call = unpickle(self.function, *settings, clock_at(self.arrived if sent is None else sent))
         if type(call) is SubmittedCall:
-            call.defaults = {**self.parcel["defaults"], **defaults}
+            call.defaults = {**defaults, **self.parcel["defaults"]}
         return call
 
     def here(self) -> dict[str, Any] | None:

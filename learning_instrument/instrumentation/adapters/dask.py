@@ -2,11 +2,12 @@
 
 Wherever it runs, a task of a graph calls its function in ``Task.__call__``, which raises what the function raises. A
 thread of a local scheduler calls it there as an execution; in the pickle of a task that is sent to another process, a
-call that takes context and settings along is in the place of the function. Chunks of collections are no tasks: their
-keys are tuples.
+call that takes context and settings along is in the place of the function: once in what ``Client.map`` sends, of which
+the scheduler makes the tasks. Chunks of collections are no tasks: their keys are tuples.
 """
 
 import contextlib
+import itertools
 import sys
 import threading
 from collections.abc import Iterator
@@ -70,6 +71,12 @@ def _instrument(tools: Tools) -> None:
         dumps = None if submission is None else guarded(_Dumps, kwargs.get("dumps"), submission)
         return wrapped(*args, **kwargs if dumps is None else {**kwargs, "dumps": dumps})
 
+    def reduced(wrapped: Any, expression: Any, args: Any, kwargs: Any) -> Any:
+        parts, sending = wrapped(*args, **kwargs), _current.sending
+        if sending is None or type(expression).__name__ != "_MapExpr":
+            return parts
+        return guarded(_carried_map, expression, parts, sending.submission) or parts
+
     def send_graph(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         with _sent_by(guarded(Submission.now, recorder, client), None):
             return wrapped(*args, **kwargs)
@@ -80,6 +87,7 @@ def _instrument(tools: Tools) -> None:
 
     tools.wrap_original("dask._task_spec:Task.__call__", running)
     tools.wrap("dask._task_spec:Task.__getstate__", state_of)
+    tools.wrap("dask._expr:Expr.__reduce__", reduced)
     for module in _SCHEDULERS:
         tools.wrap(f"{module}:get_async", run_graph)
     tools.wrap("distributed.client:Client._graph_to_futures", send_graph)
@@ -145,10 +153,11 @@ class DaskCall(CarriedCall):
         worker = sys.modules.get("distributed.worker")
         if worker is None:
             return {}
-        if type(getattr(worker.thread_state, "key", None)) is tuple:
+        key = getattr(worker.thread_state, "key", None)
+        if type(key) is tuple:
             return None
         found = guarded(worker.get_worker)
-        return {} if found is None else {"worker_id": found.address}
+        return {} if found is None else {"worker_id": found.address, "task_id": str(key)}
 
     def __dask_tokenize__(self) -> Any:
         return sys.modules["dask.tokenize"].normalize_token(self.function)
@@ -158,7 +167,11 @@ def _is_recorded(task: Any) -> bool:
     """Tell whether *task* runs a function of the application."""
     if task.key is None or type(task.key) is tuple or type(task.func) is DaskCall:
         return False
-    module, name = name_of(task.func)
+    return _is_of_application(task.func)
+
+
+def _is_of_application(function: Any) -> bool:
+    module, name = name_of(function)
     return not module.startswith(_PLUMBING) and (module, name) != ("builtins", "getattr")
 
 
@@ -170,6 +183,23 @@ def _carried(task: Any, state: Any, sending: _Sending) -> Any:
     sent = ready if task.dependencies else submission.sent
     parcel = {"settings": submission.settings(), "sent": sent, "defaults": {"task_id": str(task.key)}}
     return _replaced(task, state, DaskCall(task.func, parcel))
+
+
+def _carried_map(expression: Any, parts: Any, submission: Submission) -> Any:
+    """Return *parts*, the pickle of what is mapped, with the call for the function; None where it is not recorded."""
+    function, iterables = expression.func, expression.iterables
+    if not _is_of_application(function):
+        return None
+    reference = sys.modules["dask._task_spec"].TaskRef
+    values = itertools.chain(*iterables, expression.kwargs.values())
+    depends = any(isinstance(value, reference) for value in values)
+    parcel: dict[str, Any] = {
+        "settings": submission.settings(),
+        "sent": None if depends else submission.sent,
+        "defaults": {},
+    }
+    rebuild, (cls, _, *rest) = parts
+    return rebuild, (cls, DaskCall(function, parcel), *rest)
 
 
 def _replaced(task: Any, state: Any, function: Any) -> Any:
@@ -190,10 +220,12 @@ def _sent_by(submission: Submission | None, ready: float | None) -> Iterator[Non
 
 def _count_attempt(task_state: Any) -> None:
     """Tell the call of a task that a scheduler of this process assigns to a worker, which attempt it is."""
-    call = getattr(task_state.run_spec, "func", None)
+    task = task_state.run_spec
+    call = getattr(task, "func", None)
     if type(call) is DaskCall:
         retries = (task_state.annotations or {}).get("retries", 0)
-        call.parcel["defaults"]["attempt"] = retries - task_state.retries + 1
+        defaults = {**call.parcel["defaults"], "attempt": retries - task_state.retries + 1}
+        task.func = DaskCall(call.function, {**call.parcel, "defaults": defaults})  # those that are mapped share one
 
 
 ADAPTERS: Final = (

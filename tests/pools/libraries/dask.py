@@ -70,6 +70,9 @@ class _Cluster:
     def mapped(self, function: Any, task: Any) -> Any:
         return self.client.gather(self.client.map(function, [task], pure=False))[0]
 
+    def mapped_retried(self, function: Any, task: Any) -> Any:
+        return self.client.gather(self.client.map(function, [task], pure=False, retries=1))[0]
+
     def delayed(self, function: Any, task: Any) -> Any:
         return self.client.compute(dask.delayed(function, pure=False)(task)).result()
 
@@ -89,7 +92,13 @@ POOLS: Final = (
         is_async=True,
         run_all=_THREADS.submitted_all,
     ),
-    Pool("distributed, map", "dask", _THREADS.mapped, run_all=_THREADS.mapped_all),
+    Pool(
+        "distributed, map",
+        "dask",
+        _THREADS.mapped,
+        retried=_THREADS.mapped_retried,
+        run_all=_THREADS.mapped_all,
+    ),
     Pool("distributed, delayed", "dask", _THREADS.delayed, run_all=_THREADS.delayed_all),
     Pool(
         "distributed, processes",
