@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from learning_instrument.instrumentation.adapters import MODULES
 from tests.pools.__main__ import BEGIN, END, PAGE, environment, faults_of, run_all, table
 from tests.pools.matrix import ENVIRONMENTS, LIBRARIES
 
@@ -45,6 +46,7 @@ def test_table_has_a_row_for_each_pool():
     """And a mark for each case: right, wrong, or that the library has no such thing."""
     found = {
         "rq": {
+            "adapters": {"rq": "rq"},
             "pools": {"rq": {"succeeded": [], "raised": ["outcome: due 'error', found 'succeeded'"]}},
             "costs": {"rq": {"without": 0.001, "with": 0.00105}},
         }
@@ -52,7 +54,7 @@ def test_table_has_a_row_for_each_pool():
 
     rows = table(found).splitlines()
 
-    assert rows[2].startswith("| rq | right | **wrong** | - |")
+    assert rows[2].startswith("| `rq` | rq | right | **wrong** | - |")
     assert rows[2].endswith("| 50 µs to 1000 µs |")
     assert faults_of({**found["rq"], "extras": {"streams": "Traceback"}}) == [
         "rq, raised: outcome: due 'error', found 'succeeded'",
@@ -60,11 +62,11 @@ def test_table_has_a_row_for_each_pool():
     ]
 
 
-def test_page_has_no_wrong_cell():
-    """As the last ``python -m tests.pools --write`` found them."""
+def test_page_has_every_adapter_and_no_wrong_cell():
+    """As the last ``python -m tests.pools --write`` found them; mahavishnu has its own tests."""
     (written,) = re.findall(f"{BEGIN}(.*?){END}", PAGE.read_text("utf-8"), re.DOTALL)
 
-    assert "right" in written
+    assert {*re.findall(r"^\| `(.*?)` \|", written, re.MULTILINE)} == {*MODULES} - {"mahavishnu"}
     assert "wrong" not in written
 
 

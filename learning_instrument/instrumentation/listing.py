@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import packages_distributions, version
 
 from .adapters import EXECUTORS, MODULES, adapter_of, declared_adapter
 from .targets import declared_adapters, is_installed, package_of
@@ -25,16 +25,13 @@ def listed_adapters() -> Iterator[ListedAdapter]:
         ConfigurationError: if a package declares an invalid one.
     """
     ours = [(name, adapter_of(name)) for name in MODULES]
+    distributions = packages_distributions()
     for name, adapter in [*ours, *((name, declared_adapter(module)) for name, module in declared_adapters().items())]:
         if name in EXECUTORS:
             yield ListedAdapter(name, "with Python", adapter.records)
         else:
             is_here = is_installed(name, package_of(adapter))
-            yield ListedAdapter(name, _version_of(name) if is_here else None, adapter.records)
-
-
-def _version_of(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "installed"
+            # ``pydantic-ai`` may be ``pydantic-ai-slim``.
+            by_module = distributions.get(package_of(adapter).partition(".")[0], ())
+            installed = version(by_module[0]) if by_module else "installed"
+            yield ListedAdapter(name, installed if is_here else None, adapter.records)

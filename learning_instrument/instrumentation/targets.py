@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any, Final
@@ -91,10 +92,19 @@ def parse_target(target: Any) -> Target:
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(
             f"Invalid target {target!r}: expected 'package.module:Class', 'package.module:Class.method',"
-            f" 'package.module:function', {AUTO!r}, or one of {', '.join(MODULES)}."
+            f" 'package.module:function', {AUTO!r}, or a name that learning-instrument pools lists.{_hint(text)}"
         )
     check_failures_show(text)
     return NamedTarget(module, path)
+
+
+def _hint(text: str) -> str:
+    """Return what may have been meant by an invalid target."""
+    near = get_close_matches(text.lower(), MODULES, n=1)
+    if not near and ":" not in text and all(name.isidentifier() for name in text.split(".")):
+        module, dot, name = text.rpartition(".")
+        near = [f"{module}:{name}"] if dot else []
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _alike(name: str) -> str:

@@ -200,3 +200,10 @@ def test_invalid_adapter_of_a_package_is_an_error(source, declaring, tmp_path):
 
     with pytest.raises(ConfigurationError, match=f"Invalid adapter '{name}'"):
         parse_target("pool-0")
+
+
+@pytest.mark.parametrize(("text", "meant"), [("jobib", "joblib"), ("Selery", "celery"), ("shop.Pool", "shop:Pool")])
+def test_error_says_what_may_have_been_meant(text, meant):
+    """A name of an adapter that is near, or a target with a colon."""
+    with pytest.raises(ConfigurationError, match=f"Did you mean '{meant}'"):
+        parse_target(text)

@@ -85,11 +85,12 @@ def faults_of(found: dict[str, Any]) -> list[str]:
 
 def table(found: dict[str, dict[str, Any]]) -> str:
     """Return the table: a row for each pool, a column for each case, and what the adapter adds to a task."""
-    lines = [f"| pool | {' | '.join(CASES)} | adds |", f"|---|{'---|' * len(CASES)}---|"]
+    lines = [f"| adapter | pool | {' | '.join(CASES)} | adds |", f"|---|---|{'---|' * len(CASES)}---|"]
     for each in found.values():
         for pool, cells in each.get("pools", {}).items():
             marks = ["right" if cells.get(case) == [] else "**wrong**" if case in cells else "-" for case in CASES]
-            lines.append(f"| {pool} | {' | '.join(marks)} | {_added(each.get('costs', {}).get(pool))} |")
+            adds = _added(each.get("costs", {}).get(pool))
+            lines.append(f"| `{each['adapters'][pool]}` | {pool} | {' | '.join(marks)} | {adds} |")
     return "\n".join(lines)
 
 

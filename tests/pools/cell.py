@@ -88,7 +88,8 @@ def main() -> None:
                 extras[extra.__name__] = None
             except Exception:
                 extras[extra.__name__] = traceback.format_exc()
-    print(json.dumps({"pools": wrong, "extras": extras}))
+    adapters = {pool.name: pool.adapter for pool in pools}
+    print(json.dumps({"pools": wrong, "adapters": adapters, "extras": extras}))
 
 
 if __name__ == "__main__":

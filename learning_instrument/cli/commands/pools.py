@@ -11,7 +11,7 @@ from ..rendering import TableColumn, csv_names, fields_of, render
 _COLUMNS: Final = (
     TableColumn("name", "name"),
     TableColumn("installed", "installed"),
-    TableColumn("records", "records"),
+    TableColumn("records", "records", lambda text: text.replace("`", "")),
 )
 
 
