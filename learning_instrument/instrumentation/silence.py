@@ -15,7 +15,7 @@ from ..safety.guards import guarded
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..storage import spill_names
 from ..timestamps import iso_of_nanoseconds
-from .adapters import adapter_of
+from .adapters import MODULES, adapter_of
 from .pool_libraries import WITHOUT_ADAPTER, imported_libraries, module_of
 from .targets import NamedAdapter, NamedTarget, Target, package_of
 
@@ -32,6 +32,10 @@ def watch(targets: Sequence[Target]) -> Callable[[], object]:
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()) == process_id and not Installed.has_built:
             guarded(_end, targets, since)
 
+    if os.environ.get(RUN_VARIABLE) == process_id:
+        # Imported now: an import at the end may fail, and makes an end by Ctrl-C an ordinary one.
+        for name in MODULES:
+            adapter_of(name)
     atexit.register(end)
     return lambda: atexit.unregister(end)
 

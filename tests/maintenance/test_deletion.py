@@ -247,7 +247,7 @@ def test_everything_else_is_as_if_they_had_never_been(path, tmp_path):
             rows(others, f"SELECT {columns} FROM {table}"), key=repr
         ), table
     findings = {finding.check for finding in examine(str(path), {})}
-    assert findings <= {"provider", "no executions", "unpriced models", "readable by others", "vectors"}
+    assert findings <= {"provider", "pools", "no executions", "unpriced models", "readable by others", "vectors"}
 
 
 @settings(max_examples=15)
