@@ -37,7 +37,8 @@ def environment(name: str) -> str:
         subprocess.CalledProcessError: if its packages cannot be installed.
     """
     ours = [each for each in requires("learning_instrument") or [] if "extra ==" not in each]
-    return str(python_of("pools", name, [*ours, "pytest", *ENVIRONMENTS[name]]))
+    # This package, too: commands that a library starts find its entry points.
+    return str(python_of("pools", name, [*ours, "pytest", *ENVIRONMENTS[name]], ["--editable", str(ROOT)]))
 
 
 def run(python: str, library: str, *options: str) -> dict[str, Any]:
