@@ -61,14 +61,14 @@ def unnamed_tasks(database: ReadOnlyDatabase) -> Iterator[Finding]:
         "WITH pools AS (SELECT coalesce(pool_type, 'unknown') AS pool, count(*) AS executions,"
         " total(instr(defaulted, '\"task_type\"') > 0) AS without_type,"
         " total(coalesce(task_description, '') = '') AS without_description FROM executions"
-        " WHERE rowid > (SELECT max(rowid) FROM executions) - ?1 GROUP BY 1),"
+        " WHERE rowid > (SELECT max(rowid) FROM executions) - :last GROUP BY 1),"
         " named AS (SELECT coalesce(pool_type, 'unknown') AS pool, entry.value AS name, count(*) AS tasks"
         " FROM executions, json_each(CASE WHEN json_valid(metadata) THEN metadata ELSE '{}' END, '$.names') AS entry"
-        " WHERE executions.rowid > (SELECT max(rowid) FROM executions) - ?1 AND instr(metadata, '\"names\":')"
+        " WHERE executions.rowid > (SELECT max(rowid) FROM executions) - :last AND instr(metadata, '\"names\":')"
         " GROUP BY 1, 2)"
         " SELECT pools.*, named.name FROM pools JOIN named USING (pool)"
         " WHERE executions IN (without_type, without_description) ORDER BY executions DESC, pool, tasks DESC, name",
-        [LAST_ROWS],
+        {"last": LAST_ROWS},
     )
     for pool, found in itertools.groupby(rows, lambda row: row["pool"]):
         first, *others = found
