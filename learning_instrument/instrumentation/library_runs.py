@@ -25,8 +25,9 @@ from ..recording.types import CallPlan, Pipeline
 from ..safety.clocks import time
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import type_name, utf8
+from .called_functions import name_of, signature_of
 from .options import RecordingOptions
-from .submitted_calls import name_of, recording_options_of, records_itself, signature_of
+from .submitted_calls import recording_options_of, records_itself
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..adapters import Adapter, Executes, Sends, Submits
 from ..safety.guards import guarded
 from .library_runs import stamp
-from .submitted_calls import is_submitted_by_a_runner
+from .runners import is_submitted_by_a_runner
 from .tools import Tools, Wrapper
 
 

@@ -3,14 +3,11 @@
 Thread pools and process pools do not propagate OpenTelemetry's context, and a forked process inherits a stale one.
 """
 
-import contextvars
 import dataclasses
 import functools
-import inspect
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from types import BuiltinMethodType, FrameType, MethodType
+from types import MethodType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
@@ -32,100 +29,15 @@ from ..safety.clocks import time
 from ..safety.guards import guarded
 from ..safety.imported import imported
 from ..safety.sanitize import utf8
+from .called_functions import innermost, name_of, runs_in_a_context, signature_of, task_of
 from .options import RecordingOptions, content_is_wanted
 from .picklers import asking_pickler
 from .recorded_function import RecordedFunction
 from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
+from .runners import is_plumbing
 
 _PLANS_LIMIT: Final = 4096
 _WRAPPERS_LIMIT: Final = 16
-#: The code of libraries that submits functions to pools of others: modules, or the beginning of their names. What it
-#: submits is passed over, for it may return where a task failed: the library's own adapter records its tasks.
-RUNNERS: Final = (
-    "airflow.",
-    "anyio.",
-    "apscheduler.",
-    "arq.",
-    "asgiref.",
-    "celery.",
-    "crewai.",
-    "dagster.",
-    "dask.",
-    "distributed.",
-    "django.",
-    "django_q.",
-    "django_tasks.",
-    "dramatiq.",
-    "dspy.",
-    "fastapi.",
-    "gevent.",
-    "google.adk.",
-    "google.cloud.pubsub_v1.",
-    "grpc.",
-    "huey.",
-    "joblib.",
-    "langchain_core.",
-    "langgraph.",
-    "llama_index.",
-    "loky.",
-    "mpire.",
-    "optuna.",
-    "pebble.",
-    "prefect.",
-    "procrastinate.",
-    "pydantic_ai.",
-    "pyspark.",
-    "ray.",
-    "rq.",
-    "s3transfer.",
-    "smolagents.",
-    "starlette.",
-    "strands.",
-    "taskiq.",
-    "temporalio.",
-    "trio.",
-    "uvicorn.",
-)
-#: Functions that are plumbing, whoever submits them: ``module:qualified name``, or the beginning of it.
-PLUMBING: Final = (
-    "apscheduler.executors.",
-    "asyncio.base_events:",
-    "celery.app.trace:",
-    "celery.concurrency.",
-    "dask.local:",
-    "joblib._parallel_backends:",
-    "joblib._utils:",
-    "joblib.parallel:BatchedCalls",
-    "learning_instrument.",
-    "loky.process_executor:",
-    "opentelemetry.",
-    "prefect.task_engine:",
-    # What an event loop runs for each connection to a name.
-    "socket:getaddrinfo",
-    "socket:getnameinfo",
-)
-#: Tasks that ``check_adapter()`` gives to a library.
-_TASKS_OF_CHECKS: Final = "learning_instrument.testing."
-#: Between the code that submits a function and the pool: the pools themselves, what starts a task that submits, and
-#: instrumentations that wrap pools.
-_BETWEEN: Final = (
-    "anyio._backends.",
-    "anyio._core._eventloop.",
-    "anyio.abc.",
-    "asyncio.base_events.",
-    "asyncio.threads.",
-    "concurrent.futures.",
-    "ddtrace.",
-    "gevent._greenlet.",
-    "gevent.greenlet.",
-    "learning_instrument.",
-    "multiprocessing.",
-    "opentelemetry.instrumentation.",
-    "sentry_sdk.",
-    "trio._core.",
-    "trio._util.",
-    "wrapt.",
-)
 
 
 class CallRecorder:
@@ -160,7 +72,7 @@ class CallRecorder:
             return functools.partial(function.func, call, *rest, **function.keywords)
         if context is None:
             context = otel_context.get_current()
-        if is_suppressed(context) or kind is SubmittedCall or guarded(_is_plumbing, function):
+        if is_suppressed(context) or kind is SubmittedCall or guarded(is_plumbing, function):
             return function
         pipeline = self.options.resolve(pool)
         if pipeline is None:
@@ -262,7 +174,7 @@ class SubmittedCall:
         options = recording_options_of(self.function)  # what records itself may have its own database
         pipeline = self._pipeline if options is None else options.resolve(None)
         if pipeline is not None:
-            function, all_args = _innermost(self.function, args)
+            function, all_args = innermost(self.function, args)
             waited = time.monotonic_ns() - self._submitted - (time.time_ns() - started)
             execution = execution_elsewhere(
                 pipeline,
@@ -274,10 +186,13 @@ class SubmittedCall:
                 started,
             )
             if execution is not None:
-                for column, value in self.defaults.items():
-                    execution.set_default(column, value)
-                execution.set_default("worker_id", utf8(process.name))
+                self._set_defaults(execution, utf8(process.name))
                 execution.lost(heard, process.pid)
+
+    def _set_defaults(self, execution: Execution, worker_id: str) -> None:
+        for column, value in self.defaults.items():
+            execution.set_default(column, value)
+        execution.set_default("worker_id", worker_id)
 
     def _plan(self, function: Any) -> CallPlan:
         plan: CallPlan | None = guarded(self._recorder.plan, self._pool_type, function)
@@ -287,14 +202,12 @@ class SubmittedCall:
     def _begin(
         self, pipeline: Pipeline, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Execution | None:
-        function, all_args = _innermost(self.function, args)
+        function, all_args = innermost(self.function, args)
         plan = self._plan(function)
         task = guarded(task_of, function, all_args, kwargs)
         execution = start_execution(pipeline, plan, None, task, all_args, kwargs, around=context)
         if execution is not None:
-            for column, value in self.defaults.items():
-                execution.set_default(column, value)
-            execution.set_default("worker_id", _worker_name(self._is_remote))
+            self._set_defaults(execution, _worker_name(self._is_remote))
         return execution
 
     @property
@@ -367,48 +280,6 @@ def _recorder_for(settings: _AdapterSettings) -> CallRecorder:
     return CallRecorder(settings.adapter, RecordingOptions(resolve, capture))
 
 
-def _innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """Return the function that a partial or ``Context.run`` (as in ``asyncio.to_thread``) calls, and its arguments."""
-    while True:
-        if type(function) is functools.partial:
-            function, args = function.func, function.args + args
-        elif args and runs_in_a_context(function):
-            function, args = args[0], args[1:]
-        else:
-            return function, args
-
-
-def name_of(function: Any) -> tuple[str, str]:
-    """Return the module and the qualified name of *function*, or those of its class."""
-    function = _innermost(function, ())[0]
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    if type(name) is not str:
-        module, name = type(function).__module__, type(function).__qualname__
-    return str(module), name
-
-
-def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return the argument called ``task``, else the first one; without ``inspect.signature``, which is slow."""
-    if "task" in kwargs:
-        return kwargs["task"]
-    names = parameters_of(function)
-    index = names.index("task") if "task" in names else 0
-    return args[index] if 0 <= index < len(args) else None
-
-
-def parameters_of(function: Any) -> tuple[str, ...]:
-    """Return the names of the positional parameters of a call of *function*."""
-    code = getattr(function, "__code__", None)
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code is not None else ()
-    return names[1:] if getattr(function, "__self__", None) is not None else names
-
-
-def signature_of(function: Any) -> tuple[str, ...]:
-    """Return the same where wrappers, or a class, hide the code of *function*: slower, for what is done once."""
-    parameters = inspect.signature(function).parameters.values()
-    return tuple(each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD))
-
-
 def records_itself(function: Any) -> bool:
     """Tell whether *function* is recorded already: decorated or instrumented, also under foreign wrappers."""
     return _recorded_in(function) is not None
@@ -421,7 +292,7 @@ def recording_options_of(function: Any) -> RecordingOptions | None:
 
 
 def _recorded_in(function: Any) -> RecordedFunction | None:
-    function = _innermost(function, ())[0]
+    function = innermost(function, ())[0]
     for _ in range(_WRAPPERS_LIMIT):
         if type(function) is MethodType:
             function = function.__func__
@@ -433,39 +304,9 @@ def _recorded_in(function: Any) -> RecordedFunction | None:
     return None
 
 
-def runs_in_a_context(function: Any) -> bool:
-    """Tell whether *function* is ``run`` of a :class:`contextvars.Context`."""
-    return type(function) is BuiltinMethodType and type(function.__self__) is contextvars.Context
-
-
 def class_of(pool: Any) -> str:
     """Return the name of the class of *pool*."""
     return utf8(type(pool).__name__)
-
-
-def is_submitted_by_a_runner() -> bool:
-    """Tell whether the code that called a pool, further up this thread's stack, is that of a library in ``RUNNERS``."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        module = frame.f_globals.get("__name__")
-        is_runner = _is_runner(module) if type(module) is str else False
-        if is_runner is not None:
-            return is_runner
-        frame = frame.f_back
-    return False
-
-
-@functools.lru_cache(_PLANS_LIMIT)
-def _is_runner(module: str) -> bool | None:
-    """Tell whether *module* is of a library in ``RUNNERS``; None: it only passes functions on."""
-    name = module + "."
-    return None if name.startswith(_BETWEEN) else name.startswith(RUNNERS)
-
-
-def _is_plumbing(function: Any) -> bool:
-    """Tell whether *function* is no task of the application: of this package, OpenTelemetry, or a library's runner."""
-    name = ":".join(name_of(function))
-    return name.startswith(PLUMBING) and not name.startswith(_TASKS_OF_CHECKS)
 
 
 def _worker_name(is_remote: bool) -> str:

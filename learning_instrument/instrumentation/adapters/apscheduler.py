@@ -19,8 +19,9 @@ from ...adapters import Adapter, Run, Sends
 from ...recording.contexts import is_suppressed
 from ...safety.guards import guarded
 from ...safety.imported import imported
+from ..called_functions import name_of, task_of
 from ..library_runs import HEADER, RunRecorder
-from ..submitted_calls import SubmittedCall, name_of, task_of
+from ..submitted_calls import SubmittedCall
 from ..tools import Tools
 
 _NAME: Final = "apscheduler"

@@ -15,8 +15,8 @@ import wrapt
 from ...adapters import Adapter, Run
 from ...safety.clocks import time
 from ...safety.guards import guarded
+from ..called_functions import task_of
 from ..library_runs import HEADER, stamp
-from ..submitted_calls import task_of
 from ..tools import Tools
 
 _MOST_GIVEN_UP: Final = 10_000

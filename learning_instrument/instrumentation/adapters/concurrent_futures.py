@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from ...adapters import Adapter
 from ...safety.guards import guarded
+from ..called_functions import runs_in_a_context
 from ..noted_calls import NotedCall
-from ..submitted_calls import SubmittedCall, class_of, is_submitted_by_a_runner, runs_in_a_context
+from ..runners import is_submitted_by_a_runner
+from ..submitted_calls import SubmittedCall, class_of
 from ..tools import Tools
 
 

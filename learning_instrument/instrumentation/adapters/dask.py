@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from ...adapters import Adapter
 from ...safety.clocks import time
 from ...safety.guards import guarded
+from ..called_functions import name_of
 from ..carried_calls import CarriedCall, Submission
-from ..submitted_calls import name_of
 from ..tools import Tools, Wrapper
 
 #: The modules that call ``get_async`` by a name of their own.

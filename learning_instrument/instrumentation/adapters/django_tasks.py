@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ...adapters import Adapter, Executes, Run
 from ...safety.guards import guarded
+from ..called_functions import task_of
 from ..library_runs import HEADER, stamp
-from ..submitted_calls import task_of
 from ..tools import Tools
 
 _PACKAGES: Final = ("django_tasks", "django.tasks")

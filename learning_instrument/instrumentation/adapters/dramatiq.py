@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from ...adapters import Adapter, Run
 from ...safety.guards import guarded
+from ..called_functions import task_of
 from ..library_runs import HEADER, stamp
-from ..submitted_calls import task_of
 from ..tools import Tools
 
 

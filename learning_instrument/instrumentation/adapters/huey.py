@@ -16,8 +16,8 @@ from opentelemetry import context as otel_context
 from ...adapters import Adapter, Executes, Run
 from ...recording.contexts import enclosing_of
 from ...safety.guards import guarded
+from ..called_functions import task_of
 from ..library_runs import HEADER, stamp
-from ..submitted_calls import task_of
 from ..tools import Tools
 
 #: What ends a message with a stamp, after the stamp's length. Pickles end with a dot.

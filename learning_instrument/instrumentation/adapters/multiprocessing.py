@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from ...adapters import Adapter
-from ..submitted_calls import class_of, is_submitted_by_a_runner
+from ..runners import is_submitted_by_a_runner
+from ..submitted_calls import class_of
 from ..tools import Tools
 
 #: ``apply`` calls ``apply_async``; ``map``, ``starmap`` and their asynchronous forms call ``_map_async``.

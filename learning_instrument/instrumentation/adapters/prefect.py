@@ -8,7 +8,7 @@ import sys
 from typing import Any, Final
 
 from ...adapters import Adapter, Executes, Run
-from ..submitted_calls import task_of
+from ..called_functions import task_of
 
 #: Milliseconds are the upper 48 bits of the 128 of a UUID of version 7.
 _TIMED_VERSION: Final = 7

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from ...adapters import Adapter, Executes, Run, Sends
 from ...safety.guards import guarded
+from ..called_functions import task_of
 from ..library_runs import HEADER, stamp
-from ..submitted_calls import task_of
 from ..tools import Tools
 
 #: The attribute of a job that holds what its hash holds.

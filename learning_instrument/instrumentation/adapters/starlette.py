@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...adapters import Adapter, Run, Sends
 from ...safety.guards import guarded
-from ..submitted_calls import task_of
+from ..called_functions import task_of
 from ..tools import Tools, Wrapper
 
 

@@ -19,8 +19,9 @@ from ...adapters import Adapter, Run
 from ...safety.clocks import time
 from ...safety.guards import guarded
 from ...safety.imported import imported
+from ..called_functions import task_of
 from ..library_runs import HEADER, RunRecorder, stamp
-from ..submitted_calls import SubmittedCall, task_of
+from ..submitted_calls import SubmittedCall
 from ..tools import Tools
 
 _NAME: Final = "taskiq"
