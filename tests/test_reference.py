@@ -20,6 +20,7 @@ from learning_instrument.costs import model_calls, usage
 from learning_instrument.costs.vocabularies import VOCABULARIES
 from learning_instrument.instrumentation import options
 from learning_instrument.instrumentation.adapters import MODULES, adapter_of
+from learning_instrument.instrumentation.pool_libraries import WITHOUT_ADAPTER
 from learning_instrument.maintenance.doctor.clients import CLIENTS
 from learning_instrument.outcome import ErrorType, Outcome
 from learning_instrument.pipeline import metrics as pipeline_metrics
@@ -364,6 +365,11 @@ def test_adapters_are_listed():
 
     assert list(listed) == list(MODULES)
     assert listed == {name: adapter_of(name).records for name in MODULES}
+
+
+def test_libraries_without_an_adapter_are_listed():
+    """Each that ``doctor`` names."""
+    assert [names(row[0])[0] for row in table(page("pools"), "library")] == list(WITHOUT_ADAPTER)
 
 
 def test_sizes_of_the_queue_are_those_of_the_writer():
