@@ -1,8 +1,8 @@
 """Measure what recording costs, and print it beside its targets.
 
-python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [model_calls] [storage] [sustained]
-    [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement] [depth] [standing_tasks]
-    [similar] [derived] [upkeep] [forks] [growth] [indexes]
+python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [task_kinds] [model_calls]
+    [storage] [sustained] [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement]
+    [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
 """
 
 import argparse
@@ -35,6 +35,7 @@ from . import (
     storage,
     storage_report,
     sustained,
+    task_kinds,
     transfer,
     upkeep,
 )
@@ -48,6 +49,7 @@ def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], Any]] = {
         "hot_path": _hot_path,
         "options": _options,
+        "task_kinds": _task_kinds,
         "model_calls": _model_calls,
         "storage": _storage,
         "sustained": _sustained,
@@ -163,6 +165,12 @@ def _peers_elsewhere(rounds: int) -> dict[str, Any]:
 def _options(given: argparse.Namespace) -> Any:
     measured = options.measure(given.rounds)
     report.print_options(measured)
+    return measured
+
+
+def _task_kinds(given: argparse.Namespace) -> Any:
+    measured = task_kinds.measure(given.rounds)
+    report.print_calls(f"One plain call in batch, by its task, and how often it is a {BARE_SPAN}", measured)
     return measured
 
 

@@ -13,7 +13,7 @@ from learning_instrument.rollups.catch_up import catch_up_fully
 from learning_instrument.sqlite.connection import open_for_maintenance
 
 from .timing import Variant
-from .workload import pool_of, tasks
+from .workload import Method, pool_of, tasks
 
 
 def recorded(
@@ -22,6 +22,7 @@ def recorded(
     durability: Literal["batch", "commit"] = "batch",
     *,
     is_async: bool = True,
+    method: Method | None = None,
     tracer_provider: TracerProvider | None = None,
     meter_provider: Any = None,
     decorated: dict[str, Any] | None = None,
@@ -37,13 +38,14 @@ def recorded(
         path: the database.
         durability: its durability.
         is_async: whether the method is.
+        method: what is recorded; by default that of ``workload``.
         tracer_provider: the provider of spans; by default one whose spans go into SQLite and nowhere else.
         meter_provider: the provider of metrics, of the SDK; by default there are none.
         decorated: other arguments of ``record_execution``.
         configured: other arguments of ``configure``.
     """
     provider = tracer_provider or TracerProvider()
-    pool = pool_of(record_execution(**decorated or {}), is_async=is_async)
+    pool = pool_of(record_execution(**decorated or {}), is_async=is_async, method=method)
     databases: list[LearningDatabase] = []
 
     def prepare() -> None:

@@ -13,6 +13,7 @@ from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
 from learning_instrument.sqlite import connection
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
+from learning_instrument.storage.stored_text import redacted_row
 
 #: Control characters, NUL and line separators among them; no lone surrogates, which no database takes.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -84,8 +85,8 @@ def stored_in(path):
 
 
 def make(path, records):
-    """Make a database of *records*, and return its path."""
+    """Make a database of *records* as they are stored, without secrets, and return its path."""
     databases.make(Path(path))
     with connection.open_for_maintenance(str(path)) as opened:
-        opened.insert([row_from_record(record) for record in records])
+        opened.insert([redacted_row(row_from_record(record)) for record in records])
     return str(path)
