@@ -11,9 +11,10 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 
 from ..recording.contexts import batch_of, is_suppressed
+from ..recording.propagation import pack
 from ..safety.clocks import time
 from ..safety.guards import guarded
-from .submitted_calls import CallRecorder, SubmittedCall
+from .submitted_calls import CallRecorder, SubmittedCall, received_call
 
 #: What a carried call pickles as: an expression, for a machine without this package has no function of ours.
 _ARRIVAL: Final = (
@@ -29,6 +30,7 @@ class Submission:
     def __init__(self, recorder: CallRecorder, context: Any, pipeline: Any) -> None:
         self.sent = time.time()
         self._recorder = recorder
+        self._pool_type = recorder.options.capture.pool_type or recorder.adapter
         self._context = context
         self._pipeline = pipeline
         self._settings: bytes | None = None
@@ -42,19 +44,15 @@ class Submission:
 
     def call(self, function: Callable[..., Any], sent: float) -> SubmittedCall:
         """Return *function*, to be called by this process, which waits since *sent*, in seconds of Unix time."""
-        recorder = self._recorder
-        pool_type = recorder.options.capture.pool_type or recorder.adapter
-        return SubmittedCall(function, recorder, pool_type, self._pipeline, self._context, clock_at(sent))
+        return SubmittedCall(function, self._recorder, self._pool_type, self._pipeline, self._context, clock_at(sent))
 
     def settings(self) -> bytes:
         """Return what another process makes a call of: the same for all functions."""
         batch = batch_of(self._context)
-        if self._settings is not None:
-            if batch is not None:
-                batch.recorded += 1  # as when a context is packed
-        else:
-            unpickle, (_, *settings, _) = self.call(_nothing, 0.0).__reduce__()
-            self._settings = pickle.dumps((unpickle, settings))
+        if self._settings is None:
+            self._settings = pickle.dumps((self._recorder, self._pool_type, pack(self._context)))
+        elif batch is not None:
+            batch.recorded += 1  # as when a context is packed
         return self._settings
 
 
@@ -82,9 +80,11 @@ class CarriedCall:
         defaults = self.here()
         if defaults is None:
             return None
-        unpickle, settings = pickle.loads(self.parcel["settings"])  # noqa: S301  # as this call was, which holds it
+        # As this call was, which holds it.
+        recorder, pool_type, headers = pickle.loads(self.parcel["settings"])  # noqa: S301
         sent = self.parcel["sent"]
-        call = unpickle(self.function, *settings, clock_at(self.arrived if sent is None else sent))
+        submitted = clock_at(self.arrived if sent is None else sent)
+        call = received_call(self.function, recorder, pool_type, headers, submitted)
         if type(call) is SubmittedCall:
             call.defaults = {**defaults, **self.parcel["defaults"]}
         return call
@@ -112,7 +112,3 @@ class CarriedCall:
 def clock_at(sent: float) -> int:
     """Return what the monotonic clock of this machine showed at *sent*, in seconds of Unix time."""
     return time.monotonic_ns() - int(max(0.0, time.time() - sent) * 1e9)
-
-
-def _nothing() -> None:
-    """Stand in for a function."""

@@ -43,6 +43,8 @@ _WRAPPERS_LIMIT: Final = 16
 class CallRecorder:
     """Records functions that are submitted to the pools of a library. For its adapter.
 
+    It pickles as its settings: where they arrive it is the recorder of that process, or None where nothing can record.
+
     Args:
         adapter: the adapter's name.
         options: those of the instrumentor.
@@ -107,6 +109,9 @@ class CallRecorder:
     def forget(self) -> None:
         """Stop recording calls that arrive pickled."""
         _recorders.pop(self.adapter, None)
+
+    def __reduce__(self) -> Any:
+        return _received, (_AdapterSettings.of(self, asking_pickler()),)
 
 
 #: The recorders of an instrumented process, by adapter. A forked process inherits them.
@@ -210,14 +215,8 @@ class SubmittedCall:
             self._set_defaults(execution, _worker_name(self._is_remote))
         return execution
 
-    @property
-    def options(self) -> RecordingOptions:
-        """How it is recorded, in the process that it has come to."""
-        return self._recorder.options
-
     def __reduce__(self) -> Any:
-        settings = _AdapterSettings.of(self._recorder, self._pool_type, asking_pickler())
-        return _unpickle, (self.function, settings, pack(self._context), self._submitted)
+        return received_call, (self.function, self._recorder, self._pool_type, pack(self._context), self._submitted)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)  # libraries ask for the name of the function
@@ -230,7 +229,7 @@ class _AdapterSettings(NamedTuple):
     """The settings with which a process that is not instrumented records for an adapter."""
 
     adapter: str
-    pool_type: str
+    pool_type: str | None
     capture_content: bool
     keep_metadata: tuple[str, ...]
     #: The instrumentor's own, NOT_GIVEN for the configured one, or None where it depends on the pool.
@@ -239,13 +238,13 @@ class _AdapterSettings(NamedTuple):
     configured: RemoteSettings
 
     @classmethod
-    def of(cls, recorder: CallRecorder, pool_type: str, pickler: Any) -> "_AdapterSettings":
+    def of(cls, recorder: CallRecorder, pickler: Any) -> "_AdapterSettings":
         """Return those of *recorder* as *pickler* pickles them."""
         options = recorder.options
         learning_db: Any = options.learning_db
         return cls(
             recorder.adapter,
-            pool_type,
+            options.capture.pool_type,
             options.capture.capture_content,
             tuple(sorted(options.capture.keep_metadata | Kept.names)),
             learning_db if learning_db is NOT_GIVEN else RemoteDatabase.of(learning_db),
@@ -254,13 +253,19 @@ class _AdapterSettings(NamedTuple):
         )
 
 
-def _unpickle(function: Any, settings: _AdapterSettings, headers: dict[str, str], submitted: int) -> Any:
-    """Return the submitted call, in the process that runs it."""
-    recorder: CallRecorder | None = _recorders.get(settings.adapter) or guarded(_recorder_for, settings)
-    if recorder is None:  # such as one of another release: run the function without recording
+def received_call(
+    function: Any, recorder: CallRecorder | None, pool_type: str, headers: dict[str, str], submitted: int
+) -> Any:
+    """Return the submitted call, in the process that runs it; *function* where nothing can record it."""
+    if recorder is None:
         return function
     pipeline = guarded(recorder.options.resolve, None)
-    return SubmittedCall(function, recorder, settings.pool_type, pipeline, unpack(headers), submitted)
+    return SubmittedCall(function, recorder, pool_type, pipeline, unpack(headers), submitted)
+
+
+def _received(settings: _AdapterSettings) -> CallRecorder | None:
+    """Return the recorder of this process; None where there can be none, as for settings of another release."""
+    return _recorders.get(settings.adapter) or guarded(_recorder_for, settings)
 
 
 @functools.lru_cache(maxsize=64)

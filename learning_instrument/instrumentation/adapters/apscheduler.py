@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import wrapt
 from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 
 from ...adapters import Adapter, Run, Sends
 from ...recording.contexts import is_suppressed
@@ -21,7 +20,7 @@ from ...safety.guards import guarded
 from ...safety.imported import imported
 from ..called_functions import name_of, task_of
 from ..library_runs import HEADER, RunRecorder
-from ..submitted_calls import SubmittedCall
+from ..submitted_calls import CallRecorder
 from ..tools import Tools
 
 _NAME: Final = "apscheduler"
@@ -40,14 +39,12 @@ def _instrument(tools: Tools) -> None:
         return wrapped(*args, **kwargs) if replaced is None else wrapped(*replaced)
 
     def stand_in(job: Any, run_times: Any) -> tuple[Any, Any] | None:
-        pipeline = tools.options.resolve(None)
-        if pipeline is None or is_suppressed(otel_context.get_current()):
+        if tools.options.resolve(None) is None or is_suppressed(otel_context.get_current()):
             return None
         times = _RunTimes(run_times)
         is_sent_once = type(job.trigger).__name__ == "DateTrigger"
         headers = _stamps_of(job) if is_sent_once and HEADER in _stamps_of(job) else _NO_SENDER
-        carrier = SubmittedCall(_carrier, calls, _NAME, pipeline, Context())
-        return _Job(job, times, headers, carrier, recorder), times
+        return _Job(job, times, headers, calls, recorder), times
 
     def get_state(wrapped: Any, job: Any, args: Any, kwargs: Any) -> Any:
         state = wrapped(*args, **kwargs)
@@ -85,12 +82,12 @@ class _Job(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """Stands in for a job. Its function is recorded; the job itself, which stores keep, stays as it is."""
 
     def __init__(
-        self, job: Any, times: _RunTimes, headers: Any, carrier: SubmittedCall, recorder: RunRecorder, process: str = ""
+        self, job: Any, times: _RunTimes, headers: Any, calls: CallRecorder, recorder: RunRecorder, process: str = ""
     ) -> None:
         super().__init__(job)
         self._self_times = times
         self._self_headers = headers
-        self._self_carrier = carrier
+        self._self_calls = calls
         self._self_recorder = recorder
         self._self_process = process
 
@@ -128,20 +125,15 @@ class _Job(wrapt.ObjectProxy):  # type: ignore[type-arg]
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _arrive, (self.__wrapped__, self._self_times, self._self_headers, self._self_carrier)
+        return _arrive, (self.__wrapped__, self._self_times, self._self_headers, self._self_calls)
 
 
-def _arrive(job: Any, times: _RunTimes, headers: Any, carrier: Any) -> Any:
+def _arrive(job: Any, times: _RunTimes, headers: Any, calls: CallRecorder | None) -> Any:
     """Return the stand-in for a job in the process that runs it; the job itself where nothing can record it."""
-    options = guarded(lambda: carrier.options)
-    if options is None:
+    if calls is None:
         return job
     process = imported("multiprocessing.process", "current_process")
-    return _Job(job, times, headers, carrier, RunRecorder(_NAME, options), process().name if process else "")
-
-
-def _carrier() -> None:
-    """Stand for the function of a call that only carries its recorder's settings."""
+    return _Job(job, times, headers, calls, RunRecorder(_NAME, calls.options), process().name if process else "")
 
 
 def _of_job(job: Any, *_: Any, **__: Any) -> MutableMapping[str, Any]:

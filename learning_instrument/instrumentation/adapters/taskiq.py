@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import wrapt
-from opentelemetry.context import Context
 
 from ...adapters import Adapter, Run
 from ...safety.clocks import time
@@ -21,7 +20,7 @@ from ...safety.guards import guarded
 from ...safety.imported import imported
 from ..called_functions import task_of
 from ..library_runs import HEADER, RunRecorder, stamp
-from ..submitted_calls import SubmittedCall
+from ..submitted_calls import CallRecorder
 from ..tools import Tools
 
 _NAME: Final = "taskiq"
@@ -66,8 +65,7 @@ def _instrument(tools: Tools) -> None:
         # Imported by what made one. At the end of a process, where all adapters are read, it cannot be imported.
         pool = imported("concurrent.futures.process", "ProcessPoolExecutor")
         if pool is not None and isinstance(receiver.executor, pool) and not inspect.iscoroutinefunction(target):
-            pipeline = tools.options.resolve(None)
-            return _Call(target, run, SubmittedCall(_carrier, calls, _NAME, pipeline, Context()))
+            return _Call(target, run, calls)
 
         def call(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
             return recorder.run(lambda: read(wrapped), wrapped, None, args, kwargs)
@@ -105,21 +103,17 @@ def _read(labels: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 class _Call:
     """A function that goes to another process, with what records it there."""
 
-    def __init__(self, function: Any, run: Run, carrier: Any) -> None:
-        self._function, self._run, self._carrier = function, run, carrier
+    def __init__(self, function: Any, run: Run, calls: CallRecorder | None) -> None:
+        self._function, self._run, self._calls = function, run, calls
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function, as one execution."""
-        options = guarded(lambda: self._carrier.options)
-        if options is None:  # nothing can record it here
+        calls = self._calls
+        if calls is None:  # nothing can record it here
             return self._function(*args, **kwargs)
         process = imported("multiprocessing.process", "current_process")
         run = dataclasses.replace(self._run, function=self._function, worker_id=process().name if process else None)
-        return RunRecorder(_NAME, options).run(lambda: run, self._function, None, args, kwargs)
-
-
-def _carrier() -> None:
-    """Stand for the function of a call that only carries its recorder's settings."""
+        return RunRecorder(_NAME, calls.options).run(lambda: run, self._function, None, args, kwargs)
 
 
 ADAPTERS: Final = (Adapter(name=_NAME, rows=(_instrument,), records="tasks that workers run"),)
