@@ -1,4 +1,4 @@
-"""The settings that travel with what is pickled: where a process records that nobody configured, and how."""
+"""The settings that travel with what is pickled: where an unconfigured process records, and how."""
 
 import dataclasses
 import functools
@@ -40,7 +40,7 @@ class RemoteDatabase(NamedTuple):
         return cls(database.path, database.durability)
 
     def open(self) -> "LearningDatabase | None":
-        """Return the database; None, with a warning, where its file is missing: nobody would look for a new one."""
+        """Return the database; None, with a warning, where its file is missing: no reader would look for a new one."""
         if not os.path.exists(self.path):
             _warn_of_other_machine(self.path)
             return None

@@ -56,7 +56,7 @@ RUNNERS: Final = (
     "trio.",
     "uvicorn.",
 )
-#: Functions that are plumbing, whoever submits them: ``module:qualified name``, or the beginning of it.
+#: Functions that are plumbing, regardless of the submitting code: ``module:qualified name``, or the beginning of it.
 PLUMBING: Final = (
     "apscheduler.executors.",
     "asyncio.base_events:",

@@ -50,7 +50,7 @@ _EXECUTIONS: Final = {
     "outcome_source": "what the outcome rests on",
     "wait_seconds": "how long it waited within its pool",
     "function_name": "the function that ran it, by its qualified name",
-    "attempt": "which attempt at the task it was, from 1; NULL where nobody says",
+    "attempt": "which attempt at the task it was, from 1; NULL where it is unknown",
 }
 
 #: Of the views: figure -> its meaning.

@@ -22,7 +22,7 @@ def _output_of(result: Any) -> Any:
 
 
 def _instrument_streams(tools: Tools) -> None:
-    """Record what ``run_streamed`` starts in the background: it lasts until the run has ended, whoever listens."""
+    """Record what ``run_streamed`` starts in the background: it lasts until the run has ended, even if unread."""
     recorder = tools.run_recorder(_output_of)
 
     def make(original: Any) -> Wrapper:
