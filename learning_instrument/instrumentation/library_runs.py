@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: The header, or option, of a message that holds context and time.
 HEADER: Final = "learning_instrument"
+#: The attribute of a message that holds its stamps, where the message itself has no place for them.
+_ATTRIBUTE: Final = "_learning_instrument"
 _PLANS_LIMIT: Final = 4096
 #: The latest time that a message may say, in Unix time: the year 2286.
 _LATEST_SECONDS: Final = 10**10
@@ -59,6 +61,12 @@ def stamp(headers: MutableMapping[str, Any], not_before: float = 0.0) -> None:
         # Without the batch: it records its own items, for the worker may not be instrumented.
         context = pack(within(current, enclosing_of(current), None))
     headers[HEADER] = {"context": context, "sent": max(time.time(), not_before)}
+
+
+def stamps_of(message: Any) -> MutableMapping[str, Any]:
+    """Return the stamps that an attribute of *message* holds."""
+    stamps: MutableMapping[str, Any] = vars(message).setdefault(_ATTRIBUTE, {})
+    return stamps
 
 
 class RunRecorder:

@@ -17,13 +17,11 @@ from ...adapters import Adapter, Executes, Run
 from ...recording.contexts import enclosing_of
 from ...safety.guards import guarded
 from ..called_functions import task_of
-from ..library_runs import HEADER, stamp
+from ..library_runs import HEADER, stamp, stamps_of
 from ..tools import Tools
 
 #: What ends a message with a stamp, after the stamp's length. Pickles end with a dot.
 _END: Final = b"learning_instrument"
-#: The attribute of a task that holds what followed its message.
-_ATTRIBUTE: Final = "_learning_instrument"
 
 
 class _Running(NamedTuple):
@@ -42,7 +40,7 @@ def _instrument(tools: Tools) -> None:
     """Carry the stamp behind the message, count the retries, and know the consumer's queue."""
 
     def execute(wrapped: Any, huey: Any, args: Any, kwargs: Any) -> Any:
-        token = _running.set(guarded(lambda task, *_: _Running(huey, _stamps_of(task)), *args))
+        token = _running.set(guarded(lambda task, *_: _Running(huey, stamps_of(task)), *args))
         try:
             return wrapped(*args, **kwargs)
         finally:
@@ -66,7 +64,7 @@ def _instrument(tools: Tools) -> None:
             task = wrapped(*args, **kwargs)
         finally:
             _carried.reset(token)
-        guarded(setattr, task, _ATTRIBUTE, stamps)
+        guarded(lambda: stamps_of(task).update(stamps))
         return task
 
     def serialize(wrapped: Any, serializer: Any, args: Any, kwargs: Any) -> Any:
@@ -85,14 +83,9 @@ def _instrument(tools: Tools) -> None:
     tools.wrap("huey.serializer:Serializer._deserialize", deserialize)
 
 
-def _stamps_of(task: Any) -> MutableMapping[str, Any]:
-    stamps: MutableMapping[str, Any] = vars(task).setdefault(_ATTRIBUTE, {})
-    return stamps
-
-
 def _stamped(huey: Any, task: Any) -> MutableMapping[str, Any]:
     """Stamp a task that enters the queue or the schedule. One that was scheduled has waited since it was due."""
-    stamps = _stamps_of(task)
+    stamps = stamps_of(task)
     eta = _seconds(huey, task.eta)
     running = _running.get()
     if running is not None and enclosing_of(otel_context.get_current()) is None:
@@ -110,7 +103,7 @@ def _seconds(huey: Any, eta: Any) -> float | None:
 
 
 def _count(task: Any) -> None:
-    stamps = _stamps_of(task)
+    stamps = stamps_of(task)
     stamps["retries"] = stamps.get("retries", 0) + 1
     stamps["eta"] = None  # its old one
 
@@ -129,7 +122,7 @@ def _take(carried: MutableMapping[str, Any] | None, data: bytes) -> None:
 
 def _read(task: Any) -> Run:
     args, kwargs = task.data
-    stamps = _stamps_of(task)
+    stamps = stamps_of(task)
     running = _running.get()
     function = guarded(_function_of, task)
     return Run(

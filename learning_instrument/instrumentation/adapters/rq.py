@@ -11,11 +11,9 @@ from typing import Any, Final
 from ...adapters import Adapter, Executes, Run, Sends
 from ...safety.guards import guarded
 from ..called_functions import task_of
-from ..library_runs import HEADER, stamp
+from ..library_runs import HEADER, stamp, stamps_of
 from ..tools import Tools
 
-#: The attribute of a job that holds what its hash holds.
-_ATTRIBUTE: Final = "_learning_instrument"
 _RETRIES: Final = "retries"
 
 
@@ -40,13 +38,8 @@ def _instrument(tools: Tools) -> None:
     tools.wrap("rq.job:Job.retry", retry)
 
 
-def _stamps_of(job: Any) -> MutableMapping[str, Any]:
-    stamps: MutableMapping[str, Any] = vars(job).setdefault(_ATTRIBUTE, {})
-    return stamps
-
-
 def _write(job: Any, fields: MutableMapping[str, Any]) -> None:
-    stamps = _stamps_of(job)
+    stamps = stamps_of(job)
     if HEADER not in stamps:  # it waits for another job, and enters no queue yet
         stamp(stamps)
     fields[HEADER] = json.dumps(stamps)
@@ -55,17 +48,17 @@ def _write(job: Any, fields: MutableMapping[str, Any]) -> None:
 def _read_hash(job: Any, raw_data: Any) -> None:
     text = raw_data.get(HEADER.encode(), raw_data.get(HEADER))
     if text is not None:
-        vars(job)[_ATTRIBUTE] = json.loads(text)
+        stamps_of(job).update(json.loads(text))
 
 
 def _count(job: Any) -> None:
-    stamps = _stamps_of(job)
+    stamps = stamps_of(job)
     stamps[_RETRIES] = stamps.get(_RETRIES, 0) + 1
 
 
 def _entering(queue: Any, job: Any, *_: Any, **__: Any) -> MutableMapping[str, Any] | None:
     """Return the stamps of a job that enters a queue now; None for one that was due already."""
-    stamps = _stamps_of(job)
+    stamps = stamps_of(job)
     return None if HEADER in stamps and job.get_status(refresh=False) == "scheduled" else stamps
 
 
@@ -74,7 +67,7 @@ def _due(queue: Any, job: Any, datetime: datetime, *_: Any, **__: Any) -> float:
 
 
 def _read(job: Any) -> Run:
-    stamps = _stamps_of(job)
+    stamps = stamps_of(job)
     instance = job.instance
     owner = f"{type(instance).__module__}.{type(instance).__qualname__}." if instance is not None else ""
     function = guarded(lambda: job.func)  # its import may fail, and fails the job then
@@ -108,7 +101,7 @@ ADAPTERS: Final = (
             Sends(target="rq.queue:Queue._enqueue_job", headers=_entering),
             Sends(
                 target="rq.queue:Queue.schedule_job",
-                headers=lambda queue, job, *_, **__: _stamps_of(job),
+                headers=lambda queue, job, *_, **__: stamps_of(job),
                 not_before=_due,
             ),
             Executes(target="rq.job:Job._execute", read=_read, result=_result),
