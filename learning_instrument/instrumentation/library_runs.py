@@ -16,8 +16,9 @@ from ..adapters import Run
 from ..recording.arguments import plain_text
 from ..recording.contexts import enclosing_of, is_suppressed, with_wait, within
 from ..recording.drivers import driver_for
-from ..recording.execution import Execution, execution_elsewhere, start_execution, start_guarded
+from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
+from ..recording.lost_execution import execution_elsewhere
 from ..recording.passage import Passage
 from ..recording.propagation import pack, unpack
 from ..recording.timed import Timed

@@ -19,8 +19,9 @@ from ..recording.capture import CaptureOptions
 from ..recording.contents import Kept
 from ..recording.contexts import is_suppressed, with_wait
 from ..recording.drivers import drive_plainly, driver_for
-from ..recording.execution import Execution, execution_elsewhere, start_execution, start_guarded
+from ..recording.execution import Execution, start_execution, start_guarded
 from ..recording.fields import IDENTIFIER_LIMIT
+from ..recording.lost_execution import execution_elsewhere
 from ..recording.passage import Passage
 from ..recording.propagation import pack, unpack
 from ..recording.timed import Begin, call_within

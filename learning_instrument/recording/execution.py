@@ -6,7 +6,6 @@ one, so nothing changes below it. The finished span goes to the pipeline directl
 list, sampler or shutdown of the host.
 """
 
-import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +15,12 @@ from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, StatusCode
+from opentelemetry.trace import Span, StatusCode
 
 from .. import semconv
 from ..errors import BudgetExceeded
 from ..ids import execution_id
-from ..outcome import ErrorType, Outcome, Verdict, judge_exception
+from ..outcome import Outcome, Verdict, judge_exception
 from ..safety.clocks import time
 from ..safety.forks import Process, check
 from ..safety.guards import guarded, is_interruption, warn
@@ -278,17 +277,6 @@ class Execution:
         answer = self.plan.result(self._last)
         return None if issubclass(type(answer), BaseException) else answer
 
-    def lost(self, heard: BaseException, process_id: int) -> None:
-        """End by the death of the process that ran it, as another one *heard*. How long it ran is not known."""
-        self.mark_defaulted("duration_seconds")
-        verdict = self._capture.raised(heard)._replace(outcome=Outcome.LOST, error_type=ErrorType.CRASH)
-        attributes = self._capture.attributes
-        attributes[semconv.TASK_OUTCOME] = Outcome.LOST.value
-        attributes[semconv.ERROR_KIND] = ErrorType.CRASH.value
-        attributes[semconv.PROCESS_ID] = process_id
-        del attributes[semconv.TASK_OUTCOME_SOURCE]
-        self._end(verdict, 0, None, None, heard)
-
     def _must_pass(self, fault: BaseException) -> bool:
         """Count it as lost for a *fault* of ours, so that the task goes on; tell whether it is an interruption instead.
 
@@ -455,41 +443,6 @@ def start_execution(
             raise
         lose(pipeline, fault)
         return None
-
-
-def execution_elsewhere(
-    pipeline: Pipeline,
-    plan: CallPlan,
-    task: Any,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    context: Context,
-    started: int,
-) -> Execution | None:
-    """Return an execution that began in another process, to end it by :meth:`Execution.lost`; None without a database.
-
-    It is a row and no more: no span of the host's, and no call of the user's hooks.
-
-    Args:
-        pipeline: where it goes.
-        plan: how its function is recorded.
-        task: the task.
-        args: the positional arguments of the call, which may describe it.
-        kwargs: the named ones.
-        context: the context around it.
-        started: when it began, in nanoseconds of Unix time.
-    """
-    if pipeline.deliver_lost is None or pipeline.start_private_span is None:
-        return None
-    pipeline = dataclasses.replace(
-        pipeline,
-        start_span=lambda *_, **__: INVALID_SPAN,
-        deliver=pipeline.deliver_lost,
-        running=None,
-        record_metrics=None,
-    )
-    plan = dataclasses.replace(plan, request_hook=None, response_hook=None)
-    return Execution(pipeline, plan, None, task, context, started, None, args, kwargs)
 
 
 def start_guarded(start: Callable[..., Execution | None], pipeline: Pipeline, *args: Any) -> Execution | None:
