@@ -1,5 +1,6 @@
 """Virtual environments with the libraries of others, made once and kept in the user's cache."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -25,16 +26,19 @@ def python_of(group: str, name: str, requirements: Sequence[str], alone: Sequenc
     python = folder / "bin" / "python"
     complete = folder / "complete"
     wanted = json.dumps([requirements, alone])
-    if complete.exists() and complete.read_text() == wanted:
-        return python
-    venv.create(folder, clear=True, with_pip=True)
-    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv")
-    # pip tries some hundred combinations, where uv takes seconds.
-    install: list[str | Path] = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
-    _run(*install, *requirements)
-    if alone:
-        _run(*install, "--no-deps", *alone)
-    complete.write_text(wanted)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of the tests may be making it
+        if complete.exists() and complete.read_text() == wanted:
+            return python
+        venv.create(folder, clear=True, with_pip=True)
+        _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv")
+        # pip tries some hundred combinations, where uv takes seconds.
+        install: list[str | Path] = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+        _run(*install, *requirements)
+        if alone:
+            _run(*install, "--no-deps", *alone)
+        complete.write_text(wanted)
     return python
 
 

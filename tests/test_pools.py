@@ -12,8 +12,11 @@ from tests.pools.matrix import ENVIRONMENTS, LIBRARIES
 
 
 @pytest.fixture(scope="module")
-def environments():
-    """Make all of them, two at a time; an error in place of one whose libraries cannot be installed."""
+def environments(request):
+    """Make those of the selected libraries, two at a time; an error for one whose libraries cannot be installed."""
+    due = test_rows_are_those_that_are_due
+    selected = [item.callspec for item in request.session.items if getattr(item, "function", None) is due]
+    names = list(dict.fromkeys(LIBRARIES[each.params["library"]] for each in selected))
 
     def made(name):
         try:
@@ -23,7 +26,7 @@ def environments():
         return None
 
     with ThreadPoolExecutor(2) as threads:
-        return dict(zip(ENVIRONMENTS, threads.map(made, ENVIRONMENTS), strict=True))
+        return dict(zip(names, threads.map(made, names), strict=True))
 
 
 @pytest.mark.slow
