@@ -81,12 +81,14 @@ def test_a_task_is_below_the_execution_that_sent_it(serializer: Serializer, rows
     huey = MemoryHuey("orders", serializer=serializer)
     count = huey.task()(lambda number: number)
 
+    started = time.time()
     sent_by = sender(lambda: count(7))
     work(huey)
+    lasted = time.time() - started
 
     (row,) = rows()
     assert (row["outcome"], row["parent_execution_id"], row["pool_id"]) == ("succeeded", sent_by, "orders")
-    assert 0 <= row["queue_seconds"] < 5
+    assert 0 <= row["queue_seconds"] <= lasted
 
 
 @pytest.mark.parametrize("serializer", SERIALIZERS.values(), ids=SERIALIZERS)
@@ -162,16 +164,17 @@ def test_a_scheduled_task_waits_since_it_was_due(rows: Any) -> None:
     """However late the scheduler moves it to the queue."""
     huey = MemoryHuey("orders")
     count = huey.task()(lambda number: number)
-    due = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=0.2)
-    huey.add_schedule(count.s(7, eta=due))
+    due = datetime.now(timezone.utc) + timedelta(seconds=1.2)
+    huey.add_schedule(count.s(7, eta=due.replace(tzinfo=None)))
 
-    time.sleep(1.2)
+    time.sleep(2.2)
     for task in huey.read_schedule():
         huey.enqueue(task)
     work(huey)
+    since_due = (datetime.now(timezone.utc) - due).total_seconds()
 
     (row,) = rows()
-    assert 0.9 < row["queue_seconds"] < 3
+    assert 0.9 < row["queue_seconds"] <= since_due + 1, "huey keeps whole seconds"
 
 
 def test_a_task_called_within_another_is_below_it(rows: Any) -> None:
