@@ -51,7 +51,7 @@ NEW = st.builds(
     defaulted=st.sampled_from([None, (), ("duration_seconds",), ("repo", "actual_cost"), ("cost_estimate",)]),
     outcome_source=st.sampled_from([None, "raised", "reported", "assumed"]),
     function_name=st.sampled_from([None, "shop.Crawler.fetch", "shop.crawl.<locals>.store"]),
-    attempt=st.sampled_from([None, 1, 2]),
+    attempt=st.sampled_from([None, 1, 2, 3]),
 )
 
 
@@ -112,6 +112,11 @@ def is_compared(row):
     """Tell whether estimate and cost are both known: an estimate says nothing of another, nor does a lower bound."""
     sources = ("estimated", "partial")
     return is_priced(row) and is_reported(row, "cost_estimate") and row["cost_source"] not in sources
+
+
+def begun(rows):
+    """Return how many of *rows* are the first attempt at their task, as far as is known."""
+    return sum(row["attempt"] is None or row["attempt"] <= 1 for row in rows)
 
 
 def assumed(rows):

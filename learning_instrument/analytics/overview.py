@@ -62,6 +62,8 @@ class Summary:
     losses: Mapping[str, int]
     first: datetime | None
     last: datetime | None
+    #: How many are the first attempt at their task, so that each task counts once: ``attempt`` is 1, or not known.
+    tasks: int
 
     @property
     def unreported(self) -> int:
@@ -76,7 +78,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         DatabaseError: if the database cannot be read.
     """
     chosen = selection or Selection()
-    measures = (*_OUTCOMES.values(), "assumed", *_COSTS)
+    measures = (*_OUTCOMES.values(), "assumed", "retries", *_COSTS)
     groups = totals(database, ("model_tier",), chosen, measures)
     whole = {name: sum(group.sums[name] for group in groups.values()) for name in ("executions", *measures)}
     executions = round(whole["executions"])
@@ -103,6 +105,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         losses=_losses(database, chosen),
         first=first,
         last=last,
+        tasks=executions - round(whole["retries"]),
     )
 
 

@@ -12,7 +12,7 @@ from .intervals import Proportion, wilson
 
 _MEASURES: Final = (
     "succeeded", "assumed", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
-    "priced_succeeded", "partial", "unpriced", "input_tokens", "output_tokens", "counted",
+    "priced_succeeded", "partial", "unpriced", "input_tokens", "output_tokens", "counted", "retries",
 )  # fmt: skip
 
 
@@ -48,6 +48,8 @@ class Performance:
     #: None also where only zeros were reported: the sums of both kinds have one count.
     input_tokens: int | None
     output_tokens: int | None
+    #: How many are the first attempt at their task, so that each task counts once: ``attempt`` is 1, or not known.
+    tasks: int
     #: How many groups this is: above 1 for the others beyond a limit, whose names are ``others``.
     groups: int = 1
 
@@ -162,4 +164,5 @@ def _performance(group: Group, of_group: GroupTotals) -> Performance:
         unreported=executions - of_group.count("priced") - of_group.count("unpriced"),
         input_tokens=round(inputs) if inputs else None,
         output_tokens=round(outputs) if outputs else None,
+        tasks=executions - of_group.count("retries"),
     )

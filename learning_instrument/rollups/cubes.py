@@ -19,7 +19,7 @@ from .measures import BIN, MEASURES, MOST_PACKED, PACKED, source, sum_packed
 
 #: Raised when measures or bins change their meaning. Roll-ups of an older version are rebuilt; those of a newer one are
 #: left to the newer release, and reports read the executions.
-VERSION: Final = 4
+VERSION: Final = 5
 #: Executions in one transaction, which holds the lock for a few milliseconds.
 SLICE_ROWS: Final = 1000
 #: The wide cube, or one on demand, is dropped when it has more cells than this, and more than half as many as

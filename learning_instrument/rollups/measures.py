@@ -126,6 +126,7 @@ MEASURES: Final = {
     "assumed": "is_assumed",
     **{name: f"ending = {1 << _BITS * at}" for at, name in enumerate(_ENDINGS)},
     "lost": "is_lost",
+    "retries": "attempt > 1",
     "timed": "is_timed",
     "duration_us": _where("is_timed", _whole("duration_seconds", MICRO_SCALE)),
     "queued": "queue_seconds IS NOT NULL",
@@ -185,7 +186,7 @@ WAIT_BIN: Final = _where("waited_seconds IS NOT NULL", f"(SELECT bin {_LOW.forma
 SOURCE_COLUMNS: Final = (
     "timestamp", "task_type", "model_tier", "pool_type", "repo", "success", "outcome", "duration_seconds",
     "queue_seconds", "quality_score", "cost_estimate", "actual_cost", "cost_source", "input_tokens",
-    "output_tokens", "defaulted", "outcome_source", "function_name",
+    "output_tokens", "defaulted", "outcome_source", "function_name", "attempt",
 )  # fmt: skip
 
 

@@ -261,12 +261,48 @@ def m025_unknown_types(db: "Database") -> None:
         db.execute(statement)
 
 
+#: The columns of m025, and the number of the attempt.
+M026_CHANGE_COLUMNS: Final = (*M012_CHANGE_COLUMNS, "function_name", "attempt", *M017_NAMED)
+
+
+def m026_retries(db: "Database") -> None:
+    """Count retries in roll-ups.
+
+    Roll-ups of executions among which there is none are right with a count of 0, under a new version: a process of an
+    older release would leave the count out. Others are done over.
+    """
+    columns = ", ".join(M026_CHANGE_COLUMNS)
+    old = [f"old.{column}" for column in (*M012_CHANGE_COLUMNS, "function_name", "attempt")]
+    old += [f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END" for column in M017_NAMED]
+    keep = (
+        f"INSERT INTO rollup_changes (id, {columns}) SELECT old.rowid, {', '.join(old)}"
+        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
+    )
+    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
+    for statement in (
+        *(
+            f"ALTER TABLE {table} ADD COLUMN retries INTEGER NOT NULL DEFAULT 0"
+            for table in (*M005_TABLES, "rollup_days_key")
+        ),
+        "ALTER TABLE rollup_changes ADD COLUMN attempt",
+        "UPDATE rollup_state SET version = 5 WHERE version = 4"
+        " AND NOT EXISTS (SELECT 1 FROM executions WHERE attempt > 1)",
+        "DROP TRIGGER rollup_updated",
+        "DROP TRIGGER rollup_deleted",
+        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {columns} ON executions WHEN {is_rolled_up} BEGIN {keep} END",
+        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
+        f" {MARK_GOES_BACK.format(state='rollup_state')}; END",
+    ):
+        db.execute(statement)
+
+
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
 ADDED_COLUMNS: Final = {
     "deletions": {"is_finished": "0"},
     "executions": {"outcome_source": "NULL", "wait_seconds": "NULL", "function_name": "NULL", "attempt": "NULL"},
-    "rollup_changes": dict.fromkeys(("outcome_source", "function_name", *M017_NAMED), "NULL"),
-    **{table: {"assumed": "0", "partial": "0"} for table in M005_TABLES},
+    "rollup_changes": dict.fromkeys(("outcome_source", "function_name", "attempt", *M017_NAMED), "NULL"),
+    **{table: {"assumed": "0", "partial": "0", "retries": "0"} for table in M005_TABLES},
+    "rollup_days_key": {"retries": "0"},
     "model_calls": dict.fromkeys(_M015_CALL_COLUMNS, "NULL"),
 }
 
@@ -279,5 +315,5 @@ STEPS: Final = (
     m008_search, m009_feedback, m010_rebuilds, m011_parents, m012_outcome_source, m013_oldest_writer,
     m014_retention_rounds, m015_call_details, m016_views_of_bounds, m017_rollup_keys, m018_wait_seconds,
     m019_deletions, m020_vectors, m021_alerts, m022_finished_deletions, m023_task_ids, m024_function_names,
-    m025_unknown_types,
+    m025_unknown_types, m026_retries,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from executions import NEW, START, assumed, database_of, is_partial, is_priced, spent, spent_on_failures
+from executions import NEW, START, assumed, begun, database_of, is_partial, is_priced, spent, spent_on_failures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +94,61 @@ def test_cost_of_which_a_part_is_unknown_is_counted_by_tier(database):
     ]
 
 
+def attempts(*values):
+    """Return executions, one a day; each is a task id, an attempt, and perhaps a tier."""
+    return [
+        ExecutionRecord(
+            task_type="fix",
+            task_id=task_id,
+            attempt=attempt,
+            timestamp=START + number * DAY,
+            model_tier=(*tier, None)[0],
+        )
+        for number, (task_id, attempt, *tier) in enumerate(values)
+    ]
+
+
+def counted(database, **selected):
+    answer = summary(database, Selection(**selected))
+    return answer.tasks, answer.executions
+
+
+@pytest.mark.parametrize(
+    "executions",
+    [
+        [("a", 1), ("b", 1), ("a", 2), ("a", 3)],
+        [("a", 1), ("b", 1), ("b", 2), ("b", 2)],  # a retry that was delivered twice
+        [("a", None), ("a", None), ("a", 2), ("b", 2)],  # an attempt that nobody knows has no other
+        [("", 1), ("", 2), ("", 3), (None, 1)],  # without an id, the library knows
+    ],
+)
+def test_task_counts_once_however_often_it_was_retried(database, executions):
+    """Its other attempts are executions."""
+    database.append(attempts(*executions))
+
+    assert counted(database) == (2, 4)
+
+
+def test_first_attempt_that_was_delivered_twice_counts_twice(database):
+    """Nobody says that it is a retry."""
+    database.append(attempts(("a", 1), ("a", 1), ("a", 2)))
+
+    assert counted(database) == (2, 3)
+
+
+def test_task_counts_where_its_first_attempt_is(database):
+    """So the tasks of days and tiers add up to those of all."""
+    database.append(attempts(("a", 1, "small"), ("a", 2, "large"), ("b", 1, "large"), ("b", 2, "large")))
+
+    assert counted(database) == (2, 4)
+    assert counted(database, until=START + DAY) == (1, 1)
+    assert counted(database, since=START + DAY) == (1, 3)
+    assert counted(database, since=START + DAY, until=START + 2 * DAY) == (0, 1)
+    assert counted(database, model_tier="small") == (1, 1)
+    assert counted(database, model_tier="large") == (1, 3)
+    assert counted(database, where="task_id=a") == (1, 2)
+
+
 def test_lost_executions_are_told_by_reason(database):
     """The most frequent first; those of the asked time only."""
     lose(
@@ -145,6 +200,7 @@ def test_summary_is_what_the_rows_say(records, rolled_up, window):
     assert answer.executions == len(rows)
     assert answer.success == wilson(sum(row["success"] for row in rows), len(rows))
     assert answer.assumed == assumed(rows) == sum(tier.assumed for tier in answer.tiers)
+    assert answer.tasks == begun(rows)
     assert answer.outcomes == Counter(row["outcome"] for row in rows)
     assert (answer.first, answer.last) == (min(moments, default=None), max(moments, default=None))
     assert (answer.priced, answer.partial, answer.unpriced) == (

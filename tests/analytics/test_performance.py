@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 import pytest
-from executions import NEW, START, assumed, database_of, is_partial, is_priced, is_reported, mean, spent
+from executions import NEW, START, assumed, begun, database_of, is_partial, is_priced, is_reported, mean, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +82,18 @@ def test_no_success_has_no_cost_for_one(database):
     (answer,) = performance(database, "model_tier")
 
     assert (answer.cost_usd, answer.cost_per_success_usd) == (2.0, None)
+
+
+def test_tasks_of_the_groups_are_those_of_all(database):
+    """A task whose attempts are in several groups counts in that of the first, also where groups are merged."""
+    tiers = [("small", 1), ("large", 2), ("large", 3), ("huge", 1), ("huge", 2)]
+    database.append(records(*({"model_tier": tier, "attempt": attempt} for tier, attempt in tiers)))
+
+    found = {answer.group: (answer.tasks, answer.executions) for answer in performance(database, "model_tier")}
+    merged = performance(database, "model_tier", limit=1)
+
+    assert found == {("small",): (1, 1), ("large",): (0, 2), ("huge",): (1, 2)}
+    assert sum(answer.tasks for answer in merged) == 2
 
 
 def test_largest_group_comes_first_and_time_in_its_order(database):
@@ -175,6 +187,7 @@ def check(answer, rows):
     tokens = [row for row in rows if row["input_tokens"] is not None or row["output_tokens"] is not None]
     assert answer.success == wilson(sum(row["success"] for row in rows), len(rows))
     assert answer.assumed == assumed(rows)
+    assert answer.tasks == begun(rows)
     for share, found in ((0.5, answer.p50_seconds), (0.95, answer.p95_seconds), (0.99, answer.p99_seconds)):
         exact = durations[math.ceil(share * len(durations)) - 1] if durations else None
         assert found == (None if exact is None else pytest.approx(exact, rel=0.0151, abs=1e-6))

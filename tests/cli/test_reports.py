@@ -229,6 +229,27 @@ def test_costs_that_nobody_knows_are_named_and_are_not_zero(path):
         assert "at least $0.50" in text
 
 
+def test_tasks_are_told_from_attempts_where_any_is_a_retry(path):
+    """A line, a column, and figures of JSON and CSV."""
+    minute = timedelta(minutes=1)
+    store(path, record(task_id="a", attempt=1), record(task_id="b", attempt=1), record())
+
+    for command in ("summary", "performance"):
+        assert "tasks" not in answer(path, command)
+    assert document(path, "summary")["tasks"] == document(path, "summary")["executions"] == 3
+
+    store(path, record(task_id="a", attempt=2, timestamp=NOON + minute))
+
+    assert "\ntasks       3 begun, in 4 attempts\n" in answer(path, "summary")
+    assert answer(path, "performance").split()[:4] == ["task", "type", "executions", "tasks"]
+    assert answer(path, "performance").splitlines()[1].split()[:3] == ["fix", "4", "3"]
+    assert document(path, "summary")["tasks"] == document(path, "performance")["groups"][0]["tasks"] == 3
+    assert rows(path, "performance")[0]["tasks"] == "3"
+    later = ("--since", (NOON + minute).isoformat())
+    assert "\ntasks       0 begun, in 1 attempt\n" in answer(path, "summary", *later)
+    assert "tasks" not in answer(path, "summary", "--until", later[1])
+
+
 def test_cost_that_nobody_reported_is_a_dash(path):
     """And spending is unknown."""
     store(path, record())

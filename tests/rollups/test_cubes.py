@@ -28,7 +28,7 @@ from learning_instrument.rollups.cubes import CUBES, WIDE, advance, reset
 from learning_instrument.rollups.measures import MEASURES, SOURCE_COLUMNS
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.sqlite.dimensions import DIMENSIONS, is_equal, value_in
-from learning_instrument.sqlite.migrations import M025_CHANGE_COLUMNS
+from learning_instrument.sqlite.migrations import M026_CHANGE_COLUMNS
 from learning_instrument.sqlite.yielding import YieldedError, YieldingTransactions
 from learning_instrument.storage.retention import Limits, trim
 
@@ -113,6 +113,7 @@ def _sums(rows):
         sums["executions"] += 1
         sums["succeeded"] += row["success"]
         sums["assumed"] += row["success"] and row["outcome_source"] == "assumed"
+        sums["retries"] += row["attempt"] is not None and row["attempt"] > 1
         if row["outcome"] in outcomes:
             sums[outcomes[row["outcome"]]] += 1
         if "duration_seconds" not in defaulted:
@@ -176,7 +177,7 @@ CHANGES = st.sampled_from(
      "actual_cost = 7.5, cost_source = 'priced'", "cost_source = 'partial'", "defaulted = '[]'",
      "success = 1 - success", "model_tier = 'moved'",
      "timestamp = '2026-11-03T05:00:00.000000+00:00'", "input_tokens = 12", "user_rating = 5", "repo = NULL",
-     "outcome_source = 'assumed'"]
+     "outcome_source = 'assumed'", "attempt = 2"]
 )  # fmt: skip
 INSERT = st.tuples(st.just("insert"), st.lists(NEW, min_size=1, max_size=6))
 ADVANCE = st.tuples(st.just("advance"), st.integers(1, 8))
@@ -427,7 +428,7 @@ def test_tables_have_what_measures_and_cubes_say(target):
     for cube in CUBES:
         names = {name for (name,) in target.execute(f"SELECT name FROM pragma_table_info('{cube.table}')")}
         assert names == {"bucket", *cube.keys, *MEASURES, "histogram"}
-    assert (*SOURCE_COLUMNS, "model", "worker_id", "metadata") == M025_CHANGE_COLUMNS
+    assert (*SOURCE_COLUMNS, "model", "worker_id", "metadata") == M026_CHANGE_COLUMNS
 
 
 def test_rollups_of_an_older_schema_are_taken_over(target, tmp_path):
@@ -448,6 +449,27 @@ def test_rollups_of_an_older_schema_are_taken_over(target, tmp_path):
         check(Asked(older), Selection())
         advance_all(newer)
         check(Asked(older), Selection())
+
+
+@pytest.mark.parametrize(("attempt", "is_taken_over"), [(1, True), (2, False)])
+def test_rollups_that_do_not_count_retries_are_done_over_if_there_are_any(target, tmp_path, attempt, is_taken_over):
+    """A count of 0 is right for all others."""
+    insert(target, records(30, attempt=attempt))
+    advance_all(target)
+    tables = ["executions", "rollup_state", *(cube.table for cube in CUBES)]
+    older = make_older(tmp_path / "older.db", 25, target._path, tables)
+    with contextlib.closing(sqlite3.connect(older)) as changed, changed:
+        changed.execute("UPDATE rollup_state SET version = 4")
+
+    with contextlib.closing(WriteConnection(str(older), 5.0)) as newer:
+        newer.open()
+        assert newer.execute("SELECT version = 5 FROM rollup_state") == [(is_taken_over,)]
+        check(Asked(older), Selection())
+        newer.execute("UPDATE executions SET attempt = 3 WHERE rowid < 5")
+        check(Asked(older), Selection())
+        advance_all(newer)
+        check(Asked(older), Selection())
+        assert cells(newer)
 
 
 def test_stored_bins_are_those_of_histograms(target):

@@ -35,7 +35,8 @@ _TIER_COLUMNS: Final = (
 def summary_command(question: Question) -> None:
     """Show counts, success and cost, and what they exclude.
 
-    Assumed are the successes that only mean that nothing was raised. Unknown costs are not in the sum, and are counted;
+    Assumed are the successes that only mean that nothing was raised. Where executions are retries (attempt above 1),
+    tasks are counted by their first attempt. Unknown costs are not in the sum, and are counted;
     so are executions that could not be recorded, which only --since and --until exclude. CSV has the model tiers.
     """
     with question.database() as database:
@@ -62,11 +63,14 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
     assert found.last is not None, "there are executions"
     fields = {
         "executions": f"{found.executions:,}, from {formatting.clock(found.first)} to {formatting.when(found.last)}",
+        "tasks": f"{found.tasks:,} begun, in {formatting.counted(found.executions, 'attempt')}",
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),
         "assumed": formatting.assumed_successes(found.assumed, found.outcomes.get("succeeded", 0)),
         "cost": formatting.cost(found.cost_usd, found.failures_cost_usd, bool(found.partial or found.unpriced)),
     }
+    if found.tasks == found.executions:
+        del fields["tasks"]
     if not found.assumed:
         del fields["assumed"]
     if tables:
@@ -95,6 +99,8 @@ _COLUMNS: Final = (
     TableColumn("input_tokens", "tokens in", "{:,}".format, is_number=True, rank=10),
     TableColumn("output_tokens", "tokens out", "{:,}".format, is_number=True, rank=11),
 )
+#: Shown where any group has fewer than executions.
+_TASKS: Final = TableColumn("tasks", "tasks", "{:,}".format, is_number=True, rank=2)
 #: Shown where any group has some.
 _COUNTED: Final = (
     _ASSUMED,
@@ -120,10 +126,11 @@ def performance_command(question: Question, by: tuple[str, ...], limit: int) -> 
         if not found:
             question.explain_nothing(database)
     rows = [group_row(answer, by) for answer in found]
+    tasks = [_TASKS] if any(answer.tasks < answer.executions for answer in found) else []
     counted = [column for column in _COUNTED if any(getattr(answer, column.name) for answer in found)]
     render(
         rows,
-        [*group_columns(by), *_COLUMNS, *counted],
+        [*group_columns(by), *_COLUMNS[:1], *tasks, *_COLUMNS[1:], *counted],
         question.output,
         names=group_names(Performance, by),
         document={"by": by, "groups": rows, "price_tables": tables},
