@@ -23,7 +23,7 @@ from . import rows, silence
 from .adapters import adapter_of
 from .decorator import ExecutionDecorator, record_execution
 from .main_script import MainScriptWatch
-from .patching import Patches
+from .patching import Patches, attempt
 from .recorded_function import RecordedFunction
 from .targets import (
     ADAPTERS_BY_DEFAULT,
@@ -151,10 +151,13 @@ class PoolInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 # The environment is invalid: an exception would stop OpenTelemetry from loading other instrumentors.
                 warn(log, "%s Nothing is instrumented.", error)
                 return
-        instrumentation = _Instrumentation(patches, decorator)
+        instrument = _Instrumentation(patches, decorator).instrument
         try:
             for target in wanted:
-                instrumentation.instrument(target)
+                if targets is None:  # no caller could catch an exception, such as that of another package's adapter
+                    attempt(instrument, target)
+                else:
+                    instrument(target)
         except BaseException:  # raised again: a part of an instrumentation must not stay
             patches.undo()
             deconfigure_privately()

@@ -7,7 +7,7 @@ from typing import Any
 
 import wrapt
 
-from ..safety.guards import warn
+from ..safety.guards import is_interruption, warn
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,9 @@ def attempt(action: Callable[..., object], *args: Any) -> None:
     """Call *action*; log a warning where it fails, for the application must go on."""
     try:
         action(*args)
-    except Exception:  # such as a class or a foreign wrapper that refuses attributes
+    except BaseException as fault:  # such as a class that refuses attributes, or an adapter that calls sys.exit()
+        if is_interruption(fault):
+            raise
         warn(log, "A part of the instrumentation failed; the application goes on without it.", exc_info=True)
 
 

@@ -18,8 +18,9 @@ from .remote_settings import RemoteSettings, warn_of_another
 class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
     """A recorded function. It copies to itself, as a function does.
 
-    It pickles by its name where the original would, together with the settings that it is recorded by; and where a
-    pickler, such as cloudpickle's, would send the original by value, as the original and the way it is recorded.
+    It pickles by its name where the original would: a decorated one together with the settings that it is recorded by,
+    one that was found by its name as the original does. Where a pickler, such as cloudpickle's, would send the original
+    by value, it pickles as the original and the way it is recorded.
 
     Where it is a method, its bound methods are Python's own, so that they are what those of the function are: equal,
     weakly referable, picklable.
@@ -104,6 +105,8 @@ class RecordedFunction(wrapt.FunctionWrapper[..., Any]):
             recording = None
         name = guarded(_importable_name, self)
         if name is not None and (pickler is None or not takes_by_value(pickler, self)):
+            if enabled is not None and _resolve(*name) is self:
+                return name[1]  # as the original: what loads it may lack this package, which its module does not need
             settings = None if recording is None else guarded(recording.destination, pickler)
             return _resolve, name if settings is None else (*name, settings)
         sent = None if recording is None else guarded(recording.sent, pickler)

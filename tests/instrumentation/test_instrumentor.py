@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
+import cloudpickle
+import dill
 import huey
 import pytest
 import wrapt
@@ -178,17 +180,47 @@ def test_environment_names_targets(instrument, package, task_ids, monkeypatch):
     assert task_ids() == ["t"]
 
 
-def test_installed_package_declares_targets(instrument, package, task_ids, tmp_path):
-    metadata = tmp_path / "src" / f"{package}-1.0.dist-info"
+def declare(package, folder, *lines):
+    """Install the package in *folder*, with the entry points of *lines*."""
+    metadata = folder / f"{package}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[learning_instrument_pools]\nlocal = {package}.local:Pool\n")
+    (metadata / "entry_points.txt").write_text("\n".join(["[learning_instrument_pools]", *lines]))
     importlib.invalidate_caches()
+
+
+def test_installed_package_declares_targets(instrument, package, task_ids, tmp_path):
+    declare(package, tmp_path / "src", f"local = {package}.local:Pool")
     instrument()
 
     importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
 
     assert task_ids() == ["t"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise SystemExit(3)",
+        "ADAPTER = Adapter(name='wrong', rows=(5,))",
+        "ADAPTER = Adapter(name='wrong', rows=(lambda tools: sys.exit(3),))",
+        "ADAPTER = Adapter(name='wrong', rows=None)",
+        "ADAPTER = Adapter(name='wrong', rows=(Executes(target=5, read=print),))",
+    ],
+)
+def test_invalid_adapter_of_an_installed_package_is_one_warning(
+    instrument, package, task_ids, tmp_path, caplog, source
+):
+    """The application starts, and what else is declared is recorded."""
+    imports = "import sys\nfrom learning_instrument.adapters import Adapter, Executes\n"
+    (tmp_path / "src" / package / "wrong.py").write_text(imports + source)
+    declare(package, tmp_path / "src", f"wrong = {package}.wrong", f"local = {package}.local:Pool")
+    instrument()
+
+    importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
+
+    assert task_ids() == ["t"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @pytest.mark.parametrize("target", ["nonsense", 5, "a:", lambda task: task])
@@ -492,6 +524,19 @@ def test_pool_pickles_as_before(instrument, package):
     assert type(pickle.loads(pickle.dumps(local.Pool()))) is local.Pool
     assert pickle.loads(pickle.dumps(local.Pool().execute_task))({}) == {"success": True}
     assert pickle.loads(pickle.dumps(local.work)) is local.work
+
+
+@pytest.mark.parametrize("library", [pickle, cloudpickle, dill])
+def test_what_a_target_pickles_as_needs_nothing_of_ours(instrument, package, database, library):
+    """The same bytes as before: what loads them may lack this package, as its module does."""
+    local = importlib.import_module(f"{package}.local")
+    functions = (lambda: local.work, lambda: local.Pool.execute_task, lambda: local.Pool().execute_task)
+    before = [library.dumps(function()) for function in functions]
+    configure(database)
+
+    instrument(f"{package}.local:Pool", f"{package}.local:work")
+
+    assert [library.dumps(function()) for function in functions] == before
 
 
 def test_options_are_those_of_the_decorator(instrument, rows):

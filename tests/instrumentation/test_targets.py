@@ -191,7 +191,7 @@ def test_module_as_entry_point_is_an_adapter(declaring, tmp_path):
     assert parse_target("Pool_0").name == "shop"
 
 
-@pytest.mark.parametrize("source", ["ADAPTER = 5", "raise RuntimeError('broken')", ""])
+@pytest.mark.parametrize("source", ["ADAPTER = 5", "raise RuntimeError('broken')", "import sys; sys.exit(3)", ""])
 def test_invalid_adapter_of_a_package_is_an_error(source, declaring, tmp_path):
     """That names its module."""
     name = f"telemetry_{abs(hash(source))}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...adapters import Adapter
 from ...errors import ConfigurationError
+from ...safety.guards import is_interruption
 
 #: Name of the adapter, as people type the library in ``pip install`` -> the module with its rows.
 MODULES: Final = {
@@ -62,7 +63,9 @@ def declared_adapter(module: str) -> Adapter:
     """
     try:
         found: Any = vars(import_module(module)).get("ADAPTER")
-    except Exception as error:  # of another package's module
+    except BaseException as error:  # of another package's module, which may call sys.exit()
+        if is_interruption(error):
+            raise
         raise ConfigurationError(f"Invalid adapter {module!r}: its import failed, {error!r}.") from error
     if not isinstance(found, Adapter):
         raise ConfigurationError(f"Invalid adapter {module!r}: expected a variable ADAPTER in it, an Adapter.")
