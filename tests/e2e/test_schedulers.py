@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from learning_instrument import record_execution
+from learning_instrument import PoolInstrumentor, record_execution
 from learning_instrument.outcome import ENDINGS
 
 pytestmark = pytest.mark.slow
@@ -196,3 +196,26 @@ def test_asyncio_task_group(database, ended):
     with pytest.raises(Exception, match="TaskGroup"):
         asyncio.run(in_a_group({}))
     assert ended() == TIMEOUT
+
+
+def half(task):
+    if task["number"] % 2:
+        raise ValueError("odd")
+    return task["number"] // 2
+
+
+def test_items_that_joblib_sends_to_dask_are_recorded_once(database, rows):
+    """As items; what joblib submits returns the exception where one raised, and is no task of dask's."""
+    distributed = pytest.importorskip("distributed")
+    joblib = pytest.importorskip("joblib")
+    PoolInstrumentor().instrument(targets="joblib,dask", database=database)
+    try:
+        with distributed.Client(processes=False, dashboard_address=None), joblib.parallel_config(backend="dask"):
+            items = (joblib.delayed(half)({"number": number}) for number in (4, 1))
+            with pytest.raises(ValueError, match="odd"):
+                joblib.Parallel(batch_size=1)(items)
+    finally:
+        PoolInstrumentor().uninstrument()
+
+    assert {row["pool_type"] for row in rows()} == {"joblib"}
+    assert "error" in {row["outcome"] for row in rows()}

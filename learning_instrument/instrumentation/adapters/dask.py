@@ -18,6 +18,7 @@ from ...safety.clocks import time
 from ...safety.guards import guarded
 from ..called_functions import name_of
 from ..carried_calls import CarriedCall, Submission
+from ..runners import is_plumbing
 from ..tools import Tools, Wrapper
 
 #: The modules that call ``get_async`` by a name of their own.
@@ -172,7 +173,7 @@ def _is_recorded(task: Any) -> bool:
 
 def _is_of_application(function: Any) -> bool:
     module, name = name_of(function)
-    return not module.startswith(_PLUMBING) and (module, name) != ("builtins", "getattr")
+    return not (module.startswith(_PLUMBING) or is_plumbing(function)) and (module, name) != ("builtins", "getattr")
 
 
 def _carried(task: Any, state: Any, sending: _Sending) -> Any:
