@@ -6,7 +6,7 @@ It may have stored the execution before it died, and has entered it in the table
 import json
 import os
 import re
-from typing import Final
+from typing import Any, Final
 
 from ..columns import COLUMNS
 from ..record import Row
@@ -15,14 +15,15 @@ from ..sqlite import read_only
 _ENTERED: Final = "SELECT record FROM running WHERE process_id = :process_id AND started >= :timestamp"
 _STORED: Final = (
     "SELECT 1 FROM executions WHERE timestamp >= :timestamp AND process_id = :process_id"
-    " AND function_name IN (:function_name, :spawned_name) LIMIT 1"
+    " AND (function_name IN (:function_name, :spawned_name) OR task_id = :task_id AND pool_type = :pool_type) LIMIT 1"
 )
 
 
 def row_unless_known(path: str, row: Row) -> Row | None:
     """Return the *row* to store; None where its process has stored or entered it in the database at *path*.
 
-    That process has run no other execution of this function since then. The id that it gave to this one is unknown.
+    That process has run no other execution of this function, or of this task in the pool, since then: the parent may
+    know the function by another name. The id that the process gave to this one is unknown.
     """
     if not os.path.exists(path):
         return row
@@ -32,15 +33,19 @@ def row_unless_known(path: str, row: Row) -> Row | None:
     try:
         # Entries first: one that is settled meanwhile is stored before it is deleted.
         entered = read_only.query(path, _ENTERED, values)
-        if any(_function_of(entry["record"]) in (name, spawned_name) for entry in entered):
-            return None
+        for entry in map(_known, entered):
+            if entry.get("function_name") in (name, spawned_name) or all(
+                entry.get(column) == values[column] for column in ("task_id", "pool_type")
+            ):
+                return None
         return None if read_only.query(path, _STORED, {**values, "spawned_name": spawned_name}) else row
     except read_only.SQLITE_FAULTS:  # such as a file without tables
         return row
 
 
-def _function_of(record: str) -> object:
+def _known(entry: dict[str, Any]) -> dict[str, Any]:
     try:
-        return json.loads(record).get("function_name")
+        record = json.loads(entry["record"])
     except read_only.VALUE_FAULTS:  # garbage, which doctor names
-        return None
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -31,10 +31,10 @@ def record(seconds, outcome=Outcome.SUCCEEDED, **more):
     )
 
 
-def hear(database):
+def hear(database, **more):
     """Store the loss that the parent heard of; return the outcomes that are stored."""
     assert database.flush()  # what the child stored
-    assert store_of(database).append_lost(record(0, Outcome.LOST), row_from_record)
+    assert store_of(database).append_lost(record(0, Outcome.LOST, **more), row_from_record)
     assert database.flush()
     with contextlib.closing(sqlite3.connect(database.path)) as connection:
         return [outcome for (outcome,) in connection.execute("SELECT outcome FROM executions ORDER BY rowid")]
@@ -67,10 +67,29 @@ def test_other_executions_are_others(database, other):
     assert hear(database) == ["succeeded", "lost"]
 
 
+SAME_TASK = {"task_id": "7", "pool_type": "queue"}
+
+
+def test_task_that_the_process_stored_under_another_function_is_all(database):
+    """The parent may know the function by the name under which it was sent."""
+    database.append([record(0.001, function_name="shop.orders.answer", **SAME_TASK)])
+
+    assert hear(database, **SAME_TASK) == ["succeeded"]
+
+
+def test_inner_execution_of_the_same_task_is_another(database):
+    """It is of another pool."""
+    database.append([record(0.001, function_name="shop.inner", task_id="7", pool_type="Crawler")])
+
+    assert hear(database, **SAME_TASK) == ["succeeded", "lost"]
+
+
+@pytest.mark.parametrize("name", ["shop.answer", "shop.orders.answer"])
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_entry_of_the_process_is_the_row(database, is_settled):
-    """Whether or not it has been settled when the parent hears of the death."""
-    entry = row_from_record(record(0.001, Outcome.LOST))
+def test_entry_of_the_process_is_the_row(database, is_settled, name):
+    """Whether or not it has been settled when the parent hears of the death, and by any name of the function."""
+    record_entered = record(0.001, Outcome.LOST, **{**SAME_TASK, "function_name": name})
+    entry = row_from_record(record_entered)
     database.query("SELECT 1")
     ledger = CrashLedger(database.path)
     ledger.enter([entry])
@@ -81,9 +100,9 @@ def test_entry_of_the_process_is_the_row(database, is_settled):
     if is_settled:
         with contextlib.closing(sqlite3.connect(database.path)) as connection, connection:
             connection.execute("DELETE FROM running")
-        database.append([record(0.001, Outcome.LOST)])
+        database.append([record_entered])
 
-    assert hear(database) == (["lost"] if is_settled else [])
+    assert hear(database, **SAME_TASK) == (["lost"] if is_settled else [])
 
 
 def test_unreadable_entries_hide_no_loss(database):

@@ -1,15 +1,20 @@
 """How a task gets into rq: a queue of a real redis-server, and workers that fork."""
 
 import functools
+import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 from redis import Redis
 from rq import Queue, Retry, SimpleWorker, Worker
+from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.scheduler import RQScheduler
 
@@ -218,6 +223,125 @@ def a_worker_of_the_command_line_records(database: LearningDatabase) -> None:
     assert [(row["outcome"], row["attempt"]) for row in rows] == [("succeeded", 1)] * 5
 
 
+def a_work_horse_that_is_killed_loses_one_execution(database: LearningDatabase) -> None:
+    """In its first second and later, decorated, after its end, and retried; the worker imports no module of jobs."""
+    (Path(database.path).parent / "killed_jobs.py").write_text(_KILLED_JOBS)
+    sys.path.insert(0, str(Path(database.path).parent))
+
+    @record_execution(learning_db=database)
+    def send(task: Any) -> list[str]:
+        jobs = importlib.import_module("killed_jobs")
+        queue, order = _queue(), jobs.Order(7)
+        sent = [
+            queue.enqueue(jobs.die, "Count the orders", 0, order),
+            queue.enqueue(jobs.die, "Count the orders", 2, order),
+            queue.enqueue(jobs.die_decorated, "Count the orders", 0),
+            queue.enqueue(jobs.die_after_the_end, "Count the orders"),
+            queue.enqueue(jobs.die_once, "Count the orders", f"{database.path}-died", retry=Retry(max=1)),
+        ]
+        return [job.id for job in sent]
+
+    PoolInstrumentor().instrument(targets="rq", database=database)
+    try:
+        ids = send("all")
+        del sys.modules["killed_jobs"]
+        _work()
+    finally:
+        PoolInstrumentor().uninstrument()
+    assert "killed_jobs" not in sys.modules
+    database.flush()
+    (sender,) = database.query("select * from executions where pool_type = 'unknown'")
+    rows = database.query("select * from executions where pool_type != 'unknown' order by timestamp")
+    found = [[(row["attempt"], row["outcome"]) for row in rows if row["task_id"] == job_id] for job_id in ids]
+    lost = [(1, "lost")]
+    assert found == [lost, lost, lost, [(1, "succeeded")], [*lost, (2, "succeeded")]], rows
+    for row in [row for row in rows if row["outcome"] == "lost"]:
+        assert (row["error_type"], row["pool_id"], row["parent_execution_id"]) == (
+            "crash", "orders", sender["execution_id"]
+        )  # fmt: skip
+        assert row["task_type"] == row["function_name"], row
+        assert row["task_type"].startswith("killed_jobs.die"), row
+        assert row["task_description"].startswith("Count the orders"), row
+        assert 0 <= row["queue_seconds"] < 30, row
+        assert row["process_id"] not in (None, os.getpid()), row
+        assert "signal 9" in row["error_message"] or row["duration_seconds"] > 1, row
+
+
+def a_job_that_is_stopped_is_lost(database: LearningDatabase) -> None:
+    """By a command, which kills its work horse; a job that waits then is none."""
+    marker = f"{database.path}-runs"
+    PoolInstrumentor().instrument(targets="rq", database=database)
+    try:
+        queue = _queue()
+        job = queue.enqueue(_sleep, marker)
+        queue.enqueue(succeed, {"number": 1})
+        stopper = Thread(target=_stop, args=(job, marker))
+        stopper.start()
+        Worker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+        stopper.join()
+    finally:
+        PoolInstrumentor().uninstrument()
+    database.flush()
+    rows = database.query("select task_id, outcome, error_message from executions order by timestamp")
+    assert [row["outcome"] for row in rows] == ["lost", "succeeded"], rows
+    assert (rows[0]["task_id"], "stopped by user" in rows[0]["error_message"]) == (job.id, True), rows
+
+
+def _sleep(marker: str) -> None:
+    with open(marker, "x"):
+        time.sleep(60)
+
+
+def _stop(job: Job, marker: str) -> None:
+    while not os.path.exists(marker):
+        time.sleep(0.01)
+    send_stop_job_command(job.connection, job.id)
+
+
+def a_work_horse_that_dies_before_its_job_loses_none(database: LearningDatabase) -> None:
+    """What has not begun is no execution."""
+
+    class _Dying(_Forking):
+        def main_work_horse(self, job: Job, queue: Queue) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    PoolInstrumentor().instrument(targets="rq", database=database)
+    try:
+        _queue().enqueue(succeed, {"number": 1})
+        _work(_Dying)
+    finally:
+        PoolInstrumentor().uninstrument()
+    database.flush()
+    assert database.query("select * from executions") == []
+
+
+_KILLED_JOBS: Final = """
+import os, signal, time
+from learning_instrument import record_execution
+
+class Order:
+    def __init__(self, number):
+        self.number = number
+
+def die(task, after, order):
+    time.sleep(after)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@record_execution
+def die_decorated(task, after):
+    die(task, after, None)
+
+def die_once(task, marker):
+    if not os.path.exists(marker):
+        open(marker, "x").close()
+        die(task, 0, None)
+
+def die_after_the_end(task):
+    # As where the worker is killed before it tells the queue.
+    from rq.worker import Worker
+    Worker.handle_job_success = lambda *args, **kwargs: die(None, 0, None)
+"""
+
 EXTRAS: Final = (
     each_of_enqueue_many_has_its_parent_and_leaves_the_meta_alone,
     a_scheduled_job_waits_since_it_was_due,
@@ -225,4 +349,7 @@ EXTRAS: Final = (
     a_dependent_job_has_its_parent,
     a_job_that_returns_a_retry_has_an_attempt_for_each_run,
     a_worker_of_the_command_line_records,
+    a_work_horse_that_is_killed_loses_one_execution,
+    a_job_that_is_stopped_is_lost,
+    a_work_horse_that_dies_before_its_job_loses_none,
 )
