@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -122,15 +121,6 @@ def _budget_in(text: str) -> Budget:
             " '1.00/day by=pool_type'; several with commas between."
         )
     return Budget(float(match[1]), match[2], match[3])  # type: ignore[arg-type]
-
-
-def default_budgets() -> tuple[Budget, ...]:
-    """Return the budgets of the environment.
-
-    Raises:
-        ConfigurationError: if one of them is invalid.
-    """
-    return budgets_in(os.environ.get(VARIABLE, ""))
 
 
 class Window(NamedTuple):

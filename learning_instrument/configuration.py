@@ -14,7 +14,8 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from .budgets import Budget, budgets_of, default_budgets
+from .budgets import VARIABLE as BUDGET_VARIABLE
+from .budgets import Budget, budgets_in, budgets_of
 from .costs.prices import prices_of
 from .database import LearningDatabase, as_database, store_of
 from .errors import ConfigurationError
@@ -26,7 +27,7 @@ from .recording.text_settings import TextSettings
 from .safety.forks import check, on_child
 from .safety.guards import guarded, warn
 from .safety.own_redaction import Redact
-from .safety.variables import ignoring_invalid
+from .safety.variables import ignoring_invalid, value_of
 from .sqlite.paths import DEFAULT_PATH, absolute
 from .storage.retention import retention_or_default
 from .storage.store import Durability
@@ -102,7 +103,7 @@ def configure(
     check()
     text_settings = TextSettings.checked(redact, keep_metadata)
     limits, price_list = retention_or_default(retention_days, max_size), prices_of(prices)
-    budgets, budgets_by_default = budgets_of(budget), default_budgets()
+    budgets, budgets_by_default = budgets_of(budget), () if budget is not None else _default_budgets()
     check_providers(tracer_provider, meter_provider)
     fixed = _given(
         tracer_provider=tracer_provider,
@@ -179,6 +180,10 @@ def _wanted_database(
     return wanted
 
 
+def _default_budgets() -> tuple[Budget, ...]:
+    return value_of(BUDGET_VARIABLE, budgets_in, ())
+
+
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -248,7 +253,7 @@ def configure_privately(
         if current is None:
             private = as_database(database, durability)
             limits = retention_or_default(None, None)
-            budgets = default_budgets() if budgets is None else budgets
+            budgets = _default_budgets() if budgets is None else budgets
             _State.settings = _Settings(private, budgets, is_private=True, is_sent=text_settings is not None)
             if text_settings is not None:
                 text_settings.add()

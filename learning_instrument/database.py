@@ -11,6 +11,7 @@ from .record import ExecutionRecord
 from .rollups import catch_up
 from .safety.clocks import time
 from .safety.forks import check
+from .safety.variables import value_of
 from .sqlite.backup import backup
 from .sqlite.paths import DEFAULT_PATH, absolute, default_path
 from .storage import feedback
@@ -23,6 +24,7 @@ __all__ = ["DEFAULT_PATH", "Durability", "LearningDatabase", "Statistics"]
 
 #: Between two slices of a rebuild, so that tasks can commit.
 _PAUSE_SECONDS: Final = 0.001
+_DURABILITY_VARIABLE: Final = "LEARNING_INSTRUMENT_DURABILITY"
 
 
 class LearningDatabase:
@@ -43,10 +45,8 @@ class LearningDatabase:
     def __init__(
         self, database_path: str | os.PathLike[str] = DEFAULT_PATH, durability: Durability | None = None
     ) -> None:
-        chosen: Any = durability or os.environ.get("LEARNING_INSTRUMENT_DURABILITY") or "commit"
-        if chosen not in get_args(Durability):
-            raise ConfigurationError(f"Invalid durability {chosen!r}: expected 'commit' or 'batch'.")
-        self._store = Store(absolute(database_path), chosen)
+        default: Durability = "commit" if durability else value_of(_DURABILITY_VARIABLE, _durability, "commit")
+        self._store = Store(absolute(database_path), _durability(durability or default))
 
     @property
     def path(self) -> str:
@@ -330,3 +330,10 @@ def as_database(
             )
         return database
     return LearningDatabase(default_path() if database is None else database, durability)
+
+
+def _durability(chosen: str) -> Durability:
+    for durability in get_args(Durability):
+        if chosen == durability:
+            return durability  # type: ignore[no-any-return]
+    raise ConfigurationError(f"Invalid durability {chosen!r}: expected 'commit' or 'batch'.")

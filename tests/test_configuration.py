@@ -1,7 +1,6 @@
 """``configure()`` joins provider, processor, exporter and database; ``shutdown()`` takes them apart."""
 
 import contextlib
-import re
 import sqlite3
 from datetime import datetime, timedelta, timezone
 
@@ -12,9 +11,10 @@ from small_pools import SyncPool
 from waiting import wait_until
 
 from learning_instrument import ExecutionRecord, LearningDatabase, configure, record_execution, shutdown
-from learning_instrument.configuration import configure_privately
+from learning_instrument.configuration import configure_privately, configured_budgets
 from learning_instrument.database import store_of
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.safety import variables
 
 
 def count(database):
@@ -153,12 +153,20 @@ def test_invalid_argument_is_refused(subtests):
         ("BUDGET", "1/day by=colour"),
     ],
 )
-def test_invalid_environment_is_refused(monkeypatch, variable, text):
-    """A typing error in a variable is an error of ``configure()``."""
+@pytest.mark.parametrize("begin", [configure, configure_privately])
+def test_invalid_variable_is_ignored_with_one_warning(tmp_path, monkeypatch, caplog, begin, variable, text):
+    """With and without code: the application starts, and is recorded."""
+    monkeypatch.setattr(variables, "ignored", {})
     monkeypatch.setenv(f"LEARNING_INSTRUMENT_{variable}", text)
 
-    with pytest.raises(ConfigurationError, match=re.escape(text.rpartition("=")[2].rpartition("/")[2])):
-        configure()
+    database = begin(tmp_path / "learning.db")
+    configure(tmp_path / "learning.db")
+    SyncPool().execute_task({})
+
+    assert (count(database), database.durability, configured_budgets()) == (1, "commit", ())
+    (message,) = caplog.messages
+    assert message.startswith(f"Invalid LEARNING_INSTRUMENT_{variable}={text} is ignored: "), message
+    assert "expected" in message
 
 
 # The provider.

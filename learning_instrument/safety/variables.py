@@ -1,4 +1,4 @@
-"""Invalid ``OTEL_*`` variables: OpenTelemetry raises an error for them, here they are ignored with a warning.
+"""Invalid variables: ours, and those for which OpenTelemetry raises an error, are ignored with a warning.
 
 An application must not fail to start for a variable of its telemetry.
 """
@@ -64,7 +64,19 @@ def import_opentelemetry() -> None:
             ignoring_invalid(lambda module=module: import_module(module), *names)  # type: ignore[misc]
 
 
+def value_of(name: str, parse: Callable[[str], T], default: T) -> T:
+    """Return what *parse* makes of the variable *name*; *default* where that is not set, or invalid: a ValueError."""
+    text = os.environ.get(name)
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except ValueError as error:
+        _warn(name, text, error)
+        return default
+
+
 def _warn(name: str, value: str, error: Exception) -> None:
-    if name not in ignored:
+    if ignored.get(name) != value:
         warn(log, "Invalid %s=%s is ignored: %s.", name, value, str(error).rstrip(".") or "no such entry point")
         ignored[name] = value

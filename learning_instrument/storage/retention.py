@@ -5,7 +5,6 @@ deleted in slices so short that no writer waits for them.
 """
 
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from ..safety.variables import value_of
 from ..sqlite.connection import WriteConnection
 from ..timestamps import iso
 
@@ -66,12 +66,11 @@ def retention_or_default(days: float | None, max_size: int | str | None) -> Limi
     """Return :func:`retention` of the limits that are given; where one is None, that of the environment.
 
     Raises:
-        ConfigurationError: for an invalid limit.
+        ConfigurationError: for an invalid limit that is given.
     """
-    text = os.environ.get(DAYS_VARIABLE)
     return retention(
-        days_in(text) if text and days is None else days,
-        os.environ.get(SIZE_VARIABLE) or None if max_size is None else max_size,
+        value_of(DAYS_VARIABLE, days_in, None) if days is None else days,
+        value_of(SIZE_VARIABLE, size_in_bytes, None) if max_size is None else max_size,
     )
 
 

@@ -22,6 +22,7 @@ from opentelemetry import trace
 
 from learning_instrument import LearningDatabase, PoolInstrumentor, configure, record_execution
 from learning_instrument.errors import ConfigurationError
+from learning_instrument.safety import variables
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -249,15 +250,19 @@ def test_invalid_target_of_the_environment_is_one_warning(instrument, package, t
 
 
 @pytest.mark.parametrize("variable", ["DURABILITY", "RETENTION_DAYS", "MAX_SIZE", "BUDGET"])
-def test_invalid_setting_of_the_environment_is_one_warning(instrument, monkeypatch, caplog, variable):
-    """An exception would stop OpenTelemetry from loading other instrumentors."""
+def test_invalid_setting_of_the_environment_is_one_warning(
+    instrument, database, task_ids, monkeypatch, caplog, variable
+):
+    """An exception would stop OpenTelemetry from loading other instrumentors, and the pools are recorded."""
+    monkeypatch.setattr(variables, "ignored", {})
     monkeypatch.setenv(f"LEARNING_INSTRUMENT_{variable}", "nonsense")
     pool = plain_pool()
 
-    PoolInstrumentor().instrument(targets=pool)
+    instrument(pool, database=database.path)
 
-    assert pool().execute_task({}) == {"success": True}
-    assert ["'nonsense'" in record.message for record in caplog.records] == [True]
+    assert pool().execute_task({"task_id": "t"}) == {"success": True}
+    assert task_ids() == ["t"]
+    assert ["nonsense" in record.message for record in caplog.records] == [True]
 
 
 def test_missing_package_is_one_warning(instrument, caplog, monkeypatch):

@@ -114,8 +114,7 @@ def _durability(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "durability",
             Severity.ERROR,
-            f"LEARNING_INSTRUMENT_DURABILITY={durability} is invalid, so nothing is recorded: expected commit or"
-            " batch.",
+            f"LEARNING_INSTRUMENT_DURABILITY={durability} is invalid, and ignored: expected commit or batch.",
             "Set it to commit or batch, or unset it.",
         )
 
@@ -137,7 +136,7 @@ def _limits(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(
                 "limits",
                 Severity.ERROR,
-                f"{name} is invalid, so nothing is recorded. {error}",
+                f"{name} is invalid, and ignored. {error}",
                 f"Correct {name}, or unset it.",
             )
 
