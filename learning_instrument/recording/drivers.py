@@ -43,10 +43,16 @@ def _drive_block_later(
     drive: Callable[..., Any], prepare: Prepare, function: Callable[..., Any], instance: Any, args: Any, kwargs: Any
 ) -> Any:
     """Call a *function* that returns a context manager, and time its block. The caller gets the same object."""
-    begin = prepare(instance, args, kwargs)
+
+    def driven(generator: Any) -> Any:
+        begin = prepare(instance, args, kwargs)
+        return generator if begin is None else named_like(drive(begin, generator), generator)
+
     theirs = function(*args, **kwargs)
-    if begin is not None:
-        theirs.gen = named_like(drive(begin, theirs.gen), theirs.gen)
+    theirs.gen = driven(theirs.gen)
+    generate = theirs.func
+    # contextlib generates anew for each call of a function that the manager decorates.
+    theirs.func = lambda *args, **kwargs: driven(generate(*args, **kwargs))
     return theirs
 
 

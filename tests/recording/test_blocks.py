@@ -130,6 +130,44 @@ def test_the_caller_gets_the_object_of_the_function(database):
     assert ours("task")(lambda: 7)() == 7
 
 
+def test_each_call_of_a_function_that_a_block_decorates_is_one_execution(database, rows):
+    """As in ``with``: it begins with the call and ends as that ends; decorating alone is none."""
+
+    class Pool:
+        @record_execution(learning_db=database)
+        @contextlib.contextmanager
+        def block(self, task):
+            yield self
+
+    @Pool().block({"task_id": "t"})
+    def run(number):
+        current_execution().set(repo=f"repo-{number}")
+        return 6 // number
+
+    assert rows() == []
+    assert [run(1), run(2)] == [6, 3]
+    with pytest.raises(ZeroDivisionError):
+        run(0)
+    assert [(row["task_id"], row["repo"], row["outcome"]) for row in rows()] == [
+        ("t", "repo-1", "succeeded"),
+        ("t", "repo-2", "succeeded"),
+        ("t", "repo-0", "error"),
+    ]
+    assert not otel_context.get_current()
+
+
+async def test_each_call_of_a_coroutine_function_that_a_block_decorates_is_one_execution(database, rows):
+    """The same holds for asynchronous blocks, at once, too."""
+
+    @record_execution(learning_db=database)(made_async(block))({"task_id": "t"})
+    async def run(number):
+        await asyncio.sleep(0.01)
+        return number
+
+    assert await asyncio.gather(run(1), run(2)) == [1, 2]
+    assert [(row["task_id"], row["outcome"]) for row in rows()] == [("t", "succeeded")] * 2
+
+
 def test_what_runs_in_the_block_runs_in_its_execution(database, rows):
     """It is the current execution there, and the parent of those that start there; afterwards it is neither."""
     inner = record_execution(learning_db=database)(lambda: None)
