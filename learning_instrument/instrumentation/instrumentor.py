@@ -338,5 +338,9 @@ def _listed(targets: Any) -> list[Any]:
 
 
 def _expanded(targets: Iterable[Any]) -> list[Any]:
-    """Return *targets* with the names of adapters in place of ``"auto"``."""
-    return [each for target in targets for each in (installed_adapters() if target == AUTO else [target])]
+    """Return *targets* with adapters in place of ``"auto"``."""
+    found: list[Any] = []
+    for target in targets:
+        is_auto = isinstance(target, str) and target == AUTO
+        found += [NamedAdapter(name, is_of_auto=True) for name in installed_adapters()] if is_auto else [target]
+    return found

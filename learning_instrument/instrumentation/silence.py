@@ -63,7 +63,8 @@ def _reasons(targets: Sequence[Target]) -> Iterator[str]:
     if is_disabled():
         yield "OTEL_SDK_DISABLED=true turns recording off."
         return
-    missing = [target for target in targets if _module_of(target) not in (*sys.modules, None)]
+    wanted = [target for target in targets if not (_is_of_auto(target) and _module_of(target) not in sys.modules)]
+    missing = [target for target in wanted if _module_of(target) not in (*sys.modules, None)]
     of_the_script = [
         target for target in missing if isinstance(target, NamedTarget) and target.module in _names_of_the_script()
     ]
@@ -73,8 +74,10 @@ def _reasons(targets: Sequence[Target]) -> Iterator[str]:
             "no pools are named. Name them by --pools, such as package.module:Class or celery, or decorate what runs a"
             " task with @record_execution."
         )
+    elif not wanted:
+        yield "the application imported none of the libraries that auto stands for."
     elif not missing:
-        yield f"the application ran no task of {_listed(targets)}."
+        yield f"the application ran no task of {_listed(wanted)}."
     for target in of_the_script:
         yield f"{target} is of the script itself, whose module is __main__: name __main__:{target.path}."
     if others:
@@ -90,6 +93,10 @@ def _reasons(targets: Sequence[Target]) -> Iterator[str]:
             f"It imported {_listed(without)}, which no adapter covers: name the class or function that runs a task, or"
             " decorate it."
         )
+
+
+def _is_of_auto(target: Any) -> bool:
+    return isinstance(target, NamedAdapter) and target.is_of_auto
 
 
 def _module_of(target: Any) -> str | None:

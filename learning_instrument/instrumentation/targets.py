@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -53,7 +53,9 @@ class NamedAdapter:
 
     name: str
     #: Whether it is on without being named.
-    is_default: bool = False
+    is_default: bool = field(default=False, compare=False)
+    #: Whether :data:`AUTO` stands for it.
+    is_of_auto: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return self.name
@@ -72,7 +74,7 @@ def parse_target(target: Any) -> Target:
     Raises:
         ConfigurationError: for any other value, and for a function that hides failures.
     """
-    if isinstance(target, Adapter):
+    if isinstance(target, (Adapter, NamedAdapter)):
         return target
     if not isinstance(target, str):
         if callable(target):

@@ -210,6 +210,21 @@ def test_module_that_is_run_is_the_scripts_own(no_file, run, app, tmp_path, comm
     assert line.endswith(f"{command[-1]}:Pool is of the script itself, whose module is __main__: name __main__:Pool.")
 
 
+@pytest.mark.parametrize(
+    ("pools", "source", "why"),
+    [
+        ("auto", "import joblib", "the application ran no task of joblib."),
+        ("auto", "print()", "the application imported none of the libraries that auto stands for."),
+        ("auto,some_pools:Pool", "import joblib", "the application did not import some_pools:Pool."),
+    ],
+)
+def test_auto_names_only_libraries_that_were_imported(no_file, run, app, tmp_path, pools, source, why):
+    """Of all that are installed, the others say nothing of the application."""
+    app(source)
+
+    assert run("--pools", pools, "app.py").stderr == f"{nothing(tmp_path)}{why}\n"
+
+
 def test_library_that_is_imported_and_not_instrumented_is_named(no_file, run, app, tmp_path):
     """A real one; and a package of the application's own that is called as one is, is none."""
     app("import joblib, agents")
