@@ -9,11 +9,16 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError, LearningInstrumentError
+from ..safety.clocks import time
 
 #: How long a client may take to send its request, or to receive the answer.
 _SECONDS: Final = 30.0
-#: The most that is read of what comes with a request.
-_MOST_BYTES: Final = 65_536
+#: How long a client may go on sending after the answer; in all, and without a pause.
+_BODY_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 1.0
+_BODY_BYTES: Final = 65_536
+#: Of clients that are no browsers: those send the header ``Host``.
+_WITHOUT_HOST: Final = ("HTTP/0.9", "HTTP/1.0")
 _METHODS: Final = ("GET", "HEAD")
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -94,11 +99,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _answer(self) -> None:
-        self._skip_body()
-        if not self.server.accepts(self.headers.get("Host", "")):
+        self._route()
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self._skip_body()
+
+    def _route(self) -> None:
+        scheme, is_absolute, rest = self.path.partition("://")
+        path, host = self.path, self.headers.get("Host")
+        if is_absolute and scheme.lower() in ("http", "https"):  # as to a proxy: this host counts, not the header
+            host, slash, path = rest.partition("/")
+            path = slash + path
+        needs_host = host is not None or self.request_version not in _WITHOUT_HOST
+        if needs_host and not self.server.accepts(host or ""):
             self._refuse(HTTPStatus.FORBIDDEN, "This name is not this machine's: ask by localhost, or an address.")
             return
-        route = self.server.routes.get(self.path.partition("?")[0])
+        route = self.server.routes.get(path.partition("?")[0])
         if route is None:
             self._refuse(HTTPStatus.NOT_FOUND, f"There is only {', '.join(self.server.routes)}.")
         elif self.command not in _METHODS:
@@ -112,10 +127,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._send(HTTPStatus.OK, document)
 
     def _skip_body(self) -> None:
-        """Read what a client sends with its request: to one that is still sending, a closed connection is an error."""
-        length = self.headers.get("Content-Length", "")
-        if length.isdecimal():
-            self.rfile.read(min(int(length), _MOST_BYTES))
+        """Read what a client sends with its request: to one that is still sending, a closed connection is an error.
+
+        It has its answer, and ends when it has sent all, however much it announced.
+        """
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_PAUSE_SECONDS)
+        deadline = time.monotonic() + _BODY_SECONDS
+        while time.monotonic() < deadline and self.rfile.read1(_BODY_BYTES):
+            pass
 
     def _refuse(self, status: HTTPStatus, why: str, **headers: str) -> None:
         self._send(status, Document(_TEXT, f"{why}\n".encode("utf-8", "replace")), **headers)

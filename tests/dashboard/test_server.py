@@ -101,6 +101,63 @@ def test_other_name_is_refused(server, host):
     assert b"hello" not in body
 
 
+def ask_raw(server, *lines):
+    """Return the status of the answer to a request of these *lines*, which the server ends itself."""
+    with socket.create_connection(server.server_address[:2], timeout=15) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    return int(answer.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://127.0.0.1:9464/page", "127.0.0.1:9464", 200),
+        ("HTTP://localhost/page?format=x", "localhost", 200),
+        ("http://[::1]:9464/page", "evil.example", 200),
+        ("http://localhost/metrics", "localhost", 404),
+        ("http://localhost", "localhost", 404),
+        ("http://evil.example/page", "localhost", 403),
+        ("http:///page", "localhost", 403),
+        ("ftp://localhost/page", "localhost", 404),
+    ],
+)
+def test_absolute_target_is_its_path_and_names_the_host(server, target, host, status):
+    """As to a proxy: its host is checked, and the header is not."""
+    assert ask_raw(server, f"GET {target} HTTP/1.1", f"Host: {host}") == status
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "status"),
+    [
+        ("HTTP/1.0", [], 200),
+        ("HTTP/1.0", ["Host: localhost"], 200),
+        ("HTTP/1.0", ["Host: evil.example"], 403),
+        ("HTTP/1.1", [], 403),
+    ],
+)
+def test_old_client_may_leave_the_host_out(server, version, headers, status):
+    """It is no browser, which always sends it."""
+    assert ask_raw(server, f"GET /page {version}", *headers) == status
+
+
+@pytest.mark.parametrize("length", ["999999999999", "9" * 5000, "-1", "0", "+5", "x", "1e3", "5, 6", "", "\u0665"])
+def test_length_that_is_announced_is_not_waited_for(server, length):
+    """Huge, no number, or never sent."""
+    assert ask_raw(server, "GET /page HTTP/1.1", "Host: localhost", f"Content-Length: {length}") == 200
+    assert ask_raw(server, "GET /page HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked", "") == 200
+
+
+def test_client_that_sends_without_end_is_left(server):
+    """Others are answered meanwhile."""
+    with socket.create_connection(server.server_address[:2], timeout=15) as client:
+        client.sendall(b"POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                client.sendall(b"x" * 65536)
+                assert ask(server)[0] == 200
+
+
 def test_address_beyond_this_machine_is_answered_by_addresses():
     """And by no name: an address cannot be led elsewhere."""
     with serving("0.0.0.0") as server:
