@@ -5,7 +5,10 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import BuiltinMethodType
-from typing import Any
+from typing import Any, Final
+
+#: How many wrappers of a function are looked through.
+WRAPPERS_LIMIT: Final = 16
 
 
 def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -42,6 +45,16 @@ def parameters_of(function: Any) -> tuple[str, ...]:
     code = getattr(function, "__code__", None)
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code is not None else ()
     return names[1:] if getattr(function, "__self__", None) is not None else names
+
+
+def innermost_parameters(function: Any) -> tuple[str, ...]:
+    """Return the parameters of what wrappers hide: they tell functions of one name, such as lambdas, apart."""
+    for _ in range(WRAPPERS_LIMIT):
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is None:
+            break
+        function = wrapped
+    return parameters_of(function)
 
 
 def signature_of(function: Any) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from ..recording.types import CallPlan, Pipeline
 from ..safety.clocks import time
 from ..safety.guards import guarded, is_interruption, warn
 from ..safety.sanitize import type_name, utf8
-from .called_functions import name_of, signature_of
+from .called_functions import innermost_parameters, name_of, signature_of
 from .options import RecordingOptions
 from .submitted_calls import recording_options_of, records_itself
 
@@ -84,7 +84,7 @@ class RunRecorder:
         self._pool_type = pool_type
         self._result = result
         self._capture = dataclasses.replace(options.capture, pool_type=options.capture.pool_type or pool_type)
-        self._plans: dict[tuple[str, str], CallPlan] = {}
+        self._plans: dict[tuple[str, str, tuple[str, ...] | None], CallPlan] = {}
         self._has_warned = False
 
     def run(
@@ -175,7 +175,7 @@ class RunRecorder:
     def _plan(self, task_type: str | None, function: Any) -> CallPlan:
         module, name = name_of(function)
         task_type = plain_text(task_type) or name.rpartition("<locals>.")[2]
-        key = task_type, f"{module}.{name}"
+        key = task_type, f"{module}.{name}", guarded(innermost_parameters, function)
         plan = self._plans.get(key)
         if plan is None:
             capture = dataclasses.replace(

@@ -30,7 +30,15 @@ from ..safety.clocks import time
 from ..safety.guards import guarded
 from ..safety.imported import imported
 from ..safety.sanitize import utf8
-from .called_functions import innermost, name_of, runs_in_a_context, signature_of, task_of
+from .called_functions import (
+    WRAPPERS_LIMIT,
+    innermost,
+    innermost_parameters,
+    name_of,
+    runs_in_a_context,
+    signature_of,
+    task_of,
+)
 from .options import RecordingOptions, content_is_wanted
 from .picklers import asking_pickler
 from .recorded_function import RecordedFunction
@@ -38,7 +46,6 @@ from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
 from .runners import is_plumbing
 
 _PLANS_LIMIT: Final = 4096
-_WRAPPERS_LIMIT: Final = 16
 
 
 class CallRecorder:
@@ -54,7 +61,7 @@ class CallRecorder:
     def __init__(self, adapter: str, options: RecordingOptions) -> None:
         self.adapter = adapter
         self.options = options
-        self._plans: dict[tuple[str, str, bool], CallPlan] = {}
+        self._plans: dict[tuple[str, str, bool, tuple[str, ...]], CallPlan] = {}
 
     def wrap(self, function: Any, pool: Any, pool_type: str | None = None, context: Context | None = None) -> Any:
         """Return a call to submit to *pool* in place of *function*: it keeps the present context, and is recorded.
@@ -87,7 +94,7 @@ class CallRecorder:
         """Return the plan for *function*; its name is the default task type."""
         module, name = name_of(function)
         # A method has other parameters where it is submitted with its instance.
-        key = (pool_type, f"{module}.{name}", type(function) is MethodType)
+        key = (pool_type, f"{module}.{name}", type(function) is MethodType, innermost_parameters(function))
         plan = self._plans.get(key)
         if plan is None:
             task_type = utf8(name.rpartition("<locals>.")[2][:IDENTIFIER_LIMIT])
@@ -299,7 +306,7 @@ def recording_options_of(function: Any) -> RecordingOptions | None:
 
 def _recorded_in(function: Any) -> RecordedFunction | None:
     function = innermost(function, ())[0]
-    for _ in range(_WRAPPERS_LIMIT):
+    for _ in range(WRAPPERS_LIMIT):
         if type(function) is MethodType:
             function = function.__func__
         if issubclass(type(function), RecordedFunction):

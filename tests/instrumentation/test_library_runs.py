@@ -55,6 +55,26 @@ async def _collected(items):
     return [item async for item in items]
 
 
+def test_functions_of_one_name_have_their_own_parameters(database, rows, monkeypatch):
+    """A secret is known by the name of its parameter, whichever lambda was the first."""
+
+    def read(function, *args):
+        return Run(function=function, args=args)
+
+    module = types.ModuleType("running_library")
+    module.run = lambda function, *args: function(*args)
+    monkeypatch.setitem(sys.modules, "running_library", module)
+    adapter = Adapter(name="running_library", rows=(Executes(target="running_library:run", read=read),))
+    PoolInstrumentor().instrument(targets=[adapter], database=database)
+    try:
+        module.run(lambda number, user: None, 7, "hunter2")
+        module.run(lambda number, password: None, 7, "hunter2")
+    finally:
+        PoolInstrumentor().uninstrument()
+
+    assert [row["task_description"] for row in rows()] == ['7, "hunter2"', '7, "[redacted]"']
+
+
 async def test_the_result_of_a_stream_is_read_from_its_last_item(agent, rows):
     """Its consumer gets every item as it is."""
     assert list(agent.stream("go")) == await _collected(agent.stream_async("go")) == list(Agent().stream("go"))

@@ -130,6 +130,28 @@ def test_plain_arguments_are_the_description(rows, method):
     ]  # fmt: skip
 
 
+def renamed(parameter):
+    """Return a function like others of its name, but for the name of its parameter."""
+    if parameter == "user":
+        return lambda number, user: None
+    if parameter == "password":
+        return lambda number, password: None
+    wrapper = lambda *args: None  # noqa: E731 - as the others
+    wrapper.__wrapped__ = renamed("password" if parameter == "wrapped password" else "user")
+    return wrapper
+
+
+@pytest.mark.usefixtures("instrumented")
+@pytest.mark.parametrize("wrapped", ["", "wrapped "])
+def test_functions_of_one_name_have_their_own_parameters(rows, wrapped):
+    """A secret is known by the name of its parameter, whichever lambda was the first."""
+    with ThreadPoolExecutor(1) as pool:
+        for parameter in ("user", "password", "user"):
+            pool.submit(renamed(f"{wrapped}{parameter}"), 7, "hunter2").result()
+
+    assert [row["task_description"] for row in rows()] == ['7, "hunter2"', '7, "[redacted]"', '7, "hunter2"']
+
+
 def test_without_content_no_argument_is_stored(database, rows):
     """Of the text of a task stays the estimate."""
     PoolInstrumentor().instrument(targets=ADAPTERS, database=database, capture_content=False)
