@@ -239,14 +239,16 @@ def test_invalid_target_is_an_error_where_it_is_passed(instrument, target, tmp_p
 
 
 def test_invalid_target_of_the_environment_is_one_warning(instrument, package, task_ids, monkeypatch, caplog):
-    """The others are instrumented."""
-    monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", f"nonsense, {package}.local:Pool")
+    """It says what may have been meant; the others are instrumented."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_POOLS", f"celry, {package}.local:Pool")
     instrument()
 
     importlib.import_module(f"{package}.local").Pool().execute_task({"task_id": "t"})
 
     assert task_ids() == ["t"]
-    assert ["'nonsense'" in record.message for record in caplog.records] == [True]
+    (message,) = caplog.messages
+    assert message.startswith("Invalid target 'celry'"), message
+    assert message.endswith("Did you mean 'celery'?"), message
 
 
 @pytest.mark.parametrize("variable", ["DURABILITY", "RETENTION_DAYS", "MAX_SIZE", "BUDGET"])
