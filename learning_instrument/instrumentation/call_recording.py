@@ -16,6 +16,7 @@ from ..recording.timed import Begin, Prepare, Timed
 from ..recording.types import CallPlan
 from ..safety.memory import EXHAUSTED
 from ..safety.sanitize import utf8
+from .called_functions import module_of
 from .options import RecordingOptions, content_is_wanted
 from .picklers import Parcel, opened, packed, warn_of_pickling
 from .remote_settings import RemoteDatabase, RemoteSettings, SentBudget
@@ -47,7 +48,7 @@ class CallRecording:
         name = function_name
         if name is None:
             own_name = getattr(target, "__qualname__", type(target).__qualname__)
-            name = utf8(f"{getattr(target, '__module__', '')}.{own_name}")
+            name = utf8(f"{module_of(target)}.{own_name}")
         location = locate_task(target, options.task, preferred="tasks" if is_batch else "task")
         capture = dataclasses.replace(options.capture, parameters=location.parameters)
         plan = CallPlan(name, name.rpartition(".")[2], capture, options.request_hook, options.response_hook)

@@ -25,10 +25,16 @@ def innermost(function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...
 def name_of(function: Any) -> tuple[str, str]:
     """Return the module and the qualified name of *function*, or those of its class."""
     function = innermost(function, ())[0]
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    module, name = module_of(function), getattr(function, "__qualname__", None)
     if type(name) is not str:
-        module, name = type(function).__module__, type(function).__qualname__
-    return str(module), name
+        module, name = module_of(type(function)), type(function).__qualname__
+    return module, name
+
+
+def module_of(function: Any) -> str:
+    """Return the name of its module. A script is ``__main__`` also where a spawned process has imported it."""
+    module = str(getattr(function, "__module__", ""))
+    return "__main__" if module == "__mp_main__" else module
 
 
 def task_of(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -5,7 +5,6 @@ It may have stored the execution before it died, and has entered it in the table
 
 import json
 import os
-import re
 from typing import Any, Final
 
 from ..columns import COLUMNS
@@ -13,9 +12,11 @@ from ..record import Row
 from ..sqlite import read_only
 
 _ENTERED: Final = "SELECT record FROM running WHERE process_id = :process_id AND started >= :timestamp"
+#: What tells that it is the same execution, either of them.
+_TELLING: Final = (("function_name",), ("task_id", "pool_type"))
 _STORED: Final = (
     "SELECT 1 FROM executions WHERE timestamp >= :timestamp AND process_id = :process_id"
-    " AND (function_name IN (:function_name, :spawned_name) OR task_id = :task_id AND pool_type = :pool_type) LIMIT 1"
+    " AND (function_name = :function_name OR task_id = :task_id AND pool_type = :pool_type) LIMIT 1"
 )
 
 
@@ -28,17 +29,13 @@ def row_unless_known(path: str, row: Row) -> Row | None:
     if not os.path.exists(path):
         return row
     values = dict(zip(COLUMNS, row, strict=True))
-    name = values["function_name"]
-    spawned_name = re.sub(r"^__main__\.", "__mp_main__.", name)  # of a spawned process, whose main module it is not
     try:
         # Entries first: one that is settled meanwhile is stored before it is deleted.
         entered = read_only.query(path, _ENTERED, values)
         for entry in map(_known, entered):
-            if entry.get("function_name") in (name, spawned_name) or all(
-                entry.get(column) == values[column] for column in ("task_id", "pool_type")
-            ):
+            if any(all(entry.get(name) == values[name] for name in names) for names in _TELLING):
                 return None
-        return None if read_only.query(path, _STORED, {**values, "spawned_name": spawned_name}) else row
+        return None if read_only.query(path, _STORED, values) else row
     except read_only.SQLITE_FAULTS:  # such as a file without tables
         return row
 

@@ -846,6 +846,38 @@ def test_class_of_the_script_is_recorded_in_spawned_processes(tmp_path, task_ids
     assert task_ids() == ["t"]
 
 
+def test_function_of_the_script_has_one_name_in_forked_and_spawned_processes(tmp_path):
+    """Decorated or submitted: as a function name and as a task type."""
+    done = script(
+        tmp_path,
+        """
+        import multiprocessing
+        from learning_instrument import record_execution
+
+        @record_execution
+        def decorated(task):
+            return task
+
+        def submitted(task):
+            return task
+
+        if __name__ == "__main__":
+            for method in ("fork", "spawn"):
+                with multiprocessing.get_context(method).Pool(1) as pool:
+                    for function in (decorated, submitted):
+                        assert pool.map(function, ["a task"]) == ["a task"]
+                    pool.close()
+                    pool.join()
+        """,
+        targets=["multiprocessing"],
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        rows = database.query("SELECT function_name, task_type, count(*) AS n FROM executions GROUP BY 1, 2 ORDER BY 1")
+    assert [(row["function_name"], row["n"]) for row in rows] == [("__main__.decorated", 2), ("__main__.submitted", 2)]
+
+
 def test_function_of_the_script_cannot_be_a_target(tmp_path):
     """One warning asks to decorate it."""
     done = script(tmp_path, "def work(task):\n    return task\nwork({})\nprint('done')\n", targets=["__main__:work"])
