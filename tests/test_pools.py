@@ -22,7 +22,7 @@ def environments(request):
         try:
             environment(name)
         except subprocess.CalledProcessError as error:
-            return error.stderr.strip().splitlines()[-1]
+            return str(error.stderr or error).strip().splitlines()[-1]
         return None
 
     with ThreadPoolExecutor(2) as threads:

@@ -160,6 +160,7 @@ def test_killed_deletion_is_whole_after_the_same_call(content, tmp_path, monkeyp
         assert rows(path, "SELECT count(*) FROM executions") == [(len(remains),)]
         assert rows(path, "SELECT * FROM deletions WHERE NOT is_finished") == []
         assert {finding.check for finding in examine(str(path), {})} <= {
+            "pools",
             "provider",
             "unpriced models",
             "readable by others",
