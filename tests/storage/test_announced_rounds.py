@@ -229,8 +229,11 @@ datetime.datetime = Shifted
 time_, time_ns = time.time, time.time_ns
 time.time, time.time_ns = lambda: time_() + seconds, lambda: time_ns() + int(seconds * 1e9)
 from learning_instrument import configure, record_execution, shutdown
-configure(path, retention_days=90)
+from learning_instrument.database import store_of
+housekeeping = store_of(configure(path, retention_days=90))._housekeeping
 record_execution(lambda task: None)({})
+while housekeeping._trimmed == float("-inf"):  # it begins when the row is written; a shutdown before that leaves it out
+    time.sleep(0.01)
 shutdown()
 """
 
