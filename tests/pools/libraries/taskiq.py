@@ -32,7 +32,7 @@ def _as_it_was(function: Any) -> Iterator[None]:
 
 def _all_in_memory(function: Any, tasks: Any) -> list[Any]:
     async def main() -> list[Any]:
-        broker = InMemoryBroker().with_middlewares(
+        broker = InMemoryBroker(max_stored_results=10_000).with_middlewares(
             SimpleRetryMiddleware(default_retry_count=2, no_result_on_retry=True)
         )
         sent = broker.register_task(function, _name(function), retry_on_error=function.__name__.startswith("fail_once"))
