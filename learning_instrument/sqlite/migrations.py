@@ -130,26 +130,13 @@ def m017_rollup_keys(db: "Database") -> None:
     kept only where there is a name: metadata may be long.
     """
     measures = ", ".join(f"{name} INTEGER NOT NULL" for name in (*M005_MEASURES, "assumed", "partial"))
-    keep_columns = ", ".join(M017_CHANGE_COLUMNS)
-    old = [f"old.{column}" for column in M012_CHANGE_COLUMNS]
-    old += [f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END" for column in M017_NAMED]
-    keep = (
-        f"INSERT INTO rollup_changes (id, {keep_columns}) SELECT old.rowid, {', '.join(old)}"
-        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
-    )
-    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
     for statement in (
         "CREATE TABLE rollup_keys (name TEXT PRIMARY KEY, mark INTEGER NOT NULL, executions INTEGER NOT NULL,"
         " cells INTEGER NOT NULL, is_stopped INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE TABLE rollup_days_key (name TEXT NOT NULL, value TEXT NOT NULL, bucket TEXT NOT NULL,"
         f" {measures}, histogram BLOB NOT NULL, PRIMARY KEY (name, value, bucket)) WITHOUT ROWID",
         *(f"ALTER TABLE rollup_changes ADD COLUMN {column}" for column in M017_NAMED),
-        "DROP TRIGGER rollup_updated",
-        "DROP TRIGGER rollup_deleted",
-        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {keep_columns} ON executions WHEN {is_rolled_up}"
-        f" BEGIN {keep} END",
-        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
-        f" {MARK_GOES_BACK.format(state='rollup_state')}; END",
+        *_keep_changed(M017_CHANGE_COLUMNS),
     ):
         db.execute(statement)
 
@@ -241,22 +228,10 @@ def m025_unknown_types(db: "Database") -> None:
     Those of before have none, so their roll-ups are right, under a new version: a process of an older release would
     put all into one cell.
     """
-    columns = ", ".join(M025_CHANGE_COLUMNS)
-    old = [f"old.{column}" for column in (*M012_CHANGE_COLUMNS, "function_name")]
-    old += [f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END" for column in M017_NAMED]
-    keep = (
-        f"INSERT INTO rollup_changes (id, {columns}) SELECT old.rowid, {', '.join(old)}"
-        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
-    )
-    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
     for statement in (
         "ALTER TABLE rollup_changes ADD COLUMN function_name",
         "UPDATE rollup_state SET version = 4 WHERE version = 3",
-        "DROP TRIGGER rollup_updated",
-        "DROP TRIGGER rollup_deleted",
-        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {columns} ON executions WHEN {is_rolled_up} BEGIN {keep} END",
-        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
-        f" {MARK_GOES_BACK.format(state='rollup_state')}; END",
+        *_keep_changed(M025_CHANGE_COLUMNS),
     ):
         db.execute(statement)
 
@@ -271,14 +246,6 @@ def m026_retries(db: "Database") -> None:
     Roll-ups of executions among which there is none are right with a count of 0, under a new version: a process of an
     older release would leave the count out. Others are done over.
     """
-    columns = ", ".join(M026_CHANGE_COLUMNS)
-    old = [f"old.{column}" for column in (*M012_CHANGE_COLUMNS, "function_name", "attempt")]
-    old += [f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END" for column in M017_NAMED]
-    keep = (
-        f"INSERT INTO rollup_changes (id, {columns}) SELECT old.rowid, {', '.join(old)}"
-        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
-    )
-    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
     for statement in (
         *(
             f"ALTER TABLE {table} ADD COLUMN retries INTEGER NOT NULL DEFAULT 0"
@@ -287,13 +254,32 @@ def m026_retries(db: "Database") -> None:
         "ALTER TABLE rollup_changes ADD COLUMN attempt",
         "UPDATE rollup_state SET version = 5 WHERE version = 4"
         " AND NOT EXISTS (SELECT 1 FROM executions WHERE attempt > 1)",
-        "DROP TRIGGER rollup_updated",
-        "DROP TRIGGER rollup_deleted",
-        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {columns} ON executions WHEN {is_rolled_up} BEGIN {keep} END",
-        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
-        f" {MARK_GOES_BACK.format(state='rollup_state')}; END",
+        *_keep_changed(M026_CHANGE_COLUMNS),
     ):
         db.execute(statement)
+
+
+def _keep_changed(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the statements of triggers that keep *columns* of a changed row; long ones only where they are used."""
+    names = ", ".join(columns)
+    old = [
+        f"CASE WHEN EXISTS (SELECT 1 FROM rollup_keys) THEN old.{column} END"
+        if column in M017_NAMED
+        else f"old.{column}"
+        for column in columns
+    ]
+    keep = (
+        f"INSERT INTO rollup_changes (id, {names}) SELECT old.rowid, {', '.join(old)}"
+        " WHERE NOT EXISTS (SELECT 1 FROM rollup_changes WHERE id = old.rowid);"
+    )
+    is_rolled_up = "old.rowid <= (SELECT mark FROM rollup_state)"
+    return (
+        "DROP TRIGGER rollup_updated",
+        "DROP TRIGGER rollup_deleted",
+        f"CREATE TRIGGER rollup_updated AFTER UPDATE OF {names} ON executions WHEN {is_rolled_up} BEGIN {keep} END",
+        f"CREATE TRIGGER rollup_deleted AFTER DELETE ON executions WHEN {is_rolled_up} BEGIN {keep}"
+        f" {MARK_GOES_BACK.format(state='rollup_state')}; END",
+    )
 
 
 #: Columns that a step adds to a table, table -> column -> its value in a file that does not have it.
