@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final
 
 from ..safety.guards import is_interruption
+from .paths import size_of
 
 #: The log is cut to this size when it starts over: a reader that stayed open may have let it grow.
 LOG_BYTES: Final = 32_000_000
@@ -100,7 +101,7 @@ class FileWatch:
         if self._log is None or self._index is None:  # a file system without shared memory
             return None
         log, index = identity(f"{self._path}-wal"), identity(f"{self._path}-shm")
-        if log is not None and log != self._log and os.path.getsize(f"{self._path}-wal") == 0:
+        if log is not None and log != self._log and not size_of(f"{self._path}-wal"):
             log = None  # a question made it
         if None in (log, index) and log in (None, self._log) and index in (None, self._index):
             return Fault.LOG_GONE

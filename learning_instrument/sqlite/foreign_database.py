@@ -4,13 +4,12 @@ An ordinary table holds no more text than its file has bytes. A generated column
 declare any amount in a file of some kB.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from .paths import log_of
+from .paths import log_of, size_of
 from .read_only import ReadOnlyDatabase
 
 _TABLES: Final = ("executions", "feedback", "model_calls", "reported_costs")
@@ -31,7 +30,7 @@ class ForeignDatabase(ReadOnlyDatabase):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        size = sum(os.path.getsize(file) for file in (path, log_of(path)) if os.path.exists(file))
+        size = size_of(path) + size_of(log_of(path))
         self._bytes_left = max(_LEAST_BYTES, _BYTES_READ * size)
 
     def __enter__(self) -> "ForeignDatabase":

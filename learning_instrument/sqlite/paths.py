@@ -50,6 +50,14 @@ def log_of(path: str) -> str:
     return f"{os.path.realpath(path)}-wal"
 
 
+def size_of(file: str) -> int:
+    """Return the size of *file* in bytes; 0 where there is none. Another process may delete a log at any moment."""
+    try:
+        return os.path.getsize(file)
+    except OSError:
+        return 0
+
+
 def index_of(path: str) -> str:
     """Return the path of the index of the write-ahead log."""
     return f"{os.path.realpath(path)}-shm"

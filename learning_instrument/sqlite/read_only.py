@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import DatabaseError
 from . import schema
-from .paths import absolute, log_of, uri
+from .paths import absolute, log_of, size_of, uri
 from .selection import has_table
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ def open_read_only(path: str) -> sqlite3.Connection:
 def _open_read_only(path: str) -> sqlite3.Connection:
     _check_readable(path)
     log = log_of(path)
-    has_log = os.path.exists(log) and os.path.getsize(log) > 0
+    has_log = size_of(log) > 0
     # A read-only connection leaves the files of an empty log behind. A writable one deletes them, and with an empty
     # log it has nothing to move into the database.
     mode = "ro" if has_log or not os.access(path, os.W_OK) else "rw"

@@ -1,6 +1,5 @@
 """Housekeeping of one database in the background: checkpoints, retention, derived tables."""
 
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -8,7 +7,7 @@ from ..rollups import catch_up
 from ..safety.clocks import time
 from ..sqlite.connection import WriteConnection
 from ..sqlite.file_watch import LOG_BYTES
-from ..sqlite.paths import log_of
+from ..sqlite.paths import log_of, size_of
 from ..sqlite.yielding import SliceSizer
 from . import spill
 from .announced_rounds import AnnouncedRounds
@@ -52,10 +51,7 @@ class Housekeeping:
         self._since_checkpoint = self._since_look = 0
 
     def _is_log_long(self) -> bool:
-        try:
-            return os.stat(self._log).st_size > _LONG_LOG_BYTES
-        except OSError:
-            return False
+        return size_of(self._log) > _LONG_LOG_BYTES
 
     def count(self, rows: int) -> bool:
         """Count *rows* as written; tell whether work is due."""

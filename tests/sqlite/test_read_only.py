@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from interrupting import called_with_a_signal_at, files
+from interrupting import Places, called_with_a_signal_at, files
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import Selection, queue_waits, summary
@@ -75,6 +75,24 @@ def test_log_of_a_killed_process_is_read_and_kept(path):
 
     after = content(path.parent)
     assert {name: after[name] for name in before} == before
+
+
+def test_writer_that_closes_the_file_disturbs_no_reader(path):
+    """Wherever the reader is: the last connection that is closed deletes the log."""
+    writers = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: writers.pop().close())
+    try:
+        with Places(files("sqlite/read_only.py", "sqlite/paths.py"), signal.SIGUSR1) as places:
+            for place in itertools.count(1):
+                writers.append(LearningDatabase(path))
+                writers[0].append([ExecutionRecord(task_type="t")])
+                if not places.call(place, lambda: ask(path)):
+                    writers.pop().close()
+                    break
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert place > 50
 
 
 def test_nothing_can_be_written(path):

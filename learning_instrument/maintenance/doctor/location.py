@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from ...sqlite.paths import log_of
+from ...sqlite.paths import log_of, size_of
 from ...sqlite.renewal import set_aside_files
 from ...storage import spill_names
 from .finding import Finding, Severity
@@ -92,13 +92,12 @@ def _examine_spill_files(path: str) -> Iterator[Finding]:
 
 
 def _examine_log(path: str) -> Iterator[Finding]:
-    log = log_of(path)
-    if os.path.exists(log) and os.path.getsize(log) > _LONG_LOG:
+    size = size_of(log_of(path))
+    if size > _LONG_LOG:
         yield Finding(
             "write-ahead log",
             Severity.WARNING,
-            f"The write-ahead log has grown to {os.path.getsize(log) / 1e6:,.0f} MB: a reader stays open, or the"
-            " process"
+            f"The write-ahead log has grown to {size / 1e6:,.0f} MB: a reader stays open, or the process"
             " that should have checkpointed it was killed.",
             "End programs that keep a query open; then learning-instrument rebuild checkpoints it.",
         )

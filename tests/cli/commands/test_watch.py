@@ -73,6 +73,7 @@ def watching(path, *arguments):
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_until(lambda: looks(path) > looked or process.poll() is not None)
+            assert looks(path) > looked, process.stderr.read()
             yield process
         finally:
             process.kill()
