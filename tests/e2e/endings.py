@@ -186,7 +186,12 @@ def celery_worker(folder, tasks=4):
         threading.Thread(target=lambda: (wait_for_reports(tasks), stop())).start()
 
     options = ["--pool=prefork", "--concurrency=2", "--max-tasks-per-child=1"]
-    app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+    try:
+        app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+    finally:
+        # Billiard's finalizer of a pool whose children are replaced waits forever for a lock, about once in a thousand
+        # ends of a worker, with this package or without.
+        os._exit(0)
 
 
 def wsgi(environ, start_response):

@@ -153,6 +153,7 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
         "ENDS_REPORT": str(report),
         "PYTHONPATH": os.pathsep.join(map(str, [HERE, HERE.parent.parent])),
         "HOME": str(folder),  # gunicorn keeps a socket there
+        "PYTHONFAULTHANDLER": "1",  # for the stacks of one that does not end
     }
     command = [sys.executable, "-c", f"import endings; folder = {str(folder)!r}; endings.{way.program}"]
     with (folder / "errors.txt").open("w+") as errors:
@@ -160,9 +161,13 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
             if way.sent is not None:
                 _wait_for_reports(report, process)
                 process.send_signal(way.sent)
-            status = _wait(process, way.sent)
-        errors.seek(0)
-        said = errors.read()
+            try:
+                status = _wait(process, way.sent)
+            except subprocess.TimeoutExpired as error:
+                os.killpg(process.pid, signal.SIGABRT)
+                process.wait()
+                raise AssertionError(f"It did not end: {errors_of(errors)}\n{_lines(report)}") from error
+        said = errors_of(errors)
     with LearningDatabase(database) as next_writer:  # which takes in spill files
         next_writer.open()
     returned = [Returned(line[0], int(line[1]), float(line[2]), int(line[3])) for line in _lines(report)]
@@ -170,6 +175,12 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
         stored = [row[0] for row in connection.execute("SELECT task_id FROM executions")]
         ((verdict,),) = connection.execute("PRAGMA integrity_check")
     return Ended(status, said, returned, stored, verdict == "ok")
+
+
+def errors_of(file: TextIO) -> str:
+    """Return what a program has written to *file*."""
+    file.seek(0)
+    return file.read()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The celery adapter: real prefork workers on the filesystem broker, and tasks that run at once."""
 
+import contextlib
 import json
 import os
 import signal
@@ -280,6 +281,10 @@ def worked(shop):
     with Worker(shop, "--max-tasks-per-child=1", INSTRUMENT="1") as worker:
         results = publish(shop, NAMES, late=True)
         rows = wait_for_rows(shop, len(NAMES) + 7)
+        worker.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # billiard's fault: see tests/e2e/endings.py
+            worker.process.wait(20)
+        worker.kill()
     return results, rows, worker.log.read_text()
 
 
