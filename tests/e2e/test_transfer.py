@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 from collector import Rotel, Sink, why_rotel_cannot_run
+from waiting import interrupt
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.columns import COLUMNS
@@ -62,9 +63,7 @@ def end_after(process, slices, number):
             assert process.stdout.readline()
             print(file=process.stdin, flush=True)
         assert process.stdout.readline()
-        process.send_signal(number)
-        process.wait(60)
-    return process.returncode
+        return interrupt(process, number)
 
 
 def ids_in(path):

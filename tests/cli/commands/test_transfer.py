@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from transfer.records import make, stored_in
+from waiting import interrupt
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.cli import main
@@ -188,8 +188,7 @@ def test_ctrl_c_names_the_next_step(tmp_path):
         while not (new.exists() and count_in(new)):
             assert process.poll() is None
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert interrupt(process) == 130
         assert process.stdout.read() == b""
         assert process.stderr.read().decode().strip() == (
             "Interrupted. Stored executions stay; run the same command again to import the rest."
