@@ -52,6 +52,7 @@ class Deliveries(Generic[T]):
         return self._items.unfinished_tasks
 
     def _run(self) -> None:
+        threads.take_signals()
         while True:
             item = self._items.get()
             try:

@@ -5,6 +5,7 @@ Where it cannot, the caller does the work itself, and tries again with the next.
 
 import _thread
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,20 @@ from .wake import Latch
 _SPARE_BYTES: Final = 16 << 20
 #: How long a thread may take to run: one that lacks memory never does.
 _START_SECONDS: Final = 1.0
+#: A thread's own faults: blocked, they would end the process without a word of ``faulthandler``.
+_FAULTS: Final = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+#: The signals of the process, empty where threads cannot block any.
+_SIGNALS: Final = (
+    signal.valid_signals() - {getattr(signal, name, None) for name in _FAULTS}
+    if hasattr(signal, "pthread_sigmask")
+    else frozenset()
+)
+
+
+def take_signals() -> None:
+    """Let this thread take signals, and the processes that it starts: they inherit what it blocks."""
+    if _SIGNALS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 class BackgroundThread:
@@ -74,6 +89,10 @@ class BackgroundThread:
 
     def _run(self) -> None:
         self.ident, self.native_id = threading.get_ident(), threading.get_native_id()
+        # What the application blocks, as billiard does while it holds a lock, the system gives to any other thread. Not
+        # before the start: in the main thread an exception of a handler would leave them blocked.
+        if _SIGNALS:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._beginning.open()
         try:
             if trace := threading.gettrace():

@@ -3,6 +3,7 @@
 import _thread
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -247,3 +248,28 @@ def test_several_threads_wait_for_one():
         other.join(30)
 
     assert not any(other.is_alive() for other in waiting)
+
+
+SIGNALLED = """
+import os, signal, sys, time
+import learning_instrument as li
+
+li.configure(sys.argv[1], durability=sys.argv[2])
+li.record_execution(lambda task: None)("early")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.2)
+print("held back", flush=True)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="the system has no signals")
+@pytest.mark.parametrize("durability", ["commit", "batch"])
+def test_signal_that_the_application_blocks_is_held_back(tmp_path, durability):
+    """No thread of ours takes it: the application may hold a lock, as billiard's children do when they end."""
+    command = [sys.executable, "-c", SIGNALLED, tmp_path / "learning.db", durability]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "held back\n"), done.stderr
