@@ -166,8 +166,8 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
             except subprocess.TimeoutExpired as error:
                 os.killpg(process.pid, signal.SIGABRT)
                 process.wait()
-                raise AssertionError(f"It did not end: {errors_of(errors)}\n{_lines(report)}") from error
-        said = errors_of(errors)
+                raise AssertionError(f"It did not end: {_errors_of(errors)}\n{_lines(report)}") from error
+        said = _errors_of(errors)
     with LearningDatabase(database) as next_writer:  # which takes in spill files
         next_writer.open()
     returned = [Returned(line[0], int(line[1]), float(line[2]), int(line[3])) for line in _lines(report)]
@@ -177,7 +177,7 @@ def end(way: Way, durability: str, folder: Path) -> Ended:
     return Ended(status, said, returned, stored, verdict == "ok")
 
 
-def errors_of(file: TextIO) -> str:
+def _errors_of(file: TextIO) -> str:
     """Return what a program has written to *file*."""
     file.seek(0)
     return file.read()
