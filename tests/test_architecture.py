@@ -17,6 +17,7 @@ PACKAGE = Path(learning_instrument.__file__).parent
 MAY_IMPORT = {
     "adapters": "",
     "errors": "",
+    "formatting": "",
     "message_templates": "",
     "outcome": "",
     "safety": "",
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
     " database pipeline transfer instrumentation",
-    "cli": "errors safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
+    "cli": "errors formatting safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
     " dashboard transfer instrumentation maintenance",
     "testing": "adapters safety record recording database configuration sqlite analytics instrumentation",
 }

@@ -9,13 +9,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from .. import formatting
 from ..analytics.budget_use import BudgetUse
 from ..analytics.bursts import WINDOW, Burst
 from ..analytics.news import GroupNews
 from ..columns import UNKNOWN
 from ..safety.control_characters import one_line
 from ..storage.alert_memory import Alert
-from . import formatting
 
 NEW_GROUP: Final = "new_error_group"
 GROUP_BACK: Final = "error_group_back"

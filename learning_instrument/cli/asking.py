@@ -3,12 +3,13 @@
 import sys
 from typing import Any, Final
 
+from .. import formatting
 from ..analytics import WorthAsking, worth_asking
 from ..analytics.executions import is_cost_known, is_cost_partial
 from ..database import LearningDatabase
 from ..errors import ConfigurationError, UnknownExecutionError
 from ..sqlite.read_only import ReadOnlyDatabase
-from . import formatting
+from . import moments
 from .rendering import print_fields, print_note
 from .terminal import tell, write
 
@@ -69,7 +70,7 @@ def _show(asked: WorthAsking, place: str) -> None:
     execution = asked.execution
     known = formatting.dollars(execution.actual_cost) if is_cost_known(execution) else "unknown"
     fields = {
-        place: f"{formatting.short_id(execution.execution_id)}, {formatting.when(execution.timestamp)}",
+        place: f"{formatting.short_id(execution.execution_id)}, {moments.when(execution.timestamp)}",
         "task": ", ".join(filter(None, (execution.task_type, execution.repo, execution.model_tier))),
         "about": execution.task_description,
         "outcome": ": ".join(filter(None, (execution.outcome.value, execution.error_message))),

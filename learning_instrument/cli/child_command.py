@@ -9,8 +9,8 @@ import subprocess
 import threading
 from typing import Final
 
+from .. import formatting
 from ..errors import ConfigurationError
-from . import formatting
 
 LIMIT_SECONDS: Final = 30.0
 #: Between the signal that asks a command to end and the one that ends it.

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from .. import formatting
 from ..analytics import CellComparison, Change, Comparison, Gate, Quantile
 from ..analytics.clustering import ENOUGH_DAYS
 from ..analytics.mix import ENOUGH
-from . import formatting
+from . import styles
 from .rendering import TableColumn, fields_of
 from .report import Field, Report, Section
 
 _CHANGE_COLUMNS: Final = (
     TableColumn("metric", "metric"),
-    TableColumn("verdict", "verdict", style=formatting.verdict_style),
+    TableColumn("verdict", "verdict", style=styles.verdict_style),
     TableColumn("before", "before", is_number=True, rank=4),
     TableColumn("after", "after", is_number=True, rank=4),
     TableColumn("effect", "change", is_number=True),
@@ -26,9 +27,9 @@ _CELL_COLUMNS: Final = (
     TableColumn("model_tier", "tier", is_text=True),
     TableColumn("before_executions", "before", "{:,}".format, is_number=True, rank=3),
     TableColumn("after_executions", "after", "{:,}".format, is_number=True, rank=3),
-    TableColumn("success", "success", style=formatting.verdict_style),
-    TableColumn("duration", "duration", style=formatting.verdict_style, rank=1),
-    TableColumn("cost", "cost", style=formatting.verdict_style, rank=2),
+    TableColumn("success", "success", style=styles.verdict_style),
+    TableColumn("duration", "duration", style=styles.verdict_style, rank=1),
+    TableColumn("cost", "cost", style=styles.verdict_style, rank=2),
 )
 _FINDING_COLUMNS: Final = (
     TableColumn("what", "executions of", is_text=True),

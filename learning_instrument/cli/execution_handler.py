@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from . import formatting
+from .. import formatting
 from .child_command import LIMIT_SECONDS, ChildCommand
 from .deliveries import Deliveries, document_bytes, ended_by_sigterm
 from .terminal import tell

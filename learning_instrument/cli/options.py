@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from .. import formatting
 from ..analytics.burndown import BURN_DOWN_PERIODS
 from ..analytics.overview import span
 from ..analytics.values import unmatched
@@ -18,7 +19,7 @@ from ..sqlite.read_only import VALUE_FAULTS, ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from ..storage import spill_names
 from ..timestamps import moment
-from . import formatting
+from . import moments
 from .progress import NO_SUMS, waiting
 from .rendering import Output, tell
 from .terminal import LOCAL, NO_COLOR, RAW
@@ -82,7 +83,7 @@ class Question:
         if first is not None and last is not None:
             tell(
                 "No execution started in this window. The first of those selected started on"
-                f" {formatting.when(first)}, the last on {formatting.when(last)}."
+                f" {moments.when(first)}, the last on {moments.when(last)}."
             )
         elif not strangers:
             tell("Every filter matches some executions; no execution matches all of them.")

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from .. import formatting
 from ..analytics import Alternative, Estimate, SideBySide
 from ..analytics.mix import ENOUGH
-from . import formatting
+from . import styles
 from .comparison_report import MIX, Verdict, kinds
 from .grouping import group_columns
 from .rendering import TableColumn, fields_of
@@ -18,7 +19,7 @@ _COLUMNS: Final = (
     TableColumn("duration", "duration", rank=4),
     TableColumn("cost", "cost", rank=3),
     TableColumn("per_success", "cost per success", rank=2),
-    TableColumn("standing", "verdict", style=formatting.verdict_style),
+    TableColumn("standing", "verdict", style=styles.verdict_style),
 )
 #: Shown where any value has some.
 _BETTER: Final = TableColumn("better", "by", is_text=True, rank=1)

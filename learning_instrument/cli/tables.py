@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from ..formatting import bound
 from ..safety.control_characters import one_line
-from .formatting import bound, clock, zone
+from .moments import clock, zone
 from .terminal import painted, terminal_width, writes_unicode
 
 _GAP: Final = 2
@@ -24,7 +25,7 @@ class TableColumn:
     Args:
         name: the attribute or key of each row that it shows; dots lead further in.
         heading: the heading of the column.
-        show: a value -> its text. None is shown as a dash. ``formatting.clock`` adds the time zone to the heading.
+        show: a value -> its text. None is shown as a dash. ``moments.clock`` adds the time zone to the heading.
         is_number: whether it is set flush right.
         is_text: whether it may be cut where the terminal is narrow.
         least: how many characters such a text keeps where it has them.

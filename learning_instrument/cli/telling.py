@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
+from .. import formatting
 from ..analytics.executions import relatives, reported_values
 from ..errors import UnknownExecutionError
 from ..sqlite.connection import executing, open_for_maintenance
@@ -14,7 +15,6 @@ from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from ..storage.alert_memory import Delivery, is_due, retry, settle, take
-from . import formatting
 from .deliveries import Deliveries, document_bytes
 from .terminal import tell
 

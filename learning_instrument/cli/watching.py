@@ -10,6 +10,7 @@ from ..analytics.budget_use import budget_use
 from ..analytics.bursts import FEWEST, WINDOW, Burst, burst_of, counts_before
 from ..analytics.news import Minutes, News, NewsReader, place_now
 from ..analytics.values import unmatched
+from ..formatting import counted, seconds
 from ..sqlite.connection import open_for_maintenance
 from ..sqlite.paths import absolute
 from ..sqlite.read_only import ReadOnlyDatabase
@@ -28,7 +29,6 @@ from .alerts import (
     group_alerts,
     subject_of,
 )
-from .formatting import counted, seconds
 from .terminal import tell
 
 _MINUTE: Final = "%Y-%m-%dT%H:%M"

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .. import formatting
 from ..analytics.story import Story, StoryLine
 from ..safety.control_characters import one_line
-from . import formatting
+from . import styles
 from .rendering import TableColumn, is_terminal, print_note, print_table, value_of, write
 from .terminal import terminal_width, writes_unicode
 
@@ -37,7 +38,7 @@ def _offset(seconds: float) -> str:
 
 
 def _outcome_style(outcome: str | None) -> str:
-    return "" if outcome is None else formatting.outcome_style(outcome)
+    return "" if outcome is None else styles.outcome_style(outcome)
 
 
 _COLUMNS: Final = (

@@ -16,7 +16,7 @@ from databases import make_older
 from rich.cells import cell_len
 from rich.text import Text
 
-from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument import LearningDatabase, SQLiteSpanExporter, formatting
 from learning_instrument.analytics import (
     Selection,
     burn_down,
@@ -27,7 +27,6 @@ from learning_instrument.analytics import (
     solution_patterns,
     summary,
 )
-from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import fields_of, plain
 from learning_instrument.costs.prices import prices_of
 from learning_instrument.database import store_of

@@ -2,9 +2,9 @@
 
 import click
 
+from ... import formatting
 from ...maintenance import datasette
 from ...sqlite.paths import absolute
-from .. import formatting
 from ..options import database_option, database_path
 from ..rendering import print_json, print_note
 

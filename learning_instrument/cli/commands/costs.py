@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...analytics import BurnDown, Costs, DaySpend, EstimateAccuracy, GroupSpend, burn_down, costs, price_tables
 from ...analytics.burndown import Period
 from ...analytics.spend_forecast import FEWEST_DAYS, FEWEST_SPENDING_DAYS
-from .. import formatting
+from .. import moments
 from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
 from ..options import Count, Question, budget_options, reporting_command
 from ..progress import NO_SUMS_BY
@@ -174,7 +175,7 @@ def _test(found: Costs) -> str:
     better_or_worse = "better" if test.error_after < test.error_before else "worse"
     return (
         f"Learned from {formatting.counted(test.learned_from, 'execution')} and tried on the {test.tested_on:,} since"
-        f" {formatting.when(test.since)}, the last fifth: estimates are typically off by {before},"
+        f" {moments.when(test.since)}, the last fifth: estimates are typically off by {before},"
         " corrected ones by"
         f" {after}, which is {'no better' if before == after else better_or_worse}."
     )

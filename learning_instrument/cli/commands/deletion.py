@@ -4,13 +4,13 @@ from typing import Final
 
 import click
 
+from ... import formatting
 from ...analytics.executions import execution_id_of
 from ...errors import ConfigurationError, UnknownExecutionError
 from ...maintenance.deletion import Deleted, Which, delete, is_unfinished, take_in_waiting
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...sqlite.selection import Selection
-from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_confirmed, print_note, render

@@ -2,8 +2,8 @@
 
 import click
 
+from ... import formatting
 from ...maintenance.demo import LABEL, write_demo
-from .. import formatting
 from ..progress import progress_bar
 from ..rendering import print_note
 

@@ -2,9 +2,9 @@
 
 import click
 
+from ... import formatting
 from ...maintenance.doctor import Finding, Severity, examine
 from ...sqlite.paths import absolute
-from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..progress import waiting
 from ..rendering import Output, TableColumn, csv_names, painted, print_note, render, write

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
 from ...safety.control_characters import one_line
 from ...timestamps import moment
-from .. import formatting
+from .. import moments
 from ..options import Question, limit_option, reporting_command
 from ..rendering import Output, TableColumn, csv_names, fields_of, print_fields, print_note, render, write
 
@@ -18,8 +19,8 @@ _COLUMNS: Final = (
     TableColumn("template", "message", is_text=True, least=30),
     TableColumn("error_type", "kind", rank=3),
     TableColumn("exception_type", "exception", is_text=True, rank=4),
-    TableColumn("first_seen", "first seen", formatting.clock, rank=6),
-    TableColumn("last_seen", "last seen", formatting.clock, rank=2),
+    TableColumn("first_seen", "first seen", moments.clock, rank=6),
+    TableColumn("last_seen", "last seen", moments.clock, rank=2),
     TableColumn("where", "mostly in", is_text=True, rank=5),
     TableColumn("example", "example", formatting.short_id, rank=7),
 )
@@ -104,11 +105,11 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
     if group.exception_type is not None:
         yield "exception", group.exception_type
     new = " (new)" if group.is_new else ""
-    yield "seen", f"first {formatting.clock(group.first_seen)}{new}, last {formatting.when(group.last_seen)}"
+    yield "seen", f"first {moments.clock(group.first_seen)}{new}, last {moments.when(group.last_seen)}"
     if group.back_since is not None and group.silence_seconds is not None:
         yield (
             "back",
-            f"{formatting.when(group.back_since)}, after {formatting.seconds(group.silence_seconds)} of silence",
+            f"{moments.when(group.back_since)}, after {formatting.seconds(group.silence_seconds)} of silence",
         )
     for name, places in _places(group):
         yield (

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...analytics.executions import (
     bookmark,
     is_cost_partial,
@@ -17,7 +18,7 @@ from ...columns import COLUMNS
 from ...record import ExecutionRecord
 from ...safety.clocks import time
 from ...sqlite.following import FollowedDatabase
-from .. import formatting
+from .. import moments, styles
 from ..child_command import ChildCommand
 from ..execution_handler import ExecutionHandler
 from ..options import Count, NumberRange, Question, limit_option, reporting_command, tell_of_spill_files
@@ -35,12 +36,12 @@ from ..rendering import (
 from ..terminal import terminal_width
 
 _COLUMNS: Final = (
-    TableColumn("timestamp", "started", formatting.clock, rank=4),
+    TableColumn("timestamp", "started", moments.clock, rank=4),
     TableColumn("execution_id", "id", formatting.short_id, rank=1),
     TableColumn("task_type", "task type", is_text=True, least=8, rank=2),
     TableColumn("pool_type", "pool", is_text=True, least=8, rank=7),
     TableColumn("model_tier", "tier", is_text=True, least=6),
-    TableColumn("outcome", "outcome", lambda outcome: outcome.value, style=formatting.outcome_style),
+    TableColumn("outcome", "outcome", lambda outcome: outcome.value, style=styles.outcome_style),
     TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=5),
     TableColumn("reported_cost", "cost", formatting.dollars, is_number=True, rank=6, bound_if=("is_partial",)),
     TableColumn("about", "about", is_text=True),
@@ -178,7 +179,7 @@ def _print_followed(records: Sequence[ExecutionRecord], output: Output, is_first
 
 def _followed(record: ExecutionRecord) -> str:
     row = _line(record)
-    cells = {column.name: column.cell(row) for column in _COLUMNS} | {"timestamp": formatting.when(record.timestamp)}
+    cells = {column.name: column.cell(row) for column in _COLUMNS} | {"timestamp": moments.when(record.timestamp)}
     cells["duration_seconds"] = cells["duration_seconds"].rjust(_FOLLOWED["duration_seconds"])
     names = list(_FOLLOWED)
     if is_terminal():

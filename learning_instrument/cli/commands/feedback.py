@@ -2,12 +2,12 @@
 
 import click
 
+from ... import formatting
 from ...analytics.executions import execution_id_of
 from ...database import LearningDatabase
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...storage.feedback import VISIBILITIES, Visibility
-from .. import formatting
 from ..asking import ask_for_feedback
 from ..options import database_option, database_path
 from ..rendering import is_confirmed, print_note

@@ -4,10 +4,10 @@ from typing import Final
 
 import click
 
+from ... import formatting
 from ...errors import ConfigurationError
 from ...maintenance import IndexedName, drop_index, index, indexed
 from ...sqlite.paths import absolute
-from .. import formatting
 from ..options import database_option, database_path, output_options, output_wanted
 from ..progress import progress_bar
 from ..rendering import Output, TableColumn, print_note, render

@@ -5,6 +5,7 @@ import os
 
 import click
 
+from ... import formatting
 from ...costs.price_list import price_table
 from ...costs.prices import Prices, prices_of
 from ...database import LearningDatabase
@@ -17,7 +18,6 @@ from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
-from .. import formatting
 from ..options import Count, database_option, database_path, output_options, output_wanted, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_confirmed, print_note, render

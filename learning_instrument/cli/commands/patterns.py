@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...analytics import SimilarExecution, SolutionPattern, price_tables, similar_executions, solution_patterns
-from .. import formatting
+from .. import moments, styles
 from ..options import Count, NumberRange, Question, limit_option, reporting_command
 from ..rendering import Output, TableColumn, csv_names, fields_of, render
 
@@ -72,12 +73,12 @@ def _pattern(pattern: SolutionPattern) -> dict[str, Any]:
 
 
 _SIMILAR_COLUMNS: Final = (
-    TableColumn("likeness", "likeness", style=formatting.likeness_style),
+    TableColumn("likeness", "likeness", style=styles.likeness_style),
     TableColumn("score", "score", "{:.2f}".format, is_number=True, rank=3),
     TableColumn("task_description", "description", is_text=True, least=16),
-    TableColumn("outcome", "outcome", style=formatting.outcome_style, rank=1),
+    TableColumn("outcome", "outcome", style=styles.outcome_style, rank=1),
     TableColumn("execution_id", "id", formatting.short_id, rank=2),
-    TableColumn("timestamp", "started", formatting.clock, rank=7),
+    TableColumn("timestamp", "started", moments.clock, rank=7),
     TableColumn("model_tier", "tier", is_text=True, least=6),
     TableColumn("duration_seconds", "duration", formatting.seconds, is_number=True, rank=5),
     TableColumn("cost_usd", "cost", formatting.dollars, is_number=True, rank=6, bound_if=("is_partial",)),

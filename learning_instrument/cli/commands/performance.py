@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ... import formatting
 from ...analytics import Performance, Summary, TierSummary, performance, price_tables, summary
 from ...storage.statistics import lost_noun
-from .. import formatting
+from .. import moments
 from ..grouping import group_columns, group_names, group_notes, group_row, grouping_options
 from ..options import Question, reporting_command
 from ..progress import NO_SUMS_BY
@@ -62,7 +63,7 @@ def _fields(found: Summary, tables: tuple[str, ...]) -> dict[str, str]:
     assert found.first is not None, "there are executions"
     assert found.last is not None, "there are executions"
     fields = {
-        "executions": f"{found.executions:,}, from {formatting.clock(found.first)} to {formatting.when(found.last)}",
+        "executions": f"{found.executions:,}, from {moments.clock(found.first)} to {moments.when(found.last)}",
         "tasks": f"{found.tasks:,} begun, in {formatting.counted(found.executions, 'attempt')}",
         "succeeded": formatting.interval(found.success),
         "outcomes": ", ".join(f"{outcome} {count:,}" for outcome, count in found.outcomes.items()),

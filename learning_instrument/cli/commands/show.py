@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...analytics.executions import (
     execution_id_of,
     is_cost_partial,
@@ -19,7 +20,7 @@ from ...costs.model_calls import PARTIAL
 from ...errors import UnknownExecutionError
 from ...record import ExecutionRecord
 from ...storage.feedback import history
-from .. import formatting
+from .. import moments
 from ..options import Question, reporting_command
 from ..rendering import (
     Output,
@@ -69,7 +70,7 @@ def show_command(question: Question, execution: str) -> None:
 
 
 _FEEDBACK_COLUMNS: Final = (
-    TableColumn("timestamp", "when", formatting.clock),
+    TableColumn("timestamp", "when", moments.clock),
     TableColumn("accepted", "accepted", formatting.yes_or_no),
     TableColumn("rating", "rating", is_number=True),
     TableColumn("source", "source", is_text=True, rank=2),
@@ -79,7 +80,7 @@ _FEEDBACK_COLUMNS: Final = (
 
 #: Fields that say it in a unit, or in short, that people read.
 _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
-    "timestamp": lambda moment: formatting.when(moment, "microseconds"),
+    "timestamp": lambda moment: moments.when(moment, "microseconds"),
     "duration_seconds": formatting.seconds,
     "queue_seconds": formatting.seconds,
     "wait_seconds": formatting.seconds,

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import click
 
+from ... import formatting
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...transfer import FORMATS, STDOUT, ImportAnswer, export_executions, import_executions
 from ...transfer.exporting import Format
-from .. import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_raw, is_terminal, print_csv, print_json, print_note, tell

@@ -9,7 +9,7 @@ import click
 from ...errors import ConfigurationError, DatabaseError
 from ...safety.clocks import time
 from ...timestamps import from_iso
-from .. import formatting
+from .. import moments
 from ..child_command import ChildCommand
 from ..deliveries import ended_by_sigterm
 from ..options import NumberRange, Question, budget_options, filtered_command, tell_of_spill_files
@@ -103,7 +103,7 @@ def watch_command(
 
 def _look(watch: Watch) -> None:
     for alert in watch.look():
-        print_note(f"{formatting.when(from_iso(alert.document['when']))}  {alert.document['text']}")
+        print_note(f"{moments.when(from_iso(alert.document['when']))}  {alert.document['text']}")
 
 
 def _follow(watch: Watch, telling: Telling, every: float, end: float, path: str) -> None:

@@ -7,8 +7,8 @@ import pytest
 from asking import NOON, answer, ask, document, record, rows, store
 from markdown_it import MarkdownIt
 
+from learning_instrument import formatting
 from learning_instrument.analytics import Selection, compare, side, side_by_side
-from learning_instrument.cli import formatting
 from learning_instrument.cli.rendering import plain
 from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import Outcome

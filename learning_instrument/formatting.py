@@ -1,10 +1,8 @@
-"""Formats values for people."""
+"""Formats values for people: numbers with their units, amounts, shares and what is left out of them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
-
-from .terminal import LOCAL, is_told
 
 _SHORT_ID: Final = 16
 
@@ -12,23 +10,6 @@ _SHORT_ID: Final = 16
 def short_id(execution_id: str) -> str:
     """Return the first half of an execution's id: its start time, to the nanosecond."""
     return execution_id[:_SHORT_ID]
-
-
-def when(moment: datetime, to: str = "seconds") -> str:
-    """Return a moment with its time zone: ``2026-11-22 10:00:00 UTC``, or with +01:00 under ``--local``."""
-    return clock(moment, to) if is_told(LOCAL) else f"{clock(moment, to)} UTC"
-
-
-def clock(moment: datetime, to: str = "seconds") -> str:
-    """Return a moment, for a column whose heading has the :func:`zone`."""
-    if is_told(LOCAL):
-        return moment.astimezone().isoformat(" ", to)
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", to)
-
-
-def zone() -> str:
-    """Return the time zone of moments: UTC, or local, where each has its own difference from UTC."""
-    return "local" if is_told(LOCAL) else "UTC"
 
 
 def day(moment: datetime) -> str:
@@ -155,22 +136,6 @@ def yes_or_no(value: Any) -> str:
 def counted(number: int, thing: str) -> str:
     """Return ``1 row``, ``2 rows``."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def outcome_style(outcome: Any) -> str:
-    """Return the style in which an outcome is shown."""
-    colours = {"succeeded": "green", "cancelled": "yellow", "timeout": "magenta"}
-    return colours.get(getattr(outcome, "value", outcome), "red")
-
-
-def likeness_style(likeness: str) -> str:
-    """Return the style in which the word for a score of likeness is shown."""
-    return {"close": "green", "far": "dim"}.get(likeness, "")
-
-
-def verdict_style(verdict: str) -> str:
-    """Return the style in which a comparison's verdict is shown."""
-    return {"better": "green", "worse": "red", "dominated": "red"}.get(verdict.partition(" ")[0], "")
 
 
 def size(number: int) -> str:
