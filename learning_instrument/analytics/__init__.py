@@ -8,6 +8,7 @@ from .comparison import CellComparison, Change, Comparison, Gate, Quantile, comp
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
 from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
 from .findings import Finding
+from .headings import Heading
 from .intervals import Estimate, Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
@@ -37,6 +38,7 @@ __all__ = [
     "Finding",
     "Gate",
     "GroupSpend",
+    "Heading",
     "Performance",
     "Proportion",
     "Quantile",
