@@ -5,6 +5,11 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 _SHORT_ID: Final = 16
+#: In English, whatever the locale of the process is.
+MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 
 def short_id(execution_id: str) -> str:
@@ -15,6 +20,12 @@ def short_id(execution_id: str) -> str:
 def day(moment: datetime) -> str:
     """Return the day of a moment in UTC."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d")
+
+
+def date(moment: datetime) -> str:
+    """Return the day of a moment in UTC, within a sentence: ``24 November``."""
+    utc = moment.astimezone(timezone.utc)
+    return f"{utc.day} {MONTHS[utc.month - 1]}"
 
 
 def seconds(value: float) -> str:
@@ -41,6 +52,13 @@ def dollars(value: float) -> str:
 def share(value: float) -> str:
     """Return a share of 1 as a percentage."""
     return f"{value:.1%}"
+
+
+def percent(value: float) -> str:
+    """Return a share of 1 in whole percents; all or none only where it is that: ``92%``, ``over 99%``, ``under 1%``."""
+    if 0 < value < 0.01:
+        return "under 1%"
+    return "over 99%" if 0.99 < value < 1 else f"{value:.0%}"
 
 
 def interval(value: Any) -> str:

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "sqlite": "atomic_file errors safety columns record timestamps",
     "costs": "errors ids safety semconv columns budgets record timestamps sqlite",
     "rollups": "message_templates safety sqlite",
-    "analytics": "errors message_templates safety columns budgets record timestamps sqlite costs rollups",
+    "analytics": "errors formatting message_templates safety columns budgets record timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.

@@ -1,6 +1,44 @@
-"""What the figures of each section of a report come to, in one sentence."""
+"""What the figures of each section of a report come to, in one sentence.
 
+Each function takes answers of this package, and asks no database. A difference is stated where a test of the answer has
+found it; where nothing was tested the sentence gives figures alone, and its evidence says so.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from .. import formatting
+from ..columns import UNKNOWN, metadata_key
+from ..record import ExecutionRecord
+from ..safety.control_characters import one_line
+from .burndown import BurnDown
+from .costs import Costs, EstimateAccuracy, GroupSpend
+from .error_groups import ErrorGroup, ErrorReport, Touched
+from .intervals import wilson
+from .mix import ENOUGH
+from .overview import Summary
+from .patterns import SolutionPattern
+from .performance import Performance, QueueWait
+from .side_by_side import Alternative, SideBySide
+
+#: Characters of a sentence, beyond which its second part is told as evidence, and of a name in it.
+_SENTENCE: Final = 90
+_NAME: Final = 40
+#: What values of a dimension are called, one and several; others by the name of their column or key.
+_NOUNS: Final = {
+    "model_tier": ("tier", "tiers"),
+    "pool_type": ("pool", "pools"),
+    "repo": ("repository", "repositories"),
+}
+#: Dimensions that nobody chooses a value of: an execution has the one that its task has.
+_GIVEN: Final = ("task_type", "repo")
+#: The share of the cost that a few groups have where it is said to be concentrated.
+_MOST: Final = 0.8
+#: Biases below this are none worth a word.
+_UNBIASED: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +49,470 @@ class Heading:
     text: str
     #: How well it is supported, or what was left out.
     evidence: str = ""
+
+
+def of_side_by_side(found: SideBySide) -> Heading:
+    """Return which value of a dimension is the best choice, which are dominated, or that nothing tells them apart."""
+    one, several = _noun(found.by)
+    every = found.alternatives
+    if not every:
+        return Heading(f"No executions to compare {several} by")
+    if len(every) == 1 and not found.others:
+        (alone,) = every
+        if alone.value == UNKNOWN:
+            return Heading(f"No execution says its {one}", formatting.counted(alone.executions, "execution"))
+        return _told(f"All executions are of {one} {_named(alone.value)}", [_figures(alone)], _support(found, every))
+    executions = sum(each.executions for each in every) + found.others_executions
+    compared = [each for each in every if each.compared]
+    if found.inconclusive:
+        if max(each.executions for each in every) < ENOUGH:
+            return Heading(f"Too few executions to compare {several}: {executions:,}")
+        return Heading(
+            f"The {several} cannot be compared: no two share enough tasks",
+            f"no two have {ENOUGH} executions or more of the same kinds of tasks, of {executions:,}",
+        )
+    best = "does best" if found.by in _GIVEN else "is the best choice"
+    return _told(*_standing(compared, one, several, best), _support(found, compared))
+
+
+def _standing(compared: Sequence[Alternative], one: str, several: str, best: str) -> tuple[str, list[str]]:
+    """Return the sentence of values that are compared, and its further parts."""
+    dominated = [each for each in compared if each.standing == "dominated"]
+    others = [each for each in compared if each.standing != "dominated"]
+    if dominated and len(others) == 1:
+        return f"{_capital(one)} {_named(others[0].value)} {best}: {_figures(others[0])}", []
+    if dominated:
+        worst = dominated[0]
+        more = [f"{len(dominated) - 1} more are dominated too"] if len(dominated) > 1 else []
+        better = _named(worst.dominated_by[0])
+        return f"{_capital(one)} {_named(worst.value)} loses to {better} in success or cost, wins in neither", more
+    low, high = min(compared, key=_success), max(compared, key=_success)
+    shares = _from_to(formatting.percent(low.success.estimate), formatting.percent(high.success.estimate))
+    if all(each.cost_status == "unknown" for each in compared):
+        if all(high.success.low > each.success.high for each in compared if each is not high):
+            most = formatting.percent(high.success.estimate)
+            return f"{_capital(one)} {_named(high.value)} succeeds most, {most}; no cost was reported", []
+        return f"No cost of {several} was reported, and success differs little: {shares}", []
+    standings = {each.standing for each in compared}
+    if standings == {"no difference shown"}:
+        return f"Nothing tells the {len(compared)} {several} apart: {shares} succeed", []
+    if standings == {"not dominated"}:
+        cheap = [each for each in compared if each.cost_status == "known" and each.cost_per_success_usd is not None]
+        least = min(cheap, key=lambda each: _amount(each) or 0.0, default=None)
+        most = f"{_capital(one)} {_named(high.value)} succeeds most ({formatting.percent(high.success.estimate)})"
+        if least is None:
+            return most, []
+        dollars = formatting.dollars(_amount(least) or 0.0)
+        return f"{most}, a success costs least in {_named(least.value)} ({dollars})", []
+    return f"Too little is known to choose between {several}: {shares} succeed", []
+
+
+def _support(found: SideBySide, alternatives: Sequence[Alternative]) -> list[str]:
+    """Return what the figures of *alternatives* are over, and what they leave out."""
+    parts = [f"{_named(each.value)} {formatting.interval(each.success)}" for each in alternatives[:3]]
+    parts = [f"success with its 95% interval: {', '.join(parts)}"]
+    if found.mix and len(alternatives) > 1:
+        compared = sum(each.compared for each in alternatives)
+        parts.append(f"over the same mix of tasks, {formatting.counted(compared, 'execution')}")
+    if any(each.has_few_days for each in alternatives):
+        parts.append("days differ and are few: intervals may be too narrow")
+    alone = sum(not each.compared for each in found.alternatives)
+    if alone and len(found.alternatives) > 1:
+        parts.append(f"{formatting.counted(alone, 'value')} not compared")
+    parts += formatting.excluded_costs(
+        sum(each.partial for each in alternatives),
+        sum(each.unpriced for each in alternatives),
+        sum(each.unreported for each in alternatives),
+    )
+    return parts
+
+
+def _success(alternative: Alternative) -> float:
+    return alternative.success.estimate
+
+
+def _amount(alternative: Alternative) -> float | None:
+    amount = alternative.cost_per_success_usd
+    return None if amount is None else amount.estimate
+
+
+def _figures(alternative: Alternative) -> str:
+    """Return how many succeed, and what each success costs."""
+    succeed = f"{formatting.percent(alternative.success.estimate)} succeed"
+    amount = _amount(alternative)
+    if alternative.cost_status == "unknown":
+        return f"{succeed}, no cost was reported"
+    if amount is None:
+        return "none succeeds"
+    if alternative.cost_status == "lower bound":
+        return f"{succeed}, for at least {formatting.dollars(amount)} each"
+    return f"{succeed} at {formatting.dollars(amount)} for each success"
+
+
+def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (), by: str = "task_type") -> Heading:
+    """Return which group waits longer than it runs, or which is the slowest.
+
+    Args:
+        groups: of all executions, by *by*.
+        waits: of the same.
+        by: the dimension.
+    """
+    one, _ = _noun(by)
+    timed = {each.group: each for each in groups if each.p50_seconds is not None and each.groups == 1}
+    if not timed:
+        return Heading("No duration was measured" if groups else "No executions, so no durations")
+    large = [each for each in timed.values() if each.executions >= ENOUGH]
+    if not large:
+        executions = sum(each.executions for each in timed.values())
+        return Heading(f"Too few executions to tell durations: {executions:,}")
+    waiting = [
+        (wait, timed[wait.group])
+        for wait in waits
+        if wait.group in timed and wait.measured >= ENOUGH and (wait.p50_seconds or 0) > _median(timed[wait.group])
+    ]
+    ranked = ["ranked by what was measured, without a test"]
+    if waiting:
+        wait, run = max(waiting, key=lambda pair: (pair[0].mean_seconds or 0.0) * pair[0].measured)
+        known = f"the wait of {wait.measured:,} of {formatting.counted(wait.executions, 'execution')} is known"
+        whom = f"{_capital(one)} {_named(wait.group[0])} waits" if len(timed) > 1 else "Tasks wait"
+        runs = "it runs" if len(timed) > 1 else "they run"
+        more = [f"{len(waiting) - 1} more do so"] if len(waiting) > 1 else []
+        return _told(
+            f"{whom} longer than {runs}: {formatting.seconds(wait.p50_seconds or 0.0)} against"
+            f" {formatting.seconds(_median(run))}",
+            more,
+            ["medians", known],
+        )
+    slow = max(large, key=lambda each: each.p95_seconds or 0.0)
+    figures = (
+        f"half take {formatting.seconds(_median(slow))} or longer,"
+        f" 1 in 20 {formatting.seconds(slow.p95_seconds or 0.0)}"
+    )
+    if len(large) == 1:
+        whose = [] if len(timed) == 1 else [f"of {one} {_named(slow.group[0])}, the others are too few"]
+        return _told(_capital(figures), whose, [formatting.counted(slow.executions, "execution")])
+    return _told(f"{_capital(one)} {_named(slow.group[0])} is slowest: {figures}", [], ranked)
+
+
+def _median(group: Performance) -> float:
+    return group.p50_seconds or 0.0
+
+
+def of_errors(report: ErrorReport) -> Heading:
+    """Return what makes up most of the failures, and how many kinds of them are new."""
+    if not report.executions:
+        return Heading("No executions, so no failures")
+    if not report.failures:
+        none = wilson(0, report.executions)
+        most = [] if none is None else [f"at most {formatting.share(none.high)} fail, at 95%"]
+        return _told(f"None of {formatting.counted(report.executions, 'execution')} failed", [], most)
+    kinds = Counter[str]()
+    for group in report.groups:
+        kinds[_kind(group)] += group.executions
+    kind, most_of = max(kinds.items(), key=lambda item: (item[1], item[0]))
+    failures = formatting.counted(report.failures, "failure")
+    if len(kinds) == 1:
+        text = f"All {failures} are {kind}" if report.failures > 1 else f"The only failure is {kind}"
+    else:
+        text = f"{_capital(formatting.percent(most_of / report.failures))} of {failures} are {kind}"
+    new = [group for group in report.groups if group.is_new]
+    parts = []
+    if new:
+        are = "is" if len(new) == 1 else "are"
+        parts.append(f"{len(new):,} of {formatting.counted(len(report.groups), 'kind')} {are} new")
+    parts += _where(report.groups)
+    rate = wilson(report.failures, report.executions)
+    evidence = [] if rate is None else [f"{formatting.interval(rate)} of all executions fail, at 95%"]
+    if new:
+        evidence.append(f"the latest new kind was first seen on {formatting.date(max(g.first_seen for g in new))}")
+    return _told(text, parts, evidence)
+
+
+def _kind(group: ErrorGroup) -> str:
+    return _named(group.exception_type or group.error_type or group.template)
+
+
+def _where(groups: Sequence[ErrorGroup]) -> list[str]:
+    """Return where most failures are that are more frequent there than by chance."""
+    places: list[tuple[int, str, Touched]] = [
+        (place.executions, noun, place)
+        for group in groups
+        for noun, found in (("pool", group.pool_types), ("tier", group.model_tiers), ("repository", group.repos))
+        for place in found
+        if place.is_telling
+    ]
+    if not places:
+        return []
+    executions, noun, place = max(places, key=lambda each: (each[0], each[1], each[2].name))
+    return [f"{executions:,} of one kind are in {noun} {_named(place.name)}, more than by chance"]
+
+
+def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
+    """Return what the latest failures have in common."""
+    if not failures:
+        return Heading("No failures")
+    if len(failures) == 1:
+        (only,) = failures
+        return Heading(f"The only failure was a {_named(only.task_type)} task on {formatting.date(only.timestamp)}")
+    times = [failure.timestamp for failure in failures]
+    within = f"the latest {len(failures):,} failures came within {formatting.seconds(_between(times))}"
+    for noun, name in (("tier", "model_tier"), ("pool", "pool_type"), ("repository", "repo")):
+        values = Counter(getattr(failure, name) for failure in failures)
+        value, count = values.most_common(1)[0]
+        if value is not None and count * 2 > len(failures) and name not in failures[0].defaulted:
+            which = "all" if count == len(failures) else f"{count:,}"
+            return _told(_capital(within), [f"{which} in {noun} {_named(value)}"], ["a count, without a test"])
+    return Heading(_capital(within))
+
+
+def _between(times: Sequence[datetime]) -> float:
+    return (max(times) - min(times)).total_seconds()
+
+
+def of_accuracy(costs: Costs) -> Heading:
+    """Return how far cost estimates are off on the whole, and what corrects them."""
+    found = costs.accuracy
+    if found is None:
+        return Heading("No execution has both an estimate and a known cost")
+    if found.compared < ENOUGH:
+        return Heading(f"Too few estimates to judge: {found.compared:,}", _accuracy(found))
+    if found.bias is None:
+        estimated = formatting.dollars(found.estimate_usd)
+        return Heading(f"{estimated} was estimated for executions that cost nothing", _accuracy(found))
+    if abs(found.bias) < _UNBIASED:
+        text = "Estimates are right on the whole"
+    else:
+        size = formatting.percent(abs(found.bias)) if abs(found.bias) < 10 else formatting.times(1 + found.bias)
+        way = "low" if found.bias < 0 else "high"
+        text = f"Estimates are {size} too {way} on the whole"
+        if abs(found.bias) >= 10:
+            text = f"Estimates are {size} the actual costs on the whole"
+    off = formatting.percent(1 - found.within_20_percent.estimate)
+    parts = [f"{off} are off by more than a fifth"]
+    evidence = [_accuracy(found)]
+    test = costs.correction_test
+    if test is not None:
+        helps = "brings" if test.error_after < test.error_before else "would not help: it brings"
+        evidence.append(
+            f"the correction {helps} the typical error from {formatting.off_by(test.error_before)} to"
+            f" {formatting.off_by(test.error_after)}, on {formatting.counted(test.tested_on, 'later execution')}"
+        )
+    return _told(text, parts, evidence)
+
+
+def _accuracy(found: EstimateAccuracy) -> str:
+    return (
+        f"{formatting.dollars(found.estimate_usd)} estimated, {formatting.dollars(found.actual_usd)} spent, of"
+        f" {formatting.counted(found.compared, 'execution')} with both"
+    )
+
+
+def of_spend(costs: Costs, budget: BurnDown | None = None) -> Heading:
+    """Return what was spent, or how long the budget lasts."""
+    if budget is not None:
+        return _of_budget(budget)
+    if not costs.executions:
+        return Heading("No executions, so no spend")
+    unknown = formatting.excluded_costs(costs.partial, costs.unpriced, costs.unreported)
+    if costs.cost_usd is None:
+        return _told("The spend is unknown: no cost was reported", [], unknown)
+    is_bound = bool(costs.partial or costs.unpriced)
+    spent = formatting.bound(formatting.dollars(costs.cost_usd), is_bound)
+    days = [datetime.fromisoformat(day.day) for day in costs.by_day]
+    length = (max(days) - min(days) + timedelta(days=1)).days if days else 0
+    text = f"{_capital(spent)} spent in {formatting.counted(length, 'day')}"
+    parts = []
+    if costs.failures_cost_usd is not None and costs.cost_usd > 0 and costs.failures_cost_usd > 0:
+        parts.append(f"{formatting.percent(costs.failures_cost_usd / costs.cost_usd)} of it on failures")
+    known = [(day.cost_usd, day.day) for day in costs.by_day if day.cost_usd]
+    if len(known) > 1:
+        most, dearest = max(known)
+        parts.append(f"most on {_date_of(dearest)}, {formatting.dollars(most)}")
+    return _told(text, parts, unknown)
+
+
+def _of_budget(budget: BurnDown) -> Heading:
+    """Return how long a budget lasts."""
+    period = {1: "day", 7: "week"}.get(length := (budget.period_end - budget.period_start).days) or (
+        "month" if length < 32 else "quarter" if length < 93 else "year"
+    )
+    amount = formatting.dollars(budget.amount_usd)
+    unknown = formatting.excluded_costs(budget.partial, budget.unpriced, budget.unreported)
+    if budget.history_unknown:
+        unknown.append("the pace is a lower bound: it may run out earlier")
+    if budget.spent_usd is None:
+        return _told(f"How much of the {period}'s {amount} is spent is unknown: no cost was reported", [], unknown)
+    is_bound = bool(budget.partial or budget.unpriced)
+    spent = formatting.bound(formatting.dollars(budget.spent_usd), is_bound)
+    if budget.left_usd <= 0:
+        return _told(f"The {period}'s budget of {amount} is spent: {spent} so far", [], unknown)
+    if budget.lasts is None:
+        return _told(f"{_capital(spent)} of the {period}'s {amount} is spent", ["no day tells the pace yet"], unknown)
+    evidence = [f"{spent} of {amount} spent", *unknown]
+    ending = budget.until_renewal()
+    if budget.earliest is None:
+        evidence.append("by the mean of the days before: they are too few for a band")
+    else:
+        evidence.append(f"80% band, learned from {formatting.counted(budget.forecast_days, 'day')}")
+    if budget.lasts:
+        left = budget.expected_left_usd
+        parts = [] if left is None else [f"about {formatting.dollars(max(0.0, left))} will be left"]
+        if ending.earliest is not None:
+            may = f"it may run out from {formatting.date(ending.earliest)} on"
+            return _told(f"The {period}'s budget is expected to last", [may], evidence)
+        return _told(f"The {period}'s budget lasts", parts, evidence)
+    text = f"The {period}'s budget runs out"
+    if ending.earliest is not None and ending.latest is not None:
+        return _told(f"{text} {_dates(ending.earliest, ending.latest)}", [], evidence)
+    assert budget.run_out is not None, "a budget that does not last runs out"
+    around = f"{text} around {formatting.date(budget.run_out)}"
+    parts = [] if ending.earliest is None else [f"at the earliest on {formatting.date(ending.earliest)}"]
+    return _told(around, parts, evidence)
+
+
+def _dates(first: datetime, last: datetime) -> str:
+    """Return two dates as a range in words."""
+    start, end = formatting.date(first), formatting.date(last)
+    if start == end:
+        return f"on {start}"
+    day, month = start.split(" ")
+    return f"between {day if end.endswith(month) else start} and {end}"
+
+
+def _date_of(day: str) -> str:
+    return formatting.date(datetime.fromisoformat(f"{day}T00:00:00+00:00"))
+
+
+def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> Heading:
+    """Return which group costs most, and how few have most of the cost.
+
+    Args:
+        groups: the spend or the performance by *by*, with or without the others as one group.
+        by: the dimension.
+    """
+    one, several = _noun(by)
+    executions = sum(each.executions for each in groups)
+    if not executions:
+        return Heading(f"No executions, so no {several}")
+    named = [each for each in groups if each.groups == 1 and each.group[0] != UNKNOWN]
+    if not named:
+        return Heading(f"No execution says its {one}", formatting.counted(executions, "execution"))
+    costs = [each.cost_usd for each in groups if each.cost_usd is not None]
+    unknown = _unknown(groups)
+    if not costs:
+        most = max(named, key=lambda each: each.executions)
+        share = formatting.percent(most.executions / executions)
+        return _told(
+            f"{_capital(one)} {_named(most.group[0])} has most executions, {share}", ["no cost was reported"], unknown
+        )
+    whole = sum(costs)
+    dearest = sorted(named, key=lambda each: -(each.cost_usd or 0.0))
+    if whole <= 0 or not dearest[0].cost_usd:
+        return _told(f"No {one} has a known cost above nothing", [], unknown)
+    is_bound = bool(dearest[0].partial or dearest[0].unpriced)
+    cost = formatting.bound(formatting.dollars(dearest[0].cost_usd), is_bound)
+    share = formatting.percent(dearest[0].cost_usd / whole)
+    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the known cost"
+    count = sum(each.groups for each in groups)
+    few, reached = 0, 0.0
+    for each in dearest:
+        if reached >= _MOST * whole:
+            break
+        few, reached = few + 1, reached + (each.cost_usd or 0.0)
+    parts = []
+    if reached >= _MOST * whole and 1 < few <= count / 4:
+        parts.append(f"{few} of {count:,} {several} make up {formatting.percent(reached / whole)}")
+    return _told(text, parts, unknown)
+
+
+def _unknown(groups: Sequence[GroupSpend] | Sequence[Performance]) -> list[str]:
+    partial, unpriced = sum(each.partial for each in groups), sum(each.unpriced for each in groups)
+    unreported = sum(each.unreported for each in groups if isinstance(each, Performance))
+    return formatting.excluded_costs(partial, unpriced, unreported)
+
+
+def of_patterns(patterns: Sequence[SolutionPattern]) -> Heading:
+    """Return which solution worked most often."""
+    if not patterns:
+        return Heading("No solution is told of often enough to make a pattern")
+    first = max(patterns, key=lambda pattern: pattern.support)
+    solutions = "One solution worked" if len(patterns) == 1 else f"{len(patterns):,} solutions worked"
+    text = f"{solutions} repeatedly"
+    often = f'"{_named(first.summary)}" {first.support:,} times'
+    evidence = [
+        f"{formatting.interval(first.success)} of tasks like these succeed, whatever their solution",
+        "how often is counted, and not tested",
+    ]
+    return _told(text, [often], evidence)
+
+
+def of_running(running: Sequence[float], dead: int = 0, lost: int = 0) -> Heading:
+    """Return what runs, how long the oldest has, and what was lost.
+
+    Args:
+        running: the ages of the executions that run, in seconds.
+        dead: how many are marked as running although their process has ended.
+        lost: how many executions ended as lost.
+    """
+    if running:
+        are = "execution is" if len(running) == 1 else "executions are"
+        since = "it began" if len(running) == 1 else "the oldest began"
+        text = f"{len(running):,} {are} running, {since} {formatting.seconds(max(0.0, *running, 0.0))} ago"
+    else:
+        text = "Nothing is running"
+    parts = []
+    if dead:
+        parts.append(f"{dead:,} {'has' if dead == 1 else 'have'} lost {'its' if dead == 1 else 'their'} process")
+    if lost:
+        parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} lost before")
+    evidence = ["the process of a lost execution ended before the execution did"] if dead or lost else []
+    return _told(text, parts, evidence)
+
+
+def of_losses(summary: Summary, size_bytes: int | None = None) -> Heading:
+    """Return how large the database is, and how much could not be recorded.
+
+    Args:
+        summary: of the executions.
+        size_bytes: that of its files; None: not known.
+    """
+    held = formatting.counted(summary.executions, "execution")
+    text = f"{held} in {formatting.size(size_bytes)}" if size_bytes is not None else f"{held} are recorded"
+    losses = sum(summary.losses.values())
+    if not losses:
+        return _told(text, ["nothing was lost"], [])
+    by_reason = [f"{count:,} for {_named(reason)}" for reason, count in summary.losses.items()]
+    return _told(text, [f"{formatting.counted(losses, 'record')} could not be kept"], by_reason[:3])
+
+
+def _told(text: str, parts: Sequence[str], evidence: Sequence[str]) -> Heading:
+    """Return the heading: as many of *parts* as there is room for follow *text*, the others are evidence."""
+    left = []
+    for number, part in enumerate(parts):
+        if len(text) + len("; ") + len(part) > _SENTENCE:
+            left = list(parts[number:])
+            break
+        text = f"{text}; {part}"
+    return Heading(text, "; ".join([*left, *evidence]))
+
+
+def _noun(by: str) -> tuple[str, str]:
+    """Return what one and several values of a dimension are called."""
+    if by in _NOUNS:
+        return _NOUNS[by]
+    one = _named(metadata_key(by) or by.replace("_", " "))
+    return one, f"{one[:-1]}ies" if one[-1:] == "y" and one[-2:-1] not in tuple("aeiou") else f"{one}s"
+
+
+def _named(value: str) -> str:
+    """Return a name on one line, cut where it is long."""
+    name = one_line(value)
+    return name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _from_to(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
