@@ -6,13 +6,15 @@ from ..sqlite.selection import Queryable, Selection
 from .burndown import BurnDown, burn_down
 from .comparison import CellComparison, Change, Comparison, Gate, Quantile, compare
 from .costs import Correction, CorrectionTest, Costs, DaySpend, EstimateAccuracy, GroupSpend, costs, price_tables
-from .error_groups import ErrorGroup, ErrorReport, Touched, error_groups
+from .error_groups import ErrorGroup, ErrorReport, GroupCost, Touched, error_groups
+from .extremes import Extremes, extremes
 from .findings import Finding
 from .headings import Heading
 from .intervals import Estimate, Proportion, normal_quantile, wilson
 from .overview import Summary, TierSummary, summary
 from .patterns import SolutionPattern, solution_patterns
 from .performance import Performance, QueueWait, performance, queue_waits
+from .routing import RoutingBin, RoutingCalibration, routing_calibration
 from .side_by_side import Alternative, SideBySide, side_by_side
 from .sides import Version, side
 from .similarity import SimilarExecution, similar_executions
@@ -35,8 +37,10 @@ __all__ = [
     "ErrorReport",
     "Estimate",
     "EstimateAccuracy",
+    "Extremes",
     "Finding",
     "Gate",
+    "GroupCost",
     "GroupSpend",
     "Heading",
     "Performance",
@@ -44,6 +48,8 @@ __all__ = [
     "Quantile",
     "Queryable",
     "QueueWait",
+    "RoutingBin",
+    "RoutingCalibration",
     "Selection",
     "SideBySide",
     "SimilarExecution",
@@ -63,10 +69,12 @@ __all__ = [
     "compare",
     "costs",
     "error_groups",
+    "extremes",
     "normal_quantile",
     "performance",
     "price_tables",
     "queue_waits",
+    "routing_calibration",
     "side",
     "side_by_side",
     "similar_executions",

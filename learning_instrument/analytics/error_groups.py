@@ -6,7 +6,7 @@ changed since: one SQL statement reads both, so that it sees one state of the da
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
@@ -16,6 +16,7 @@ from typing import Any, Final
 from .. import message_templates
 from ..errors import ConfigurationError
 from ..rollups.error_counts import MESSAGE, soundness
+from ..rollups.measures import IS_PARTIAL, IS_PRICED
 from ..sqlite.dimensions import AFTER, is_of_function
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import from_iso, iso
@@ -26,6 +27,7 @@ from .significance import binomial_tail
 #: A failure that was not seen for so long, and is seen again, is back.
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
+_COSTS: Final = ("cost_usd", "executions", "priced", "partial", "unpriced")
 _PLACES: Final = ("pool_type", "model_tier", "repo")
 #: Fewer failures say nothing of a place, nor do such as this share of places has by chance, or hardly more.
 _FEWEST_TELLING: Final = 3
@@ -57,6 +59,19 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupCost:
+    """The cost of a group's failures."""
+
+    #: In US dollars, of those whose cost is known; None where it is of none.
+    cost_usd: float | None
+    #: Failures of which a part of the cost is unknown, so that this is a lower bound; those whose model calls could not
+    #: be priced, and those without a reported cost.
+    partial: int
+    unpriced: int
+    unreported: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """Failures of one error type and exception class whose messages have one template."""
 
@@ -76,6 +91,8 @@ class ErrorGroup:
     repos: tuple[Touched, ...]
     #: Execution ids, the newest first.
     examples: tuple[str, ...]
+    #: None: not asked for.
+    cost: GroupCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +105,17 @@ class ErrorReport:
     version: int
     groups: tuple[ErrorGroup, ...]
 
+    def __iter__(self) -> Iterator[ErrorGroup]:
+        """Yield the groups."""
+        return iter(self.groups)
+
 
 def error_groups(
-    database: Queryable, selection: Selection | None = None, *, new_since: datetime | None = None
+    database: Queryable,
+    selection: Selection | None = None,
+    *,
+    new_since: datetime | None = None,
+    with_costs: bool = False,
 ) -> ErrorReport:
     """Return the selected failures, grouped by error type, exception class and message template.
 
@@ -98,6 +123,8 @@ def error_groups(
         database: the one to ask.
         selection: which executions; by default all.
         new_since: a group first seen at this moment or later is new; by default the selection's ``since``.
+        with_costs: whether to read what the failures of each group cost: some tenths of a second for each million
+            executions, for the counts of failures do not have it.
 
     Raises:
         ConfigurationError: for a ``new_since`` without a time zone.
@@ -109,8 +136,9 @@ def error_groups(
             f"Invalid new_since {new_since!r}: expected a datetime with a time zone, such as timezone.utc."
         )
     new_since = new_since or selection.since
-    rows = database.query(*_question(selection))
-    grouped = {id(group): group for group in _grouped(rows, selection).values()}
+    of_message = _grouped(database.query(*_question(selection)), selection)
+    costs = _costs(database, selection, of_message) if with_costs else {}
+    grouped = {id(group): group for group in of_message.values()}
     groups = [group for group in grouped.values() if group.executions]
     everywhere = {name: _population(database, name, selection) for name in _PLACES}
     newest = [rowid for group in groups for rowid in group.newest()]
@@ -120,7 +148,7 @@ def error_groups(
         failures=sum(group.executions for group in groups),
         version=message_templates.VERSION,
         groups=tuple(
-            group.answer(new_since, selection.since, everywhere, ids)
+            group.answer(new_since, selection.since, everywhere, ids, costs.get(id(group)))
             for group in sorted(groups, key=lambda group: (-group.executions, group.template, group.kind))
         ),
     )
@@ -192,6 +220,7 @@ class _Group:
         since: datetime | None,
         everywhere: Mapping[str, Mapping[str, int]],
         ids: Mapping[int, str],
+        cost: GroupCost | None,
     ) -> ErrorGroup:
         first_seen = from_iso(min(first for first, _ in self.days.values()))
         back_since, silence = self._return(since)
@@ -210,6 +239,7 @@ class _Group:
             model_tiers=touched["model_tier"],
             repos=touched["repo"],
             examples=tuple(ids[rowid] for rowid in self.newest() if rowid in ids),
+            cost=cost,
         )
 
     def history(self) -> GroupHistory:
@@ -322,6 +352,34 @@ def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:
             group.add_example(row["message"], first[:10], newest)
     for executions, *places in counts:
         group.add_places(executions, places)
+
+
+def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _Group]) -> dict[int, GroupCost]:
+    """Return what the failures of each of *groups* cost, by its id in memory."""
+    condition, parameters = selection.condition()
+    rows = database.query(
+        f"WITH failures(error_type, exception_type, message, {', '.join(_COSTS)}) AS (SELECT {MESSAGE},"
+        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END), count(*), total({IS_PRICED}), total({IS_PARTIAL}),"
+        f" total(cost_source IS 'unpriced') FROM executions WHERE NOT success AND {condition} GROUP BY 1, 2, 3)"
+        " SELECT * FROM failures",
+        parameters,
+    )
+    sums: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_COSTS, 0.0))
+    for row in rows:
+        message = row["error_type"], row["exception_type"], message_templates.mask(row["message"])
+        if message in groups:  # else it came between the two questions
+            of_group = sums[id(groups[message])]
+            for name in _COSTS:
+                of_group[name] += row[name]
+    return {
+        group: GroupCost(
+            cost_usd=of_group["cost_usd"] if of_group["priced"] else None,
+            partial=round(of_group["partial"]),
+            unpriced=round(of_group["unpriced"]),
+            unreported=round(of_group["executions"] - of_group["priced"] - of_group["unpriced"]),
+        )
+        for group, of_group in sums.items()
+    }
 
 
 def _population(database: Queryable, name: str, selection: Selection) -> dict[str, int]:

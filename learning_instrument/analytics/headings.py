@@ -17,11 +17,14 @@ from ..safety.control_characters import one_line
 from .burndown import BurnDown
 from .costs import Costs, EstimateAccuracy, GroupSpend
 from .error_groups import ErrorGroup, ErrorReport, Touched
+from .executions import is_cost_partial
+from .extremes import Extremes
 from .intervals import wilson
 from .mix import ENOUGH
 from .overview import Summary
 from .patterns import SolutionPattern
 from .performance import Performance, QueueWait
+from .routing import RoutingBin, RoutingCalibration
 from .side_by_side import Alternative, SideBySide
 
 #: Characters of a sentence, beyond which its second part is told as evidence, and of a name in it.
@@ -37,6 +40,10 @@ _NOUNS: Final = {
 _GIVEN: Final = ("task_type", "repo")
 #: The share of the cost that a few groups have where it is said to be concentrated.
 _MOST: Final = 0.8
+#: The dearest are set beside the whole where there are so many times as many.
+_TENTH: Final = 10
+#: Where only a larger gap of confidence and success would have been seen, nothing is said.
+_TOO_WIDE: Final = 0.1
 #: Biases below this are none worth a word.
 _UNBIASED: Final = 0.005
 
@@ -220,31 +227,49 @@ def of_errors(report: ErrorReport) -> Heading:
     if new:
         are = "is" if len(new) == 1 else "are"
         parts.append(f"{len(new):,} of {formatting.counted(len(report.groups), 'kind')} {are} new")
-    parts += _where(report.groups)
+    parts += _where(report.groups, kind)
     rate = wilson(report.failures, report.executions)
     evidence = [] if rate is None else [f"{formatting.interval(rate)} of all executions fail, at 95%"]
+    evidence += _cost_of(report.groups)
     if new:
         evidence.append(f"the latest new kind was first seen on {formatting.date(max(g.first_seen for g in new))}")
     return _told(text, parts, evidence)
+
+
+def _cost_of(groups: Sequence[ErrorGroup]) -> list[str]:
+    """Return what the failures cost, and what that leaves out; nothing where it was not asked for."""
+    costs = [group.cost for group in groups if group.cost is not None]
+    if not costs:
+        return []
+    known = [cost.cost_usd for cost in costs if cost.cost_usd is not None]
+    partial, unpriced = sum(cost.partial for cost in costs), sum(cost.unpriced for cost in costs)
+    unknown = formatting.excluded_costs(partial, unpriced, sum(cost.unreported for cost in costs))
+    if not known:
+        return ["what they cost was not reported"]
+    return [f"they cost {formatting.bound(formatting.dollars(sum(known)), bool(partial or unpriced))}", *unknown]
 
 
 def _kind(group: ErrorGroup) -> str:
     return _named(group.exception_type or group.error_type or group.template)
 
 
-def _where(groups: Sequence[ErrorGroup]) -> list[str]:
-    """Return where most failures are that are more frequent there than by chance."""
-    places: list[tuple[int, str, Touched]] = [
-        (place.executions, noun, place)
+def _where(groups: Sequence[ErrorGroup], kind: str) -> list[str]:
+    """Return where a kind of failures is more frequent than by chance: the one that is so most."""
+    places: list[tuple[int, str, str, Touched]] = [
+        (place.executions, _kind(group), noun, place)
         for group in groups
         for noun, found in (("pool", group.pool_types), ("tier", group.model_tiers), ("repository", group.repos))
         for place in found
-        if place.is_telling
+        if place.is_telling and place.name != UNKNOWN
     ]
     if not places:
         return []
-    executions, noun, place = max(places, key=lambda each: (each[0], each[1], each[2].name))
-    return [f"{executions:,} of one kind are in {noun} {_named(place.name)}, more than by chance"]
+    _, which, noun, place = max(places, key=lambda each: (each[1] == kind, each[0], each[2], each[3].name))
+    whose = "" if which == kind else f"{which} "
+    if place.times_elsewhere is None:
+        return [f"{whose}only in {noun} {_named(place.name)}"]
+    times = formatting.times(place.times_elsewhere)
+    return [f"{whose}{times} as often in {noun} {_named(place.name)} as elsewhere"]
 
 
 def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
@@ -412,7 +437,7 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
     is_bound = bool(dearest[0].partial or dearest[0].unpriced)
     cost = formatting.bound(formatting.dollars(dearest[0].cost_usd), is_bound)
     share = formatting.percent(dearest[0].cost_usd / whole)
-    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the known cost"
+    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the {_cost(unknown)}"
     count = sum(each.groups for each in groups)
     few, reached = 0, 0.0
     for each in dearest:
@@ -429,6 +454,74 @@ def _unknown(groups: Sequence[GroupSpend] | Sequence[Performance]) -> list[str]:
     partial, unpriced = sum(each.partial for each in groups), sum(each.unpriced for each in groups)
     unreported = sum(each.unreported for each in groups if isinstance(each, Performance))
     return formatting.excluded_costs(partial, unpriced, unreported)
+
+
+def of_routing(found: RoutingCalibration) -> Heading:
+    """Return whether the confidence of routing is what it says, and where it is not."""
+    if not found.executions or found.mean_confidence is None or found.success is None:
+        return Heading("No routing confidence was reported")
+    if found.executions < ENOUGH:
+        return Heading(f"Too few executions with a routing confidence to judge it: {found.executions:,}")
+    sure, succeed = formatting.percent(found.mean_confidence), formatting.percent(found.success.estimate)
+    evidence = (
+        [] if found.p_value is None else [f"p {formatting.p_value(found.p_value)}, by means and Spiegelhalter's z"]
+    )
+    if found.detectable is not None:
+        evidence.append(f"a gap of {found.detectable * 100:.1f} points would have been seen")
+    if found.unreported:
+        evidence.append(f"{formatting.counted(found.unreported, 'execution')} without a reported confidence left out")
+    off = [each for each in found.bins if each.is_off]
+    if found.is_off and off:
+        worst = max(off, key=lambda each: abs(each.gap) * each.executions)
+        sure, succeed = formatting.percent(worst.mean_confidence), formatting.percent(worst.success.estimate)
+        return _told(f"When routing is {sure} sure, {succeed} succeed: {_off_where(found.bins, worst)}", [], evidence)
+    average = f"{sure} sure on average, {succeed} succeed"
+    if found.is_off:
+        return _told(f"Routing is {average}", ["a small difference beyond chance"], evidence)
+    if found.detectable is not None and found.detectable > _TOO_WIDE:
+        return _told(f"Too little is known to judge routing confidence: {average}", [], evidence)
+    return _told(f"Routing confidence holds: {average}", [], evidence)
+
+
+def _off_where(bins: Sequence[RoutingBin], worst: RoutingBin) -> str:
+    """Return in which direction confidence is off, and in which bins beside *worst*."""
+    way = "high" if worst.gap > 0 else "low"
+    are_alike = [each.is_off and (each.gap > 0) == (worst.gap > 0) for each in bins]
+    first = last = bins.index(worst)
+    while first > 0 and are_alike[first - 1]:
+        first -= 1
+    while last < len(bins) - 1 and are_alike[last + 1]:
+        last += 1
+    if first == 0 and last == len(bins) - 1:
+        return f"confidence is too {way} throughout"
+    if last == len(bins) - 1:
+        return f"confidence is too {way} above {bins[first].low:.1f}"
+    if first == 0:
+        return f"confidence is too {way} below {bins[last].high:.1f}"
+    return f"confidence is too {way} from {bins[first].low:.1f} to {bins[last].high:.1f}"
+
+
+def of_extremes(found: Extremes) -> Heading:
+    """Return how much of the cost the dearest have, and how long the slowest took."""
+    if not found.executions:
+        return Heading("No executions, so none is slow or dear")
+    slow = found.slowest[0].duration_seconds if found.slowest else None
+    took = [] if slow is None else [f"the slowest took {formatting.seconds(slow)}"]
+    unknown = formatting.excluded_costs(found.partial, found.unpriced, found.unreported)
+    evidence = [] if found.p50_seconds is None else [f"half take {formatting.seconds(found.p50_seconds)} or longer"]
+    if not found.dearest or not found.cost_usd:
+        none = "no cost was reported" if found.cost_usd is None else "nothing cost anything"
+        if slow is None:
+            return _told("No duration was measured", [none], unknown)
+        return _told(f"The slowest execution took {formatting.seconds(slow)}", [none], [*evidence, *unknown])
+    count, costs = len(found.dearest), [execution.actual_cost for execution in found.dearest]
+    if count > 1 and found.executions >= _TENTH * count:
+        share = formatting.percent(min(1.0, sum(costs) / found.cost_usd))
+        text = f"The {count} dearest of {found.executions:,} executions make up {share} of the {_cost(unknown)}"
+    else:
+        cost = formatting.bound(formatting.dollars(costs[0]), is_cost_partial(found.dearest[0]))
+        text = f"The dearest execution cost {cost}"
+    return _told(text, took, [*evidence, *unknown])
 
 
 def of_patterns(patterns: Sequence[SolutionPattern]) -> Heading:
@@ -457,7 +550,7 @@ def of_running(running: Sequence[float], dead: int = 0, lost: int = 0) -> Headin
     if running:
         are = "execution is" if len(running) == 1 else "executions are"
         since = "it began" if len(running) == 1 else "the oldest began"
-        text = f"{len(running):,} {are} running, {since} {formatting.seconds(max(0.0, *running, 0.0))} ago"
+        text = f"{len(running):,} {are} running, {since} {formatting.seconds(max(0.0, *running))} ago"
     else:
         text = "Nothing is running"
     parts = []
@@ -483,6 +576,11 @@ def of_losses(summary: Summary, size_bytes: int | None = None) -> Heading:
         return _told(text, ["nothing was lost"], [])
     by_reason = [f"{count:,} for {_named(reason)}" for reason, count in summary.losses.items()]
     return _told(text, [f"{formatting.counted(losses, 'record')} could not be kept"], by_reason[:3])
+
+
+def _cost(unknown: Sequence[str]) -> str:
+    """Return what a share is of."""
+    return "known cost" if unknown else "cost"
 
 
 def _told(text: str, parts: Sequence[str], evidence: Sequence[str]) -> Heading:
