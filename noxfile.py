@@ -80,9 +80,10 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Compare our statistics with those of scipy and statsmodels."""
+    """Compare our statistics with those of scipy and statsmodels, and let pandas take our answers."""
     session.install("--editable", ".[test]", *group("oracles"))
-    session.run("python", "-m", "pytest", "-m", "slow", "tests/analytics/test_effects.py", *session.posargs)
+    tests = ("tests/analytics/test_effects.py", "tests/analytics/test_pandas.py")
+    session.run("python", "-m", "pytest", "-m", "slow", *tests, *session.posargs)
 
 
 @nox.session

@@ -1,9 +1,10 @@
 """How long a budget lasts, and how much of it is left when it is renewed."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from ..errors import ConfigurationError
 from ..rollups.measures import NANO_SCALE
@@ -79,6 +80,10 @@ class BurnDown:
             for date in (self.run_out, self.earliest, self.latest)
         )
         return replace(self, run_out=run_out, earliest=earliest, latest=latest)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield its fields, once: it is one row of a table."""
+        return iter((asdict(self),))
 
 
 def burn_down(

@@ -10,7 +10,7 @@ by days: where too few days differ too much to tell a change from them, the verd
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -128,6 +128,10 @@ class Comparison:
         """Whether nothing got worse, and success has too little data, too few days, or too little of it is compared."""
         is_open = self.success.verdict in ("too little data", "too few days")
         return not self.regression and (is_open or self.compared_share < _ENOUGH_COMPARED)
+
+    def __iter__(self) -> Iterator[Change]:
+        """Yield the changes overall, whatever their verdicts."""
+        return iter((self.success, self.duration, self.cost))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -126,6 +126,10 @@ class Costs:
     def unreported(self) -> int:
         """The number of executions without a reported cost."""
         return self.executions - self.priced - self.unpriced
+
+    def __iter__(self) -> Iterator[DaySpend | GroupSpend]:
+        """Yield the groups; without ``by`` the days."""
+        return iter(self.groups or self.by_day)
 
 
 def costs(

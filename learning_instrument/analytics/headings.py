@@ -209,10 +209,10 @@ def of_errors(report: ErrorReport) -> Heading:
     """Return what makes up most of the failures, and how many kinds of them are new."""
     if not report.executions:
         return Heading("No executions, so no failures")
-    if not report.failures:
+    if not report.groups:
         none = wilson(0, report.executions)
         most = [] if none is None else [f"at most {formatting.share(none.high)} fail, at 95%"]
-        return _told(f"None of {formatting.counted(report.executions, 'execution')} failed", [], most)
+        return _told(f"No failures among {formatting.counted(report.executions, 'execution')}", [], most)
     kinds = Counter[str]()
     for group in report.groups:
         kinds[_kind(group)] += group.executions
@@ -228,7 +228,8 @@ def of_errors(report: ErrorReport) -> Heading:
         are = "is" if len(new) == 1 else "are"
         parts.append(f"{len(new):,} of {formatting.counted(len(report.groups), 'kind')} {are} new")
     parts += _where(report.groups, kind)
-    rate = wilson(report.failures, report.executions)
+    # Some may have been deleted between the two questions.
+    rate = wilson(report.failures, max(report.failures, report.executions))
     evidence = [] if rate is None else [f"{formatting.interval(rate)} of all executions fail, at 95%"]
     evidence += _cost_of(report.groups)
     if new:
@@ -280,7 +281,9 @@ def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
         (only,) = failures
         return Heading(f"The only failure was a {_named(only.task_type)} task on {formatting.date(only.timestamp)}")
     times = [failure.timestamp for failure in failures]
-    within = f"the latest {len(failures):,} failures came within {formatting.seconds(_between(times))}"
+    seconds = (max(times) - min(times)).total_seconds()
+    how = f"within {formatting.seconds(seconds)}" if seconds else "at once"
+    within = f"the latest {len(failures):,} failures came {how}"
     for noun, name in (("tier", "model_tier"), ("pool", "pool_type"), ("repository", "repo")):
         values = Counter(getattr(failure, name) for failure in failures)
         value, count = values.most_common(1)[0]
@@ -288,10 +291,6 @@ def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
             which = "all" if count == len(failures) else f"{count:,}"
             return _told(_capital(within), [f"{which} in {noun} {_named(value)}"], ["a count, without a test"])
     return Heading(_capital(within))
-
-
-def _between(times: Sequence[datetime]) -> float:
-    return (max(times) - min(times)).total_seconds()
 
 
 def of_accuracy(costs: Costs) -> Heading:
@@ -372,7 +371,8 @@ def _of_budget(budget: BurnDown) -> Heading:
     if budget.left_usd <= 0:
         return _told(f"The {period}'s budget of {amount} is spent: {spent} so far", [], unknown)
     if budget.lasts is None:
-        return _told(f"{_capital(spent)} of the {period}'s {amount} is spent", ["no day tells the pace yet"], unknown)
+        some = _capital(spent) if budget.spent_usd or is_bound else "Nothing"
+        return _told(f"{some} of the {period}'s {amount} is spent", ["no day tells the pace yet"], unknown)
     evidence = [f"{spent} of {amount} spent", *unknown]
     ending = budget.until_renewal()
     if budget.earliest is None:
@@ -381,7 +381,7 @@ def _of_budget(budget: BurnDown) -> Heading:
         evidence.append(f"80% band, learned from {formatting.counted(budget.forecast_days, 'day')}")
     if budget.lasts:
         left = budget.expected_left_usd
-        parts = [] if left is None else [f"about {formatting.dollars(max(0.0, left))} will be left"]
+        parts = [f"about {formatting.dollars(left)} will be left"] if left is not None and left > 0 else []
         if ending.earliest is not None:
             may = f"it may run out from {formatting.date(ending.earliest)} on"
             return _told(f"The {period}'s budget is expected to last", [may], evidence)
@@ -464,7 +464,7 @@ def of_routing(found: RoutingCalibration) -> Heading:
         return Heading(f"Too few executions with a routing confidence to judge it: {found.executions:,}")
     sure, succeed = formatting.percent(found.mean_confidence), formatting.percent(found.success.estimate)
     evidence = (
-        [] if found.p_value is None else [f"p {formatting.p_value(found.p_value)}, by means and Spiegelhalter's z"]
+        [] if found.p_value is None else [f"p {formatting.p_value(found.p_value)}, by the means and Spiegelhalter's z"]
     )
     if found.detectable is not None:
         evidence.append(f"a gap of {found.detectable * 100:.1f} points would have been seen")

@@ -1,7 +1,7 @@
 """The one-screen overview of a database."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -69,6 +69,10 @@ class Summary:
     def unreported(self) -> int:
         """The number of executions without a reported cost."""
         return self.executions - self.priced - self.unpriced
+
+    def __iter__(self) -> Iterator[TierSummary]:
+        """Yield the tiers."""
+        return iter(self.tiers)
 
 
 def summary(database: Queryable, selection: Selection | None = None) -> Summary:

@@ -31,7 +31,8 @@ _IS_REPORTED: Final = "instr(defaulted, '\"routing_confidence\"') = 0 AND routin
 # LIMIT -1 keeps SQLite from working each value out again for every sum.
 _QUESTION: Final = f"""
     SELECT day, bin, count(*) AS executions, total(p) AS confidence, total(o) AS succeeded,
-        total(is_assumed) AS assumed, total(o - p) AS off, total((o - p) * (1 - 2 * p)) AS skew, total((o - p) * (o - p)) AS squares,
+        total(is_assumed) AS assumed, total(o - p) AS off, total((o - p) * (1 - 2 * p)) AS skew,
+        total((o - p) * (o - p)) AS squares,
         total(q * (1 - q)) AS off_variance, total((1 - 2 * p) * (1 - 2 * p) * q * (1 - q)) AS skew_variance
     FROM (
         SELECT substr(timestamp, 1, 10) AS day, routing_confidence AS p, success IS TRUE AS o,

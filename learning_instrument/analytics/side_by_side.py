@@ -1,6 +1,6 @@
 """All values of a dimension side by side: success against cost, over the same mix of tasks, and which are dominated."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +69,10 @@ class SideBySide:
     def inconclusive(self) -> bool:
         """Whether no two values share a mix of tasks with enough executions."""
         return sum(alternative.compared > 0 for alternative in self.alternatives) < 2
+
+    def __iter__(self) -> Iterator[Alternative]:
+        """Yield the values."""
+        return iter(self.alternatives)
 
 
 def side_by_side(

@@ -1,7 +1,7 @@
 """The story of one execution: what it waited for, what ran within it, and its other attempts, on one axis of time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Final, Literal
@@ -124,6 +124,10 @@ class Story:
     omitted_calls: int
     #: Whether there is more within it than was read; all counts are lower bounds then.
     is_cut: bool
+
+    def __iter__(self) -> Iterator[StoryLine]:
+        """Yield the lines."""
+        return iter(self.lines)
 
 
 def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:

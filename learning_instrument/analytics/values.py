@@ -1,7 +1,7 @@
 """The values that executions have under a name, and which conditions of a selection no execution meets."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,10 @@ class Values:
     executions: Mapping[str, int]
     #: Of how many executions, the last ones stored; None: of all.
     newest: int | None = None
+
+    def __iter__(self) -> Iterator[dict[str, str | int]]:
+        """Yield each value, and how many executions have it."""
+        return ({"value": value, "executions": count} for value, count in self.executions.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ErrorType, ExecutionRecord, message_templates
-from learning_instrument.analytics.error_groups import error_groups
+from learning_instrument.analytics.error_groups import GroupCost, error_groups
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
@@ -366,3 +366,26 @@ def test_slice_that_fails_leaves_counts_and_mark_as_they_were(database, store, m
     assert store.execute("SELECT sum(executions), mark FROM error_days, error_state") == [(2, 2)]
     advance_all(store)
     assert store.execute("SELECT sum(executions) FROM error_days") == [(5,)]
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_costs_of_a_group_are_those_of_its_failures(database, store, is_counted):
+    """What is unknown is counted apart, and successes and others' failures are not in it."""
+    database.append(
+        [
+            failure("boom 1", actual_cost=0.5),
+            failure("boom 2", actual_cost=0.25, cost_source="partial"),
+            failure("boom 3", actual_cost=0.0, cost_source="unpriced"),
+            failure("boom 4"),
+            failure("nobody knows what this cost"),
+            failure("boom 5", days=-30, actual_cost=8.0),
+            success(actual_cost=2.0),
+        ]
+    )
+    if is_counted:
+        advance_all(store)
+
+    groups = error_groups(database, Selection(since=NOON - timedelta(days=7)), with_costs=True).groups
+
+    assert [group.cost for group in groups] == [GroupCost(0.75, 1, 1, 1), GroupCost(None, 0, 0, 1)]
+    assert [group.cost for group in error_groups(database)] == [None, None]
