@@ -16,7 +16,7 @@ from ..record import ExecutionRecord
 from ..safety.control_characters import one_line
 from .burndown import BurnDown
 from .costs import Costs, EstimateAccuracy, GroupSpend
-from .error_groups import ErrorGroup, ErrorReport, Touched
+from .error_groups import ErrorGroup, ErrorReport
 from .executions import is_cost_partial
 from .extremes import Extremes
 from .intervals import wilson
@@ -44,6 +44,8 @@ _MOST: Final = 0.8
 _TENTH: Final = 10
 #: Where only a larger gap of confidence and success would have been seen, nothing is said.
 _TOO_WIDE: Final = 0.1
+#: How often a place of failures is named by chance.
+_LEVEL: Final = 0.05
 #: Biases below this are none worth a word.
 _UNBIASED: Final = 0.005
 
@@ -256,16 +258,18 @@ def _kind(group: ErrorGroup) -> str:
 
 def _where(groups: Sequence[ErrorGroup], kind: str) -> list[str]:
     """Return where a kind of failures is more frequent than by chance: the one that is so most."""
-    places: list[tuple[int, str, str, Touched]] = [
-        (place.executions, _kind(group), noun, place)
+    tested = [
+        (_kind(group), noun, place)
         for group in groups
         for noun, found in (("pool", group.pool_types), ("tier", group.model_tiers), ("repository", group.repos))
         for place in found
-        if place.is_telling and place.name != UNKNOWN
     ]
-    if not places:
+    # Telling is so in 5% of cases for the places of one group: here one is picked of all.
+    places = [each for each in tested if each[2].is_telling and each[2].p_value * len(tested) <= _LEVEL]
+    known = [each for each in places if each[2].name != UNKNOWN]
+    if not known:
         return []
-    _, which, noun, place = max(places, key=lambda each: (each[1] == kind, each[0], each[2], each[3].name))
+    which, noun, place = max(known, key=lambda each: (each[0] == kind, each[2].executions, each[1], each[2].name))
     whose = "" if which == kind else f"{which} "
     if place.times_elsewhere is None:
         return [f"{whose}only in {noun} {_named(place.name)}"]

@@ -260,6 +260,22 @@ def test_place_of_failures_is_named_where_it_is_telling(database):
     assert heading.text == "All 40 failures are ValueError; 3.00x as often in tier small as elsewhere"
 
 
+def test_place_that_is_one_of_many_by_chance_is_not_named(database):
+    """Telling for its group alone, and not for all groups of the report."""
+    for number in range(20):
+        kind = f"kind {'abcdefghijklmnopqrst'[number]}"
+        database.append(failing(kind, f"Error{number}", 6, model_tier="small", repo="a", pool_type="x"))
+        database.append(failing(kind, f"Error{number}", 4, model_tier="large", repo="b", pool_type="y"))
+    database.append(failing("boom", "ValueError", 15, model_tier="small", repo="a", pool_type="x"))
+    database.append(failing("boom", "ValueError", 3, model_tier="large", repo="b", pool_type="y"))
+    database.append(some(200, 1.0, model_tier="small", repo="a") + some(200, 1.0, model_tier="large", repo="b"))
+
+    report = error_groups(database)
+
+    assert any(place.is_telling for place in report.groups[0].model_tiers)
+    assert "tier" not in headings.of_errors(report).text
+
+
 def test_no_failures_are_bounded(database):
     """As many executions as there are rule out more."""
     assert headings.of_errors(error_groups(database)).text == "No executions, so no failures"
