@@ -63,7 +63,7 @@ class GroupCost:
     """The cost of a group's failures."""
 
     #: In US dollars, of those whose cost is known; None where it is of none.
-    cost_usd: float | None
+    usd: float | None
     #: Failures of which a part of the cost is unknown, so that this is a lower bound; those whose model calls could not
     #: be priced, and those without a reported cost.
     partial: int
@@ -373,7 +373,7 @@ def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _
                 of_group[name] += row[name]
     return {
         group: GroupCost(
-            cost_usd=of_group["cost_usd"] if of_group["priced"] else None,
+            usd=of_group["cost_usd"] if of_group["priced"] else None,
             partial=round(of_group["partial"]),
             unpriced=round(of_group["unpriced"]),
             unreported=round(of_group["executions"] - of_group["priced"] - of_group["unpriced"]),

@@ -244,7 +244,7 @@ def _cost_of(groups: Sequence[ErrorGroup]) -> list[str]:
     costs = [group.cost for group in groups if group.cost is not None]
     if not costs:
         return []
-    known = [cost.cost_usd for cost in costs if cost.cost_usd is not None]
+    known = [cost.usd for cost in costs if cost.usd is not None]
     partial, unpriced = sum(cost.partial for cost in costs), sum(cost.unpriced for cost in costs)
     unknown = formatting.excluded_costs(partial, unpriced, sum(cost.unreported for cost in costs))
     if not known:

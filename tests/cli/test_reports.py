@@ -146,7 +146,7 @@ def test_costs_are_those_of_the_function(demo):
 def test_errors_are_those_of_the_function(demo):
     """JSON has all of them; the others as many as are asked for."""
     with ReadOnlyDatabase(demo) as database:
-        expected = error_groups(database)
+        expected = error_groups(database, with_costs=True)
 
     text = answer(demo, "errors", "--limit", "2")
 
@@ -160,6 +160,24 @@ def test_errors_are_those_of_the_function(demo):
     assert not touched.is_telling
     assert re.search(rf"^pool        {touched.name} {touched.executions}, ", full, re.MULTILINE)
     assert expected.groups[-1].examples[0][:16] in full
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"actual_cost": 0.5}, "$0.5000"),
+        ({}, "unknown: no cost was reported"),
+        (
+            {"actual_cost": 0.5, "cost_source": "partial"},
+            "at least $0.5000, without a part of the cost of 1 execution (partial)",
+        ),
+    ],
+)
+def test_cost_of_failures_is_a_detail(path, fields, shown):
+    """What is unknown is no amount."""
+    store(path, record(success=False, error_message="it broke", **fields))
+
+    assert re.search(rf"^cost +{re.escape(shown)}$", answer(path, "errors", "--details"), re.MULTILINE)
 
 
 def test_patterns_and_similar_are_those_of_the_functions(demo):

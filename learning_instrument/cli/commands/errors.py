@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from ... import formatting
-from ...analytics import ErrorGroup, ErrorReport, Touched, error_groups
+from ...analytics import ErrorGroup, ErrorReport, GroupCost, Touched, error_groups
 from ...safety.control_characters import one_line
 from ...timestamps import moment
 from .. import moments
@@ -41,7 +41,12 @@ def errors_command(question: Question, new_since: str | None, limit: int | None,
     group: new for one first seen since --new-since, back for one that came again after a week or longer.
     """
     with question.database() as database:
-        found = error_groups(database, question.selection, new_since=moment(new_since) if new_since else None)
+        found = error_groups(
+            database,
+            question.selection,
+            new_since=moment(new_since) if new_since else None,
+            with_costs=details or question.output is not Output.TEXT,
+        )
         if not found.executions:
             question.explain_nothing(database)
     limit = question.limit(limit, _IN_A_TABLE)
@@ -119,7 +124,17 @@ def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:
                 for place in places
             ),
         )
+    if group.cost is not None:
+        yield "cost", _cost(group.cost)
     yield "examples", ", ".join(map(formatting.short_id, group.examples))
+
+
+def _cost(cost: GroupCost) -> str:
+    unknown = formatting.excluded_costs(cost.partial, cost.unpriced, cost.unreported)
+    if cost.usd is None:
+        return "unknown: no cost was reported"
+    known = formatting.bound(formatting.dollars(cost.usd), bool(cost.partial or cost.unpriced))
+    return f"{known}, without {'; '.join(unknown)}" if unknown else known
 
 
 def _notes(found: ErrorReport, limit: int | None) -> Iterator[str]:
