@@ -86,8 +86,8 @@ def of_side_by_side(found: SideBySide) -> Heading:
 
 def _standing(compared: Sequence[Alternative], one: str, several: str, best: str) -> tuple[str, list[str]]:
     """Return the sentence of values that are compared, and its further parts."""
-    dominated = [each for each in compared if each.standing == "dominated"]
-    others = [each for each in compared if each.standing != "dominated"]
+    dominated = [each for each in compared if each.dominated_by]
+    others = [each for each in compared if not each.dominated_by]
     if dominated and len(others) == 1:
         return f"{_capital(one)} {_named(others[0].value)} {best}: {_figures(others[0])}", []
     if dominated:
@@ -608,7 +608,7 @@ def _noun(by: str) -> tuple[str, str]:
 
 def _named(value: str) -> str:
     """Return a name on one line, cut where it is long."""
-    name = one_line(value)
+    name = one_line(value) or "(empty)"
     return name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
 
 

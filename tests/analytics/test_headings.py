@@ -511,11 +511,11 @@ AMOUNTS = st.floats(0.01, 1e7)
 NAMED = {
     "day": st.dates().map(str),
     "group": st.tuples(NAMES),
-    "bias": st.none() | st.floats(-1, 1e3),
+    "bias": st.floats(-1, 1e3),
     "low": st.floats(0, 0.5),
     "high": st.floats(0.5, 1),
     "mean_confidence": st.floats(0, 1),
-    "p_value": st.none() | st.floats(0, 1),
+    "p_value": st.sampled_from([0.0, 0.0001]) | st.floats(0, 1),
     "left_usd": st.floats(-1e6, 1e6),
     "groups": st.integers(1, 3),
 }
@@ -557,11 +557,14 @@ def values(kind):
 
 def answers(kind):
     """Return the strategy of any answer of the type *kind*."""
-    hints = typing.get_type_hints(kind)
-    fields = {
-        name: NAMED.get(name) if name in NAMED and kind is not ErrorReport else values(hints[name]) for name in hints
-    }
-    return st.builds(kind, **fields)
+    return st.builds(kind, **{name: field(name, hint) for name, hint in typing.get_type_hints(kind).items()})
+
+
+def field(name, hint):
+    """Return the strategy of the field *name*: some have narrower values than their types."""
+    if name not in NAMED or (name == "groups" and hint is not int):
+        return values(hint)
+    return st.none() | NAMED[name] if type(None) in typing.get_args(hint) else NAMED[name]
 
 
 def check(heading):
