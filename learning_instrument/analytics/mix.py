@@ -12,6 +12,9 @@ _DECIDES: Final = {"model": "model_tier"}
 #: Executions without which nothing is said of a side, and without which a cell is not in the mix.
 ENOUGH: Final = 20
 ENOUGH_IN_MIX: Final = 5
+#: A cost of which a part is unknown is a lower bound. With more of them than this share, a lower mean may be one of
+#: what is known.
+MOST_PARTIAL: Final = 0.05
 #: Bands of complexity are so wide, of 0 to 100, and so many of them are taken together.
 _BAND: Final = 10
 WIDTHS: Final = (1, 2, 5)

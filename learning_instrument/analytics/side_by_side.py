@@ -6,12 +6,12 @@ from typing import Literal
 
 from ..sqlite.selection import Queryable, Selection
 from . import weighted
-from .blocks import CellName, Cells, cells_by_value, frequent, is_complexity_known, total
+from .blocks import CellName, Cells, Sums, cells_by_value, frequent, is_complexity_known, total
 from .common_mix import CommonMix, compared, find_mix
 from .dominance import Rival, Standing, standings
 from .group_totals import check_limit, dimensions_of
 from .intervals import Estimate, Proportion
-from .mix import ENOUGH, ENOUGH_IN_MIX, mix_without
+from .mix import ENOUGH, ENOUGH_IN_MIX, MOST_PARTIAL, mix_without
 
 CostStatus = Literal["known", "lower bound", "unknown"]
 
@@ -154,7 +154,7 @@ def _alternatives(mix: CommonMix) -> tuple[Alternative, ...]:
             value: Rival(
                 weighted.success(of_value, of_shared.success)[0],
                 weighted.log_cost_per_success(of_value, of_shared.cost) if value in of_shared.priced else None,
-                is_bound=any(cell.total.partial for cell in of_value.values()),
+                is_bound=_is_bound(total(cell.total for cell in of_value.values())),
             )
             for value, of_value in shared.items()
         }
@@ -169,6 +169,11 @@ def _alternatives(mix: CommonMix) -> tuple[Alternative, ...]:
         )
         for value, of_value in mix.cells.items()
     )
+
+
+def _is_bound(sums: Sums) -> bool:
+    """Tell whether so many costs are lower bounds that their mean may be a saving only since a part is unknown."""
+    return sums.partial > MOST_PARTIAL * sums.priced
 
 
 def _alternative(

@@ -255,3 +255,16 @@ def test_bursts_widen_intervals(database):
 
     assert (even.estimate, burst.estimate) == (pytest.approx(0.9), pytest.approx(0.9))
     assert burst.high - burst.low > 1.7 * (even.high - even.low)
+
+
+def test_few_lower_bounds_leave_a_saving_one(database):
+    """One cost of 20 may be a lower bound; with more of them, a saving may be what is unknown."""
+    few = some(19, 0.95, 0.001, cost_source="partial", model_tier="small")
+    dear = some(400, 0.9, 0.1, model_tier="large")
+    database.append([*some(381, 0.95, 0.001, model_tier="small"), *few, *dear])
+
+    assert by_value(side_by_side(database, "model_tier"))["large"].standing == "dominated"
+
+    database.append(some(5, 0.95, 0.001, cost_source="partial", model_tier="small"))
+
+    assert by_value(side_by_side(database, "model_tier"))["large"].standing != "dominated"
