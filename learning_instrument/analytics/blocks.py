@@ -27,7 +27,8 @@ ENOUGH_DAYS: Final = 20
 _BLOCKS: Final = 120
 #: The newest executions, by which it is known whether complexity is reported.
 _SAMPLE: Final = 1000
-_MEASURES: Final = (
+#: What sums are made of.
+MEASURES: Final = (
     "executions", "succeeded", "assumed", "timed", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano",
 )  # fmt: skip
 
@@ -133,9 +134,9 @@ def cells_by_value(
     is_by_day = by not in TIME_BUCKETS and _days(database, selection) >= ENOUGH_DAYS
     by_day = (by, *mix, "day")
     if is_by_day and not with_bands and cube_for(database, by_day, selection) is not None:
-        groups = totals(database, by_day, selection, _MEASURES, with_durations=True)
+        groups = totals(database, by_day, selection, MEASURES, with_durations=True)
         wanted = set(values)
-        return _arranged((group, _sums(of_group)) for group, of_group in groups.items() if group[0] in wanted)
+        return _arranged((group, sums_of(of_group)) for group, of_group in groups.items() if group[0] in wanted)
     condition, parameters = selection.condition()
     chosen = ", ".join(f":value{number}" for number in range(len(values)))
     number = f"ntile({_BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, rowid)"
@@ -168,14 +169,14 @@ def _grouped(
 ) -> Iterable[tuple[tuple[str, ...], Sums]]:
     """Yield the sums of the executions by the SQL of each of *keys*."""
     columns = ", ".join(f"key{number}" for number in range(len(keys)))
-    rows = source("executions", condition, _MEASURES, keys, BIN)
+    rows = source("executions", condition, MEASURES, keys, BIN)
     found = database.query(
-        f"SELECT {columns}, {sum_measures(_MEASURES)}, group_concat({BIN}) AS bins FROM {rows} GROUP BY {columns}",
+        f"SELECT {columns}, {sum_measures(MEASURES)}, group_concat({BIN}) AS bins FROM {rows} GROUP BY {columns}",
         parameters,
     )
     for row in found:
         bins = Counter(map(int, row["bins"].split(","))) if row["bins"] else Counter()
-        yield tuple(row[f"key{number}"] for number in range(len(keys))), _sums(GroupTotals(row, bins))
+        yield tuple(row[f"key{number}"] for number in range(len(keys))), sums_of(GroupTotals(row, bins))
 
 
 def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells]:
@@ -186,13 +187,14 @@ def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells
     return {value: {name: Cell(blocks) for name, blocks in cells.items()} for value, cells in arranged.items()}
 
 
-def _sums(group: GroupTotals) -> Sums:
+def sums_of(group: GroupTotals) -> Sums:
+    """Return the sums of a group of executions, by its totals of :data:`MEASURES` and durations."""
     logs = [(_log(number), count) for number, count in group.counts.items()]
     return Sums(
         logs=math.fsum(log * count for log, count in logs),
         squares=math.fsum(log * log * count for log, count in logs),
         cost=group.sums["cost_nano"] / NANO_SCALE,
-        **{name: group.sums[name] for name in _MEASURES if name != "cost_nano"},
+        **{name: group.sums[name] for name in MEASURES if name != "cost_nano"},
     )
 
 

@@ -182,7 +182,7 @@ def compare(
     mix = [pair for of_cell in strata.values() for pair in of_cell]
     counts = [sum(cell.executions for cell in side.values()) for side in cells.sides]
     gate = gate or Gate()
-    success, duration, cost = (_overall(metric, mix, gate) for metric in LEVELS)
+    success, duration, cost = (overall(metric, mix, gate) for metric in LEVELS)
     return Comparison(
         before_executions=counts[0],
         after_executions=counts[1],
@@ -234,7 +234,7 @@ def _compare_cells(
     changes: defaultdict[CellName, list[Change]] = defaultdict(list)
     for name, metric, measured in tests:
         is_believed = measured is not None and next(believed)
-        changes[name].append(_judged(metric, measured, is_believed, CELLS_LEVEL, strata[name], gate))
+        changes[name].append(judged(metric, measured, is_believed, CELLS_LEVEL, _counts(metric, strata[name]), gate))
     return tuple(
         CellComparison(*name, before.executions, after.executions, before.assumed, after.assumed, tuple(changes[name]))
         for name, (before, after) in sorted(
@@ -243,10 +243,13 @@ def _compare_cells(
     )
 
 
-def _overall(metric: Metric, mix: Sequence[Pair], gate: Gate) -> Change:
+def overall(metric: Metric, mix: Sequence[Pair], gate: Gate) -> Change:
+    """Return the change of *metric* over the strata of *mix*, tested at its level."""
     level = LEVELS[metric]
     measured = _measure(metric, mix, level, gate)
-    return _judged(metric, measured, measured is not None and measured.p_value <= level, level, mix, gate)
+    return judged(
+        metric, measured, measured is not None and measured.p_value <= level, level, _counts(metric, mix), gate
+    )
 
 
 def _measure(metric: Metric, mix: Sequence[Pair], level: float, gate: Gate) -> Effect | None:
@@ -260,10 +263,16 @@ def _measure(metric: Metric, mix: Sequence[Pair], level: float, gate: Gate) -> E
     return ratio_effect(strata, level, gate.ratio)
 
 
-def _judged(
-    metric: Metric, measured: Effect | None, is_believed: bool, level: float, mix: Sequence[Pair], gate: Gate
-) -> Change:
+def _counts(metric: Metric, mix: Sequence[Pair]) -> tuple[int, int]:
     before, after = (sum(pair[index].count(metric) for pair in mix) for index in (0, 1))
+    return before, after
+
+
+def judged(
+    metric: Metric, measured: Effect | None, is_believed: bool, level: float, counts: tuple[int, int], gate: Gate
+) -> Change:
+    """Return the change that was *measured* between so many executions, None: they are too few, with its verdict."""
+    before, after = counts
     if measured is None:
         return Change(metric, "too little data", before, after)
     if metric == "success":

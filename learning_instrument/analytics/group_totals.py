@@ -6,7 +6,7 @@ that the selected time divides.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -94,6 +94,16 @@ class GroupTotals:
         return histograms.quantile(self.counts, share)
 
 
+def merged(groups: Iterable[GroupTotals], names: Iterable[str]) -> GroupTotals:
+    """Return the totals of all *groups* together; *names* are those of their measures."""
+    sums, counts = dict.fromkeys(("executions", *names), 0.0), Counter[int]()
+    for group in groups:
+        for name in sums:
+            sums[name] += group.sums[name]
+        counts.update(group.counts)
+    return GroupTotals(sums, counts)
+
+
 def totals(
     database: Queryable,
     by: Sequence[str],
@@ -103,6 +113,7 @@ def totals(
     with_durations: bool = False,
     with_waits: bool = False,
     with_rollups: bool = True,
+    among: Sequence[str] | None = None,
 ) -> dict[Group, GroupTotals]:
     """Return the totals of each group of executions that has any, in the groups' order.
 
@@ -114,10 +125,11 @@ def totals(
         with_durations: whether quantiles of the duration will be asked for.
         with_waits: whether those of the time that tasks waited will be, instead. Roll-ups do not have them.
         with_rollups: False reads every execution, which takes longer and gives the same.
+        among: only groups of which the first name is one of these; None: all.
     """
     names = tuple(dict.fromkeys(("executions", *measures)))
     bins = WAIT_BIN if with_waits else BIN if with_durations else None
-    question = _Question(tuple(by), selection, names, bins)
+    question = _Question(tuple(by), selection, names, bins, among=None if among is None else tuple(among))
     return _add_up(_ask(database, question, with_rollups and not with_waits), question)
 
 
@@ -186,17 +198,35 @@ class _Question:
     bin: str | None
     #: How many groups have rows of their own; None: all.
     limit: int | None = None
+    #: What the first name of a group may be; None: anything.
+    among: tuple[str, ...] | None = None
 
     def from_executions(self) -> tuple[str, dict[str, Any]]:
-        condition, parameters = self.selection.condition()
+        condition, parameters = self._condition()
         return self._limited([self._of_rows("executions", 1, condition)]), parameters
+
+    def _condition(self) -> tuple[str, dict[str, Any]]:
+        """Return the condition of executions, and its parameters."""
+        condition, parameters = self.selection.condition()
+        named = {f"among{number}": name for number, name in enumerate(self.among or ())}
+        return condition + self._is_among(dimension), parameters | named
+
+    def _filters(self, column: Callable[[str], str] = dimension) -> str:
+        """Return the condition of the filters alone; *column*: dimension -> its SQL."""
+        return self.selection.filter_condition(column)[0] + self._is_among(column)
+
+    def _is_among(self, column: Callable[[str], str]) -> str:
+        if self.among is None:
+            return ""
+        named = ", ".join(f":among{number}" for number in range(len(self.among)))
+        return f" AND {column(self.by[0])} IN ({named})"
 
     def from_cube(self, cube: Cube) -> tuple[str, dict[str, Any]]:
         """Return the question to *cube* and the executions it does not have. Its first row says if the cube is good."""
-        _, parameters = self.selection.condition()
+        condition, parameters = self._condition()
         first, last = _whole_buckets(cube, self.selection)
         parameters |= {"first": first, "last": last}
-        filters, _ = self.selection.filter_condition()
+        filters = self._filters()
         # A plus keeps SQLite from the index of timestamps, where rowids say more.
         inside = f"+timestamp >= :first AND +timestamp < :last AND {filters}"
         mark = "(SELECT mark FROM rollup_state)"
@@ -211,7 +241,6 @@ class _Question:
         ]
         if first >= last:  # no bucket is inside as a whole
             parameters |= {"first": _FIRST, "last": _FIRST}
-            condition, _ = self.selection.condition()
             parts.append(self._of_rows("executions", 1, condition))
         else:
             if self.selection.since is not None:
@@ -258,7 +287,7 @@ class _Question:
         def column(name: str) -> str:
             return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else cube.column(name)
 
-        filters, _ = self.selection.filter_condition(column)
+        filters = self._filters(column)
         keys = "".join(f"{column(name)} AS key{number}, " for number, name in enumerate(self.by))
         added = ", ".join(f"total({name}) AS {name}" for name in self.names)
         cells = "group_concat(hex(histogram), '')" if self.bin else "NULL"

@@ -106,7 +106,7 @@ def summary(database: Queryable, selection: Selection | None = None) -> Summary:
         priced=round(whole["priced"]),
         partial=round(whole["partial"]),
         unpriced=round(whole["unpriced"]),
-        losses=_losses(database, chosen),
+        losses=losses_of(database, chosen),
         first=first,
         last=last,
         tasks=executions - round(whole["retries"]),
@@ -130,7 +130,12 @@ def span(database: Queryable, selection: Selection) -> tuple[datetime | None, da
     return first, last
 
 
-def _losses(database: Queryable, selection: Selection) -> dict[str, int]:
+def losses_of(database: Queryable, selection: Selection) -> dict[str, int]:
+    """Return how many executions could not be recorded in the time of *selection*, by reason.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
     parameters: dict[str, Any] = {
         "since": "" if selection.since is None else iso(selection.since),
         "until": "~" if selection.until is None else iso(selection.until),

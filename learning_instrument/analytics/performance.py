@@ -10,7 +10,8 @@ from ..sqlite.selection import Queryable, Selection
 from .group_totals import Group, GroupTotals, check_limit, dimensions_of, largest, totals
 from .intervals import Proportion, wilson
 
-_MEASURES: Final = (
+#: What an answer is made of.
+MEASURES: Final = (
     "succeeded", "assumed", "duration_us", "timed", "queue_us", "queued", "quality_e4", "rated", "cost_nano", "priced",
     "priced_succeeded", "partial", "unpriced", "input_tokens", "output_tokens", "counted", "retries",
 )  # fmt: skip
@@ -98,11 +99,11 @@ def performance(
     """
     dimensions = dimensions_of(by)
     check_limit(limit)
-    found = largest(database, dimensions, selection or Selection(), _MEASURES, limit, with_durations=True)
-    answers = [_performance(group, of_group) for group, of_group in found.groups.items()]
+    found = largest(database, dimensions, selection or Selection(), MEASURES, limit, with_durations=True)
+    answers = [performance_of(group, of_group) for group, of_group in found.groups.items()]
     if not set(dimensions) & TIME_BUCKETS.keys():
         answers.sort(key=lambda answer: -answer.executions)
-    others = (_performance(group, of_group) for group, of_group in found.others.items())
+    others = (performance_of(group, of_group) for group, of_group in found.others.items())
     return [*answers, *(replace(answer, groups=found.merged) for answer in others)]
 
 
@@ -141,7 +142,8 @@ def queue_waits(
     return answers
 
 
-def _performance(group: Group, of_group: GroupTotals) -> Performance:
+def performance_of(group: Group, of_group: GroupTotals) -> Performance:
+    """Return how a group fared that has executions, by its totals of :data:`MEASURES` and durations."""
     executions = of_group.count("executions")
     success = wilson(of_group.count("succeeded"), executions)
     assert success is not None, "a group has executions"

@@ -1,0 +1,169 @@
+"""What the first screen of a page says of a period: what happened, which tier to use, and four figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .. import formatting
+from ..sqlite.selection import Queryable, Selection
+from .blocks import frequent
+from .days import Day, Days, read_days, within
+from .error_groups import ErrorGroup, error_groups
+from .events import find_events
+from .group_totals import GroupTotals, check_limit, dimensions_of
+from .headings import Heading
+from .headlines import advice, days_heading, durations_heading, nothing_happened, spend_heading, what_happened
+from .overview import losses_of, span
+from .performance import Performance, performance_of
+from .periods import Period
+from .side_by_side import SideBySide, side_by_side
+from .tiles import Figure, tiles
+
+#: Executions of the period before, as a share of those of the period, without which nothing is new.
+_KNOWN: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What happened in a period."""
+
+    period: Period
+    #: The filters that its executions pass.
+    selection: Selection
+    #: The most important first.
+    headlines: tuple[Heading, ...]
+    executions: Figure
+    success: Figure
+    #: The known cost of all executions, in US dollars; its verdict is about that of one execution.
+    cost: Figure
+    #: The 95th percentile of durations, in seconds; its verdict is about all durations.
+    p95: Figure
+    #: What no figure includes.
+    left_out: tuple[str, ...]
+    #: Every day of the period in order, also those without executions.
+    days: tuple[Day, ...]
+    days_heading: Heading
+    spend_heading: Heading
+    durations_heading: Heading
+    #: The executions of the whole period; None: there are none.
+    totals: Performance | None
+    #: The kinds of failures first seen in the period; only :func:`briefing` looks for them.
+    new_errors: tuple[ErrorGroup, ...] = ()
+    #: The tiers side by side in the period, where they were asked for: by :func:`briefing`, of more than one tier.
+    tiers: SideBySide | None = None
+
+
+def briefing(database: Queryable, period: Period, selection: Selection | None = None) -> Briefing:
+    """Return what happened in *period*.
+
+    Args:
+        database: the one to ask.
+        period: its times are in place of those of the selection.
+        selection: which executions; None: all.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    selection = selection or Selection()
+    selection = Selection(where=selection.filters)
+    (days,) = read_days(database, [period], selection).values()
+    new = [group for group in error_groups(database, within(selection, period)).groups if group.is_new]
+    # Where little is known from before, all is new.
+    is_known = days.totals(period.before).sums["executions"] >= _KNOWN * days.totals(period).sums["executions"]
+    return _briefing(database, days, period, selection, new if is_known else None, is_alone=True)
+
+
+def briefings(
+    database: Queryable, periods: Sequence[Period], by: str, limit: int = 8, selection: Selection | None = None
+) -> Mapping[str, Mapping[Period, Briefing]]:
+    """Return what happened in each of *periods*, for each of the most frequent values of a dimension.
+
+    One pass over the days answers for all values and periods. Where in pools and repositories something happened, new
+    kinds of failures, and which tier to use are questions of each value: :func:`briefing` asks them.
+
+    Args:
+        database: the one to ask.
+        periods: at least one.
+        by: a column, such as ``model_tier``, or ``metadata.KEY``.
+        limit: how many values, those that the longest period has most of.
+        selection: which executions; None: all. The periods are in place of its times.
+
+    Raises:
+        ConfigurationError: for another name, or a limit below 1.
+        DatabaseError: if the database cannot be read.
+    """
+    dimensions_of(by)
+    check_limit(limit)
+    longest = max(periods, key=lambda period: (period.days, period.until))
+    filters = Selection(where=() if selection is None else selection.filters)
+    values = frequent(database, by, within(filters, longest), limit).values
+    days = read_days(database, periods, filters, by, values) if values else {}
+    return {
+        value: {period: _briefing(database, days[value], period, filters.narrowed({by: value})) for period in periods}
+        for value in values
+    }
+
+
+def _briefing(
+    database: Queryable,
+    days: Days,
+    period: Period,
+    selection: Selection,
+    new: Sequence[ErrorGroup] | None = None,
+    *,
+    is_alone: bool = False,
+) -> Briefing:
+    """Return what happened in one slice; one that *is_alone* may have questions of its own."""
+    whole = days.totals(period)
+    first, _ = span(database, Selection())
+    events = find_events(database, days, period, selection, everywhere=is_alone)
+    found = tiles(days, period, events, first is not None and first <= period.before.since)
+    tiers = None
+    if whole.sums["executions"]:
+        performance = performance_of((), whole)
+        told = what_happened(found, events, period, new, whole.count("lost"))
+        if is_alone and "model_tier" not in dict(selection.filters):
+            tiers = side_by_side(database, "model_tier", within(selection, period))
+            told = (*told, advice(tiers, events, period))
+        of_days = tuple(
+            heading(performance, events, period, days.are_enough(period))
+            for heading in (days_heading, spend_heading, durations_heading)
+        )
+    else:
+        performance = None
+        _, last = span(database, Selection(until=period.until).narrowed(selection.filters))
+        told = (nothing_happened(period, last),)
+        of_days = told * 3
+    return Briefing(
+        period=period,
+        selection=selection,
+        headlines=told,
+        executions=found.executions,
+        success=found.success,
+        cost=found.cost,
+        p95=found.p95,
+        left_out=_left_out(database, performance, whole, period, selection),
+        days=days.days(period),
+        days_heading=of_days[0],
+        spend_heading=of_days[1],
+        durations_heading=of_days[2],
+        totals=performance,
+        new_errors=tuple(new or ()),
+        tiers=tiers,
+    )
+
+
+def _left_out(
+    database: Queryable, performance: Performance | None, whole: GroupTotals, period: Period, selection: Selection
+) -> tuple[str, ...]:
+    if performance is None:
+        missing = []
+    else:
+        missing = formatting.excluded_costs(performance.partial, performance.unpriced, performance.unreported)
+        untimed = performance.executions - whole.count("timed")
+        if untimed:
+            missing.append(f"{formatting.counted(untimed, 'execution')} whose duration was not measured")
+    if not selection.filters:
+        for reason, count in losses_of(database, within(selection, period)).items():
+            missing.append(f"{formatting.counted(count, 'execution')} that could not be recorded ({reason})")
+    return tuple(missing)

@@ -1,0 +1,203 @@
+"""The days of executions by cell of the mix, in all or of each value of a dimension: one pass for every period.
+
+Totals of days can be added, so that periods that have days in common are read once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from ..rollups.measures import NANO_SCALE
+from ..sqlite.selection import Queryable, Selection
+from .blocks import Cell as BlocksOfCell
+from .blocks import CellName, Cells, Sums, sums_of
+from .clustering import ENOUGH_DAYS
+from .group_totals import GroupTotals, largest, merged, totals
+from .intervals import Proportion, wilson
+from .mix import mix_without
+from .performance import MEASURES as _OF_PERFORMANCE
+from .periods import Period
+
+MEASURES: Final = (*_OF_PERFORMANCE, "failure_nano", "lost")
+#: A dimension with more values than this is not in the mix: hardly two days have a cell in common.
+_MOST_VALUES: Final = 40
+
+#: Days are held against those of the period before, and of so many before at least: a week tells little.
+_FEWEST_OTHERS: Final = timedelta(days=28)
+
+CellTotals = Mapping[CellName, GroupTotals]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The executions of one day. None: not known of any of them."""
+
+    #: Such as ``2026-11-22``, in UTC.
+    day: str
+    executions: int
+    #: The share that succeeded, with its 95% Wilson interval; None of no executions.
+    success: Proportion | None
+    #: The known cost, in US dollars, and the part of it spent on executions that did not succeed.
+    cost_usd: float | None
+    failures_cost_usd: float | None
+    #: Executions of which a part of the cost is unknown, whose model calls could not be priced, without a reported one.
+    partial: int
+    unpriced: int
+    unreported: int
+    #: Within 1.5% of exact; of the executions whose duration was measured.
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+
+
+class Days:
+    """The totals of one value, by day and cell.
+
+    Args:
+        mix: the dimensions that tell cells apart.
+        whole: day -> cell -> totals.
+        parts: the same of days of which a period has a part.
+    """
+
+    def __init__(
+        self, mix: tuple[str, ...], whole: Mapping[str, CellTotals], parts: Mapping[Period, CellTotals]
+    ) -> None:
+        #: The dimensions that tell cells apart.
+        self.mix = mix
+        self._whole = whole
+        self._parts = parts
+        self._days: dict[str | Period, tuple[GroupTotals, Day]] = {}
+        self._sums: dict[str | Period, dict[CellName, tuple[GroupTotals, Sums]]] = {}
+
+    def totals(self, period: Period) -> GroupTotals:
+        """Return the totals of all executions of *period*."""
+        return merged((self._day(key)[0] for key in self._keys(period) if self._cells(key)), MEASURES)
+
+    def days(self, period: Period) -> tuple[Day, ...]:
+        """Return every day of *period*, also those without executions."""
+        return tuple(self._day(key)[1] for key in self._keys(period))
+
+    def are_enough(self, period: Period) -> bool:
+        """Tell whether there are so many days, of *period* and the one before, that one may stand out."""
+        return len(self.by_day(period)) > ENOUGH_DAYS
+
+    def cells(self, period: Period) -> Cells:
+        """Return the sums of *period*, by cell and day."""
+        found: defaultdict[CellName, dict[str, Sums]] = defaultdict(dict)
+        for date, key in zip(period.dates, self._keys(period), strict=True):
+            for name, (_, sums) in self._both(key).items():
+                found[name][date] = sums
+        return {name: BlocksOfCell(blocks) for name, blocks in found.items()}
+
+    def by_day(self, period: Period) -> dict[str, Mapping[CellName, tuple[GroupTotals, Sums]]]:
+        """Return the totals and sums of each cell on each day of *period*, and on those before to hold them against."""
+        before = Period(_start_of_others(period), period.since).dates
+        keys = {**dict.fromkeys(before), **dict(zip(period.dates, self._keys(period), strict=True))}
+        return {date: self._both(key or date) for date, key in keys.items() if self._cells(key or date)}
+
+    def _keys(self, period: Period) -> Iterable[str | Period]:
+        cut = {date: period.of_date(date) for date in period.cut_dates}
+        for date in period.dates:
+            part = cut.get(date)
+            yield date if part is None or part not in self._parts else part
+
+    def _cells(self, key: str | Period) -> CellTotals:
+        return self._parts.get(key, {}) if isinstance(key, Period) else self._whole.get(key, {})
+
+    def _both(self, key: str | Period) -> Mapping[CellName, tuple[GroupTotals, Sums]]:
+        if key not in self._sums:
+            self._sums[key] = {name: (group, sums_of(group)) for name, group in self._cells(key).items()}
+        return self._sums[key]
+
+    def _day(self, key: str | Period) -> tuple[GroupTotals, Day]:
+        if key not in self._days:
+            group = merged(self._cells(key).values(), MEASURES)
+            self._days[key] = group, _day(key.dates[0] if isinstance(key, Period) else key, group)
+        return self._days[key]
+
+
+def read_days(
+    database: Queryable,
+    periods: Sequence[Period],
+    selection: Selection,
+    by: str | None = None,
+    values: Sequence[str] = (),
+) -> dict[str, Days]:
+    """Return the days of each of *values* of the dimension *by*; by default of all executions, under the empty text.
+
+    They are those of all *periods*, and of the periods before these.
+    """
+    wanted = [each for period in periods for each in (period, period.before)]
+    mix = mix_for(database, () if by is None else (by,))
+    keys = mix if by is None else (by, *mix)
+    among = None if by is None else values
+    every = Period(min(map(_start_of_others, periods)), max(period.until for period in periods))
+    parts = {
+        part: _read(database, keys, part, selection, among)
+        for part in sorted(
+            {period.of_date(date) for period in wanted for date in period.cut_dates}
+            - {every.of_date(date) for date in every.cut_dates},
+            key=lambda part: (part.since, part.until),
+        )
+    }
+    whole: dict[str, defaultdict[str, dict[CellName, GroupTotals]]] = {}
+    for group, of_group in _read(database, (*keys, "day"), every, selection, among).items():
+        value, name = ("", group[:-1]) if by is None else (group[0], group[1:-1])
+        whole.setdefault(value, defaultdict(dict))[group[-1]][name] = of_group
+    return {
+        value: Days(
+            mix,
+            whole.get(value, {}),
+            {
+                part: {
+                    group if by is None else group[1:]: of_group
+                    for group, of_group in found.items()
+                    if by is None or group[0] == value
+                }
+                for part, found in parts.items()
+            },
+        )
+        for value in ([""] if by is None else values)
+    }
+
+
+def _start_of_others(period: Period) -> datetime:
+    """Return from when on days are those that the days of *period* are held against."""
+    return min(period.before.since, period.since - _FEWEST_OTHERS)
+
+
+def mix_for(database: Queryable, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the dimensions of the mix in which values of *names* are compared: those that have few values."""
+    return tuple(
+        name for name in mix_without(names) if largest(database, (name,), Selection(), (), _MOST_VALUES).merged <= 0
+    )
+
+
+def _read(
+    database: Queryable, by: Sequence[str], period: Period, selection: Selection, among: Sequence[str] | None
+) -> dict[tuple[str, ...], GroupTotals]:
+    return totals(database, by, within(selection, period), MEASURES, with_durations=True, among=among)
+
+
+def within(selection: Selection, period: Period) -> Selection:
+    """Return the executions of *period* for which the filters of *selection* hold."""
+    return Selection(since=period.since, until=period.until).narrowed(selection.filters)
+
+
+def _day(day: str, group: GroupTotals) -> Day:
+    executions = group.count("executions")
+    return Day(
+        day=day,
+        executions=executions,
+        success=wilson(group.count("succeeded"), executions),
+        cost_usd=group.total("cost_nano", NANO_SCALE, "priced"),
+        failures_cost_usd=group.failures_cost(),
+        partial=group.count("partial"),
+        unpriced=group.count("unpriced"),
+        unreported=executions - group.count("priced") - group.count("unpriced"),
+        p50_seconds=group.quantile(0.5),
+        p95_seconds=group.quantile(0.95),
+        p99_seconds=group.quantile(0.99),
+    )
