@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import formatting
+from ..analytics import story_words
 from ..analytics.story import Story, StoryLine
 from ..safety.control_characters import one_line
 from . import styles
@@ -31,12 +32,6 @@ class _LaidOut(TableColumn):
         return str(value_of(row, self.name))
 
 
-def _offset(seconds: float) -> str:
-    if abs(seconds) < 0.0000005:
-        return "0"
-    return f"{'-' if seconds < 0 else '+'}{formatting.seconds(abs(seconds))}"
-
-
 def _outcome_style(outcome: str | None) -> str:
     return "" if outcome is None else styles.outcome_style(outcome)
 
@@ -44,7 +39,7 @@ def _outcome_style(outcome: str | None) -> str:
 _COLUMNS: Final = (
     _LaidOut("what", "what", is_text=True, least=12),
     _LaidOut("bar", "timeline"),
-    TableColumn("line.offset_seconds", "start", _offset, is_number=True, rank=2),
+    TableColumn("line.offset_seconds", "start", story_words.start, is_number=True, rank=2),
     TableColumn("line.seconds", "length", formatting.seconds, is_number=True, rank=1),
     TableColumn("line.outcome", "outcome", is_text=True, rank=3, style=_outcome_style),
     TableColumn("line.cost_usd", "cost", formatting.dollars, is_number=True, rank=4, bound_if=("line.is_partial",)),
@@ -56,61 +51,22 @@ _COLUMNS: Final = (
 def print_story(story: Story) -> None:
     """Print where the time of an execution went."""
     write("\nTimeline")
-    print_note(time_spent(story))
+    print_note(story_words.time_spent(story))
     width = max(_NARROWEST, min(terminal_width() // 4, _WIDEST)) if is_terminal() else _AXIS
     axis = _Axis.of(story, width, _MARKS[writes_unicode()])
     rows = [
-        {"what": _what(line), "bar": axis.bar(line), "line": line, "details": _details(line), "id": _id(line)}
+        {
+            "what": _what(line),
+            "bar": axis.bar(line),
+            "line": line,
+            "details": story_words.details(line),
+            "id": _id(line),
+        }
         for line in story.lines
     ]
     print_table(rows, _COLUMNS, "")
-    for note in (axis.legend, *notes(story)):
+    for note in (axis.legend, *story_words.notes(story)):
         print_note(note)
-
-
-def time_spent(story: Story) -> str:
-    """Return a line that says where the time went."""
-    spent = story.spent
-    parts = []
-    if spent.queue_seconds is not None:
-        parts.append(f"waited {formatting.seconds(spent.queue_seconds)} in the queue")
-    if spent.wait_seconds is not None:
-        parts.append(f"{'' if parts else 'waited '}{formatting.seconds(spent.wait_seconds)} in the pool")
-    if spent.calls:
-        once = " (overlaps counted once)" if spent.calls > 1 else ""
-        parts.append(
-            f"{formatting.seconds(spent.call_seconds)} in {formatting.counted(spent.calls, 'model call')}{once}"
-        )
-    if spent.executions:
-        more = " more" if spent.calls else ""
-        within = formatting.counted(spent.executions, "execution")
-        parts.append(f"{formatting.seconds(spent.within_seconds)}{more} in {within} within it")
-    rest = "elsewhere" if spent.calls or spent.executions else "of its own work"
-    parts.append(f"{formatting.seconds(spent.other_seconds)} {rest}")
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def notes(story: Story) -> list[str]:
-    """Return what the lines do not say."""
-    said = []
-    if story.late:
-        last = formatting.seconds(story.late_seconds)
-        said.append(f"{story.late:,} of what ran within it ended after it, the last {last} later.")
-    unknown = sum(line.offset_seconds is None for line in story.lines)
-    if unknown:
-        said.append(f"The start of {formatting.counted(unknown, 'line')} is not known; no time is counted for them.")
-    if story.attempts > 1:
-        said.append(f"This is attempt {story.attempt:,} of {story.attempts:,}: the executions of one task id.")
-    left_out = [
-        formatting.counted(number, thing)
-        for number, thing in ((story.omitted_executions, "execution"), (story.omitted_calls, "model call"))
-        if number
-    ]
-    if left_out:
-        more = "at least " if story.is_cut else ""
-        said.append(f"Not shown: {more}{' and '.join(left_out)} within it, further in or shorter than these.")
-    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +123,10 @@ def _is_wait(line: StoryLine) -> bool:
 
 
 def _what(line: StoryLine) -> str:
-    name = f"attempt {line.attempt}" if line.kind == "attempt" else one_line(line.name)
-    return "  " * min(line.depth, _DEEPEST) + (name or "-")
+    return "  " * min(line.depth, _DEEPEST) + (one_line(story_words.name(line)) or "-")
 
 
 def _id(line: StoryLine) -> str | None:
     return (
         formatting.short_id(line.execution_id) if line.kind in ("execution", "attempt") and line.execution_id else None
     )
-
-
-def _details(line: StoryLine) -> str | None:
-    known = [text for text in (line.pool_type, line.model_tier) if text not in (None, "unknown")]
-    if line.input_tokens is not None or line.output_tokens is not None:
-        tokens = ("?" if count is None else f"{count:,}" for count in (line.input_tokens, line.output_tokens))
-        known.append(" in, ".join(tokens) + " out")
-    if line.first_chunk_seconds is not None:
-        known.append(f"first part after {formatting.seconds(line.first_chunk_seconds)}")
-    return ", ".join(map(str, known)) or None

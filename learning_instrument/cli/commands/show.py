@@ -1,22 +1,20 @@
 """``show``: the whole story of one execution."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
 
 from ... import formatting
+from ...analytics import execution_words
 from ...analytics.executions import (
     execution_id_of,
-    is_cost_partial,
     is_selected,
     relatives,
     reported_values,
 )
 from ...analytics.story import story
 from ...columns import COLUMNS
-from ...costs.model_calls import PARTIAL
 from ...errors import UnknownExecutionError
 from ...record import ExecutionRecord
 from ...storage.feedback import history
@@ -57,7 +55,7 @@ def show_command(question: Question, execution: str) -> None:
         _print_fields(found.execution)
         print_section("Feedback", said, _FEEDBACK_COLUMNS)
         print_story(told)
-        calls = [{**call, "is_partial": call["cost_source"] == PARTIAL} for call in found.model_calls[:_CALLS]]
+        calls = [{**call, "is_partial": execution_words.is_call_partial(call)} for call in found.model_calls[:_CALLS]]
         print_section("Model calls", calls, _model_call_columns(found.model_calls))
         if len(found.model_calls) > _CALLS:
             print_note(f"The first {_CALLS} spans of model calls; --json has all.")
@@ -78,49 +76,18 @@ _FEEDBACK_COLUMNS: Final = (
     TableColumn("comment", "comment", is_text=True),
 )
 
-#: Fields that say it in a unit, or in short, that people read.
-_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
-    "timestamp": lambda moment: moments.when(moment, "microseconds"),
-    "duration_seconds": formatting.seconds,
-    "queue_seconds": formatting.seconds,
-    "wait_seconds": formatting.seconds,
-    "cost_estimate": formatting.dollars,
-    "actual_cost": formatting.dollars,
-    "outcome": lambda outcome: str(outcome.value),
-    "error_type": lambda error_type: str(error_type.value),
-    "success": formatting.yes_or_no,
-    "user_accepted": formatting.yes_or_no,
-    "metadata": json.dumps,
-}
-
 
 def _print_fields(execution: ExecutionRecord) -> None:
     """Print every field that has a value; defaults are marked."""
-    values = {name: getattr(execution, name) for name in COLUMNS if name != "defaulted"}
-    fields = {
-        name: _SHOWN.get(name, str)(value) + (" (default)" if name in execution.defaulted else "")
-        for name, value in values.items()
-        if value is not None and value != {}
-    }
-    if is_cost_partial(execution):
-        fields["actual_cost"] = f"{formatting.bound(fields['actual_cost'], True)} (partial: the rest is unknown)"
-        if "cost_estimate" in execution.defaulted:  # it stands for the actual cost
-            fields["cost_estimate"] = formatting.bound(fields["cost_estimate"], True)
-    known = reported_values(execution)
-    for name in ("actual_cost", "cost_estimate"):
-        if known[name] is None:
-            fields[name] = f"unknown ({'unpriced' if execution.cost_source == 'unpriced' else 'not reported'})"
-    print_fields(fields)
-    missing = [name for name, value in values.items() if value is None]
+    found = execution_words.fields(execution, lambda moment: moments.when(moment, "microseconds"))
+    print_fields({name: f"{said.text} (default)" if said.is_default else said.text for name, said in found.items()})
+    missing = execution_words.missing(execution)
     if missing:
         print_note(f"Not reported: {', '.join(missing)}.")
 
 
 def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[TableColumn]:
     """Return the columns of model calls that any of them has a value in."""
-    named = dict.fromkeys(name for call in calls for name, value in call.items() if value is not None)
-    hidden = {"execution_id", "trace_id", "span_id", "parent_span_id"}
-    shown = [name for name in named if name not in hidden]
     return [
         TableColumn(
             name,
@@ -129,5 +96,5 @@ def _model_call_columns(calls: Sequence[Mapping[str, Any]]) -> list[TableColumn]
             rank=rank,
             bound_if=("is_partial",) if name == "cost" else (),
         )
-        for rank, name in enumerate(shown)
+        for rank, name in enumerate(execution_words.call_columns(calls))
     ]
