@@ -13,7 +13,7 @@ NOTHING: Final = "-"
 class Column:
     """A column of a table."""
 
-    heading: str
+    heading: Child
     #: Numbers stand at the right, where their digits are below one another.
     is_number: bool = False
 
