@@ -31,7 +31,7 @@ def joined(*children: Child) -> Markup:
     return Markup("".join(map(_of, children)))
 
 
-def element(name: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
+def element(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Markup:
     """Return an element.
 
     Args:

@@ -31,10 +31,19 @@ def test_what_is_not_known_is_no_empty_cell():
 
 def test_numbers_are_told_apart():
     """The style puts them at the right, with their heading."""
+    words = Table((Column("tier"), Column("cost", is_number=True), Column("note")), (("small", "$1.20", "new"),))
+    found = ET.fromstring(words.markup())
+
+    assert [cell.get("class") for cell in found.iter("td")] == ["n", None]
+    assert [heading.get("class") for heading in found.iter("th")] == [None, "n", None, None]
+
+
+def test_a_table_of_numbers_says_so_once():
+    """A page has thousands of their cells."""
     found = ET.fromstring(TABLE.markup())
 
-    assert [cell.get("class") for cell in found.iter("td")] == ["n", "n", "n"]
-    assert [heading.get("class") for heading in found.iter("th")] == [None, "n", None, None, None]
+    assert found.find("table").get("class") == "numbers"
+    assert {cell.get("class") for cell in found.iter("td")} == {None}
 
 
 def test_a_table_that_is_too_wide_scrolls_by_keyboard():

@@ -1,0 +1,161 @@
+"""Sections about failures, solutions that worked, and single executions that stand out."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from .. import formatting
+from ..analytics import ErrorGroup, SolutionPattern, error_groups, solution_patterns
+from ..analytics.error_groups import GroupCost
+from ..analytics.extremes import extremes
+from ..analytics.headings import of_errors, of_extremes, of_patterns
+from ..record import ExecutionRecord
+from ..sqlite.selection import Queryable, Selection
+from .first_screen import cost_of, reported, when_of
+from .markup import Child, element, shortened
+from .row_charts import BarRow, bar_rows
+from .section import Section
+from .tables import Column, Table
+from .views import Links
+
+#: How many are shown, the most frequent ones.
+_GROUPS: Final = 8
+_PATTERNS: Final = 6
+_EXTREMES: Final = 4
+#: Characters of a text in a cell, and of a name in a list.
+_TEXT: Final = 140
+_NAME: Final = 40
+_ERROR_COLUMNS: Final = (
+    Column("Error"),
+    Column("Failures", is_number=True),
+    Column("Their cost", is_number=True),
+    Column("First seen"),
+    Column("Last seen"),
+    Column("More often than by chance in"),
+    Column("Latest"),
+)
+_EXTREME_COLUMNS: Final = (
+    Column("Started (UTC)"),
+    Column("Task"),
+    Column("Tier"),
+    Column("Outcome"),
+    Column("Duration", is_number=True),
+    Column("Cost", is_number=True),
+)
+_PATTERN_COLUMNS: Final = (
+    Column("Solution"),
+    Column("Task type"),
+    Column("Worked", is_number=True),
+    Column("Tasks like these that succeeded", is_number=True),
+    Column("Mean cost", is_number=True),
+    Column("Best tier"),
+)
+
+
+def errors(database: Queryable, selection: Selection, links: Links) -> Section | None:
+    """Return the failures by the template of their message; None where nothing failed."""
+    found = error_groups(database, selection, with_costs=True)
+    if not found.groups:
+        return None
+    heading, shown = of_errors(found), found.groups[:_GROUPS]
+    rows = [BarRow(_name(group), group.executions, f"{group.executions:,}", note=_news(group)) for group in shown]
+    table = Table(_ERROR_COLUMNS, tuple(_error_row(group, links) for group in shown))
+    more = len(found.groups) - len(shown)
+    notes = (f"{formatting.counted(more, 'less frequent kind')} not shown.",) if more else ()
+    return Section(
+        "errors",
+        heading,
+        "Failures by the template of their message; new: never seen before this period",
+        bar_rows(heading.text, rows),
+        table,
+        notes,
+    )
+
+
+def extreme(database: Queryable, selection: Selection, links: Links) -> Section | None:
+    """Return the slowest and the dearest executions; None where no duration was measured and no cost is known."""
+    found = extremes(database, selection, limit=_EXTREMES)
+    rows = tuple(_extreme_row(record, links) for record in found)
+    if not rows:
+        return None
+    return Section(
+        "extremes",
+        of_extremes(found),
+        f"The {_EXTREMES} slowest executions, then the dearest that are not among them",
+        table=Table(_EXTREME_COLUMNS, rows),
+        is_wide=True,
+    )
+
+
+def patterns(database: Queryable, selection: Selection) -> Section | None:
+    """Return the solutions that worked more than once; None where there are none."""
+    found = solution_patterns(database, selection, limit=_PATTERNS)
+    if not found:
+        return None
+    heading = of_patterns(found)
+    return Section(
+        "patterns",
+        heading,
+        "Summaries of successful executions, those that say the same together",
+        table=Table(_PATTERN_COLUMNS, tuple(map(_pattern_row, found))),
+        is_wide=True,
+    )
+
+
+def _error_row(group: ErrorGroup, links: Links) -> tuple[Child, ...]:
+    example = next(iter(group.examples), None)
+    address = None if example is None else links.execution(example)
+    shown = None if example is None else formatting.short_id(example)
+    news = _news(group)
+    return (
+        shortened(_name(group), _TEXT),
+        f"{group.executions:,}",
+        _cost(group.cost),
+        f"{formatting.day(group.first_seen)}{f' ({news})' if news else ''}",
+        formatting.day(group.last_seen),
+        ", ".join(_places(group)),
+        shown if address is None else element("a", shown, href=address),
+    )
+
+
+def _cost(cost: GroupCost | None) -> str:
+    if cost is None or cost.cost_usd is None:
+        return "unknown"
+    return formatting.bound(formatting.dollars(cost.cost_usd), bool(cost.partial or cost.unpriced))
+
+
+def _name(group: ErrorGroup) -> str:
+    kind = group.exception_type or group.error_type
+    return f"{kind}: {group.template}" if kind and group.template else kind or group.template or "no message"
+
+
+def _news(group: ErrorGroup) -> str:
+    return "new" if group.is_new else "back" if group.back_since is not None else ""
+
+
+def _places(group: ErrorGroup) -> Iterator[str]:
+    for noun, places in (("pool", group.pool_types), ("tier", group.model_tiers), ("repository", group.repos)):
+        yield from (f"{noun} {shortened(place.name, _NAME)}" for place in places if place.is_telling)
+
+
+def _extreme_row(record: ExecutionRecord, links: Links) -> tuple[Child, ...]:
+    when, address = when_of(record), links.execution(record.execution_id)
+    return (
+        when if address is None else element("a", when, href=address),
+        shortened(record.task_description or record.task_id, _TEXT),
+        reported(record, "model_tier"),
+        record.outcome.value,
+        "unknown" if "duration_seconds" in record.defaulted else formatting.seconds(record.duration_seconds),
+        cost_of(record),
+    )
+
+
+def _pattern_row(pattern: SolutionPattern) -> tuple[Child, ...]:
+    cost = pattern.mean_cost_usd
+    return (
+        shortened(pattern.summary, _TEXT),
+        pattern.task_type,
+        f"{pattern.support:,}",
+        formatting.interval(pattern.success),
+        "unknown" if cost is None else formatting.bound(formatting.dollars(cost), bool(pattern.partial)),
+        pattern.best_tier,
+    )

@@ -1,0 +1,276 @@
+"""Sections that set values of one dimension beside each other: which is best, slowest, dearest."""
+
+from collections.abc import Callable
+from typing import Final
+
+from .. import formatting
+from ..analytics import (
+    Alternative,
+    Estimate,
+    Performance,
+    QueueWait,
+    SideBySide,
+    performance,
+    queue_waits,
+    side_by_side,
+)
+from ..analytics.headings import of_durations, of_groups, of_routing, of_side_by_side
+from ..analytics.routing import routing_calibration
+from ..analytics.values import metadata_keys
+from ..columns import UNKNOWN, metadata_key
+from ..sqlite.selection import Queryable, Selection
+from . import row_charts
+from .charts import CalibrationPoint, calibration
+from .row_charts import BarRow, Panel, QuantileRow, Quantiles, WhiskerRow, bar_rows, quantile_rows, whisker_rows
+from .section import Section
+from .tables import Column, Table
+
+#: Values of one dimension that are shown, the most frequent or the dearest.
+_VALUES: Final = 8
+#: Keys of metadata that have a section, those that most executions have.
+_KEYS: Final = 3
+#: Dimensions that a choice is made of -> what they are called.
+CHOICES: Final = {"model_tier": "Tier", "model": "Model", "pool_type": "Pool", "metadata.version": "Version"}
+_SUCCESS: Final = Panel("Succeeded", "share")
+_PER_SUCCESS: Final = Panel("Cost of each success", "dollars")
+_CHOICE_COLUMNS: Final = (
+    Column("Executions", is_number=True),
+    Column("Succeeded (95% interval)", is_number=True),
+    Column("Cost of each success", is_number=True),
+    Column("Duration", is_number=True),
+    Column("Verdict"),
+)
+_ROUTING_COLUMNS: Final = (
+    Column("Confidence"),
+    Column("Executions", is_number=True),
+    Column("Stated", is_number=True),
+    Column("Succeeded (95% interval)", is_number=True),
+    Column("Beyond chance"),
+)
+_GROUP_COLUMNS: Final = (
+    Column("Executions", is_number=True),
+    Column("Succeeded", is_number=True),
+    Column("p95", is_number=True),
+    Column("Cost", is_number=True),
+    Column("Cost of each success", is_number=True),
+)
+_DURATION_COLUMNS: Final = tuple(
+    Column(f"{quantile} {what}", is_number=True) for what in ("run", "wait") for quantile in ("p50", "p95", "p99")
+)
+
+
+def choice(database: Queryable, selection: Selection, by: str) -> Section | None:
+    """Return all values of a dimension side by side: success beside cost, over the tasks that they share.
+
+    None where there are fewer than two.
+    """
+    found = side_by_side(database, by, selection, limit=_VALUES)
+    if len(found.alternatives) < 2:
+        return None
+    rows = [_whisker_row(each) for each in found.alternatives]
+    has_costs = any(each.cost_per_success_usd is not None for each in found.alternatives)
+    panels = (_SUCCESS, _PER_SUCCESS) if has_costs else (_SUCCESS,)
+    heading = of_side_by_side(found)
+    table = Table(
+        (Column(CHOICES[by]), *_CHOICE_COLUMNS),
+        tuple(
+            (
+                each.value,
+                f"{each.executions:,}",
+                formatting.interval(each.success),
+                _cost(each),
+                _estimate(each.duration_seconds, formatting.seconds),
+                _standing(each),
+            )
+            for each in found.alternatives
+        ),
+    )
+    what = "success, and the cost of each success," if has_costs else "success"
+    return Section(
+        f"choice-{CHOICES[by].lower()}",
+        heading,
+        f"{CHOICES[by]}s side by side: {what} with 95% intervals{_over(found)}",
+        whisker_rows(heading.text, rows, panels),
+        table,
+        tuple(_choice_notes(found)),
+    )
+
+
+def waits(database: Queryable, selection: Selection, by: str = "pool_type") -> Section | None:
+    """Return how long the executions of each value of a dimension ran, and how long they waited before it."""
+    groups = performance(database, by, selection)[:_VALUES]
+    if all(group.p50_seconds is None for group in groups):
+        return None
+    waits = {wait.group: wait for wait in queue_waits(database, by, selection)}
+    heading = of_durations(groups, list(waits.values()), by)
+    rows = [_quantile_row(group, waits.get(group.group)) for group in groups]
+    table = Table(
+        (Column(CHOICES[by]), *_DURATION_COLUMNS),
+        tuple((group.group[0], *_quantiles(group), *_quantiles(waits.get(group.group))) for group in groups),
+    )
+    return Section(
+        "waits",
+        heading,
+        "Duration, and the wait before it in queue and pool: half, 95% and 99% took at most so long",
+        quantile_rows(heading.text, rows),
+        table,
+    )
+
+
+def routing(database: Queryable, selection: Selection) -> Section | None:
+    """Return the stated confidence of routing beside what became of it; None where none was reported."""
+    found = routing_calibration(database, selection)
+    if not found.bins:
+        return None
+    heading = of_routing(found)
+    points = [
+        CalibrationPoint(
+            each.mean_confidence, each.success.estimate, each.success.low, each.success.high, each.executions
+        )
+        for each in found.bins
+    ]
+    table = Table(
+        _ROUTING_COLUMNS,
+        tuple(
+            (
+                f"{each.low:.1f} to {each.high:.1f}",
+                f"{each.executions:,}",
+                formatting.share(each.mean_confidence),
+                formatting.interval(each.success),
+                "off" if each.is_off else "as stated",
+            )
+            for each in found.bins
+        ),
+    )
+    return Section(
+        "routing",
+        heading,
+        "Share that succeeded (upwards) by stated confidence (across), with 95% intervals; on the line both are equal",
+        calibration(heading.text, points),
+        table,
+    )
+
+
+def keys(database: Queryable) -> list[str]:
+    """Return the keys of metadata that most executions have, each as a dimension."""
+    found = (f"metadata.{key}" for key in metadata_keys(database))
+    return [name for name in found if name not in CHOICES][:_KEYS]
+
+
+def group(database: Queryable, selection: Selection, by: str, anchor: str) -> Section | None:
+    """Return what each value of a dimension costs; None where no execution has one."""
+    found = performance(database, by, selection, limit=_VALUES)
+    if {each.group[0] for each in found} <= {UNKNOWN}:
+        return None
+    heading = of_groups(found, by)
+    has_costs = any(each.cost_usd is not None for each in found)
+    rows = [
+        BarRow(
+            _name(each),
+            each.cost_usd if has_costs else each.executions,
+            _group_cost(each, each.cost_usd) if has_costs else f"{each.executions:,}",
+            is_bound=has_costs and bool(each.partial or each.unpriced),
+            is_muted=each.groups > 1,
+        )
+        for each in sorted(found, key=lambda each: (each.groups > 1, -(each.cost_usd or 0.0), -each.executions))
+    ]
+    what = _called(by)
+    table = Table(
+        (Column(what.capitalize()), *_GROUP_COLUMNS),
+        tuple(
+            (
+                _name(each),
+                f"{each.executions:,}",
+                formatting.interval(each.success),
+                None if each.p95_seconds is None else formatting.seconds(each.p95_seconds),
+                _group_cost(each, each.cost_usd),
+                _group_cost(each, each.cost_per_success_usd),
+            )
+            for each in found
+        ),
+    )
+    amount = "Known cost in US dollars" if has_costs else "Executions"
+    return Section(anchor, heading, f"{amount}, by {what}", bar_rows(heading.text, rows), table)
+
+
+def _whisker_row(each: Alternative) -> WhiskerRow:
+    success = row_charts.Estimate(
+        each.success.estimate, each.success.low, each.success.high, formatting.share(each.success.estimate)
+    )
+    amount = each.cost_per_success_usd
+    cost = (
+        row_charts.Estimate(None, text="unknown" if each.cost_status == "unknown" else "no success")
+        if amount is None
+        else row_charts.Estimate(amount.estimate, amount.low, amount.high, formatting.dollars(amount.estimate))
+    )
+    note = f"dominated by {' and '.join(each.dominated_by)}" if each.dominated_by else ""
+    return WhiskerRow(each.value, (success, cost), note, is_muted=bool(each.dominated_by))
+
+
+def _quantile_row(group: Performance, wait: QueueWait | None) -> QuantileRow:
+    lines = [Quantiles("run", group.p50_seconds, group.p95_seconds, group.p99_seconds)]
+    if wait is not None and wait.measured:
+        lines.append(Quantiles("wait", wait.p50_seconds, wait.p95_seconds, wait.p99_seconds))
+    return QuantileRow(group.group[0], tuple(lines))
+
+
+def _quantiles(group: Performance | QueueWait | None) -> tuple[str | None, ...]:
+    if group is None:
+        return None, None, None
+    found = (group.p50_seconds, group.p95_seconds, group.p99_seconds)
+    return tuple(None if seconds is None else formatting.seconds(seconds) for seconds in found)
+
+
+def _over(found: SideBySide) -> str:
+    names = [_called(name) for name in found.mix] + (["complexity"] if found.has_complexity else [])
+    return f", over the same mix of {' and '.join(names)}" if names else ""
+
+
+def _choice_notes(found: SideBySide) -> list[str]:
+    notes = []
+    if any(each.dominated_by for each in found.alternatives):
+        notes.append(
+            "Dominated (a circle): another is better beyond chance in success or in the cost of each success, and no"
+            " worse in the other."
+        )
+    if found.others:
+        more = formatting.counted(found.others, "less frequent value")
+        notes.append(f"{more} with {formatting.counted(found.others_executions, 'execution')} not shown.")
+    return notes
+
+
+def _standing(each: Alternative) -> str:
+    return f"dominated by {' and '.join(each.dominated_by)}" if each.dominated_by else each.standing
+
+
+def _cost(each: Alternative) -> str:
+    if each.cost_status == "unknown":
+        return "unknown"
+    if each.cost_per_success_usd is None:
+        return "no success"
+    if each.cost_status == "lower bound":
+        return formatting.bound(formatting.dollars(each.cost_per_success_usd.estimate), True)
+    return _estimate(each.cost_per_success_usd, formatting.dollars) or ""
+
+
+def _estimate(figure: Estimate | None, show: Callable[[float], str]) -> str | None:
+    if figure is None:
+        return None
+    if figure.low is None or figure.high is None:
+        return show(figure.estimate)
+    return f"{show(figure.estimate)} ({show(figure.low)} to {show(figure.high)})"
+
+
+def _group_cost(each: Performance, amount: float | None) -> str:
+    if amount is None:
+        return "unknown"
+    return formatting.bound(formatting.dollars(amount), bool(each.partial or each.unpriced))
+
+
+def _name(each: Performance) -> str:
+    return each.group[0] if each.groups == 1 else formatting.counted(each.groups, "other")
+
+
+def _called(by: str) -> str:
+    names = {"repo": "repository", "model_tier": "tier", "pool_type": "pool"}
+    return names.get(by) or metadata_key(by) or by.replace("_", " ")

@@ -1,0 +1,81 @@
+"""The sections of a page, in their order: each asks analytics, and is left out where it has nothing to show."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..analytics import costs, summary
+from ..analytics.briefing import Briefing
+from ..analytics.headings import Heading
+from ..sqlite.selection import Queryable
+from . import cost_sections, daily_sections, error_sections, file_sections, group_sections
+from .section import Section
+from .tables import Column, Table
+from .views import View
+
+__all__ = ["Column", "Section", "Table", "of_days", "sections"]
+
+#: Of more executions, the sections that read each of them are left out: a page is made in some seconds.
+MOST_READ: Final = 200_000
+_LEFT_OUT: Final = Section(
+    "left-out",
+    Heading(f"Some sections are left out: there are more than {MOST_READ:,} executions"),
+    "Models, versions, waits, keys of metadata, routing, the slowest and dearest, and solutions are read execution by"
+    " execution. A shorter period, or fewer executions by a filter, has them.",
+)
+
+
+def of_days(briefing: Briefing) -> Iterator[Section]:
+    """Yield the sections that a briefing has all figures of."""
+    yield daily_sections.success(briefing)
+    yield daily_sections.volume(briefing)
+    yield daily_sections.spend(briefing)
+    durations = daily_sections.durations(briefing)
+    if durations is not None:
+        yield durations
+
+
+def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section]:
+    """Yield all sections of a page.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    found = summary(database, view.chosen)
+    if briefing.totals is not None:
+        yield from of_days(briefing)
+        is_read = briefing.totals.executions <= MOST_READ
+        for section in (*_of_sums(database, view), *(_of_rows(database, view) if is_read else ())):
+            if section is not None:
+                yield section
+        if not is_read:
+            yield _LEFT_OUT
+    running = file_sections.running(database, found)
+    if running is not None:
+        yield running
+    yield file_sections.losses(database, found)
+
+
+def _of_sums(database: Queryable, view: View) -> Iterator[Section | None]:
+    """Yield the sections that roll-ups answer, where there are some."""
+    chosen = view.chosen
+    for by in ("model_tier", "pool_type"):
+        yield group_sections.choice(database, chosen, by)
+    yield error_sections.errors(database, chosen, view.links)
+    yield cost_sections.accuracy(costs(database, chosen))
+    if view.budget is not None:
+        yield cost_sections.budget(database, view.selection, view.budget, view.period.until)
+    for number, by in enumerate(("repo", "task_type"), 1):
+        yield group_sections.group(database, chosen, by, f"by-{number}")
+
+
+def _of_rows(database: Queryable, view: View) -> Iterator[Section | None]:
+    """Yield the sections that the executions themselves are read for."""
+    chosen = view.chosen
+    for by in ("model", "metadata.version"):
+        yield group_sections.choice(database, chosen, by)
+    yield group_sections.waits(database, chosen)
+    for number, by in enumerate(group_sections.keys(database), 3):
+        yield group_sections.group(database, chosen, by, f"by-{number}")
+    yield group_sections.routing(database, chosen)
+    yield error_sections.extreme(database, chosen, view.links)
+    yield error_sections.patterns(database, chosen)
