@@ -31,6 +31,7 @@ OTHERS = {
     "demo": [["demo", "FILE", "--executions", "3"]],
     "watch": [["watch", "--once", "--budget", "1"]],
     "serve": [["serve", "--host", "192.0.2.1"]],
+    "report": [["report", "--out", "FILE"], ["report", "--out", "FILE", "--since", "30d", "--budget", "100"]],
     "open": [["open", "--print-metadata"]],
     "pools": [["pools"], ["pools", "--json"]],
     "run": [["run", "FILE"]],

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "compare": "compare",
     "patterns": "patterns",
     "similar": "patterns",
+    "report": "pictures",
     "open": "browsing",
     "list": "executions",
     "show": "show",

@@ -106,16 +106,8 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
     def command(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def answer(database: str | None, as_json: bool, as_csv: bool, **others: Any) -> Any:
-            filters = {name: others.pop(name) for name in _FILTERS}
-            since, until = (moment(text) if text else None for text in (others.pop("since"), others.pop("until")))
-            selection = Selection(since=since, until=until, where=others.pop("where"), **filters)
-            question = Question(database_path(database), selection, output_wanted(as_json, as_csv))
-            try:
-                return function(question, **others)
-            except VALUE_FAULTS as error:
-                if not isinstance(error, LearningInstrumentError):
-                    _refuse_invalid_values(question.path)
-                raise
+            selection = _selection(others)
+            return _answer(function, database_path(database), selection, output_wanted(as_json, as_csv), others)
 
         answer = output_options(_flag_option("--local", LOCAL, _LOCAL_HELP)(answer))
         for option in reversed(_REPORT_OPTIONS):
@@ -125,20 +117,38 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
     return command
 
 
-def filtered_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function the subcommand *name*: it gets a :class:`Question` without a window, and its own options."""
+def filtered_command(name: str, *, has_window: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the subcommand *name*: it gets a :class:`Question`, with or without a window, and its options."""
 
     def command(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
-        def run(database: str | None, where: tuple[str, ...], **others: Any) -> Any:
-            filters = {name: others.pop(name) for name in _FILTERS}
-            return function(Question(database_path(database), Selection(where=where, **filters), Output.TEXT), **others)
+        def run(database: str | None, **others: Any) -> Any:
+            return _answer(function, database_path(database), _selection(others), Output.TEXT, others)
 
-        for option in reversed(_FILTER_OPTIONS):
+        for option in reversed(_REPORT_OPTIONS if has_window else _FILTER_OPTIONS):
             run = option(run)
         return click.command(name)(database_option(run))
 
     return command
+
+
+def _selection(options: dict[str, Any]) -> Selection:
+    """Take the options that select executions out of *options*."""
+    filters = {name: options.pop(name) for name in _FILTERS}
+    since, until = (moment(text) if text else None for text in (options.pop(name, None) for name in ("since", "until")))
+    return Selection(since=since, until=until, where=options.pop("where"), **filters)
+
+
+def _answer(
+    function: Callable[..., Any], path: str, selection: Selection, output: Output, options: dict[str, Any]
+) -> Any:
+    """Call the function of a command; where a value in the file is at fault, say which."""
+    try:
+        return function(Question(path, selection, output), **options)
+    except VALUE_FAULTS as error:
+        if not isinstance(error, LearningInstrumentError):
+            _refuse_invalid_values(path)
+        raise
 
 
 def _refuse_invalid_values(path: str) -> None:

@@ -73,7 +73,7 @@ def export_executions(
         raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
     counts = [0, 0]
     try:
-        with _opened(database) as source, _writable(target) as file:
+        with _opened(database) as source, writable(target) as file:
             nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
             found = slices(source, selection or Selection(), visibility, _ROWS, nested)
             form = Form(held_by(source.query, visibility), raw, target == STDOUT and sys.stdout.isatty())
@@ -110,8 +110,13 @@ def _opened(database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[st
 
 
 @contextlib.contextmanager
-def _writable(output: str) -> Iterator[IO[bytes]]:
-    """Yield the open file: a temporary one that replaces *output*, or a device or pipe itself."""
+def writable(output: str) -> Iterator[IO[bytes]]:
+    """Yield the open file: a temporary one that replaces *output*, or a device or pipe itself.
+
+    Raises:
+        ConfigurationError: for a database, or a file that cannot be written.
+        OSError: for a device or pipe that cannot.
+    """
     if output == STDOUT:
         yield sys.stdout.buffer
         return
@@ -121,6 +126,6 @@ def _writable(output: str) -> Iterator[IO[bytes]]:
             yield file
         return
     if os.path.exists(path) and is_database(path):
-        raise ConfigurationError(f"{path} is a database, which export does not overwrite: name another file.")
+        raise ConfigurationError(f"{path} is a database, which is not overwritten: name another file.")
     with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
         yield file

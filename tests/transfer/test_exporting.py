@@ -300,7 +300,7 @@ def test_unwritable_output_is_one_line(source, tmp_path):
     for output, complaint in (
         (tmp_path, "Is a directory"),
         (tmp_path / "missing" / "out", "No such file or directory"),
-        (source, "is a database, which export does not overwrite"),
+        (source, "is a database, which is not overwritten"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):
             export_executions(source, output)

@@ -1,0 +1,91 @@
+"""``report``: a page in a file."""
+
+import os
+import shutil
+import stat
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from asking import answer, ask, record, store
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = str(tmp_path / "learning.db")
+    recent = [record(timestamp=NOW - timedelta(hours=hours), model_tier="small") for hours in range(30)]
+    store(path, *recent, record(timestamp=NOW - timedelta(days=20), model_tier="large", outcome="failed"))
+    return path
+
+
+def test_report_is_a_file_that_its_owner_reads(path, tmp_path):
+    """One line names it, its size and what it says; what was there is replaced."""
+    out = tmp_path / "report.html"
+    out.write_text("an earlier one")
+    os.chmod(out, 0o640)
+    new = tmp_path / "new.html"
+    said = [answer(path, "report", "--out", str(each)) for each in (out, new)]
+
+    assert [len(each.splitlines()) for each in said] == [1, 1]
+    assert said[0].startswith(f"{out} (")
+    assert out.read_bytes().startswith(b"<!doctype html>")
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (out, new)] == [0o640, 0o600]
+    assert {each.name for each in tmp_path.iterdir() if "unfinished" in each.name} == set()
+
+
+def test_report_has_its_name_by_default(path, tmp_path, monkeypatch):
+    """It is written where the command is run."""
+    monkeypatch.chdir(tmp_path)
+    answer(path, "report")
+    assert (tmp_path / "report.html").exists()
+
+
+def test_window_and_filters_narrow_the_report(path, tmp_path):
+    """With --since there is that period alone, and filters are named on it."""
+    out = tmp_path / "report.html"
+    answer(path, "report", "--out", str(out), "--since", "30d", "--model-tier", "large")
+    html = out.read_text("utf-8")
+    assert html.count(' data-period="') == 1
+    assert "1 execution " in html
+    assert "model_tier=large" in html
+
+
+def test_budget_is_forecast(path, tmp_path):
+    """A budget has a section of its own."""
+    out = tmp_path / "report.html"
+    answer(path, "report", "--out", str(out), "--budget", "5", "--period", "week")
+    assert "budget" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize("line", [["--out", "FOLDER/none/report.html"], ["--out", "FOLDER"], ["--out", "DATABASE"]])
+def test_file_that_cannot_be_written_is_one_line(path, tmp_path, line):
+    """No such folder, a folder, and a database, which stays as it is."""
+    before = os.stat(path).st_size
+    named = [word.replace("FOLDER", str(tmp_path)).replace("DATABASE", path) for word in line]
+    result = ask(path, "report", *named)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert os.stat(path).st_size == before
+
+
+def test_missing_database_is_one_line_and_no_file(tmp_path):
+    """Nothing is made where there is nothing to report."""
+    out = tmp_path / "report.html"
+    result = ask(str(tmp_path / "none.db"), "report", "--out", str(out))
+    assert (result.exit_code, len(result.stderr.splitlines()), out.exists()) == (2, 1, False)
+
+
+def test_read_only_file_in_a_read_only_folder_is_reported(path, tmp_path):
+    """The database is only read."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    copy = folder / "learning.db"
+    shutil.copyfile(path, copy)
+    copy.chmod(0o400)
+    folder.chmod(0o500)
+    try:
+        answer(str(copy), "report", "--out", str(tmp_path / "report.html"))
+        assert [each.name for each in folder.iterdir()] == ["learning.db"]
+    finally:
+        folder.chmod(0o700)
