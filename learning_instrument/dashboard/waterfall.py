@@ -32,7 +32,7 @@ _WORDS: Final = {
 
 
 def waterfall(story: Story, execution_link: Callable[[str], str | None] = lambda execution_id: None) -> Markup:
-    """Return where the time of an execution went: in words, and as a table of bars.
+    """Return what an execution waited for and what ran within it, as a table of bars.
 
     Args:
         story: the one to show.
@@ -55,10 +55,9 @@ def waterfall(story: Story, execution_link: Callable[[str], str | None] = lambda
     if len(lines) < len(story.lines):
         notes.append(f"Not drawn: {formatting.counted(len(story.lines) - len(lines), 'line')}, further in or shorter.")
     return joined(
-        element("p", story_words.time_spent(story), class_="caption"),
         element("div", Table(columns, rows).markup("Timeline"), class_="waterfall"),
         _legend([class_ for class_ in _WORDS if any(class_ in bar.classes for bar in bars)]),
-        *(element("p", note, class_="notes") for note in notes),
+        element("ul", *(element("li", note) for note in notes), class_="notes") if notes else None,
     )
 
 
@@ -162,7 +161,7 @@ def _largest(lines: tuple[StoryLine, ...]) -> list[StoryLine]:
 def _legend(classes: list[str]) -> Markup | None:
     """Return what the bars mean."""
     entries = [element("span", _swatch(class_), f" {_WORDS[class_]}") for class_ in classes]
-    return element("p", *entries, class_="legend") if entries else None
+    return element("p", *entries, class_="legend small") if entries else None
 
 
 def _swatch(class_: str) -> Markup:

@@ -15,10 +15,13 @@ from ...analytics.executions import (
 )
 from ...analytics.story import story
 from ...columns import COLUMNS
-from ...errors import UnknownExecutionError
+from ...dashboard.execution_page import execution_content, title_of
+from ...dashboard.page import document
+from ...errors import ConfigurationError, UnknownExecutionError
 from ...record import ExecutionRecord
 from ...storage.feedback import history
 from .. import moments
+from ..documents import write_document
 from ..options import Question, reporting_command
 from ..rendering import (
     Output,
@@ -38,16 +41,24 @@ _CALLS: Final = 20
 
 @reporting_command("show")
 @click.argument("execution", metavar="ID")
-def show_command(question: Question, execution: str) -> None:
+@click.option("--out", metavar="FILE", type=click.Path(), help="Write it as a page, one HTML file, to this file.")
+def show_command(question: Question, execution: str, out: str | None) -> None:
     """Show the whole story of one execution.
 
-    ID is an execution's id or a task's, or the beginning of either.
+    ID is an execution's id or a task's, or the beginning of either. The page of --out needs no network and no server;
+    its times are UTC.
     """
     in_full = question.output is Output.JSON
+    if out is not None and question.output is not Output.TEXT:
+        raise ConfigurationError("--out writes a page: leave out --json and --csv.")
     with question.database() as database:
         execution_id = execution_id_of(database, execution)
         if not is_selected(database, execution_id, question.selection):
             raise UnknownExecutionError(f"Execution {execution!r} is excluded by the filters; leave them out.")
+        if out is not None:
+            page = document(title_of(execution_id), execution_content(database, execution_id))
+            print_note(write_document(out, page))
+            return
         found = relatives(database, execution_id, -1 if in_full else _CALLS + 1)
         told = story(database, execution_id)
         said = history(database, execution_id)

@@ -146,3 +146,37 @@ def test_excluded_execution_is_not_shown(path):
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "Error: Execution 'e-1' is excluded by the filters; leave them out.\n"
+
+
+def test_show_writes_one_execution_as_a_page(path, tmp_path):
+    """One file, which takes the place of another, by an id's beginning; the terminal says where it is."""
+    store(path, record(execution_id="e-1", error_message="<script>alert(1)</script>"))
+    out = tmp_path / "one.html"
+    out.write_text("before")
+
+    assert answer(path, "show", "e-", "--out", str(out)) == f"{out}\n"
+    page = out.read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<h1>fix: succeeded after 1.0 s</h1>" in page
+    assert "<script" not in page
+    assert list(tmp_path.glob("*.html")) == [out]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "one.html", "--json"], "--out writes a page: leave out --json and --csv."),
+        (["--out", "no/such/folder/one.html"], "Cannot write"),
+        (["--out", "learning.db"], "is a database, which is not overwritten"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_one_line(path, tmp_path, monkeypatch, arguments, message):
+    """And the database is never written over."""
+    store(path, record(execution_id="e-1"))
+    monkeypatch.chdir(tmp_path)
+
+    result = ask(path, "show", "e-1", *arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert document(path, "show", "e-1")["execution"]["execution_id"] == "e-1"
