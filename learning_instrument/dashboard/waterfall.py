@@ -18,6 +18,7 @@ MOST_LINES: Final = 200
 _DEEPEST: Final = 8
 _HEIGHT: Final = 18
 _NAME_CHARACTERS: Final = 60
+_OUTCOME_CHARACTERS: Final = 30
 #: The narrowest bar, in units of the plot: a shorter one could not be seen.
 _LEAST: Final = 5.0
 #: Upper and lower edge of a bar. What is told apart by colour is by shape, too.
@@ -133,15 +134,16 @@ def _row(line: StoryLine, bar: _Bar, execution_link: Callable[[str], str | None]
     is_other = line.kind in ("execution", "attempt") and line.execution_id is not None
     address = execution_link(line.execution_id) if is_other and line.execution_id is not None else None
     what = element("a", words, href=address) if address else words
+    details = story_words.details(line)
     cost = None if line.cost_usd is None else formatting.bound(formatting.dollars(line.cost_usd), line.is_partial)
     return (
         element("span", what, class_=f"in{min(line.depth, _DEEPEST)}"),
         bar.markup,
         None if line.offset_seconds is None else story_words.start(line.offset_seconds),
         formatting.seconds(line.seconds),
-        line.outcome,
+        line.outcome and shortened(line.outcome, _OUTCOME_CHARACTERS),
         cost,
-        story_words.details(line),
+        details and shortened(details, _NAME_CHARACTERS),
     )
 
 
