@@ -114,6 +114,30 @@ def durations(briefing: Briefing) -> Section | None:
     )
 
 
+def numbers(briefing: Briefing) -> Table:
+    """Return the figures of all charts in one table."""
+    columns = (
+        _DAY, _EXECUTIONS, Column("Succeeded", is_number=True), Column("95% interval", is_number=True),
+        Column("Cost", is_number=True), Column("On failures", is_number=True), Column("p50", is_number=True),
+        Column("p95", is_number=True),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            day.day,
+            f"{day.executions:,}",
+            formatting.share(day.success.estimate),
+            f"{formatting.share(day.success.low)} to {formatting.share(day.success.high)}",
+            _dollars(day.cost_usd, day),
+            _dollars(day.failures_cost_usd, day),
+            _seconds(day.p50_seconds),
+            _seconds(day.p95_seconds),
+        )
+        for day in _with_executions(briefing)
+        if day.success
+    )
+    return Table(columns, rows)
+
+
 def _seconds(value: float | None) -> str | None:
     return None if value is None else formatting.seconds(value)
 

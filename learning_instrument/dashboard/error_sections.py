@@ -118,9 +118,9 @@ def _error_row(group: ErrorGroup, links: Links) -> tuple[Child, ...]:
 
 
 def _cost(cost: GroupCost | None) -> str:
-    if cost is None or cost.cost_usd is None:
+    if cost is None or cost.usd is None:
         return "unknown"
-    return formatting.bound(formatting.dollars(cost.cost_usd), bool(cost.partial or cost.unpriced))
+    return formatting.bound(formatting.dollars(cost.usd), bool(cost.partial or cost.unpriced))
 
 
 def _name(group: ErrorGroup) -> str:

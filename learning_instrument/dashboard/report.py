@@ -1,7 +1,7 @@
 """The file that needs no server: every view in it is made beforehand, and shown or hidden."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
@@ -15,6 +15,7 @@ from ..record import ExecutionRecord
 from ..sqlite.dimensions import value_in
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
+from . import daily_sections
 from .first_screen import FAILURES, days_of, failed_of, title
 from .kept_executions import KeptExecutions
 from .markup import Markup, element, joined, shortened
@@ -92,10 +93,12 @@ class _Made:
         views = [self._whole(found, is_shown=period is first) for period, found in whole.items()]
         options = []
         most = max((found.totals.executions for found in whole.values() if found.totals), default=0)
-        for by, called in ({} if self._selection.filters else DIMENSIONS).items():
-            if most > MOST_READ and cube_for(self._database, (by,), Selection()) is None:
+        for by, called in DIMENSIONS.items():
+            if by in dict(self._selection.filters):
+                continue  # it has that one value
+            if most > MOST_READ and cube_for(self._database, (by,), self._selection) is None:
                 continue  # each execution would be read
-            found = briefings(self._database, self._periods, by, limit=_VALUES)
+            found = briefings(self._database, self._periods, by, _VALUES, self._selection)
             names = [element("option", shortened(value, _CHARACTERS), value=_only(by, value)) for value in found]
             options += [element("optgroup", *names, label=called)] if names else []
             for value, of_value in found.items():
@@ -148,8 +151,15 @@ class _Made:
         for each in found.values():
             view = View(each.period, selection, Links(execution=self._kept.kept))
             only = _only(by, value)
-            shown = body(each, self._latest(each, failures), view, of_days(each), self._prefix())
-            yield _view(each, joined(shown, _REST), only, f"{DIMENSIONS[by].lower()} {shortened(value, _CHARACTERS)}")
+            # One table for all charts, and no chart of volume: there are many such views.
+            charts = [replace(section, table=None) for section in of_days(each) if section.name != "volume"]
+            shown = body(each, self._latest(each, failures), view, charts if each.totals else (), self._prefix())
+            yield _view(
+                each,
+                joined(shown, _numbers(each), _REST),
+                only,
+                f"{DIMENSIONS[by].lower()} {shortened(value, _CHARACTERS)}",
+            )
 
     def _prefix(self) -> str:
         """Return what the anchors of one more view begin with."""
@@ -171,6 +181,13 @@ def _view(found: Briefing, shown: Markup, only: str = "", called: str = "", is_s
         data_only=only,
         hidden=not is_shown,
     )
+
+
+def _numbers(found: Briefing) -> Markup | None:
+    if not found.totals:
+        return None
+    table = daily_sections.numbers(found).markup("Figures of each day")
+    return element("details", element("summary", "Numbers of each day"), table, class_="card")
 
 
 def _radio(period: Period, is_checked: bool) -> Markup:

@@ -46,7 +46,9 @@ def test_window_and_filters_narrow_the_report(path, tmp_path):
     out = tmp_path / "report.html"
     answer(path, "report", "--out", str(out), "--since", "30d", "--model-tier", "large")
     html = out.read_text("utf-8")
-    assert html.count(' data-period="') == 1
+    assert html.count(' data-only=""') == 1
+    assert "task_type=fix" in html
+    assert "model_tier=small" not in html
     assert "1 execution " in html
     assert "model_tier=large" in html
 
