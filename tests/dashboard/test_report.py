@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import sqlite3
 from collections import Counter
 from datetime import timedelta
@@ -9,11 +10,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import Selection, performance
 from learning_instrument.analytics.periods import Period, default_periods
+from learning_instrument.dashboard import report as made
+from learning_instrument.dashboard import sections
 from learning_instrument.dashboard.markup import MOST_CHARACTERS, shortened
 from learning_instrument.dashboard.report import DIMENSIONS, report
 from learning_instrument.dashboard.views import Budget
+from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from tests.analytics.weeks import HOSTILE_TEXTS, KINDS, NOW, build
 
@@ -218,3 +223,37 @@ def test_rows_lead_to_executions_that_the_file_has(outage):
     drawn = {found["attrs"]["id"] for found in outage.of("details") if "id" in found["attrs"]}
     assert len(links) > 3
     assert set(links) <= drawn
+
+
+def test_long_period_leaves_out_what_reads_each_execution(databases, monkeypatch):
+    """Above a number of executions the page has what roll-ups answer, and says what it leaves out."""
+    for module in (sections, made):
+        monkeypatch.setattr(module, "MOST_READ", 50)
+    tree = Tree(written(databases["outage"]))
+    names = {section["attrs"].get("id") for section in tree.of("section")}
+    assert {"v0-left-out", "v0-choice-tier", "v0-errors", "v0-by-1"} <= names
+    assert not {"v0-waits", "v0-routing", "v0-extremes", "v0-choice-model"} & names
+    assert "Model" not in {group["attrs"]["label"] for group in tree.of("optgroup")}
+
+
+@pytest.mark.slow
+def test_file_of_as_many_views_as_there_can_be_is_below_3_mb(tmp_path):
+    """Of 8 values of each dimension, with executions on each of 90 days."""
+    path = str(tmp_path / "many.db")
+    build(path, "empty")
+    chance = random.Random(1)
+    names = dict.fromkeys(DIMENSIONS)
+    with LearningDatabase(path) as database:
+        database.append(
+            ExecutionRecord(
+                timestamp=NOW - timedelta(hours=number),
+                duration_seconds=chance.uniform(1, 100),
+                actual_cost=chance.uniform(0.001, 2),
+                outcome=Outcome.SUCCEEDED if chance.random() < 0.8 else Outcome.FAILED,
+                **{name: f"{name}-{chance.randrange(8)}" for name in names},
+            )
+            for number in range(180 * 24)
+        )
+    document = written(path)
+    assert document.count(" data-only=") == 3 * (1 + 8 * len(DIMENSIONS))
+    assert len(document) < 3_000_000
