@@ -12,11 +12,16 @@ from ..record import ExecutionRecord
 from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
 from ..sqlite.task_lookup import BETWEEN, EXACTLY
-from ..timestamps import from_iso
+from ..timestamps import from_iso, iso
 from .group_totals import cube_for, totals
 
 _AT_ONCE = 500
 _LAST: Final = datetime.max.replace(tzinfo=timezone.utc)
+_INSTANT: Final = timedelta.resolution
+_AFTER: Final = (
+    " AND (timestamp < :place OR (timestamp = :place"
+    " AND rowid < coalesce((SELECT rowid FROM executions WHERE execution_id = :place_id), 0)))"
+)
 
 
 def execution_ids(database: Queryable, rowids: Sequence[int]) -> dict[int, str]:
@@ -49,7 +54,11 @@ _MORE_CHARACTERS: Final = 14
 
 
 def latest(
-    database: Queryable, selection: Selection, limit: int | None = None, failed: bool = False
+    database: Queryable,
+    selection: Selection,
+    limit: int | None = None,
+    failed: bool = False,
+    after: tuple[datetime, str] | None = None,
 ) -> Iterator[ExecutionRecord]:
     """Yield the last *limit* executions that started, the newest first, a page of them in memory at a time.
 
@@ -58,11 +67,18 @@ def latest(
         selection: which executions.
         limit: how many at the most; None: all.
         failed: only those that did not succeed.
+        after: only those that come after this one: when it started, and its id.
     """
     left = limit
+    if after is not None:
+        end = min(after[0], _LAST - _INSTANT) + _INSTANT
+        selection = replace(selection, until=min(end, selection.until or end))
     for part in _parts(database, selection, failed):
         condition, parameters = part.condition()
         condition += " AND NOT success" if failed else ""
+        if after is not None:
+            condition += _AFTER
+            parameters |= {"place": iso(after[0]), "place_id": after[1]}
         earlier = ""
         while left is None or left > 0:
             page = _PAGE if left is None else min(left, _PAGE)
