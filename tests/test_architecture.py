@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "dashboard": "errors formatting safety semconv columns record timestamps sqlite analytics storage pipeline",
+    "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage pipeline",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",

@@ -20,7 +20,7 @@ from .sections import sections
 from .views import View
 
 #: In this order, in one style.
-_STYLES: Final = ("page.css", "charts.css")
+_STYLES: Final = ("page.css", "charts.css", "live.css")
 _NOTHING: Final = "'none'"
 
 

@@ -74,12 +74,12 @@ def eventually(condition):
 class Prometheus:
     """The server, scraping one address every second."""
 
-    def __init__(self, folder, scraped_port):
+    def __init__(self, folder, scraped_port, **how):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         config = folder / "prometheus.yml"
-        job = {"job_name": "ours", "static_configs": [{"targets": [f"127.0.0.1:{scraped_port}"]}]}
+        job = {"job_name": "ours", "static_configs": [{"targets": [f"127.0.0.1:{scraped_port}"]}], **how}
         config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))  # JSON is YAML
         self.log = folder / "prometheus.log"
         with self.log.open("wb") as log:
@@ -219,17 +219,16 @@ def test_sums_agree_with_sql(prometheus, two_rounds, database):
 
 
 class Serve:
-    """``learning-instrument serve``; the next one takes its port."""
+    """``learning-instrument serve``; the next one takes its port, and its token."""
 
-    def __init__(self, path):
-        self.path, self.port = path, 0
+    def __init__(self, path, token_file):
+        self.path, self.token_file, self.port = path, token_file, 0
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(
-            [COMMAND, "serve", "--database", self.path, "--port", str(self.port)], stdout=subprocess.PIPE, text=True
-        )
-        self.port = int(self.process.stdout.readline().rpartition("/metrics")[0].rpartition(":")[2])
+        line = [COMMAND, "serve", "--database", self.path, "--port", str(self.port), "--token-file", self.token_file]
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().partition("/?token")[0].rpartition(":")[2])
 
     def end(self):
         self.process.terminate()
@@ -254,8 +253,8 @@ def test_server_counts_forked_processes_and_no_deletion(tmp_path, database):
 
     count = "sum(learning_instrument_executions_total)"
     run_elsewhere(10)
-    server = Serve(database.path)
-    prometheus = Prometheus(tmp_path, server.port)
+    server = Serve(database.path, str(tmp_path / "token"))
+    prometheus = Prometheus(tmp_path, server.port, authorization={"credentials_file": server.token_file})
     try:
         eventually(lambda: prometheus.number(count) == 20)
         assert prometheus.number(f"{count} - sum(learning_instrument_execution_duration_seconds_count)") == 0

@@ -1,12 +1,15 @@
-"""``serve``: the metrics of a database, for Prometheus."""
+"""``serve``: a database as a page that stays up to date, and as metrics for Prometheus."""
 
 import functools
 
 import click
 
+from ...dashboard.access import Access, kept_token, new_token
 from ...dashboard.counters import ExecutionCounters
 from ...dashboard.exposition import CONTENT_TYPE, exposition
-from ...dashboard.server import Document, DocumentServer
+from ...dashboard.live import LivePages
+from ...dashboard.server import Document, DocumentServer, Request, Routes
+from ...errors import ConfigurationError
 from ...sqlite.paths import absolute
 from ..options import database_option, database_path, tell_of_spill_files
 from ..progress import progress_bar
@@ -28,23 +31,46 @@ from ..rendering import print_note
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen at. There is no password: others can read what is served wherever it is reachable.",
+    help="The address to listen at. Others read what is served with the token alone, but it is not encrypted.",
 )
-def serve_command(database: str | None, port: int, host: str) -> None:
-    """Serve metrics of the executions for Prometheus, at /metrics.
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Where the token is kept, for Prometheus and from one start to the next; made where there is none."
+    "  [default: a new token]",
+)
+@click.option("--no-token", is_flag=True, help="Let every user and program of this machine read.")
+def serve_command(database: str | None, port: int, host: str, token_file: str | None, no_token: bool) -> None:
+    """Serve the executions as a page that stays up to date, and as metrics for Prometheus.
 
-    Of all processes that write the database, for this machine alone, until Ctrl-C; others can go on recording. The
-    counters begin with all executions of the file, or at 0 where some were deleted from it, and never decrease.
+    The page has what report shows, for any period and filters, a search and each execution. It is read at the address
+    that is printed, whose token the browser keeps. The metrics are at /metrics, of all processes that write the
+    database: the counters begin with all executions of the file, or at 0 where some were deleted from it, and never
+    decrease. For this machine alone, until Ctrl-C; others can go on recording.
     """
+    if no_token and token_file is not None:
+        raise ConfigurationError("--no-token and --token-file exclude each other; leave one out.")
     path = absolute(database_path(database))
-    counters = ExecutionCounters(path)
-    with DocumentServer(host, port, {"/metrics": functools.partial(_metrics, counters)}) as server:
+    token = None if no_token else new_token() if token_file is None else kept_token(token_file)
+    counters, pages = ExecutionCounters(path), LivePages(path)
+    routes: Routes = {**pages.routes(), "/metrics": functools.partial(_metrics, counters)}
+    with DocumentServer(host, port, routes, Access(token), pages.error) as server:
+        if no_token and not server.is_local:
+            raise ConfigurationError(f"--no-token would let others than this machine read at {host}; leave one out.")
         tell_of_spill_files(path)
         with progress_bar() as progress:
             counters.begin(functools.partial(progress, "Executions"))
-        print_note(f"Serving the metrics of {path} at {server.url}/metrics; Ctrl-C ends it.")
+        print_note(f"Serving {path} at {server.url}{_query(token, token_file)}; Ctrl-C ends it.")
         server.serve_forever()
 
 
-def _metrics(counters: ExecutionCounters) -> Document:
+def _query(token: str | None, token_file: str | None) -> str:
+    """Return the rest of the address; without a token that lasts, for what is printed may be kept in a log."""
+    if token_file is not None:
+        return f"/?token=..., with the token in {token_file}"
+    return "/" if token is None else f"/?token={token}"
+
+
+def _metrics(counters: ExecutionCounters, request: Request) -> Document:
     return Document(CONTENT_TYPE, exposition(counters.read()))
