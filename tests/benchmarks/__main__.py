@@ -3,6 +3,7 @@
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [task_kinds] [model_calls]
     [storage] [sustained] [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement]
     [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
+    [readers]
 """
 
 import argparse
@@ -29,6 +30,7 @@ from . import (
     model_calls,
     options,
     peers,
+    readers,
     report,
     similar,
     standing_tasks,
@@ -68,6 +70,7 @@ def main() -> None:
         "forks": _forks,
         "growth": _paced(growth.measure, storage_report.print_growth),
         "indexes": _paced(indexes.measure, storage_report.print_indexes),
+        "readers": _readers,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -125,6 +128,12 @@ def _paced(measure: Callable[[Pace], Any], show: Callable[[Any, Pace], object]) 
 def _forks(options: argparse.Namespace) -> Any:
     measured = forks.measure()
     storage_report.print_forks(measured)
+    return measured
+
+
+def _readers(options: argparse.Namespace) -> Any:
+    measured = readers.measure(max(1, options.rounds // 5))
+    storage_report.print_readers(measured)
     return measured
 
 

@@ -13,6 +13,7 @@ from .forks import ALONE, CLOSE, FORK, NO_DATABASE, OPEN, OTHERS_RECORD, THREADS
 from .growth import Written
 from .indexes import Indexes
 from .pace import NOMINAL_SPAN, Pace
+from .readers import Situation
 from .report import console, print_target
 from .upkeep import MOST_LOG_MB, Upkeep
 
@@ -73,6 +74,22 @@ def print_forks(steps: Sequence[Step]) -> None:
             added, over = (step.median - without, f", over a {NO_DATABASE}") if step.step == FORK else (step.median, "")
             what = f"{step.step}, {step.durability}, {step.situation}{over}"
             print_target(what, f"{added:.2f} ms", f"at most {most:g} ms", added <= most)
+
+
+def print_readers(situations: Sequence[Situation]) -> None:
+    """Print what a recorded task takes beside readers, and how often it is one without."""
+    table = _table("A recorded task that does nothing, in commit, beside readers of `serve`")
+    for heading in ("median, µs", "p95, µs", "times", "longest, ms", "log, MB", "answered", "failed"):
+        table.add_column(heading, justify="right")
+    alone, loaded, read = situations
+    for each in situations:
+        times, longest = each.p95 / alone.p95, each.longest / 1000
+        figures = f"{each.median:.0f}", f"{each.p95:.0f}", f"{times:.2f}", f"{longest:.0f}", f"{each.log_mb:.0f}"
+        table.add_row(each.name, *figures, f"{each.answered:,}", f"{each.failed:,}")
+    console.print(table)
+    print_target("requests that failed", f"{read.failed:,}", "none", read.failed == 0)
+    times = read.p95 / loaded.p95
+    print_target(f"p95 beside that with {loaded.name}", f"{times:.2f} times", "at most 2", times <= 2)
 
 
 def print_growth(files: tuple[Written, Written], pace: Pace) -> None:
