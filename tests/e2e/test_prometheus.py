@@ -20,9 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asking import COMMAND
+from grafana import as_promql, queries
 from opentelemetry.sdk.metrics import MeterProvider
 
-from learning_instrument import configure, current_execution, record_execution
+from learning_instrument import configure, current_execution, record_execution, shutdown
 from learning_instrument.pipeline.metrics import DURATION_BUCKETS
 
 pytestmark = [
@@ -273,3 +274,85 @@ def test_server_counts_forked_processes_and_no_deletion(tmp_path, database):
     finally:
         prometheus.close()
         server.end()
+
+
+@pytest.fixture
+def served(tmp_path, database):
+    """A Prometheus that scraped ``serve`` before and after executions; their rows."""
+    with multiprocessing.get_context("fork").Pool(1) as elsewhere:
+
+        def run(count):
+            elsewhere.apply(run_graded_tasks, (database.path, count))
+
+        run(40)
+        server = Serve(database.path)
+        scraper = Prometheus(tmp_path, server.port)
+        try:
+            count = "sum(learning_instrument_executions_total)"
+            eventually(lambda: scraper.number(count) == 40)
+            begun = time.time()
+            eventually(lambda: scraper.number("min(timestamp(learning_instrument_executions_total))") > begun)
+            run(40)
+            eventually(lambda: scraper.number(count) == 80)
+            yield scraper, database.query("SELECT * FROM executions ORDER BY rowid")[40:]
+        finally:
+            scraper.close()
+            server.end()
+
+
+def run_graded_tasks(path, count):
+    configure(path)
+    for number in range(count):
+        with contextlib.suppress(ValueError):
+            run_graded_task({"number": number})
+    shutdown()
+
+
+@record_execution(pool_type="scraped")
+def run_graded_task(task):
+    tier = ("small", "large")[task["number"] % 2]
+    current_execution().set(model_tier=tier, queue_seconds=0.2, actual_cost=0.5 if tier == "large" else 0.25)
+    time.sleep(0.001 if tier == "small" else 0.03)
+    if task["number"] % 8 == 1:
+        raise ValueError("no")
+    return {"success": True}
+
+
+def test_every_query_of_the_grafana_dashboard_is_answered(served):
+    """As Grafana sends it, for all and for one tier; the figures are those of the executions between two scrapes."""
+    scraper, rows = served
+    answers = {}
+    for where, query in queries("prometheus").items():
+        if where[0] == "variable":
+            name = query.removeprefix("label_values(").removesuffix(")").split(", ")
+            assert {row[0][name[1]] for row in scraper.query(f"group by ({name[1]}) ({name[0]})")}
+            continue
+        for tiers, chosen in (("all", {}), ("large", {"tier": ["large", "huge"]})):
+            answer = scraper.query(as_promql(query, 60, **chosen))
+            assert answer, where
+            assert all(math.isfinite(float(sample[1])) for _, sample in answer), where
+            answers[where[0], tiers] = {
+                next(iter(labels.values()), None): float(sample[1]) for labels, sample in answer
+            }
+
+    large = [row for row in rows if row["model_tier"] == "large"]
+    assert answers["Success", "all"][None] == about(sum(row["success"] for row in rows) / len(rows))
+    assert answers["Success", "large"][None] == about(sum(row["success"] for row in large) / len(large))
+    assert answers["Success by tier", "all"] == {
+        "small": about(1),
+        "large": about(sum(row["success"] for row in large) / len(large)),
+    }
+    assert 0.025 < answers["95th percentile by tier", "all"]["large"] <= 0.25
+    assert 0.1 < answers["Queue wait by pool", "all"]["scraped"] <= 0.25
+    assert list(answers["Failures by type", "all"]) == ["ValueError"]
+    counted = answers["Executions", "all"][None]
+    assert len(rows) <= counted < 3 * len(rows)
+    assert answers["Known cost", "all"][None] / counted == about(sum(row["actual_cost"] for row in rows) / len(rows))
+    assert answers["Failures by type", "all"]["ValueError"] / counted == about(5 / 40)
+    assert sum(answers["Executions by day and outcome", "all"].values()) == about(counted)
+    assert answers["Running", "all"][None] == 0
+
+
+def about(value):
+    """Prometheus estimates the edges of a window, of each series by itself."""
+    return pytest.approx(value, rel=0.1)
