@@ -1,12 +1,12 @@
 """Sections about failures, solutions that worked, and single executions that stand out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from .. import formatting
-from ..analytics import ErrorGroup, SolutionPattern, error_groups, solution_patterns
+from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, error_groups, solution_patterns
 from ..analytics.error_groups import GroupCost
-from ..analytics.extremes import extremes
+from ..analytics.extremes import Extremes, extremes
 from ..analytics.headings import of_errors, of_extremes, of_patterns
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable, Selection
@@ -54,8 +54,11 @@ _PATTERN_COLUMNS: Final = (
 def errors(database: Queryable, selection: Selection, links: Links) -> Section | None:
     """Return the failures by the template of their message; None where nothing failed."""
     found = error_groups(database, selection, with_costs=True)
-    if not found.groups:
-        return None
+    return kinds(found, links) if found.groups else None
+
+
+def kinds(found: ErrorReport, links: Links) -> Section:
+    """Return the failures by the template of their message."""
     heading, shown = of_errors(found), found.groups[:_GROUPS]
     rows = [BarRow(_name(group), group.executions, f"{group.executions:,}", note=_news(group)) for group in shown]
     table = Table(_ERROR_COLUMNS, tuple(_error_row(group, links) for group in shown))
@@ -74,13 +77,16 @@ def errors(database: Queryable, selection: Selection, links: Links) -> Section |
 def extreme(database: Queryable, selection: Selection, links: Links) -> Section | None:
     """Return the slowest and the dearest executions; None where no duration was measured and no cost is known."""
     found = extremes(database, selection, limit=_EXTREMES)
+    return standing_out(found, links) if list(found) else None
+
+
+def standing_out(found: Extremes, links: Links) -> Section:
+    """Return the slowest and the dearest executions."""
     rows = tuple(_extreme_row(record, links) for record in found)
-    if not rows:
-        return None
     return Section(
         "extremes",
         of_extremes(found),
-        f"The {_EXTREMES} slowest executions, then the dearest that are not among them",
+        "The slowest executions, then the dearest that are not among them",
         table=Table(_EXTREME_COLUMNS, rows),
         is_wide=True,
     )
@@ -89,8 +95,11 @@ def extreme(database: Queryable, selection: Selection, links: Links) -> Section 
 def patterns(database: Queryable, selection: Selection) -> Section | None:
     """Return the solutions that worked more than once; None where there are none."""
     found = solution_patterns(database, selection, limit=_PATTERNS)
-    if not found:
-        return None
+    return solutions(found) if found else None
+
+
+def solutions(found: Sequence[SolutionPattern]) -> Section:
+    """Return solutions that worked."""
     heading = of_patterns(found)
     return Section(
         "patterns",

@@ -1,6 +1,6 @@
 """Sections that set values of one dimension beside each other: which is best, slowest, dearest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from .. import formatting
@@ -15,7 +15,7 @@ from ..analytics import (
     side_by_side,
 )
 from ..analytics.headings import of_durations, of_groups, of_routing, of_side_by_side
-from ..analytics.routing import routing_calibration
+from ..analytics.routing import RoutingCalibration, routing_calibration
 from ..analytics.values import metadata_keys
 from ..columns import UNKNOWN, metadata_key
 from ..sqlite.selection import Queryable, Selection
@@ -65,14 +65,18 @@ def choice(database: Queryable, selection: Selection, by: str) -> Section | None
     None where there are fewer than two.
     """
     found = side_by_side(database, by, selection, limit=_VALUES)
-    if len(found.alternatives) < 2:
-        return None
+    return alternatives(found) if len(found.alternatives) > 1 else None
+
+
+def alternatives(found: SideBySide) -> Section:
+    """Return the values of a dimension side by side."""
+    name = CHOICES.get(found.by) or _called(found.by).capitalize()
     rows = [_whisker_row(each) for each in found.alternatives]
     has_costs = any(each.cost_per_success_usd is not None for each in found.alternatives)
     panels = (_SUCCESS, _PER_SUCCESS) if has_costs else (_SUCCESS,)
     heading = of_side_by_side(found)
     table = Table(
-        (Column(CHOICES[by]), *_CHOICE_COLUMNS),
+        (Column(name), *_CHOICE_COLUMNS),
         tuple(
             (
                 each.value,
@@ -87,9 +91,9 @@ def choice(database: Queryable, selection: Selection, by: str) -> Section | None
     )
     what = "success, and the cost of each success," if has_costs else "success"
     return Section(
-        f"choice-{CHOICES[by].lower()}",
+        f"choice-{name.lower()}",
         heading,
-        f"{CHOICES[by]}s side by side: {what} with 95% intervals{_over(found)}",
+        f"{name}s side by side: {what} with 95% intervals{_over(found)}",
         whisker_rows(heading.text, rows, panels),
         table,
         tuple(_choice_notes(found)),
@@ -120,8 +124,11 @@ def waits(database: Queryable, selection: Selection, by: str = "pool_type") -> S
 def routing(database: Queryable, selection: Selection) -> Section | None:
     """Return the stated confidence of routing beside what became of it; None where none was reported."""
     found = routing_calibration(database, selection)
-    if not found.bins:
-        return None
+    return confidence(found) if found.bins else None
+
+
+def confidence(found: RoutingCalibration) -> Section:
+    """Return the stated confidence of routing beside what became of it."""
     heading = of_routing(found)
     points = [
         CalibrationPoint(
@@ -160,8 +167,11 @@ def keys(database: Queryable) -> list[str]:
 def group(database: Queryable, selection: Selection, by: str, anchor: str) -> Section | None:
     """Return what each value of a dimension costs; None where no execution has one."""
     found = performance(database, by, selection, limit=_VALUES)
-    if {each.group[0] for each in found} <= {UNKNOWN}:
-        return None
+    return None if {each.group[0] for each in found} <= {UNKNOWN} else spend(found, by, anchor)
+
+
+def spend(found: Sequence[Performance], by: str, anchor: str) -> Section:
+    """Return what each group of executions costs, and how it fares."""
     heading = of_groups(found, by)
     has_costs = any(each.cost_usd is not None for each in found)
     rows = [
