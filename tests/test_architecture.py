@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage pipeline",
+    "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage"
+    " database pipeline",
     "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
@@ -65,6 +66,8 @@ ONLY_IN = {
     "click": "cli",
     "rich": "cli/progress.py cli/rendering.py cli/tables.py",
     "pytest": "testing/__init__.py",
+    "datasette": "dashboard/datasette_plugin.py",
+    "pluggy": "dashboard/datasette_plugin.py",
 }
 
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
