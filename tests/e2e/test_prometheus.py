@@ -285,8 +285,8 @@ def served(tmp_path, database):
             elsewhere.apply(run_graded_tasks, (database.path, count))
 
         run(40)
-        server = Serve(database.path)
-        scraper = Prometheus(tmp_path, server.port)
+        server = Serve(database.path, str(tmp_path / "token"))
+        scraper = Prometheus(tmp_path, server.port, authorization={"credentials_file": server.token_file})
         try:
             count = "sum(learning_instrument_executions_total)"
             eventually(lambda: scraper.number(count) == 40)
