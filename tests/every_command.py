@@ -30,6 +30,7 @@ OTHERS = {
     "doctor": [["doctor"]],
     "demo": [["demo", "FILE", "--executions", "3"]],
     "watch": [["watch", "--once", "--budget", "1"]],
+    "top": [["top"]],
     "serve": [["serve", "--host", "192.0.2.1"]],
     "report": [["report", "--out", "FILE"], ["report", "--out", "FILE", "--since", "30d", "--budget", "100"]],
     "open": [["open", "--print-metadata"]],

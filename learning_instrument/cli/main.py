@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "list": "executions",
     "show": "show",
     "tail": "executions",
+    "top": "top",
     "watch": "watch",
     "serve": "serve",
     "feedback": "feedback",

@@ -109,7 +109,7 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
             selection = _selection(others)
             return _answer(function, database_path(database), selection, output_wanted(as_json, as_csv), others)
 
-        answer = output_options(_flag_option("--local", LOCAL, _LOCAL_HELP)(answer))
+        answer = output_options(local_option(answer))
         for option in reversed(_REPORT_OPTIONS):
             answer = option(answer)
         return click.command(name)(database_option(answer))
@@ -191,8 +191,6 @@ def database_path(given: str | None) -> str:
     return given or before or default_path()
 
 
-_LOCAL_HELP: Final = "Show times in this machine's time zone. JSON, CSV, days and hours stay UTC."
-
 #: Option -> its help. The same names are the fields of Selection.
 _FILTERS: Final = {
     "repo": "Only executions in this repository.",
@@ -247,6 +245,12 @@ def output_options(command: C) -> C:
     csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
     raw_help = "Leave control characters, and in CSV text that a spreadsheet takes for a formula, as they are."
     return json_option(csv_option(_flag_option("--raw", RAW, raw_help)(command)))
+
+
+def local_option(command: C) -> C:
+    """Add ``--local``."""
+    help_text = "Show times in this machine's time zone. JSON, CSV, days and hours stay UTC."
+    return _flag_option("--local", LOCAL, help_text)(command)
 
 
 def no_color_option(command: C) -> C:

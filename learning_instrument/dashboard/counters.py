@@ -17,8 +17,8 @@ from .. import semconv
 from ..pipeline.metrics import DURATION_BUCKETS, BoundedValues
 from ..safety.clocks import time
 from ..sqlite.read_only import ReadOnlyDatabase
-from ..storage.liveness import has_died, last_seen
 from .exposition import Family, Histogram, Labels
+from .in_flight import in_flight
 
 #: The newest executions, whose costs and tokens are read again: those of model calls come later.
 REMEMBERED: Final = 10_000
@@ -55,7 +55,6 @@ _COLUMNS: Final = (
 )
 _ONE_BY_ONE: Final = f"SELECT rowid, execution_id, {_COLUMNS} WHERE rowid > ? GROUP BY rowid ORDER BY rowid LIMIT ?"
 _TOGETHER: Final = f"SELECT {_COLUMNS} WHERE rowid > ? AND rowid <= ? GROUP BY {', '.join(map(str, range(1, 9)))}"
-_RUNNING: Final = "SELECT pool_type, process_id, host, process, heartbeat FROM running"
 
 
 @dataclass(slots=True)
@@ -213,10 +212,9 @@ class ExecutionCounters:
     def _running(self, database: ReadOnlyDatabase) -> dict[Labels, float]:
         """Return how many executions run, by pool type, of those that the crash ledger has."""
         found = dict.fromkeys(sorted(self._pool_types), 0)
-        for entry in database.query(_RUNNING):
-            seen = last_seen(entry["process_id"], entry["host"], entry["process"], entry["heartbeat"])
-            if seen is not None and not has_died(seen[0], time.time() - seen[1]):
-                value = self._bounded(semconv.POOL_TYPE, str(entry["pool_type"]))
+        for execution in in_flight(database):
+            if not execution.is_dead:
+                value = self._bounded(semconv.POOL_TYPE, execution.pool_type)
                 found[value] = found.get(value, 0) + 1
         return {((semconv.POOL_TYPE, value),): count for value, count in found.items()}
 

@@ -17,18 +17,24 @@ class FollowedDatabase(ReadOnlyDatabase):
     #: Device and inode of the open file.
     _file: tuple[int, int] | None = None
 
-    def follow(self) -> None:
-        """Read the file that is at the path by now. Until that is a database, the open one is read on."""
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """What tells the open file from another at the same path; None before one is open."""
+        return self._file
+
+    def follow(self) -> bool:
+        """Read the file that is at the path by now; tell whether it is. Until it is a database, the open one is."""
         with self._lock:
-            if self._connection is None or identity(self.path) in (None, self._file):
-                return
+            if self._connection is None or identity(self.path) == self._file:
+                return True
             before, file = self._connection, self._file
             try:
                 self._connection = self._connect()
-            except DatabaseError:  # another process is making it
+            except DatabaseError:  # it is gone, or another process is making it
                 self._file = file
-            else:
-                before.close()
+                return False
+            before.close()
+            return True
 
     def _connect(self) -> sqlite3.Connection:
         self._file = identity(self.path)
