@@ -1,22 +1,15 @@
 """``feedback --ask`` at a real terminal."""
 
-import contextlib
-import os
-import select
-import subprocess
 import sys
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from asking import NOON, ask, record, store
+from terminals import Terminal
 
 from learning_instrument import LearningDatabase
 from learning_instrument.cli.asking import parsed
 from learning_instrument.outcome import Outcome
-
-COMMAND = str(Path(sys.executable).with_name("learning-instrument"))
 
 
 @pytest.mark.parametrize(
@@ -66,60 +59,6 @@ def path(tmp_path):
         ),
     )
     return path
-
-
-class Terminal:
-    """The command at a terminal of its own."""
-
-    def __init__(self, *arguments):
-        import fcntl
-        import pty
-        import termios
-
-        self.ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [COMMAND, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it
-        )
-        os.close(theirs)
-        self.text = ""
-
-    def read_until(self, text, key=""):
-        """Wait until it has printed *text* after what was read before; return all up to there.
-
-        A *key* is pressed now and then: CPython misses a signal that comes just before it waits in ``read()``.
-        """
-        end = time.monotonic() + 60
-        press = time.monotonic()
-        while text not in self.text:
-            assert time.monotonic() < end, self.text
-            if key and time.monotonic() >= press:
-                self.say(key)
-                press += 5
-            if select.select([self.ours], [], [], 1)[0]:
-                try:
-                    self.text += os.read(self.ours, 65536).decode()
-                except OSError:  # it has ended
-                    break
-        before, found, self.text = self.text.partition(text)
-        assert found, before
-        return before
-
-    def say(self, text):
-        os.write(self.ours, text.encode())
-
-    def end(self):
-        status = self.process.wait(60)
-        with contextlib.suppress(OSError):
-            while select.select([self.ours], [], [], 0.1)[0] and (more := os.read(self.ours, 65536)):
-                self.text += more.decode()
-        os.close(self.ours)
-        return status
 
 
 def feedback(path):

@@ -120,6 +120,7 @@ class TopApp(App[int]):
         self._look: Look | None = None
         #: What went wrong; empty: nothing.
         self._fault = ""
+        self._said = Text()
         #: Whether an answer is awaited.
         self.is_waiting = True
 
@@ -174,7 +175,8 @@ class TopApp(App[int]):
     @property
     def _view(self) -> PaneView:
         """The pane that keys are for."""
-        return next((view for view in self._views if view.has_focus), self._pane_before)
+        focused = self.screen_stack[0].focused
+        return focused if isinstance(focused, PaneView) else self._pane_before
 
     def _say(self) -> None:
         """Show the first line, and the one of what is to be said."""
@@ -195,8 +197,10 @@ class TopApp(App[int]):
             said.append("reading ...")
         notes = [self._fault] if self._fault else [*(look.notes if look else ())]
         line = one_line(" ".join(notes)) if notes else one_line("; ".join(said)) + "."
-        status = self.screen_stack[0].query_one("#status", Static)
-        status.update(Text(line, style="red" if self._fault else "yellow" if notes else ""))
+        status = Text(line, style="red" if self._fault else "yellow" if notes else "")
+        if status != self._said:
+            self._said = status
+            self.screen_stack[0].query_one("#status", Static).update(status)
 
     def _ask(self, asked: Asked) -> None:
         self._asked, self.is_waiting, self._fault = asked, True, ""
