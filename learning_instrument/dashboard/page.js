@@ -4,7 +4,8 @@
   const views = [...document.querySelectorAll("[data-period]")];
   const controls = document.getElementById("controls");
   const first = views.find((view) => !view.hidden);
-  const shown = { period: first.dataset.period, only: first.dataset.only };
+  const start = { period: first.dataset.period, only: first.dataset.only };
+  const shown = { ...start };
   const only = controls.querySelector("select");
 
   function show() {
@@ -27,6 +28,8 @@
       if (views.some((view) => view.dataset.period === wanted.period && view.dataset.only === wanted.only)) {
         Object.assign(shown, wanted);
       }
+    } else if (!hash) {
+      Object.assign(shown, start); // back before the first choice
     }
     show();
     const target = asked.has("period") ? null : document.getElementById(hash);
