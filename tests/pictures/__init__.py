@@ -1,0 +1,1 @@
+"""The pictures in the documentation, made from the pages themselves."""
