@@ -158,6 +158,17 @@ def test_back_undoes_a_choice(shown):
     assert page.read("document.querySelector('input:checked').value") == "7"
 
 
+def test_failure_leads_to_its_execution_in_the_same_file(shown):
+    """The link of the latest failure opens that execution, with its story drawn."""
+    page = shown("outage")
+    page.click(f"{SHOWN} table a:visible >> nth=0")
+    page.wait("document.querySelector(':target') !== null")
+    assert page.read("document.querySelector(':target').open") is True
+    assert page.read("document.querySelector(':target').innerText").count("model call") > 0
+    assert [chart for chart in page.ink(":target svg", without=FRAME) if chart.pixels < 5] == []
+    assert page.faults == []
+
+
 def test_tab_reaches_every_control_in_order_and_shows_where_it_is(shown):
     """The order is that of the page, nothing is left out, and the focused element has an outline."""
     page = shown("outage")
