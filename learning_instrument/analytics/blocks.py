@@ -86,6 +86,8 @@ class Frequent:
     #: How many further values there are, and how many executions have them.
     others: int
     others_executions: int
+    #: How many executions there are in all.
+    executions: int
 
 
 def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> Frequent:
@@ -96,7 +98,12 @@ def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> 
         counts.sort(key=lambda item: -item[1])
         shown = counts if limit < 0 else counts[:limit]
         others = counts[len(shown) :]
-        return Frequent(tuple(value for value, _ in shown), len(others), sum(count for _, count in others))
+        return Frequent(
+            tuple(value for value, _ in shown),
+            len(others),
+            sum(count for _, count in others),
+            sum(count for _, count in counts),
+        )
     condition, parameters = selection.condition()
     counted = f"SELECT {dimension(by)} AS value, count(*) AS n FROM executions WHERE {condition} GROUP BY 1"
     rows = database.query(
@@ -105,7 +112,12 @@ def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> 
         {**parameters, "most": limit},
     )
     every, executions = (rows[0]["every"], rows[0]["executions"]) if rows else (0, 0)
-    return Frequent(tuple(row["value"] for row in rows), every - len(rows), executions - sum(row["n"] for row in rows))
+    return Frequent(
+        tuple(row["value"] for row in rows),
+        every - len(rows),
+        executions - sum(row["n"] for row in rows),
+        executions,
+    )
 
 
 def is_complexity_known(database: Queryable, selection: Selection) -> bool:
@@ -116,6 +128,11 @@ def is_complexity_known(database: Queryable, selection: Selection) -> bool:
     )
     (row,) = database.query(f"SELECT total(known) > count(*) / 2.0 AS is_known FROM ({newest})", parameters)
     return bool(row["is_known"])
+
+
+def are_rolled_up(database: Queryable, by: str, mix: Sequence[str], selection: Selection) -> bool:
+    """Tell whether roll-ups have the cells of each value of the dimension *by*, without bands of complexity."""
+    return _are_days(database, by, selection) and cube_for(database, (by, *mix, "day"), selection) is not None
 
 
 def cells_by_value(
@@ -131,10 +148,8 @@ def cells_by_value(
         selection: which executions.
         with_bands: whether bands of complexity do as well, as the last one: such as ``"3"``, or ``unknown``.
     """
-    is_by_day = by not in TIME_BUCKETS and _days(database, selection) >= ENOUGH_DAYS
-    by_day = (by, *mix, "day")
-    if is_by_day and not with_bands and cube_for(database, by_day, selection) is not None:
-        groups = totals(database, by_day, selection, MEASURES, with_durations=True)
+    if not with_bands and are_rolled_up(database, by, mix, selection):
+        groups = totals(database, (by, *mix, "day"), selection, MEASURES, with_durations=True)
         wanted = set(values)
         return _arranged((group, sums_of(of_group)) for group, of_group in groups.items() if group[0] in wanted)
     condition, parameters = selection.condition()
@@ -143,7 +158,7 @@ def cells_by_value(
     keys = [
         *map(dimension, (by, *mix)),
         *([f"coalesce(CAST({COMPLEXITY_BAND} AS TEXT), '{UNKNOWN}')"] if with_bands else []),
-        dimension("day") if is_by_day else f"{dimension('day')} || printf(' %03d', {number})",
+        dimension("day") if _are_days(database, by, selection) else f"{dimension('day')} || printf(' %03d', {number})",
     ]
     parameters |= {f"value{number}": value for number, value in enumerate(values)}
     return _arranged(_grouped(database, f"{condition} AND {dimension(by)} IN ({chosen})", parameters, keys))
@@ -158,10 +173,10 @@ def regrouped(cells: Cells, name: Callable[[CellName], CellName]) -> Cells:
     return {of: Cell({block: total(sums) for block, sums in blocks.items()}) for of, blocks in groups.items()}
 
 
-def _days(database: Queryable, selection: Selection) -> int:
-    """Return how many days the selected executions span."""
+def _are_days(database: Queryable, by: str, selection: Selection) -> bool:
+    """Tell whether the blocks of the selected executions are days."""
     first, last = span(database, selection)
-    return 0 if first is None or last is None else (last - first).days + 1
+    return by not in TIME_BUCKETS and first is not None and last is not None and (last - first).days + 1 >= ENOUGH_DAYS
 
 
 def _grouped(

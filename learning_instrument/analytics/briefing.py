@@ -21,6 +21,8 @@ from .tiles import Figure, tiles
 
 #: Executions of the period before, as a share of those of the period, without which nothing is new.
 _KNOWN: Final = 0.1
+#: Of more executions, what is read of each of them is left out: a page is made in some seconds.
+MOST_READ: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _briefing(
         performance = performance_of((), whole)
         told = what_happened(found, events, period, new, whole.count("lost"))
         if is_alone and "model_tier" not in dict(selection.filters):
-            tiers = side_by_side(database, "model_tier", within(selection, period))
+            tiers = side_by_side(database, "model_tier", within(selection, period), most_read=MOST_READ)
             told = (*told, advice(tiers, events, period))
         of_days = tuple(
             heading(performance, events, period, days.are_enough(period))

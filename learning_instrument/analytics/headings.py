@@ -123,6 +123,8 @@ def _support(found: SideBySide, alternatives: Sequence[Alternative]) -> list[str
     if found.mix and len(alternatives) > 1:
         compared = sum(each.compared for each in alternatives)
         parts.append(f"over the same mix of tasks, {formatting.counted(compared, 'execution')}")
+    if found.skips_complexity:
+        parts.append("whatever their complexity: too many to read")
     if any(each.has_few_days for each in alternatives):
         parts.append("days differ and are few: intervals may be too narrow")
     alone = sum(not each.compared for each in found.alternatives)

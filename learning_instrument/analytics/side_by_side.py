@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..sqlite.selection import Queryable, Selection
 from . import weighted
-from .blocks import CellName, Cells, Sums, cells_by_value, frequent, is_complexity_known, total
+from .blocks import CellName, Cells, Sums, are_rolled_up, cells_by_value, frequent, is_complexity_known, total
 from .common_mix import CommonMix, compared, find_mix
 from .dominance import Rival, Standing, standings
 from .group_totals import check_limit, dimensions_of
@@ -64,6 +64,8 @@ class SideBySide:
     others_executions: int
     #: Whether the complexity is in the mix as well, in bands: where it is known of most executions of each value.
     has_complexity: bool = False
+    #: Whether it is not, although it is known, since there are more executions than were to be read.
+    skips_complexity: bool = False
 
     @property
     def inconclusive(self) -> bool:
@@ -76,7 +78,12 @@ class SideBySide:
 
 
 def side_by_side(
-    database: Queryable, by: str, selection: Selection | None = None, *, limit: int | None = 10
+    database: Queryable,
+    by: str,
+    selection: Selection | None = None,
+    *,
+    limit: int | None = 10,
+    most_read: int | None = None,
 ) -> SideBySide:
     """Return success, duration, cost and cost per success of each value of *by*, over the mix of tasks that they share.
 
@@ -91,6 +98,7 @@ def side_by_side(
         by: a column, such as ``model_tier``, or ``metadata.KEY``.
         selection: which executions; None: all.
         limit: how many values, the most frequent ones; None: all.
+        most_read: of more executions the complexity is not in the mix, where roll-ups answer without it; None: it is.
 
     Raises:
         ConfigurationError: for another name, or a limit below 1.
@@ -101,7 +109,14 @@ def side_by_side(
     selection = selection or Selection()
     mix = mix_without({name})
     found = frequent(database, name, selection, -1 if limit is None else limit)
-    has_bands = is_complexity_known(database, selection)
+    is_known = is_complexity_known(database, selection)
+    is_skipped = (
+        is_known
+        and most_read is not None
+        and are_rolled_up(database, name, mix, selection)
+        and found.executions > most_read
+    )
+    has_bands = is_known and not is_skipped
     by_value = cells_by_value(database, name, found.values, mix, selection, has_bands) if found.values else {}
     cells = {value: by_value[value] for value in found.values if value in by_value}
     shared = find_mix(cells, mix, mix_without({name, "model_tier"}), has_bands)
@@ -112,6 +127,7 @@ def side_by_side(
         others=found.others,
         others_executions=found.others_executions,
         has_complexity=shared.has_complexity,
+        skips_complexity=is_skipped,
     )
 
 

@@ -103,9 +103,9 @@ def test_frequent_values_come_first_and_the_others_are_counted(database, name):
     """With roll-ups and without."""
     database.append([record(**{name: value}) for value in "abbccc"] + [record()])
 
-    assert frequent(database, name, Selection(), 2) == Frequent(("c", "b"), 2, 2)
+    assert frequent(database, name, Selection(), 2) == Frequent(("c", "b"), 2, 2, 7)
     assert frequent(database, name, Selection(), -1).others == 0
-    assert frequent(database, name, Selection(task_type="none"), 2) == Frequent((), 0, 0)
+    assert frequent(database, name, Selection(task_type="none"), 2) == Frequent((), 0, 0, 0)
 
 
 def test_cells_are_taken_together_block_by_block():

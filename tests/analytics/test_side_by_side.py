@@ -8,7 +8,7 @@ import pytest
 from asking import NOON, record
 from executions import database_of
 
-from learning_instrument.analytics import Selection, blocks, side_by_side
+from learning_instrument.analytics import Selection, blocks, headings, side_by_side
 from learning_instrument.errors import ConfigurationError
 
 
@@ -240,6 +240,26 @@ def test_complexity_of_one_value_alone_is_not_in_the_mix(database):
     found = side_by_side(database, "model_tier")
 
     assert (found.has_complexity, [each.compared for each in found.alternatives]) == (False, [800, 300])
+
+
+def test_complexity_of_too_many_executions_is_left_out_where_roll_ups_answer():
+    """And it is said that it is: fewer are compared with it, and so are those whose sums no roll-up has."""
+    fields = {"days": 30, "complexity_score": 50.0}
+    records = [
+        *some(600, 0.9, model_tier="small", model="a", **fields),
+        *some(600, 0.9, model_tier="large", model="b", **fields),
+    ]
+    with database_of(records, rolled_up=2000) as database:
+        many = side_by_side(database, "model_tier", most_read=1199)
+        few = side_by_side(database, "model_tier", most_read=1200)
+        unrolled = side_by_side(database, "model", most_read=1199)
+
+    assert (many.has_complexity, many.skips_complexity) == (False, True)
+    assert "whatever their complexity" in headings.of_side_by_side(many).evidence
+    for found in (few, unrolled):
+        assert (found.has_complexity, found.skips_complexity) == (True, False)
+        assert "complexity" not in headings.of_side_by_side(found).evidence
+    assert [(each.compared, each.success.estimate) for each in many] == [(600, pytest.approx(0.9))] * 2
 
 
 def test_bursts_widen_intervals(database):
