@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Any, Final, NamedTuple
 
 from ..columns import UNKNOWN
@@ -204,10 +205,12 @@ def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells
 
 def sums_of(group: GroupTotals) -> Sums:
     """Return the sums of a group of executions, by its totals of :data:`MEASURES` and durations."""
-    logs = [(_log(number), count) for number, count in group.counts.items()]
+    numbers, counts = group.bins()
+    logs = [*map(_log, numbers)]
+    weighted = [*map(mul, logs, counts)]
     return Sums(
-        logs=math.fsum(log * count for log, count in logs),
-        squares=math.fsum(log * log * count for log, count in logs),
+        logs=math.fsum(weighted),
+        squares=math.fsum(map(mul, logs, weighted)),
         cost=group.sums["cost_nano"] / NANO_SCALE,
         **{name: group.sums[name] for name in MEASURES if name != "cost_nano"},
     )

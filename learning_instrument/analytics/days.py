@@ -81,7 +81,7 @@ class Days:
 
     def are_enough(self, period: Period) -> bool:
         """Tell whether there are so many days, of *period* and the one before, that one may stand out."""
-        return len(self.by_day(period)) > ENOUGH_DAYS
+        return sum(bool(self._cells(key)) for key in self._held(period).values()) > ENOUGH_DAYS
 
     def cells(self, period: Period) -> Cells:
         """Return the sums of *period*, by cell and day."""
@@ -93,9 +93,12 @@ class Days:
 
     def by_day(self, period: Period) -> dict[str, Mapping[CellName, tuple[GroupTotals, Sums]]]:
         """Return the totals and sums of each cell on each day of *period*, and on those before to hold them against."""
+        return {date: self._both(key) for date, key in self._held(period).items() if self._cells(key)}
+
+    def _held(self, period: Period) -> dict[str, str | Period]:
+        """Return the days of *period*, and those before to hold them against, each with its key."""
         before = Period(_start_of_others(period), period.since).dates
-        keys = {**dict.fromkeys(before), **dict(zip(period.dates, self._keys(period), strict=True))}
-        return {date: self._both(key or date) for date, key in keys.items() if self._cells(key or date)}
+        return {**dict(zip(before, before, strict=True)), **dict(zip(period.dates, self._keys(period), strict=True))}
 
     def _keys(self, period: Period) -> Iterable[str | Period]:
         cut = {date: period.of_date(date) for date in period.cut_dates}

@@ -59,12 +59,41 @@ def check_limit(limit: int | None) -> None:
         raise ConfigurationError(f"Invalid limit {limit!r}: expected a number of groups above 0, or None.")
 
 
-@dataclass(frozen=True, slots=True)
 class GroupTotals:
-    """The sums of one group of executions, by the names in ``measures``, and how many values are in each bin."""
+    """The sums of one group of executions, by the names in ``measures``, and how many values are in each bin.
 
-    sums: Mapping[str, float]
-    counts: Counter[int]
+    Args:
+        sums: the sums.
+        counts: how many values are in each bin, beside those of the histogram; None: none.
+        histogram: bins and counts, as roll-ups have them. There are many groups of which nobody asks for quantiles.
+    """
+
+    __slots__ = ("_counts", "_histogram", "_rest", "sums")
+
+    def __init__(
+        self, sums: Mapping[str, float], counts: Mapping[int, int] | None = None, histogram: bytes = b""
+    ) -> None:
+        self.sums = sums
+        self._rest = counts or {}
+        self._histogram = histogram
+        self._counts: Counter[int] | None = None
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """How many values are in each bin."""
+        if self._counts is None:
+            self._counts = Counter(self._rest)
+            histograms.add(self._histogram, self._counts)
+        return self._counts
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether the sums and the counts of *other* are the same."""
+        return isinstance(other, GroupTotals) and (self.sums, self.counts) == (other.sums, other.counts)
+
+    def bins(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Return bins, and how many values are in each; a bin may be there several times."""
+        numbers, counts = histograms.pairs(self._histogram)
+        return (*self._rest, *numbers), (*self._rest.values(), *counts)
 
     def count(self, name: str) -> int:
         """Return the measure *name*, which is a count."""
@@ -96,12 +125,13 @@ class GroupTotals:
 
 def merged(groups: Iterable[GroupTotals], names: Iterable[str]) -> GroupTotals:
     """Return the totals of all *groups* together; *names* are those of their measures."""
-    sums, counts = dict.fromkeys(("executions", *names), 0.0), Counter[int]()
+    groups = [*groups]
+    columns = ("executions", *names)
+    counts = Counter[int]()
     for group in groups:
-        for name in sums:
-            sums[name] += group.sums[name]
-        counts.update(group.counts)
-    return GroupTotals(sums, counts)
+        counts.update(group._rest)
+    sums = {name: sum([group.sums[name] for group in groups], 0.0) for name in columns}
+    return GroupTotals(sums, counts, b"".join([group._histogram for group in groups]))
 
 
 def totals(
@@ -335,18 +365,23 @@ def _start_of(bucket: str) -> str:
 
 def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, GroupTotals]:
     keys = [f"key{number}" for number in range(len(question.by))]
-    groups: dict[Group, tuple[dict[str, float], Counter[int]]] = {}
+    groups: dict[Group, tuple[dict[str, float], Counter[int], bytearray]] = {}
     for row in rows:
-        group = tuple(row[key] for key in keys)
+        group = tuple([row[key] for key in keys])
         if group not in groups:
-            groups[group] = (dict.fromkeys(question.names, 0.0), Counter())
-        added, counts = groups[group]
+            groups[group] = (dict.fromkeys(question.names, 0.0), Counter(), bytearray())
+        added, counts, histogram = groups[group]
         sign = row["sign"]
         for name in question.names:
             added[name] += sign * row[name]
         if row["cells"]:
-            histograms.add(bytes.fromhex(row["cells"]), counts)
+            histogram += bytes.fromhex(row["cells"])
         if row["bins"]:
             for number, count in Counter(row["bins"].split(",")).items():
                 counts[int(number)] += sign * count
-    return {group: GroupTotals(*groups[group]) for group in sorted(groups) if groups[group][0]["executions"] > 0}
+    found = ((group, groups[group]) for group in sorted(groups))
+    return {
+        group: GroupTotals(sums, counts, bytes(histogram))
+        for group, (sums, counts, histogram) in found
+        if sums["executions"] > 0
+    }

@@ -135,9 +135,11 @@ def find_spell(figure: Watched, days: Parts, within: Sequence[str], looks: int =
         return None
     tests = len(runs) * looks
     p_value = min(1.0, t_tail(distance, series.length - 2) * tests)
+    if p_value > LEVELS[figure]:
+        return None
     first, last = series.dates[start], series.dates[end - 1]
     contrast = contrast_of(figure, days, first, last)
-    if p_value > LEVELS[figure] or not _matters(figure, contrast):
+    if not _matters(figure, contrast):
         return None
     return Spell(figure, first, last, end < series.length, contrast, series.length - (end - start), p_value, tests)
 

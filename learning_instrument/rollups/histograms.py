@@ -46,6 +46,12 @@ def add(histogram: bytes, counts: Counter[int]) -> None:
         counts[number] = counts.get(number, 0) + (pair >> 16) * times
 
 
+def pairs(histogram: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the bins of *histogram*, of which one may be there several times, and the count of each."""
+    numbers = struct.unpack(f"<{len(histogram) // 2}H", histogram)
+    return numbers[::2], numbers[1::2]
+
+
 def merged(histogram: bytes, added: bytes, removed: bytes) -> bytes:
     """Return *histogram* with the values of *added* and without those of *removed*, as short as it can be."""
     counts: Counter[int] = Counter()
