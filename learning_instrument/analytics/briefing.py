@@ -8,7 +8,7 @@ from .. import formatting
 from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent
 from .days import Day, Days, read_days, within
-from .error_groups import ErrorGroup, error_groups
+from .error_groups import ErrorGroup, ErrorReport, error_groups
 from .events import find_events
 from .group_totals import GroupTotals, check_limit, dimensions_of
 from .headings import Heading
@@ -49,6 +49,8 @@ class Briefing:
     durations_heading: Heading
     #: The executions of the whole period; None: there are none.
     totals: Performance | None
+    #: The failures, with what they cost, unless there are more than :data:`MOST_READ` executions; by :func:`briefing`.
+    errors: ErrorReport | None = None
     #: The kinds of failures first seen in the period; only :func:`briefing` looks for them.
     new_errors: tuple[ErrorGroup, ...] = ()
     #: The tiers side by side in the period, where they were asked for: by :func:`briefing`, of more than one tier.
@@ -69,10 +71,11 @@ def briefing(database: Queryable, period: Period, selection: Selection | None = 
     selection = selection or Selection()
     selection = Selection(where=selection.filters)
     (days,) = read_days(database, [period], selection).values()
-    new = [group for group in error_groups(database, within(selection, period)).groups if group.is_new]
+    executions = days.totals(period).sums["executions"]
+    errors = error_groups(database, within(selection, period), with_costs=executions <= MOST_READ)
     # Where little is known from before, all is new.
-    is_known = days.totals(period.before).sums["executions"] >= _KNOWN * days.totals(period).sums["executions"]
-    return _briefing(database, days, period, selection, new if is_known else None, is_alone=True)
+    is_known = days.totals(period.before).sums["executions"] >= _KNOWN * executions
+    return _briefing(database, days, period, selection, errors, is_known=is_known)
 
 
 def briefings(
@@ -111,11 +114,13 @@ def _briefing(
     days: Days,
     period: Period,
     selection: Selection,
-    new: Sequence[ErrorGroup] | None = None,
+    errors: ErrorReport | None = None,
     *,
-    is_alone: bool = False,
+    is_known: bool = False,
 ) -> Briefing:
-    """Return what happened in one slice; one that *is_alone* may have questions of its own."""
+    """Return what happened in one slice; one with its *errors* is alone, and may have questions of its own."""
+    is_alone = errors is not None
+    new = None if errors is None or not is_known else [group for group in errors if group.is_new]
     whole = days.totals(period)
     first, _ = span(database, Selection())
     events = find_events(database, days, period, selection, everywhere=is_alone)
@@ -150,6 +155,7 @@ def _briefing(
         spend_heading=of_days[1],
         durations_heading=of_days[2],
         totals=performance,
+        errors=errors,
         new_errors=tuple(new or ()),
         tiers=tiers,
     )

@@ -4,6 +4,7 @@ Counts come from the tables that ``error_counts`` keeps, and from the executions
 changed since: one SQL statement reads both, so that it sees one state of the database.
 """
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -330,14 +331,23 @@ def _grouped(rows: list[dict[str, Any]], selection: Selection) -> dict[Message, 
         of_kind = first_seen[row["error_type"], row["exception_type"]]
         of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
     group_of: dict[Message, _Group] = {}
-    for kind, of_kind in first_seen.items():
-        names = message_templates.merge(sorted(of_kind, key=lambda message: (of_kind[message], message)))
+    ordered = {
+        kind: tuple(sorted(of_kind, key=lambda message: (of_kind[message], message)))
+        for kind, of_kind in sorted(first_seen.items())
+    }
+    for kind, names in zip(ordered, _templates(tuple(ordered.values())), strict=True):
         groups: dict[str, _Group] = {}
         for message, name in names.items():
             group_of[kind[0], kind[1], message] = groups.setdefault(name, _Group(kind, name, founder=message))
     for row in rows:
         _add(row, group_of[row["error_type"], row["exception_type"], row["message"]], since)
     return group_of
+
+
+@functools.lru_cache(maxsize=1)
+def _templates(kinds: tuple[tuple[str, ...], ...]) -> list[dict[str, str]]:
+    """Return the template of each message of each kind. They are the same for all periods until one time."""
+    return [message_templates.merge(messages) for messages in kinds]
 
 
 def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:

@@ -25,6 +25,11 @@ Group = tuple[str, ...]
 #: Before and after every bucket, as text.
 _FIRST: Final = ""
 _LAST: Final = "~"
+#: The SQL of the bucket after the last whole one: one that the time divides is whole where nothing is later.
+_END: Final = (
+    f"(SELECT CASE WHEN :last = '{_FIRST}' OR EXISTS (SELECT 1 FROM executions WHERE timestamp >= :until)"
+    f" THEN :last ELSE '{_LAST}' END)"
+)
 
 
 #: In place of the names of groups that are shown together.
@@ -129,9 +134,10 @@ def merged(groups: Iterable[GroupTotals], names: Iterable[str]) -> GroupTotals:
     columns = ("executions", *names)
     counts = Counter[int]()
     for group in groups:
-        counts.update(group._rest)
+        counts.update(group._rest if group._counts is None else group._counts)
+    histogram = b"".join([group._histogram for group in groups if group._counts is None])
     sums = {name: sum([group.sums[name] for group in groups], 0.0) for name in columns}
-    return GroupTotals(sums, counts, b"".join([group._histogram for group in groups]))
+    return GroupTotals(sums, counts, histogram)
 
 
 def totals(
@@ -255,10 +261,10 @@ class _Question:
         """Return the question to *cube* and the executions it does not have. Its first row says if the cube is good."""
         condition, parameters = self._condition()
         first, last = _whole_buckets(cube, self.selection)
-        parameters |= {"first": first, "last": last}
+        parameters = {"until": _LAST, **parameters, "first": first, "last": last}
         filters = self._filters()
         # A plus keeps SQLite from the index of timestamps, where rowids say more.
-        inside = f"+timestamp >= :first AND +timestamp < :last AND {filters}"
+        inside = f"+timestamp >= :first AND +timestamp < {_END} AND {filters}"
         mark = "(SELECT mark FROM rollup_state)"
         parts = [
             self._state(cube),
@@ -278,7 +284,8 @@ class _Question:
                     self._of_rows("executions", 1, f"timestamp >= :since AND timestamp < :first AND {filters}")
                 )
             if self.selection.until is not None:
-                parts.append(self._of_rows("executions", 1, f"timestamp >= :last AND timestamp < :until AND {filters}"))
+                after = f"timestamp >= {_END} AND timestamp < :until"
+                parts.append(self._of_rows("executions", 1, f"{after} AND {filters}"))
         return self._limited(parts), parameters
 
     def _limited(self, parts: Sequence[str]) -> str:
@@ -323,7 +330,7 @@ class _Question:
         cells = "group_concat(hex(histogram), '')" if self.bin else "NULL"
         return (
             f"SELECT {keys}1 AS sign, {added}, {cells} AS cells, NULL AS bins"
-            f" FROM {cube.table} WHERE {cube.condition} AND bucket >= :first AND bucket < :last AND {filters}"
+            f" FROM {cube.table} WHERE {cube.condition} AND bucket >= :first AND bucket < {_END} AND {filters}"
             f"{self._group_by()}"
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from .. import formatting
-from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, error_groups, solution_patterns
+from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, solution_patterns
 from ..analytics.error_groups import GroupCost
 from ..analytics.extremes import Extremes, extremes
 from ..analytics.headings import of_errors, of_extremes, of_patterns
@@ -24,10 +24,11 @@ _EXTREMES: Final = 4
 #: Characters of a text in a cell, and of a name in a list.
 _TEXT: Final = 140
 _NAME: Final = 40
+_THEIR_COST: Final = Column("Their cost", is_number=True)
 _ERROR_COLUMNS: Final = (
     Column("Error"),
     Column("Failures", is_number=True),
-    Column("Their cost", is_number=True),
+    _THEIR_COST,
     Column("First seen"),
     Column("Last seen"),
     Column("More often than by chance in"),
@@ -51,17 +52,13 @@ _PATTERN_COLUMNS: Final = (
 )
 
 
-def errors(database: Queryable, selection: Selection, links: Links) -> Section | None:
-    """Return the failures by the template of their message; None where nothing failed."""
-    found = error_groups(database, selection, with_costs=True)
-    return kinds(found, links) if found.groups else None
-
-
 def kinds(found: ErrorReport, links: Links) -> Section:
     """Return the failures by the template of their message."""
     heading, shown = of_errors(found), found.groups[:_GROUPS]
     rows = [BarRow(_name(group), group.executions, f"{group.executions:,}", note=_news(group)) for group in shown]
-    table = Table(_ERROR_COLUMNS, tuple(_error_row(group, links) for group in shown))
+    has_costs = any(group.cost is not None for group in shown)
+    columns = tuple(column for column in _ERROR_COLUMNS if has_costs or column is not _THEIR_COST)
+    table = Table(columns, tuple(_error_row(group, links, has_costs) for group in shown))
     more = len(found.groups) - len(shown)
     notes = (f"{formatting.counted(more, 'less frequent kind')} not shown.",) if more else ()
     return Section(
@@ -110,7 +107,7 @@ def solutions(found: Sequence[SolutionPattern]) -> Section:
     )
 
 
-def _error_row(group: ErrorGroup, links: Links) -> tuple[Child, ...]:
+def _error_row(group: ErrorGroup, links: Links, has_costs: bool) -> tuple[Child, ...]:
     example = next(iter(group.examples), None)
     address = None if example is None else links.execution(example)
     shown = None if example is None else formatting.short_id(example)
@@ -118,7 +115,7 @@ def _error_row(group: ErrorGroup, links: Links) -> tuple[Child, ...]:
     return (
         shortened(_name(group), _TEXT),
         f"{group.executions:,}",
-        _cost(group.cost),
+        *([_cost(group.cost)] if has_costs else []),
         f"{formatting.day(group.first_seen)}{f' ({news})' if news else ''}",
         formatting.day(group.last_seen),
         ", ".join(_places(group)),

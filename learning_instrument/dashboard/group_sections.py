@@ -14,6 +14,7 @@ from ..analytics import (
     queue_waits,
     side_by_side,
 )
+from ..analytics.briefing import MOST_READ
 from ..analytics.headings import of_durations, of_groups, of_routing, of_side_by_side
 from ..analytics.routing import RoutingCalibration, routing_calibration
 from ..analytics.values import metadata_keys
@@ -59,12 +60,18 @@ _DURATION_COLUMNS: Final = tuple(
 )
 
 
-def choice(database: Queryable, selection: Selection, by: str) -> Section | None:
+def choice(database: Queryable, selection: Selection, by: str, found: SideBySide | None = None) -> Section | None:
     """Return all values of a dimension side by side: success beside cost, over the tasks that they share.
 
     None where there are fewer than two.
+
+    Args:
+        database: the one to ask.
+        selection: which executions.
+        by: the dimension.
+        found: its values, where they were asked for before.
     """
-    found = side_by_side(database, by, selection, limit=_VALUES)
+    found = found or side_by_side(database, by, selection, limit=_VALUES, most_read=MOST_READ)
     return alternatives(found) if len(found.alternatives) > 1 else None
 
 

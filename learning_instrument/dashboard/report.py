@@ -6,7 +6,7 @@ from itertools import count
 from typing import Final
 
 from .. import formatting
-from ..analytics.briefing import Briefing, briefing, briefings
+from ..analytics.briefing import MOST_READ, Briefing, briefing, briefings
 from ..analytics.executions import latest
 from ..analytics.group_totals import cube_for
 from ..analytics.headings import Heading
@@ -20,7 +20,7 @@ from .first_screen import FAILURES, days_of, failed_of, title
 from .kept_executions import KeptExecutions
 from .markup import Markup, element, joined, shortened
 from .page import body, document, file_name, packaged
-from .sections import MOST_READ, of_days, sections
+from .sections import of_days, sections
 from .views import Budget, Links, View
 
 #: Dimensions that have views of single values -> what a value is called.
@@ -84,7 +84,8 @@ class _Made:
         self._numbers = count()
         self._kept = KeptExecutions()
         chosen = View(periods[-1], selection).chosen
-        self._failures = list(latest(database, chosen, _FAILURES_AT_ONCE, failed=True))
+        latest_failures = latest(database, chosen, _FAILURES_AT_ONCE, failed=True)
+        self._failures = [(record, record.to_dict()) for record in latest_failures]
 
     def report(self) -> Report:
         whole = self._whole_periods()
@@ -137,14 +138,18 @@ class _Made:
     def _whole(self, found: Briefing, is_shown: bool) -> Markup:
         view = View(found.period, self._selection, Links(execution=self._kept.address), self._budget)
         shown = body(
-            found, self._latest(found, self._failures), view, sections(self._database, view, found), self._prefix()
+            found,
+            self._latest(found, [record for record, _ in self._failures]),
+            view,
+            sections(self._database, view, found),
+            self._prefix(),
         )
         return _view(found, shown, is_shown=is_shown)
 
     def _of_value(self, by: str, value: str, found: Mapping[Period, Briefing]) -> Iterator[Markup]:
         """Yield the views of the executions of one value, one for each period."""
         selection = self._selection.narrowed({by: value})
-        failures = [record for record in self._failures if value_in(record.to_dict(), by) == value]
+        failures = [record for record, row in self._failures if value_in(row, by) == value]
         if len(failures) < min(FAILURES, failed_of(found[self._periods[-1]])):  # they are further back
             chosen = View(self._periods[-1], selection).chosen
             failures = list(latest(self._database, chosen, FAILURES, failed=True))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..analytics import costs, summary
-from ..analytics.briefing import Briefing
+from ..analytics.briefing import MOST_READ, Briefing
 from ..analytics.headings import Heading
 from ..sqlite.selection import Queryable
 from . import cost_sections, daily_sections, error_sections, file_sections, group_sections
@@ -14,13 +14,11 @@ from .views import View
 
 __all__ = ["Column", "Section", "Table", "of_days", "sections"]
 
-#: Of more executions, the sections that read each of them are left out: a page is made in some seconds.
-MOST_READ: Final = 200_000
 _LEFT_OUT: Final = Section(
     "left-out",
     Heading(f"Some sections are left out: there are more than {MOST_READ:,} executions"),
-    "Models, versions, waits, keys of metadata, routing, the slowest and dearest, and solutions are read execution by"
-    " execution. A shorter period, or fewer executions by a filter, has them.",
+    "Models, versions, waits, keys of metadata, routing, the slowest and dearest, solutions, and what failures cost are"
+    " read execution by execution. A shorter period, or fewer executions by a filter, has them.",
 )
 
 
@@ -44,7 +42,7 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
     if briefing.totals is not None:
         yield from of_days(briefing)
         is_read = briefing.totals.executions <= MOST_READ
-        for section in (*_of_sums(database, view), *(_of_rows(database, view) if is_read else ())):
+        for section in (*_of_sums(database, view, briefing), *(_of_rows(database, view) if is_read else ())):
             if section is not None:
                 yield section
         if not is_read:
@@ -55,12 +53,13 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
     yield file_sections.losses(database, found)
 
 
-def _of_sums(database: Queryable, view: View) -> Iterator[Section | None]:
+def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
     """Yield the sections that roll-ups answer, where there are some."""
     chosen = view.chosen
-    for by in ("model_tier", "pool_type"):
-        yield group_sections.choice(database, chosen, by)
-    yield error_sections.errors(database, chosen, view.links)
+    yield group_sections.choice(database, chosen, "model_tier", briefing.tiers)
+    yield group_sections.choice(database, chosen, "pool_type")
+    if briefing.errors is not None and briefing.errors.groups:
+        yield error_sections.kinds(briefing.errors, view.links)
     yield cost_sections.accuracy(costs(database, chosen))
     if view.budget is not None:
         yield cost_sections.budget(database, view.selection, view.budget, view.period.until)

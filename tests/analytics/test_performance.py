@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sqlite3
 from collections import defaultdict
 from datetime import timedelta
 
@@ -204,3 +205,17 @@ def check(answer, rows):
     assert answer.unpriced == sum(row["cost_source"] == "unpriced" for row in rows)
     assert answer.partial == sum(map(is_partial, rows))
     assert answer.unreported == len(rows) - answer.unpriced - sum(map(is_priced, rows))
+
+
+def test_day_that_is_not_over_is_rolled_up_where_nothing_is_later():
+    """A period that ends now reads no executions of today; one that ends before the last execution does."""
+    hours = [START.replace(hour=hour, minute=0, second=0, microsecond=0) for hour in (1, 2, 3)]
+    with database_of(records(*({"timestamp": hour} for hour in hours)), rolled_up=100) as database:
+        with sqlite3.connect(database.path) as connection:
+            connection.execute("UPDATE rollup_days_tier_pool SET executions = 100")  # by which they are told from rows
+        whole, divided = (
+            performance(database, "model_tier", Selection(since=START - timedelta(days=7), until=until))
+            for until in (hours[2] + timedelta(microseconds=1), hours[2])
+        )
+
+    assert [answer.executions for answer in (*whole, *divided)] == [100, 2]
