@@ -14,12 +14,9 @@ from .views import View
 
 __all__ = ["Column", "Section", "Table", "of_days", "sections"]
 
-_LEFT_OUT: Final = Section(
-    "left-out",
-    Heading(f"Some sections are left out: there are more than {MOST_READ:,} executions"),
-    "Models, versions, waits, keys of metadata, routing, the slowest and dearest, solutions, and what failures cost are"
-    " read execution by execution. A shorter period, or fewer executions by a filter, has them.",
-)
+#: Of more executions, sections that group the executions themselves are left out; of more than :data:`MOST_READ`, all
+#: that read them.
+MOST_COMPARED: Final = 50_000
 
 
 def of_days(briefing: Briefing) -> Iterator[Section]:
@@ -41,12 +38,15 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
     found = summary(database, view.chosen)
     if briefing.totals is not None:
         yield from of_days(briefing)
-        is_read = briefing.totals.executions <= MOST_READ
-        for section in (*_of_sums(database, view, briefing), *(_of_rows(database, view) if is_read else ())):
-            if section is not None:
-                yield section
-        if not is_read:
-            yield _LEFT_OUT
+        shown = [*_of_sums(database, view, briefing)]
+        executions = briefing.totals.executions
+        if executions <= MOST_COMPARED:
+            shown += _compared(database, view)
+        if executions <= MOST_READ:
+            shown += _of_rows(database, view)
+        yield from (section for section in shown if section is not None)
+        if executions > MOST_COMPARED:
+            yield _left_out(executions)
     running = file_sections.running(database, found)
     if running is not None:
         yield running
@@ -67,14 +67,32 @@ def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
         yield group_sections.group(database, chosen, by, f"by-{number}")
 
 
-def _of_rows(database: Queryable, view: View) -> Iterator[Section | None]:
-    """Yield the sections that the executions themselves are read for."""
-    chosen = view.chosen
+def _compared(database: Queryable, view: View) -> Iterator[Section | None]:
+    """Yield the sections that the executions themselves are grouped for."""
     for by in ("model", "metadata.version"):
-        yield group_sections.choice(database, chosen, by)
-    yield group_sections.waits(database, chosen)
+        yield group_sections.choice(database, view.chosen, by)
     for number, by in enumerate(group_sections.keys(database), 3):
-        yield group_sections.group(database, chosen, by, f"by-{number}")
+        yield group_sections.group(database, view.chosen, by, f"by-{number}")
+
+
+def _of_rows(database: Queryable, view: View) -> Iterator[Section | None]:
+    """Yield the sections that a few columns of the executions are read for."""
+    chosen = view.chosen
+    yield group_sections.waits(database, chosen)
     yield group_sections.routing(database, chosen)
     yield error_sections.extreme(database, chosen, view.links)
     yield error_sections.patterns(database, chosen)
+
+
+def _left_out(executions: int) -> Section:
+    """Return what is not there of so many executions."""
+    names = ["models", "versions", "keys of metadata"]
+    if executions > MOST_READ:
+        names += ["waits", "routing", "the slowest and dearest", "solutions", "what failures cost"]
+    most = MOST_READ if executions > MOST_READ else MOST_COMPARED
+    return Section(
+        "left-out",
+        Heading(f"Some sections are left out: there are more than {most:,} executions"),
+        f"They are read execution by execution: {', '.join(names)}. A shorter period, or fewer executions by a filter,"
+        " has them.",
+    )

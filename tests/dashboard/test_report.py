@@ -1,6 +1,7 @@
 """Tests for the report: one file with every view in it."""
 
 import contextlib
+import importlib
 import json
 import random
 import sqlite3
@@ -227,12 +228,19 @@ def test_rows_lead_to_executions_that_the_file_has(outage):
 
 def test_long_period_leaves_out_what_reads_each_execution(databases, monkeypatch):
     """Above a number of executions the page has what roll-ups answer, and says what it leaves out."""
-    for module in (sections, made):
+    monkeypatch.setattr(sections, "MOST_COMPARED", 50)
+    tree = Tree(written(databases["outage"]))
+    names = {section["attrs"].get("id") for section in tree.of("section")}
+    assert {"v0-left-out", "v0-waits", "v0-routing", "v0-extremes"} <= names
+    assert not {"v0-choice-model", "v0-by-3"} & names
+    for module in (sections, made, importlib.import_module("learning_instrument.analytics.briefing")):
         monkeypatch.setattr(module, "MOST_READ", 50)
     tree = Tree(written(databases["outage"]))
     names = {section["attrs"].get("id") for section in tree.of("section")}
     assert {"v0-left-out", "v0-choice-tier", "v0-errors", "v0-by-1"} <= names
     assert not {"v0-waits", "v0-routing", "v0-extremes", "v0-choice-model"} & names
+    (errors,) = tree.of("section", id="v0-errors")
+    assert "Their cost" not in {each["text"] for each in tree.within(errors, "th")}
     assert "Model" not in {group["attrs"]["label"] for group in tree.of("optgroup")}
 
 
