@@ -141,6 +141,15 @@ def excluded_costs(partial: int, unpriced: int, unreported: int) -> list[str]:
     return missing
 
 
+def not_in_costs(partial: int, unpriced: int, unreported: int) -> str:
+    """Return in few words what costs leave out: ``a part of 15 executions, 11 unreported``; empty: nothing."""
+    number = counted(partial or unpriced or unreported, "execution")
+    said = f"a part of {number}" if partial else f"{number} unpriced" if unpriced else f"{number} unreported"
+    further = [f"{unpriced:,} unpriced"] if partial and unpriced else []
+    further += [f"{unreported:,} unreported"] if (partial or unpriced) and unreported else []
+    return ", ".join([said, *further]) if partial or unpriced or unreported else ""
+
+
 def prices(tables: Sequence[str]) -> str:
     """Return which price tables costs come from."""
     return tables[0] if len(tables) == 1 else f"{tables[0]} for the first calls, {tables[-1]} for the last"

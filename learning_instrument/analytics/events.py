@@ -14,6 +14,7 @@ from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent, sums_of
 from .days import MEASURES, Days, within
 from .group_totals import cube_for, totals
+from .headings import times
 from .periods import Period
 from .spells import Parts, Place, Spell, Watched, by_value, contrast_of, find_place, find_spell, is_still_one, parts
 
@@ -171,16 +172,16 @@ def _span(spell: Spell, period: Period) -> Period:
 def sentence(event: Event, period: Period) -> str:
     """Return what happened, and where."""
     spell, place = event.spell, event.place
-    when = _when(spell, period)
+    then = when(spell, period)
     of = f" of {place_name(place.by, place.value)}" if event.is_of_place and place is not None else ""
     if spell.figure == "success":
         text = (
-            f"Success{of} {'rose' if spell.is_higher else 'fell'} to {formatting.percent(spell.contrast.inside)} {when}"
+            f"Success{of} {'rose' if spell.is_higher else 'fell'} to {formatting.percent(spell.contrast.inside)} {then}"
         )
         where = "" if place is None else formatting.percent(place.contrast.inside)
     else:
         noun, much = _VERBS[spell.figure]
-        text = f"{noun.format(of)} {times(spell.contrast.ratio)} as {much} {when}"
+        text = f"{noun.format(of)} {times(spell.contrast.ratio)} as {much} {then}"
         where = "" if place is None else f"{times(place.contrast.ratio)}"
     if place is None or event.is_of_place:
         return text
@@ -194,13 +195,6 @@ _VERBS: Final[Mapping[Watched, tuple[str, str]]] = {
 }
 
 
-def times(ratio: float) -> str:
-    """Return a ratio in words: ``1.8 times``."""
-    if ratio == math.inf:
-        return "many times"
-    return f"{ratio:.1f} times" if ratio >= 0.95 else f"{ratio:.2f} times"
-
-
 def evidence(event: Event) -> str:
     """Return how well an event is supported."""
     spell = event.spell
@@ -208,7 +202,7 @@ def evidence(event: Event) -> str:
     p_value = formatting.p_value(spell.p_value)
     said = [
         f"{outside} on {formatting.counted(spell.other_days, 'other day')} for the same mix of tasks",
-        f"p {'' if p_value.startswith('<') else '= '}{p_value}, corrected for every run of days looked at",
+        f"corrected p {'' if p_value.startswith('<') else '= '}{p_value}",
     ]
     if event.tokens is not None:
         tokens = "as many" if abs(event.tokens - 1) < _SAME else f"{times(event.tokens)} as many"
@@ -228,7 +222,8 @@ _UNITS: Final[Mapping[Watched, Callable[[float], str]]] = {
 }
 
 
-def _when(spell: Spell, period: Period) -> str:
+def when(spell: Spell, period: Period) -> str:
+    """Return on which days it is."""
     first = day_name(spell.first, period)
     if spell.first == spell.last:
         return f"on {first}"
@@ -248,17 +243,17 @@ def days_between(first: str, last: str) -> int:
 
 def day_name(day: str, period: Period) -> str:
     """Return what a day is called: by its weekday in the last week of a period that is not over, else by its date."""
-    when = date.fromisoformat(day)
+    date_of = date.fromisoformat(day)
     last = date.fromisoformat(period.dates[-1])
     is_over = period.until.time() == period.until.min.time()
-    if not is_over and last - when < timedelta(days=7):
-        return _WEEKDAYS[when.weekday()]
-    return date_name(when)
+    if not is_over and last - date_of < timedelta(days=7):
+        return _WEEKDAYS[date_of.weekday()]
+    return date_name(date_of)
 
 
-def date_name(when: date) -> str:
+def date_name(day: date) -> str:
     """Return a date: ``22 November``."""
-    return f"{when.day} {_MONTHS[when.month - 1]}"
+    return f"{day.day} {_MONTHS[day.month - 1]}"
 
 
 def place_name(by: str, value: str) -> str:

@@ -4,6 +4,7 @@ Each function takes answers of this package, and asks no database. A difference 
 found it; where nothing was tested the sentence gives figures alone, and its evidence says so.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .costs import Costs, EstimateAccuracy, GroupSpend
 from .error_groups import ErrorGroup, ErrorReport
 from .executions import is_cost_partial
 from .extremes import Extremes
-from .intervals import wilson
+from .intervals import normal_quantile, wilson
 from .mix import ENOUGH
 from .overview import Summary
 from .patterns import SolutionPattern
@@ -30,6 +31,13 @@ from .side_by_side import Alternative, SideBySide
 #: Characters of a sentence, beyond which its second part is told as evidence, and of a name in it.
 _SENTENCE: Final = 90
 _NAME: Final = 40
+#: Characters of a name that a sentence has beside two others, and of the names and intervals in a line of evidence.
+_SHORT_NAME: Final = 24
+_EVIDENCE: Final = 90
+#: How many times as much another value costs at least, where that is worth a word.
+_LEAST_COSTS: Final = 1.1
+#: Parts of a cost that have a name.
+_PARTS: Final = {5: "a fifth", 6: "a sixth", 7: "a seventh", 8: "an eighth", 9: "a ninth", 10: "a tenth"}
 #: What values of a dimension are called, one and several; others by the name of their column or key.
 _NOUNS: Final = {
     "model_tier": ("tier", "tiers"),
@@ -44,7 +52,7 @@ _MOST: Final = 0.8
 _TENTH: Final = 10
 #: Where only a larger gap of confidence and success would have been seen, nothing is said.
 _TOO_WIDE: Final = 0.1
-#: How often a place of failures is named by chance.
+#: How often a place of failures is named by chance, and a lead that is chance.
 _LEVEL: Final = 0.05
 #: Biases below this are none worth a word.
 _UNBIASED: Final = 0.005
@@ -61,7 +69,7 @@ class Heading:
 
 
 def of_side_by_side(found: SideBySide) -> Heading:
-    """Return which value of a dimension is the best choice, which are dominated, or that nothing tells them apart."""
+    """Return which value of a dimension to use, which are dominated, or that nothing tells them apart."""
     one, several = _noun(found.by)
     every = found.alternatives
     if not every:
@@ -80,8 +88,70 @@ def of_side_by_side(found: SideBySide) -> Heading:
             f"The {several} cannot be compared: no two share enough tasks",
             f"no two have {ENOUGH} executions or more of the same kinds of tasks, of {executions:,}",
         )
-    best = "does best" if found.by in _GIVEN else "is the best choice"
-    return _told(*_standing(compared, one, several, best), _support(found, compared))
+    if found.by in _GIVEN:
+        return _told(*_standing(compared, one, several, "does best"), _support(found, compared))
+    use = _use(compared, one)
+    said = (use, []) if use else _standing(compared, one, several, "is the best choice")
+    return _told(*said, _support(found, compared))
+
+
+def _use(compared: Sequence[Alternative], one: str) -> str | None:
+    """Return which value to use; None where nothing that costs are known of tells."""
+    best = [each for each in compared if each.standing != "dominated"]
+    priced = [each for each in compared if each.cost_per_success_usd is not None]
+    if len(priced) < 2 or not best:
+        return None
+
+    def choice(each: Alternative) -> str:
+        return f"{_named(one, _SHORT_NAME)} {_named(each.value, _SHORT_NAME)}"
+
+    if len(best) == 1:
+        largest = max((each for each in compared if each is not best[0]), key=lambda each: each.executions)
+        return f"Use {choice(best[0])}: {_named(largest.value)} {_against(best[0], largest)}"
+    cheapest, surest = min(priced, key=_cost_of_success), max(compared, key=_success)
+    ratio = _ratio(surest, cheapest)
+    if cheapest is surest or not _LEAST_COSTS <= ratio < math.inf:
+        return None
+    shares = " against ".join(formatting.percent(each.success.estimate) for each in (surest, cheapest))
+    lead = surest.success.estimate - cheapest.success.estimate
+    # The interval of the difference, by Newcombe 1998, method 10; wider, for the surest is the highest of several.
+    margin = math.hypot(surest.success.estimate - surest.success.low, cheapest.success.high - cheapest.success.estimate)
+    if lead > margin * normal_quantile(1 - _LEVEL / (len(compared) - 1)) / normal_quantile(1 - _LEVEL):
+        less = f"{_part(ratio)} for each success"
+        return f"Use {choice(surest)} for success ({shares}), {choice(cheapest)} for cost ({less})"
+    dear = _named(surest.value, _SHORT_NAME)
+    return f"Use {choice(cheapest)}: {dear} costs {times(ratio)} as much, and its lead ({shares}) may be chance"
+
+
+def _cost_of_success(alternative: Alternative) -> float:
+    amount = _amount(alternative)
+    return math.inf if amount is None else amount
+
+
+def _ratio(dear: Alternative, cheap: Alternative) -> float:
+    return _cost_of_success(dear) / _cost_of_success(cheap) if _cost_of_success(cheap) else math.inf
+
+
+def _against(best: Alternative, other: Alternative) -> str:
+    ratio = _ratio(other, best)
+    success = "succeeds less often" if other.success.high < best.success.low else "is no better"
+    return (
+        f"{success} and costs {times(ratio)} as much for each success" if _LEAST_COSTS <= ratio < math.inf else success
+    )
+
+
+def _part(ratio: float) -> str:
+    """Return what is so many times less: ``a tenth``."""
+    if ratio < min(_PARTS) - 0.5:
+        return f"{1 / ratio:.0%}"
+    return _PARTS.get(round(ratio)) or f"1/{ratio:.0f}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio in words: ``1.8 times``."""
+    if ratio == math.inf:
+        return "many times"
+    return f"{ratio:.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times" if ratio >= 0.95 else f"{ratio:.2f} times"
 
 
 def _standing(compared: Sequence[Alternative], one: str, several: str, best: str) -> tuple[str, list[str]]:
@@ -117,24 +187,24 @@ def _standing(compared: Sequence[Alternative], one: str, several: str, best: str
 
 
 def _support(found: SideBySide, alternatives: Sequence[Alternative]) -> list[str]:
-    """Return what the figures of *alternatives* are over, and what they leave out."""
-    parts = [f"{_named(each.value)} {formatting.interval(each.success)}" for each in alternatives[:3]]
-    parts = [f"success with its 95% interval: {', '.join(parts)}"]
+    """Return how many of *alternatives* succeed, with 95% intervals, and over what."""
+    line = "success: "
+    for number, each in enumerate(alternatives):
+        share, low, high = (
+            f"{value * 100:.0f}" for value in (each.success.estimate, each.success.low, each.success.high)
+        )
+        said = f"{', ' if number else ''}{_named(each.value, _SHORT_NAME)} {share}% ({low} to {high})"
+        if number and len(line) + len(said) > _EVIDENCE:
+            line += f" and {len(alternatives) - number} more"
+            break
+        line += said
+    parts = [line]
     if found.mix and len(alternatives) > 1:
-        compared = sum(each.compared for each in alternatives)
-        parts.append(f"over the same mix of tasks, {formatting.counted(compared, 'execution')}")
+        parts.append("same mix of tasks")
     if found.skips_complexity:
         parts.append("whatever their complexity: too many to read")
     if any(each.has_few_days for each in alternatives):
-        parts.append("days differ and are few: intervals may be too narrow")
-    alone = sum(not each.compared for each in found.alternatives)
-    if alone and len(found.alternatives) > 1:
-        parts.append(f"{formatting.counted(alone, 'value')} not compared")
-    parts += formatting.excluded_costs(
-        sum(each.partial for each in alternatives),
-        sum(each.unpriced for each in alternatives),
-        sum(each.unreported for each in alternatives),
-    )
+        parts.append("of few days, which differ")
     return parts
 
 
@@ -181,7 +251,7 @@ def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (),
         for wait in waits
         if wait.group in timed and wait.measured >= ENOUGH and (wait.p50_seconds or 0) > _median(timed[wait.group])
     ]
-    ranked = ["ranked by what was measured, without a test"]
+    ranked = ["by what was measured, without a test"]
     if waiting:
         wait, run = max(waiting, key=lambda pair: (pair[0].mean_seconds or 0.0) * pair[0].measured)
         known = f"the wait of {wait.measured:,} of {formatting.counted(wait.executions, 'execution')} is known"
@@ -234,24 +304,21 @@ def of_errors(report: ErrorReport) -> Heading:
     parts += _where(report.groups, kind)
     # Some may have been deleted between the two questions.
     rate = wilson(report.failures, max(report.failures, report.executions))
-    evidence = [] if rate is None else [f"{formatting.interval(rate)} of all executions fail, at 95%"]
+    evidence = [] if rate is None else [f"{formatting.interval(rate)} of all executions fail"]
     evidence += _cost_of(report.groups)
-    if new:
-        evidence.append(f"the latest new kind was first seen on {formatting.date(max(g.first_seen for g in new))}")
     return _told(text, parts, evidence)
 
 
 def _cost_of(groups: Sequence[ErrorGroup]) -> list[str]:
-    """Return what the failures cost, and what that leaves out; nothing where it was not asked for."""
+    """Return what the failures cost; nothing where it was not asked for."""
     costs = [group.cost for group in groups if group.cost is not None]
     if not costs:
         return []
     known = [cost.usd for cost in costs if cost.usd is not None]
-    partial, unpriced = sum(cost.partial for cost in costs), sum(cost.unpriced for cost in costs)
-    unknown = formatting.excluded_costs(partial, unpriced, sum(cost.unreported for cost in costs))
+    is_bound = any(cost.partial or cost.unpriced for cost in costs)
     if not known:
         return ["what they cost was not reported"]
-    return [f"they cost {formatting.bound(formatting.dollars(sum(known)), bool(partial or unpriced))}", *unknown]
+    return [f"they cost {formatting.bound(formatting.dollars(sum(known)), is_bound)}"]
 
 
 def _kind(group: ErrorGroup) -> str:
@@ -295,7 +362,7 @@ def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
         value, count = values.most_common(1)[0]
         if value is not None and count * 2 > len(failures) and name not in failures[0].defaulted:
             which = "all" if count == len(failures) else f"{count:,}"
-            return _told(_capital(within), [f"{which} in {noun} {_named(value)}"], ["a count, without a test"])
+            return _told(_capital(within), [f"{which} in {noun} {_named(value)}"], [])
     return Heading(_capital(within))
 
 
@@ -322,18 +389,16 @@ def of_accuracy(costs: Costs) -> Heading:
     evidence = [_accuracy(found)]
     test = costs.correction_test
     if test is not None:
-        helps = "brings" if test.error_after < test.error_before else "would not help: it brings"
-        evidence.append(
-            f"the correction {helps} the typical error from {formatting.off_by(test.error_before)} to"
-            f" {formatting.off_by(test.error_after)}, on {formatting.counted(test.tested_on, 'later execution')}"
-        )
+        before, after = formatting.off_by(test.error_before), formatting.off_by(test.error_after)
+        helps = "makes" if test.error_after < test.error_before else "would not help: it makes"
+        evidence.append(f"correction {helps} the typical error {after}, it was {before}")
     return _told(text, parts, evidence)
 
 
 def _accuracy(found: EstimateAccuracy) -> str:
     return (
-        f"{formatting.dollars(found.estimate_usd)} estimated, {formatting.dollars(found.actual_usd)} spent, of"
-        f" {formatting.counted(found.compared, 'execution')} with both"
+        f"{formatting.dollars(found.estimate_usd)} estimated, {formatting.dollars(found.actual_usd)} spent"
+        f" on {formatting.counted(found.compared, 'execution')}"
     )
 
 
@@ -343,9 +408,8 @@ def of_spend(costs: Costs, budget: BurnDown | None = None) -> Heading:
         return _of_budget(budget)
     if not costs.executions:
         return Heading("No executions, so no spend")
-    unknown = formatting.excluded_costs(costs.partial, costs.unpriced, costs.unreported)
     if costs.cost_usd is None:
-        return _told("The spend is unknown: no cost was reported", [], unknown)
+        return Heading("The spend is unknown: no cost was reported")
     is_bound = bool(costs.partial or costs.unpriced)
     spent = formatting.bound(formatting.dollars(costs.cost_usd), is_bound)
     days = [datetime.fromisoformat(day.day) for day in costs.by_day]
@@ -358,7 +422,7 @@ def of_spend(costs: Costs, budget: BurnDown | None = None) -> Heading:
     if len(known) > 1:
         most, dearest = max(known)
         parts.append(f"most on {_date_of(dearest)}, {formatting.dollars(most)}")
-    return _told(text, parts, unknown)
+    return _told(text, parts, [])
 
 
 def _of_budget(budget: BurnDown) -> Heading:
@@ -367,9 +431,7 @@ def _of_budget(budget: BurnDown) -> Heading:
         "month" if length < 32 else "quarter" if length < 93 else "year"
     )
     amount = formatting.dollars(budget.amount_usd)
-    unknown = formatting.excluded_costs(budget.partial, budget.unpriced, budget.unreported)
-    if budget.history_unknown:
-        unknown.append("the pace is a lower bound: it may run out earlier")
+    unknown = ["the pace is a lower bound: it may run out earlier"] if budget.history_unknown else []
     if budget.spent_usd is None:
         return _told(f"How much of the {period}'s {amount} is spent is unknown: no cost was reported", [], unknown)
     is_bound = bool(budget.partial or budget.unpriced)
@@ -429,21 +491,20 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
     if not named:
         return Heading(f"No execution says its {one}", formatting.counted(executions, "execution"))
     costs = [each.cost_usd for each in groups if each.cost_usd is not None]
-    unknown = _unknown(groups)
     if not costs:
         most = max(named, key=lambda each: each.executions)
         share = formatting.percent(most.executions / executions)
         return _told(
-            f"{_capital(one)} {_named(most.group[0])} has most executions, {share}", ["no cost was reported"], unknown
+            f"{_capital(one)} {_named(most.group[0])} has most executions, {share}", ["no cost was reported"], []
         )
     whole = sum(costs)
     dearest = sorted(named, key=lambda each: -(each.cost_usd or 0.0))
     if whole <= 0 or not dearest[0].cost_usd:
-        return _told(f"No {one} has a known cost above nothing", [], unknown)
+        return Heading(f"No {one} has a known cost above nothing")
     is_bound = bool(dearest[0].partial or dearest[0].unpriced)
     cost = formatting.bound(formatting.dollars(dearest[0].cost_usd), is_bound)
     share = formatting.percent(dearest[0].cost_usd / whole)
-    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the {_cost(unknown)}"
+    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the {_cost(_unknown(groups))}"
     count = sum(each.groups for each in groups)
     few, reached = 0, 0.0
     for each in dearest:
@@ -453,13 +514,12 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
     parts = []
     if reached >= _MOST * whole and 1 < few <= count / 4:
         parts.append(f"{few} of {count:,} {several} make up {formatting.percent(reached / whole)}")
-    return _told(text, parts, unknown)
+    return _told(text, parts, [])
 
 
-def _unknown(groups: Sequence[GroupSpend] | Sequence[Performance]) -> list[str]:
-    partial, unpriced = sum(each.partial for each in groups), sum(each.unpriced for each in groups)
-    unreported = sum(each.unreported for each in groups if isinstance(each, Performance))
-    return formatting.excluded_costs(partial, unpriced, unreported)
+def _unknown(groups: Sequence[GroupSpend] | Sequence[Performance]) -> bool:
+    """Tell whether some cost of *groups* is not known."""
+    return any(each.partial or each.unpriced or (isinstance(each, Performance) and each.unreported) for each in groups)
 
 
 def of_routing(found: RoutingCalibration) -> Heading:
@@ -513,21 +573,21 @@ def of_extremes(found: Extremes) -> Heading:
         return Heading("No executions, so none is slow or dear")
     slow = found.slowest[0].duration_seconds if found.slowest else None
     took = [] if slow is None else [f"the slowest took {formatting.seconds(slow)}"]
-    unknown = formatting.excluded_costs(found.partial, found.unpriced, found.unreported)
     evidence = [] if found.p50_seconds is None else [f"half take {formatting.seconds(found.p50_seconds)} or longer"]
     if not found.dearest or not found.cost_usd:
         none = "no cost was reported" if found.cost_usd is None else "nothing cost anything"
         if slow is None:
-            return _told("No duration was measured", [none], unknown)
-        return _told(f"The slowest execution took {formatting.seconds(slow)}", [none], [*evidence, *unknown])
+            return _told("No duration was measured", [none], [])
+        return _told(f"The slowest execution took {formatting.seconds(slow)}", [none], evidence)
     count, costs = len(found.dearest), [execution.actual_cost for execution in found.dearest]
     if count > 1 and found.executions >= _TENTH * count:
         share = formatting.percent(min(1.0, sum(costs) / found.cost_usd))
-        text = f"The {count} dearest of {found.executions:,} executions make up {share} of the {_cost(unknown)}"
+        whole = _cost(bool(found.partial or found.unpriced or found.unreported))
+        text = f"The {count} dearest of {found.executions:,} executions make up {share} of the {whole}"
     else:
         cost = formatting.bound(formatting.dollars(costs[0]), is_cost_partial(found.dearest[0]))
         text = f"The dearest execution cost {cost}"
-    return _told(text, took, [*evidence, *unknown])
+    return _told(text, took, evidence)
 
 
 def of_patterns(patterns: Sequence[SolutionPattern]) -> Heading:
@@ -538,10 +598,7 @@ def of_patterns(patterns: Sequence[SolutionPattern]) -> Heading:
     solutions = "One solution worked" if len(patterns) == 1 else f"{len(patterns):,} solutions worked"
     text = f"{solutions} repeatedly"
     often = f'"{_named(first.summary)}" {first.support:,} times'
-    evidence = [
-        f"{formatting.interval(first.success)} of tasks like these succeed, whatever their solution",
-        "how often is counted, and not tested",
-    ]
+    evidence = [f"{formatting.interval(first.success)} of tasks like these succeed, whatever their solution"]
     return _told(text, [often], evidence)
 
 
@@ -564,8 +621,7 @@ def of_running(running: Sequence[float], dead: int = 0, lost: int = 0) -> Headin
         parts.append(f"{dead:,} {'has' if dead == 1 else 'have'} lost {'its' if dead == 1 else 'their'} process")
     if lost:
         parts.append(f"{lost:,} {'was' if lost == 1 else 'were'} lost before")
-    evidence = ["the process of a lost execution ended before the execution did"] if dead or lost else []
-    return _told(text, parts, evidence)
+    return _told(text, parts, [])
 
 
 def of_losses(summary: Summary, size_bytes: int | None = None) -> Heading:
@@ -584,9 +640,9 @@ def of_losses(summary: Summary, size_bytes: int | None = None) -> Heading:
     return _told(text, [f"{formatting.counted(losses, 'record')} could not be kept"], by_reason[:3])
 
 
-def _cost(unknown: Sequence[str]) -> str:
+def _cost(is_unknown: bool) -> str:
     """Return what a share is of."""
-    return "known cost" if unknown else "cost"
+    return "known cost" if is_unknown else "cost"
 
 
 def _told(text: str, parts: Sequence[str], evidence: Sequence[str]) -> Heading:
@@ -608,10 +664,10 @@ def _noun(by: str) -> tuple[str, str]:
     return one, f"{one[:-1]}ies" if one[-1:] == "y" and one[-2:-1] not in tuple("aeiou") else f"{one}s"
 
 
-def _named(value: str) -> str:
+def _named(value: str, most: int = _NAME) -> str:
     """Return a name on one line, cut where it is long."""
     name = one_line(value) or "(empty)"
-    return name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+    return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def _capital(text: str) -> str:

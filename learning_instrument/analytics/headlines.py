@@ -1,6 +1,5 @@
 """The first sentences of a page: what happened in a period, and which tier to use."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,23 +7,18 @@ from typing import Final
 
 from .. import formatting
 from .error_groups import ErrorGroup
-from .events import Event, Events, date_name, evidence, named, place_name, sentence, times
-from .headings import Heading, of_side_by_side
-from .intervals import normal_quantile
+from .events import Event, Events, date_name, evidence, named, place_name, sentence, when
+from .headings import Heading, of_side_by_side, times
 from .mix import ENOUGH
 from .performance import Performance
 from .periods import Period
-from .side_by_side import Alternative, SideBySide
+from .side_by_side import SideBySide
 from .tiles import Tiles, before_words
 
 #: Failures of a kind that make it worth a word.
 _FEWEST: Final = 3
 #: What happened is told in so many sentences.
 _MOST: Final = 2
-#: How many times as much another tier costs at least, where that is worth a word.
-_LEAST_COSTS: Final = 1.1
-#: How often a lead is told that is chance.
-_LEVEL: Final = 0.05
 _NUMBERS: Final = {2: "Two", 3: "Three", 4: "Four"}
 #: The error type of executions whose process died: they are told of as lost.
 _CRASH: Final = "crash"
@@ -166,46 +160,13 @@ def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str)
         return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}")
     if not is_watched:
         return Heading(figure, "too few days to tell whether any stands out")
-    return Heading(f"{figure}; no run of days stands out", "none differs from the others by more than days do")
+    return Heading(f"{figure}; no run of days stands out")
 
 
 def advice(found: SideBySide, events: Events, period: Period) -> Heading:
     """Return which tier to use, or that nothing tells them apart, and what of its figures may not last."""
     told = of_side_by_side(found)
     event = events.get("success")
-    if event is not None and event.place is not None and event.place.by == found.by:
-        told = replace(told, evidence=f"{sentence(event, period)}: with these days; {told.evidence}")
-    compared = [each for each in found.alternatives if each.compared]
-    best = [each for each in compared if each.standing != "dominated"]
-    priced = [each for each in compared if each.cost_per_success_usd is not None]
-    if len(priced) < 2:
+    if event is None or event.place is None or event.place.by != found.by:
         return told
-    if len(best) == 1:
-        largest = max((each for each in compared if each is not best[0]), key=lambda each: each.executions)
-        use = f"Use {place_name(found.by, best[0].value)}: {named(largest.value)} {_against(best[0], largest)}"
-        return Heading(use, told.evidence)
-    cheapest, surest = min(priced, key=_cost), max(compared, key=lambda each: each.success.estimate)
-    ratio = _cost(surest) / _cost(cheapest) if _cost(cheapest) else math.inf
-    if cheapest is surest or not _LEAST_COSTS <= ratio < math.inf:
-        return told
-    shares = " to ".join(formatting.percent(each.success.estimate) for each in (surest, cheapest))
-    sure, cheap = (place_name(found.by, each.value) for each in (surest, cheapest))
-    lead = surest.success.estimate - cheapest.success.estimate
-    # The interval of the difference, by Newcombe 1998, method 10; wider, for the surest is the highest of several.
-    margin = math.hypot(surest.success.estimate - surest.success.low, cheapest.success.high - cheapest.success.estimate)
-    if lead > margin * normal_quantile(1 - _LEVEL / (len(compared) - 1)) / normal_quantile(1 - _LEVEL):
-        text = f"Use {sure} for success ({shares}), {cheap} for cost ({times(ratio)} less a success)"
-    else:
-        text = f"Use {cheap}: {named(surest.value)} costs {times(ratio)} as much, and its lead ({shares}) may be chance"
-    return Heading(text, told.evidence)
-
-
-def _cost(alternative: Alternative) -> float:
-    cost = alternative.cost_per_success_usd
-    return math.inf if cost is None else cost.estimate
-
-
-def _against(best: Alternative, other: Alternative) -> str:
-    ratio = _cost(other) / _cost(best) if _cost(best) else math.inf
-    success = "succeeds less often" if other.success.high < best.success.low else "is no better"
-    return f"{success} and costs {times(ratio)} as much a success" if _LEAST_COSTS <= ratio < math.inf else success
+    return replace(told, evidence=f"{told.evidence}; with what happened {when(event.spell, period)}")

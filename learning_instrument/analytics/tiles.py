@@ -8,7 +8,7 @@ from ..rollups.measures import NANO_SCALE
 from .changes import cost_change, duration_change, success_change
 from .comparison import Change
 from .days import Days
-from .events import Event, Events, sentence
+from .events import Event, Events
 from .group_totals import GroupTotals
 from .headings import Heading
 from .intervals import wilson
@@ -62,9 +62,9 @@ def tiles(days: Days, period: Period, events: Events, is_recorded: bool) -> Tile
     of_success, of_duration, of_cost = (change(*cells) for change in (success_change, duration_change, cost_change))
     return Tiles(
         _executions(before, after, ago, is_recorded),
-        _told(_success(before, after, of_success, ago), events.get("success"), period),
-        _told(_cost(before, after, of_cost, ago), events.get("cost"), period),
-        _told(_p95(before, after, of_duration, ago), events.get("duration"), period),
+        _told(_success(before, after, of_success, ago), events.get("success")),
+        _told(_cost(before, after, of_cost, ago), events.get("cost")),
+        _told(_p95(before, after, of_duration, ago), events.get("duration")),
         of_success,
         of_duration,
         of_cost,
@@ -73,7 +73,7 @@ def tiles(days: Days, period: Period, events: Events, is_recorded: bool) -> Tile
 
 def before_words(period: Period) -> str:
     """Return what the period before is called."""
-    return "the day before" if period.days == 1 else f"the {period.days} days before"
+    return {1: "the day before", 7: "the week before"}.get(period.days, f"the {period.days} days before")
 
 
 def _executions(before: GroupTotals, after: GroupTotals, ago: str, is_recorded: bool) -> Figure:
@@ -83,17 +83,20 @@ def _executions(before: GroupTotals, after: GroupTotals, ago: str, is_recorded: 
         return Figure(float(counts[0]), float(counts[1]), None, None, "too few days", told)
     verdict: FigureVerdict = "no change" if counts[0] == counts[1] else "higher" if counts[1] > counts[0] else "lower"
     text = _more(*counts, ago, "many") if counts[0] else f"none in {ago}"
-    return Figure(float(counts[0]), float(counts[1]), None, None, verdict, Heading(text, "a count, not tested"))
+    return Figure(float(counts[0]), float(counts[1]), None, None, verdict, Heading(text))
 
 
-def _told(figure: Figure, event: Event | None, period: Period) -> Figure:
-    """Return *figure* with what happened on some days: it counts where all days together show no change."""
+def _told(figure: Figure, event: Event | None) -> Figure:
+    """Return *figure* with the verdict of its *event*, where all days together show no change.
+
+    The first sentences say what happened, and how well that is supported.
+    """
     if event is None or event.is_of_place or figure.verdict in ("better", "worse"):
         return figure
     if figure.before is None or figure.after is None or event.spell.is_higher is not (figure.after > figure.before):
         return figure
     verdict: FigureVerdict = "worse" if event.is_worse else "better"
-    return replace(figure, verdict=verdict, change=replace(figure.change, evidence=sentence(event, period)))
+    return replace(figure, verdict=verdict, change=Heading(figure.change.text))
 
 
 def _success(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> Figure:
@@ -105,7 +108,7 @@ def _success(before: GroupTotals, after: GroupTotals, change: Change, ago: str) 
     if then is None:
         return Figure(None, now.estimate, now.low, now.high, "too little data", Heading(f"no execution in {ago}"))
     difference = now.estimate - then.estimate
-    text = f"as in {ago}" if abs(difference) < _SAME else f"{_points(difference)} than in {ago}"
+    text = f"as in {ago}" if abs(difference) < _SAME else f"{_points(difference)} {ago}"
     told = Heading(text, success_evidence(change, difference))
     return Figure(then.estimate, now.estimate, now.low, now.high, _verdict(change), told)
 
@@ -136,7 +139,7 @@ def evidence(change: Change) -> str:
             if is_success
             else formatting.change(change.detectable).lstrip("+")
         )
-        return f"no change that {executions:,} executions could show; one of {least} would show"
+        return f"no change that {executions:,} executions could show; {least} would show"
     if change.verdict == "negligible":
         return f"{between} over the same mix of tasks: too little to matter"
     return f"{between} over the same mix of tasks (95% interval)"
@@ -150,11 +153,10 @@ def _cost(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> 
         return Figure(None, known[1], None, None, "too little data", Heading(f"no cost is known of {ago}"))
     each = [side.mean("cost_nano", NANO_SCALE, "priced") for side in (before, after)]
     text = _more(known[0], known[1], ago, "much") if known[0] > 0 else f"{formatting.dollars(known[0])} in {ago}"
+    said = f"an execution: {evidence(change)}"
     if each[0] and each[1] is not None:
-        text += f", {formatting.dollars(each[1])} an execution ({formatting.change(each[1] / each[0])})"
-    return Figure(
-        known[0], known[1], None, None, _verdict(change), Heading(text, f"of an execution: {evidence(change)}")
-    )
+        said = f"{formatting.dollars(each[1])} {said}"
+    return Figure(known[0], known[1], None, None, _verdict(change), Heading(text, said))
 
 
 def _p95(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> Figure:
@@ -164,10 +166,9 @@ def _p95(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> F
     if known[0] is None:
         return Figure(None, known[1], None, None, "too little data", Heading(f"no duration was measured in {ago}"))
     ratio = known[1] / known[0] if known[0] else None
-    text = f"as in {ago}" if ratio is None or abs(ratio - 1) < 0.015 else f"{_longer(ratio)} than in {ago}"
-    return Figure(
-        known[0], known[1], None, None, _verdict(change), Heading(text, f"durations in all: {evidence(change)}")
-    )
+    text = f"as in {ago}" if ratio is None or abs(ratio - 1) < 0.015 else f"{_longer(ratio)} than {ago}"
+    said = f"all durations: {evidence(change)}"
+    return Figure(known[0], known[1], None, None, _verdict(change), Heading(text, said))
 
 
 def _verdict(change: Change) -> FigureVerdict:
@@ -175,14 +176,14 @@ def _verdict(change: Change) -> FigureVerdict:
 
 
 def _points(difference: float) -> str:
-    return f"{abs(difference) * 100:.1f} points {'higher' if difference > 0 else 'lower'}"
+    return f"{abs(difference) * 100:.1f} points {'above' if difference > 0 else 'below'}"
 
 
 def _more(before: float, after: float, ago: str, noun: str) -> str:
     if after >= 2 * before:
         return f"{after / before:.1f} times as {noun} as in {ago}"
     change = round(100 * (after / before - 1))
-    return f"{abs(change)}% {'more' if change > 0 else 'less'} than in {ago}" if change else f"as {noun} as in {ago}"
+    return f"{abs(change)}% {'more' if change > 0 else 'less'} than {ago}" if change else f"as {noun} as in {ago}"
 
 
 def _longer(ratio: float) -> str:

@@ -18,6 +18,7 @@ from learning_instrument.analytics import (
     performance,
     wilson,
 )
+from learning_instrument.analytics.headings import of_side_by_side
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.dimensions import value_in
 from learning_instrument.timestamps import iso
@@ -137,7 +138,9 @@ def test_outage_is_told_with_its_days_and_its_place(histories):
         sorted(("OverloadedError", "ConnectionResetError"), key=lambda name: second.index(name))
     )
     assert third.startswith("Use tier ")
+    assert of_side_by_side(told.tiers).text == third
     assert told.success.verdict == "worse"
+    assert not told.success.change.evidence
     assert told.days_heading.text == first
     assert any("could not be recorded (process ended)" in each for each in told.left_out)
 

@@ -107,9 +107,13 @@ def test_best_tier_is_named_with_its_figures(database):
 
     heading = headings.of_side_by_side(side_by_side(database, "model_tier"))
 
-    assert re.fullmatch(r"Tier small is the best choice: 92% succeed at \$0\.002\d for each success", heading.text)
-    assert heading.evidence.startswith("success with its 95% interval: ")
-    assert "over the same mix of tasks, 800 executions" in heading.evidence
+    assert re.fullmatch(
+        r"Use tier small: large (is no better|succeeds less often) and costs \d+ times as much for each success",
+        heading.text,
+    )
+    assert re.fullmatch(
+        r"success: \w+ \d+% \(\d+ to \d+\), \w+ \d+% \(\d+ to \d+\); same mix of tasks", heading.evidence
+    )
 
 
 def test_task_types_are_no_choice(database):
@@ -125,7 +129,9 @@ def test_trade_of_success_for_cost_names_both(database):
 
     text = headings.of_side_by_side(side_by_side(database, "model_tier")).text
 
-    assert re.fullmatch(r"Tier large succeeds most \(97%\), a success costs least in small \(\$0\.002\d\)", text)
+    assert re.fullmatch(
+        r"Use tier large for success \(97% against 80%\), tier small for cost \(1/2\d for each success\)", text
+    )
 
 
 def test_equal_pools_are_not_told_apart(database):
@@ -138,13 +144,13 @@ def test_equal_pools_are_not_told_apart(database):
 
 
 def test_dominated_one_of_three_is_named(database):
-    """What remains is a trade."""
+    """The choice is between the others."""
     database.append(some(600, 0.8, 0.002, model="cheap") + some(600, 0.97, 0.05, model="good"))
     database.append(some(600, 0.7, 0.06, model="bad"))
 
     text = headings.of_side_by_side(side_by_side(database, "model")).text
 
-    assert text == "Model bad loses to cheap in success or cost, wins in neither"
+    assert text.startswith("Use model good for success (97% against 80%), model cheap for cost (")
 
 
 def test_unknown_costs_are_said_to_be_unknown(database):
@@ -157,7 +163,6 @@ def test_unknown_costs_are_said_to_be_unknown(database):
 
     assert tiers.text == "Tier large succeeds most, 97%; no cost was reported"
     assert workers.text == "No cost of worker ids was reported, and success differs little: 90%"
-    assert "800 executions with no reported cost" in tiers.evidence
 
 
 def test_lower_bound_is_at_least(database):
@@ -170,7 +175,6 @@ def test_lower_bound_is_at_least(database):
         r"All executions are of tier small; 90% succeed, for at least \$0\.001\d each",
         heading.text,
     )
-    assert "a part of the cost of 300 executions (partial)" in heading.evidence
 
 
 def test_too_few_executions_are_no_comparison(database):
@@ -213,7 +217,7 @@ def test_slowest_group_is_ranked_without_a_test():
     heading = headings.of_durations(groups, [wait("chat", 4.1, measured=3)], "task_type")
 
     assert heading.text == "Task type batch is slowest: half take 9.0 s or longer, 1 in 20 2 m 05 s"
-    assert heading.evidence == "ranked by what was measured, without a test"
+    assert heading.evidence == "by what was measured, without a test"
 
 
 def test_durations_that_nobody_measured_are_unknown():
@@ -245,9 +249,7 @@ def test_largest_kind_of_failures_and_new_ones(database):
     heading = headings.of_errors(report)
 
     assert heading.text == "61% of 100 failures are TimeoutError; 1 of 2 kinds is new"
-    assert "50.0% (43.1% to 56.9%) of all executions fail, at 95%" in heading.evidence
-    assert "they cost $0.6100; 39 executions with no reported cost" in heading.evidence
-    assert heading.evidence.endswith("the latest new kind was first seen on 20 November")
+    assert heading.evidence == "50.0% (43.1% to 56.9%) of all executions fail; they cost $0.6100"
 
 
 def test_place_of_failures_is_named_where_it_is_telling(database):
@@ -322,8 +324,7 @@ def test_estimates_say_what_a_correction_brings():
     heading = headings.of_accuracy(spent(1.0, accuracy=accuracy(-0.23), correction_test=tried))
 
     assert heading.evidence == (
-        "$7.70 estimated, $10.00 spent, of 100 executions with both; the correction brings the typical error from 1.25x"
-        " to 1.10x, on 100 later executions"
+        "$7.70 estimated, $10.00 spent on 100 executions; correction makes the typical error 1.10x, it was 1.25x"
     )
 
 
@@ -341,9 +342,7 @@ def test_spend_is_told_with_its_days():
     heading = headings.of_spend(found)
 
     assert heading.text == "At least $12.40 spent in 3 days; 25% of it on failures; most on 22 November, $8.40"
-    assert heading.evidence == (
-        "1 execution whose model calls could not be priced (unpriced); 1 execution with no reported cost"
-    )
+    assert not heading.evidence
 
 
 def test_unknown_spend_is_not_zero():
@@ -395,7 +394,7 @@ def test_costliest_group_and_how_few_make_up_most():
         "Customer acme costs most: $60.00, 60% of the cost; 2 of 12 customers make up 85%"
     )
     assert headings.of_groups([group("api", cost=2.0), group("web", cost=2.0, partial=3)], "repo") == Heading(
-        "Repository api costs most: $2.00, 50% of the known cost", "a part of the cost of 3 executions (partial)"
+        "Repository api costs most: $2.00, 50% of the known cost"
     )
 
 
@@ -473,7 +472,7 @@ def test_extremes_without_a_cost_are_the_slow_ones(database):
     heading = headings.of_extremes(extremes(database))
 
     assert heading.text == "The slowest execution took 90.0 s; no cost was reported"
-    assert "2 executions with no reported cost" in heading.evidence
+    assert heading.evidence == "half take 1.0 s or longer"
 
 
 def test_patterns_are_counted():

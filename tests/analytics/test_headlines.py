@@ -43,16 +43,19 @@ def test_tier_that_dominates_is_to_be_used():
     """With what another one costs, and whether it is worse."""
     small, large = alternative("small", 0.95, 0.01), alternative("large", 0.955, 0.08, "dominated")
 
-    assert told(small, large).text == "Use tier small: large is no better and costs 8.0 times as much a success"
+    assert told(small, large).text == "Use tier small: large is no better and costs 8.0 times as much for each success"
     worse = replace(large, success=Proportion(0.8, 0.79, 0.81))
-    assert told(small, worse).text == "Use tier small: large succeeds less often and costs 8.0 times as much a success"
+    assert (
+        told(small, worse).text
+        == "Use tier small: large succeeds less often and costs 8.0 times as much for each success"
+    )
 
 
 def test_tiers_that_are_better_in_one_each_are_named_for_it():
     """Beyond chance."""
     text = told(alternative("small", 0.8, 0.01), alternative("large", 0.95, 0.08)).text
 
-    assert text == "Use tier large for success (95% to 80%), tier small for cost (8.0 times less a success)"
+    assert text == "Use tier large for success (95% against 80%), tier small for cost (an eighth for each success)"
 
 
 def test_lead_that_may_be_chance_is_said_to_be():
@@ -61,7 +64,7 @@ def test_lead_that_may_be_chance_is_said_to_be():
 
     assert (
         told(small, large).text
-        == "Use tier small: large costs 8.0 times as much, and its lead (95% to 90%) may be chance"
+        == "Use tier small: large costs 8.0 times as much, and its lead (95% against 90%) may be chance"
     )
 
 
@@ -85,7 +88,9 @@ def test_days_on_which_a_tier_failed_are_named_beside_the_advice():
         alternative("small", 0.8, 0.01), alternative("large", 0.95, 0.08), events=[Event(SPELL, place)]
     ).evidence
 
-    assert evidence.startswith("Success fell to 70% on Tuesday, all of it in tier small (30%): with these days; ")
+    assert evidence == (
+        "success: small 80% (79 to 81), large 95% (94 to 96); same mix of tasks; with what happened on Tuesday"
+    )
 
 
 @pytest.mark.parametrize(
