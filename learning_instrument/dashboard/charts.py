@@ -63,6 +63,15 @@ class BarPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantilePoint:
+    """The p50 and p95 of one day, in seconds; None where they are not known."""
+
+    label: str
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CalibrationPoint:
     """Executions of about the same stated confidence."""
 
@@ -152,6 +161,32 @@ def daily_bars(
     ]
     key = [("c-bar", names[0]), ("c-bar2", names[1])] if names and parts else []
     return _upwards(label, axis, [point.label for point in shown], *drawn, words=unknown, key=key, note=_last(points))
+
+
+def daily_quantiles(label: str, points: Sequence[QuantilePoint]) -> Markup:
+    """Return a dot for the p95 of each day, and a circle for its p50, from 0; a day without them is a gap."""
+    if not points:
+        return nothing(label)
+    shown = points[-MOST_DAYS:]
+    found = [(known(point.p50), known(point.p95)) for point in shown]
+    axis = from_zero(max((most for _, most in found if most is not None), default=0.0), "seconds", _HEIGHT, 4)
+    halves, most, between = [], [], []
+    for place, (half, high) in enumerate(found):
+        if half is None or high is None:
+            continue
+        x = middle(place, len(shown))
+        halves.append((x, axis.up(half)))
+        most.append((x, axis.up(high)))
+        between.append(upright(x, axis.up(half), axis.up(high)))
+    size = _dot(len(shown)) + 1
+    marks = (
+        path("c-whisker", between),
+        dots("c-dot", most, size),
+        dots("c-dot", halves, size),
+        dots("c-hole", halves, size / 2),
+    )
+    key = [("c-dot", "p95"), ("c-hole", "p50")] if most else []
+    return _upwards(label, axis, [point.label for point in shown], *marks, key=key, note=_last(points))
 
 
 def calibration(label: str, points: Sequence[CalibrationPoint]) -> Markup:

@@ -11,7 +11,7 @@ from ..analytics.headings import of_accuracy, of_spend
 from ..sqlite.selection import Queryable, Selection
 from . import charts
 from .row_charts import Estimate, Panel, WhiskerRow, whisker_rows
-from .section import Section
+from .section import Section, cost_notes
 from .tables import Column, Table
 from .views import Budget
 
@@ -46,7 +46,7 @@ def accuracy(found: Costs) -> Section | None:
     return Section(
         "estimates",
         heading,
-        "What to multiply the estimates of each task type and tier by: 1 is right, above it they were too low",
+        "What to multiply estimates by: above 1 they were too low",
         whisker_rows(heading.text, rows, (Panel("Actual cost over estimate", "count"),)) if rows else None,
         table if rows else None,
         notes,
@@ -89,9 +89,10 @@ def budget(database: Queryable, selection: Selection, asked: Budget, now: dateti
     return Section(
         "budget",
         heading,
-        "Spent of the budget so far, and expected, in US dollars; the band holds what is likely at 80%",
+        "Spent so far and expected, in US dollars, with the 80% band",
         charts.burn_down(heading.text, drawn),
         Table(_BUDGET_COLUMNS, tuple(rows)),
+        cost_notes(lasting.partial, lasting.unpriced, lasting.unreported),
     )
 
 

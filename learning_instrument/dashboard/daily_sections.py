@@ -7,8 +7,8 @@ from .. import formatting
 from ..analytics.briefing import Briefing
 from ..analytics.days import Day
 from ..analytics.headings import Heading
-from .charts import BarPoint, SharePoint, daily_bars, daily_shares
-from .section import Section
+from .charts import BarPoint, QuantilePoint, SharePoint, daily_bars, daily_quantiles, daily_shares
+from .section import Section, cost_notes
 from .tables import Column, Table
 
 _DAY: Final = Column("Day (UTC)")
@@ -53,7 +53,9 @@ def volume(briefing: Briefing) -> Section:
     points = [BarPoint(day.day, day.executions) for day in briefing.days]
     rows = tuple((day.day, f"{day.executions:,}") for day in _with_executions(briefing))
     chart = daily_bars(heading.text, points, "count")
-    return Section("volume", heading, "Executions that started, by day", chart, Table((_DAY, _EXECUTIONS), rows))
+    return Section(
+        "volume", heading, "Executions by the day that they started", chart, Table((_DAY, _EXECUTIONS), rows)
+    )
 
 
 def spend(briefing: Briefing) -> Section:
@@ -86,9 +88,10 @@ def spend(briefing: Briefing) -> Section:
     return Section(
         "spend",
         heading,
-        "Known cost in US dollars, by day; the part spent on executions that did not succeed is marked",
+        "Known cost in US dollars, by day",
         daily_bars(heading.text, points, "dollars", ("on successes", "on failures")),
         Table(columns, rows),
+        cost_notes(totals.partial, totals.unpriced, totals.unreported) if (totals := briefing.totals) else (),
     )
 
 
@@ -97,9 +100,7 @@ def durations(briefing: Briefing) -> Section | None:
     if all(day.p95_seconds is None for day in briefing.days):
         return None
     heading = briefing.durations_heading
-    points = [
-        BarPoint(day.day, day.p95_seconds if day.executions else 0.0, part=day.p50_seconds) for day in briefing.days
-    ]
+    points = [QuantilePoint(day.day, day.p50_seconds, day.p95_seconds) for day in briefing.days]
     columns = (_DAY, *(Column(name, is_number=True) for name in ("p50", "p95", "p99")))
     rows = tuple(
         (day.day, _seconds(day.p50_seconds), _seconds(day.p95_seconds), _seconds(day.p99_seconds))
@@ -108,8 +109,8 @@ def durations(briefing: Briefing) -> Section | None:
     return Section(
         "durations",
         heading,
-        "What half (p50) and 95% (p95) of each day's executions took at most",
-        daily_bars(heading.text, points, "seconds", ("p95", "p50")),
+        "The most that half (p50) and 95% (p95) of each day's executions took",
+        daily_quantiles(heading.text, points),
         Table(columns, rows),
     )
 

@@ -205,8 +205,13 @@ def legend(*entries: tuple[str, str], x: float, y: float) -> Markup:
     """Return what the marks mean, class -> words, in a line of its own from *x* on."""
     shown = []
     for class_, words in entries:
-        drawn = box(x + 1, y - 9, x + 10, y) if class_.startswith("c-bar") else level(x, y - 4, x + 11)
-        shown += [element("path", class_=class_, d=drawn), text(words, number(x + 15), y)]
+        if class_ in ("c-dot", "c-hole"):
+            shown += [dots("c-dot", [(x + 5, y - 4)], 8)]
+            shown += [dots("c-hole", [(x + 5, y - 4)], 4)] if class_ == "c-hole" else []
+        else:
+            drawn = box(x + 1, y - 9, x + 10, y) if class_.startswith("c-bar") else level(x, y - 4, x + 11)
+            shown += [path(class_, [drawn])]
+        shown += [text(words, number(x + 15), y)]
         x += 15 + width_of(words) + 10
     return element("g", *shown, class_="c-label")
 

@@ -13,7 +13,7 @@ from ..sqlite.selection import Queryable, Selection
 from .first_screen import cost_of, reported, when_of
 from .markup import Child, element, shortened
 from .row_charts import BarRow, bar_rows
-from .section import Section
+from .section import Section, cost_notes
 from .tables import Column, Table
 from .views import Links
 
@@ -64,7 +64,7 @@ def kinds(found: ErrorReport, links: Links) -> Section:
     return Section(
         "errors",
         heading,
-        "Failures by the template of their message; new: never seen before this period",
+        "Failures by the template of their message; new: never seen before",
         bar_rows(heading.text, rows),
         table,
         notes,
@@ -85,6 +85,7 @@ def standing_out(found: Extremes, links: Links) -> Section:
         of_extremes(found),
         "The slowest executions, then the dearest that are not among them",
         table=Table(_EXTREME_COLUMNS, rows),
+        notes=cost_notes(found.partial, found.unpriced, found.unreported),
         is_wide=True,
     )
 

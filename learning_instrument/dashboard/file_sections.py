@@ -57,7 +57,7 @@ def running(database: Queryable, found: Summary) -> Section | None:
     return Section(
         "running",
         heading,
-        "What runs when the page is made, of more than about a second; lost: its process ended before it did",
+        "What has run for a second or more; lost: the process ended before the execution did",
         table=Table(_RUNNING_COLUMNS, tuple(rows)) if rows else None,
     )
 

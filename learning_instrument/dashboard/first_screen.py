@@ -29,8 +29,8 @@ _FAILURE_COLUMNS: Final = (
     Column("Error"),
     Column("Cost", is_number=True),
 )
-#: And of how well a line of the verdict is supported; the section that it is of says all.
-_EVIDENCE: Final = 200
+#: What records executions.
+_RUN: Final = "learning-instrument run --pools my_pools:Pool python app.py"
 #: Verdict on a change -> the class of its colour; the words say it as well.
 _COLOURS: Final = {"better": "good", "worse": "bad"}
 
@@ -55,13 +55,18 @@ def verdict(briefing: Briefing) -> Markup:
     """Return what happened, the most important first, each with how well it is supported."""
     lines = []
     for headline in briefing.headlines:
-        said = shortened(headline.evidence, _EVIDENCE)
-        lines.append(element("p", headline.text, element("span", said, class_="evidence") if said else None))
+        said = element("span", headline.evidence, class_="evidence") if headline.evidence else None
+        lines.append(element("p", headline.text, said))
+    if briefing.totals is None:
+        commands = (element("code", _RUN), ", or ", element("code", "@record_execution"))
+        lines.append(element("p", "To record executions: ", *commands, " above a function.", class_="muted small"))
     return element("div", *lines, class_="verdict")
 
 
-def tiles(briefing: Briefing) -> Markup:
-    """Return the four figures, each with its change against the period before."""
+def tiles(briefing: Briefing) -> Markup | None:
+    """Return the four figures, each with its change against the period before; None of no executions."""
+    if briefing.totals is None:
+        return None
     is_bound = bool(briefing.totals and (briefing.totals.partial or briefing.totals.unpriced))
     shown: tuple[tuple[str, Figure, Callable[[float], str]], ...] = (
         ("Executions", briefing.executions, lambda value: f"{value:,.0f}"),
@@ -81,19 +86,16 @@ def _tile(name: str, figure: Figure, show: Callable[[float], str]) -> Markup:
         value = element("dd", "unknown", class_="figure unknown")
     else:
         value = element("dd", show(figure.after), class_="figure")
-    interval = (
-        f"{show(figure.low)} to {show(figure.high)}" if figure.low is not None and figure.high is not None else None
-    )
-    change = element("dd", figure.change.text, class_=_COLOURS.get(figure.verdict))
-    evidence = " \u00b7 ".join(
-        part for part in (interval and f"95% interval {interval}", figure.change.evidence) if part
-    )
+    interval = None
+    if figure.low is not None and figure.high is not None:
+        interval = element("dd", f"95% interval {show(figure.low)} to {show(figure.high)}", class_="muted")
     return element(
         "div",
         element("dt", name),
         value,
-        change,
-        element("dd", evidence, class_="muted") if evidence else None,
+        interval,
+        element("dd", figure.change.text, class_=_COLOURS.get(figure.verdict)),
+        element("dd", figure.change.evidence, class_="muted") if figure.change.evidence else None,
         class_="tile",
     )
 

@@ -23,7 +23,7 @@ from ..sqlite.selection import Queryable, Selection
 from . import row_charts
 from .charts import CalibrationPoint, calibration
 from .row_charts import BarRow, Panel, QuantileRow, Quantiles, WhiskerRow, bar_rows, quantile_rows, whisker_rows
-from .section import Section
+from .section import Section, cost_notes
 from .tables import Column, Table
 
 #: Values of one dimension that are shown, the most frequent or the dearest.
@@ -39,7 +39,7 @@ _CHOICE_COLUMNS: Final = (
     Column("Succeeded (95% interval)", is_number=True),
     Column("Cost of each success", is_number=True),
     Column("Duration", is_number=True),
-    Column("Verdict"),
+    Column("Dominance"),
 )
 _ROUTING_COLUMNS: Final = (
     Column("Confidence"),
@@ -96,14 +96,13 @@ def alternatives(found: SideBySide) -> Section:
             for each in found.alternatives
         ),
     )
-    what = "success, and the cost of each success," if has_costs else "success"
     return Section(
         f"choice-{name.lower()}",
         heading,
-        f"{name}s side by side: {what} with 95% intervals{_over(found)}",
+        f"95% intervals{_over(found)}",
         whisker_rows(heading.text, rows, panels),
         table,
-        tuple(_choice_notes(found)),
+        (*_choice_notes(found), *(_left_out(found.alternatives) if has_costs else ())),
     )
 
 
@@ -122,7 +121,7 @@ def waits(database: Queryable, selection: Selection, by: str = "pool_type") -> S
     return Section(
         "waits",
         heading,
-        "Duration, and the wait before it in queue and pool: half, 95% and 99% took at most so long",
+        "Run time, and the wait before it: the most that half (p50), 95% and 99% took",
         quantile_rows(heading.text, rows),
         table,
     )
@@ -159,7 +158,7 @@ def confidence(found: RoutingCalibration) -> Section:
     return Section(
         "routing",
         heading,
-        "Share that succeeded (upwards) by stated confidence (across), with 95% intervals; on the line both are equal",
+        "Share that succeeded (upwards) by stated confidence (across); on the line both are equal",
         calibration(heading.text, points),
         table,
     )
@@ -207,7 +206,22 @@ def spend(found: Sequence[Performance], by: str, anchor: str) -> Section:
         ),
     )
     amount = "Known cost in US dollars" if has_costs else "Executions"
-    return Section(anchor, heading, f"{amount}, by {what}", bar_rows(heading.text, rows), table)
+    return Section(
+        anchor,
+        heading,
+        f"{amount}, by {what}",
+        bar_rows(heading.text, rows),
+        table,
+        _left_out(found) if has_costs else (),
+    )
+
+
+def _left_out(groups: Sequence[Performance] | Sequence[Alternative]) -> tuple[str, ...]:
+    return cost_notes(
+        sum(each.partial for each in groups),
+        sum(each.unpriced for each in groups),
+        sum(each.unreported for each in groups),
+    )
 
 
 def _whisker_row(each: Alternative) -> WhiskerRow:
@@ -240,15 +254,17 @@ def _quantiles(group: Performance | QueueWait | None) -> tuple[str | None, ...]:
 
 def _over(found: SideBySide) -> str:
     names = [_called(name) for name in found.mix] + (["complexity"] if found.has_complexity else [])
-    return f", over the same mix of {' and '.join(names)}" if names else ""
+    return f", over the same mix of {', '.join(names)}" if names else ""
 
 
 def _choice_notes(found: SideBySide) -> list[str]:
     notes = []
+    alone = sum(not each.compared for each in found.alternatives)
+    if alone and not found.inconclusive:
+        notes.append(f"{formatting.counted(alone, 'value')} with too few of the same tasks not compared.")
     if any(each.dominated_by for each in found.alternatives):
         notes.append(
-            "Dominated (a circle): another is better beyond chance in success or in the cost of each success, and no"
-            " worse in the other."
+            "Dominated (a circle): another is better beyond chance in success or cost, and no worse in the other."
         )
     if found.others:
         more = formatting.counted(found.others, "less frequent value")

@@ -129,8 +129,9 @@ def _cards(*shown: Section | None) -> Iterator[Markup]:
 
 def _briefing(found: Briefing) -> Iterable[Markup]:
     yield first_screen.verdict(found)
-    yield first_screen.tiles(found)
-    if found.totals is not None:
+    figures = first_screen.tiles(found)
+    if figures is not None:
+        yield figures
         yield from _cards(*sections.of_days(found))
 
 

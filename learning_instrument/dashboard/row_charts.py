@@ -34,6 +34,8 @@ MOST_ROWS: Final = 20
 #: From this factor between the largest and the smallest on, an axis is logarithmic.
 _MANY_TIMES: Final = 50
 _NAME: Final = 16.0
+#: Between two rows: a name is nearer to its own marks than to those above it.
+_GAP: Final = 10.0
 _MARKS: Final = 18.0
 _FOOT: Final = 16.0
 _TITLE: Final = 20.0
@@ -110,8 +112,8 @@ def whisker_rows(label: str, rows: Sequence[WhiskerRow], panels: Sequence[Panel]
     if not shown or not panels:
         return nothing(label)
     each = 100 / len(panels)
-    pitch = _NAME + _MARKS
-    height = pitch * len(shown)
+    pitch = _NAME + _MARKS + _GAP
+    height = pitch * len(shown) - _GAP
     drawn: list[Markup] = []
     for number, panel in enumerate(panels):
         estimates = [row.estimates[number] for row in shown]
@@ -164,8 +166,9 @@ def quantile_rows(label: str, rows: Sequence[QuantileRow]) -> Markup:
     before = round(min(40.0, left / NARROWEST * 100), 1) if left > 8 else 0.0
     width = share_beside(words, NARROWEST * (1 - before / 100))
     bars, halves, most, last, texts, names, kinds = [], [], [], [], [], [], []
-    y = 0.0
+    y = -_GAP
     for row in shown:
+        y += _GAP
         names.append(name(row.label, y + 12, row.note))
         y += _NAME
         for line in row.lines:
@@ -189,7 +192,7 @@ def quantile_rows(label: str, rows: Sequence[QuantileRow]) -> Markup:
         height=y + _FOOT,
     )
     below = y + _FOOT + 16
-    how = [said("Dots: p50, p95, p99. At the right: p95.", below)]
+    how = [said("Dots: p50, p95, p99; as text: p95.", below)]
     how += [said("The axis is logarithmic.", below + _FOOT)] if axis.is_logarithmic else []
     drawn = (within, element("g", *kinds, class_="c-label"), *names, *how)
     return _rows(label, y + _FOOT * (1 + len(how)) + 6, drawn, rows)
@@ -205,22 +208,22 @@ def bar_rows(label: str, rows: Sequence[BarRow]) -> Markup:
     most = max((value for value in values if value is not None), default=0.0)
     axis = Axis(0.0, most, ACROSS, ()) if most > 0 else Axis(0.0, 1.0, ACROSS, ())
     width = share_beside([row.text for row in shown], NARROWEST)
-    pitch = _NAME + _MARKS
+    pitch = _NAME + _MARKS + _GAP
     bars: list[str] = []
     muted: list[str] = []
     marks, texts, names = [], [], []
     for place, (row, value) in enumerate(zip(shown, values, strict=True)):
         y = pitch * place + _NAME
-        names.append(name(row.label, y - 4, row.note))
+        names.append(name(row.label, y - 3, row.note))
         texts.append(text(row.text or ("?" if value is None else ""), "100%", y + 12))
         if value is None:
             continue
         end = axis.at(value)
-        (muted if row.is_muted else bars).append(box(0, y + 3, end, y + 13))
+        (muted if row.is_muted else bars).append(box(0, y + 2, end, y + 12))
         if row.is_bound:
-            marks.append(f"M{end + 6:.0f} {y + 4:.0f}L{end + 16:.0f} {y + 8:.0f}L{end + 6:.0f} {y + 12:.0f}")
+            marks.append(f"M{end + 6:.0f} {y + 3:.0f}L{end + 16:.0f} {y + 7:.0f}L{end + 6:.0f} {y + 11:.0f}")
     drawn = (path("c-bar", bars), path("c-bar3", muted), path("c-mark", marks))
-    height = pitch * len(shown)
+    height = pitch * len(shown) - _GAP
     within = area(plot(*drawn, height=height), left=0, width=width, height=height)
     values_right = element("g", *texts, class_="c-value", text_anchor="end")
     return _rows(label, height, (within, values_right, *names), rows)

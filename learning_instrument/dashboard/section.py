@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .. import formatting
 from ..analytics.headings import Heading
 from .markup import Markup, element
 from .tables import Table
@@ -45,3 +46,9 @@ class Section:
             aria_labelledby=f"{anchor}-heading",
             class_="card wide" if self.is_wide else "card",
         )
+
+
+def cost_notes(partial: int, unpriced: int, unreported: int) -> tuple[str, ...]:
+    """Return what stands below costs that leave some out."""
+    missing = formatting.not_in_costs(partial, unpriced, unreported)
+    return (f"Not in these costs: {missing}.",) if missing else ()

@@ -12,10 +12,12 @@ from learning_instrument.dashboard.charts import (
     BarPoint,
     Budget,
     CalibrationPoint,
+    QuantilePoint,
     SharePoint,
     burn_down,
     calibration,
     daily_bars,
+    daily_quantiles,
     daily_shares,
 )
 
@@ -152,6 +154,22 @@ def test_counts_have_whole_ticks():
     chart = Drawn(daily_bars("x", [BarPoint("a", 1)], "count"))
 
     assert {"0", "1"} == set(chart.texts) - {"a"}
+
+
+@given(labels, st.lists(st.builds(QuantilePoint, labels, anything, anything), max_size=40))
+def test_any_quantiles_of_days_make_a_sound_chart(label, points):
+    """Every mark is within the plot."""
+    Drawn(daily_quantiles(label or "x", points)).check()
+
+
+def test_quantiles_of_a_day_are_two_marks_of_different_shapes():
+    """A dot for the p95, a circle for the p50; a day without them is a gap."""
+    chart = Drawn(daily_quantiles("x", [QuantilePoint("a", 1.0, 4.0), QuantilePoint("b", None, None)]))
+
+    dots, (hole,) = [dot[0] for dot in chart.of("c-dot")], [dot[0] for dot in chart.of("c-hole")]
+    assert dots == [(250, 0), (250, pytest.approx(HEIGHT * 0.75))]
+    assert hole == dots[1]
+    assert {"p50", "p95"} < set(chart.texts)
 
 
 @given(st.lists(st.builds(CalibrationPoint, shares, shares, shares, shares, st.integers(-5, 10**9)), max_size=60))
