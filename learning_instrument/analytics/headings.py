@@ -267,7 +267,7 @@ def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (),
     slow = max(large, key=lambda each: each.p95_seconds or 0.0)
     figures = (
         f"half take {formatting.seconds(_median(slow))} or longer,"
-        f" 1 in 20 {formatting.seconds(slow.p95_seconds or 0.0)}"
+        f" 1 in 20 over {formatting.seconds(slow.p95_seconds or 0.0)}"
     )
     if len(large) == 1:
         whose = [] if len(timed) == 1 else [f"of {one} {_named(slow.group[0])}, the others are too few"]

@@ -114,7 +114,9 @@ def _quiet(found: Tiles, period: Period, new_errors: Sequence[ErrorGroup] | None
     """Return that nothing happened, or that too little is known to tell."""
     before, after = round(found.executions.before or 0.0), round(found.executions.after or 0.0)
     share = formatting.percent(found.success.after or 0.0)
-    succeeded = f"{share} of {formatting.counted(after, 'execution')} succeeded"
+    succeeded = f"{share} of {after:,} executions succeeded"
+    if after == 1:
+        succeeded = f"The only execution {'succeeded' if found.success.after else 'failed'}"
     said = found.success.change.evidence
     ago = before_words(period)
     if not before:

@@ -95,7 +95,7 @@ def _tile(name: str, figure: Figure, show: Callable[[float], str]) -> Markup:
         value,
         interval,
         element("dd", figure.change.text, class_=_COLOURS.get(figure.verdict)),
-        element("dd", figure.change.evidence, class_="muted") if figure.change.evidence else None,
+        element("dd", figure.change.evidence, class_="muted support") if figure.change.evidence else None,
         class_="tile",
     )
 

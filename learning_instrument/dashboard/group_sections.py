@@ -158,7 +158,7 @@ def confidence(found: RoutingCalibration) -> Section:
     return Section(
         "routing",
         heading,
-        "Share that succeeded (upwards) by stated confidence (across); on the line both are equal",
+        "Succeeded (upwards) by stated confidence (across); on the line both are equal",
         calibration(heading.text, points),
         table,
     )

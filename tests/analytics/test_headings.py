@@ -216,7 +216,7 @@ def test_slowest_group_is_ranked_without_a_test():
 
     heading = headings.of_durations(groups, [wait("chat", 4.1, measured=3)], "task_type")
 
-    assert heading.text == "Task type batch is slowest: half take 9.0 s or longer, 1 in 20 2 m 05 s"
+    assert heading.text == "Task type batch is slowest: half take 9.0 s or longer, 1 in 20 over 2 m 05 s"
     assert heading.evidence == "by what was measured, without a test"
 
 
@@ -228,7 +228,7 @@ def test_durations_that_nobody_measured_are_unknown():
     assert headings.of_durations([group("chat")]).text == "No duration was measured"
     assert headings.of_durations([one]).text == "Too few executions to tell durations: 12"
     assert headings.of_durations([dataclasses.replace(one, executions=40)]).text == (
-        "Half take 2.0 s or longer, 1 in 20 5.0 s"
+        "Half take 2.0 s or longer, 1 in 20 over 5.0 s"
     )
 
 

@@ -151,6 +151,36 @@ def test_every_chart_has_a_name_a_heading_and_a_table(documents, kind):
     assert bool(charts) == (kind != "empty")
 
 
+def test_file_without_executions_says_how_to_record_some(documents):
+    """In place of figures that are unknown."""
+    shown = "".join(Tree(documents["empty"]).texts)
+    assert "Nothing is recorded yet" in shown
+    assert "learning-instrument run --pools" in shown
+    assert "unknown" not in shown
+
+
+def test_first_screen_and_section_of_tiers_say_the_same(outage):
+    """Which tier to use is said by one function."""
+    view = view_of(outage, 7)
+    (verdict,) = [found for found in outage.within(view, "div") if found["attrs"].get("class") == "verdict"]
+    (section,) = [found for found in outage.within(view, "section") if found["attrs"]["id"].endswith("choice-tier")]
+    (heading,) = outage.within(section, "h2")
+    assert heading["text"] in verdict["text"]
+
+
+def test_costs_that_leave_some_out_say_so_below_their_chart(outage):
+    """In few words: the first screen says it in full."""
+    view = view_of(outage, 7)
+    said = {
+        section["attrs"]["id"].partition("-")[2]
+        for section in outage.within(view, "section")
+        if "Not in these costs: " in section["text"]
+    }
+    assert {"spend", "choice-tier", "by-1", "by-2", "extremes"} <= said
+    assert not said & {"failures", "success", "volume", "durations", "routing", "running", "file"}
+    assert "Not in these figures: " in view["text"]
+
+
 def test_every_table_names_its_columns(outage):
     """Each cell of the first row has a scope, and rows are as long as it."""
     for table in outage.of("table"):

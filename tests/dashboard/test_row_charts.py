@@ -146,3 +146,20 @@ def test_thousands_of_rows_are_cut_and_said(draw):
     assert f"The first {MOST_ROWS} of 10,000 rows." in chart.texts
     assert chart.texts.count("a") == MOST_ROWS
     assert Drawn(draw(0)).texts == ["No data."]
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        whisker_rows("x", [WhiskerRow(each, (Estimate(0.5),)) for each in "ab"], PANELS[:1]),
+        quantile_rows("x", [QuantileRow(each, (Quantiles("run", 1, 2, 3),)) for each in "ab"]),
+    ],
+    ids=["whiskers", "quantiles"],
+)
+def test_name_is_nearer_to_its_own_marks_than_to_those_above(chart):
+    """So that nobody takes it for theirs."""
+    drawn = Drawn(chart)
+    top = sum(float(part.get("y", 0)) for part in drawn.root.iter("svg"))
+    above, own = sorted({dot[0][1] + top for dot in drawn.of("c-dot")})
+    (place,) = [float(text.get("y")) for text in drawn.root.iter("text") if "".join(text.itertext()) == "b"]
+    assert 2 * (own - place) < place - above
