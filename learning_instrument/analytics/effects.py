@@ -117,12 +117,13 @@ def ratio_effect(strata: Strata, level: float, least: float) -> Effect:
     difference = means[1] - means[0]
     independent = math.fsum(part for part, _ in parts)
     # The same value everywhere has no error, as far as rounding lets it: a difference is then no chance.
-    if not independent:
+    squares = math.fsum(part**2 / free for part, free in parts)
+    if not squares:  # also of an error that is so small that its square is 0
         is_same = abs(difference) <= 1e-9 * max(1.0, abs(means[0]))
         ratio = 1.0 if is_same else exp(difference)
         before, after = (exp(mean) for mean in means)
         return Effect(before, after, ratio, ratio, ratio, float(is_same), 1.0, 0 if least > 1 else None, None)
-    degrees = independent**2 / math.fsum(part**2 / free for part, free in parts)
+    degrees = independent**2 / squares
     dependence = _design(weights, strata, degrees)
     error = math.sqrt(independent * dependence.effect)
     margin = t_quantile(1 - _CONFIDENCE, dependence.degrees) * error
