@@ -36,7 +36,7 @@ def test_no_module_of_ours_holds_a_function_of_time():
     clocks = {id(clock) for clock in vars(time).values() if isinstance(clock, types.BuiltinFunctionType)}
     found = []
     for info in pkgutil.walk_packages(learning_instrument.__path__, "learning_instrument."):
-        if not info.name.endswith("__main__"):
+        if not info.name.endswith(("__main__", "datasette_plugin")):  # the latter is for where Datasette is
             module = importlib.import_module(info.name)
             found += [(info.name, name) for name, value in vars(module).items() if id(value) in clocks]
             if getattr(module, "time", None) is time:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from ..errors import ConfigurationError, LearningInstrumentError, UnknownExecutionError
 from ..safety.clocks import time
 from ..safety.control_characters import one_line
+from ..safety.guards import warn
 from ..sqlite.read_only import VALUE_FAULTS
 
 log = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class DocumentServer(socketserver.ThreadingTCPServer):
         """Let a client go that went itself."""
         fault = sys.exc_info()[1]
         if not isinstance(fault, OSError):
-            log.error("A request was not answered: %r.", fault)
+            warn(log, "A request was not answered: %r.", fault)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -260,7 +261,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except LearningInstrumentError as error:
             return self._refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except VALUE_FAULTS as error:
-            log.warning("%r cannot be answered: %r.", request.path, error)
+            warn(log, "%r cannot be answered: %r.", request.path, error)
             why = "It cannot be answered. Where the database has invalid values, learning-instrument doctor names them."
             return self._refused(HTTPStatus.SERVICE_UNAVAILABLE, why)
 

@@ -42,7 +42,7 @@ from ..rendering import print_note
 )
 @click.option("--no-token", is_flag=True, help="Let every user and program of this machine read.")
 def serve_command(database: str | None, port: int, host: str, token_file: str | None, no_token: bool) -> None:
-    """Serve the executions as a page that stays up to date, and as metrics for Prometheus.
+    """Serve a page that stays up to date, and metrics.
 
     The page has what report shows, for any period and filters, a search and each execution. It is read at the address
     that is printed, whose token the browser keeps. The metrics are at /metrics, of all processes that write the
