@@ -12,7 +12,15 @@ from .error_groups import ErrorGroup, ErrorReport, error_groups
 from .events import find_events
 from .group_totals import GroupTotals, check_limit, dimensions_of
 from .headings import Heading
-from .headlines import advice, days_heading, durations_heading, nothing_happened, spend_heading, what_happened
+from .headlines import (
+    advice,
+    comparison_days,
+    days_heading,
+    durations_heading,
+    nothing_happened,
+    spend_heading,
+    what_happened,
+)
 from .overview import losses_of, span
 from .performance import Performance, performance_of
 from .periods import Period
@@ -53,8 +61,11 @@ class Briefing:
     errors: ErrorReport | None = None
     #: The kinds of failures first seen in the period; only :func:`briefing` looks for them.
     new_errors: tuple[ErrorGroup, ...] = ()
-    #: The tiers side by side in the period, where they were asked for: by :func:`briefing`, of more than one tier.
+    #: The tiers side by side, where they were asked for: by :func:`briefing`, of more than one tier.
     tiers: SideBySide | None = None
+    #: The days that they are compared over, without an outage; and which one to use.
+    tiers_period: Period | None = None
+    tiers_heading: Heading | None = None
 
 
 def briefing(database: Queryable, period: Period, selection: Selection | None = None) -> Briefing:
@@ -125,13 +136,17 @@ def _briefing(
     first, _ = span(database, Selection())
     events = find_events(database, days, period, selection, everywhere=is_alone)
     found = tiles(days, period, events, first is not None and first <= period.before.since)
-    tiers = None
+    tiers = tiers_period = tiers_heading = None
     if whole.sums["executions"]:
         performance = performance_of((), whole)
         told = what_happened(found, events, period, new, whole.count("lost"))
         if is_alone and "model_tier" not in dict(selection.filters):
-            tiers = side_by_side(database, "model_tier", within(selection, period), most_read=MOST_READ)
-            told = (*told, advice(tiers, events, period))
+            for tiers_period in comparison_days(events, period):
+                tiers = side_by_side(database, "model_tier", within(selection, tiers_period), most_read=MOST_READ)
+                tiers_heading = advice(tiers, tiers_period, events, period)
+                if tiers_heading is not None:
+                    told = (*told, tiers_heading)
+                    break
         of_days = tuple(
             heading(performance, events, period, days.are_enough(period))
             for heading in (days_heading, spend_heading, durations_heading)
@@ -158,6 +173,8 @@ def _briefing(
         errors=errors,
         new_errors=tuple(new or ()),
         tiers=tiers,
+        tiers_period=tiers_period,
+        tiers_heading=tiers_heading,
     )
 
 

@@ -14,9 +14,19 @@ from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent, sums_of
 from .days import MEASURES, Days, within
 from .group_totals import cube_for, totals
-from .headings import times
 from .periods import Period
-from .spells import Parts, Place, Spell, Watched, by_value, contrast_of, find_place, find_spell, is_still_one, parts
+from .spells import (
+    Parts,
+    Place,
+    Spell,
+    Watched,
+    by_value,
+    contrast_of,
+    find_place,
+    find_spell,
+    is_still_one,
+    parts,
+)
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS: Final = (
@@ -56,6 +66,8 @@ class Event:
     model: str | None = None
     #: How many times as many tokens an execution took as on other days; None: not known.
     tokens: float | None = None
+    #: What its executions cost more than on other days, in US dollars; None: it is of another figure.
+    extra_usd: float | None = None
 
     @property
     def is_worse(self) -> bool:
@@ -96,7 +108,8 @@ def find_events(
             if event.place is not None and event.place.by in days.mix:
                 tokens = by_value(tokens, days.mix.index(event.place.by)).get(event.place.value, {})
             contrast = contrast_of("tokens", tokens, event.spell.first, event.spell.last)
-            event = replace(event, tokens=contrast.ratio if contrast.outside else None)
+            extra = extra_of(event.spell, looked)
+            event = replace(event, tokens=contrast.ratio if contrast.outside else None, extra_usd=extra)
         found[figure] = event
     return found
 
@@ -169,49 +182,107 @@ def _span(spell: Spell, period: Period) -> Period:
     return Period(max(start, period.since), min(end, period.until))
 
 
+def extra_of(spell: Spell, days: Parts) -> float:
+    """Return what the executions of a spell of costs, found in *days*, cost more than on other days for their mix."""
+    cells = (part for day, of_day in days.items() if spell.first <= day <= spell.last for part in of_day.values())
+    return (spell.contrast.inside - spell.contrast.outside) * math.fsum(count for _, count in cells)
+
+
 def sentence(event: Event, period: Period) -> str:
-    """Return what happened, and where."""
-    spell, place = event.spell, event.place
-    then = when(spell, period)
-    of = f" of {place_name(place.by, place.value)}" if event.is_of_place and place is not None else ""
+    """Return what happened, where, and whether it is over: one size of it alone."""
+    spell = event.spell
+    when, end = _when(spell, period), _end(spell, period)
     if spell.figure == "success":
-        text = (
-            f"Success{of} {'rose' if spell.is_higher else 'fell'} to {formatting.percent(spell.contrast.inside)} {then}"
-        )
-        where = "" if place is None else formatting.percent(place.contrast.inside)
-    else:
-        noun, much = _VERBS[spell.figure]
-        text = f"{noun.format(of)} {times(spell.contrast.ratio)} as {much} {then}"
-        where = "" if place is None else f"{times(place.contrast.ratio)}"
-    if place is None or event.is_of_place:
-        return text
-    return f"{text}, {'all' if place.is_all else 'most'} of it in {place_name(place.by, place.value)} ({where})"
+        return f"{_success(event, when)}{end}"
+    place = event.place
+    is_there = place is not None and (place.is_all or event.is_of_place)
+    contrast = place.contrast if place is not None and is_there else spell.contrast
+    name = "" if place is None else place_name(place.by, place.value)
+    text = f"{_subject(spell.figure, name if is_there else '')} {_change(spell, contrast.ratio)} {when}"
+    if place is not None and not is_there:
+        text += f", mostly in {name}"
+    return f"{text}{_why(event, place, is_there)}{_so_far(event)}{end}"
+
+
+def _success(event: Event, when: str) -> str:
+    spell, place = event.spell, event.place
+    verb, share = "rose" if spell.is_higher else "fell", formatting.percent(spell.contrast.inside)
+    went = f"{verb} to" if spell.is_over else f"is {'up' if spell.is_higher else 'down'} to"
+    if place is None:
+        return f"Success {went} {share} {when}"
+    name, of_place = place_name(place.by, place.value), formatting.percent(place.contrast.inside)
+    if event.is_of_place:
+        return f"Success of {name} {went} {share} {when}"
+    return f"Success {went} {share} {when}: {'only' if place.is_all else 'mostly'} {name} {verb}, to {of_place}"
+
+
+def _subject(figure: Watched, name: str) -> str:
+    if figure == "queue wait":
+        return f"Tasks of {name}" if name else "Tasks"
+    return f"{name[:1].upper()}{name[1:]}" if name else "An execution"
+
+
+def _change(spell: Spell, ratio: float) -> str:
+    more, less = _MUCH[spell.figure]
+    present, past = _VERBS[spell.figure]
+    verb = past if spell.is_over else present
+    return f"{verb} {f'{times(ratio)} as {more}' if ratio >= 1 else f'{1 - ratio:.0%} {less}'}"
 
 
 _VERBS: Final[Mapping[Watched, tuple[str, str]]] = {
-    "cost": ("An execution{} cost", "much"),
-    "duration": ("An execution{} took", "long"),
-    "queue wait": ("A task{} waited in the queue", "long"),
+    "cost": ("costs", "cost"),
+    "duration": ("takes", "took"),
+    "queue wait": ("wait", "waited"),
 }
+_MUCH: Final[Mapping[Watched, tuple[str, str]]] = {
+    "cost": ("much", "less"),
+    "duration": ("long", "less time"),
+    "queue wait": ("long in the queue", "less in the queue"),
+}
+
+
+def _why(event: Event, place: Place | None, is_there: bool) -> str:
+    """Return whether tokens tell why an execution costs more."""
+    if event.tokens is None:
+        return ""
+    contrast = event.spell.contrast if place is None else place.contrast
+    if min(event.tokens, contrast.ratio) <= 0 or contrast.ratio == math.inf:
+        return ""
+    if abs(math.log(event.tokens)) < abs(math.log(contrast.ratio)) / 2:
+        verb = "rose" if contrast.ratio > 1 else "fell"
+        return f": its price {verb}" if is_there else f": prices {verb}"
+    return f", with {times(event.tokens)} as many tokens"
+
+
+def _so_far(event: Event) -> str:
+    if event.extra_usd is None:
+        return ""
+    more = "more" if event.extra_usd > 0 else "less"
+    return f"; about {formatting.dollars(abs(event.extra_usd))} {more}{'' if event.spell.is_over else ' so far'}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio in words: ``1.8 times``."""
+    if ratio == math.inf:
+        return "many times"
+    return f"{ratio:.1f} times" if ratio >= 0.95 else f"{ratio:.2f} times"
 
 
 def evidence(event: Event) -> str:
     """Return how well an event is supported."""
-    spell = event.spell
-    outside = _UNITS[spell.figure](spell.contrast.outside)
-    p_value = formatting.p_value(spell.p_value)
-    said = [
-        f"{outside} on {formatting.counted(spell.other_days, 'other day')} for the same mix of tasks",
-        f"corrected p {'' if p_value.startswith('<') else '= '}{p_value}",
-    ]
-    if event.tokens is not None:
-        tokens = "as many" if abs(event.tokens - 1) < _SAME else f"{times(event.tokens)} as many"
-        cost = (event.place or event.spell).contrast.ratio
-        is_of_prices = min(event.tokens, cost) > 0 and abs(math.log(event.tokens)) < abs(math.log(cost)) / 2
-        said.insert(0, f"with {tokens} tokens{': prices changed' if is_of_prices else ''}")
-    if event.model is not None and event.place is not None:
-        said.insert(0, f"{place_name(event.place.by, event.place.value)} is model {named(event.model)}")
-    return "; ".join(said)
+    spell, place, unit = event.spell, event.place, _UNITS[event.spell.figure]
+    if spell.figure == "success":
+        said = [f"{unit(spell.contrast.outside)} on other days"]
+    else:
+        contrast = place.contrast if place is not None and (place.is_all or event.is_of_place) else spell.contrast
+        before, now = ("on other days", "then") if spell.is_over else ("before", "now")
+        each = "a task" if spell.figure == "queue wait" else "an execution"
+        said = [f"{each}: {unit(contrast.outside)} {before}, {unit(contrast.inside)} {now}"]
+    if event.tokens is not None and abs(event.tokens - 1) < _SAME:
+        said[0] += ", with as many tokens"
+    if event.model is not None and place is not None:
+        said.append(f"{place_name(place.by, place.value)} is model {named(event.model)}")
+    return "; ".join([*said, "beyond chance"])
 
 
 _UNITS: Final[Mapping[Watched, Callable[[float], str]]] = {
@@ -222,18 +293,52 @@ _UNITS: Final[Mapping[Watched, Callable[[float], str]]] = {
 }
 
 
-def when(spell: Spell, period: Period) -> str:
-    """Return on which days it is."""
-    first = day_name(spell.first, period)
-    if spell.first == spell.last:
-        return f"on {first}"
-    if spell.is_over and days_between(spell.first, spell.last) == 1:
-        return f"on {first} and {day_name(spell.last, period)}"
-    if spell.is_over:
-        return f"from {first} to {day_name(spell.last, period)}"
-    if spell.first == period.dates[0]:
+def _when(spell: Spell, period: Period) -> str:
+    if not spell.is_over and spell.first == period.dates[0] and period.days > 1:
         return f"in these {period.days} days"
-    return f"on {first} and stays there" if spell.figure == "success" else f"from {first} on"
+    if not spell.is_over and _is_today(spell.first, period):
+        return f"today ({_short_date(date.fromisoformat(spell.first))})"
+    if not spell.is_over:
+        return f"since {_dated(spell.first, spell.first, period)}"
+    return f"{'on' if days_between(spell.first, spell.last) < 2 else 'from'} {_dated(spell.first, spell.last, period)}"
+
+
+def _end(spell: Spell, period: Period) -> str:
+    """Return whether a spell is over."""
+    if spell.is_over:
+        after = (date.fromisoformat(spell.last) + timedelta(days=1)).isoformat()
+        return f"; over since {day_name(after, period)}"
+    if spell.figure != "success" or _is_today(spell.first, period):
+        return ""
+    if spell.last < period.dates[-1]:
+        return "; no execution since" if spell.first == spell.last else "; still so on the last day with any"
+    return "; still so today" if is_going_on(period) else "; still so at the end"
+
+
+def _dated(first: str, last: str, period: Period) -> str:
+    """Return days from *first* to *last*: ``Tuesday and Wednesday (24-25 Nov)``."""
+    days = days_between(first, last)
+    joint = " and " if days == 1 else " to "
+    names = [day_name(day, period) for day in ((first, last) if days else (first,))]
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    is_weekday = all(name in _WEEKDAYS for name in names)
+    if not is_weekday:
+        return joint.join(date_name(each) for each in ((start, end) if days else (start,)))
+    of_start = f"{start.day}" if start.month == end.month and days else _short_date(start)
+    return f"{joint.join(names)} ({f'{of_start}-{_short_date(end)}' if days else of_start})"
+
+
+def _short_date(when: date) -> str:
+    return f"{when.day} {_MONTHS[when.month - 1][:3]}"
+
+
+def _is_today(day: str, period: Period) -> bool:
+    return day == period.dates[-1] and is_going_on(period)
+
+
+def is_going_on(period: Period) -> bool:
+    """Tell whether a period ends within a day, which is then not over."""
+    return period.until.time() != period.until.min.time()
 
 
 def days_between(first: str, last: str) -> int:
@@ -243,17 +348,16 @@ def days_between(first: str, last: str) -> int:
 
 def day_name(day: str, period: Period) -> str:
     """Return what a day is called: by its weekday in the last week of a period that is not over, else by its date."""
-    date_of = date.fromisoformat(day)
+    when = date.fromisoformat(day)
     last = date.fromisoformat(period.dates[-1])
-    is_over = period.until.time() == period.until.min.time()
-    if not is_over and last - date_of < timedelta(days=7):
-        return _WEEKDAYS[date_of.weekday()]
-    return date_name(date_of)
+    if is_going_on(period) and last - when < timedelta(days=7):
+        return _WEEKDAYS[when.weekday()]
+    return date_name(when)
 
 
-def date_name(day: date) -> str:
+def date_name(when: date) -> str:
     """Return a date: ``22 November``."""
-    return f"{day.day} {_MONTHS[day.month - 1]}"
+    return f"{when.day} {_MONTHS[when.month - 1]}"
 
 
 def place_name(by: str, value: str) -> str:

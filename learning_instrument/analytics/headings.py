@@ -16,11 +16,12 @@ from ..columns import UNKNOWN, metadata_key
 from ..record import ExecutionRecord
 from ..safety.control_characters import one_line
 from .burndown import BurnDown
+from .choice import Choice, choose, cost_per_success, is_shown_worse
 from .costs import Costs, EstimateAccuracy, GroupSpend
 from .error_groups import ErrorGroup, ErrorReport
 from .executions import is_cost_partial
 from .extremes import Extremes
-from .intervals import normal_quantile, wilson
+from .intervals import wilson
 from .mix import ENOUGH
 from .overview import Summary
 from .patterns import SolutionPattern
@@ -36,8 +37,8 @@ _SHORT_NAME: Final = 24
 _EVIDENCE: Final = 90
 #: How many times as much another value costs at least, where that is worth a word.
 _LEAST_COSTS: Final = 1.1
-#: Parts of a cost that have a name.
-_PARTS: Final = {5: "a fifth", 6: "a sixth", 7: "a seventh", 8: "an eighth", 9: "a ninth", 10: "a tenth"}
+#: Characters of an advice, beyond which its reason is told as evidence.
+_ADVICE: Final = 112
 #: What values of a dimension are called, one and several; others by the name of their column or key.
 _NOUNS: Final = {
     "model_tier": ("tier", "tiers"),
@@ -52,7 +53,7 @@ _MOST: Final = 0.8
 _TENTH: Final = 10
 #: Where only a larger gap of confidence and success would have been seen, nothing is said.
 _TOO_WIDE: Final = 0.1
-#: How often a place of failures is named by chance, and a lead that is chance.
+#: How often a place of failures is named by chance.
 _LEVEL: Final = 0.05
 #: Biases below this are none worth a word.
 _UNBIASED: Final = 0.005
@@ -69,7 +70,7 @@ class Heading:
 
 
 def of_side_by_side(found: SideBySide) -> Heading:
-    """Return which value of a dimension to use, which are dominated, or that nothing tells them apart."""
+    """Return which value of a dimension to use, or that nothing tells them apart, or that too little is known."""
     one, several = _noun(found.by)
     every = found.alternatives
     if not every:
@@ -79,111 +80,93 @@ def of_side_by_side(found: SideBySide) -> Heading:
         if alone.value == UNKNOWN:
             return Heading(f"No execution says its {one}", formatting.counted(alone.executions, "execution"))
         return _told(f"All executions are of {one} {_named(alone.value)}", [_figures(alone)], _support(found, every))
-    executions = sum(each.executions for each in every) + found.others_executions
     compared = [each for each in every if each.compared]
     if found.inconclusive:
+        executions = sum(each.executions for each in every) + found.others_executions
         if max(each.executions for each in every) < ENOUGH:
-            return Heading(f"Too few executions to compare {several}: {executions:,}")
+            few = f"to compare {several}" if found.by in _GIVEN else f"to choose a {one}"
+            return Heading(f"Too few executions {few}: {executions:,}")
         return Heading(
             f"The {several} cannot be compared: no two share enough tasks",
             f"no two have {ENOUGH} executions or more of the same kinds of tasks, of {executions:,}",
         )
     if found.by in _GIVEN:
-        return _told(*_standing(compared, one, several, "does best"), _support(found, compared))
-    use = _use(compared, one)
-    said = (use, []) if use else _standing(compared, one, several, "is the best choice")
-    return _told(*said, _support(found, compared))
+        return Heading(_ranked(compared, one, several), "; ".join(_support(found, compared)))
+    text, left = advised(found, choose(found))
+    return Heading(text, "; ".join([*left, *_support(found, compared)]))
 
 
-def _use(compared: Sequence[Alternative], one: str) -> str | None:
-    """Return which value to use; None where nothing that costs are known of tells."""
-    best = [each for each in compared if each.standing != "dominated"]
-    priced = [each for each in compared if each.cost_per_success_usd is not None]
-    if len(priced) < 2 or not best:
-        return None
+def advised(
+    found: SideBySide, choice: Choice | None, failing: str | None = None, when: str = ""
+) -> tuple[str, list[str]]:
+    """Return which values of *found* to use, and what there was no room for.
 
-    def choice(each: Alternative) -> str:
-        return f"{_named(one, _SHORT_NAME)} {_named(each.value, _SHORT_NAME)}"
-
-    if len(best) == 1:
-        largest = max((each for each in compared if each is not best[0]), key=lambda each: each.executions)
-        return f"Use {choice(best[0])}: {_named(largest.value)} {_against(best[0], largest)}"
-    cheapest, surest = min(priced, key=_cost_of_success), max(compared, key=_success)
-    ratio = _ratio(surest, cheapest)
-    if cheapest is surest or not _LEAST_COSTS <= ratio < math.inf:
-        return None
-    shares = " against ".join(formatting.percent(each.success.estimate) for each in (surest, cheapest))
-    lead = surest.success.estimate - cheapest.success.estimate
-    # The interval of the difference, by Newcombe 1998, method 10; wider, for the surest is the highest of several.
-    margin = math.hypot(surest.success.estimate - surest.success.low, cheapest.success.high - cheapest.success.estimate)
-    if lead > margin * normal_quantile(1 - _LEVEL / (len(compared) - 1)) / normal_quantile(1 - _LEVEL):
-        less = f"{_part(ratio)} for each success"
-        return f"Use {choice(surest)} for success ({shares}), {choice(cheapest)} for cost ({less})"
-    dear = _named(surest.value, _SHORT_NAME)
-    return f"Use {choice(cheapest)}: {dear} costs {times(ratio)} as much, and its lead ({shares}) may be chance"
-
-
-def _cost_of_success(alternative: Alternative) -> float:
-    amount = _amount(alternative)
-    return math.inf if amount is None else amount
-
-
-def _ratio(dear: Alternative, cheap: Alternative) -> float:
-    return _cost_of_success(dear) / _cost_of_success(cheap) if _cost_of_success(cheap) else math.inf
-
-
-def _against(best: Alternative, other: Alternative) -> str:
-    ratio = _ratio(other, best)
-    success = "succeeds less often" if other.success.high < best.success.low else "is no better"
-    return (
-        f"{success} and costs {times(ratio)} as much for each success" if _LEAST_COSTS <= ratio < math.inf else success
-    )
-
-
-def _part(ratio: float) -> str:
-    """Return what is so many times less: ``a tenth``."""
-    if ratio < min(_PARTS) - 0.5:
-        return f"{1 / ratio:.0%}"
-    return _PARTS.get(round(ratio)) or f"1/{ratio:.0f}"
-
-
-def times(ratio: float) -> str:
-    """Return a ratio in words: ``1.8 times``."""
-    if ratio == math.inf:
-        return "many times"
-    return f"{ratio:.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times" if ratio >= 0.95 else f"{ratio:.2f} times"
-
-
-def _standing(compared: Sequence[Alternative], one: str, several: str, best: str) -> tuple[str, list[str]]:
-    """Return the sentence of values that are compared, and its further parts."""
-    dominated = [each for each in compared if each.dominated_by]
-    others = [each for each in compared if not each.dominated_by]
-    if dominated and len(others) == 1:
-        return f"{_capital(one)} {_named(others[0].value)} {best}: {_figures(others[0])}", []
-    if dominated:
-        worst = dominated[0]
-        more = [f"{len(dominated) - 1} more are dominated too"] if len(dominated) > 1 else []
-        better = _named(worst.dominated_by[0])
-        return f"{_capital(one)} {_named(worst.value)} loses to {better} in success or cost, wins in neither", more
+    Args:
+        found: the values, two of which are compared.
+        choice: what was chosen of them.
+        failing: one that is not to be used, for the time being.
+        when: the days of the figures, where these are in the past: ``before Tuesday``.
+    """
+    one, several = _noun(found.by)
+    compared = [each for each in found.alternatives if each.compared and each.value != failing]
     low, high = min(compared, key=_success), max(compared, key=_success)
     shares = _from_to(formatting.percent(low.success.estimate), formatting.percent(high.success.estimate))
-    if all(each.cost_status == "unknown" for each in compared):
-        if all(high.success.low > each.success.high for each in compared if each is not high):
-            most = formatting.percent(high.success.estimate)
-            return f"{_capital(one)} {_named(high.value)} succeeds most, {most}; no cost was reported", []
-        return f"No cost of {several} was reported, and success differs little: {shares}", []
-    standings = {each.standing for each in compared}
-    if standings == {"no difference shown"}:
+    if choice is None:
+        executions = sum(each.compared for each in compared)
+        if not high.success.estimate:
+            return f"No {one} can be advised: none of {executions:,} executions succeeded", []
+        if all(each.cost_status == "unknown" for each in compared):
+            return f"No cost of {several} was reported, and success differs little: {shares}", []
+        return f"Too little is known to choose a {one}: {shares} of {executions:,} executions succeed", []
+    best, rival = choice.best, choice.rival
+    if len(best) == len(compared) > 1:
         return f"Nothing tells the {len(compared)} {several} apart: {shares} succeed", []
-    if standings == {"not dominated"}:
-        cheap = [each for each in compared if each.cost_status == "known" and each.cost_per_success_usd is not None]
-        least = min(cheap, key=lambda each: _amount(each) or 0.0, default=None)
-        most = f"{_capital(one)} {_named(high.value)} succeeds most ({formatting.percent(high.success.estimate)})"
-        if least is None:
-            return most, []
-        dollars = formatting.dollars(_amount(least) or 0.0)
-        return f"{most}, a success costs least in {_named(least.value)} ({dollars})", []
-    return f"Too little is known to choose between {several}: {shares} succeed", []
+    names = [_named(each.value) for each in best]
+    use = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    use = f"Until {one} {_named(failing)} recovers, use {use}" if failing is not None else f"Use {one} {use}"
+    share = _from_to(*(formatting.percent(pick(each.success.estimate for each in best)) for pick in (min, max)))
+    succeed = f"{when} {share} succeeded" if when else f"{share} succeed"
+    if rival is None:
+        amount = _amount(best[0])
+        return f"{use}: {succeed}{f' at {formatting.dollars(amount)} for each success' if amount else ''}", []
+    against = _against(best[0], choice, bool(when))
+    text = f"{use}: {succeed}"
+    return (f"{text}; {against}", []) if len(text) + len(against) <= _ADVICE else (text, [against])
+
+
+def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
+    """Return what a reader would ask of another value."""
+    rival = choice.rival
+    assert rival is not None
+    name, share = _named(rival.value), formatting.percent(rival.success.estimate)
+    ours, theirs = cost_per_success(best), cost_per_success(rival)
+    ratio = theirs / ours if 0 < ours < math.inf and math.isfinite(theirs) else None
+    if ratio is not None and ratio < 1:
+        return f"with {name} only {share} {'did' if is_past else 'do'}, at {formatting.percent(ratio)} of the cost"
+    costs = "" if ratio is None or ratio < _LEAST_COSTS else f" costs {_times(ratio)} as much"
+    if ratio is None and best.cost_status == "unknown":
+        return f"with {name} {share} {'did' if is_past else 'do'}; no cost was reported"
+    if choice.is_rival_better:
+        return f"{name} does better ({share}) but{costs}" if costs else f"{name} does better ({share})"
+    if choice.is_rival_worse:
+        return f"{name} does worse ({share}){f' and{costs}' if costs else ''}"
+    if rival.success.estimate > best.success.estimate:
+        lead = f"lead ({share})" if share != formatting.percent(best.success.estimate) else "lead"
+        return f"{name}{costs}, and its {lead} may be chance" if costs else f"the {lead} of {name} may be chance"
+    return f"{name} does no better{f' and{costs}' if costs else ''}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} times" if ratio < 9.95 else f"{ratio:,.0f} times"
+
+
+def _ranked(compared: Sequence[Alternative], one: str, several: str) -> str:
+    """Return which value succeeds most, of a dimension that nobody chooses a value of."""
+    low, high = min(compared, key=_success), max(compared, key=_success)
+    most, least = (formatting.percent(each.success.estimate) for each in (high, low))
+    if is_shown_worse(low, high, len(compared)):
+        return f"{_capital(one)} {_named(high.value)} succeeds most ({most}), {_named(low.value)} least ({least})"
+    return f"Nothing tells the {len(compared)} {several} apart: {_from_to(least, most)} succeed"
 
 
 def _support(found: SideBySide, alternatives: Sequence[Alternative]) -> list[str]:

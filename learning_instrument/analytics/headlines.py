@@ -1,25 +1,30 @@
 """The first sentences of a page: what happened in a period, and which tier to use."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from .. import formatting
+from .choice import choose
 from .error_groups import ErrorGroup
-from .events import Event, Events, date_name, evidence, named, place_name, sentence, when
-from .headings import Heading, of_side_by_side, times
+from .events import Event, Events, date_name, day_name, evidence, named, place_name, sentence, times
+from .headings import Heading, advised, of_side_by_side
 from .mix import ENOUGH
 from .performance import Performance
 from .periods import Period
 from .side_by_side import SideBySide
-from .tiles import Tiles, before_words
+from .tiles import Tiles, before_words, counts_of
+from .tiles import evidence as change_evidence
 
 #: Failures of a kind that make it worth a word.
 _FEWEST: Final = 3
 #: What happened is told in so many sentences.
 _MOST: Final = 2
 _NUMBERS: Final = {2: "Two", 3: "Three", 4: "Four"}
+#: Characters of what supports an advice.
+_EVIDENCE: Final = 110
+_LOOKED: Final = "also after looking at every run of days"
 #: The error type of executions whose process died: they are told of as lost.
 _CRASH: Final = "crash"
 
@@ -62,7 +67,7 @@ def _said(
     if "success" in events:
         yield told(events["success"])
     elif success.verdict in ("better", "worse"):
-        text = f"Success is {formatting.percent(found.success.after or 0.0)}, {found.success.change.text}"
+        text = f"Success is {formatting.percent(found.success.after or 0.0)}, {found.success.change.text} than in {ago}"
         yield success.verdict == "worse", Heading(text, found.success.change.evidence)
     new = _new(new_errors)
     if new is not None:
@@ -70,35 +75,50 @@ def _said(
     if "cost" in events:
         yield told(events["cost"])
     elif cost.verdict in ("better", "worse"):
-        text = f"An execution cost {times(cost.effect or 1.0)} as much as in {ago}, for the same mix of tasks"
-        yield cost.verdict == "worse", Heading(text, found.cost.change.evidence)
+        text = f"An execution cost {_than(cost.effect or 1.0, 'much', 'less')} in {ago}, for the same mix of tasks"
+        yield cost.verdict == "worse", Heading(text, change_evidence(cost))
     if "duration" in events:
         yield told(events["duration"])
     elif duration.verdict in ("better", "worse"):
-        text = f"An execution took {times(duration.effect or 1.0)} as long as in {ago}, for the same mix of tasks"
-        yield duration.verdict == "worse", Heading(text, found.p95.change.evidence)
+        than = _than(duration.effect or 1.0, "long", "less time")
+        text = f"An execution took {than} in {ago}, for the same mix of tasks"
+        yield duration.verdict == "worse", Heading(text, change_evidence(duration))
     if "queue wait" in events:
         yield told(events["queue wait"])
     if lost:
         yield True, Heading(f"{formatting.counted(lost, 'execution')} got lost: the process ended before the task did")
 
 
+def _than(ratio: float, more: str, less: str) -> str:
+    return f"{times(ratio)} as {more} as" if ratio >= 1 else f"{1 - ratio:.0%} {less} than"
+
+
 def _new(groups: Sequence[ErrorGroup]) -> Heading | None:
-    """Return which kinds of failures are new, and where they are."""
+    """Return which kinds of failures are new, how many there are of each, and where."""
     kinds = [group for group in groups if group.executions >= _FEWEST and group.error_type != _CRASH]
     if not kinds:
         return None
-    names = list(dict.fromkeys(named(group.exception_type or group.template) for group in kinds))
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    counts = Counter[str]()
+    for group in kinds:
+        counts[_kind(group)] += group.executions
+    largest = counts.most_common(2)
+    more = f" and {len(counts) - 2} more" if len(counts) > 2 else ""
     place = _common_place(kinds)
     number = len(kinds)
     where = "" if place is None else f", {'' if number == 1 else 'both ' if number == 2 else 'all '}in {place}"
-    count = "A new kind" if number == 1 else f"{_NUMBERS.get(number, number)} new kinds"
-    failures = formatting.counted(sum(group.executions for group in kinds), "failure")
+    count = "A new kind" if number == 1 else f"{_NUMBERS.get(number, f'{number:,}')} new kinds"
+    first, last = min(group.first_seen for group in kinds), max(group.last_seen for group in kinds)
+    until = "" if first.date() == last.date() else f"on {date_name(last.date())} "
     return Heading(
-        f"{count} of failure{where}: {', '.join(names[:2])}{more}",
-        f"{failures}; never seen before this period",
+        f"{count} of failure{where}: {', '.join(f'{name} ({of_name:,})' for name, of_name in largest)}{more}",
+        f"first seen on {date_name(first.date())} at {first:%H:%M}, last {until}at {last:%H:%M} UTC",
     )
+
+
+def _kind(group: ErrorGroup) -> str:
+    """Return what a kind of failures is called: its exception without the module."""
+    name = group.exception_type or group.template
+    return named(name.rpartition(".")[2] if name.replace(".", "").isidentifier() else name)
 
 
 def _common_place(kinds: Sequence[ErrorGroup]) -> str | None:
@@ -113,24 +133,33 @@ def _common_place(kinds: Sequence[ErrorGroup]) -> str | None:
 def _quiet(found: Tiles, period: Period, new_errors: Sequence[ErrorGroup] | None) -> Heading:
     """Return that nothing happened, or that too little is known to tell."""
     before, after = round(found.executions.before or 0.0), round(found.executions.after or 0.0)
-    share = formatting.percent(found.success.after or 0.0)
-    succeeded = f"{share} of {after:,} executions succeeded"
-    if after == 1:
-        succeeded = f"The only execution {'succeeded' if found.success.after else 'failed'}"
-    said = found.success.change.evidence
+    succeeded = _succeeded(found.success.after or 0.0, after)
+    compared = counts_of(found.of_success)
+    if found.of_success.after_executions != after:
+        compared += " of the same tasks"
+    said = f"{found.success.change.evidence} ({compared})"
     ago = before_words(period)
     if not before:
-        return Heading(f"{succeeded}; there is nothing older to compare with", said)
+        return Heading(f"{succeeded}; there is nothing older to compare with")
     if found.of_success.verdict == "too few days":
         return Heading(f"{succeeded}: too few days to compare with {ago}", said)
     if found.of_success.verdict == "too little data":
         is_few = min(before, after) < ENOUGH
         return Heading(
-            f"{succeeded}: {'too few' if is_few else 'too few of the same tasks'} to compare with {ago}", said
+            f"{succeeded}: {'too few' if is_few else 'too few of the same tasks'} to compare with {ago}",
+            f"{before:,} in {ago}",
         )
     quiet = {1: "A quiet day", 7: "A quiet week"}.get(period.days, f"{period.days} quiet days")
-    errors = "" if new_errors is None else f", no {'frequent ' if new_errors else ''}new kind of failure"
-    return Heading(f"{quiet}: {succeeded}, as before{errors}", said)
+    errors = "" if new_errors is None else f"; no {'frequent ' if new_errors else ''}new kind of failure"
+    return Heading(f"{quiet}: {succeeded[0].lower()}{succeeded[1:]}, as before{errors}", said)
+
+
+def _succeeded(share: float, executions: int) -> str:
+    if executions == 1:
+        return f"The only execution {'succeeded' if share else 'failed'}"
+    if share in (0.0, 1.0):
+        return f"{'All' if share else 'None of'} {executions:,} executions succeeded"
+    return f"{formatting.percent(share)} of {executions:,} executions succeeded"
 
 
 def days_heading(found: Performance, events: Events, period: Period, is_watched: bool) -> Heading:
@@ -159,16 +188,82 @@ def durations_heading(found: Performance, events: Events, period: Period, is_wat
 
 def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str) -> Heading:
     if event is not None:
-        return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}")
+        return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}, {_LOOKED}")
     if not is_watched:
         return Heading(figure, "too few days to tell whether any stands out")
     return Heading(f"{figure}; no run of days stands out")
 
 
-def advice(found: SideBySide, events: Events, period: Period) -> Heading:
-    """Return which tier to use, or that nothing tells them apart, and what of its figures may not last."""
-    told = of_side_by_side(found)
+def comparison_days(events: Events, period: Period) -> tuple[Period, ...]:
+    """Return over which days of *period*, and before, values are held against each other: the best first.
+
+    Without a spell that is over, those before it, else those after it; those since a change that lasts; *period*
+    itself, where these tell too little.
+    """
+    event = next((events[figure] for figure in ("success", "cost") if figure in events), None)
+    if event is None:
+        return (period,)
+    start = _midnight(event.spell.first)
+    if not event.spell.is_over:
+        return Period(max(start, period.since), period.until), period
+    return Period(period.before.since, start), Period(_midnight(event.spell.last, 1), period.until), period
+
+
+def advice(found: SideBySide, days: Period, events: Events, period: Period) -> Heading | None:
+    """Return which tier to use; None: too little is known of these *days*.
+
+    Args:
+        found: the tiers over *days*.
+        days: one of those that :func:`comparison_days` gives for *period*.
+        events: what happened in it.
+        period: the one that is told of.
+    """
+    failing = _failing(events, found.by)
+    if found.inconclusive:
+        return of_side_by_side(found) if days == period else None
+    choice = choose(found, failing)
+    if choice is None and days != period:
+        return None
+    when = _words(days, period)
+    text, left = advised(found, choice, failing, when if days.until < period.until else "")
+    if days != period and days.until == period.until:
+        left = [when, *left]
+    cost = events.get("cost")
+    if days == period and cost is not None and not cost.spell.is_over:
+        left = [*left, "old and new costs together"]
+    said = ""
+    for part in (*left, *_figures(found, failing)):
+        if len(said) + len(part) <= _EVIDENCE:
+            said = f"{said}; {part}" if said else part
+    return Heading(text, said)
+
+
+def _failing(events: Events, by: str) -> str | None:
+    """Return the value of a dimension that fails, and still does."""
     event = events.get("success")
-    if event is None or event.place is None or event.place.by != found.by:
-        return told
-    return replace(told, evidence=f"{told.evidence}; with what happened {when(event.spell, period)}")
+    if event is None or not event.is_worse or event.spell.is_over or event.place is None or event.place.by != by:
+        return None
+    return event.place.value
+
+
+def _words(days: Period, period: Period) -> str:
+    if days.until < period.until:
+        return f"before {day_name(days.until.date().isoformat(), period)}"
+    return f"since {day_name(days.since.date().isoformat(), period)}"
+
+
+def _figures(found: SideBySide, failing: str | None) -> list[str]:
+    """Return the figures of the most frequent values, for a reader who would choose otherwise."""
+    compared = [each for each in found.alternatives if each.compared and each.value != failing][:3]
+    shown, is_said = [], False
+    for each in compared if len(compared) > 1 else ():
+        text, cost = f"{named(each.value)} {formatting.percent(each.success.estimate)}", each.cost_per_success_usd
+        if cost is not None:
+            text += f" at {formatting.dollars(cost.estimate)}{'' if is_said else ' a success'}"
+            is_said = True
+        shown.append(text)
+    return [", ".join(shown)] if shown else []
+
+
+def _midnight(day: str, later: int = 0) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=timezone.utc) + timedelta(days=later)

@@ -1,5 +1,6 @@
 """The figures of a period beside those of the period before, each with its change and how well that is supported."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -8,14 +9,13 @@ from ..rollups.measures import NANO_SCALE
 from .changes import cost_change, duration_change, success_change
 from .comparison import Change
 from .days import Days
-from .events import Event, Events
+from .events import Event, Events, day_name
 from .group_totals import GroupTotals
 from .headings import Heading
 from .intervals import wilson
 from .periods import Period
 
 FigureVerdict = Literal["better", "worse", "higher", "lower", "no change", "too little data", "too few days"]
-_SAME: Final = 0.0005
 #: How far the change of all executions is from that over one mix, in points, where the mix is said to have changed.
 _OF_MIX: Final = 0.01
 
@@ -58,13 +58,12 @@ def tiles(days: Days, period: Period, events: Events, is_recorded: bool) -> Tile
     """
     before, after = days.totals(period.before), days.totals(period)
     cells = days.cells(period.before), days.cells(period)
-    ago = before_words(period)
     of_success, of_duration, of_cost = (change(*cells) for change in (success_change, duration_change, cost_change))
     return Tiles(
-        _executions(before, after, ago, is_recorded),
-        _told(_success(before, after, of_success, ago), events.get("success")),
-        _told(_cost(before, after, of_cost, ago), events.get("cost")),
-        _told(_p95(before, after, of_duration, ago), events.get("duration")),
+        _executions(before, after, before_words(period), is_recorded),
+        _told(_success(before, after, of_success), events.get("success"), period),
+        _told(_cost(before, after, of_cost), events.get("cost"), period),
+        _told(_p95(before, after, of_duration), events.get("duration"), period),
         of_success,
         of_duration,
         of_cost,
@@ -73,7 +72,7 @@ def tiles(days: Days, period: Period, events: Events, is_recorded: bool) -> Tile
 
 def before_words(period: Period) -> str:
     """Return what the period before is called."""
-    return {1: "the day before", 7: "the week before"}.get(period.days, f"the {period.days} days before")
+    return "the day before" if period.days == 1 else f"the {period.days} days before"
 
 
 def _executions(before: GroupTotals, after: GroupTotals, ago: str, is_recorded: bool) -> Figure:
@@ -82,33 +81,52 @@ def _executions(before: GroupTotals, after: GroupTotals, ago: str, is_recorded: 
         told = Heading(f"{counts[0]:,} in {ago}", "recording began within them")
         return Figure(float(counts[0]), float(counts[1]), None, None, "too few days", told)
     verdict: FigureVerdict = "no change" if counts[0] == counts[1] else "higher" if counts[1] > counts[0] else "lower"
-    text = _more(*counts, ago, "many") if counts[0] else f"none in {ago}"
-    return Figure(float(counts[0]), float(counts[1]), None, None, verdict, Heading(text))
+    if counts[0]:
+        told = Heading(_sized(counts[1] / counts[0], "more", "fewer"), f"{counts[0]:,} in {ago}")
+    else:
+        told = Heading(f"none in {ago}")
+    return Figure(float(counts[0]), float(counts[1]), None, None, verdict, told)
 
 
-def _told(figure: Figure, event: Event | None) -> Figure:
-    """Return *figure* with the verdict of its *event*, where all days together show no change.
+def _told(figure: Figure, event: Event | None, period: Period) -> Figure:
+    """Return *figure* with what happened on some days, which a headline says: it counts where all days together do not.
 
-    The first sentences say what happened, and how well that is supported.
+    What a spell of costs comes to in dollars is told in place of a share of all costs.
     """
-    if event is None or event.is_of_place or figure.verdict in ("better", "worse"):
+    if event is None or event.is_of_place or figure.before is None or figure.after is None:
         return figure
-    if figure.before is None or figure.after is None or event.spell.is_higher is not (figure.after > figure.before):
+    is_tested = figure.verdict in ("better", "worse")
+    if not is_tested and event.spell.is_higher is not (figure.after > figure.before):
         return figure
-    verdict: FigureVerdict = "worse" if event.is_worse else "better"
-    return replace(figure, verdict=verdict, change=Heading(figure.change.text))
+    verdict: FigureVerdict = figure.verdict if is_tested else "worse" if event.is_worse else "better"
+    text = figure.change.text if is_tested else _plain(event, figure.before, figure.after)
+    if event.extra_usd is not None and not event.spell.is_over:
+        amount = formatting.dollars(abs(event.extra_usd))
+        since = day_name(event.spell.first, period)
+        text = f"about {amount} {'more' if event.extra_usd > 0 else 'less'} since {since}"
+    return replace(figure, verdict=verdict, change=Heading(text))
 
 
-def _success(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> Figure:
+def _plain(event: Event, before: float, after: float) -> str:
+    if event.spell.figure == "success":
+        return _points(after - before)
+    more, less = ("more", "less") if event.spell.figure == "cost" else ("longer", "shorter")
+    return _sized(after / before if before else math.inf, more, less)
+
+
+def _success(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
     known = [wilson(side.count("succeeded"), side.count("executions")) for side in (before, after)]
     then, now = known
     if now is None:
         before_it = None if then is None else then.estimate
         return Figure(before_it, None, None, None, "too little data", Heading("no execution"))
     if then is None:
-        return Figure(None, now.estimate, now.low, now.high, "too little data", Heading(f"no execution in {ago}"))
+        return Figure(None, now.estimate, now.low, now.high, "too little data", Heading(_NOTHING_OLDER))
     difference = now.estimate - then.estimate
-    text = f"as in {ago}" if abs(difference) < _SAME else f"{_points(difference)} {ago}"
+    least = change.detectable if change.verdict == "no change" else None
+    text = _compared(
+        _points(difference), formatting.points(difference), change, least is None or abs(difference) <= least
+    )
     told = Heading(text, success_evidence(change, difference))
     return Figure(then.estimate, now.estimate, now.low, now.high, _verdict(change), told)
 
@@ -122,53 +140,83 @@ def success_evidence(change: Change, difference: float) -> str:
 
 
 def evidence(change: Change) -> str:
-    """Return how well *change* is supported."""
-    executions = change.before_executions + change.after_executions
+    """Return how well *change* is supported, in plain words."""
     if change.verdict == "too little data":
-        return f"too little data: {change.before_executions:,} executions before, {change.after_executions:,} now"
+        return f"only {counts_of(change)} are of the same tasks"
     if change.verdict == "too few days":
         return "too few days to tell a change from a difference of days"
+    if change.verdict == "negligible":
+        return "too little to matter"
     assert change.low is not None
     assert change.high is not None
-    assert change.detectable is not None
     is_success = change.metric == "success"
-    between = (formatting.points_between if is_success else formatting.changes_between)(change.low, change.high)
     if change.verdict == "no change":
-        least = (
-            formatting.points(change.detectable).lstrip("+")
-            if is_success
-            else formatting.change(change.detectable).lstrip("+")
-        )
-        return f"no change that {executions:,} executions could show; {least} would show"
-    if change.verdict == "negligible":
-        return f"{between} over the same mix of tasks: too little to matter"
-    return f"{between} over the same mix of tasks (95% interval)"
+        assert change.detectable is not None
+        least = (formatting.points if is_success else formatting.change)(change.detectable).lstrip("+")
+        return f"a change of {least} would have shown"
+    between = (formatting.points_between if is_success else formatting.changes_between)(change.low, change.high)
+    return f"{between} for the same mix of tasks"
 
 
-def _cost(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> Figure:
+def counts_of(change: Change) -> str:
+    """Return the executions that were compared."""
+    now = formatting.counted(change.after_executions, "execution")
+    return f"{now} and {change.before_executions:,} before"
+
+
+def _compared(change_words: str, signed: str, change: Change, is_small: bool) -> str:
+    """Return a change in words which agree with what was tested: *is_small* where a test would not have shown it."""
+    if change.verdict in ("better", "worse") or change_words == "as before":
+        return change_words
+    if change.verdict in ("no change", "negligible") and is_small:
+        return f"as before ({signed})"
+    return f"{change_words}, may be chance"
+
+
+def _cost(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
     known = [side.total("cost_nano", NANO_SCALE, "priced") for side in (before, after)]
     if known[1] is None:
         return Figure(known[0], None, None, None, "too little data", Heading("no cost is known"))
     if known[0] is None:
-        return Figure(None, known[1], None, None, "too little data", Heading(f"no cost is known of {ago}"))
+        return Figure(None, known[1], None, None, "too little data", Heading("no cost is known from before"))
     each = [side.mean("cost_nano", NANO_SCALE, "priced") for side in (before, after)]
-    text = _more(known[0], known[1], ago, "much") if known[0] > 0 else f"{formatting.dollars(known[0])} in {ago}"
-    said = f"an execution: {evidence(change)}"
-    if each[0] and each[1] is not None:
-        said = f"{formatting.dollars(each[1])} {said}"
-    return Figure(known[0], known[1], None, None, _verdict(change), Heading(text, said))
+    ratio = each[1] / each[0] if each[0] and each[1] is not None else None
+    in_all = _sized(known[1] / known[0], "more", "less") if known[0] > 0 else f"{formatting.dollars(known[0])} before"
+    if ratio is None or change.verdict == "too little data":
+        told = Heading(in_all, evidence(change))
+    else:
+        least = change.detectable if change.verdict == "no change" else None
+        is_small = least is None or abs(math.log(ratio)) <= abs(math.log(least))
+        text = _compared(_sized(ratio, "more", "less"), formatting.change(ratio), change, is_small)
+        told = Heading(
+            f"each execution {text}",
+            f"{in_all} in all; {evidence(change)}" if in_all != "as before" else evidence(change),
+        )
+    return Figure(known[0], known[1], None, None, _verdict(change), told)
 
 
-def _p95(before: GroupTotals, after: GroupTotals, change: Change, ago: str) -> Figure:
+def _p95(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
     known = [side.quantile(0.95) for side in (before, after)]
     if known[1] is None:
         return Figure(known[0], None, None, None, "too little data", Heading("no duration was measured"))
     if known[0] is None:
-        return Figure(None, known[1], None, None, "too little data", Heading(f"no duration was measured in {ago}"))
-    ratio = known[1] / known[0] if known[0] else None
-    text = f"as in {ago}" if ratio is None or abs(ratio - 1) < 0.015 else f"{_longer(ratio)} than {ago}"
-    said = f"all durations: {evidence(change)}"
-    return Figure(known[0], known[1], None, None, _verdict(change), Heading(text, said))
+        return Figure(None, known[1], None, None, "too little data", Heading("no duration is known from before"))
+    ratio = known[1] / known[0] if known[0] else math.inf
+    if change.verdict in ("better", "worse"):
+        assert change.effect is not None
+        whole = f"the typical duration {_sized(change.effect, 'longer', 'shorter')}"
+        # The percentile was not tested: it may have gone the other way.
+        agrees = (ratio > 1) is (change.effect > 1)
+        told = Heading(_sized(ratio, "longer", "shorter"), whole) if agrees else Heading(whole)
+    else:
+        least = change.detectable if change.verdict == "no change" else None
+        is_small = (
+            math.isfinite(ratio) and ratio > 0 and (least is None or abs(math.log(ratio)) <= abs(math.log(least)))
+        )
+        signed = formatting.change(ratio) if math.isfinite(ratio) else ""
+        said = evidence(change) if is_small or change.verdict == "too little data" else _TYPICAL
+        told = Heading(_compared(_sized(ratio, "longer", "shorter"), signed, change, is_small), said)
+    return Figure(known[0], known[1], None, None, _verdict(change), told)
 
 
 def _verdict(change: Change) -> FigureVerdict:
@@ -176,17 +224,20 @@ def _verdict(change: Change) -> FigureVerdict:
 
 
 def _points(difference: float) -> str:
-    return f"{abs(difference) * 100:.1f} points {'above' if difference > 0 else 'below'}"
+    size = f"{abs(difference) * 100:.1f}"
+    return "as before" if size == "0.0" else f"{size} points {'higher' if difference > 0 else 'lower'}"
 
 
-def _more(before: float, after: float, ago: str, noun: str) -> str:
-    if after >= 2 * before:
-        return f"{after / before:.1f} times as {noun} as in {ago}"
-    change = round(100 * (after / before - 1))
-    return f"{abs(change)}% {'more' if change > 0 else 'less'} than {ago}" if change else f"as {noun} as in {ago}"
-
-
-def _longer(ratio: float) -> str:
+def _sized(ratio: float, more: str, less: str) -> str:
+    """Return a ratio as a change: ``12% more``, ``as before``."""
+    if ratio == math.inf:
+        return f"many times {more}"
     if ratio >= 2:
-        return f"{ratio:.1f} times longer"
-    return f"{abs(ratio - 1):.0%} {'longer' if ratio > 1 else 'shorter'}"
+        return f"{ratio:,.1f} times as {_AS[less]}"
+    change = round(100 * (ratio - 1))
+    return f"{abs(change)}% {more if change > 0 else less}" if change else "as before"
+
+
+_AS: Final = {"fewer": "many", "less": "much", "shorter": "long"}
+_TYPICAL: Final = "the typical duration is as before"
+_NOTHING_OLDER: Final = "nothing older to compare with"

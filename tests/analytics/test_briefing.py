@@ -1,6 +1,7 @@
 """The first screen: figures that are those of the rows, and sentences that say what happened."""
 
 import math
+import re
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,6 @@ from learning_instrument.analytics import (
     performance,
     wilson,
 )
-from learning_instrument.analytics.headings import of_side_by_side
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.dimensions import value_in
 from learning_instrument.timestamps import iso
@@ -56,6 +56,10 @@ def inside(rows, period):
 
 def texts(told):
     return [heading.text for heading in told.headlines]
+
+
+def changed(told):
+    return told.success, told.cost, told.p95
 
 
 def check(told, rows):
@@ -120,10 +124,13 @@ def test_quiet_week_is_said_to_be_one(histories):
 
     first, second = texts(told)
     assert first.startswith("A quiet week: ")
-    assert first.endswith("succeeded, as before, no new kind of failure")
-    assert "no change that" in told.headlines[0].evidence
+    assert first.endswith("succeeded, as before; no new kind of failure")
+    assert told.headlines[0].evidence.startswith("a change of ")
     assert second.startswith("Use tier small: ")
+    assert told.tiers_heading == told.headlines[-1]
+    assert told.tiers_period == told.period
     assert told.success.verdict == told.cost.verdict == told.p95.verdict == "no change"
+    assert all("as before" in figure.change.text or "chance" in figure.change.text for figure in changed(told))
     assert not told.new_errors
 
 
@@ -133,14 +140,13 @@ def test_outage_is_told_with_its_days_and_its_place(histories):
 
     first, second, third = texts(told)
     assert first.startswith("Success fell to ")
-    assert " on Tuesday and Wednesday, all of it in tier small (" in first
-    assert second == "Two new kinds of failure, both in tier small: " + ", ".join(
-        sorted(("OverloadedError", "ConnectionResetError"), key=lambda name: second.index(name))
-    )
-    assert third.startswith("Use tier ")
-    assert of_side_by_side(told.tiers).text == third
-    assert told.success.verdict == "worse"
-    assert not told.success.change.evidence
+    assert " on Tuesday and Wednesday (24-25 Nov): only tier small fell, to " in first
+    assert first.endswith("; over since Thursday")
+    assert second.startswith("Two new kinds of failure, both in tier small: ")
+    assert {"OverloadedError", "ConnectionResetError"} == {*re.findall(r"(\w+) \(\d+\)", second)}
+    assert third.startswith("Use tier small: before Tuesday ")
+    assert (told.tiers_period.since, iso(told.tiers_period.until)[:10]) == (told.period.before.since, "2026-11-24")
+    assert (told.success.verdict, told.success.change.evidence) == ("worse", "")
     assert told.days_heading.text == first
     assert any("could not be recorded (process ended)" in each for each in told.left_out)
 
@@ -149,12 +155,34 @@ def test_price_rise_is_told_with_its_day_its_tier_and_that_tokens_explain_little
     """Cost is that of an execution; the model is the only one of the tier."""
     told = briefing(histories("price-rise"), Period.last(7, weeks.NOW))
 
-    assert " from Wednesday on, all of it in tier large (" in texts(told)[0]
-    assert texts(told)[0].startswith("An execution cost 1.")
-    assert told.headlines[0].evidence.startswith("tier large is model deep-5; with ")
-    assert " as many tokens: prices changed; " in told.headlines[0].evidence
+    costs = r"Tier large costs (1\.[6-9]|2\.[0-2]) times as much since Wednesday \(25 Nov\): its price rose; "
+    found = re.fullmatch(costs + r"about (\S+) more so far", texts(told)[0])
+    assert "; tier large is model deep-5; beyond chance" in told.headlines[0].evidence
     assert told.cost.verdict == "worse"
+    assert told.cost.change.text == f"about {found[2]} more since Wednesday"
+    dearer = (
+        row["actual_cost"] * (1 - 1 / weeks.DEARER)
+        for row in inside(histories("price-rise").executions(), told.period)
+        if row["model"] == weeks.DEARER_MODEL
+        and row["timestamp"] >= iso(weeks.NOW - weeks.PRICE_RISE)
+        and is_priced(row)
+    )
+    assert float(found[2].lstrip("$")) == pytest.approx(sum(dearer), rel=0.3)
     assert told.spend_heading.text == texts(told)[0]
+
+
+def test_outage_that_lasts_is_said_to_do_so_and_another_tier_is_advised(tmp_path):
+    """Until the tier recovers."""
+    path = weeks.build(tmp_path / "outage.db", "outage", days=30, with_calls=False)
+    begun = Asked(path)
+
+    told = briefing(begun, Period.last(7, weeks.NOW - timedelta(days=1, hours=13)))
+
+    first, *_, last = texts(told)
+    when = r"(today \(25 Nov\)|since Tuesday \(24 Nov\))"
+    assert re.fullmatch(rf"Success is down to \d+% {when}: only tier small fell, to \d+%(; still so today)?", first)
+    assert last.startswith("Until tier small recovers, use medium: 9")
+    assert "small" not in told.tiers_heading.evidence
 
 
 def test_slices_of_what_happened_tell_it_where_it_was(histories):
@@ -164,6 +192,7 @@ def test_slices_of_what_happened_tell_it_where_it_was(histories):
     found = briefings(histories("outage"), [week], "model_tier")
 
     assert texts(found["small"][week])[0].startswith("Success fell to ")
+    assert texts(found["small"][week])[0].endswith("; over since Thursday")
     assert "fell" not in texts(found["medium"][week])[0]
 
 
@@ -182,6 +211,7 @@ def test_any_history_has_sentences_that_can_be_read(histories, kind):
         for heading in headings:
             assert heading.text.isprintable()
             assert 0 < len(heading.text) < 130
+            assert "p <" not in heading.evidence
             assert not heading.text.endswith(".")
         assert 1 <= len(told.headlines) <= 3
 
