@@ -1,6 +1,8 @@
 """Sections that set values of one dimension beside each other: which is best, slowest, dearest."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from .. import formatting
@@ -14,8 +16,9 @@ from ..analytics import (
     queue_waits,
     side_by_side,
 )
-from ..analytics.briefing import MOST_READ
-from ..analytics.headings import of_durations, of_groups, of_routing, of_side_by_side
+from ..analytics.briefing import MOST_READ, Briefing
+from ..analytics.days import within
+from ..analytics.headings import Heading, of_durations, of_groups, of_routing, of_side_by_side
 from ..analytics.routing import RoutingCalibration, routing_calibration
 from ..analytics.values import metadata_keys
 from ..columns import UNKNOWN, metadata_key
@@ -60,7 +63,7 @@ _DURATION_COLUMNS: Final = tuple(
 )
 
 
-def choice(database: Queryable, selection: Selection, by: str, found: SideBySide | None = None) -> Section | None:
+def choice(database: Queryable, selection: Selection, by: str, briefing: Briefing | None = None) -> Section | None:
     """Return all values of a dimension side by side: success beside cost, over the tasks that they share.
 
     None where there are fewer than two.
@@ -69,19 +72,31 @@ def choice(database: Queryable, selection: Selection, by: str, found: SideBySide
         database: the one to ask.
         selection: which executions.
         by: the dimension.
-        found: its values, where they were asked for before.
+        briefing: what was told of their period: which tier to use, and over which days values are compared.
     """
-    found = found or side_by_side(database, by, selection, limit=_VALUES, most_read=MOST_READ)
-    return alternatives(found) if len(found.alternatives) > 1 else None
+    heading = None
+    days = None if briefing is None else briefing.tiers_period
+    if briefing is not None and briefing.tiers is not None and by == briefing.tiers.by:
+        found, heading = briefing.tiers, briefing.tiers_heading
+    else:
+        chosen = selection if days is None else within(selection, days)
+        found = side_by_side(database, by, chosen, limit=_VALUES, most_read=MOST_READ)
+    if len(found.alternatives) < 2:
+        return None
+    section = alternatives(found, heading)
+    if days is None or briefing is None or days == briefing.period:
+        return section
+    last = formatting.day(days.until - timedelta(microseconds=1))
+    return replace(section, caption=f"{section.caption}; {formatting.day(days.since)} to {last}")
 
 
-def alternatives(found: SideBySide) -> Section:
-    """Return the values of a dimension side by side."""
+def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
+    """Return the values of a dimension side by side, by default under what these alone come to."""
     name = CHOICES.get(found.by) or _called(found.by).capitalize()
     rows = [_whisker_row(each) for each in found.alternatives]
     has_costs = any(each.cost_per_success_usd is not None for each in found.alternatives)
     panels = (_SUCCESS, _PER_SUCCESS) if has_costs else (_SUCCESS,)
-    heading = of_side_by_side(found)
+    heading = heading or of_side_by_side(found)
     table = Table(
         (Column(name), *_CHOICE_COLUMNS),
         tuple(

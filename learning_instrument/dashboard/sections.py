@@ -41,7 +41,7 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
         shown = [*_of_sums(database, view, briefing)]
         executions = briefing.totals.executions
         if executions <= MOST_COMPARED:
-            shown += _compared(database, view)
+            shown += _compared(database, view, briefing)
         if executions <= MOST_READ:
             shown += _of_rows(database, view)
         yield from (section for section in shown if section is not None)
@@ -56,8 +56,8 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
 def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
     """Yield the sections that roll-ups answer, where there are some."""
     chosen = view.chosen
-    yield group_sections.choice(database, chosen, "model_tier", briefing.tiers)
-    yield group_sections.choice(database, chosen, "pool_type")
+    yield group_sections.choice(database, chosen, "model_tier", briefing)
+    yield group_sections.choice(database, chosen, "pool_type", briefing)
     if briefing.errors is not None and briefing.errors.groups:
         yield error_sections.kinds(briefing.errors, view.links)
     yield cost_sections.accuracy(costs(database, chosen))
@@ -67,10 +67,10 @@ def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
         yield group_sections.group(database, chosen, by, f"by-{number}")
 
 
-def _compared(database: Queryable, view: View) -> Iterator[Section | None]:
+def _compared(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
     """Yield the sections that the executions themselves are grouped for."""
     for by in ("model", "metadata.version"):
-        yield group_sections.choice(database, view.chosen, by)
+        yield group_sections.choice(database, view.chosen, by, briefing)
     for number, by in enumerate(group_sections.keys(database), 3):
         yield group_sections.group(database, view.chosen, by, f"by-{number}")
 
