@@ -68,20 +68,23 @@ class Briefing:
     tiers_heading: Heading | None = None
 
 
-def briefing(database: Queryable, period: Period, selection: Selection | None = None) -> Briefing:
+def briefing(
+    database: Queryable, period: Period, selection: Selection | None = None, days: Days | None = None
+) -> Briefing:
     """Return what happened in *period*.
 
     Args:
         database: the one to ask.
         period: its times are in place of those of the selection.
         selection: which executions; None: all.
+        days: theirs, where they were read before, for this period and others.
 
     Raises:
         DatabaseError: if the database cannot be read.
     """
     selection = selection or Selection()
     selection = Selection(where=selection.filters)
-    (days,) = read_days(database, [period], selection).values()
+    days = days or read_days(database, [period], selection)
     executions = days.totals(period).sums["executions"]
     errors = error_groups(database, within(selection, period), with_costs=executions <= MOST_READ)
     # Where little is known from before, all is new.
@@ -90,7 +93,12 @@ def briefing(database: Queryable, period: Period, selection: Selection | None = 
 
 
 def briefings(
-    database: Queryable, periods: Sequence[Period], by: str, limit: int = 8, selection: Selection | None = None
+    database: Queryable,
+    periods: Sequence[Period],
+    by: str,
+    limit: int = 8,
+    selection: Selection | None = None,
+    days: Days | None = None,
 ) -> Mapping[str, Mapping[Period, Briefing]]:
     """Return what happened in each of *periods*, for each of the most frequent values of a dimension.
 
@@ -103,6 +111,7 @@ def briefings(
         by: a column, such as ``model_tier``, or ``metadata.KEY``.
         limit: how many values, those that the longest period has most of.
         selection: which executions; None: all. The periods are in place of its times.
+        days: those of all values, where they were read before; they answer for a dimension of their mix.
 
     Raises:
         ConfigurationError: for another name, or a limit below 1.
@@ -113,10 +122,13 @@ def briefings(
     longest = max(periods, key=lambda period: (period.days, period.until))
     filters = Selection(where=() if selection is None else selection.filters)
     values = frequent(database, by, within(filters, longest), limit).values
-    days = read_days(database, periods, filters, by, values) if values else {}
+    if not values:
+        return {}
+    if days is None or by not in days.mix:
+        days = read_days(database, periods, filters, by, values)
     return {
-        value: {period: _briefing(database, days[value], period, filters.narrowed({by: value})) for period in periods}
-        for value in values
+        value: {period: _briefing(database, of_value, period, filters.narrowed({by: value})) for period in periods}
+        for value, of_value in days.of_values(by, values).items()
     }
 
 

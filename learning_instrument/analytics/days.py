@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
@@ -27,7 +27,8 @@ _MOST_VALUES: Final = 40
 #: Days are held against those of the period before, and of so many before at least: a week tells little.
 _FEWEST_OTHERS: Final = timedelta(days=28)
 
-CellTotals = Mapping[CellName, GroupTotals]
+CellParts = Mapping[CellName, tuple[GroupTotals, Sums]]
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +54,43 @@ class Day:
 
 
 class Days:
-    """The totals of one value, by day and cell.
+    """The totals of executions, by day and cell.
 
     Args:
         mix: the dimensions that tell cells apart.
-        whole: day -> cell -> totals.
+        whole: day -> cell -> totals and sums.
         parts: the same of days of which a period has a part.
     """
 
-    def __init__(
-        self, mix: tuple[str, ...], whole: Mapping[str, CellTotals], parts: Mapping[Period, CellTotals]
-    ) -> None:
+    def __init__(self, mix: tuple[str, ...], whole: Mapping[str, CellParts], parts: Mapping[Period, CellParts]) -> None:
         #: The dimensions that tell cells apart.
         self.mix = mix
         self._whole = whole
         self._parts = parts
         self._days: dict[str | Period, tuple[GroupTotals, Day]] = {}
-        self._sums: dict[str | Period, dict[CellName, tuple[GroupTotals, Sums]]] = {}
+        self._totals: dict[Period, GroupTotals] = {}
+
+    def of_values(self, by: str, values: Sequence[str]) -> dict[str, "Days"]:
+        """Return the days of each of *values* of one dimension of the mix."""
+        number = self.mix.index(by)
+        mix = (*self.mix[:number], *self.mix[number + 1 :])
+        whole, parts = _by_value(self._whole, number), _by_value(self._parts, number)
+        return {
+            value: Days(
+                mix,
+                whole.get(value, {}),
+                # Also where a value has nothing in a part: the whole day is not in the period.
+                {part: parts.get(value, {}).get(part, {}) for part in self._parts},
+            )
+            for value in values
+        }
 
     def totals(self, period: Period) -> GroupTotals:
         """Return the totals of all executions of *period*."""
-        return merged((self._day(key)[0] for key in self._keys(period) if self._cells(key)), MEASURES)
+        if period not in self._totals:
+            days = (self._day(key)[0] for key in self._keys(period) if self._cells(key))
+            self._totals[period] = merged(days, MEASURES)
+        return self._totals[period]
 
     def days(self, period: Period) -> tuple[Day, ...]:
         """Return every day of *period*, also those without executions."""
@@ -87,13 +104,13 @@ class Days:
         """Return the sums of *period*, by cell and day."""
         found: defaultdict[CellName, dict[str, Sums]] = defaultdict(dict)
         for date, key in zip(period.dates, self._keys(period), strict=True):
-            for name, (_, sums) in self._both(key).items():
+            for name, (_, sums) in self._cells(key).items():
                 found[name][date] = sums
         return {name: BlocksOfCell(blocks) for name, blocks in found.items()}
 
     def by_day(self, period: Period) -> dict[str, Mapping[CellName, tuple[GroupTotals, Sums]]]:
         """Return the totals and sums of each cell on each day of *period*, and on those before to hold them against."""
-        return {date: self._both(key) for date, key in self._held(period).items() if self._cells(key)}
+        return {date: self._cells(key) for date, key in self._held(period).items() if self._cells(key)}
 
     def _held(self, period: Period) -> dict[str, str | Period]:
         """Return the days of *period*, and those before to hold them against, each with its key."""
@@ -106,17 +123,12 @@ class Days:
             part = cut.get(date)
             yield date if part is None or part not in self._parts else part
 
-    def _cells(self, key: str | Period) -> CellTotals:
+    def _cells(self, key: str | Period) -> CellParts:
         return self._parts.get(key, {}) if isinstance(key, Period) else self._whole.get(key, {})
-
-    def _both(self, key: str | Period) -> Mapping[CellName, tuple[GroupTotals, Sums]]:
-        if key not in self._sums:
-            self._sums[key] = {name: (group, sums_of(group)) for name, group in self._cells(key).items()}
-        return self._sums[key]
 
     def _day(self, key: str | Period) -> tuple[GroupTotals, Day]:
         if key not in self._days:
-            group = merged(self._cells(key).values(), MEASURES)
+            group = merged((group for group, _ in self._cells(key).values()), MEASURES)
             self._days[key] = group, _day(key.dates[0] if isinstance(key, Period) else key, group)
         return self._days[key]
 
@@ -127,43 +139,42 @@ def read_days(
     selection: Selection,
     by: str | None = None,
     values: Sequence[str] = (),
-) -> dict[str, Days]:
-    """Return the days of each of *values* of the dimension *by*; by default of all executions, under the empty text.
+) -> Days:
+    """Return the days of all *periods*, and of the periods before these.
 
-    They are those of all *periods*, and of the periods before these.
+    Args:
+        database: the one to ask.
+        periods: at least one.
+        selection: which executions; the periods are in place of its times.
+        by: a dimension that tells cells apart as well, the first one of the mix.
+        values: those of it that are wanted.
     """
     wanted = [each for period in periods for each in (period, period.before)]
-    mix = mix_for(database, () if by is None else (by,))
-    keys = mix if by is None else (by, *mix)
+    mix = mix_for(database, ()) if by is None else (by, *mix_for(database, (by,)))
     among = None if by is None else values
     every = Period(min(map(_start_of_others, periods)), max(period.until for period in periods))
     parts = {
-        part: _read(database, keys, part, selection, among)
+        part: {name: (group, sums_of(group)) for name, group in _read(database, mix, part, selection, among).items()}
         for part in sorted(
             {period.of_date(date) for period in wanted for date in period.cut_dates}
             - {every.of_date(date) for date in every.cut_dates},
             key=lambda part: (part.since, part.until),
         )
     }
-    whole: dict[str, defaultdict[str, dict[CellName, GroupTotals]]] = {}
-    for group, of_group in _read(database, (*keys, "day"), every, selection, among).items():
-        value, name = ("", group[:-1]) if by is None else (group[0], group[1:-1])
-        whole.setdefault(value, defaultdict(dict))[group[-1]][name] = of_group
-    return {
-        value: Days(
-            mix,
-            whole.get(value, {}),
-            {
-                part: {
-                    group if by is None else group[1:]: of_group
-                    for group, of_group in found.items()
-                    if by is None or group[0] == value
-                }
-                for part, found in parts.items()
-            },
-        )
-        for value in ([""] if by is None else values)
-    }
+    whole: defaultdict[str, dict[CellName, tuple[GroupTotals, Sums]]] = defaultdict(dict)
+    for name, group in _read(database, (*mix, "day"), every, selection, among).items():
+        whole[name[-1]][name[:-1]] = group, sums_of(group)
+    return Days(mix, whole, parts)
+
+
+def _by_value(days: Mapping[_Key, CellParts], number: int) -> dict[str, dict[_Key, CellParts]]:
+    """Return the days of each value of the dimension of that *number*, which cells are without then."""
+    found: dict[str, dict[_Key, dict[CellName, tuple[GroupTotals, Sums]]]] = {}
+    for day, cells in days.items():
+        for name, part in cells.items():
+            others = *name[:number], *name[number + 1 :]
+            found.setdefault(name[number], {}).setdefault(day, {})[others] = part
+    return {value: dict(of_value) for value, of_value in found.items()}
 
 
 def _start_of_others(period: Period) -> datetime:

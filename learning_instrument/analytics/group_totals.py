@@ -134,7 +134,8 @@ def merged(groups: Iterable[GroupTotals], names: Iterable[str]) -> GroupTotals:
     columns = ("executions", *names)
     counts = Counter[int]()
     for group in groups:
-        counts.update(group._rest if group._counts is None else group._counts)
+        if own := group._rest if group._counts is None else group._counts:
+            counts.update(own)
     histogram = b"".join([group._histogram for group in groups if group._counts is None])
     sums = {name: sum([group.sums[name] for group in groups], 0.0) for name in columns}
     return GroupTotals(sums, counts, histogram)

@@ -89,6 +89,8 @@ def solution_patterns(
         f" FROM executions WHERE NOT ifnull({_HAS_SUMMARY}, 0) AND {condition} GROUP BY 1, 2, 3",
         parameters,
     )
+    for row in (*solved, *others):
+        row["kind"] = row["task_type"], message_templates.mask(row["task_description"] or "")
     outcomes = _Outcomes([*solved, *others])
     clusters = [cluster for cluster in _clusters(solved) if cluster.support >= min_support]
     clusters.sort(key=lambda cluster: (-cluster.support, cluster.task_type, cluster.summary))
@@ -122,7 +124,7 @@ class _Cluster:
 
     def add(self, row: Mapping[str, Any]) -> None:
         self.summaries[row["solution_summary"]] += row["executions"]
-        self.kinds.add(_kind(row))
+        self.kinds.add(row["kind"])
         self.cost_usd += row["cost_usd"]
         self.priced += row["priced"]
         self.partial += row["partial"]
@@ -137,7 +139,7 @@ class _Outcomes:
         self._succeeded: defaultdict[_Kind, Counter[str | None]] = defaultdict(Counter)
         self._assumed: Counter[_Kind] = Counter()
         for row in rows:
-            kind = _kind(row)
+            kind = row["kind"]
             self._of_kind[kind][row["model_tier"]] += row["executions"]
             self._succeeded[kind][row["model_tier"]] += round(row["succeeded"])
             self._assumed[kind] += round(row["assumed"])
@@ -169,10 +171,6 @@ class _Outcomes:
             if tier is not None and (rate := wilson(succeeded[tier], count)) is not None
         }
         return min(lows, key=lambda tier: (-lows[tier], tier), default=None)
-
-
-def _kind(row: Mapping[str, Any]) -> _Kind:
-    return row["task_type"], message_templates.mask(row["task_description"] or "")
 
 
 def _pattern(cluster: _Cluster, outcomes: _Outcomes, ids: Mapping[int, str]) -> SolutionPattern:

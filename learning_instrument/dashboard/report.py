@@ -7,6 +7,7 @@ from typing import Final
 
 from .. import formatting
 from ..analytics.briefing import MOST_READ, Briefing, briefing, briefings
+from ..analytics.days import Days, read_days
 from ..analytics.executions import latest
 from ..analytics.group_totals import cube_for
 from ..analytics.headings import Heading
@@ -88,7 +89,8 @@ class _Made:
         self._failures = [(record, record.to_dict()) for record in latest_failures]
 
     def report(self) -> Report:
-        whole = self._whole_periods()
+        days = read_days(self._database, self._periods, self._selection)
+        whole = self._whole_periods(days)
         self._periods = tuple(whole)
         first = next((period for period, found in whole.items() if found.totals), self._periods[0])
         views = [self._whole(found, is_shown=period is first) for period, found in whole.items()]
@@ -99,7 +101,7 @@ class _Made:
                 continue  # it has that one value
             if most > MOST_READ and cube_for(self._database, (by,), self._selection) is None:
                 continue  # each execution would be read
-            found = briefings(self._database, self._periods, by, _VALUES, self._selection)
+            found = briefings(self._database, self._periods, by, _VALUES, self._selection, days)
             names = [element("option", shortened(value, _CHARACTERS), value=_only(by, value)) for value in found]
             options += [element("optgroup", *names, label=called)] if names else []
             for value, of_value in found.items():
@@ -116,15 +118,14 @@ class _Made:
         script = packaged("page.js")
         return Report(document(f"{name}: executions", content, scripts=(script,)), whole[first].headlines[0])
 
-    def _whole_periods(self) -> dict[Period, Briefing]:
+    def _whole_periods(self, days: Days) -> dict[Period, Briefing]:
         """Return what happened in each period; a longer one that has no more executions is left out."""
         found: dict[Period, Briefing] = {}
         most = -1
         for period in self._periods:
-            said = briefing(self._database, period, self._selection)
-            executions = said.totals.executions if said.totals else 0
+            executions = days.totals(period).count("executions")
             if executions > most:
-                found[period], most = said, executions
+                found[period], most = briefing(self._database, period, self._selection, days), executions
         return found
 
     def _controls(self, first: Period, options: Sequence[Markup]) -> Markup:

@@ -19,6 +19,7 @@ from learning_instrument.analytics import (
     performance,
     wilson,
 )
+from learning_instrument.analytics.days import read_days
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.dimensions import value_in
 from learning_instrument.timestamps import iso
@@ -92,7 +93,9 @@ def test_slices_are_what_the_rows_say(records, rolled_up, period, by, is_filtere
     """Each figure and each day, however far the roll-ups are, of any period, as performance() answers."""
     with database_of(records, rolled_up) as database:
         rows = database.executions()
-        found = briefings(database, [period, period.before], by)
+        periods = [period, period.before]
+        found = briefings(database, periods, by)
+        assert briefings(database, periods, by, days=read_days(database, periods, Selection())) == found
         groups = {answer.group[0]: answer for answer in performance(database, by, _selection(period))}
         assert {*groups} >= {value for value, of_value in found.items() if of_value[period].totals}
         for value, of_value in found.items():
@@ -194,6 +197,21 @@ def test_slices_of_what_happened_tell_it_where_it_was(histories):
     assert texts(found["small"][week])[0].startswith("Success fell to ")
     assert texts(found["small"][week])[0].endswith("; over since Thursday")
     assert "fell" not in texts(found["medium"][week])[0]
+
+
+def test_slice_with_nothing_in_the_part_of_a_day_has_none_of_its_rest(database):
+    """A day that began before the period counts from then on, for each value alike."""
+    database.append(
+        [
+            record(model_tier=tier, timestamp=NOON + timedelta(hours=hour))
+            for tier, hour in (("a", -1), ("a", 20), ("b", 1))
+        ]
+    )
+    period = Period(NOON, NOON + timedelta(days=2))
+
+    found = briefings(database, [period, period.before], "model_tier")
+
+    assert {tier: told[period].totals.executions for tier, told in found.items()} == {"a": 1, "b": 1}
 
 
 @pytest.mark.parametrize("kind", weeks.KINDS)
