@@ -20,17 +20,13 @@ _POWER: Final = 0.8
 _GATE: Final = Gate()
 
 
-def success_change(before: Cells, after: Cells) -> Change:
-    """Return the change of the share that succeeds, over the same mix."""
-    return overall("success", _strata(before, after), _GATE)
+def changes_of(before: Cells, after: Cells) -> tuple[Change, Change, Change]:
+    """Return the changes over the same mix of the share that succeeds, the mean duration (geometric), and the cost."""
+    strata = _strata(before, after)
+    return overall("success", strata, _GATE), overall("duration", strata, _GATE), _cost_change(before, after)
 
 
-def duration_change(before: Cells, after: Cells) -> Change:
-    """Return the change of the geometric mean of durations, over the same mix."""
-    return overall("duration", _strata(before, after), _GATE)
-
-
-def cost_change(before: Cells, after: Cells) -> Change:
+def _cost_change(before: Cells, after: Cells) -> Change:
     """Return the change of the mean known cost of an execution, over the same mix."""
     level = LEVELS["cost"]
     names = [

@@ -8,6 +8,7 @@ since few failures are expected, and sums of costs and waits by that of a gamma 
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -273,7 +274,7 @@ class _Series:
 
     def number_of(self, day: str, *, after: bool = False) -> int:
         """Return how many of its days are before *day*; or before the next one."""
-        return sum(each <= day if after else each < day for each in self.dates)
+        return (bisect_right if after else bisect_left)(self.dates, day)
 
     def distance(self, start: int, end: int, fewest: int = ENOUGH) -> float | None:
         """Return by how many standard errors a run of days differs from the others; None: too little is known."""

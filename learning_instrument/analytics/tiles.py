@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from .. import formatting
 from ..rollups.measures import NANO_SCALE
-from .changes import cost_change, duration_change, success_change
+from .changes import changes_of
 from .comparison import Change
 from .days import Days
 from .events import Event, Events, day_name
@@ -57,8 +57,7 @@ def tiles(days: Days, period: Period, events: Events, is_recorded: bool) -> Tile
         is_recorded: whether executions were recorded in the whole of the period before.
     """
     before, after = days.totals(period.before), days.totals(period)
-    cells = days.cells(period.before), days.cells(period)
-    of_success, of_duration, of_cost = (change(*cells) for change in (success_change, duration_change, cost_change))
+    of_success, of_duration, of_cost = changes_of(days.cells(period.before), days.cells(period))
     return Tiles(
         _executions(before, after, before_words(period), is_recorded),
         _told(_success(before, after, of_success), events.get("success"), period),
