@@ -141,13 +141,24 @@ def excluded_costs(partial: int, unpriced: int, unreported: int) -> list[str]:
     return missing
 
 
-def not_in_costs(partial: int, unpriced: int, unreported: int) -> str:
-    """Return in few words what costs leave out: ``a part of 15 executions, 11 unreported``; empty: nothing."""
-    number = counted(partial or unpriced or unreported, "execution")
-    said = f"a part of {number}" if partial else f"{number} unpriced" if unpriced else f"{number} unreported"
-    further = [f"{unpriced:,} unpriced"] if partial and unpriced else []
-    further += [f"{unreported:,} unreported"] if (partial or unpriced) and unreported else []
-    return ", ".join([said, *further]) if partial or unpriced or unreported else ""
+def missing_costs(partial: int, unpriced: int, unreported: int) -> list[str]:
+    """Return in plain words what costs leave out: ``a part of the cost of 8 executions``, ``15 without a price``."""
+    missing: list[str] = []
+    for number, before, after in (
+        (partial, "a part of the cost of ", ""),
+        (unpriced, "", " that could not be priced"),
+        (unreported, "", " without a reported cost"),
+    ):
+        if number:
+            missing.append(f"{before}{f'{number:,}' if missing else counted(number, 'execution')}{after}")
+    return missing
+
+
+def lost(count: int, reason: str) -> str:
+    """Return how many executions could not be recorded, and why."""
+    if reason == "process ended":
+        return f"{count:,} lost when their process ended" if count > 1 else "1 lost when its process ended"
+    return f"{count:,} that could not be recorded ({reason})"
 
 
 def prices(tables: Sequence[str]) -> str:

@@ -1,23 +1,28 @@
 """What the first screen of a page says of a period: what happened, which tier to use, and four figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from .. import formatting
+from ..columns import UNKNOWN
 from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent
 from .days import Day, Days, read_days, within
 from .error_groups import ErrorGroup, ErrorReport, error_groups
-from .events import find_events
-from .group_totals import GroupTotals, check_limit, dimensions_of
-from .headings import Heading
+from .events import Events, after, find_events
+from .group_totals import GroupTotals, check_limit, dimensions_of, totals
+from .headings import Heading, new_kinds
 from .headlines import (
+    NOTHING,
     advice,
     comparison_days,
     days_heading,
     durations_heading,
+    failures_heading,
     nothing_happened,
+    nothing_matches,
     spend_heading,
     what_happened,
 )
@@ -26,6 +31,7 @@ from .performance import Performance, performance_of
 from .periods import Period
 from .side_by_side import SideBySide, side_by_side
 from .tiles import Figure, tiles
+from .values import unmatched
 
 #: Executions of the period before, as a share of those of the period, without which nothing is new.
 _KNOWN: Final = 0.1
@@ -55,12 +61,15 @@ class Briefing:
     days_heading: Heading
     spend_heading: Heading
     durations_heading: Heading
+    failures_heading: Heading
     #: The executions of the whole period; None: there are none.
     totals: Performance | None
     #: The failures, with what they cost, unless there are more than :data:`MOST_READ` executions; by :func:`briefing`.
     errors: ErrorReport | None = None
-    #: The kinds of failures first seen in the period; only :func:`briefing` looks for them.
+    #: The kinds of failures first seen in the period, of 3 failures or more; only :func:`briefing` looks for them.
     new_errors: tuple[ErrorGroup, ...] = ()
+    #: The executions of a spell of failures that is over; None: there was none.
+    outage: Selection | None = None
     #: The tiers side by side, where they were asked for: by :func:`briefing`, of more than one tier.
     tiers: SideBySide | None = None
     #: The days that they are compared over, without an outage; and which one to use.
@@ -149,13 +158,17 @@ def _briefing(
     events = find_events(database, days, period, selection, everywhere=is_alone)
     found = tiles(days, period, events, first is not None and first <= period.before.since)
     tiers = tiers_period = tiers_heading = None
+    failed = whole.count("executions") - whole.count("succeeded")
     if whole.sums["executions"]:
         performance = performance_of((), whole)
         told = what_happened(found, events, period, new, whole.count("lost"))
         if is_alone and "model_tier" not in dict(selection.filters):
+            is_read = whole.sums["executions"] <= MOST_READ
+            later = after(days, events["success"], "model_tier", period) if "success" in events else {}
             for tiers_period in comparison_days(events, period):
                 tiers = side_by_side(database, "model_tier", within(selection, tiers_period), most_read=MOST_READ)
-                tiers_heading = advice(tiers, tiers_period, events, period)
+                models = _models(database, within(selection, tiers_period)) if is_read else {}
+                tiers_heading = advice(tiers, tiers_period, events, period, models, later)
                 if tiers_heading is not None:
                     told = (*told, tiers_heading)
                     break
@@ -166,7 +179,7 @@ def _briefing(
     else:
         performance = None
         _, last = span(database, Selection(until=period.until).narrowed(selection.filters))
-        told = (nothing_happened(period, last),)
+        told = (_nothing(database, period, selection, first, last),)
         of_days = told * 3
     return Briefing(
         period=period,
@@ -181,13 +194,43 @@ def _briefing(
         days_heading=of_days[0],
         spend_heading=of_days[1],
         durations_heading=of_days[2],
+        failures_heading=failures_heading(failed, errors, new),
         totals=performance,
         errors=errors,
-        new_errors=tuple(new or ()),
+        new_errors=new_kinds(new or ()),
+        outage=_outage(events, selection),
         tiers=tiers,
         tiers_period=tiers_period,
         tiers_heading=tiers_heading,
     )
+
+
+def _nothing(
+    database: Queryable, period: Period, selection: Selection, first: datetime | None, last: datetime | None
+) -> Heading:
+    """Return that there is no execution in *period*, or that none passes the filters; *first* is that of all."""
+    if first is None:
+        return NOTHING
+    if last is None and selection.filters and span(database, selection) == (None, None):
+        return nothing_matches(selection, unmatched(database, selection))
+    return nothing_happened(period, last)
+
+
+def _models(database: Queryable, selection: Selection) -> dict[str, str]:
+    """Return tier -> its model, of those that have one."""
+    models: dict[str, list[str]] = {}
+    for tier, model in totals(database, ("model_tier", "model"), selection, ()):
+        models.setdefault(tier, []).append(model)
+    return {tier: of_tier[0] for tier, of_tier in models.items() if len(of_tier) == 1 and of_tier[0] != UNKNOWN}
+
+
+def _outage(events: Events, selection: Selection) -> Selection | None:
+    event = events.get("success")
+    if event is None or not event.is_worse or not event.spell.is_over:
+        return None
+    since, until = (datetime.fromisoformat(f"{day}T00:00:00+00:00") for day in (event.spell.first, event.spell.last))
+    of_place = selection if event.place is None else selection.narrowed({event.place.by: event.place.value})
+    return replace(of_place, since=since, until=until + timedelta(days=1))
 
 
 def _left_out(
@@ -196,11 +239,11 @@ def _left_out(
     if performance is None:
         missing = []
     else:
-        missing = formatting.excluded_costs(performance.partial, performance.unpriced, performance.unreported)
+        missing = formatting.missing_costs(performance.partial, performance.unpriced, performance.unreported)
         untimed = performance.executions - whole.count("timed")
         if untimed:
             missing.append(f"{formatting.counted(untimed, 'execution')} whose duration was not measured")
     if not selection.filters:
         for reason, count in losses_of(database, within(selection, period)).items():
-            missing.append(f"{formatting.counted(count, 'execution')} that could not be recorded ({reason})")
+            missing.append(formatting.lost(count, reason))
     return tuple(missing)

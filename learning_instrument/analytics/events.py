@@ -188,6 +188,23 @@ def extra_of(spell: Spell, days: Parts) -> float:
     return (spell.contrast.inside - spell.contrast.outside) * math.fsum(count for _, count in cells)
 
 
+def after(days: Days, event: Event, by: str, period: Period) -> dict[str, tuple[float, float]]:
+    """Return how many executions of each value of *by* succeeded after an event, and of how many."""
+    if by not in days.mix:
+        return {}
+    later = {day: cells for day, cells in days.by_day(period).items() if day > event.spell.last}
+    found = {}
+    for value, of_value in by_value(parts("success", later), days.mix.index(by)).items():
+        cells = [part for of_day in of_value.values() for part in of_day.values()]
+        found[value] = math.fsum(part for part, _ in cells), math.fsum(count for _, count in cells)
+    return found
+
+
+def day_after(spell: Spell, period: Period) -> str:
+    """Return what the day after a spell is called."""
+    return day_name((date.fromisoformat(spell.last) + timedelta(days=1)).isoformat(), period)
+
+
 def sentence(event: Event, period: Period) -> str:
     """Return what happened, where, and whether it is over: one size of it alone."""
     spell = event.spell
@@ -269,7 +286,7 @@ def times(ratio: float) -> str:
 
 
 def evidence(event: Event) -> str:
-    """Return how well an event is supported."""
+    """Return what an event is held against."""
     spell, place, unit = event.spell, event.place, _UNITS[event.spell.figure]
     if spell.figure == "success":
         said = [f"{unit(spell.contrast.outside)} on other days"]
@@ -277,12 +294,12 @@ def evidence(event: Event) -> str:
         contrast = place.contrast if place is not None and (place.is_all or event.is_of_place) else spell.contrast
         before, now = ("on other days", "then") if spell.is_over else ("before", "now")
         each = "a task" if spell.figure == "queue wait" else "an execution"
-        said = [f"{each}: {unit(contrast.outside)} {before}, {unit(contrast.inside)} {now}"]
+        said = [f"{unit(contrast.outside)} {each} {before}, {unit(contrast.inside)} {now}"]
     if event.tokens is not None and abs(event.tokens - 1) < _SAME:
-        said[0] += ", with as many tokens"
+        said[0] += ", for the same number of tokens"
     if event.model is not None and place is not None:
         said.append(f"{place_name(place.by, place.value)} is model {named(event.model)}")
-    return "; ".join([*said, "beyond chance"])
+    return "; ".join(said)
 
 
 _UNITS: Final[Mapping[Watched, Callable[[float], str]]] = {
@@ -306,8 +323,7 @@ def _when(spell: Spell, period: Period) -> str:
 def _end(spell: Spell, period: Period) -> str:
     """Return whether a spell is over."""
     if spell.is_over:
-        after = (date.fromisoformat(spell.last) + timedelta(days=1)).isoformat()
-        return f"; over since {day_name(after, period)}"
+        return f"; over since {day_after(spell, period)}"
     if spell.figure != "success" or _is_today(spell.first, period):
         return ""
     if spell.last < period.dates[-1]:

@@ -6,14 +6,13 @@ found it; where nothing was tested the sentence gives figures alone, and its evi
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from .. import formatting
 from ..columns import UNKNOWN, metadata_key
-from ..record import ExecutionRecord
 from ..safety.control_characters import one_line
 from .burndown import BurnDown
 from .choice import Choice, choose, cost_per_success, is_shown_worse
@@ -55,6 +54,9 @@ _TENTH: Final = 10
 _TOO_WIDE: Final = 0.1
 #: How often a place of failures is named by chance.
 _LEVEL: Final = 0.05
+#: Failures of a kind that make it worth a word, and the error type of executions whose process died.
+_FEWEST: Final = 3
+_CRASH: Final = "crash"
 #: Biases below this are none worth a word.
 _UNBIASED: Final = 0.005
 
@@ -97,7 +99,7 @@ def of_side_by_side(found: SideBySide) -> Heading:
 
 
 def advised(
-    found: SideBySide, choice: Choice | None, failing: str | None = None, when: str = ""
+    found: SideBySide, choice: Choice | None, failing: str | None = None, when: str = "", since: str = ""
 ) -> tuple[str, list[str]]:
     """Return which values of *found* to use, and what there was no room for.
 
@@ -106,6 +108,7 @@ def advised(
         choice: what was chosen of them.
         failing: one that is not to be used, for the time being.
         when: the days of the figures, where these are in the past: ``before Tuesday``.
+        since: how the one that was chosen has done since: ``, 93% since Thursday``.
     """
     one, several = _noun(found.by)
     compared = [each for each in found.alternatives if each.compared and each.value != failing]
@@ -125,13 +128,14 @@ def advised(
     use = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
     use = f"Until {one} {_named(failing)} recovers, use {use}" if failing is not None else f"Use {one} {use}"
     share = _from_to(*(formatting.percent(pick(each.success.estimate for each in best)) for pick in (min, max)))
-    succeed = f"{when} {share} succeeded" if when else f"{share} succeed"
+    succeed = f"{share} succeeded {when}{since}" if when else f"{share} succeed"
     if rival is None:
         amount = _amount(best[0])
         return f"{use}: {succeed}{f' at {formatting.dollars(amount)} for each success' if amount else ''}", []
     against = _against(best[0], choice, bool(when))
     text = f"{use}: {succeed}"
-    return (f"{text}; {against}", []) if len(text) + len(against) <= _ADVICE else (text, [against])
+    most = _ADVICE + len(since)
+    return (f"{text}; {against}", []) if len(text) + len(against) <= most else (text, [against])
 
 
 def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
@@ -262,11 +266,16 @@ def _median(group: Performance) -> float:
     return group.p50_seconds or 0.0
 
 
-def of_errors(report: ErrorReport) -> Heading:
-    """Return what makes up most of the failures, and how many kinds of them are new."""
+def of_errors(report: ErrorReport, new: Sequence[ErrorGroup] | None = None) -> Heading:
+    """Return what makes up most of the failures, and how many kinds of them are new.
+
+    Args:
+        report: the failures.
+        new: the kinds that are said to be new; None: those of :func:`new_kinds`.
+    """
     if not report.executions:
         return Heading("No executions, so no failures")
-    if not report.groups:
+    if not report.groups or not report.failures:
         none = wilson(0, report.executions)
         most = [] if none is None else [f"at most {formatting.share(none.high)} fail, at 95%"]
         return _told(f"No failures among {formatting.counted(report.executions, 'execution')}", [], most)
@@ -279,11 +288,12 @@ def of_errors(report: ErrorReport) -> Heading:
         text = f"All {failures} are {kind}" if report.failures > 1 else f"The only failure is {kind}"
     else:
         text = f"{_capital(formatting.percent(most_of / report.failures))} of {failures} are {kind}"
-    new = [group for group in report.groups if group.is_new]
-    parts = []
-    if new:
-        are = "is" if len(new) == 1 else "are"
-        parts.append(f"{len(new):,} of {formatting.counted(len(report.groups), 'kind')} {are} new")
+    new = new_kinds(report) if new is None else new
+    parts = (
+        [f"{len(new):,} of {formatting.counted(len(report.groups), 'kind')} {'is' if len(new) == 1 else 'are'} new"]
+        if new
+        else []
+    )
     parts += _where(report.groups, kind)
     # Some may have been deleted between the two questions.
     rate = wilson(report.failures, max(report.failures, report.executions))
@@ -329,24 +339,43 @@ def _where(groups: Sequence[ErrorGroup], kind: str) -> list[str]:
     return [f"{whose}{times} as often in {noun} {_named(place.name)} as elsewhere"]
 
 
-def of_failures(failures: Sequence[ExecutionRecord]) -> Heading:
-    """Return what the latest failures have in common."""
+def of_failures(failures: int, report: ErrorReport | None = None, new: Sequence[ErrorGroup] | None = None) -> Heading:
+    """Return of how many kinds the failures are, and how many of these are new.
+
+    Args:
+        failures: how many there are.
+        report: their kinds; None: not asked for.
+        new: those of them that are new, by :func:`new_kinds`; None: not known.
+    """
     if not failures:
         return Heading("No failures")
-    if len(failures) == 1:
-        (only,) = failures
-        return Heading(f"The only failure was a {_named(only.task_type)} task on {formatting.date(only.timestamp)}")
-    times = [failure.timestamp for failure in failures]
-    seconds = (max(times) - min(times)).total_seconds()
-    how = f"within {formatting.seconds(seconds)}" if seconds else "at once"
-    within = f"the latest {len(failures):,} failures came {how}"
-    for noun, name in (("tier", "model_tier"), ("pool", "pool_type"), ("repository", "repo")):
-        values = Counter(getattr(failure, name) for failure in failures)
-        value, count = values.most_common(1)[0]
-        if value is not None and count * 2 > len(failures) and name not in failures[0].defaulted:
-            which = "all" if count == len(failures) else f"{count:,}"
-            return _told(_capital(within), [f"{which} in {noun} {_named(value)}"], [])
-    return Heading(_capital(within))
+    text = formatting.counted(failures, "failure")
+    kinds = 0 if report is None else len(report.groups)
+    if not kinds:
+        return Heading(text)
+    text = f"{text} of {formatting.counted(kinds, 'kind')}"
+    if new is None:
+        return Heading(text)
+    if new:
+        return Heading(f"{text}; {_are_new(new)}")
+    is_rare = any(group.is_new and not _is_crash(group) for group in report or ())
+    return Heading(f"{text}, {'no frequent one' if is_rare else 'none'} new")
+
+
+def new_kinds(groups: Iterable[ErrorGroup]) -> tuple[ErrorGroup, ...]:
+    """Return the kinds of failures that are said to be new: never seen before, and more than once or twice.
+
+    Executions whose process died are no such kind: they are told of as lost.
+    """
+    return tuple(group for group in groups if group.is_new and group.executions >= _FEWEST and not _is_crash(group))
+
+
+def _is_crash(group: ErrorGroup) -> bool:
+    return group.error_type == _CRASH and group.exception_type is None
+
+
+def _are_new(new: Sequence[ErrorGroup]) -> str:
+    return f"{formatting.counted(len(new), 'kind')} {'is' if len(new) == 1 else 'are'} new"
 
 
 def of_accuracy(costs: Costs) -> Heading:

@@ -1,32 +1,32 @@
 """The first sentences of a page: what happened in a period, and which tier to use."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from .. import formatting
-from .choice import choose
-from .error_groups import ErrorGroup
-from .events import Event, Events, date_name, day_name, evidence, named, place_name, sentence, times
-from .headings import Heading, advised, of_side_by_side
+from ..sqlite.selection import Selection
+from .choice import Choice, choose
+from .error_groups import ErrorGroup, ErrorReport
+from .events import Event, Events, date_name, day_after, day_name, evidence, named, place_name, sentence, times
+from .headings import Heading, advised, new_kinds, of_failures, of_side_by_side
 from .mix import ENOUGH
 from .performance import Performance
 from .periods import Period
 from .side_by_side import SideBySide
 from .tiles import Tiles, before_words, counts_of
 from .tiles import evidence as change_evidence
+from .values import Unmatched
 
-#: Failures of a kind that make it worth a word.
-_FEWEST: Final = 3
 #: What happened is told in so many sentences.
 _MOST: Final = 2
 _NUMBERS: Final = {2: "Two", 3: "Three", 4: "Four"}
 #: Characters of what supports an advice.
-_EVIDENCE: Final = 110
-_LOOKED: Final = "also after looking at every run of days"
-#: The error type of executions whose process died: they are told of as lost.
-_CRASH: Final = "crash"
+_EVIDENCE: Final = 170
+_LOOKED: Final = "not by chance, though every run of days was looked at"
+#: What a page says of a database without executions.
+NOTHING: Final = Heading("Nothing is recorded yet")
 
 
 def what_happened(
@@ -49,9 +49,23 @@ def what_happened(
 def nothing_happened(period: Period, last: datetime | None) -> Heading:
     """Return that *period* has no execution, and when the *last* one before its end was; None: there is none."""
     these = "on this day" if period.days == 1 else f"in these {period.days} days"
-    if last is None:
-        return Heading("Nothing is recorded yet")
-    return Heading(f"No execution {these}", f"the last one before was on {date_name(last.date())}")
+    return Heading(
+        f"No execution {these}", "" if last is None else f"the last one before was on {date_name(last.date())}"
+    )
+
+
+def nothing_matches(selection: Selection, strangers: Sequence[Unmatched]) -> Heading:
+    """Return that no execution passes the filters of *selection*, and what there is in place of its *strangers*."""
+    together = "Every filter matches some executions; no execution matches all of them."
+    return Heading(
+        f"No execution matches {named(str(Selection(where=selection.filters)))}",
+        " ".join(map(str, strangers)) or together,
+    )
+
+
+def failures_heading(failures: int, errors: ErrorReport | None, new_errors: Sequence[ErrorGroup] | None) -> Heading:
+    """Return of how many kinds the failures are, and how many are new, as :func:`what_happened` says."""
+    return of_failures(failures, errors, None if new_errors is None else new_kinds(new_errors))
 
 
 def _said(
@@ -95,7 +109,7 @@ def _than(ratio: float, more: str, less: str) -> str:
 
 def _new(groups: Sequence[ErrorGroup]) -> Heading | None:
     """Return which kinds of failures are new, how many there are of each, and where."""
-    kinds = [group for group in groups if group.executions >= _FEWEST and group.error_type != _CRASH]
+    kinds = new_kinds(groups)
     if not kinds:
         return None
     counts = Counter[str]()
@@ -134,10 +148,9 @@ def _quiet(found: Tiles, period: Period, new_errors: Sequence[ErrorGroup] | None
     """Return that nothing happened, or that too little is known to tell."""
     before, after = round(found.executions.before or 0.0), round(found.executions.after or 0.0)
     succeeded = _succeeded(found.success.after or 0.0, after)
-    compared = counts_of(found.of_success)
+    said = found.success.change.evidence
     if found.of_success.after_executions != after:
-        compared += " of the same tasks"
-    said = f"{found.success.change.evidence} ({compared})"
+        said += f" ({counts_of(found.of_success)} of the same tasks)"
     ago = before_words(period)
     if not before:
         return Heading(f"{succeeded}; there is nothing older to compare with")
@@ -183,7 +196,7 @@ def durations_heading(found: Performance, events: Events, period: Period, is_wat
     if found.p50_seconds is None or found.p95_seconds is None:
         return Heading("No duration was measured")
     half, most = (formatting.seconds(value) for value in (found.p50_seconds, found.p95_seconds))
-    return _of_days(events.get("duration"), period, is_watched, f"Half took up to {half}, 95% up to {most}")
+    return _of_days(events.get("duration"), period, is_watched, f"Half took up to {half}, 1 in 20 longer than {most}")
 
 
 def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str) -> Heading:
@@ -191,7 +204,7 @@ def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str)
         return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}, {_LOOKED}")
     if not is_watched:
         return Heading(figure, "too few days to tell whether any stands out")
-    return Heading(f"{figure}; no run of days stands out")
+    return Heading(f"{figure}; no day stands out")
 
 
 def comparison_days(events: Events, period: Period) -> tuple[Period, ...]:
@@ -209,7 +222,14 @@ def comparison_days(events: Events, period: Period) -> tuple[Period, ...]:
     return Period(period.before.since, start), Period(_midnight(event.spell.last, 1), period.until), period
 
 
-def advice(found: SideBySide, days: Period, events: Events, period: Period) -> Heading | None:
+def advice(
+    found: SideBySide,
+    days: Period,
+    events: Events,
+    period: Period,
+    models: Mapping[str, str] | None = None,
+    later: Mapping[str, tuple[float, float]] | None = None,
+) -> Heading | None:
     """Return which tier to use; None: too little is known of these *days*.
 
     Args:
@@ -217,6 +237,8 @@ def advice(found: SideBySide, days: Period, events: Events, period: Period) -> H
         days: one of those that :func:`comparison_days` gives for *period*.
         events: what happened in it.
         period: the one that is told of.
+        models: tier -> its model, of those that have one.
+        later: tier -> how many executions succeeded after what happened, and of how many.
     """
     failing = _failing(events, found.by)
     if found.inconclusive:
@@ -225,14 +247,16 @@ def advice(found: SideBySide, days: Period, events: Events, period: Period) -> H
     if choice is None and days != period:
         return None
     when = _words(days, period)
-    text, left = advised(found, choice, failing, when if days.until < period.until else "")
+    is_past = days.until < period.until
+    since = _since(choice, later or {}, events, period) if is_past else ""
+    text, left = advised(found, choice, failing, when if is_past else "", since)
     if days != period and days.until == period.until:
         left = [when, *left]
     cost = events.get("cost")
     if days == period and cost is not None and not cost.spell.is_over:
-        left = [*left, "old and new costs together"]
+        left = [*left, f"costs are averages of before and since {day_name(cost.spell.first, period)}"]
     said = ""
-    for part in (*left, *_figures(found, failing)):
+    for part in (*left, *_figures(found, failing, models or {})):
         if len(said) + len(part) <= _EVIDENCE:
             said = f"{said}; {part}" if said else part
     return Heading(text, said)
@@ -252,17 +276,36 @@ def _words(days: Period, period: Period) -> str:
     return f"since {day_name(days.since.date().isoformat(), period)}"
 
 
-def _figures(found: SideBySide, failing: str | None) -> list[str]:
+def _since(choice: Choice | None, later: Mapping[str, tuple[float, float]], events: Events, period: Period) -> str:
+    """Return how the value that was chosen has done since a spell of failures."""
+    event = events.get("success")
+    if event is None or choice is None or len(choice.best) > 1:
+        return ""
+    succeeded, executions = later.get(choice.best[0].value, (0.0, 0.0))
+    if executions < ENOUGH:
+        return ""
+    return f", {formatting.percent(succeeded / executions)} since {day_after(event.spell, period)}"
+
+
+def _figures(found: SideBySide, failing: str | None, models: Mapping[str, str]) -> list[str]:
     """Return the figures of the most frequent values, for a reader who would choose otherwise."""
     compared = [each for each in found.alternatives if each.compared and each.value != failing][:3]
     shown, is_said = [], False
     for each in compared if len(compared) > 1 else ():
-        text, cost = f"{named(each.value)} {formatting.percent(each.success.estimate)}", each.cost_per_success_usd
+        model, cost = models.get(each.value, each.value), each.cost_per_success_usd
+        text = named(each.value) if model == each.value else f"{named(each.value)} ({named(model)})"
+        text += f" {formatting.percent(each.success.estimate)}"
         if cost is not None:
             text += f" at {formatting.dollars(cost.estimate)}{'' if is_said else ' a success'}"
             is_said = True
         shown.append(text)
-    return [", ".join(shown)] if shown else []
+    if not shown:
+        return []
+    most, second, *_ = sorted(found.alternatives, key=lambda each: -each.executions)
+    if most.executions == second.executions:
+        return [", ".join(shown)]
+    share = most.executions / (found.others_executions + sum(each.executions for each in found.alternatives))
+    return [", ".join(shown), f"most used is {named(most.value)}, {formatting.percent(share)} of executions"]
 
 
 def _midnight(day: str, later: int = 0) -> datetime:

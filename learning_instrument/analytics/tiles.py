@@ -123,9 +123,7 @@ def _success(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
         return Figure(None, now.estimate, now.low, now.high, "too little data", Heading(_NOTHING_OLDER))
     difference = now.estimate - then.estimate
     least = change.detectable if change.verdict == "no change" else None
-    text = _compared(
-        _points(difference), formatting.points(difference), change, least is None or abs(difference) <= least
-    )
+    text = _compared(_points(difference), change, least is None or abs(difference) <= least)
     told = Heading(text, success_evidence(change, difference))
     return Figure(then.estimate, now.estimate, now.low, now.high, _verdict(change), told)
 
@@ -152,7 +150,7 @@ def evidence(change: Change) -> str:
     if change.verdict == "no change":
         assert change.detectable is not None
         least = (formatting.points if is_success else formatting.change)(change.detectable).lstrip("+")
-        return f"a change of {least} would have shown"
+        return f"we would see a change of {least} or more"
     between = (formatting.points_between if is_success else formatting.changes_between)(change.low, change.high)
     return f"{between} for the same mix of tasks"
 
@@ -163,12 +161,14 @@ def counts_of(change: Change) -> str:
     return f"{now} and {change.before_executions:,} before"
 
 
-def _compared(change_words: str, signed: str, change: Change, is_small: bool) -> str:
+def _compared(change_words: str, change: Change, is_small: bool) -> str:
     """Return a change in words which agree with what was tested: *is_small* where a test would not have shown it."""
     if change.verdict in ("better", "worse") or change_words == "as before":
         return change_words
-    if change.verdict in ("no change", "negligible") and is_small:
-        return f"as before ({signed})"
+    if change.verdict == "no change" and is_small:
+        return f"about as before: {change_words} is within chance"
+    if change.verdict == "negligible" and is_small:
+        return f"about as before: {change_words}"
     return f"{change_words}, may be chance"
 
 
@@ -186,11 +186,12 @@ def _cost(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
     else:
         least = change.detectable if change.verdict == "no change" else None
         is_small = least is None or abs(math.log(ratio)) <= abs(math.log(least))
-        text = _compared(_sized(ratio, "more", "less"), formatting.change(ratio), change, is_small)
-        told = Heading(
-            f"each execution {text}",
-            f"{in_all} in all; {evidence(change)}" if in_all != "as before" else evidence(change),
-        )
+        is_as_before = change.verdict in ("no change", "negligible") and is_small
+        text = "about as before" if is_as_before else _compared(_sized(ratio, "more", "less"), change, is_small)
+        said = evidence(change)
+        if in_all != "as before":
+            said = f"{in_all} in all" if is_as_before else f"{in_all} in all; {said}"
+        told = Heading(f"{formatting.dollars(each[1] or 0.0)} an execution, {text}", said)
     return Figure(known[0], known[1], None, None, _verdict(change), told)
 
 
@@ -212,9 +213,8 @@ def _p95(before: GroupTotals, after: GroupTotals, change: Change) -> Figure:
         is_small = (
             math.isfinite(ratio) and ratio > 0 and (least is None or abs(math.log(ratio)) <= abs(math.log(least)))
         )
-        signed = formatting.change(ratio) if math.isfinite(ratio) else ""
         said = evidence(change) if is_small or change.verdict == "too little data" else _TYPICAL
-        told = Heading(_compared(_sized(ratio, "longer", "shorter"), signed, change, is_small), said)
+        told = Heading(_compared(_sized(ratio, "longer", "shorter"), change, is_small), said)
     return Figure(known[0], known[1], None, None, _verdict(change), told)
 
 
@@ -224,7 +224,9 @@ def _verdict(change: Change) -> FigureVerdict:
 
 def _points(difference: float) -> str:
     size = f"{abs(difference) * 100:.1f}"
-    return "as before" if size == "0.0" else f"{size} points {'higher' if difference > 0 else 'lower'}"
+    if size == "0.0":
+        return "as before"
+    return f"{size} point{'' if size == '1.0' else 's'} {'higher' if difference > 0 else 'lower'}"
 
 
 def _sized(ratio: float, more: str, less: str) -> str:

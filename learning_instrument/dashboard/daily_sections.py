@@ -109,7 +109,7 @@ def durations(briefing: Briefing) -> Section | None:
     return Section(
         "durations",
         heading,
-        "The most that half (p50) and 95% (p95) of each day's executions took",
+        "What half of each day's executions took at most (p50), and 1 in 20 longer than (p95)",
         daily_quantiles(heading.text, points),
         Table(columns, rows),
     )

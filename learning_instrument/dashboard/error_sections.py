@@ -7,7 +7,7 @@ from .. import formatting
 from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, solution_patterns
 from ..analytics.error_groups import GroupCost
 from ..analytics.extremes import Extremes, extremes
-from ..analytics.headings import of_errors, of_extremes, of_patterns
+from ..analytics.headings import new_kinds, of_errors, of_extremes, of_patterns
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable, Selection
 from .first_screen import cost_of, reported, when_of
@@ -52,19 +52,20 @@ _PATTERN_COLUMNS: Final = (
 )
 
 
-def kinds(found: ErrorReport, links: Links) -> Section:
-    """Return the failures by the template of their message."""
-    heading, shown = of_errors(found), found.groups[:_GROUPS]
-    rows = [BarRow(_name(group), group.executions, f"{group.executions:,}", note=_news(group)) for group in shown]
+def kinds(found: ErrorReport, links: Links, new: Sequence[ErrorGroup] | None = None) -> Section:
+    """Return the failures by the template of their message; *new* are those that are said to be so, None: not asked."""
+    new = new_kinds(found) if new is None else new
+    heading, shown = of_errors(found, new), found.groups[:_GROUPS]
+    rows = [BarRow(_name(group), group.executions, f"{group.executions:,}", note=_news(group, new)) for group in shown]
     has_costs = any(group.cost is not None for group in shown)
     columns = tuple(column for column in _ERROR_COLUMNS if has_costs or column is not _THEIR_COST)
-    table = Table(columns, tuple(_error_row(group, links, has_costs) for group in shown))
+    table = Table(columns, tuple(_error_row(group, links, has_costs, _news(group, new)) for group in shown))
     more = len(found.groups) - len(shown)
     notes = (f"{formatting.counted(more, 'less frequent kind')} not shown.",) if more else ()
     return Section(
         "errors",
         heading,
-        "Failures by the template of their message; new: never seen before",
+        "Failures by the template of their message; new: never seen before, and 3 times or more",
         bar_rows(heading.text, rows),
         table,
         notes,
@@ -108,11 +109,10 @@ def solutions(found: Sequence[SolutionPattern]) -> Section:
     )
 
 
-def _error_row(group: ErrorGroup, links: Links, has_costs: bool) -> tuple[Child, ...]:
+def _error_row(group: ErrorGroup, links: Links, has_costs: bool, news: str) -> tuple[Child, ...]:
     example = next(iter(group.examples), None)
     address = None if example is None else links.execution(example)
     shown = None if example is None else formatting.short_id(example)
-    news = _news(group)
     return (
         shortened(_name(group), _TEXT),
         f"{group.executions:,}",
@@ -135,8 +135,8 @@ def _name(group: ErrorGroup) -> str:
     return f"{kind}: {group.template}" if kind and group.template else kind or group.template or "no message"
 
 
-def _news(group: ErrorGroup) -> str:
-    return "new" if group.is_new else "back" if group.back_since is not None else ""
+def _news(group: ErrorGroup, new: Sequence[ErrorGroup]) -> str:
+    return "new" if group in new else "back" if group.back_since is not None else ""
 
 
 def _places(group: ErrorGroup) -> Iterator[str]:

@@ -111,9 +111,9 @@ def _tile(name: str, value: str, said: str | None) -> Markup:
 
 def _cost_said(execution: ExecutionRecord) -> str | None:
     if is_cost_partial(execution):
-        return "partial: the rest is unknown"
+        return "known in part: the rest is unknown"
     if not is_cost_known(execution):
-        return "unpriced" if execution.cost_source == "unpriced" else "not reported"
+        return "could not be priced" if execution.cost_source == "unpriced" else "not reported"
     return execution.cost_source
 
 

@@ -1,23 +1,25 @@
 """What a reader sees first: what the file is, the verdict, four figures beside the period before, the last failures."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import timezone
+from itertools import chain, islice, pairwise, zip_longest
 from typing import Final
 
 from .. import formatting
 from ..analytics.briefing import Briefing
-from ..analytics.executions import is_cost_known, is_cost_partial
-from ..analytics.headings import of_failures
+from ..analytics.executions import executions_of, is_cost_known, is_cost_partial, latest
+from ..analytics.headlines import NOTHING
 from ..analytics.tiles import Figure
 from ..record import ExecutionRecord
+from ..sqlite.selection import Queryable
 from .markup import Child, Markup, element, joined, shortened
 from .section import Section
 from .tables import Column, Table
 from .views import Links
 
-#: How many of the latest failures are listed.
+#: How many failures are listed, and at most so many of them for they are of new kinds, or of an outage that is over.
 FAILURES: Final = 6
+_TELLING: Final = 3
 #: How much of an error is shown: its beginning tells it from others.
 _ERROR: Final = 120
 #: And of a name.
@@ -57,7 +59,7 @@ def verdict(briefing: Briefing) -> Markup:
     for headline in briefing.headlines:
         said = element("span", headline.evidence, class_="evidence") if headline.evidence else None
         lines.append(element("p", headline.text, said))
-    if briefing.totals is None:
+    if NOTHING in briefing.headlines:
         commands = (element("code", _RUN), ", or ", element("code", "@record_execution"))
         lines.append(element("p", "To record executions: ", *commands, " above a function.", class_="muted small"))
     return element("div", *lines, class_="verdict")
@@ -72,16 +74,18 @@ def tiles(briefing: Briefing) -> Markup | None:
         ("Executions", briefing.executions, lambda value: f"{value:,.0f}"),
         ("Succeeded", briefing.success, formatting.share),
         ("Cost", briefing.cost, lambda value: formatting.bound(formatting.dollars(value), is_bound)),
-        ("95% took at most", briefing.p95, formatting.seconds),
+        ("1 in 20 took longer than", briefing.p95, formatting.seconds),
     )
-    left_out = "; ".join(briefing.left_out)
+    left_out, told = ", ".join(briefing.left_out), {headline.evidence for headline in briefing.headlines}
     return joined(
-        element("dl", *(_tile(name, figure, show) for name, figure, show in shown), class_="tiles"),
-        element("p", f"Not in these figures: {left_out}.", class_="left-out muted small") if left_out else None,
+        element("dl", *(_tile(name, figure, show, told) for name, figure, show in shown), class_="tiles"),
+        element("p", f"Not in these figures: {left_out}.", class_="left-out muted") if left_out else None,
     )
 
 
-def _tile(name: str, figure: Figure, show: Callable[[float], str]) -> Markup:
+def _tile(name: str, figure: Figure, show: Callable[[float], str], told: Container[str]) -> Markup:
+    """Return one figure; what a headline has *told* already is not said again."""
+    evidence = figure.change.evidence
     if figure.after is None:
         value = element("dd", "unknown", class_="figure unknown")
     else:
@@ -95,28 +99,57 @@ def _tile(name: str, figure: Figure, show: Callable[[float], str]) -> Markup:
         value,
         interval,
         element("dd", figure.change.text, class_=_COLOURS.get(figure.verdict)),
-        element("dd", figure.change.evidence, class_="muted support") if figure.change.evidence else None,
+        element("dd", evidence, class_="muted support") if evidence and evidence not in told else None,
         class_="tile",
     )
 
 
-def failures(records: Sequence[ExecutionRecord], links: Links, total: int, prefix: str = "") -> Markup | None:
-    """Return the latest failures as rows; None where there are none."""
+def shown_failures(
+    database: Queryable, briefing: Briefing, last: Iterable[ExecutionRecord]
+) -> tuple[ExecutionRecord, ...]:
+    """Return the failures that are listed: some of new kinds, of an outage that is over, and then the *last* ones.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    examples = chain.from_iterable(zip_longest(*(group.examples for group in briefing.new_errors)))
+    ids = [each for each in examples if each is not None][:_TELLING]
+    read = executions_of(database, ids) if ids else {}
+    shown = {each: read[each] for each in ids if each in read}
+    if not shown and briefing.outage is not None:
+        shown = {record.execution_id: record for record in latest(database, briefing.outage, _TELLING, failed=True)}
+    shown |= {record.execution_id: record for record in last if record.execution_id not in shown}
+    return tuple(islice(shown.values(), FAILURES))
+
+
+def failures(records: Sequence[ExecutionRecord], briefing: Briefing, links: Links, prefix: str = "") -> Markup | None:
+    """Return failures as rows, those of new kinds marked; None where there are none."""
     if not records:
         return None
-    caption = f"The latest {len(records):,} of {formatting.counted(total, 'failure')}"
-    table = Table(_FAILURE_COLUMNS, tuple(_row(record, links) for record in records))
-    heading = replace(of_failures(records), evidence="")  # that it is a count is seen
-    return Section("failures", heading, caption, table=table, is_wide=True).markup(prefix)
+    is_latest = all(one.timestamp >= next_one.timestamp for one, next_one in pairwise(records))
+    first = f"{'New kinds' if briefing.new_errors else 'Those of the outage'} first, then the latest"
+    caption = "" if len(records) == failed_of(briefing) else "The latest of them" if is_latest else first
+    table = Table(_FAILURE_COLUMNS, tuple(_row(record, links, _is_new(record, briefing)) for record in records))
+    return Section("failures", briefing.failures_heading, caption, table=table, is_wide=True).markup(prefix)
 
 
-def _row(record: ExecutionRecord, links: Links) -> tuple[Child, ...]:
+def _is_new(record: ExecutionRecord, briefing: Briefing) -> bool:
+    """Tell whether a failure is of a new kind: one of its examples, or of an exception that only new kinds have."""
+    new = briefing.new_errors
+    if any(record.execution_id in group.examples for group in new):
+        return True
+    others = {group.exception_type for group in briefing.errors or () if group not in new}
+    return record.exception_type in {group.exception_type for group in new} - others - {None}
+
+
+def _row(record: ExecutionRecord, links: Links, is_new: bool) -> tuple[Child, ...]:
     when, address = when_of(record), links.execution(record.execution_id)
+    error = shortened(error_of(record), _ERROR)
     return (
         when if address is None else element("a", when, href=address),
         reported(record, "task_type"),
         reported(record, "model_tier"),
-        shortened(error_of(record), _ERROR),
+        joined(element("span", "new", class_="bad"), f" \u00b7 {error}") if is_new else error,
         cost_of(record),
     )
 

@@ -69,7 +69,7 @@ class LivePages:
                 return page.content(database, view)
 
         def header(database: Queryable) -> Markup:
-            return overview_header(database, query, selection)
+            return overview_header(database, query)
 
         return self._page(frozenset(query.items()), "Overview", header, content, now)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from ..analytics.values import unmatched, values_of
-from ..sqlite.selection import FILTERS, Queryable, Selection
+from ..analytics.values import values_of
+from ..sqlite.selection import FILTERS, Queryable
 from . import asked
 from .markup import MOST_CHARACTERS, Markup, element, joined, shortened
 from .search_page import OUTCOMES
@@ -22,10 +22,10 @@ _EXAMPLES: Final = {"since": "14d or 2026-11-20", "until": "1d or 2026-11-22", "
 _PERIODS: Final = {"": "7 days", "30": "30 days", "90": "90 days"}
 
 
-def overview_header(database: Queryable, query: Query, selection: Selection) -> Markup:
-    """Return what stands above the page of a period: the fields, and which of them no execution meets."""
+def overview_header(database: Queryable, query: Query) -> Markup:
+    """Return what stands above the page of a period: the fields."""
     fields = form(asked.OVERVIEW, database, query, select("days", _PERIODS, query))
-    return _header(asked.OVERVIEW, fields, *map(str, unmatched(database, selection)))
+    return _header(asked.OVERVIEW, fields)
 
 
 def search_header(database: Queryable, query: Query) -> Markup:
@@ -40,7 +40,7 @@ def plain_header() -> Markup:
     return _header(None, None)
 
 
-def _header(page: str | None, form: Markup | None, *notes: str) -> Markup:
+def _header(page: str | None, form: Markup | None) -> Markup:
     links = [
         element("a", label, href=address, aria_current="page" if address == page else None)
         for address, label in _PAGES.items()
@@ -49,7 +49,6 @@ def _header(page: str | None, form: Markup | None, *notes: str) -> Markup:
         "header",
         element("nav", *links, class_="controls", aria_label="Pages"),
         form,
-        *(element("p", note, class_="warn") for note in notes),
         element("p", id="live", class_="warn", role="status"),
         class_="live",
     )

@@ -8,12 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from .. import formatting
 from ..analytics.briefing import Briefing, briefing
 from ..analytics.executions import latest
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable
-from .first_screen import FAILURES, days_of, failed_of, failures, tiles, title, verdict
+from .first_screen import FAILURES, days_of, failures, shown_failures, tiles, title, verdict
 from .markup import Markup, element, joined, trusted
 from .section import Section
 from .sections import sections
@@ -114,9 +113,8 @@ def content(database: Queryable, view: View) -> Markup:
         DatabaseError: if the database cannot be read.
     """
     found = briefing(database, view.period, view.selection)
-    failed = list(latest(database, view.chosen, FAILURES, failed=True))
-    executions = formatting.counted(found.totals.executions if found.totals else 0, "execution")
-    row = title(file_name(database), f"{days_of(found)} \u00b7 {executions} \u00b7 times are UTC")
+    failed = shown_failures(database, found, list(latest(database, view.chosen, FAILURES, failed=True)))
+    row = title(file_name(database), f"{days_of(found)} \u00b7 times are UTC")
     return element("main", row, body(found, failed, view, sections(database, view, found)), id="main")
 
 
@@ -133,7 +131,7 @@ def body(
 
     Args:
         found: the figures.
-        failed: the latest failures.
+        failed: the failures that are listed.
         view: what is shown.
         shown: its sections.
         prefix: goes before all anchors in it.
@@ -142,5 +140,5 @@ def body(
     return joined(
         verdict(found),
         tiles(found),
-        element("div", failures(failed, view.links, failed_of(found), prefix), *cards, class_="cards"),
+        element("div", failures(failed, found, view.links, prefix), *cards, class_="cards"),
     )

@@ -17,7 +17,7 @@ from ..sqlite.dimensions import value_in
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Selection
 from . import daily_sections
-from .first_screen import FAILURES, days_of, failed_of, title
+from .first_screen import FAILURES, days_of, failed_of, shown_failures, title
 from .kept_executions import KeptExecutions
 from .markup import Markup, element, joined, shortened
 from .page import body, document, file_name, packaged
@@ -132,15 +132,16 @@ class _Made:
         """Return what chooses a view; hidden, for without the script nothing would happen."""
         radios = [_radio(period, is_checked=period is first) for period in self._periods]
         every = element("option", "all executions", value="")
-        values = element("label", "Of ", element("select", every, *options)) if options else None
+        values = element("label", "Show ", element("select", every, *options)) if options else None
         periods = element("fieldset", element("legend", "Last"), *radios)
         return element("div", periods, values, class_="controls", id="controls", hidden=True)
 
     def _whole(self, found: Briefing, is_shown: bool) -> Markup:
         view = View(found.period, self._selection, Links(execution=self._kept.address), self._budget)
+        latest_failures = self._latest(found, [record for record, _ in self._failures])
         shown = body(
             found,
-            self._latest(found, [record for record, _ in self._failures]),
+            shown_failures(self._database, found, latest_failures),
             view,
             sections(self._database, view, found),
             self._prefix(),
@@ -177,8 +178,7 @@ class _Made:
 
 
 def _view(found: Briefing, shown: Markup, only: str = "", called: str = "", is_shown: bool = False) -> Markup:
-    executions = formatting.counted(found.totals.executions if found.totals else 0, "execution")
-    said = f"{days_of(found)} \u00b7 {executions}{f' of {called}' if called else ''}"
+    said = " \u00b7 ".join(filter(None, (days_of(found), called)))
     return element(
         "div",
         element("p", said, class_="muted small"),

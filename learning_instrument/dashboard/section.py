@@ -50,5 +50,5 @@ class Section:
 
 def cost_notes(partial: int, unpriced: int, unreported: int) -> tuple[str, ...]:
     """Return what stands below costs that leave some out."""
-    missing = formatting.not_in_costs(partial, unpriced, unreported)
+    missing = ", ".join(formatting.missing_costs(partial, unpriced, unreported))
     return (f"Not in these costs: {missing}.",) if missing else ()

@@ -59,7 +59,7 @@ def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
     yield group_sections.choice(database, chosen, "model_tier", briefing)
     yield group_sections.choice(database, chosen, "pool_type", briefing)
     if briefing.errors is not None and briefing.errors.groups:
-        yield error_sections.kinds(briefing.errors, view.links)
+        yield error_sections.kinds(briefing.errors, view.links, briefing.new_errors)
     yield cost_sections.accuracy(costs(database, chosen))
     if view.budget is not None:
         yield cost_sections.budget(database, view.selection, view.budget, view.period.until)

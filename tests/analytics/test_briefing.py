@@ -20,6 +20,7 @@ from learning_instrument.analytics import (
     wilson,
 )
 from learning_instrument.analytics.days import read_days
+from learning_instrument.analytics.headings import Heading
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.dimensions import value_in
 from learning_instrument.timestamps import iso
@@ -128,13 +129,16 @@ def test_quiet_week_is_said_to_be_one(histories):
     first, second = texts(told)
     assert first.startswith("A quiet week: ")
     assert first.endswith("succeeded, as before; no new kind of failure")
-    assert told.headlines[0].evidence.startswith("a change of ")
+    assert told.headlines[0].evidence.startswith("we would see a change of ")
     assert second.startswith("Use tier small: ")
     assert told.tiers_heading == told.headlines[-1]
     assert told.tiers_period == told.period
     assert told.success.verdict == told.cost.verdict == told.p95.verdict == "no change"
     assert all("as before" in figure.change.text or "chance" in figure.change.text for figure in changed(told))
     assert not told.new_errors
+    assert re.fullmatch(r"\d+ failures of \d kinds, none new", told.failures_heading.text)
+    models = r"small \(quick-2\) \d+% at .* medium \(steady-3\) .* large \(deep-5\) .*; most used is small, 5\d% .*"
+    assert re.fullmatch(models, told.tiers_heading.evidence)
 
 
 def test_outage_is_told_with_its_days_and_its_place(histories):
@@ -147,11 +151,14 @@ def test_outage_is_told_with_its_days_and_its_place(histories):
     assert first.endswith("; over since Thursday")
     assert second.startswith("Two new kinds of failure, both in tier small: ")
     assert {"OverloadedError", "ConnectionResetError"} == {*re.findall(r"(\w+) \(\d+\)", second)}
-    assert third.startswith("Use tier small: before Tuesday ")
+    assert re.match(r"Use tier small: 9\d% succeeded before Tuesday, \d+% since Thursday; ", third)
+    assert len(told.new_errors) == 2
+    assert re.fullmatch(r"\d+ failures of \d+ kinds; 2 kinds are new", told.failures_heading.text)
+    assert iso(told.outage.since)[:10] == "2026-11-24"
     assert (told.tiers_period.since, iso(told.tiers_period.until)[:10]) == (told.period.before.since, "2026-11-24")
     assert (told.success.verdict, told.success.change.evidence) == ("worse", "")
     assert told.days_heading.text == first
-    assert any("could not be recorded (process ended)" in each for each in told.left_out)
+    assert any("lost when their process ended" in each for each in told.left_out)
 
 
 def test_price_rise_is_told_with_its_day_its_tier_and_that_tokens_explain_little(histories):
@@ -160,7 +167,8 @@ def test_price_rise_is_told_with_its_day_its_tier_and_that_tokens_explain_little
 
     costs = r"Tier large costs (1\.[6-9]|2\.[0-2]) times as much since Wednesday \(25 Nov\): its price rose; "
     found = re.fullmatch(costs + r"about (\S+) more so far", texts(told)[0])
-    assert "; tier large is model deep-5; beyond chance" in told.headlines[0].evidence
+    assert told.headlines[0].evidence.endswith("; tier large is model deep-5")
+    assert told.tiers_heading.evidence.startswith("since Wednesday; small (quick-2) ")
     assert told.cost.verdict == "worse"
     assert told.cost.change.text == f"about {found[2]} more since Wednesday"
     dearer = (
@@ -228,7 +236,7 @@ def test_any_history_has_sentences_that_can_be_read(histories, kind):
         headings = (*told.headlines, told.days_heading, told.spend_heading, told.durations_heading)
         for heading in headings:
             assert heading.text.isprintable()
-            assert 0 < len(heading.text) < 130
+            assert 0 < len(heading.text) < 140
             assert "p <" not in heading.evidence
             assert not heading.text.endswith(".")
         assert 1 <= len(told.headlines) <= 3
@@ -245,12 +253,36 @@ def test_nothing_recorded_is_said(database):
 
 
 def test_period_without_executions_says_when_the_last_one_was(database):
-    """It is of the filtered ones."""
-    database.append([record(timestamp=NOON - timedelta(days=40)), record(timestamp=NOON, model_tier="large")])
+    """It is of the filtered ones; later ones are not told of."""
+    old, new = (record(timestamp=NOON - timedelta(days=days), model_tier=str(days)) for days in (40, 0))
+    database.append([old, new])
 
-    told = briefing(database, Period.last(7, NOON - timedelta(days=20)), Selection(model_tier="small"))
+    def told(tier):
+        (headline,) = briefing(
+            database, Period.last(7, NOON - timedelta(days=20)), Selection(model_tier=tier)
+        ).headlines
+        return headline
 
-    assert texts(told) == ["No execution in these 7 days"] or "Nothing" in texts(told)[0]
+    assert told("40") == Heading("No execution in these 7 days", "the last one before was on 11 October")
+    assert told("0") == Heading("No execution in these 7 days")
+
+
+def test_filter_that_matches_nothing_says_what_there_is(database):
+    """By itself, or together with the others."""
+    database.append([record(model_tier="small", repo="shop"), record(model_tier="large", repo="site")])
+
+    def told(**filters):
+        (headline,) = briefing(database, Period.last(7, NOON + timedelta(hours=1)), Selection(**filters)).headlines
+        return headline
+
+    mistyped = told(model_tier="smal")
+    assert mistyped.text == "No execution matches model_tier=smal"
+    assert mistyped.evidence == (
+        "No execution has model_tier=smal. Did you mean small? The values: large (1), small (1)."
+    )
+    assert told(model_tier="small", repo="site").evidence == (
+        "Every filter matches some executions; no execution matches all of them."
+    )
 
 
 def test_unknown_cost_is_not_zero(database):
@@ -261,7 +293,7 @@ def test_unknown_cost_is_not_zero(database):
 
     assert told.cost.after is None
     assert told.spend_heading.text == "No cost is known"
-    assert "1 execution whose model calls could not be priced (unpriced)" in told.left_out
+    assert told.left_out[:2] == ("1 execution that could not be priced", "2 without a reported cost")
 
 
 def test_change_of_the_mix_is_no_change_of_success(database):

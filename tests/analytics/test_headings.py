@@ -17,6 +17,7 @@ from learning_instrument.analytics import (
     CorrectionTest,
     Costs,
     DaySpend,
+    ErrorGroup,
     ErrorReport,
     EstimateAccuracy,
     Extremes,
@@ -43,7 +44,7 @@ from learning_instrument.analytics import (
     summary,
     wilson,
 )
-from learning_instrument.analytics.headings import Heading
+from learning_instrument.analytics.headings import Heading, new_kinds
 
 from .test_side_by_side import some
 
@@ -287,19 +288,25 @@ def test_no_failures_are_bounded(database):
     )
 
 
-def test_latest_failures_have_a_place_in_common():
-    """A count, and no test."""
-    failures = [
-        record(success=False, timestamp=NOON + timedelta(minutes=each), model_tier="small") for each in range(8)
-    ]
-    other = record(success=False, timestamp=NOON + timedelta(minutes=12), model_tier="large")
+def test_failures_are_told_by_kinds_and_how_many_are_new(database):
+    """New is what was never seen before and is more than once or twice; a process that died is told of as lost."""
+    database.append(failing("too late", "TimeoutError", 9, timestamp=NOON - 30 * DAY) + failing("too late", None, 5))
+    report = error_groups(database, Selection(since=NOON - DAY))
+    database.append(failing("too late", "TimeoutError", 9) + failing("oh", "KeyError", 2))
+    rare = error_groups(database, Selection(since=NOON - DAY))
+    database.append(failing("no such file", "OSError", 3))
+    new = error_groups(database, Selection(since=NOON - DAY))
 
-    assert headings.of_failures([]).text == "No failures"
-    assert headings.of_failures(failures[:1]).text == "The only failure was a fix task on 20 November"
-    assert headings.of_failures(failures).text == "The latest 8 failures came within 7 m 00 s; all in tier small"
-    assert (
-        headings.of_failures([*failures, other]).text == "The latest 9 failures came within 12 m 00 s; 8 in tier small"
-    )
+    def text(report, is_known=True):
+        return headings.of_failures(report.failures, report, new_kinds(report) if is_known else None).text
+
+    assert headings.of_failures(0).text == "No failures"
+    assert headings.of_failures(12).text == "12 failures"
+    assert text(report) == "5 failures of 1 kind, none new"
+    assert text(rare) == "16 failures of 3 kinds, no frequent one new"
+    assert text(new) == "19 failures of 4 kinds; 1 kind is new"
+    assert text(new, is_known=False) == "19 failures of 4 kinds"
+    assert headings.of_errors(new).text == "47% of 19 failures are TimeoutError; 1 of 4 kinds is new"
 
 
 @pytest.mark.parametrize(
@@ -579,7 +586,12 @@ BYS = st.sampled_from(["model_tier", "task_type", "repo", "metadata.customer", "
 SECTIONS = {
     "side_by_side": (headings.of_side_by_side, answers(SideBySide)),
     "errors": (headings.of_errors, answers(ErrorReport)),
-    "failures": (headings.of_failures, st.lists(TYPES[ExecutionRecord], max_size=4)),
+    "failures": (
+        headings.of_failures,
+        st.integers(0, 9),
+        st.none() | answers(ErrorReport),
+        st.none() | st.lists(answers(ErrorGroup), max_size=4),
+    ),
     "accuracy": (headings.of_accuracy, answers(Costs)),
     "spend": (headings.of_spend, answers(Costs)),
     "budget": (headings.of_spend, answers(Costs), answers(BurnDown)),

@@ -120,7 +120,34 @@ def test_tiers_are_compared_without_the_days_of_an_outage_that_is_over():
     assert comparison_days({}, WEEK) == (WEEK,)
     tiers = alternative("small", 0.94, 0.01, width=0.03), alternative("large", 0.97, 0.08, width=0.03)
     assert told(*tiers, days=before, events=[failing()]).text == (
-        "Use tier small: before Tuesday 94% succeeded; large costs 8 times as much, and its lead (97%) may be chance"
+        "Use tier small: 94% succeeded before Tuesday; large costs 8 times as much, and its lead (97%) may be chance"
+    )
+
+
+def test_tier_that_recovered_says_how_it_does_since():
+    """Where the days after an outage have enough executions of it."""
+    tiers = alternative("small", 0.94, 0.01, width=0.03), alternative("large", 0.97, 0.08, width=0.03)
+    found, events = SideBySide("model_tier", ("task_type",), tiers, 0, 0), {"success": failing()}
+    before, *_ = comparison_days(events, WEEK)
+
+    def text(succeeded, executions):
+        return advice(found, before, events, WEEK, later={"small": (succeeded, executions)}).text
+
+    assert text(93.0, 100.0).startswith(
+        "Use tier small: 94% succeeded before Tuesday, 93% since Wednesday; large costs"
+    )
+    assert text(2.0, 3.0).startswith("Use tier small: 94% succeeded before Tuesday; large costs")
+
+
+def test_figures_name_the_model_of_a_tier_and_the_tier_that_is_used_most():
+    """And that costs are averages, where these changed within the days."""
+    small, large = alternative("small", 0.95, 0.01), dominated("large", 0.95, 0.08, "small")
+    found = SideBySide("model_tier", ("task_type",), (replace(small, executions=300), large), 0, 0)
+    cost = Event(replace(SPELL, figure="cost", is_over=False, last="2026-11-27"))
+
+    assert advice(found, WEEK, {"cost": cost}, WEEK, {"large": "deep-5"}).evidence == (
+        "costs are averages of before and since Tuesday; small 95% at $0.0100 a success, large (deep-5) 95% at $0.0800;"
+        " most used is small, 75% of executions"
     )
 
 
@@ -198,5 +225,5 @@ def test_price_is_said_to_rise_where_tokens_do_not_explain_the_cost(tokens, word
         f"Tier large costs 2.5 times as much since Tuesday (24 Nov){words}; about $4.60 more so far"
     )
     assert evidence(event) == (
-        f"an execution: $0.0200 before, $0.0500 now{', with as many tokens' if tokens == 1.01 else ''}; beyond chance"
+        f"$0.0200 an execution before, $0.0500 now{', for the same number of tokens' if tokens == 1.01 else ''}"
     )
