@@ -201,7 +201,7 @@ def durations_heading(found: Performance, events: Events, period: Period, is_wat
 
 def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str) -> Heading:
     if event is not None:
-        return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}, {_LOOKED}")
+        return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}; {_LOOKED}")
     if not is_watched:
         return Heading(figure, "too few days to tell whether any stands out")
     return Heading(f"{figure}; no day stands out")
