@@ -29,10 +29,6 @@ from .spells import (
 )
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
 _NOUNS: Final = {"model_tier": "tier", "pool_type": "pool", "repo": "repository", "task_type": "task type"}
 _NAME: Final = 30
 _FIGURES: Final[Sequence[Watched]] = ("success", "cost", "duration", "queue wait")
@@ -345,7 +341,7 @@ def _dated(first: str, last: str, period: Period) -> str:
 
 
 def _short_date(when: date) -> str:
-    return f"{when.day} {_MONTHS[when.month - 1][:3]}"
+    return f"{when.day} {formatting.MONTHS[when.month - 1][:3]}"
 
 
 def _is_today(day: str, period: Period) -> bool:
@@ -373,7 +369,7 @@ def day_name(day: str, period: Period) -> str:
 
 def date_name(when: date) -> str:
     """Return a date: ``22 November``."""
-    return f"{when.day} {_MONTHS[when.month - 1]}"
+    return f"{when.day} {formatting.MONTHS[when.month - 1]}"
 
 
 def place_name(by: str, value: str) -> str:

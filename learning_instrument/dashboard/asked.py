@@ -1,7 +1,7 @@
 """What a reader asks for in the parameters of an address, and the address that asks for it."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,11 @@ CHOOSING: Final = (*WINDOW, *FILTERS, "where")
 OVERVIEW: Final = "/"
 SEARCH: Final = "/executions"
 _DAYS: Final = re.compile("[1-9][0-9]{0,4}")
+
+
+def end_of_minute() -> datetime:
+    """Return what a page takes for the present: what is asked for within one minute has one answer."""
+    return datetime.now(timezone.utc).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def value_of(query: Query, name: str) -> str | None:

@@ -6,7 +6,6 @@ Datasette loads this by the entry-point group ``datasette``: 0.65 and the alphas
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -146,7 +145,7 @@ async def _index(datasette: Datasette, request: Request) -> Response:
 async def _overview(datasette: Datasette, request: Request) -> Response:
     """Answer with the page of a period."""
     database = await _chosen(datasette, request)
-    query, now = {name: tuple(request.args.getlist(name)) for name in request.args}, _now()
+    query, now = {name: tuple(request.args.getlist(name)) for name in request.args}, asked.end_of_minute()
     links, periods = _links(datasette, database), {str(days): f"{days} days" for days in PERIODS}
     asked.check_names(query, _PARAMETERS)
     selection = replace(asked.selection_of(query, now), since=None, until=None)
@@ -259,11 +258,6 @@ async def _made(datasette: Datasette, database: Any, question: object, make: Cal
     """Return an answer, made on a thread: Datasette serves everyone on one event loop."""
     answers = _answers.setdefault(database.path, SharedAnswers(database.path))
     return await asyncio.to_thread(answers.get, (_address(datasette, database), question), make)
-
-
-def _now() -> datetime:
-    """Return the end of this minute: what is asked for within one is the same."""
-    return datetime.now(timezone.utc).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 # Which databases, and who may see and change them.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
+from ..formatting import MONTHS
 from .axes import ACROSS, Axis
 from .markup import Markup, element, shortened
 
@@ -147,10 +148,9 @@ def _short_day(label: str) -> str:
         day = date.fromisoformat(label)
     except ValueError:
         return shortened(label, _DAY_CHARACTERS)
-    return f"{day.day} {_MONTHS[day.month - 1]}"
+    return f"{day.day} {MONTHS[day.month - 1][:3]}"
 
 
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY_CHARACTERS: Final = 6
 _MOST_DAY_LABELS: Final = 5
 _DAY_STEPS: Final = tuple(factor * 10**power for power in range(12) for factor in (1, 2, 5))

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -59,7 +59,7 @@ class LivePages:
         return Document(HTML, body, headers={"Content-Security-Policy": page.policy(is_served=True)})
 
     def _overview(self, request: Request) -> Document:
-        query, now = request.query, _now()
+        query, now = request.query, asked.end_of_minute()
         asked.check_names(query, _OVERVIEW)
         selection = replace(asked.selection_of(query, now), since=None, until=None)
 
@@ -84,7 +84,7 @@ class LivePages:
         return self._page(request.rest, title_of(request.rest), lambda database: plain_header(), content)
 
     def _search(self, request: Request) -> Document:
-        query, now = request.query, _now()
+        query, now = request.query, asked.end_of_minute()
         asked.check_names(query, _SEARCH)
         search = Search(
             asked.selection_of(query, now),
@@ -139,8 +139,3 @@ def _valid_values() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise DatabaseError("The database has an invalid value; learning-instrument doctor names it.") from error
-
-
-def _now() -> datetime:
-    """Return the end of this minute: what is asked for within one is the same."""
-    return datetime.now(timezone.utc).replace(second=0, microsecond=0) + timedelta(minutes=1)

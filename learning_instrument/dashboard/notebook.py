@@ -26,7 +26,7 @@ from ..analytics import (
     Story,
     Summary,
 )
-from ..analytics.headings import of_accuracy, of_losses, of_spend
+from ..analytics.headings import of_losses, of_spend
 from . import cost_sections, error_sections, first_screen, group_sections, sections
 from .charts import BarPoint, daily_bars
 from .markup import Child, Markup, element, joined, trusted
@@ -195,7 +195,7 @@ def _costs(found: Costs) -> Iterable[Markup]:
     yield from _cards(
         Section("spend", heading, "Known cost in US dollars, by day", drawn, table if days else None),
         Section("groups", Heading("Groups, the costliest first"), "Known cost", table=groups) if found.groups else None,
-        cost_sections.accuracy(found) if of_accuracy(found) else None,
+        cost_sections.accuracy(found),
     )
 
 

@@ -56,7 +56,6 @@ def document(
     *,
     header: Markup | None = None,
     scripts: Sequence[Markup] = (),
-    head: Markup | None = None,
     is_served: bool = False,
 ) -> bytes:
     """Return a document that needs nothing but itself.
@@ -66,7 +65,6 @@ def document(
         content: its ``<main id="main">``.
         header: what comes before it: a ``<header>`` or ``<nav>``.
         scripts: run when the document is read, in this order.
-        head: further elements of its head.
         is_served: whether it comes from a server; see :func:`policy`.
     """
     return joined(
@@ -83,7 +81,6 @@ def document(
                 element("title", title),
                 element("link", rel="icon", href="data:,"),
                 element("style", _style()),
-                head,
             ),
             element(
                 "body",

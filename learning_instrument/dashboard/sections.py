@@ -9,10 +9,7 @@ from ..analytics.headings import Heading
 from ..sqlite.selection import Queryable
 from . import cost_sections, daily_sections, error_sections, file_sections, group_sections
 from .section import Section
-from .tables import Column, Table
 from .views import View
-
-__all__ = ["Column", "Section", "Table", "of_days", "sections"]
 
 #: Of more executions, sections that group the executions themselves are left out; of more than :data:`MOST_READ`, all
 #: that read them.
