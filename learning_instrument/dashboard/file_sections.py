@@ -1,15 +1,14 @@
 """Sections about the file itself: what runs now, how large it is, what could not be recorded."""
 
+from datetime import datetime, timezone
 from typing import Final
 
 from .. import formatting
 from ..analytics import Summary
 from ..analytics.headings import of_losses, of_running
-from ..safety.clocks import time
-from ..sqlite.selection import Queryable, has_table
-from ..storage.liveness import has_died, last_seen
+from ..sqlite.selection import Queryable, Selection, has_table
 from ..storage.statistics import lost_noun
-from ..timestamps import from_iso
+from .in_flight import in_flight
 from .markup import Child
 from .section import Section
 from .tables import Column, Table
@@ -25,34 +24,35 @@ _RUNNING_COLUMNS: Final = (
     Column("Its process"),
 )
 _LOSS_COLUMNS: Final = (Column("Reason"), Column("Could not be recorded", is_number=True))
-_LEDGER: Final = "SELECT execution_id, task_type, pool_type, process_id, host, process, started, heartbeat FROM running"
 
 
-def running(database: Queryable, found: Summary) -> Section | None:
-    """Return what the crash ledger has, the executions that have run for more than a second, and what was lost."""
-    now = time.time()
-    entries = []
-    for entry in database.query(_LEDGER) if has_table(database, "running") else ():
-        seen = last_seen(entry["process_id"], entry["host"], entry["process"], entry["heartbeat"])
-        age = _age(entry["started"], now)
-        if seen is not None and age is not None:
-            entries.append((age, has_died(seen[0], now - seen[1]), entry))
+def running(database: Queryable, selection: Selection, found: Summary) -> Section | None:
+    """Return what the crash ledger has, the executions that have run for more than a second, and what was lost.
+
+    Args:
+        database: the one to ask.
+        selection: whose filters the executions pass.
+        found: how the executions ended.
+    """
+    now = datetime.now(timezone.utc)
+    entries = in_flight(database, selection) if has_table(database, "running") else []
+    begun = [(max(0.0, (now - each.started).total_seconds()), each) for each in entries if each.started is not None]
     lost = found.outcomes.get("lost", 0)
-    if not entries and not lost:
+    if not begun and not lost:
         return None
-    entries.sort(key=lambda each: -each[0])
-    alive = [age for age, is_dead, _ in entries if not is_dead]
-    heading = of_running(alive, len(entries) - len(alive), lost)
+    begun.sort(key=lambda pair: -pair[0])
+    alive = [age for age, entry in begun if not entry.is_dead]
+    heading = of_running(alive, len(begun) - len(alive), lost)
     rows: list[tuple[Child, ...]] = [
         (
-            formatting.short_id(str(entry["execution_id"])),
-            str(entry["task_type"]),
-            str(entry["pool_type"]),
-            str(entry["started"])[:16].replace("T", " "),
+            formatting.short_id(entry.execution_id),
+            entry.task_type,
+            entry.pool_type,
+            f"{entry.started.astimezone(timezone.utc):%Y-%m-%d %H:%M}",
             formatting.seconds(age),
-            "ended: to be stored as lost" if is_dead else f"{entry['process_id']} on {entry['host']}",
+            "ended: to be stored as lost" if entry.is_dead else f"{entry.process_id} on {entry.host}",
         )
-        for age, is_dead, entry in entries[:_RUNNING]
+        for age, entry in begun[:_RUNNING]
     ]
     return Section(
         "running",
@@ -72,11 +72,3 @@ def losses(database: Queryable, found: Summary) -> Section:
         "Executions of this period, and the size of the whole file",
         table=Table(_LOSS_COLUMNS, rows) if rows else None,
     )
-
-
-def _age(started: object, now: float) -> float | None:
-    """Return the seconds since *started*; None for what is no time, as in a damaged file."""
-    try:
-        return max(0.0, now - from_iso(str(started)).timestamp())
-    except (ValueError, OverflowError):
-        return None

@@ -44,7 +44,7 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
         yield from (section for section in shown if section is not None)
         if executions > MOST_COMPARED:
             yield _left_out(executions)
-    running = file_sections.running(database, found)
+    running = file_sections.running(database, view.selection, found)
     if running is not None:
         yield running
     yield file_sections.losses(database, found)
