@@ -59,6 +59,11 @@ def fields(execution: ExecutionRecord, when: Callable[[datetime], str]) -> dict[
     return found
 
 
+def duration(execution: ExecutionRecord) -> str:
+    """Return how long it took; ``unknown`` where nothing was measured."""
+    return "unknown" if "duration_seconds" in execution.defaulted else formatting.seconds(execution.duration_seconds)
+
+
 def missing(execution: ExecutionRecord) -> list[str]:
     """Return the names of the fields that have no value."""
     return [name for name, value in _values(execution).items() if value is None]

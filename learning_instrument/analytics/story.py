@@ -78,6 +78,8 @@ class StoryLine:
     first_chunk_seconds: float | None = None
     #: Of another attempt: which, from 1.
     attempt: int | None = None
+    #: Whether its length was measured; else it is a stand-in, such as that of a whole batch.
+    is_timed: bool = True
 
     @property
     def end_seconds(self) -> float | None:
@@ -158,7 +160,9 @@ def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:
     shown = tree.outermost(limit)
     first = _execution(own, start, 0)
     before, after, others = _attempts(database, own, start)
-    late = [end for line in tree.lines if (end := line.end_seconds or 0.0) > first.seconds + _LATE_SECONDS]
+    late = [
+        end for line in tree.lines if line.is_timed and (end := line.end_seconds or 0.0) > first.seconds + _LATE_SECONDS
+    ]
     waits = []
     if own["queue_seconds"] is not None:
         waits.append(StoryLine("queue", "queue", -own["queue_seconds"], own["queue_seconds"], 0))
@@ -275,6 +279,7 @@ def _execution(row: Mapping[str, Any], start: datetime, depth: int) -> StoryLine
         pool_type=row["pool_type"],
         model_tier=row["model_tier"],
         wait_seconds=row["wait_seconds"],
+        is_timed='"duration_seconds"' not in row["defaulted"],
     )
 
 
@@ -319,7 +324,9 @@ def _spent(own: Mapping[str, Any], seconds: float, lines: Sequence[StoryLine]) -
 
 def _covered(lines: Iterable[StoryLine], start: float, end: float) -> float:
     """Return how many seconds from *start* to *end* any of *lines* has."""
-    spans = sorted((line.offset_seconds, line.seconds) for line in lines if line.offset_seconds is not None)
+    spans = sorted(
+        (line.offset_seconds, line.seconds) for line in lines if line.is_timed and line.offset_seconds is not None
+    )
     covered, reached = 0.0, start
     for offset, seconds in spans:
         until = min(offset + seconds, end)

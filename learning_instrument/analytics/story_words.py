@@ -7,6 +7,8 @@ from .story import Story, StoryLine
 def time_spent(story: Story) -> str:
     """Return a line that says where the time went."""
     spent = story.spent
+    if not all(line.is_timed for line in story.lines if line.execution_id == story.execution_id):
+        return "How long it took is not known."
     parts = []
     if spent.queue_seconds is not None:
         parts.append(f"waited {formatting.seconds(spent.queue_seconds)} in the queue")
@@ -59,6 +61,11 @@ def start(seconds: float) -> str:
     if abs(seconds) < 0.0000005:
         return "0"
     return f"{'-' if seconds < 0 else '+'}{formatting.seconds(abs(seconds))}"
+
+
+def length(line: StoryLine) -> str:
+    """Return how long it took; ``unknown`` for a stand-in."""
+    return formatting.seconds(line.seconds) if line.is_timed else "unknown"
 
 
 def details(line: StoryLine) -> str | None:

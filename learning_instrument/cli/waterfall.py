@@ -40,7 +40,7 @@ _COLUMNS: Final = (
     _LaidOut("what", "what", is_text=True, least=12),
     _LaidOut("bar", "timeline"),
     TableColumn("line.offset_seconds", "start", story_words.start, is_number=True, rank=2),
-    TableColumn("line.seconds", "length", formatting.seconds, is_number=True, rank=1),
+    TableColumn("length", "length", is_number=True, rank=1),
     TableColumn("line.outcome", "outcome", is_text=True, rank=3, style=_outcome_style),
     TableColumn("line.cost_usd", "cost", formatting.dollars, is_number=True, rank=4, bound_if=("line.is_partial",)),
     TableColumn("details", "details", is_text=True, rank=6),
@@ -59,6 +59,7 @@ def print_story(story: Story) -> None:
             "what": _what(line),
             "bar": axis.bar(line),
             "line": line,
+            "length": story_words.length(line),
             "details": story_words.details(line),
             "id": _id(line),
         }
@@ -94,7 +95,7 @@ class _Axis:
     def bar(self, line: StoryLine) -> str:
         """Return the bar of *line*, at its place."""
         start, end = line.offset_seconds, line.end_seconds
-        if start is None or end is None:
+        if start is None or end is None or not line.is_timed:
             return "?"
         if end < self.start or (start < self.start and end <= self.start):
             return "<"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from .. import formatting
-from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, solution_patterns
+from ..analytics import ErrorGroup, ErrorReport, SolutionPattern, execution_words, solution_patterns
 from ..analytics.error_groups import GroupCost
 from ..analytics.extremes import Extremes, extremes
 from ..analytics.headings import new_kinds, of_errors, of_extremes, of_patterns
@@ -151,7 +151,7 @@ def _extreme_row(record: ExecutionRecord, links: Links) -> tuple[Child, ...]:
         shortened(record.task_description or record.task_id, _TEXT),
         reported(record, "model_tier"),
         record.outcome.value,
-        "unknown" if "duration_seconds" in record.defaulted else formatting.seconds(record.duration_seconds),
+        execution_words.duration(record),
         cost_of(record),
     )
 

@@ -85,7 +85,8 @@ def title_of(execution_id: str) -> str:
 
 
 def _title(execution: ExecutionRecord) -> Markup:
-    ended = f"{execution.task_type}: {execution.outcome.value} after {formatting.seconds(execution.duration_seconds)}"
+    took = execution_words.duration(execution)
+    ended = f"{execution.task_type}: {execution.outcome.value} after {'an unknown time' if took == 'unknown' else took}"
     error = None if execution.success else element("p", whole(error_of(execution)), class_="bad")
     where = element(
         "p", element("span", execution.execution_id, class_="id"), f" \u00b7 {_moment(execution.timestamp)}"

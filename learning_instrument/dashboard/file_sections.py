@@ -36,23 +36,23 @@ def running(database: Queryable, selection: Selection, found: Summary) -> Sectio
     """
     now = datetime.now(timezone.utc)
     entries = in_flight(database, selection) if has_table(database, "running") else []
-    begun = [(max(0.0, (now - each.started).total_seconds()), each) for each in entries if each.started is not None]
+    begun = [(each.started.astimezone(timezone.utc), each) for each in entries if each.started is not None]
     lost = found.outcomes.get("lost", 0)
     if not begun and not lost:
         return None
-    begun.sort(key=lambda pair: -pair[0])
-    alive = [age for age, entry in begun if not entry.is_dead]
+    begun.sort(key=lambda pair: pair[0])
+    alive = [_age(started, now) for started, entry in begun if not entry.is_dead]
     heading = of_running(alive, len(begun) - len(alive), lost)
     rows: list[tuple[Child, ...]] = [
         (
             formatting.short_id(entry.execution_id),
             entry.task_type,
             entry.pool_type,
-            f"{entry.started.astimezone(timezone.utc):%Y-%m-%d %H:%M}",
-            formatting.seconds(age),
+            f"{started:%Y-%m-%d %H:%M}",
+            formatting.seconds(_age(started, now)),
             "ended: to be stored as lost" if entry.is_dead else f"{entry.process_id} on {entry.host}",
         )
-        for age, entry in begun[:_RUNNING]
+        for started, entry in begun[:_RUNNING]
     ]
     return Section(
         "running",
@@ -72,3 +72,7 @@ def losses(database: Queryable, found: Summary) -> Section:
         "Executions of this period, and the size of the whole file",
         table=Table(_LOSS_COLUMNS, rows) if rows else None,
     )
+
+
+def _age(started: datetime, now: datetime) -> float:
+    return max(0.0, (now - started).total_seconds())

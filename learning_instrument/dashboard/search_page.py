@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from .. import formatting
+from ..analytics import execution_words
 from ..analytics.executions import execution_id_of, latest
 from ..analytics.similarity import SimilarExecution, similar_executions
 from ..analytics.values import unmatched
@@ -119,7 +120,6 @@ def search_content(database: Queryable, search: Search, links: Links, next_page:
 
 
 def _row(execution: ExecutionRecord, links: Links) -> tuple[Child, ...]:
-    is_timed = "duration_seconds" not in execution.defaulted
     return (
         _clock(execution.timestamp),
         _linked(execution.execution_id, links),
@@ -127,7 +127,7 @@ def _row(execution: ExecutionRecord, links: Links) -> tuple[Child, ...]:
         execution.pool_type,
         execution.model_tier,
         execution.outcome.value,
-        formatting.seconds(execution.duration_seconds) if is_timed else "unknown",
+        execution_words.duration(execution),
         cost_of(execution),
         execution.error_message or execution.task_description,
     )

@@ -91,6 +91,8 @@ class _Axis:
         start, end = known(line.offset_seconds), known(line.end_seconds)
         if start is None or end is None:
             return _Bar(element("span", "start not known", class_="muted"), ())
+        if not line.is_timed:
+            return _Bar(element("span", "length not known", class_="muted"), ())
         parts = []
         if end <= self.start and start < self.start:
             outside = (True, False)
@@ -140,7 +142,7 @@ def _row(line: StoryLine, bar: _Bar, execution_link: Callable[[str], str | None]
         element("span", what, class_=f"in{min(line.depth, _DEEPEST)}"),
         bar.markup,
         None if line.offset_seconds is None else story_words.start(line.offset_seconds),
-        formatting.seconds(line.seconds),
+        story_words.length(line),
         line.outcome and shortened(line.outcome, _OUTCOME_CHARACTERS),
         cost,
         details and shortened(details, _NAME_CHARACTERS),

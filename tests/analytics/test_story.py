@@ -124,6 +124,16 @@ def test_plain_execution_is_its_own_story(told):
     assert (found.attempt, found.attempts, found.late) == (1, 1, 0)
 
 
+def test_length_that_is_a_stand_in_is_no_time_that_was_spent(told):
+    """An item of a batch has the length of the batch where the pool said none: it covers nothing, and is never late."""
+    item = execution(2, 1.0, parent=1, duration_seconds=5.0, defaulted=("duration_seconds",))
+
+    found = told([execution(1, duration_seconds=4.0), item])
+
+    assert lines(found, "is_timed") == [(True,), (False,)]
+    assert (found.spent.within_seconds, found.spent.other_seconds, found.late) == (0.0, 4.0, 0)
+
+
 def test_call_has_its_tokens_cost_error_and_first_chunk(told):
     """As far as they are known."""
     found = told(

@@ -177,3 +177,15 @@ def test_unknown_execution_is_an_error(path, shown):
     shown(record())
     with pytest.raises(UnknownExecutionError):
         Page(path, "nobody")
+
+
+def test_length_that_is_a_stand_in_is_neither_said_nor_drawn(shown):
+    """The default is in the list of all fields alone, where it is marked."""
+    page = shown(record(duration_seconds=5.0, defaulted=("duration_seconds",)))
+
+    timeline = page.inner(page.card("timeline"))
+    assert page.inner(next(page.root.iter("h1"))).endswith("after an unknown time")
+    assert "How long it took is not known" in timeline
+    assert "length not known" in timeline
+    assert [page.inner(cell) for cell in page.card("timeline").iter("td")][1:3] == ["0", "unknown"]
+    assert page.pairs("fields")["duration_seconds"] == "5.0 s (default: nothing was reported)"
