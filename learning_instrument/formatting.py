@@ -1,6 +1,7 @@
 """Formats values for people: numbers with their units, amounts, shares and what is left out of them."""
 
 from collections.abc import Sequence
+from datetime import date as calendar_day
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -22,10 +23,10 @@ def day(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d")
 
 
-def date(moment: datetime) -> str:
-    """Return the day of a moment in UTC, within a sentence: ``24 November``."""
-    utc = moment.astimezone(timezone.utc)
-    return f"{utc.day} {MONTHS[utc.month - 1]}"
+def date(day: calendar_day) -> str:
+    """Return a day, or that of a moment in UTC, within a sentence: ``24 November``."""
+    found = day.astimezone(timezone.utc) if isinstance(day, datetime) else day
+    return f"{found.day} {MONTHS[found.month - 1]}"
 
 
 def seconds(value: float) -> str:

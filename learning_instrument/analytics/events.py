@@ -9,11 +9,11 @@ from typing import Any, Final
 from .. import formatting
 from ..columns import UNKNOWN
 from ..rollups.measures import IS_PRICED
-from ..safety.control_characters import one_line
 from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent, sums_of
 from .days import MEASURES, Days, within
 from .group_totals import cube_for, totals
+from .names import named, nouns
 from .periods import Period
 from .spells import (
     Parts,
@@ -29,7 +29,6 @@ from .spells import (
 )
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_NOUNS: Final = {"model_tier": "tier", "pool_type": "pool", "repo": "repository", "task_type": "task type"}
 _NAME: Final = 30
 _FIGURES: Final[Sequence[Watched]] = ("success", "cost", "duration", "queue wait")
 #: Dimensions in which an event may be, where it is in none of the mix: those that roll-ups answer for.
@@ -294,7 +293,7 @@ def evidence(event: Event) -> str:
     if event.tokens is not None and abs(event.tokens - 1) < _SAME:
         said[0] += ", for the same number of tokens"
     if event.model is not None and place is not None:
-        said.append(f"{place_name(place.by, place.value)} is model {named(event.model)}")
+        said.append(f"{place_name(place.by, place.value)} is model {short_name(event.model)}")
     return "; ".join(said)
 
 
@@ -335,7 +334,7 @@ def _dated(first: str, last: str, period: Period) -> str:
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     is_weekday = all(name in _WEEKDAYS for name in names)
     if not is_weekday:
-        return joint.join(date_name(each) for each in ((start, end) if days else (start,)))
+        return joint.join(formatting.date(each) for each in ((start, end) if days else (start,)))
     of_start = f"{start.day}" if start.month == end.month and days else _short_date(start)
     return f"{joint.join(names)} ({f'{of_start}-{_short_date(end)}' if days else of_start})"
 
@@ -364,20 +363,14 @@ def day_name(day: str, period: Period) -> str:
     last = date.fromisoformat(period.dates[-1])
     if is_going_on(period) and last - when < timedelta(days=7):
         return _WEEKDAYS[when.weekday()]
-    return date_name(when)
-
-
-def date_name(when: date) -> str:
-    """Return a date: ``22 November``."""
-    return f"{when.day} {formatting.MONTHS[when.month - 1]}"
+    return formatting.date(when)
 
 
 def place_name(by: str, value: str) -> str:
     """Return what a value of a dimension is called: ``tier small``."""
-    return f"{_NOUNS.get(by, by)} {named(value)}"
+    return f"{nouns(by)[0]} {short_name(value)}"
 
 
-def named(value: str) -> str:
-    """Return a name on one line, cut where it is long."""
-    name = one_line(value)
-    return name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+def short_name(value: str) -> str:
+    """Return a name that has others beside it."""
+    return named(value, _NAME)

@@ -8,12 +8,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from .. import formatting
-from ..columns import UNKNOWN, metadata_key
-from ..safety.control_characters import one_line
+from ..columns import UNKNOWN
 from .burndown import BurnDown
 from .choice import Choice, choose, cost_per_success, is_shown_worse
 from .costs import Costs, EstimateAccuracy, GroupSpend
@@ -22,15 +21,15 @@ from .executions import is_cost_partial
 from .extremes import Extremes
 from .intervals import wilson
 from .mix import ENOUGH
+from .names import named, nouns
 from .overview import Summary
 from .patterns import SolutionPattern
 from .performance import Performance, QueueWait
 from .routing import RoutingBin, RoutingCalibration
 from .side_by_side import Alternative, SideBySide
 
-#: Characters of a sentence, beyond which its second part is told as evidence, and of a name in it.
+#: Characters of a sentence, beyond which its second part is told as evidence.
 _SENTENCE: Final = 90
-_NAME: Final = 40
 #: Characters of a name that a sentence has beside two others, and of the names and intervals in a line of evidence.
 _SHORT_NAME: Final = 24
 _EVIDENCE: Final = 90
@@ -38,12 +37,6 @@ _EVIDENCE: Final = 90
 _LEAST_COSTS: Final = 1.1
 #: Characters of an advice, beyond which its reason is told as evidence.
 _ADVICE: Final = 112
-#: What values of a dimension are called, one and several; others by the name of their column or key.
-_NOUNS: Final = {
-    "model_tier": ("tier", "tiers"),
-    "pool_type": ("pool", "pools"),
-    "repo": ("repository", "repositories"),
-}
 #: Dimensions that nobody chooses a value of: an execution has the one that its task has.
 _GIVEN: Final = ("task_type", "repo")
 #: The share of the cost that a few groups have where it is said to be concentrated.
@@ -73,7 +66,7 @@ class Heading:
 
 def of_side_by_side(found: SideBySide) -> Heading:
     """Return which value of a dimension to use, or that nothing tells them apart, or that too little is known."""
-    one, several = _noun(found.by)
+    one, several = nouns(found.by)
     every = found.alternatives
     if not every:
         return Heading(f"No executions to compare {several} by")
@@ -81,7 +74,7 @@ def of_side_by_side(found: SideBySide) -> Heading:
         (alone,) = every
         if alone.value == UNKNOWN:
             return Heading(f"No execution says its {one}", formatting.counted(alone.executions, "execution"))
-        return _told(f"All executions are of {one} {_named(alone.value)}", [_figures(alone)], _support(found, every))
+        return _told(f"All executions are of {one} {named(alone.value)}", [_figures(alone)], _support(found, every))
     compared = [each for each in every if each.compared]
     if found.inconclusive:
         executions = sum(each.executions for each in every) + found.others_executions
@@ -110,7 +103,7 @@ def advised(
         when: the days of the figures, where these are in the past: ``before Tuesday``.
         since: how the one that was chosen has done since: ``, 93% since Thursday``.
     """
-    one, several = _noun(found.by)
+    one, several = nouns(found.by)
     compared = [each for each in found.alternatives if each.compared and each.value != failing]
     low, high = min(compared, key=_success), max(compared, key=_success)
     shares = _from_to(formatting.percent(low.success.estimate), formatting.percent(high.success.estimate))
@@ -124,9 +117,9 @@ def advised(
     best, rival = choice.best, choice.rival
     if len(best) == len(compared) > 1:
         return f"Nothing tells the {len(compared)} {several} apart: {shares} succeed", []
-    names = [_named(each.value) for each in best]
+    names = [named(each.value) for each in best]
     use = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
-    use = f"Until {one} {_named(failing)} recovers, use {use}" if failing is not None else f"Use {one} {use}"
+    use = f"Until {one} {named(failing)} recovers, use {use}" if failing is not None else f"Use {one} {use}"
     share = _from_to(*(formatting.percent(pick(each.success.estimate for each in best)) for pick in (min, max)))
     succeed = f"{share} succeeded {when}{since}" if when else f"{share} succeed"
     if rival is None:
@@ -142,7 +135,7 @@ def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
     """Return what a reader would ask of another value."""
     rival = choice.rival
     assert rival is not None
-    name, share = _named(rival.value), formatting.percent(rival.success.estimate)
+    name, share = named(rival.value), formatting.percent(rival.success.estimate)
     ours, theirs = cost_per_success(best), cost_per_success(rival)
     ratio = theirs / ours if 0 < ours < math.inf and math.isfinite(theirs) else None
     if ratio is not None and ratio < 1:
@@ -169,7 +162,7 @@ def _ranked(compared: Sequence[Alternative], one: str, several: str) -> str:
     low, high = min(compared, key=_success), max(compared, key=_success)
     most, least = (formatting.percent(each.success.estimate) for each in (high, low))
     if is_shown_worse(low, high, len(compared)):
-        return f"{_capital(one)} {_named(high.value)} succeeds most ({most}), {_named(low.value)} least ({least})"
+        return f"{_capital(one)} {named(high.value)} succeeds most ({most}), {named(low.value)} least ({least})"
     return f"Nothing tells the {len(compared)} {several} apart: {_from_to(least, most)} succeed"
 
 
@@ -180,7 +173,7 @@ def _support(found: SideBySide, alternatives: Sequence[Alternative]) -> list[str
         share, low, high = (
             f"{value * 100:.0f}" for value in (each.success.estimate, each.success.low, each.success.high)
         )
-        said = f"{', ' if number else ''}{_named(each.value, _SHORT_NAME)} {share}% ({low} to {high})"
+        said = f"{', ' if number else ''}{named(each.value, _SHORT_NAME)} {share}% ({low} to {high})"
         if number and len(line) + len(said) > _EVIDENCE:
             line += f" and {len(alternatives) - number} more"
             break
@@ -225,7 +218,7 @@ def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (),
         waits: of the same.
         by: the dimension.
     """
-    one, _ = _noun(by)
+    one, _ = nouns(by)
     timed = {each.group: each for each in groups if each.p50_seconds is not None and each.groups == 1}
     if not timed:
         return Heading("No duration was measured" if groups else "No executions, so no durations")
@@ -242,7 +235,7 @@ def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (),
     if waiting:
         wait, run = max(waiting, key=lambda pair: (pair[0].mean_seconds or 0.0) * pair[0].measured)
         known = f"the wait of {wait.measured:,} of {formatting.counted(wait.executions, 'execution')} is known"
-        whom = f"{_capital(one)} {_named(wait.group[0])} waits" if len(timed) > 1 else "Tasks wait"
+        whom = f"{_capital(one)} {named(wait.group[0])} waits" if len(timed) > 1 else "Tasks wait"
         runs = "it runs" if len(timed) > 1 else "they run"
         more = [f"{len(waiting) - 1} more do so"] if len(waiting) > 1 else []
         return _told(
@@ -257,9 +250,9 @@ def of_durations(groups: Sequence[Performance], waits: Sequence[QueueWait] = (),
         f" 1 in 20 over {formatting.seconds(slow.p95_seconds or 0.0)}"
     )
     if len(large) == 1:
-        whose = [] if len(timed) == 1 else [f"of {one} {_named(slow.group[0])}, the others are too few"]
+        whose = [] if len(timed) == 1 else [f"of {one} {named(slow.group[0])}, the others are too few"]
         return _told(_capital(figures), whose, [formatting.counted(slow.executions, "execution")])
-    return _told(f"{_capital(one)} {_named(slow.group[0])} is slowest: {figures}", [], ranked)
+    return _told(f"{_capital(one)} {named(slow.group[0])} is slowest: {figures}", [], ranked)
 
 
 def _median(group: Performance) -> float:
@@ -315,7 +308,7 @@ def _cost_of(groups: Sequence[ErrorGroup]) -> list[str]:
 
 
 def _kind(group: ErrorGroup) -> str:
-    return _named(group.exception_type or group.error_type or group.template)
+    return named(group.exception_type or group.error_type or group.template)
 
 
 def _where(groups: Sequence[ErrorGroup], kind: str) -> list[str]:
@@ -334,9 +327,9 @@ def _where(groups: Sequence[ErrorGroup], kind: str) -> list[str]:
     which, noun, place = max(known, key=lambda each: (each[0] == kind, each[2].executions, each[1], each[2].name))
     whose = "" if which == kind else f"{which} "
     if place.times_elsewhere is None:
-        return [f"{whose}only in {noun} {_named(place.name)}"]
+        return [f"{whose}only in {noun} {named(place.name)}"]
     times = formatting.times(place.times_elsewhere)
-    return [f"{whose}{times} as often in {noun} {_named(place.name)} as elsewhere"]
+    return [f"{whose}{times} as often in {noun} {named(place.name)} as elsewhere"]
 
 
 def of_failures(failures: int, report: ErrorReport | None = None, new: Sequence[ErrorGroup] | None = None) -> Heading:
@@ -433,7 +426,7 @@ def of_spend(costs: Costs, budget: BurnDown | None = None) -> Heading:
     known = [(day.cost_usd, day.day) for day in costs.by_day if day.cost_usd]
     if len(known) > 1:
         most, dearest = max(known)
-        parts.append(f"most on {_date_of(dearest)}, {formatting.dollars(most)}")
+        parts.append(f"most on {formatting.date(date.fromisoformat(dearest))}, {formatting.dollars(most)}")
     return _told(text, parts, [])
 
 
@@ -484,10 +477,6 @@ def _dates(first: datetime, last: datetime) -> str:
     return f"between {day if end.endswith(month) else start} and {end}"
 
 
-def _date_of(day: str) -> str:
-    return formatting.date(datetime.fromisoformat(f"{day}T00:00:00+00:00"))
-
-
 def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> Heading:
     """Return which group costs most, and how few have most of the cost.
 
@@ -495,28 +484,28 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
         groups: the spend or the performance by *by*, with or without the others as one group.
         by: the dimension.
     """
-    one, several = _noun(by)
+    one, several = nouns(by)
     executions = sum(each.executions for each in groups)
     if not executions:
         return Heading(f"No executions, so no {several}")
-    named = [each for each in groups if each.groups == 1 and each.group[0] != UNKNOWN]
-    if not named:
+    known = [each for each in groups if each.groups == 1 and each.group[0] != UNKNOWN]
+    if not known:
         return Heading(f"No execution says its {one}", formatting.counted(executions, "execution"))
     costs = [each.cost_usd for each in groups if each.cost_usd is not None]
     if not costs:
-        most = max(named, key=lambda each: each.executions)
+        most = max(known, key=lambda each: each.executions)
         share = formatting.percent(most.executions / executions)
         return _told(
-            f"{_capital(one)} {_named(most.group[0])} has most executions, {share}", ["no cost was reported"], []
+            f"{_capital(one)} {named(most.group[0])} has most executions, {share}", ["no cost was reported"], []
         )
     whole = sum(costs)
-    dearest = sorted(named, key=lambda each: -(each.cost_usd or 0.0))
+    dearest = sorted(known, key=lambda each: -(each.cost_usd or 0.0))
     if whole <= 0 or not dearest[0].cost_usd:
         return Heading(f"No {one} has a known cost above nothing")
     is_bound = bool(dearest[0].partial or dearest[0].unpriced)
     cost = formatting.bound(formatting.dollars(dearest[0].cost_usd), is_bound)
     share = formatting.percent(dearest[0].cost_usd / whole)
-    text = f"{_capital(one)} {_named(dearest[0].group[0])} costs most: {cost}, {share} of the {_cost(_unknown(groups))}"
+    text = f"{_capital(one)} {named(dearest[0].group[0])} costs most: {cost}, {share} of the {_cost(_unknown(groups))}"
     count = sum(each.groups for each in groups)
     few, reached = 0, 0.0
     for each in dearest:
@@ -609,7 +598,7 @@ def of_patterns(patterns: Sequence[SolutionPattern]) -> Heading:
     first = max(patterns, key=lambda pattern: pattern.support)
     solutions = "One solution worked" if len(patterns) == 1 else f"{len(patterns):,} solutions worked"
     text = f"{solutions} repeatedly"
-    often = f'"{_named(first.summary)}" {first.support:,} times'
+    often = f'"{named(first.summary)}" {first.support:,} times'
     evidence = [f"{formatting.interval(first.success)} of tasks like these succeed, whatever their solution"]
     return _told(text, [often], evidence)
 
@@ -648,7 +637,7 @@ def of_losses(summary: Summary, size_bytes: int | None = None) -> Heading:
     losses = sum(summary.losses.values())
     if not losses:
         return _told(text, ["nothing was lost"], [])
-    by_reason = [f"{count:,} for {_named(reason)}" for reason, count in summary.losses.items()]
+    by_reason = [f"{count:,} for {named(reason)}" for reason, count in summary.losses.items()]
     return _told(text, [f"{formatting.counted(losses, 'record')} could not be kept"], by_reason[:3])
 
 
@@ -666,20 +655,6 @@ def _told(text: str, parts: Sequence[str], evidence: Sequence[str]) -> Heading:
             break
         text = f"{text}; {part}"
     return Heading(text, "; ".join([*left, *evidence]))
-
-
-def _noun(by: str) -> tuple[str, str]:
-    """Return what one and several values of a dimension are called."""
-    if by in _NOUNS:
-        return _NOUNS[by]
-    one = _named(metadata_key(by) or by.replace("_", " "))
-    return one, f"{one[:-1]}ies" if one[-1:] == "y" and one[-2:-1] not in tuple("aeiou") else f"{one}s"
-
-
-def _named(value: str, most: int = _NAME) -> str:
-    """Return a name on one line, cut where it is long."""
-    name = one_line(value) or "(empty)"
-    return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def _capital(text: str) -> str:

@@ -9,7 +9,7 @@ from .. import formatting
 from ..sqlite.selection import Selection
 from .choice import Choice, choose
 from .error_groups import ErrorGroup, ErrorReport
-from .events import Event, Events, date_name, day_after, day_name, evidence, named, place_name, sentence, times
+from .events import Event, Events, day_after, day_name, evidence, place_name, sentence, short_name, times
 from .headings import Heading, advised, new_kinds, of_failures, of_side_by_side
 from .mix import ENOUGH
 from .performance import Performance
@@ -50,7 +50,7 @@ def nothing_happened(period: Period, last: datetime | None) -> Heading:
     """Return that *period* has no execution, and when the *last* one before its end was; None: there is none."""
     these = "on this day" if period.days == 1 else f"in these {period.days} days"
     return Heading(
-        f"No execution {these}", "" if last is None else f"the last one before was on {date_name(last.date())}"
+        f"No execution {these}", "" if last is None else f"the last one before was on {formatting.date(last)}"
     )
 
 
@@ -58,7 +58,7 @@ def nothing_matches(selection: Selection, strangers: Sequence[Unmatched]) -> Hea
     """Return that no execution passes the filters of *selection*, and what there is in place of its *strangers*."""
     together = "Every filter matches some executions; no execution matches all of them."
     return Heading(
-        f"No execution matches {named(str(Selection(where=selection.filters)))}",
+        f"No execution matches {short_name(str(Selection(where=selection.filters)))}",
         " ".join(map(str, strangers)) or together,
     )
 
@@ -122,17 +122,17 @@ def _new(groups: Sequence[ErrorGroup]) -> Heading | None:
     where = "" if place is None else f", {'' if number == 1 else 'both ' if number == 2 else 'all '}in {place}"
     count = "A new kind" if number == 1 else f"{_NUMBERS.get(number, f'{number:,}')} new kinds"
     first, last = min(group.first_seen for group in kinds), max(group.last_seen for group in kinds)
-    until = "" if first.date() == last.date() else f"on {date_name(last.date())} "
+    until = "" if first.date() == last.date() else f"on {formatting.date(last)} "
     return Heading(
         f"{count} of failure{where}: {', '.join(f'{name} ({of_name:,})' for name, of_name in largest)}{more}",
-        f"first seen on {date_name(first.date())} at {first:%H:%M}, last {until}at {last:%H:%M} UTC",
+        f"first seen on {formatting.date(first)} at {first:%H:%M}, last {until}at {last:%H:%M} UTC",
     )
 
 
 def _kind(group: ErrorGroup) -> str:
     """Return what a kind of failures is called: its exception without the module."""
     name = group.exception_type or group.template
-    return named(name.rpartition(".")[2] if name.replace(".", "").isidentifier() else name)
+    return short_name(name.rpartition(".")[2] if name.replace(".", "").isidentifier() else name)
 
 
 def _common_place(kinds: Sequence[ErrorGroup]) -> str | None:
@@ -293,7 +293,7 @@ def _figures(found: SideBySide, failing: str | None, models: Mapping[str, str]) 
     shown, is_said = [], False
     for each in compared if len(compared) > 1 else ():
         model, cost = models.get(each.value, each.value), each.cost_per_success_usd
-        text = named(each.value) if model == each.value else f"{named(each.value)} ({named(model)})"
+        text = short_name(each.value) if model == each.value else f"{short_name(each.value)} ({short_name(model)})"
         text += f" {formatting.percent(each.success.estimate)}"
         if cost is not None:
             text += f" at {formatting.dollars(cost.estimate)}{'' if is_said else ' a success'}"
@@ -305,7 +305,7 @@ def _figures(found: SideBySide, failing: str | None, models: Mapping[str, str]) 
     if most.executions == second.executions:
         return [", ".join(shown)]
     share = most.executions / (found.others_executions + sum(each.executions for each in found.alternatives))
-    return [", ".join(shown), f"most used is {named(most.value)}, {formatting.percent(share)} of executions"]
+    return [", ".join(shown), f"most used is {short_name(most.value)}, {formatting.percent(share)} of executions"]
 
 
 def _midnight(day: str, later: int = 0) -> datetime:

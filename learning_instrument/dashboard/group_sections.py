@@ -19,9 +19,10 @@ from ..analytics import (
 from ..analytics.briefing import MOST_READ, Briefing
 from ..analytics.days import within
 from ..analytics.headings import Heading, of_durations, of_groups, of_routing, of_side_by_side
+from ..analytics.names import nouns
 from ..analytics.routing import RoutingCalibration, routing_calibration
 from ..analytics.values import metadata_keys
-from ..columns import UNKNOWN, metadata_key
+from ..columns import UNKNOWN
 from ..sqlite.selection import Queryable, Selection
 from . import row_charts
 from .charts import CalibrationPoint, calibration
@@ -92,7 +93,7 @@ def choice(database: Queryable, selection: Selection, by: str, briefing: Briefin
 
 def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
     """Return the values of a dimension side by side, by default under what these alone come to."""
-    name = CHOICES.get(found.by) or _called(found.by).capitalize()
+    name = CHOICES.get(found.by) or nouns(found.by)[0].capitalize()
     rows = [_whisker_row(each) for each in found.alternatives]
     has_costs = any(each.cost_per_success_usd is not None for each in found.alternatives)
     panels = (_SUCCESS, _PER_SUCCESS) if has_costs else (_SUCCESS,)
@@ -205,7 +206,7 @@ def spend(found: Sequence[Performance], by: str, anchor: str) -> Section:
         )
         for each in sorted(found, key=lambda each: (each.groups > 1, -(each.cost_usd or 0.0), -each.executions))
     ]
-    what = _called(by)
+    what = nouns(by)[0]
     table = Table(
         (Column(what.capitalize()), *_GROUP_COLUMNS),
         tuple(
@@ -268,7 +269,7 @@ def _quantiles(group: Performance | QueueWait | None) -> tuple[str | None, ...]:
 
 
 def _over(found: SideBySide) -> str:
-    names = [_called(name) for name in found.mix] + (["complexity"] if found.has_complexity else [])
+    names = [nouns(name)[0] for name in found.mix] + (["complexity"] if found.has_complexity else [])
     return f", over the same mix of {', '.join(names)}" if names else ""
 
 
@@ -317,8 +318,3 @@ def _group_cost(each: Performance, amount: float | None) -> str:
 
 def _name(each: Performance) -> str:
     return each.group[0] if each.groups == 1 else formatting.counted(each.groups, "other")
-
-
-def _called(by: str) -> str:
-    names = {"repo": "repository", "model_tier": "tier", "pool_type": "pool"}
-    return names.get(by) or metadata_key(by) or by.replace("_", " ")
