@@ -121,6 +121,11 @@ def bound(amount: str, is_bound: bool) -> str:
     return f"at least {amount}" if is_bound else amount
 
 
+def amount(known: float | None, is_bound: bool) -> str:
+    """Return an amount of US dollars, marked where it is a lower bound; ``unknown`` where nothing is known."""
+    return "unknown" if known is None else bound(dollars(known), is_bound)
+
+
 def cost(known: float | None, on_failures: float | None, is_bound: bool) -> str:
     """Return the known cost, and the part of it spent on executions that did not succeed."""
     if known is None:

@@ -144,9 +144,7 @@ def _seconds(value: float | None) -> str | None:
 
 
 def _dollars(amount: float | None, day: Day) -> str:
-    if amount is None:
-        return "unknown"
-    return formatting.bound(formatting.dollars(amount), bool(day.partial or day.unpriced) and amount > 0)
+    return formatting.amount(amount, bool(day.partial or day.unpriced) and bool(amount))
 
 
 def _with_executions(briefing: Briefing) -> Iterator[Day]:

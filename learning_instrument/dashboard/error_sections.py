@@ -125,9 +125,7 @@ def _error_row(group: ErrorGroup, links: Links, has_costs: bool, news: str) -> t
 
 
 def _cost(cost: GroupCost | None) -> str:
-    if cost is None or cost.usd is None:
-        return "unknown"
-    return formatting.bound(formatting.dollars(cost.usd), bool(cost.partial or cost.unpriced))
+    return "unknown" if cost is None else formatting.amount(cost.usd, bool(cost.partial or cost.unpriced))
 
 
 def _name(group: ErrorGroup) -> str:
@@ -157,12 +155,11 @@ def _extreme_row(record: ExecutionRecord, links: Links) -> tuple[Child, ...]:
 
 
 def _pattern_row(pattern: SolutionPattern) -> tuple[Child, ...]:
-    cost = pattern.mean_cost_usd
     return (
         shortened(pattern.summary, _TEXT),
         pattern.task_type,
         f"{pattern.support:,}",
         formatting.interval(pattern.success),
-        "unknown" if cost is None else formatting.bound(formatting.dollars(cost), bool(pattern.partial)),
+        formatting.amount(pattern.mean_cost_usd, bool(pattern.partial)),
         pattern.best_tier,
     )

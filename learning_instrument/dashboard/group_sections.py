@@ -311,9 +311,7 @@ def _estimate(figure: Estimate | None, show: Callable[[float], str]) -> str | No
 
 
 def _group_cost(each: Performance, amount: float | None) -> str:
-    if amount is None:
-        return "unknown"
-    return formatting.bound(formatting.dollars(amount), bool(each.partial or each.unpriced))
+    return formatting.amount(amount, bool(each.partial or each.unpriced))
 
 
 def _name(each: Performance) -> str:

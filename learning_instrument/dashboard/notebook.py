@@ -158,7 +158,7 @@ def _summary(found: Summary) -> Iterable[Markup]:
                 tier.model_tier,
                 f"{tier.executions:,}",
                 formatting.interval(tier.success),
-                _amount(tier.cost_usd, bool(tier.partial or tier.unpriced)),
+                formatting.amount(tier.cost_usd, bool(tier.partial or tier.unpriced)),
             )
             for tier in found.tiers
         ),
@@ -179,7 +179,7 @@ def _costs(found: Costs) -> Iterable[Markup]:
     table = Table(
         (Column("Day"), Column("Executions", is_number=True), Column("Cost", is_number=True)),
         tuple(
-            (day, f"{spent[day].executions:,}", _amount(points[place].value, points[place].is_bound))
+            (day, f"{spent[day].executions:,}", formatting.amount(points[place].value, points[place].is_bound))
             for place, day in enumerate(days)
             if day in spent
         ),
@@ -187,7 +187,11 @@ def _costs(found: Costs) -> Iterable[Markup]:
     groups = Table(
         (Column("Group"), Column("Executions", is_number=True), Column("Cost", is_number=True)),
         tuple(
-            (_group(each.group), f"{each.executions:,}", _amount(each.cost_usd, bool(each.partial or each.unpriced)))
+            (
+                _group(each.group),
+                f"{each.executions:,}",
+                formatting.amount(each.cost_usd, bool(each.partial or each.unpriced)),
+            )
             for each in found.groups
         ),
     )
@@ -280,10 +284,6 @@ def _figures(change: Change) -> tuple[str | None, ...]:
 
 def _story(found: Story) -> Iterable[Markup]:
     yield element("div", waterfall(found), class_="card wide")
-
-
-def _amount(value: float | None, is_bound: bool) -> str:
-    return "unknown" if value is None else formatting.bound(formatting.dollars(value), is_bound)
 
 
 def _group(names: Sequence[str]) -> str:

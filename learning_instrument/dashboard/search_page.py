@@ -150,7 +150,7 @@ def _similar(each: SimilarExecution, links: Links) -> tuple[Child, ...]:
         each.model_tier,
         each.outcome,
         "unknown" if each.duration_seconds is None else formatting.seconds(each.duration_seconds),
-        "unknown" if each.cost_usd is None else formatting.bound(formatting.dollars(each.cost_usd), each.is_partial),
+        formatting.amount(each.cost_usd, each.is_partial),
         each.task_description,
     )
 

@@ -184,7 +184,7 @@ def _test(found: Costs) -> str:
 def _budget(budget: BurnDown) -> Iterator[tuple[str, str]]:
     period = f"{formatting.day(budget.period_start)} to {formatting.day(budget.period_end)}"
     is_bound = bool(budget.partial or budget.unpriced)
-    spent = "unknown" if budget.spent_usd is None else formatting.bound(formatting.dollars(budget.spent_usd), is_bound)
+    spent = formatting.amount(budget.spent_usd, is_bound)
     yield "spent", f"{spent} of the period from {period}"
     left = formatting.dollars(abs(budget.left_usd))
     at_most = "at most " if is_bound or budget.spent_usd is None else ""
