@@ -34,6 +34,7 @@ def report_command(question: Question, out: str, budget: float | None, period: B
         budgeted = None if budget is None else Budget(budget, period)
         made = report(database, _periods(database, question), filters, budgeted)
         write_document(out, made.document)
+        question.explain_nothing(database)
     print_note(f"{out} ({formatting.size(len(made.document))}): {made.verdict.text}.")
 
 

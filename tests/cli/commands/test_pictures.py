@@ -53,6 +53,15 @@ def test_window_and_filters_narrow_the_report(path, tmp_path):
     assert "model_tier=large" in html
 
 
+def test_filter_that_nothing_passes_is_explained(path, tmp_path):
+    """Neither line nor page says that nothing is recorded, and standard error names the values that there are."""
+    out = tmp_path / "report.html"
+    result = ask(path, "report", "--out", str(out), "--model-tier", "hgue")
+    assert "No execution matches model_tier=hgue" in result.stdout
+    assert result.stderr == "No execution has model_tier=hgue. The values: small (30), large (1).\n"
+    assert "record" not in out.read_text("utf-8").split("<main", 1)[1]
+
+
 def test_budget_is_forecast(path, tmp_path):
     """A budget has a section of its own."""
     out = tmp_path / "report.html"
