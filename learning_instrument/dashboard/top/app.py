@@ -40,7 +40,7 @@ class FilterInput(Input):
     """Where a filter is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Apply", priority=True),
+        Binding("enter", "submit", "Apply"),
         Binding("escape", "app.leave_filter", "Leave as it was"),
     ]
 
@@ -235,7 +235,7 @@ class TopApp(App[int]):
         line.value = self._filter
         line.cursor_position = len(self._filter)
         line.display = True
-        line.focus()
+        self.screen.set_focus(line)  # at once: what is typed next is for it
 
     def action_leave_filter(self) -> None:
         """Leave the filter as it was."""

@@ -74,7 +74,7 @@ class PaneView(Lines, can_focus=True):
         Binding("q", "app.leave", "Quit"),
         Binding("tab", "app.focus_next", "Next"),
         Binding("enter", "app.open", "Open", key_display="enter"),
-        Binding("slash", "app.filter", "Filter", key_display="/"),
+        Binding("slash", "app.filter", "Filter", key_display="/", priority=True),
         Binding("s", "app.sort", "Sort"),
         Binding("r", "app.reverse", "Reverse"),
         Binding("w", "app.window", "Window"),

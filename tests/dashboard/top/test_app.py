@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from asking import NOON, record, store
+from textual.events import Key
 from watched import HOSTILE, NOBODY, app_of, fill, press, run, screen, settled
 
 from learning_instrument.cli.commands.top import _story
@@ -195,6 +196,20 @@ async def test_fault_is_said_until_it_is_over(path):
             if screen(app)[-2].startswith("Last"):
                 break
         assert screen(app)[-2] == "Last 15 minutes; sorted by age."
+
+
+async def test_filter_whose_keys_arrive_at_once_is_whole(path):
+    """As over a slow line: none of them goes to the pane, and Enter is the last."""
+    app = app_of(path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        for character in "/sort way\r":
+            app.post_message(Key({"/": "slash", " ": "space", "\r": "enter"}.get(character, character), character))
+        for _ in range(1000):
+            await pilot.pause(0.01)
+            if "filter" in screen(app)[-2]:
+                break
+        assert screen(app)[-2] == "Last 15 minutes; sorted by age; filter: sort way."
 
 
 async def test_filter_is_left_as_it_was_or_taken_away(path):
