@@ -22,7 +22,8 @@ class Period:
     """The time from ``since`` until ``until``, which is not in it. A day is one of UTC.
 
     Raises:
-        ConfigurationError: for a time without a time zone, an empty period, or one without another before it.
+        ConfigurationError: for a time without a time zone, an empty period, one without another before it, or one
+            that ends on the last day of the calendar.
     """
 
     since: datetime
@@ -33,6 +34,8 @@ class Period:
         Selection(since=self.since, until=self.until)
         for name in ("since", "until"):
             object.__setattr__(self, name, getattr(self, name).astimezone(timezone.utc))
+        if self._last == date.max:
+            raise ConfigurationError(f"Invalid end {self.until}: the calendar has no day after it.")
         if (self.since - _FIRST).days < self.days + _SPARE:
             raise ConfigurationError(
                 f"Invalid period of {self.days:,} days: the calendar has fewer before {self.since}."

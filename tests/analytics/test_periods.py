@@ -89,3 +89,13 @@ def test_default_periods_of_an_old_file_end_with_its_last_day(database):
     database.append([record(timestamp=NOW - timedelta(days=120)), record(timestamp=NOW + timedelta(days=1))])
 
     assert {period.until for period in default_periods(database, NOW)} == {midnight(2026, 7, 31)}
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T00:00:00.000001+00:00", "9999-12-31T23:59:59.999999+00:00"])
+def test_period_that_ends_on_the_last_day_there_is_is_refused(until):
+    """Its midnight has no date; a day less has one."""
+    with pytest.raises(ConfigurationError, match="no day after it"):
+        Period(datetime(9999, 12, 1, tzinfo=timezone.utc), datetime.fromisoformat(until))
+    period = Period(datetime(9999, 12, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, tzinfo=timezone.utc))
+    assert period.cut_dates == ()
+    assert period.of_date(period.dates[-1]).until == period.until
