@@ -48,8 +48,17 @@ async function open({ url, width, height, dark, scripts }) {
 
 async function wait(page, expression) {
   // Asked from here: waitForFunction() has the page evaluate a text, which its policy refuses.
-  for (const end = Date.now() + PATIENCE; !(await page.evaluate(expression)); await new Promise((go) => setTimeout(go, 50))) {
+  for (const end = Date.now() + PATIENCE; !(await isTrue(page, expression)); await new Promise((go) => setTimeout(go, 50))) {
     if (Date.now() > end) throw new Error("it did not come true");
+  }
+}
+
+async function isTrue(page, expression) {
+  try {
+    return await page.evaluate(expression);
+  } catch (error) {
+    if (/Execution context was destroyed/.test(error.message)) return false; // the page goes to another just now
+    throw error;
   }
 }
 
