@@ -1,47 +1,23 @@
 """Who is admitted: asked over the socket of a server whose one route says that it was reached."""
 
-import contextlib
-import http.client
 import os
-import threading
 
 import pytest
 
 from learning_instrument.dashboard.access import Access, kept_token, new_token
-from learning_instrument.dashboard.server import Document, DocumentServer
+from learning_instrument.dashboard.server import Document
 from learning_instrument.errors import ConfigurationError
 
+from .serving import ask, serving
+
 TOKEN = "the-token_of.these~tests-0123456789"
-
-
-@contextlib.contextmanager
-def serving(token=TOKEN):
-    routes = {"/page": lambda request: Document("text/plain", b"reached")}
-    with DocumentServer("127.0.0.1", 0, routes, Access(token)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+ROUTES = {"/page": lambda request: Document("text/plain", b"reached")}
 
 
 @pytest.fixture(scope="module")
 def server():
-    with serving() as server:
+    with serving(ROUTES, Access(TOKEN)) as server:
         yield server
-
-
-def ask(server, path="/page", **headers):
-    """Return status, headers and body of the answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=30)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
 
 
 def cookie(server, token=TOKEN):
@@ -126,7 +102,7 @@ def test_token_leads_to_no_other_host(server, path):
 
 
 def test_without_a_token_all_are_admitted():
-    with serving(None) as server:
+    with serving(ROUTES, Access(None)) as server:
         assert ask(server)[::2] == (200, b"reached")
 
 

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import hashlib
 import html
-import http.client
 import os
 import re
 import sqlite3
@@ -18,24 +17,12 @@ from asking import record, store
 
 from learning_instrument.dashboard import shared_answers
 from learning_instrument.dashboard.live import LivePages
-from learning_instrument.dashboard.server import DocumentServer
+
+from . import serving
 
 NOW = datetime.now(timezone.utc)
 #: What a database may hold.
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e&amp;\0" + "x" * 500
-
-
-@contextlib.contextmanager
-def serving(path):
-    pages = LivePages(path)
-    with DocumentServer("127.0.0.1", 0, pages.routes(), error_page=pages.error) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -57,19 +44,15 @@ def no_rest(monkeypatch):
 
 @pytest.fixture
 def server(path):
-    with serving(path) as server:
+    pages = LivePages(path)
+    with serving.serving(pages.routes(), error_page=pages.error) as server:
         yield server
 
 
 def ask(server, path="/", **headers):
     """Return status, headers and text of the answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=30)
-    try:
-        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
-    finally:
-        connection.close()
+    status, headers, body = serving.ask(server, path, **headers)
+    return status, headers, body.decode()
 
 
 def addresses(text):
@@ -233,7 +216,8 @@ def test_invalid_values_are_503(server, path):
 def test_empty_database_is_a_page(tmp_path):
     path = str(tmp_path / "empty.db")
     store(path)
-    with serving(path) as server:
+    pages = LivePages(path)
+    with serving.serving(pages.routes(), error_page=pages.error) as server:
         assert [ask(server, page)[0] for page in ("/", "/executions", "/executions?q=x")] == [200] * 3
 
 

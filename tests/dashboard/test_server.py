@@ -4,7 +4,6 @@ import contextlib
 import html
 import http.client
 import socket
-import threading
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 from learning_instrument.dashboard import server as server_module
 from learning_instrument.dashboard.server import Document, DocumentServer
 from learning_instrument.errors import ConfigurationError, DatabaseError, UnknownExecutionError
+
+from .serving import ask, serving
 
 FAULTS = {
     "no-database": DatabaseError("there is no\ndatabase"),
@@ -41,33 +42,10 @@ def error_page(title, message):
     return Document("text/html", f"<h1>{title}</h1>{html.escape(message)}".encode())
 
 
-@contextlib.contextmanager
-def serving(host="127.0.0.1"):
-    with DocumentServer(host, 0, ROUTES, error_page=error_page) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture(scope="module")
 def server():
-    with serving() as server:
+    with serving(ROUTES, error_page=error_page) as server:
         yield server
-
-
-def ask(server, path="/page", method="GET", body=None, **headers):
-    """Return status, headers and body of the answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=30)
-    try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
 
 
 def test_route_answers_with_its_document(server):
@@ -215,7 +193,7 @@ def test_client_that_sends_without_end_is_left(server):
 
 def test_address_beyond_this_machine_is_answered_by_addresses():
     """And by no name: an address cannot be led elsewhere."""
-    with serving("0.0.0.0") as server:
+    with serving(ROUTES, host="0.0.0.0", error_page=error_page) as server:
         assert not server.is_local
         assert ask(server, Host="10.0.0.1:9464")[0] == 200
         assert ask(server, Host="localhost")[0] == 200
@@ -223,7 +201,7 @@ def test_address_beyond_this_machine_is_answered_by_addresses():
 
 
 def test_name_that_the_user_gave_is_answered():
-    with serving(socket.gethostname()) as server:
+    with serving(ROUTES, host=socket.gethostname(), error_page=error_page) as server:
         assert ask(server, Host=f"{socket.gethostname().upper()}:1")[0] == 200
 
 
@@ -307,7 +285,7 @@ def test_requests_beyond_the_threads_wait_or_are_dropped(monkeypatch):
     """Clients that hold all threads keep others out only as long as they stay."""
     monkeypatch.setattr(server_module, "_MOST_AT_ONCE", 2)
     monkeypatch.setattr(server_module, "_WAIT_SECONDS", 0.2)
-    with serving() as server, contextlib.ExitStack() as silent:
+    with serving(ROUTES, error_page=error_page) as server, contextlib.ExitStack() as silent:
         for _ in range(2):
             silent.enter_context(socket.create_connection(server.server_address[:2]))
         with pytest.raises((ConnectionError, http.client.HTTPException)):
