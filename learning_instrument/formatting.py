@@ -1,6 +1,6 @@
 """Formats values for people: numbers with their units, amounts, shares and what is left out of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date as calendar_day
 from datetime import datetime, timezone
 from typing import Any, Final
@@ -65,6 +65,13 @@ def percent(value: float) -> str:
 def interval(value: Any) -> str:
     """Return a proportion and the interval that holds the true one: ``91.9% (90.6% to 93.0%)``."""
     return f"{share(value.estimate)} ({share(value.low)} to {share(value.high)})"
+
+
+def estimated(figure: Any, show: Callable[[float], str]) -> str:
+    """Return a figure and the interval that holds the true one, where there is enough data for one."""
+    if figure.low is None or figure.high is None:
+        return show(figure.estimate)
+    return f"{show(figure.estimate)} ({show(figure.low)} to {show(figure.high)})"
 
 
 def estimate(value: Any) -> str:

@@ -1,10 +1,10 @@
 """What ``compare --by`` says: which values are dominated, and the figures of each side by side."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from .. import formatting
-from ..analytics import Alternative, Estimate, SideBySide
+from ..analytics import Alternative, SideBySide, alternative_words
 from ..analytics.mix import ENOUGH
 from . import styles
 from .comparison_report import MIX, Verdict, kinds
@@ -72,30 +72,12 @@ def _row(found: SideBySide, each: Alternative) -> dict[str, Any]:
         "executions": each.executions,
         "compared": formatting.share(each.compared / each.executions) if each.compared else None,
         "success": each.success,
-        "duration": _estimate(each.duration_seconds, formatting.seconds),
-        "cost": _cost(each, each.cost_usd),
-        "per_success": _cost(each, each.cost_per_success_usd),
+        "duration": alternative_words.duration(each),
+        "cost": alternative_words.cost(each, each.cost_usd),
+        "per_success": alternative_words.cost(each, each.cost_per_success_usd),
         "standing": each.standing,
         "better": ", ".join(each.dominated_by) or None,
     }
-
-
-def _cost(each: Alternative, amount: Estimate | None) -> str:
-    if each.cost_status == "unknown":
-        return "unknown"
-    if amount is None:
-        return "no success"
-    if each.cost_status == "lower bound":  # its interval is that of the known part
-        return formatting.bound(formatting.dollars(amount.estimate), True)
-    return _estimate(amount, formatting.dollars) or ""
-
-
-def _estimate(figure: Estimate | None, show: Callable[[float], str]) -> str | None:
-    if figure is None:
-        return None
-    if figure.low is None or figure.high is None:
-        return show(figure.estimate)
-    return f"{show(figure.estimate)} ({show(figure.low)} to {show(figure.high)})"
 
 
 def _notes(found: SideBySide, price_tables: tuple[str, ...]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Sections that set values of one dimension beside each other: which is best, slowest, dearest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -8,10 +8,10 @@ from typing import Final
 from .. import formatting
 from ..analytics import (
     Alternative,
-    Estimate,
     Performance,
     QueueWait,
     SideBySide,
+    alternative_words,
     performance,
     queue_waits,
     side_by_side,
@@ -105,8 +105,8 @@ def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
                 each.value,
                 f"{each.executions:,}",
                 formatting.interval(each.success),
-                _cost(each),
-                _estimate(each.duration_seconds, formatting.seconds),
+                alternative_words.cost(each, each.cost_per_success_usd),
+                alternative_words.duration(each),
                 _standing(each),
             )
             for each in found.alternatives
@@ -290,24 +290,6 @@ def _choice_notes(found: SideBySide) -> list[str]:
 
 def _standing(each: Alternative) -> str:
     return f"dominated by {' and '.join(each.dominated_by)}" if each.dominated_by else each.standing
-
-
-def _cost(each: Alternative) -> str:
-    if each.cost_status == "unknown":
-        return "unknown"
-    if each.cost_per_success_usd is None:
-        return "no success"
-    if each.cost_status == "lower bound":
-        return formatting.bound(formatting.dollars(each.cost_per_success_usd.estimate), True)
-    return _estimate(each.cost_per_success_usd, formatting.dollars) or ""
-
-
-def _estimate(figure: Estimate | None, show: Callable[[float], str]) -> str | None:
-    if figure is None:
-        return None
-    if figure.low is None or figure.high is None:
-        return show(figure.estimate)
-    return f"{show(figure.estimate)} ({show(figure.low)} to {show(figure.high)})"
 
 
 def _group_cost(each: Performance, amount: float | None) -> str:
