@@ -98,7 +98,8 @@ def briefing(
     errors = error_groups(database, within(selection, period), with_costs=executions <= MOST_READ)
     # Where little is known from before, all is new.
     is_known = days.totals(period.before).sums["executions"] >= _KNOWN * executions
-    return _briefing(database, days, period, selection, errors, is_known=is_known)
+    first, _ = span(database, Selection())
+    return _briefing(database, days, period, selection, first, errors, is_known=is_known)
 
 
 def briefings(
@@ -135,8 +136,11 @@ def briefings(
         return {}
     if days is None or by not in days.mix:
         days = read_days(database, periods, filters, by, values)
+    first, _ = span(database, Selection())
     return {
-        value: {period: _briefing(database, of_value, period, filters.narrowed({by: value})) for period in periods}
+        value: {
+            period: _briefing(database, of_value, period, filters.narrowed({by: value}), first) for period in periods
+        }
         for value, of_value in days.of_values(by, values).items()
     }
 
@@ -146,15 +150,18 @@ def _briefing(
     days: Days,
     period: Period,
     selection: Selection,
+    first: datetime | None,
     errors: ErrorReport | None = None,
     *,
     is_known: bool = False,
 ) -> Briefing:
-    """Return what happened in one slice; one with its *errors* is alone, and may have questions of its own."""
+    """Return what happened in one slice; one with its *errors* is alone, and may have questions of its own.
+
+    *first* is when the first execution of all started.
+    """
     is_alone = errors is not None
     new = None if errors is None or not is_known else [group for group in errors if group.is_new]
     whole = days.totals(period)
-    first, _ = span(database, Selection())
     events = find_events(database, days, period, selection, everywhere=is_alone)
     found = tiles(days, period, events, first is not None and first <= period.before.since)
     tiers = tiers_period = tiers_heading = None
