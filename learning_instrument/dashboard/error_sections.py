@@ -10,8 +10,8 @@ from ..analytics.extremes import Extremes, extremes
 from ..analytics.headings import new_kinds, of_errors, of_extremes, of_patterns
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable, Selection
-from .first_screen import cost_of, reported, when_of
 from .markup import Child, element, shortened
+from .record_cells import cost_of, reported, when_of
 from .row_charts import BarRow, bar_rows
 from .section import Section, cost_notes
 from .tables import Column, Table

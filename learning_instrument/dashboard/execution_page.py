@@ -12,8 +12,8 @@ from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable
 from ..storage.feedback import Feedback, history
 from ..timestamps import from_iso
-from .first_screen import cost_of, error_of
 from .markup import Markup, element, joined, trusted
+from .record_cells import cost_of, error_of
 from .tables import Column, Table
 from .views import Links
 from .waterfall import waterfall

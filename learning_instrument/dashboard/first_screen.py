@@ -1,18 +1,18 @@
 """What a reader sees first: what the file is, the verdict, four figures beside the period before, the last failures."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from datetime import timezone
 from itertools import chain, islice, pairwise, zip_longest
 from typing import Final
 
 from .. import formatting
 from ..analytics.briefing import Briefing
-from ..analytics.executions import executions_of, is_cost_known, is_cost_partial, latest
+from ..analytics.executions import executions_of, latest
 from ..analytics.headlines import NOTHING
 from ..analytics.tiles import Figure
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable
 from .markup import Child, Markup, element, joined, shortened
+from .record_cells import cost_of, error_of, reported, when_of
 from .section import Section
 from .tables import Column, Table
 from .views import Links
@@ -22,8 +22,6 @@ FAILURES: Final = 6
 _TELLING: Final = 3
 #: How much of an error is shown: its beginning tells it from others.
 _ERROR: Final = 120
-#: And of a name.
-_NAME: Final = 60
 _FAILURE_COLUMNS: Final = (
     Column("When (UTC)"),
     Column("Task type"),
@@ -152,26 +150,3 @@ def _row(record: ExecutionRecord, links: Links, is_new: bool) -> tuple[Child, ..
         joined(element("span", "new", class_="bad"), f" \u00b7 {error}") if is_new else error,
         cost_of(record),
     )
-
-
-def error_of(record: ExecutionRecord) -> str:
-    """Return what went wrong: the exception's name and message, else how it ended."""
-    kind = record.exception_type or (record.error_type.value if record.error_type else record.outcome.value)
-    return f"{kind}: {record.error_message}" if record.error_message else kind
-
-
-def cost_of(record: ExecutionRecord) -> str:
-    """Return the cost of an execution; one that is not known is never 0."""
-    if not is_cost_known(record):
-        return "unknown"
-    return formatting.bound(formatting.dollars(record.actual_cost), is_cost_partial(record))
-
-
-def when_of(record: ExecutionRecord) -> str:
-    """Return when an execution started, in UTC, to the minute."""
-    return record.timestamp.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M")
-
-
-def reported(record: ExecutionRecord, name: str) -> str:
-    """Return the value of a column that an execution was told; ``unknown`` for a stand-in."""
-    return "unknown" if name in record.defaulted else shortened(str(getattr(record, name)), _NAME)

@@ -7,8 +7,8 @@ from ..analytics.executions import executions_of
 from ..analytics.story import story
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable
-from .first_screen import cost_of, error_of, reported, when_of
 from .markup import Markup, element, shortened
+from .record_cells import cost_of, error_of, reported, when_of
 from .waterfall import waterfall
 
 #: Executions that are kept, the first that are asked for; lines of each.

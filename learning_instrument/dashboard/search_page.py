@@ -16,8 +16,8 @@ from ..outcome import Outcome
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso, moment
-from .first_screen import cost_of
 from .markup import Child, Markup, element, joined
+from .record_cells import cost_of
 from .tables import Column, Table
 from .views import Links
 
