@@ -70,7 +70,7 @@ class GroupTotals:
     Args:
         sums: the sums.
         counts: how many values are in each bin, beside those of the histogram; None: none.
-        histogram: bins and counts, as roll-ups have them. There are many groups of which nobody asks for quantiles.
+        histogram: bins and counts, as roll-ups have them. There are many groups whose quantiles are not asked for.
     """
 
     __slots__ = ("_counts", "_histogram", "_rest", "sums")

@@ -37,7 +37,7 @@ _EVIDENCE: Final = 90
 _LEAST_COSTS: Final = 1.1
 #: Characters of an advice, beyond which its reason is told as evidence.
 _ADVICE: Final = 112
-#: Dimensions that nobody chooses a value of: an execution has the one that its task has.
+#: Dimensions whose values are not chosen: an execution has the one that its task has.
 _GIVEN: Final = ("task_type", "repo")
 #: The share of the cost that a few groups have where it is said to be concentrated.
 _MOST: Final = 0.8
@@ -158,7 +158,7 @@ def _times(ratio: float) -> str:
 
 
 def _ranked(compared: Sequence[Alternative], one: str, several: str) -> str:
-    """Return which value succeeds most, of a dimension that nobody chooses a value of."""
+    """Return which value succeeds most, of a dimension whose values are not chosen."""
     low, high = min(compared, key=_success), max(compared, key=_success)
     most, least = (formatting.percent(each.success.estimate) for each in (high, low))
     if is_shown_worse(low, high, len(compared)):
@@ -358,7 +358,7 @@ def of_failures(failures: int, report: ErrorReport | None = None, new: Sequence[
 def new_kinds(groups: Iterable[ErrorGroup]) -> tuple[ErrorGroup, ...]:
     """Return the kinds of failures that are said to be new: never seen before, and more than once or twice.
 
-    Executions whose process died are no such kind: they are told of as lost.
+    Executions whose process died are no such kind: they are reported as lost.
     """
     return tuple(group for group in groups if group.is_new and group.executions >= _FEWEST and not _is_crash(group))
 

@@ -236,7 +236,7 @@ def advice(
         found: the tiers over *days*.
         days: one of those that :func:`comparison_days` gives for *period*.
         events: what happened in it.
-        period: the one that is told of.
+        period: the one that they are in.
         models: tier -> its model, of those that have one.
         later: tier -> how many executions succeeded after what happened, and of how many.
     """

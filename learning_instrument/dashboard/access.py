@@ -64,7 +64,7 @@ class Access:
 
 
 def new_token() -> str:
-    """Return a token that nobody can guess."""
+    """Return a token that cannot be guessed."""
     return secrets.token_urlsafe(_BYTES)
 
 

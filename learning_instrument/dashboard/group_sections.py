@@ -73,7 +73,7 @@ def choice(database: Queryable, selection: Selection, by: str, briefing: Briefin
         database: the one to ask.
         selection: which executions.
         by: the dimension.
-        briefing: what was told of their period: which tier to use, and over which days values are compared.
+        briefing: that of their period: which tier to use, and over which days values are compared.
     """
     heading = None
     days = None if briefing is None else briefing.tiers_period
