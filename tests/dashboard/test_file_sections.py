@@ -13,7 +13,9 @@ from learning_instrument.dashboard.file_sections import running
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from learning_instrument.sqlite.selection import Selection
 
-NOW = datetime.now(timezone.utc)
+
+def ago(**span):
+    return datetime.now(timezone.utc) - timedelta(**span)
 
 
 @pytest.fixture
@@ -31,9 +33,9 @@ def section(path, **selected):
 
 def test_what_runs_is_listed_the_oldest_first_with_what_became_of_its_process(path):
     """One whose process has died is to be stored as lost."""
-    run(path, "young", timestamp=NOW - timedelta(minutes=1))
-    run(path, "old", timestamp=NOW - timedelta(hours=1))
-    run(path, "dead", timestamp=NOW - timedelta(hours=2), process_id=NOBODY)
+    run(path, "young", timestamp=ago(minutes=1))
+    run(path, "old", timestamp=ago(hours=1))
+    run(path, "dead", timestamp=ago(hours=2), process_id=NOBODY)
 
     found = section(path)
 
@@ -44,8 +46,8 @@ def test_what_runs_is_listed_the_oldest_first_with_what_became_of_its_process(pa
 
 def test_what_runs_passes_the_filters_of_the_page(path):
     """A page of one tier lists no execution of another."""
-    run(path, "small", model_tier="small", timestamp=NOW - timedelta(minutes=1))
-    run(path, "large", model_tier="large", timestamp=NOW - timedelta(minutes=1))
+    run(path, "small", model_tier="small", timestamp=ago(minutes=1))
+    run(path, "large", model_tier="large", timestamp=ago(minutes=1))
 
     assert [row[0] for row in section(path, model_tier="small").table.rows] == ["small"]
 

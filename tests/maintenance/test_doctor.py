@@ -435,6 +435,17 @@ def test_execution_within_another_of_the_same_task(found, database, begin, end):
     assert found()["duplicate instrumentation"].what.startswith("1 execution stands within another")
 
 
+def test_call_just_within_another_is_found_wherever_in_a_millisecond_it_begins(found, database):
+    """SQLite's own times are rounded to it."""
+    for microsecond in range(1000):
+        moment = datetime(2026, 11, 22, 10, tzinfo=timezone.utc) + timedelta(microseconds=microsecond)
+        outer = run_of(0, 0.01, timestamp=moment)
+        inner = {"timestamp": moment + timedelta(microseconds=50), "parent_execution_id": outer.execution_id}
+        database.append([outer, run_of(0, 0.0099, **inner)])
+
+    assert found()["duplicate instrumentation"].what.startswith("1,000 executions stand within another")
+
+
 @pytest.mark.parametrize(("begin", "end"), [(10.01, 12), (9.9, 12), (60, 61), (-5, 3)])
 def test_execution_after_another_of_the_same_task_is_no_duplicate(found, database, begin, end):
     """A retry, or the next stage: sent by the one before, it begins when that ends, or shortly before."""

@@ -168,8 +168,11 @@ def _clock(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 
 def _second(table: str, *, is_end: bool = False) -> str:
-    """Return the SQL of the second in which an execution began, or ended."""
-    begun = f"(julianday({table}.timestamp) - 2440587.5) * 86400"
+    """Return the SQL of the time at which an execution began, or ended, in seconds.
+
+    SQLite itself reads times to the millisecond, in which a short execution begins and ends.
+    """
+    begun = f"strftime('%s', {table}.timestamp) + substr({table}.timestamp, 20, 7)"
     return f"{begun} + {table}.duration_seconds + coalesce({table}.wait_seconds, 0)" if is_end else begun
 
 
