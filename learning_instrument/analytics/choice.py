@@ -45,7 +45,7 @@ def choose(found: SideBySide, failing: str | None = None) -> Choice | None:
         return None
     names = {each.value for each in compared}
     left = [each for each in compared if not names.intersection(each.dominated_by)]
-    surest = max(compared, key=_success)
+    surest = max(compared, key=success_rate)
     if all(each.cost_status == "unknown" for each in compared):
         if all(is_shown_worse(each, surest, len(compared)) for each in compared if each is not surest):
             return _choice([surest], compared)
@@ -66,7 +66,7 @@ def _choice(best: Sequence[Alternative], compared: Sequence[Alternative]) -> Cho
     first, others = best[0], [each for each in compared if each not in best]
     if not others:
         return Choice(tuple(best), None)
-    surest = max(others, key=_success)
+    surest = max(others, key=success_rate)
     cheaper = [each for each in others if cost_per_success(each) < cost_per_success(first)]
     if cheaper:
         rival = min(cheaper, key=cost_per_success)
@@ -93,6 +93,11 @@ def is_shown_worse(lower: Alternative, higher: Alternative, values: int) -> bool
     return lead > margin * normal_quantile(1 - _LEVEL / tests) / normal_quantile(1 - _LEVEL)
 
 
+def success_rate(alternative: Alternative) -> float:
+    """Return the share of its executions that succeed, over the common mix."""
+    return alternative.success.estimate
+
+
 def cost_per_success(alternative: Alternative) -> float:
     """Return what a success costs, in US dollars; infinity where that is not known."""
     cost = alternative.cost_per_success_usd
@@ -102,10 +107,6 @@ def cost_per_success(alternative: Alternative) -> float:
 def _largest_loss(lower: Alternative, higher: Alternative) -> float:
     lead = higher.success.estimate - lower.success.estimate
     return lead + math.hypot(higher.success.high - higher.success.estimate, lower.success.estimate - lower.success.low)
-
-
-def _success(alternative: Alternative) -> float:
-    return alternative.success.estimate
 
 
 def _is_cost_known(alternative: Alternative) -> bool:

@@ -8,9 +8,10 @@ from typing import Final
 from .. import formatting
 from ..sqlite.selection import Selection
 from .choice import Choice, choose
+from .choice_words import advised
 from .error_groups import ErrorGroup, ErrorReport
 from .events import Event, Events, day_after, day_name, evidence, place_name, sentence, short_name, times
-from .headings import Heading, advised, new_kinds, of_failures, of_side_by_side
+from .headings import Heading, new_kinds, of_failures, of_side_by_side
 from .mix import ENOUGH
 from .performance import Performance
 from .periods import Period
