@@ -6,17 +6,18 @@ from typing import Any, Final
 
 from .. import formatting
 from ..analytics import execution_words, story_words
-from ..analytics.executions import is_cost_known, is_cost_partial, relatives
-from ..analytics.story import Story, story
+from ..analytics.executions import is_cost_known, is_cost_partial
+from ..analytics.story import Story
 from ..record import ExecutionRecord
 from ..sqlite.selection import Queryable
-from ..storage.feedback import Feedback, history
+from ..storage.feedback import Feedback
 from ..timestamps import from_iso
 from .markup import Markup, element, joined, trusted
 from .record_cells import cost_of, error_of
 from .tables import Column, Table
 from .views import Links
 from .waterfall import waterfall
+from .whole_story import whole_story
 
 #: Lines of the timeline, and spans of model calls, that are shown.
 _LINES: Final = 100
@@ -58,20 +59,18 @@ def execution_content(database: Queryable, execution_id: str, links: Links | Non
         UnknownExecutionError: if there is no such execution.
         DatabaseError: if the database cannot be read.
     """
-    found = relatives(database, execution_id, _CALLS + 1)
-    told = story(database, execution_id, _LINES)
-    said = history(database, execution_id)
-    execution, leading = found.execution, links or Links()
-    time_spent = story_words.time_spent(told).removesuffix(".")
+    found = whole_story(database, execution_id, _CALLS + 1, _LINES)
+    execution, leading = found.relatives.execution, links or Links()
+    time_spent = story_words.time_spent(found.story).removesuffix(".")
     return element(
         "main",
         _title(execution),
-        _tiles(execution, told),
+        _tiles(execution, found.story),
         element(
             "div",
-            _card("timeline", time_spent, waterfall(told, leading.execution)),
-            _calls(found.model_calls),
-            _feedback(said),
+            _card("timeline", time_spent, waterfall(found.story, leading.execution)),
+            _calls(found.relatives.model_calls),
+            _feedback(found.feedback),
             _fields(execution, leading),
             class_="cards",
         ),

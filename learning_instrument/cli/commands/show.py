@@ -1,28 +1,19 @@
 """``show``: the whole story of one execution."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from ... import formatting
 from ...analytics import execution_words
-from ...analytics.executions import (
-    Relatives,
-    execution_id_of,
-    is_selected,
-    relatives,
-    reported_values,
-)
-from ...analytics.story import Story, story
+from ...analytics.executions import execution_id_of, is_selected, reported_values
 from ...columns import COLUMNS
 from ...dashboard.execution_page import execution_content, title_of
 from ...dashboard.page import document
+from ...dashboard.whole_story import WholeStory, whole_story
 from ...errors import ConfigurationError, UnknownExecutionError
 from ...record import ExecutionRecord
-from ...sqlite.selection import Queryable
-from ...storage.feedback import Feedback, history
 from .. import moments
 from ..documents import write_document
 from ..options import Question, reporting_command
@@ -39,7 +30,7 @@ from ..rendering import (
 from ..waterfall import print_story
 
 #: Spans of model calls in the table of their details.
-_CALLS: Final = 20
+MOST_CALLS: Final = 20
 
 
 @reporting_command("show")
@@ -62,10 +53,10 @@ def show_command(question: Question, execution: str, out: str | None) -> None:
             page = document(title_of(execution_id), execution_content(database, execution_id))
             print_note(write_document(out, page))
             return
-        told = WholeStory.of(database, execution_id, -1 if in_full else _CALLS + 1)
+        told = whole_story(database, execution_id, -1 if in_full else MOST_CALLS + 1)
     found = told.relatives
     if question.output is Output.TEXT:
-        told.print()
+        print_whole_story(told)
     elif in_full:
         children = [reported_values(child) for child in found.children]
         executions = {"execution": reported_values(found.execution), "children": children}
@@ -74,30 +65,16 @@ def show_command(question: Question, execution: str, out: str | None) -> None:
         print_csv([reported_values(found.execution)], COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
-class WholeStory:
-    """All that is known of one execution."""
-
-    relatives: Relatives
-    story: Story
-    feedback: list[Feedback]
-
-    @classmethod
-    def of(cls, database: Queryable, execution_id: str, limit: int = _CALLS + 1) -> "WholeStory":
-        """Return that of the execution *execution_id*, with at most *limit* children and model calls; -1: all."""
-        found = relatives(database, execution_id, limit)
-        return cls(found, story(database, execution_id), history(database, execution_id))
-
-    def print(self) -> None:
-        """Print it for people."""
-        _print_fields(self.relatives.execution)
-        print_section("Feedback", self.feedback, _FEEDBACK_COLUMNS)
-        print_story(self.story)
-        spans = self.relatives.model_calls
-        calls = [{**call, "is_partial": execution_words.is_call_partial(call)} for call in spans[:_CALLS]]
-        print_section("Model calls", calls, _model_call_columns(spans))
-        if len(spans) > _CALLS:
-            print_note(f"The first {_CALLS} spans of model calls; learning-instrument show --json has all.")
+def print_whole_story(told: WholeStory) -> None:
+    """Print all that is known of one execution for people."""
+    _print_fields(told.relatives.execution)
+    print_section("Feedback", told.feedback, _FEEDBACK_COLUMNS)
+    print_story(told.story)
+    spans = told.relatives.model_calls
+    calls = [{**call, "is_partial": execution_words.is_call_partial(call)} for call in spans[:MOST_CALLS]]
+    print_section("Model calls", calls, _model_call_columns(spans))
+    if len(spans) > MOST_CALLS:
+        print_note(f"The first {MOST_CALLS} spans of model calls; learning-instrument show --json has all.")
 
 
 _FEEDBACK_COLUMNS: Final = (

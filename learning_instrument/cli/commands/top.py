@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from ...dashboard.in_flight import InFlight, in_flight
+from ...dashboard.whole_story import whole_story
 from ...errors import ConfigurationError, UnknownExecutionError
 from ...sqlite.paths import absolute
 from ...sqlite.selection import Queryable
@@ -21,7 +22,7 @@ from .. import moments
 from ..options import NumberRange, Question, filtered_command, local_option
 from ..rendering import print_fields, print_note
 from ..terminal import LOCAL, is_coloured, is_told
-from .show import WholeStory
+from .show import MOST_CALLS, print_whole_story
 
 
 @filtered_command("top")
@@ -82,7 +83,8 @@ def _check_terminal() -> None:
 def _story(database: Queryable, execution_id: str) -> Callable[[], str]:
     """Ask for the story of an execution; return what lays it out, as ``show`` prints it."""
     try:
-        return functools.partial(_printed, WholeStory.of(database, execution_id).print)
+        told = whole_story(database, execution_id, MOST_CALLS + 1)
+        return functools.partial(_printed, functools.partial(print_whole_story, told))
     except UnknownExecutionError:
         for entry in in_flight(database):
             if entry.execution_id == execution_id:
