@@ -12,14 +12,20 @@ from ...analytics.periods import Period, default_periods
 from ...dashboard.report import report
 from ...dashboard.views import Budget
 from ...sqlite.read_only import ReadOnlyDatabase
-from ..documents import write_document
+from ...transfer import STDOUT
+from ..documents import document_file
 from ..options import Question, budget_options, filtered_command
 from ..rendering import print_note
 
 
 @filtered_command("report", has_window=True)
 @click.option(
-    "--out", metavar="FILE", default="report.html", type=click.Path(), show_default=True, help="The file to write."
+    "--out",
+    metavar="FILE",
+    default="report.html",
+    type=click.Path(),
+    show_default=True,
+    help="The file to write; - is standard output.",
 )
 @budget_options("Show how long this amount of US dollars lasts, such as 200.", "The period of the budget, in UTC.")
 def report_command(question: Question, out: str, budget: float | None, period: BudgetPeriod) -> None:
@@ -29,13 +35,15 @@ def report_command(question: Question, out: str, budget: float | None, period: B
     the 8 most frequent pools, tiers, models, task types and repositories; with --since only that window. Times and days
     are UTC. The file appears when it is whole, and replaces another.
     """
-    with question.database("The page is made: all its figures are computed.") as database:
-        filters = replace(question.selection, since=None, until=None)
-        budgeted = None if budget is None else Budget(budget, period)
-        made = report(database, _periods(database, question), filters, budgeted)
-        write_document(out, made.document)
-        question.explain_nothing(database)
-    print_note(f"{out} ({formatting.size(len(made.document))}): {made.verdict.text}.")
+    with document_file(out) as file:  # before the question, which may take long
+        with question.database("The page is made: all its figures are computed.") as database:
+            filters = replace(question.selection, since=None, until=None)
+            budgeted = None if budget is None else Budget(budget, period)
+            made = report(database, _periods(database, question), filters, budgeted)
+            question.explain_nothing(database)
+        file.write(made.document)
+    if out != STDOUT:
+        print_note(f"{out} ({formatting.size(len(made.document))}): {made.verdict.text}.")
 
 
 def _periods(database: ReadOnlyDatabase, question: Question) -> Sequence[Period]:

@@ -14,8 +14,10 @@ from ...dashboard.page import document
 from ...dashboard.whole_story import WholeStory, whole_story
 from ...errors import ConfigurationError, UnknownExecutionError
 from ...record import ExecutionRecord
+from ...sqlite.selection import Queryable
+from ...transfer import STDOUT
 from .. import moments
-from ..documents import write_document
+from ..documents import document_file, document_path
 from ..options import Question, reporting_command
 from ..rendering import (
     Output,
@@ -35,7 +37,12 @@ MOST_CALLS: Final = 20
 
 @reporting_command("show")
 @click.argument("execution", metavar="ID")
-@click.option("--out", metavar="FILE", type=click.Path(), help="Write it as a page, one HTML file, to this file.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write it as a page, one HTML file, to this file; - is standard output.",
+)
 def show_command(question: Question, execution: str, out: str | None) -> None:
     """Show the whole story of one execution.
 
@@ -45,14 +52,11 @@ def show_command(question: Question, execution: str, out: str | None) -> None:
     in_full = question.output is Output.JSON
     if out is not None and question.output is not Output.TEXT:
         raise ConfigurationError("--out writes a page: leave out --json and --csv.")
+    if out is not None:
+        _write_page(question, execution, out)
+        return
     with question.database() as database:
-        execution_id = execution_id_of(database, execution)
-        if not is_selected(database, execution_id, question.selection):
-            raise UnknownExecutionError(f"Execution {execution!r} is excluded by the filters; leave them out.")
-        if out is not None:
-            page = document(title_of(execution_id), execution_content(database, execution_id))
-            print_note(write_document(out, page))
-            return
+        execution_id = _chosen(database, execution, question)
         told = whole_story(database, execution_id, -1 if in_full else MOST_CALLS + 1)
     found = told.relatives
     if question.output is Output.TEXT:
@@ -63,6 +67,23 @@ def show_command(question: Question, execution: str, out: str | None) -> None:
         print_json({**plain(found), **executions, "story": told.story, "feedback": told.feedback})
     else:
         print_csv([reported_values(found.execution)], COLUMNS)
+
+
+def _write_page(question: Question, execution: str, out: str) -> None:
+    with document_file(out) as file:
+        with question.database() as database:
+            execution_id = _chosen(database, execution, question)
+            page = document(title_of(execution_id), execution_content(database, execution_id))
+        file.write(page)
+    if out != STDOUT:
+        print_note(document_path(out))
+
+
+def _chosen(database: Queryable, execution: str, question: Question) -> str:
+    execution_id = execution_id_of(database, execution)
+    if not is_selected(database, execution_id, question.selection):
+        raise UnknownExecutionError(f"Execution {execution!r} is excluded by the filters; leave them out.")
+    return execution_id
 
 
 def print_whole_story(told: WholeStory) -> None:

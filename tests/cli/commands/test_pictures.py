@@ -80,11 +80,44 @@ def test_file_that_cannot_be_written_is_one_line(path, tmp_path, line):
     assert os.stat(path).st_size == before
 
 
-def test_missing_database_is_one_line_and_no_file(tmp_path):
-    """Nothing is made where there is nothing to report."""
-    out = tmp_path / "report.html"
-    result = ask(str(tmp_path / "none.db"), "report", "--out", str(out))
-    assert (result.exit_code, len(result.stderr.splitlines()), out.exists()) == (2, 1, False)
+@pytest.mark.parametrize("command", [["report"], ["show", "e"]])
+def test_missing_database_is_one_line_and_leaves_files_as_they_were(tmp_path, command):
+    """Nothing is made where there is nothing to report, and an older page stays."""
+    new, old = tmp_path / "new.html", tmp_path / "old.html"
+    old.write_text("an earlier one")
+    for out in (new, old):
+        result = ask(str(tmp_path / "none.db"), *command, "--out", str(out))
+        assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {"old.html": "an earlier one"}
+
+
+@pytest.mark.parametrize("command", [["report"], ["show", "e"]])
+def test_file_that_cannot_be_written_is_said_before_the_database_is_asked(tmp_path, command):
+    """A question may take long: of two faults, that of the file is named."""
+    out = tmp_path / "none" / "page.html"
+    result = ask(str(tmp_path / "none.db"), *command, "--out", str(out))
+    assert (result.exit_code, result.stderr) == (2, f"Error: Cannot write {out}: No such file or directory.\n")
+
+
+@pytest.mark.parametrize("command", [["report"], ["show", "e"]])
+def test_page_is_written_to_standard_output(tmp_path, monkeypatch, command):
+    """With --out - the page alone is there, and no file."""
+    path = str(tmp_path / "learning.db")
+    store(path, record(execution_id="e-1"))
+    monkeypatch.chdir(tmp_path)
+    printed = answer(path, *command, "--out", "-")
+    assert printed.startswith("<!doctype html>")
+    assert printed.endswith("</html>\n")
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("command", [["report"], ["show", "e"]])
+def test_full_disk_is_one_line(tmp_path, command):
+    """Nor is there a traceback where only writing shows that a file cannot be written."""
+    path = str(tmp_path / "learning.db")
+    store(path, record(execution_id="e-1"))
+    result = ask(path, *command, "--out", "/dev/full")
+    assert (result.exit_code, result.stderr) == (2, "Error: Cannot write /dev/full: No space left on device.\n")
 
 
 def test_read_only_file_in_a_read_only_folder_is_reported(path, tmp_path):
