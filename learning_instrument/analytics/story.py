@@ -1,5 +1,6 @@
 """The story of one execution: what it waited for, what ran within it, and its other attempts, on one axis of time."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,8 +102,8 @@ class TimeSpent:
     #: While any execution within it ran, and no model call.
     within_seconds: float
     executions: int
-    #: The rest.
-    other_seconds: float
+    #: The rest; None: the length of the execution was not measured.
+    other_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Story:
     """What happened in one execution, and around it."""
 
     execution_id: str
-    #: From its start to its end: wait and work.
+    #: From its start to its end: wait and work. See :attr:`is_timed`.
     seconds: float
     #: In the order of a tree: each execution, then what is within it by time. Attempts come last.
     lines: tuple[StoryLine, ...]
@@ -126,6 +127,11 @@ class Story:
     omitted_calls: int
     #: Whether there is more within it than was read; all counts are lower bounds then.
     is_cut: bool
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the length of the execution was measured; else it is a stand-in."""
+        return all(line.is_timed for line in self.lines if line.kind == "execution" and line.depth == 0)
 
     def __iter__(self) -> Iterator[StoryLine]:
         """Yield the lines."""
@@ -160,9 +166,8 @@ def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:
     shown = tree.outermost(limit)
     first = _execution(own, start, 0)
     before, after, others = _attempts(database, own, start)
-    late = [
-        end for line in tree.lines if line.is_timed and (end := line.end_seconds or 0.0) > first.seconds + _LATE_SECONDS
-    ]
+    until = first.seconds if first.is_timed else math.inf  # nothing is late, or cut, by a stand-in
+    late = [end for line in tree.lines if line.is_timed and (end := line.end_seconds or 0.0) > until + _LATE_SECONDS]
     waits = []
     if own["queue_seconds"] is not None:
         waits.append(StoryLine("queue", "queue", -own["queue_seconds"], own["queue_seconds"], 0))
@@ -173,7 +178,7 @@ def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:
         execution_id=execution_id,
         seconds=first.seconds,
         lines=(*waits, first, *in_pool, *shown, *others),
-        spent=_spent(own, first.seconds, tree.lines),
+        spent=_spent(own, until, tree.lines),
         attempt=before + 1,
         attempts=before + 1 + after,
         late=len(late),
@@ -305,12 +310,13 @@ def _offset(timestamp: str, start: datetime) -> float | None:
     return None if moment < _NO_START <= start else (moment - start).total_seconds()
 
 
-def _spent(own: Mapping[str, Any], seconds: float, lines: Sequence[StoryLine]) -> TimeSpent:
+def _spent(own: Mapping[str, Any], until: float, lines: Sequence[StoryLine]) -> TimeSpent:
+    """Return where the time went from the start *until* the end; infinity: that is not known."""
     waited = own["wait_seconds"] or 0.0
     calls = [line for line in lines if line.kind == "model_call"]
     executions = [line for line in lines if line.kind == "execution"]
-    in_calls = _covered(calls, waited, seconds)
-    in_both = _covered(lines, waited, seconds)
+    in_calls = _covered(calls, waited, until)
+    in_both = _covered(lines, waited, until)
     return TimeSpent(
         queue_seconds=own["queue_seconds"],
         wait_seconds=own["wait_seconds"],
@@ -318,7 +324,7 @@ def _spent(own: Mapping[str, Any], seconds: float, lines: Sequence[StoryLine]) -
         calls=len(calls),
         within_seconds=in_both - in_calls,
         executions=len(executions),
-        other_seconds=max(0.0, seconds - waited - in_both),
+        other_seconds=max(0.0, until - waited - in_both) if math.isfinite(until) else None,
     )
 
 

@@ -7,7 +7,7 @@ from .story import Story, StoryLine
 def time_spent(story: Story) -> str:
     """Return a line that says where the time went."""
     spent = story.spent
-    if not all(line.is_timed for line in story.lines if line.execution_id == story.execution_id):
+    if spent.other_seconds is None:
         return "How long it took is not known."
     parts = []
     if spent.queue_seconds is not None:

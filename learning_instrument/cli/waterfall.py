@@ -6,6 +6,7 @@ from typing import Any, Final
 from .. import formatting
 from ..analytics import story_words
 from ..analytics.story import Story, StoryLine
+from ..analytics.story_axis import StoryAxis
 from ..safety.control_characters import one_line
 from . import styles
 from .rendering import TableColumn, is_terminal, print_note, print_table, value_of, write
@@ -53,11 +54,11 @@ def print_story(story: Story) -> None:
     write("\nTimeline")
     print_note(story_words.time_spent(story))
     width = max(_NARROWEST, min(terminal_width() // 4, _WIDEST)) if is_terminal() else _AXIS
-    axis = _Axis.of(story, width, _MARKS[writes_unicode()])
+    bars = _Bars(StoryAxis.of(story), width, _MARKS[writes_unicode()])
     rows = [
         {
             "what": _what(line),
-            "bar": axis.bar(line),
+            "bar": bars.bar(line),
             "line": line,
             "length": story_words.length(line),
             "details": story_words.details(line),
@@ -66,24 +67,17 @@ def print_story(story: Story) -> None:
         for line in story.lines
     ]
     print_table(rows, _COLUMNS, "")
-    for note in (axis.legend, *story_words.notes(story)):
+    for note in (bars.legend, *story_words.notes(story)):
         print_note(note)
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
-    """The time from the start of the wait to the end of the execution, in so many characters."""
+class _Bars:
+    """Bars on an axis of so many characters."""
 
-    start: float
-    end: float
+    axis: StoryAxis
     width: int
     marks: dict[str, str]
-
-    @classmethod
-    def of(cls, story: Story, width: int, marks: dict[str, str]) -> "_Axis":
-        """Return the axis of a *story*."""
-        start = -(story.spent.queue_seconds or 0.0)
-        return cls(start, max(story.seconds, start), width, marks)
 
     @property
     def legend(self) -> str:
@@ -94,29 +88,22 @@ class _Axis:
 
     def bar(self, line: StoryLine) -> str:
         """Return the bar of *line*, at its place."""
-        start, end = line.offset_seconds, line.end_seconds
-        if start is None or end is None or not line.is_timed:
+        extent = self.axis.extent(line, 1 / self.width)
+        if extent is None:
             return "?"
-        if end < self.start or (start < self.start and end <= self.start):
-            return "<"
-        if start > self.end:
-            return " " * (self.width - 1) + ">"
-        first, last = self._place(start), self._place(max(start, end))
+        if not extent.is_within:
+            return "<" if extent.is_before else " " * (self.width - 1) + ">"
+        first, work, last = (self._place(share) for share in (extent.start, extent.work, extent.end))
         mark = self.marks["call" if line.kind == "model_call" else "waiting" if _is_wait(line) else "work"]
-        cells = [mark] * (last - first + 1)
-        waited = self._place(start + (line.wait_seconds or 0.0)) - first
-        cells[:waited] = [self.marks["waiting"]] * waited
-        if start < self.start:
+        cells = [self.marks["waiting"]] * (work - first) + [mark] * (last - work + 1)
+        if extent.is_before:
             cells[0] = "<"
-        if end > self.end + (self.end - self.start) / self.width:
+        if extent.is_after:
             cells[-1] = ">"
         return " " * first + "".join(cells)
 
-    def _place(self, moment: float) -> int:
-        """Return the character of a *moment*; of one outside that of the edge."""
-        length = self.end - self.start
-        share = (moment - self.start) / length if length > 0 else 0.0
-        return max(0, min(self.width - 1, int(share * self.width)))
+    def _place(self, share: float) -> int:
+        return min(self.width - 1, int(share * self.width))
 
 
 def _is_wait(line: StoryLine) -> bool:

@@ -7,7 +7,8 @@ from typing import Final
 from .. import formatting
 from ..analytics import story_words
 from ..analytics.story import Story, StoryLine
-from .axes import ACROSS, known
+from ..analytics.story_axis import StoryAxis
+from .axes import ACROSS
 from .drawing import box, number, path
 from .markup import Markup, element, joined, shortened
 from .tables import Column, Table
@@ -40,11 +41,11 @@ def waterfall(story: Story, execution_link: Callable[[str], str | None] = lambda
         execution_link: the address of an execution; None where it has none.
     """
     lines = _largest(story.lines)
-    axis = _Axis.of(story)
-    bars = [axis.bar(line) for line in lines]
+    axis = StoryAxis.of(story)
+    bars = [_bar(axis, line) for line in lines]
     columns = (
         Column("what"),
-        Column(axis.heading()),
+        Column(_heading(axis)),
         Column("start", is_number=True),
         Column("length", is_number=True),
         Column("outcome"),
@@ -69,63 +70,38 @@ class _Bar:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """The time from the start of the wait to the end of the execution."""
+def _heading(axis: StoryAxis) -> Markup:
+    """Return the ends of the axis."""
+    ends = dict.fromkeys((story_words.start(axis.start), story_words.start(axis.end)))
+    return element("span", *(element("span", end) for end in ends), class_="ends")
 
-    start: float
-    end: float
 
-    @classmethod
-    def of(cls, story: Story) -> "_Axis":
-        start = -max(0.0, known(story.spent.queue_seconds) or 0.0)
-        return cls(start, max(known(story.seconds) or 0.0, start))
+def _bar(axis: StoryAxis, line: StoryLine) -> _Bar:
+    """Return the bar of *line*, at its place, and arrows where it lies outside."""
+    extent = axis.extent(line, 1 / ACROSS)
+    if extent is None:
+        return _Bar(element("span", f"{'start' if line.is_timed else 'length'} not known", class_="muted"), ())
+    parts = []
+    if extent.is_within and extent.work > extent.start:
+        parts.append(("c-wait", extent.start, extent.work))
+    if extent.is_within and (extent.end > extent.work or not parts):
+        parts.append((_class_of(line), extent.work, extent.end))
+    drawn = [path(class_, [_box(class_, *ends)]) for class_, *ends in parts]
+    outside = zip(_ARROWS, (extent.is_before, extent.is_after), strict=True)
+    arrows = [arrow for arrow, is_outside in outside if is_outside]
+    zero = f"M{number(axis.share(0.0) * ACROSS)} 0v{_HEIGHT}"
+    markup = element(
+        "svg", path("c-grid", [zero]), *drawn, path("c-mark", arrows), class_="c", width="100%", height=_HEIGHT,
+        viewBox=f"0 0 {ACROSS} {_HEIGHT}", preserveAspectRatio="none", aria_hidden="true",
+    )  # fmt: skip
+    return _Bar(markup, (*(class_ for class_, *_ in parts), *("c-mark" for _ in arrows[:1])))
 
-    def heading(self) -> Markup:
-        """Return the ends of the axis."""
-        ends = (element("span", story_words.start(end)) for end in (self.start, self.end))
-        return element("span", *ends, class_="ends")
 
-    def bar(self, line: StoryLine) -> _Bar:
-        """Return the bar of *line*, at its place, and arrows where it lies outside."""
-        start, end = known(line.offset_seconds), known(line.end_seconds)
-        if start is None or end is None:
-            return _Bar(element("span", "start not known", class_="muted"), ())
-        if not line.is_timed:
-            return _Bar(element("span", "length not known", class_="muted"), ())
-        parts = []
-        if end <= self.start and start < self.start:
-            outside = (True, False)
-        elif start > self.end:
-            outside = (False, True)
-        else:
-            # An end that is later by less than can be seen is that of the axis.
-            outside = (start < self.start, end > self.end + (self.end - self.start) / ACROSS)
-            waited = start + max(0.0, known(line.wait_seconds) or 0.0)
-            if _class_of(line) != "c-wait" and waited > start:
-                parts.append(("c-wait", start, min(waited, end)))
-                start = min(waited, end)
-            if end > start or not parts:
-                parts.append((_class_of(line), start, max(start, end)))
-        drawn = [path(class_, [self._box(class_, *ends)]) for class_, *ends in parts]
-        arrows = [arrow for arrow, is_outside in zip(_ARROWS, outside, strict=True) if is_outside]
-        zero = f"M{number(self._place(0.0))} 0v{_HEIGHT}"
-        markup = element(
-            "svg", path("c-grid", [zero]), *drawn, path("c-mark", arrows), class_="c", width="100%", height=_HEIGHT,
-            viewBox=f"0 0 {ACROSS} {_HEIGHT}", preserveAspectRatio="none", aria_hidden="true",
-        )  # fmt: skip
-        return _Bar(markup, (*(class_ for class_, *_ in parts), *("c-mark" for _ in arrows[:1])))
-
-    def _box(self, class_: str, start: float, end: float) -> str:
-        top, bottom = _EDGES[class_]
-        left = min(self._place(start), ACROSS - _LEAST)
-        return box(left, top, max(left + _LEAST, self._place(end)), bottom)
-
-    def _place(self, moment: float) -> float:
-        """Return the place of a *moment*; of one outside that of the edge."""
-        length = self.end - self.start
-        share = (moment - self.start) / length if length > 0 else 0.0
-        return max(0.0, min(1.0, share)) * ACROSS
+def _box(class_: str, start: float, end: float) -> str:
+    """Return a bar between two shares of the axis."""
+    top, bottom = _EDGES[class_]
+    left = min(start * ACROSS, ACROSS - _LEAST)
+    return box(left, top, max(left + _LEAST, end * ACROSS), bottom)
 
 
 _ARROWS: Final = ("M24 3L6 9L24 15", f"M{ACROSS - 24} 3L{ACROSS - 6} 9L{ACROSS - 24} 15")

@@ -134,6 +134,18 @@ def test_length_that_is_a_stand_in_is_no_time_that_was_spent(told):
     assert (found.spent.within_seconds, found.spent.other_seconds, found.late) == (0.0, 4.0, 0)
 
 
+def test_execution_without_a_measured_length_has_no_rest_and_no_late_end(told):
+    """What was measured within it counts to its end, not to that of the stand-in."""
+    found = told(
+        [execution(1, duration_seconds=1.0, defaulted=("duration_seconds",))],
+        [call(11, 1, 0.5, 4.0)],
+    )
+
+    assert not found.is_timed
+    assert (found.spent.call_seconds, found.spent.other_seconds) == (pytest.approx(4.0), None)
+    assert (found.late, found.late_seconds) == (0, 0.0)
+
+
 def test_call_has_its_tokens_cost_error_and_first_chunk(told):
     """As far as they are known."""
     found = told(

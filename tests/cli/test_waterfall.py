@@ -143,6 +143,15 @@ def test_what_the_lines_lack_is_said(printed):
     ]
 
 
+def test_length_that_was_not_measured_has_no_bar(printed):
+    """What was measured within it has the axis."""
+    own = StoryLine("execution", "fix", 0.0, 900.0, 0, is_timed=False)
+    rows = printed(lines=(own, line("model_call", 2.0, 2.0)), seconds=900.0)
+
+    assert any(text.startswith("fix") and "?" in text and "unknown" in text for text in rows)
+    assert any(text.startswith("  x") and text[6:46] == " " * 20 + "▓" * 20 for text in rows)
+
+
 def test_deep_levels_keep_their_names(printed):
     """The indent ends somewhere."""
     found = printed(*(line("execution", 0.0, 1.0, depth=depth, name="deep") for depth in (7, 8, 9, 900)))

@@ -100,6 +100,16 @@ def test_unknown_start_is_said():
     assert Shown(line("model_call", None, 2.0)).rows[1][1:4] == ["start not known", "-", "2.0 s"]
 
 
+def test_length_that_was_not_measured_is_no_end_of_the_axis():
+    """It is said in place of a bar; what was measured within it has the axis."""
+    own = replace(OWN, seconds=900.0, is_timed=False)
+    unknown = replace(story(seconds=900.0), lines=(own, line("model_call", 1.0, 3.0)))
+    heading, own_row, *_ = ET.fromstring(f"<main>{waterfall(unknown)}</main>").iter("tr")
+
+    assert "".join(heading[1].itertext()) == "0+4.0 s"
+    assert ["".join(cell.itertext()) for cell in own_row[1:4]] == ["length not known", "0", "unknown"]
+
+
 def test_executions_lead_to_their_pages():
     """Where pages have addresses."""
     shown = Shown(line("execution", 1.0, 2.0, execution_id="a1"), link=lambda execution_id: f"/{execution_id[:2]}")
