@@ -1,8 +1,18 @@
 """The figures of one value side by side with others, in words for every view."""
 
+import math
+from typing import Final
+
 from .. import formatting
-from .intervals import Estimate
-from .side_by_side import Alternative
+from .headings import Heading
+from .intervals import Estimate, normal_quantile
+from .names import named, nouns
+from .side_by_side import Alternative, SideBySide
+
+#: Characters of a name that a sentence has beside another one.
+_NAME: Final = 24
+#: Of the intervals.
+_CONFIDENCE: Final = 0.95
 
 
 def cost(each: Alternative, amount: Estimate | None) -> str:
@@ -19,3 +29,42 @@ def cost(each: Alternative, amount: Estimate | None) -> str:
 def duration(each: Alternative) -> str | None:
     """Return how long executions of *each* take, with its interval; None where nothing was measured."""
     return None if each.duration_seconds is None else formatting.estimated(each.duration_seconds, formatting.seconds)
+
+
+def quality(each: Alternative) -> str | None:
+    """Return the quality of *each*, from 0 to 100, with its interval; None where no execution has one."""
+    return None if each.quality is None else formatting.estimated(each.quality, "{:.1f}".format)
+
+
+def of_quality(found: SideBySide) -> Heading | None:
+    """Return whether quality tells the values apart; None where no execution has one."""
+    rated, executions = (sum(getattr(each, name) for each in found) for name in ("rated", "executions"))
+    if not rated:
+        return None
+    one, several = nouns(found.by)
+    support = f"{rated:,} of {formatting.counted(executions, 'execution')} have a quality"
+    shared = [(each.quality, each.value) for each in found if each.compared and each.quality is not None]
+    shared.sort(key=lambda item: item[0].estimate)
+    if len(shared) < 2:
+        return Heading(f"Too few executions have a quality to compare {several} by it", support)
+    (low, lowest), (high, highest) = shared[0], shared[-1]
+    if _is_beyond_chance(low, high, len(shared)):
+        return Heading(
+            f"Quality is higher in {one} {named(highest, _NAME)} ({high.estimate:.1f} of 100)"
+            f" than in {named(lowest, _NAME)} ({low.estimate:.1f})",
+            f"not by chance; {support}",
+        )
+    return Heading(
+        f"Quality does not tell the {len(shared)} {several} apart: {low.estimate:.1f} to {high.estimate:.1f} of 100",
+        f"the difference may be chance; {support}",
+    )
+
+
+def _is_beyond_chance(low: Estimate, high: Estimate, values: int) -> bool:
+    """Tell whether the lowest and the highest of so many values differ, although every pair could have (Bonferroni)."""
+    if low.high is None or high.low is None:
+        return False
+    pairs = values * (values - 1) / 2
+    margin = math.hypot(low.high - low.estimate, high.estimate - high.low)
+    chance = 1 - _CONFIDENCE
+    return high.estimate - low.estimate > margin * normal_quantile(1 - chance / pairs) / normal_quantile(_CONFIDENCE)

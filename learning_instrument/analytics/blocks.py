@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ..columns import UNKNOWN
 from ..rollups import histograms
-from ..rollups.measures import BIN, HAS_COMPLEXITY, NANO_SCALE, source, sum_measures
+from ..rollups.measures import BIN, HAS_COMPLEXITY, NANO_SCALE, QUALITY_SCALE, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
 from .group_totals import GroupTotals, cube_for, totals
@@ -31,6 +31,7 @@ _SAMPLE: Final = 1000
 #: What sums are made of.
 MEASURES: Final = (
     "executions", "succeeded", "assumed", "timed", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano",
+    "rated", "quality_e4",
 )  # fmt: skip
 
 CellName = tuple[str, ...]
@@ -54,6 +55,9 @@ class Sums(NamedTuple):
     #: Executions of which a part of the cost is unknown, and those whose model calls could not be priced.
     partial: float = 0.0
     unpriced: float = 0.0
+    #: Executions with a quality, and the sum of these.
+    rated: float = 0.0
+    quality: float = 0.0
 
 
 def total(sums: Iterable[Sums]) -> Sums:
@@ -212,7 +216,8 @@ def sums_of(group: GroupTotals) -> Sums:
         logs=math.fsum(weighted),
         squares=math.fsum(map(mul, logs, weighted)),
         cost=group.sums["cost_nano"] / NANO_SCALE,
-        **{name: group.sums[name] for name in MEASURES if name != "cost_nano"},
+        quality=group.sums["quality_e4"] / QUALITY_SCALE,
+        **{name: group.sums[name] for name in MEASURES if name not in ("cost_nano", "quality_e4")},
     )
 
 

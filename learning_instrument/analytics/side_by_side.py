@@ -43,6 +43,9 @@ class Alternative:
     dominated_by: tuple[str, ...]
     #: Whether its days differ, and are too few to tell by how much: intervals may be too narrow.
     has_few_days: bool = False
+    #: Executions with a quality, and the mean of these, from 0 to 100.
+    rated: int = 0
+    quality: Estimate | None = None
 
     @property
     def unreported(self) -> int:
@@ -85,7 +88,7 @@ def side_by_side(
     limit: int | None = 10,
     most_read: int | None = None,
 ) -> SideBySide:
-    """Return success, duration, cost and cost per success of each value of *by*, over the mix of tasks that they share.
+    """Return success, duration, cost and quality of each value of *by*, over the mix of tasks that they share.
 
     A value is dominated by another that is better beyond chance in success or in cost per success, and at least as good
     in the other: not behind in the figure, and a loss of 5 points of success or a quarter of the cost is ruled out.
@@ -138,9 +141,11 @@ class _Mixes:
     success: weighted.Weights
     duration: weighted.Weights
     cost: weighted.Weights
-    #: The values that have a duration, and those that have a cost, for it.
+    quality: weighted.Weights
+    #: The values that have a duration, those that have a cost, and those that have a quality, for it.
     timed: frozenset[str]
     priced: frozenset[str]
+    rated: frozenset[str]
 
     @classmethod
     def of(cls, cells: Mapping[str, Cells], names: Collection[CellName], enough: int, enough_in_mix: int) -> "_Mixes":
@@ -159,7 +164,8 @@ class _Mixes:
         success, _ = mix(lambda sums: sums.executions)
         duration, timed = mix(lambda sums: sums.timed)
         cost, priced = mix(lambda sums: sums.priced)
-        return cls(success, duration, cost, timed, priced)
+        quality, rated = mix(lambda sums: sums.rated)
+        return cls(success, duration, cost, quality, timed, priced, rated)
 
 
 def _alternatives(mix: CommonMix) -> tuple[Alternative, ...]:
@@ -222,4 +228,6 @@ def _alternative(
         standing=stands,
         dominated_by=dominated_by,
         has_few_days=any(mean is not None and mean.has_few_days for mean in (success, duration, cost, per_success)),
+        rated=round(sums.rated),
+        quality=weighted.quality(cells, mixes.quality) if value in mixes.rated else None,
     )

@@ -15,6 +15,8 @@ from .intervals import Estimate, Proportion, score_interval
 from .significance import exp, t_quantile
 
 _TAILS: Final = 0.05
+#: The highest quality.
+_BEST: Final = 100.0
 
 Weights = Mapping[CellName, float]
 Figure = Callable[[Sums], float]
@@ -81,6 +83,19 @@ def log_cost_per_success(cells: Cells, weights: Weights) -> Mean:
     # The ratio is off by what costs are beside it, for each success (Cochran 1977, "Sampling Techniques", 6.3).
     beside = _samples(cells, weights, lambda sums: sums.cost - ratio * sums.priced_succeeded, lambda sums: sums.priced)
     return _logarithm(ratio, beside, share)
+
+
+def quality(cells: Cells, weights: Weights) -> Estimate:
+    """Return the mean quality, with its 95% interval; scores that do not differ tell of none."""
+    samples = _samples(cells, weights, lambda sums: sums.quality, lambda sums: sums.rated)
+    variance, number = _variance_of_blocks(samples)
+    mean = _with_dependence(_mean(samples), samples, variance, number - 1)
+    if not 0 < mean.variance < math.inf:
+        return Estimate(mean.mean, None, None)
+    margin = mean.t * math.sqrt(mean.variance)
+    # A score that another program has left may be out of range.
+    low, high = max(min(0.0, mean.mean), mean.mean - margin), min(max(_BEST, mean.mean), mean.mean + margin)
+    return Estimate(mean.mean, low, high)
 
 
 def exponential(log: Mean | None) -> Estimate | None:

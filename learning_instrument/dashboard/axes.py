@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Unit = Literal["share", "dollars", "seconds", "count"]
+Unit = Literal["share", "quality", "dollars", "seconds", "count"]
 """What the numbers of an axis are."""
 
 #: Across a plot, whatever its width on the screen.
@@ -60,8 +60,10 @@ class Axis:
 def from_zero(most: float, unit: Unit, length: float, steps: int) -> Axis:
     """Return an axis from 0 to a round number at or above *most*, of at most so many round *steps*.
 
-    An axis of shares always ends at 100%.
+    An axis of shares always ends at 100%, and one of quality at 100.
     """
+    if unit == "quality":
+        return Axis(0.0, 100.0, length, tuple((tick, f"{tick:.0f}") for tick in _multiples(100 / steps, 100.0)))
     if unit == "share":
         step = 1 / steps if steps < 5 else 0.2
         return Axis(0.0, 1.0, length, tuple((tick, f"{tick:.0%}") for tick in _multiples(step, 1.0)))

@@ -26,6 +26,7 @@ from ..columns import UNKNOWN
 from ..sqlite.selection import Queryable, Selection
 from . import row_charts
 from .charts import CalibrationPoint, calibration
+from .markup import Markup, joined
 from .row_charts import BarRow, Panel, QuantileRow, Quantiles, WhiskerRow, bar_rows, quantile_rows, whisker_rows
 from .section import Section, cost_notes
 from .tables import Column, Table
@@ -38,6 +39,7 @@ _KEYS: Final = 3
 CHOICES: Final = {"model_tier": "Tier", "model": "Model", "pool_type": "Pool", "metadata.version": "Version"}
 _SUCCESS: Final = Panel("Succeeded", "share")
 _PER_SUCCESS: Final = Panel("Cost of each success", "dollars")
+_QUALITY: Final = Panel("Quality, of those that have one", "quality")
 _CHOICE_COLUMNS: Final = (
     Column("Executions", is_number=True),
     Column("Succeeded (95% interval)", is_number=True),
@@ -45,6 +47,8 @@ _CHOICE_COLUMNS: Final = (
     Column("Duration", is_number=True),
     Column("Dominance"),
 )
+#: Shown where any execution has one.
+_QUALITY_COLUMNS: Final = (Column("Quality, 0 to 100", is_number=True), Column("With a quality", is_number=True))
 _ROUTING_COLUMNS: Final = (
     Column("Confidence"),
     Column("Executions", is_number=True),
@@ -97,9 +101,9 @@ def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
     rows = [_whisker_row(each) for each in found.alternatives]
     has_costs = any(each.cost_per_success_usd is not None for each in found.alternatives)
     panels = (_SUCCESS, _PER_SUCCESS) if has_costs else (_SUCCESS,)
-    heading = heading or of_side_by_side(found)
+    heading, quality = heading or of_side_by_side(found), alternative_words.of_quality(found)
     table = Table(
-        (Column(name), *_CHOICE_COLUMNS),
+        (Column(name), *_CHOICE_COLUMNS, *(_QUALITY_COLUMNS if quality else ())),
         tuple(
             (
                 each.value,
@@ -108,6 +112,7 @@ def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
                 alternative_words.cost(each, each.cost_per_success_usd),
                 alternative_words.duration(each),
                 _standing(each),
+                *((alternative_words.quality(each), f"{each.rated:,}") if quality else ()),
             )
             for each in found.alternatives
         ),
@@ -116,9 +121,13 @@ def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:
         f"choice-{name.lower()}",
         heading,
         f"95% intervals{_over(found)}",
-        whisker_rows(heading.text, rows, panels),
+        joined(whisker_rows(heading.text, rows, panels), _qualities(quality, found)),
         table,
-        (*_choice_notes(found), *(_left_out(found.alternatives) if has_costs else ())),
+        (
+            *([f"{quality.text}: {quality.evidence}."] if quality else []),
+            *_choice_notes(found),
+            *(_left_out(found.alternatives) if has_costs else ()),
+        ),
     )
 
 
@@ -252,6 +261,20 @@ def _whisker_row(each: Alternative) -> WhiskerRow:
     )
     note = f"dominated by {' and '.join(each.dominated_by)}" if each.dominated_by else ""
     return WhiskerRow(each.value, (success, cost), note, is_muted=bool(each.dominated_by))
+
+
+def _qualities(finding: Heading | None, found: SideBySide) -> Markup | None:
+    """Return the quality of those values that have one, under what it comes to."""
+    rows = [
+        WhiskerRow(
+            each.value,
+            (row_charts.Estimate(amount.estimate, amount.low, amount.high, f"{amount.estimate:.1f}"),),
+            f"{each.rated:,} of {each.executions:,}",
+        )
+        for each in found.alternatives
+        if (amount := each.quality) is not None
+    ]
+    return None if finding is None else whisker_rows(finding.text, rows, (_QUALITY,))
 
 
 def _quantile_row(group: Performance, wait: QueueWait | None) -> QuantileRow:

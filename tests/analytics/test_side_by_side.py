@@ -2,13 +2,25 @@
 
 import math
 import random
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from asking import NOON, record
 from executions import database_of
 
-from learning_instrument.analytics import Selection, blocks, headings, side_by_side
+from learning_instrument.analytics import (
+    Alternative,
+    Estimate,
+    Proportion,
+    Selection,
+    SideBySide,
+    alternative_words,
+    blocks,
+    headings,
+    side_by_side,
+)
 from learning_instrument.errors import ConfigurationError
 
 
@@ -189,10 +201,10 @@ def test_other_arguments_are_refused(database, by, limit):
 def test_roll_ups_and_rows_agree(monkeypatch):
     """Days of roll-ups are the blocks where there are some weeks of them; estimates are the same."""
     records = [
-        *some(600, 0.9, days=30, model_tier="small"),
-        *some(600, 0.8, 0.02, days=30, model_tier="large", task_type="docs"),
-        *some(600, 0.8, 0.02, days=30, model_tier="large"),
-        *some(600, 0.8, 0.02, days=30, model_tier="small", task_type="docs"),
+        *rated(600, 80, 1, days=30, model_tier="small"),
+        *rated(600, 85, 2, days=30, model_tier="large", task_type="docs"),
+        *rated(600, 80, 3, days=30, model_tier="large"),
+        *rated(600, 75, 1, days=30, model_tier="small", task_type="docs"),
     ]
     with database_of(records, rolled_up=2000) as database:
         from_days = by_value(side_by_side(database, "model_tier"))
@@ -200,7 +212,7 @@ def test_roll_ups_and_rows_agree(monkeypatch):
         from_rows = by_value(side_by_side(database, "model_tier"))
 
     for value in ("small", "large"):
-        for name in ("success", "duration_seconds", "cost_usd", "cost_per_success_usd"):
+        for name in ("success", "duration_seconds", "cost_usd", "cost_per_success_usd", "quality"):
             one, other = getattr(from_rows[value], name), getattr(from_days[value], name)
             assert one.estimate == pytest.approx(other.estimate, rel=1e-6)
             assert (one.high - one.low) == pytest.approx(other.high - other.low, rel=0.5)
@@ -288,3 +300,96 @@ def test_few_lower_bounds_leave_a_saving_one(database):
     database.append(some(5, 0.95, 0.001, cost_source="partial", model_tier="small"))
 
     assert by_value(side_by_side(database, "model_tier"))["large"].standing != "dominated"
+
+
+def rated(count, mean, every=2, **fields):
+    """Return executions, each *every*th of which has a quality around *mean*."""
+    generator = random.Random(f"{mean} {fields}")
+    each = some(count, 0.9, **fields)
+    scores = (min(100.0, max(0.0, generator.gauss(mean, 8))) for _ in each)
+    return [
+        replace(one, quality_score=score if at % every == 0 else None)
+        for at, (one, score) in enumerate(zip(each, scores, strict=True))
+    ]
+
+
+def test_quality_is_weighted_to_one_mix_of_tasks(database):
+    """Of the executions that have one, which are counted: large has the hard tasks, and is as good at both kinds."""
+    for tier, easy, hard in (("small", 600, 200), ("large", 200, 600)):
+        database.append(
+            [*rated(easy, 90, task_type="easy", model_tier=tier), *rated(hard, 60, task_type="hard", model_tier=tier)]
+        )
+
+    found = side_by_side(database, "model_tier")
+    small, large = by_value(found)["small"], by_value(found)["large"]
+
+    assert (small.rated, large.rated) == (400, 400)
+    for each in (small, large):
+        assert each.quality.estimate == pytest.approx(75.0, abs=1.5)
+        assert 1 < each.quality.high - each.quality.low < 4
+    assert alternative_words.of_quality(found).text.startswith("Quality does not tell the 2 tiers apart: ")
+
+
+def test_quality_that_differs_is_told_with_how_many_have_one(database):
+    """Beyond chance, of those in the mix."""
+    database.append([*rated(200, 80, model_tier="small"), *rated(200, 88, model_tier="large")])
+    database.append(some(200, 0.9, model_tier="other"))
+
+    heading = alternative_words.of_quality(side_by_side(database, "model_tier"))
+
+    assert re.fullmatch(
+        r"Quality is higher in tier large \(8\d\.\d of 100\) than in small \((79|80)\.\d\)", heading.text
+    )
+    assert heading.evidence == "not by chance; 200 of 600 executions have a quality"
+
+
+def test_quality_of_few_is_not_compared_and_of_none_is_not_told(database):
+    """Nor is a quality made up for the value that has none."""
+    database.append(some(100, 0.9, model_tier="small") + some(100, 0.9, model_tier="large"))
+    found = side_by_side(database, "model_tier")
+    assert alternative_words.of_quality(found) is None
+    assert [(each.rated, each.quality) for each in found] == [(0, None)] * 2
+
+    database.append(rated(8, 80, 1, model_tier="small"))
+    found = side_by_side(database, "model_tier")
+    assert alternative_words.of_quality(found).text == "Too few executions have a quality to compare tiers by it"
+    assert by_value(found)["large"].quality is None
+
+
+def test_highest_of_many_values_is_beyond_chance_where_it_is_of_all_pairs():
+    """Where values are alike, one in twenty findings at most is wrong: eight values have 28 pairs."""
+    chance = random.Random(1)
+    wrong = 0
+    for _ in range(400):
+        each = [chance.gauss(80, 1) for _ in range(8)]
+        found = SideBySide(
+            "worker_id",
+            (),
+            tuple(alternative(f"{at}", Estimate(mean, mean - 1.96, mean + 1.96)) for at, mean in enumerate(each)),
+            0,
+            0,
+        )
+        wrong += alternative_words.of_quality(found).text.startswith("Quality is higher")
+    assert wrong <= 32
+
+
+def alternative(value, quality):
+    """Return a value with *quality*, of which nothing else is told."""
+    return Alternative(
+        value,
+        100,
+        0,
+        100,
+        Proportion(0.9, 0.8, 0.95),
+        None,
+        None,
+        None,
+        "unknown",
+        0,
+        0,
+        0,
+        "cost unknown",
+        (),
+        rated=100,
+        quality=quality,
+    )

@@ -14,6 +14,7 @@ from learning_instrument.analytics.weighted import (
     log_cost,
     log_cost_per_success,
     log_duration,
+    quality,
     success,
 )
 
@@ -134,3 +135,29 @@ def test_bounds_of_a_wide_interval_are_numbers():
 
     assert estimate.estimate == pytest.approx(math.e)
     assert 0 <= estimate.low < math.e < estimate.high < math.inf
+
+
+def scored(scores):
+    """Return one cell, of a block for each quality."""
+    return {("fix",): cell([Sums(executions=2, rated=1, quality=score) for score in scores])}
+
+
+def test_quality_is_the_mean_of_those_that_have_one():
+    """With the interval of a mean, which ends where scores do."""
+    scores = [70.0, 80.0, 90.0, 80.0] * 10
+    found = quality(scored(scores), ONE)
+    error = statistics.stdev(scores) / math.sqrt(len(scores))
+
+    assert found.estimate == pytest.approx(80.0)
+    assert (found.low, found.high) == (
+        pytest.approx(80 - 2.02 * error, abs=0.2), pytest.approx(80 + 2.02 * error, abs=0.2)
+    )  # fmt: skip
+    assert quality(scored([100.0, 100.0, 100.0, 90.0]), ONE).high == 100.0
+    assert quality(scored([0.0, 0.0, 0.0, 10.0]), ONE).low == 0.0
+
+
+@pytest.mark.parametrize("scores", [[80.0], [80.0] * 40])
+def test_quality_that_does_not_vary_has_no_interval(scores):
+    """How far it is off is not known."""
+    found = quality(scored(scores), ONE)
+    assert (found.estimate, found.low, found.high) == (80.0, None, None)
