@@ -295,7 +295,7 @@ def _totals(look: Look) -> str:
     """Return what ran in the window, in one line."""
     executions = sum(group.executions for group in look.groups)
     if not executions:
-        return "no executions"
+        return f"no executions in the last {WINDOWS[look.asked.window]}"
     succeeded = sum(round(group.success.estimate * group.executions) for group in look.groups)
     minutes = look.asked.window.total_seconds() / 60
     return (

@@ -192,8 +192,14 @@ GROUPS: Final = Pane(
 )
 
 
-def _end(row: ExecutionRecord) -> datetime:
-    return row.timestamp + timedelta(seconds=row.duration_seconds + (row.wait_seconds or 0.0))
+def _end(row: ExecutionRecord, look: Look) -> datetime | None:
+    seconds = _duration(row, look)
+    return None if seconds is None else row.timestamp + timedelta(seconds=seconds + (row.wait_seconds or 0.0))
+
+
+def _shown_end(row: ExecutionRecord, look: Look) -> str | None:
+    end = _end(row, look)
+    return None if end is None else _clock(end, look)
 
 
 def _cost(row: ExecutionRecord, look: Look) -> float | None:
@@ -213,7 +219,8 @@ RECENT: Final = Pane(
     "Recent",
     (
         _text("task type", 18, lambda row: row.task_type),
-        _time("ended", _end),
+        # One whose end is not known is as new as its start.
+        PaneColumn("ended", 10, _shown_end, lambda row, look: _end(row, look) or row.timestamp, is_descending=True),
         _text("pool", 10, lambda row: row.pool_type, 100),
         _text("tier", 8, lambda row: row.model_tier),
         PaneColumn(
