@@ -147,6 +147,17 @@ def test_there_is_no_circle_among_files():
         waiting = {file: imported for file, imported in waiting.items() if file not in ready}
 
 
+def test_floors_of_the_dashboard_import_from_those_below(subtests):
+    """What is drawn knows no page, and no page the server that sends it."""
+    floors = ["charts", "sections", "pages", "serving"]
+    for number, floor in enumerate(floors):
+        with subtests.test(floor=floor):
+            files = [file for file in FILES if file.parts[:2] == ("dashboard", floor)]
+            imported = {found.parts[1] for file in files for found in ours(file) if found.parts[0] == "dashboard"}
+
+            assert imported & {*floors} <= {*floors[: number + 1]}
+
+
 def test_packages_of_others_stay_in_their_rooms(subtests):
     """What runs inside tasks knows neither SDK nor SQLite."""
     for package in ONLY_IN:

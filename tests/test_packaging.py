@@ -52,7 +52,7 @@ def test_wheel_has_the_package_and_its_types(packed):
     names = zipfile.ZipFile(wheel).namelist()
 
     assert "learning_instrument/py.typed" in names
-    assert {f"learning_instrument/dashboard/page.{suffix}" for suffix in ("css", "js")} <= {*names}
+    assert {f"learning_instrument/dashboard/pages/page.{suffix}" for suffix in ("css", "js")} <= {*names}
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"learning_instrument"}
 
 

@@ -21,12 +21,12 @@ from ..errors import ConfigurationError, LearningInstrumentError, UnknownExecuti
 from ..sqlite.dimensions import dimension, equals
 from ..sqlite.selection import FILTERS, Queryable, Selection
 from ..timestamps import iso
-from . import asked
-from .execution_page import execution_content
-from .live_controls import form, select
 from .markup import Markup, element, trusted
-from .page import content, document, policy
-from .shared_answers import SharedAnswers
+from .pages.execution_page import execution_content
+from .pages.page import content, document, policy
+from .serving import asked
+from .serving.live_controls import form, select
+from .serving.shared_answers import SharedAnswers
 from .views import Links, View
 
 hookimpl = HookimplMarker("datasette")

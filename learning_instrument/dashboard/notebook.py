@@ -27,14 +27,15 @@ from ..analytics import (
     Summary,
 )
 from ..analytics.headings import of_losses, of_spend
-from . import cost_sections, error_sections, first_screen, group_sections, sections
-from .charts import BarPoint, daily_bars
+from .charts.daily_charts import BarPoint, daily_bars
+from .charts.waterfall import waterfall
 from .markup import Child, Markup, element, joined, trusted
-from .page import packaged
-from .section import Section
+from .pages.page import packaged
+from .sections import cost_sections, error_sections, first_screen, group_sections
+from .sections import page_sections as sections
+from .sections.section import Section
 from .tables import Column, Table
 from .views import Links
-from .waterfall import waterfall
 
 _HTML: Final = "text/html"
 #: Around all of an answer: its style reaches nothing else of a notebook.

@@ -9,7 +9,7 @@ import click
 from ... import formatting
 from ...analytics.burndown import Period as BudgetPeriod
 from ...analytics.periods import Period, default_periods
-from ...dashboard.report import report
+from ...dashboard.pages.report import report
 from ...dashboard.views import Budget
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...transfer import STDOUT

@@ -4,11 +4,11 @@ import functools
 
 import click
 
-from ...dashboard.access import Access, kept_token, new_token
-from ...dashboard.counters import ExecutionCounters
-from ...dashboard.exposition import CONTENT_TYPE, exposition
-from ...dashboard.live import LivePages
-from ...dashboard.server import Document, DocumentServer, Request, Routes
+from ...dashboard.metrics.counters import ExecutionCounters
+from ...dashboard.metrics.exposition import CONTENT_TYPE, exposition
+from ...dashboard.serving.access import Access, kept_token, new_token
+from ...dashboard.serving.live import LivePages
+from ...dashboard.serving.server import Document, DocumentServer, Request, Routes
 from ...errors import ConfigurationError
 from ...sqlite.paths import absolute
 from ..options import database_option, database_path, tell_of_spill_files

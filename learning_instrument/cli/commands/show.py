@@ -9,8 +9,8 @@ from ... import formatting
 from ...analytics import execution_words
 from ...analytics.executions import execution_id_of, is_selected, reported_values
 from ...columns import COLUMNS
-from ...dashboard.execution_page import execution_content, title_of
-from ...dashboard.page import document
+from ...dashboard.pages.execution_page import execution_content, title_of
+from ...dashboard.pages.page import document
 from ...dashboard.whole_story import WholeStory, whole_story
 from ...errors import ConfigurationError, UnknownExecutionError
 from ...record import ExecutionRecord

@@ -1,0 +1,1 @@
+"""What is drawn: SVG of plain numbers, each with a table of the same."""

@@ -1,0 +1,1 @@
+"""The parts of a page: each asks analytics, and has a heading, a chart and its table."""

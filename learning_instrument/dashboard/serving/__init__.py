@@ -1,0 +1,1 @@
+"""The server of ``learning-instrument serve``: who may ask, what was asked, what is answered."""
