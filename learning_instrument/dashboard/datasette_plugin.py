@@ -41,10 +41,10 @@ _READ: Final = ("executions", "model_calls", "feedback", "losses", "running", "r
 _PARAMETERS: Final = ("days", *asked.CHOOSING)
 #: The rows behind a section that is not about all executions: a table, and the conditions.
 _ROWS: Final[Mapping[str, tuple[str, tuple[tuple[str, str], ...]]]] = {
-    "errors": ("executions", (("success__exact", "0"),)),
+    **dict.fromkeys(("errors", "failures"), ("executions", (("success__exact", "0"),))),
+    "patterns": ("executions", (("success__exact", "1"),)),
     "running": ("running", ()),
     "file": ("losses", ()),
-    "losses": ("losses", ()),
 }
 
 # Datasette has no types of its own.

@@ -12,9 +12,10 @@ import sys
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from datasette.app import Datasette
+from served_sections import Sections
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.dashboard import datasette_plugin
@@ -151,6 +152,21 @@ async def links_lead_to_the_rows(folder):
                 assert await attached.count(rows_behind(page, section)) == expected, (parameters, section)
         other = (await attached.get("/-/learning/pools?days=30&pool_type=agents")).text
         assert re.search(r'<form[^>]* action="/-/learning/pools".*name="pool_type" value="agents"', other, re.S)
+
+
+async def every_section_leads_to_as_many_rows_as_it_counts(folder):
+    """The executions of the period, failures or successes alone, or another table."""
+    async with Attached(folder) as attached:
+        for parameters in ("", "&where=metadata.customer%3D" + quote_plus(ODD), "&pool_type=" + quote_plus(ODD)):
+            sections = Sections((await attached.get(f"/-/learning/pools?days=30{parameters}")).text).found
+            assert {"success", "volume", "waits", "by-2", "file"} <= sections.keys()
+            assert parameters or {"failures", "errors", "patterns"} <= sections.keys()
+            for name, section in sections.items():
+                (address,) = section.rows
+                count = await attached.count(address)
+                counted = section.sum_of("Executions", "Failures", "Worked", "Could not be recorded")
+                assert count == (0 if name in ("running", "file") else counted or count), (parameters, name)
+                assert count > 0 or name in ("running", "file"), (parameters, name)
 
 
 async def databases_of_others_are_left_alone(folder):
@@ -330,6 +346,7 @@ CHECKS = {
     for check in (
         page_is_whole,
         links_lead_to_the_rows,
+        every_section_leads_to_as_many_rows_as_it_counts,
         databases_of_others_are_left_alone,
         readers_need_the_permission_for_all_tables,
         those_who_may_write_give_feedback,

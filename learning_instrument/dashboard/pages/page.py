@@ -133,9 +133,9 @@ def body(
         shown: its sections.
         prefix: goes before all anchors in it.
     """
-    cards = (section.markup(prefix, view.links.rows(section.name, view.chosen)) for section in shown)
-    return joined(
-        verdict(found),
-        tiles(found),
-        element("div", failures(failed, found, view.links, prefix), *cards, class_="cards"),
+    listed = failures(failed, found, view.links)
+    cards = (
+        section.markup(prefix, view.links.rows(section.name, section.selection or view.chosen))
+        for section in (*([listed] if listed else []), *shown)
     )
+    return joined(verdict(found), tiles(found), element("div", *cards, class_="cards"))

@@ -120,7 +120,7 @@ def shown_failures(
     return tuple(islice(shown.values(), FAILURES))
 
 
-def failures(records: Sequence[ExecutionRecord], briefing: Briefing, links: Links, prefix: str = "") -> Markup | None:
+def failures(records: Sequence[ExecutionRecord], briefing: Briefing, links: Links) -> Section | None:
     """Return failures as rows, those of new kinds marked; None where there are none."""
     if not records:
         return None
@@ -128,7 +128,7 @@ def failures(records: Sequence[ExecutionRecord], briefing: Briefing, links: Link
     first = f"{'New kinds' if briefing.new_errors else 'Those of the outage'} first, then the latest"
     caption = "" if len(records) == failed_of(briefing) else "The latest of them" if is_latest else first
     table = Table(_FAILURE_COLUMNS, tuple(_row(record, links, _is_new(record, briefing)) for record in records))
-    return Section("failures", briefing.failures_heading, caption, table=table, is_wide=True).markup(prefix)
+    return Section("failures", briefing.failures_heading, caption, table=table, is_wide=True)
 
 
 def _is_new(record: ExecutionRecord, briefing: Briefing) -> bool:

@@ -92,7 +92,8 @@ def choice(database: Queryable, selection: Selection, by: str, briefing: Briefin
     if days is None or briefing is None or days == briefing.period:
         return section
     last = formatting.day(days.until - timedelta(microseconds=1))
-    return replace(section, caption=f"{section.caption}; {formatting.day(days.since)} to {last}")
+    caption = f"{section.caption}; {formatting.day(days.since)} to {last}"
+    return replace(section, caption=caption, selection=within(selection, days))
 
 
 def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:

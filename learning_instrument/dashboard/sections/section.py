@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ... import formatting
 from ...analytics.headings import Heading
+from ...sqlite.selection import Selection
 from ..markup import Markup, element
 from ..tables import Table
 
@@ -22,6 +23,8 @@ class Section:
     notes: tuple[str, ...] = ()
     #: Whether it takes the width of the page.
     is_wide: bool = False
+    #: The executions it is about, where these are others than those of the page.
+    selection: Selection | None = None
 
     def markup(self, prefix: str = "", rows: str | None = None) -> Markup:
         """Return it as a card.

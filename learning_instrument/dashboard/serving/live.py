@@ -26,7 +26,7 @@ from .shared_answers import SharedAnswers
 _SEARCH: Final = ("q", "outcome", "after", *asked.CHOOSING)
 _OVERVIEW: Final = ("days", *asked.CHOOSING)
 #: Section -> the outcome of the rows behind it, where that is not any; and those that are about more than rows.
-_OUTCOMES: Final = {"errors": UNSUCCESSFUL, "patterns": Outcome.SUCCEEDED.value}
+_OUTCOMES: Final = {"errors": UNSUCCESSFUL, "failures": UNSUCCESSFUL, "patterns": Outcome.SUCCEEDED.value}
 _WITHOUT_ROWS: Final = ("budget", "file", "running")
 
 

@@ -47,7 +47,7 @@ def test_failures_of_an_outage_that_is_over_are_listed_before_the_latest(databas
     database.append(days({3, 4}, kind))
 
     found, shown = listed(database)
-    markup = failures(shown, found, Links())
+    markup = failures(shown, found, Links()).markup()
 
     is_new = kind == "OverloadedError"
     assert len(shown) == len({row.execution_id for row in shown}) == FAILURES
@@ -65,8 +65,8 @@ def test_latest_failures_are_listed_where_nothing_happened(database):
     found, shown = listed(database)
 
     assert [row.timestamp for row in shown] == [NOON - timedelta(days=day) for day in range(FAILURES)]
-    assert "The latest of them" in failures(shown, found, Links())
-    assert "none new" in failures(shown, found, Links())
+    assert "The latest of them" in failures(shown, found, Links()).markup()
+    assert "none new" in failures(shown, found, Links()).markup()
 
 
 def test_how_to_record_is_said_of_an_empty_database_alone(database):

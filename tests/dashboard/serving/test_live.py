@@ -17,6 +17,8 @@ from asking import record, store
 
 from learning_instrument.dashboard.serving import shared_answers
 from learning_instrument.dashboard.serving.live import LivePages
+from tests.analytics.weeks import build
+from tests.dashboard.served_sections import Sections
 
 from . import serving
 
@@ -87,6 +89,60 @@ def test_every_link_leads_to_a_page(server, page):
 
     assert {"/", "/executions"} <= {*found}
     assert {address: ask(server, address)[0] for address in found} == dict.fromkeys(found, 200)
+
+
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory):
+    """Serve some weeks in which a tier failed for a day and a half."""
+    path = build(
+        tmp_path_factory.mktemp("served") / "outage.db", "outage", NOW, executions_per_day=30, with_calls=False
+    )
+    pages = LivePages(path)
+    with serving.serving(pages.routes(), error_page=pages.error) as server:
+        yield server
+
+
+#: Sections of executions that say an estimate, or a confidence.
+ABOUT_SOME = {"estimates", "routing"}
+#: Sections of which the page has all rows already.
+WITHOUT_ROWS = {"running", "file"}
+
+
+def ids_behind(server, address):
+    """Return the executions at an address and on the pages after it."""
+    found = []
+    while address:
+        status, _, text = ask(server, address)
+        assert status == 200, (address, text[:300])
+        rows = [each for each in addresses(text) if each.startswith("/executions/")]
+        found += rows
+        address = next((each for each in addresses(text) if "after=" in each), None)
+    return found
+
+
+@pytest.mark.parametrize("page", ["/", "/?days=30&model_tier=large", "/?where=metadata.customer%3Dacme"])
+def test_every_section_leads_to_as_many_rows_as_it_counts(outage, page):
+    """Those of its own days, and its failures or successes alone; a section may be about some of its rows."""
+    sections = Sections(ask(outage, page)[2]).found
+    assert {"failures", "success", "choice-pool", "errors", "by-1", "waits", "routing", "patterns"} <= sections.keys()
+    behind = {}
+    for name, section in sections.items():
+        assert (len(section.rows) == 1) == (name not in WITHOUT_ROWS), name
+        for address in section.rows:
+            behind[address] = behind.get(address) or ids_behind(outage, address)
+            ids = behind[address]
+            assert len(set(ids)) == len(ids) > 0
+            counted = section.sum_of("Executions", "Failures")
+            if name in ABOUT_SOME:
+                assert 0 < counted <= len(ids), name
+            elif counted is not None:
+                assert counted == len(ids), name
+            assert {*section.executions} <= {*ids}, name
+    assert sections["failures"].rows == sections["errors"].rows
+    everything = sections["success"].rows
+    assert [name for name in ("spend", "by-1", "by-2", "waits") if sections[name].rows != everything] == []
+    # The days of an outage tell nothing of tiers.
+    assert (sections["choice-pool"].rows != everything) == (page == "/")
 
 
 def test_page_is_up_to_date(server, path):
