@@ -31,13 +31,16 @@ class Tree(HTMLParser):
 
     def __init__(self, html):
         super().__init__(convert_charrefs=True)
-        self.elements, self.texts, self._open, self.strays = [], [], [], []
+        self.elements, self.texts, self._open, self._data, self.strays = [], [], [], [], []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag, attrs):
-        found = {"tag": tag, "attrs": dict(attrs), "text": "", "around": list(self._open)}
+        found = {"tag": tag, "attrs": dict(attrs), "text": "", "around": list(self._open), "within": []}
+        found["data"] = len(self._data)
         self.elements.append(found)
+        for around in self._open:
+            around["within"].append(found)
         if tag not in _VOID:
             self._open.append(found)
 
@@ -45,13 +48,13 @@ class Tree(HTMLParser):
         if not self._open or self._open[-1]["tag"] != tag:
             self.strays.append(tag)
         else:
-            self._open.pop()
+            found = self._open.pop()
+            found["text"] = "".join(self._data[found["data"] :])
 
     def handle_data(self, data):
         if self._open[-1:] and self._open[-1]["tag"] not in ("style", "script"):
             self.texts.append(data)
-        for found in self._open:
-            found["text"] += data
+        self._data.append(data)
 
     def of(self, tag, **attrs):
         """Return the elements of a name that have these attributes."""
@@ -63,7 +66,7 @@ class Tree(HTMLParser):
 
     def within(self, outer, tag):
         """Return the elements of a name within another."""
-        return [found for found in self.of(tag) if any(around is outer for around in found["around"])]
+        return [found for found in outer["within"] if found["tag"] == tag]
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +87,13 @@ def written(path, **options):
 
 
 @pytest.fixture(scope="module")
-def outage(documents):
-    return Tree(documents["outage"])
+def trees(documents):
+    return {kind: Tree(document) for kind, document in documents.items()}
+
+
+@pytest.fixture(scope="module")
+def outage(trees):
+    return trees["outage"]
 
 
 def views_of(tree):
@@ -102,9 +110,9 @@ def view_of(tree, period, only=""):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_database_makes_a_sound_page(documents, kind):
+def test_every_database_makes_a_sound_page(trees, kind):
     """Elements are closed in order, anchors are unique, and what an address or a label names is there."""
-    tree = Tree(documents[kind])
+    tree = trees[kind]
     ids = Counter(found["attrs"]["id"] for found in tree.elements if "id" in found["attrs"])
     assert tree.strays == []
     assert [name for name, count in ids.items() if count > 1] == []
@@ -114,9 +122,9 @@ def test_every_database_makes_a_sound_page(documents, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_page_refers_to_nothing_outside_and_runs_nothing_else(documents, kind):
+def test_page_refers_to_nothing_outside_and_runs_nothing_else(trees, kind):
     """No address leads out of the file, no element has a style or a handler of its own."""
-    tree = Tree(documents[kind])
+    tree = trees[kind]
     attributes = [(name, value) for found in tree.elements for name, value in found["attrs"].items()]
     assert [
         value for name, value in attributes if name in ("src", "href") and not value.startswith(("#", "data:"))
@@ -126,9 +134,9 @@ def test_page_refers_to_nothing_outside_and_runs_nothing_else(documents, kind):
     assert len(tree.of("script")) == 1
 
 
-def test_hostile_text_is_text(documents):
+def test_hostile_text_is_text(trees):
     """What a database says is shown, in short, and makes no element."""
-    tree = Tree(documents["hostile"])
+    tree = trees["hostile"]
     shown = "".join(tree.texts)
     for text in HOSTILE_TEXTS[:-1]:  # half of a letter is not stored
         assert shortened(text, 60) in shown
@@ -137,9 +145,9 @@ def test_hostile_text_is_text(documents):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_chart_has_a_name_a_heading_and_a_table(documents, kind):
+def test_every_chart_has_a_name_a_heading_and_a_table(trees, kind):
     """A chart is a picture with a name, in a card with a heading; its numbers are there, or below in its view."""
-    tree = Tree(documents[kind])
+    tree = trees[kind]
     charts = tree.of("svg", role="img")
     for chart in charts:
         (card,) = [around for around in chart["around"] if around["tag"] == "section"]
@@ -151,9 +159,9 @@ def test_every_chart_has_a_name_a_heading_and_a_table(documents, kind):
     assert bool(charts) == (kind != "empty")
 
 
-def test_file_without_executions_says_how_to_record_some(documents):
+def test_file_without_executions_says_how_to_record_some(trees):
     """In place of figures that are unknown."""
-    shown = "".join(Tree(documents["empty"]).texts)
+    shown = "".join(trees["empty"].texts)
     assert "Nothing is recorded yet" in shown
     assert "learning-instrument run --pools" in shown
     assert "unknown" not in shown
