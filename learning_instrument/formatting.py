@@ -1,5 +1,6 @@
 """Formats values for people: numbers with their units, amounts, shares and what is left out of them."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import date as calendar_day
 from datetime import datetime, timezone
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 _SHORT_ID: Final = 16
 #: In English, whatever the locale of the process is.
-MONTHS: Final = (
+_MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
@@ -26,7 +27,12 @@ def day(moment: datetime) -> str:
 def date(day: calendar_day) -> str:
     """Return a day, or that of a moment in UTC, within a sentence: ``24 November``."""
     found = day.astimezone(timezone.utc) if isinstance(day, datetime) else day
-    return f"{found.day} {MONTHS[found.month - 1]}"
+    return f"{found.day} {_MONTHS[found.month - 1]}"
+
+
+def short_date(day: calendar_day) -> str:
+    """Return a day in short: ``24 Nov``."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
 
 
 def seconds(value: float) -> str:
@@ -115,12 +121,21 @@ def change(ratio: float) -> str:
 
 def off_by(error: float) -> str:
     """Return how far estimates are off, as a factor: 0.25 is ``1.25x``."""
-    return times(1 + error)
+    return factor(1 + error)
 
 
-def times(value: float) -> str:
-    """Return a factor: ``1.25x``."""
+def factor(value: float) -> str:
+    """Return a factor to multiply by: ``1.25x``."""
     return f"{value:.2f}x"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio within a sentence: ``1.8 times``, ``12 times``; infinity is ``many times``."""
+    if ratio == math.inf:
+        return "many times"
+    if ratio >= 9.95:
+        return f"{ratio:,.0f} times"
+    return f"{ratio:.2g} times" if ratio >= 0.95 else f"{ratio:.2f} times"
 
 
 def bound(amount: str, is_bound: bool) -> str:

@@ -68,7 +68,7 @@ def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
     ratio = theirs / ours if 0 < ours < math.inf and math.isfinite(theirs) else None
     if ratio is not None and ratio < 1:
         return f"with {name} only {share} {'did' if is_past else 'do'}, at {formatting.percent(ratio)} of the cost"
-    costs = "" if ratio is None or ratio < _LEAST_COSTS else f" costs {_times(ratio)} as much"
+    costs = "" if ratio is None or ratio < _LEAST_COSTS else f" costs {formatting.times(ratio)} as much"
     if ratio is None and best.cost_status == "unknown":
         return f"with {name} {share} {'did' if is_past else 'do'}; no cost was reported"
     if choice.is_rival_better:
@@ -79,10 +79,6 @@ def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
         lead = f"lead ({share})" if share != formatting.percent(best.success.estimate) else "lead"
         return f"{name}{costs}, and its {lead} may be chance" if costs else f"the {lead} of {name} may be chance"
     return f"{name} does no better{f' and{costs}' if costs else ''}"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g} times" if ratio < 9.95 else f"{ratio:,.0f} times"
 
 
 def ranked(compared: Sequence[Alternative], one: str, several: str) -> str:

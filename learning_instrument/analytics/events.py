@@ -238,7 +238,7 @@ def _change(spell: Spell, ratio: float) -> str:
     more, less = _MUCH[spell.figure]
     present, past = _VERBS[spell.figure]
     verb = past if spell.is_over else present
-    return f"{verb} {f'{times(ratio)} as {more}' if ratio >= 1 else f'{1 - ratio:.0%} {less}'}"
+    return f"{verb} {f'{formatting.times(ratio)} as {more}' if ratio >= 1 else f'{1 - ratio:.0%} {less}'}"
 
 
 _VERBS: Final[Mapping[Watched, tuple[str, str]]] = {
@@ -263,7 +263,7 @@ def _why(event: Event, place: Place | None, is_there: bool) -> str:
     if abs(math.log(event.tokens)) < abs(math.log(contrast.ratio)) / 2:
         verb = "rose" if contrast.ratio > 1 else "fell"
         return f": its price {verb}" if is_there else f": prices {verb}"
-    return f", with {times(event.tokens)} as many tokens"
+    return f", with {formatting.times(event.tokens)} as many tokens"
 
 
 def _so_far(event: Event) -> str:
@@ -271,13 +271,6 @@ def _so_far(event: Event) -> str:
         return ""
     more = "more" if event.extra_usd > 0 else "less"
     return f"; about {formatting.dollars(abs(event.extra_usd))} {more}{'' if event.spell.is_over else ' so far'}"
-
-
-def times(ratio: float) -> str:
-    """Return a ratio in words: ``1.8 times``."""
-    if ratio == math.inf:
-        return "many times"
-    return f"{ratio:.1f} times" if ratio >= 0.95 else f"{ratio:.2f} times"
 
 
 def evidence(event: Event) -> str:
@@ -309,7 +302,7 @@ def _when(spell: Spell, period: Period) -> str:
     if not spell.is_over and spell.first == period.dates[0] and period.days > 1:
         return f"in these {period.days} days"
     if not spell.is_over and _is_today(spell.first, period):
-        return f"today ({_short_date(date.fromisoformat(spell.first))})"
+        return f"today ({formatting.short_date(date.fromisoformat(spell.first))})"
     if not spell.is_over:
         return f"since {_dated(spell.first, spell.first, period)}"
     return f"{'on' if days_between(spell.first, spell.last) < 2 else 'from'} {_dated(spell.first, spell.last, period)}"
@@ -335,12 +328,8 @@ def _dated(first: str, last: str, period: Period) -> str:
     is_weekday = all(name in _WEEKDAYS for name in names)
     if not is_weekday:
         return joint.join(formatting.date(each) for each in ((start, end) if days else (start,)))
-    of_start = f"{start.day}" if start.month == end.month and days else _short_date(start)
-    return f"{joint.join(names)} ({f'{of_start}-{_short_date(end)}' if days else of_start})"
-
-
-def _short_date(when: date) -> str:
-    return f"{when.day} {formatting.MONTHS[when.month - 1][:3]}"
+    of_start = f"{start.day}" if start.month == end.month and days else formatting.short_date(start)
+    return f"{joint.join(names)} ({f'{of_start}-{formatting.short_date(end)}' if days else of_start})"
 
 
 def _is_today(day: str, period: Period) -> bool:

@@ -10,7 +10,7 @@ from ..sqlite.selection import Selection
 from .choice import Choice, choose
 from .choice_words import advised
 from .error_groups import ErrorGroup, ErrorReport
-from .events import Event, Events, day_after, day_name, evidence, place_name, sentence, short_name, times
+from .events import Event, Events, day_after, day_name, evidence, place_name, sentence, short_name
 from .headings import Heading, new_kinds, of_failures, of_side_by_side
 from .mix import ENOUGH
 from .performance import Performance
@@ -105,7 +105,7 @@ def _said(
 
 
 def _than(ratio: float, more: str, less: str) -> str:
-    return f"{times(ratio)} as {more} as" if ratio >= 1 else f"{1 - ratio:.0%} {less} than"
+    return f"{formatting.times(ratio)} as {more} as" if ratio >= 1 else f"{1 - ratio:.0%} {less} than"
 
 
 def _new(groups: Sequence[ErrorGroup]) -> Heading | None:

@@ -231,10 +231,8 @@ def _points(difference: float) -> str:
 
 def _sized(ratio: float, more: str, less: str) -> str:
     """Return a ratio as a change: ``12% more``, ``as before``."""
-    if ratio == math.inf:
-        return f"many times {more}"
     if ratio >= 2:
-        return f"{ratio:,.1f} times as {_AS[less]}"
+        return f"{formatting.times(ratio)} as {_AS[less]}"
     change = round(100 * (ratio - 1))
     return f"{abs(change)}% {more if change > 0 else less}" if change else "as before"
 

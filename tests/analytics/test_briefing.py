@@ -165,7 +165,7 @@ def test_price_rise_is_told_with_its_day_its_tier_and_that_tokens_explain_little
     """Cost is that of an execution; the model is the only one of the tier."""
     told = briefing(histories("price-rise"), Period.last(7, weeks.NOW))
 
-    costs = r"Tier large costs (1\.[6-9]|2\.[0-2]) times as much since Wednesday \(25 Nov\): its price rose; "
+    costs = r"Tier large costs (1\.[6-9]|2(?:\.[12])?) times as much since Wednesday \(25 Nov\): its price rose; "
     found = re.fullmatch(costs + r"about (\S+) more so far", texts(told)[0])
     assert told.headlines[0].evidence.endswith("; tier large is model deep-5")
     assert told.tiers_heading.evidence.startswith("since Wednesday; small (quick-2) ")

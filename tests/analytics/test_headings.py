@@ -184,7 +184,7 @@ def test_place_of_failures_is_named_where_it_is_telling(database):
 
     heading = headings.of_errors(error_groups(database))
 
-    assert heading.text == "All 40 failures are ValueError; 3.00x as often in tier small as elsewhere"
+    assert heading.text == "All 40 failures are ValueError; 3 times as often in tier small as elsewhere"
 
 
 def test_place_that_is_one_of_many_by_chance_is_not_named(database):
@@ -240,7 +240,7 @@ def test_failures_are_told_by_kinds_and_how_many_are_new(database):
         (-0.23, "Estimates are 23% too low on the whole; 60% are off by more than a fifth"),
         (0.5, "Estimates are 50% too high on the whole; 60% are off by more than a fifth"),
         (0.001, "Estimates are right on the whole; 60% are off by more than a fifth"),
-        (24.0, "Estimates are 25.00x the actual costs on the whole; 60% are off by more than a fifth"),
+        (24.0, "Estimates are 25 times the actual costs on the whole; 60% are off by more than a fifth"),
     ],
 )
 def test_estimates_are_off_by_so_much(bias, text):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from learning_instrument.analytics import Alternative, Estimate, Period, Proportion, SideBySide
-from learning_instrument.analytics.events import Event, day_name, evidence, sentence, times
+from learning_instrument.analytics.events import Event, day_name, evidence, sentence
 from learning_instrument.analytics.headings import Heading
 from learning_instrument.analytics.headlines import advice, comparison_days
 from learning_instrument.analytics.spells import Contrast, Place, Spell
@@ -204,7 +204,6 @@ def test_other_figures_are_ratios():
     assert sentence(Event(wait), WEEK) == (
         "Tasks waited 50% less in the queue on Tuesday and Wednesday (24-25 Nov); over since Thursday"
     )
-    assert times(0.5) == "0.50 times"
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ _BAR: Final = TableColumn("bar", "", is_text=True, rank=4)
 _CORRECTION_COLUMNS: Final = (
     TableColumn("task_type", "task type", is_text=True),
     TableColumn("model_tier", "tier", is_text=True),
-    TableColumn("factor", "multiply by", formatting.times, is_number=True),
+    TableColumn("factor", "multiply by", formatting.factor, is_number=True),
     TableColumn("compared", "learned from", "{:,}".format, is_number=True, rank=1),
-    TableColumn("raw_factor", "own factor", formatting.times, is_number=True, rank=2),
+    TableColumn("raw_factor", "own factor", formatting.factor, is_number=True, rank=2),
     TableColumn("weight", "own weight", formatting.share, is_number=True, rank=3),
 )
 #: A weekday whose spend is less, or more, of a mean day's is mentioned.

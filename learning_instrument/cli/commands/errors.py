@@ -101,7 +101,7 @@ def _telling(group: ErrorGroup) -> list[tuple[str, Touched]]:
 
 def _elsewhere(place: Touched) -> str:
     times = place.times_elsewhere
-    return "nowhere else" if times is None else f"{times:,.{0 if times >= 9.95 else 1}f} times as often as elsewhere"
+    return "nowhere else" if times is None else f"{formatting.times(times)} as often as elsewhere"
 
 
 def _details(group: ErrorGroup) -> Iterator[tuple[str, str]]:

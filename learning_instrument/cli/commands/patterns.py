@@ -18,7 +18,7 @@ _PATTERN_COLUMNS: Final = (
     TableColumn("task_type", "task type", is_text=True, rank=3),
     TableColumn("success", "success", formatting.interval, brief=formatting.estimate),
     TableColumn("executions", "of", "{:,}".format, is_number=True, rank=6),
-    TableColumn("lift", "lift", formatting.times, is_number=True, rank=4),
+    TableColumn("lift", "lift", formatting.factor, is_number=True, rank=4),
     TableColumn("mean_cost_usd", "mean cost", formatting.dollars, is_number=True, rank=5, bound_if=("partial",)),
     TableColumn("best_tier", "best tier", is_text=True, least=6),
     TableColumn("example", "example", formatting.short_id, rank=7),

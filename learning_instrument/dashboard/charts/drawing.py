@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
-from ...formatting import MONTHS
+from ... import formatting
 from ..markup import Markup, element, shortened
 from .axes import ACROSS, Axis
 
@@ -148,7 +148,7 @@ def _short_day(label: str) -> str:
         day = date.fromisoformat(label)
     except ValueError:
         return shortened(label, _DAY_CHARACTERS)
-    return f"{day.day} {MONTHS[day.month - 1][:3]}"
+    return formatting.short_date(day)
 
 
 _DAY_CHARACTERS: Final = 6

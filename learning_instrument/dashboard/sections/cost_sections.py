@@ -32,14 +32,14 @@ def accuracy(found: Costs) -> Section | None:
     if found.accuracy is None:
         return None
     heading, shown = of_accuracy(found), found.corrections[:_CORRECTIONS]
-    rows = [WhiskerRow(_cell(each), (Estimate(each.factor, text=formatting.times(each.factor)),)) for each in shown]
+    rows = [WhiskerRow(_cell(each), (Estimate(each.factor, text=formatting.factor(each.factor)),)) for each in shown]
     bias = "unknown, nothing was spent" if found.accuracy.bias is None else f"{found.accuracy.bias:+.1%}"
     within = formatting.interval(found.accuracy.within_20_percent)
     notes = (f"Bias of all estimates: {bias}. Off by at most a fifth: {within}.",)
     table = Table(
         _CORRECTION_COLUMNS,
         tuple(
-            (_cell(each), f"{each.compared:,}", formatting.times(each.factor), formatting.times(each.raw_factor))
+            (_cell(each), f"{each.compared:,}", formatting.factor(each.factor), formatting.factor(each.raw_factor))
             for each in shown
         ),
     )
