@@ -95,12 +95,17 @@ def _dates(first: date, days: int) -> tuple[str, ...]:
     return tuple((first + timedelta(days=number)).isoformat() for number in range(days))
 
 
-def default_periods(database: Queryable, now: datetime) -> tuple[Period, ...]:
+def default_periods(database: Queryable, now: datetime | None = None) -> tuple[Period, ...]:
     """Return the last 7, 30 and 90 days until *now*; until the end of the last execution's day, if that is older.
+
+    Args:
+        database: the one to ask.
+        now: their end; None: the present.
 
     Raises:
         DatabaseError: if the database cannot be read.
     """
+    now = now or datetime.now(timezone.utc)
     _, last = span(database, Selection(until=now))
     ends_now = Period.last(max(PERIODS), now)
     until = now if last is None or last >= ends_now.since else _midnight_of(last.date(), -1)

@@ -84,6 +84,15 @@ def test_default_periods_end_now(database):
     assert {period.until for period in default_periods(database, NOW)} == {NOW}
 
 
+def test_default_periods_end_at_the_present(database):
+    """Where no other end is asked for."""
+    before = datetime.now(timezone.utc)
+    ends = {period.until for period in default_periods(database)}
+
+    assert len(ends) == 1
+    assert before <= ends.pop() <= datetime.now(timezone.utc)
+
+
 def test_default_periods_of_an_old_file_end_with_its_last_day(database):
     """Nothing started in the last 90 days: what is there is shown."""
     database.append([record(timestamp=NOW - timedelta(days=120)), record(timestamp=NOW + timedelta(days=1))])
