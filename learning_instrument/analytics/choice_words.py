@@ -76,7 +76,8 @@ def _against(best: Alternative, choice: Choice, is_past: bool) -> str:
     if choice.is_rival_worse:
         return f"{name} does worse ({share}){f' and{costs}' if costs else ''}"
     if rival.success.estimate > best.success.estimate:
-        lead = f"lead ({share})" if share != formatting.percent(best.success.estimate) else "lead"
+        points = round(100 * (rival.success.estimate - best.success.estimate))
+        lead = f"lead of {formatting.counted(points, 'point')}" if points else "lead"
         return f"{name}{costs}, and its {lead} may be chance" if costs else f"the {lead} of {name} may be chance"
     return f"{name} does no better{f' and{costs}' if costs else ''}"
 

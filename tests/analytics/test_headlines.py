@@ -69,7 +69,7 @@ def test_lead_that_may_be_chance_is_said_to_be():
 
     text = told(small, large).text
 
-    assert text == "Use tier small: 90% succeed; large costs 8 times as much, and its lead (95%) may be chance"
+    assert text == "Use tier small: 90% succeed; large costs 8 times as much, and its lead of 5 points may be chance"
 
 
 def test_cheapest_is_not_advised_where_it_may_lose_much():
@@ -120,7 +120,8 @@ def test_tiers_are_compared_without_the_days_of_an_outage_that_is_over():
     assert comparison_days({}, WEEK) == (WEEK,)
     tiers = alternative("small", 0.94, 0.01, width=0.03), alternative("large", 0.97, 0.08, width=0.03)
     assert told(*tiers, days=before, events=[failing()]).text == (
-        "Use tier small: 94% succeeded before Tuesday; large costs 8 times as much, and its lead (97%) may be chance"
+        "Use tier small: 94% succeeded before Tuesday;"
+        " large costs 8 times as much, and its lead of 3 points may be chance"
     )
 
 
