@@ -370,7 +370,9 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
         most = max(known, key=lambda each: each.executions)
         share = formatting.percent(most.executions / executions)
         return _told(
-            f"{_capital(one)} {named(most.group[0])} has most executions, {share}", ["no cost was reported"], []
+            f"{_capital(one)} {named(most.group[0])} has most executions, {share}",
+            ["no cost was reported"],
+            ["by their number, without a test"],
         )
     whole = sum(costs)
     dearest = sorted(known, key=lambda each: -(each.cost_usd or 0.0))
@@ -389,7 +391,7 @@ def of_groups(groups: Sequence[GroupSpend] | Sequence[Performance], by: str) -> 
     parts = []
     if reached >= _MOST * whole and 1 < few <= count / 4:
         parts.append(f"{few} of {count:,} {several} make up {formatting.percent(reached / whole)}")
-    return _told(text, parts, [])
+    return _told(text, parts, ["by what is known, without a test"])
 
 
 def _unknown(groups: Sequence[GroupSpend] | Sequence[Performance]) -> bool:

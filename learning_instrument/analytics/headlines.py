@@ -16,6 +16,7 @@ from .mix import ENOUGH
 from .performance import Performance
 from .periods import Period
 from .side_by_side import SideBySide
+from .spells import LEVELS, Watched
 from .tiles import Tiles, before_words, counts_of
 from .tiles import evidence as change_evidence
 from .values import Unmatched
@@ -178,34 +179,34 @@ def _succeeded(share: float, executions: int) -> str:
 
 def days_heading(found: Performance, events: Events, period: Period, is_watched: bool) -> Heading:
     """Return what the days come to in success."""
-    return _of_days(
-        events.get("success"), period, is_watched, f"{formatting.percent(found.success.estimate)} succeeded"
-    )
+    return _of_days("success", events, period, is_watched, f"{formatting.percent(found.success.estimate)} succeeded")
 
 
 def spend_heading(found: Performance, events: Events, period: Period, is_watched: bool) -> Heading:
     """Return what the days come to in cost."""
     if found.cost_usd is None:
-        return Heading("No cost is known")
+        return Heading("No cost is known", f"of {formatting.counted(found.executions, 'execution')}")
     is_bound = found.partial + found.unpriced > 0
     amount = formatting.bound(formatting.dollars(found.cost_usd), is_bound)
-    return _of_days(events.get("cost"), period, is_watched, f"{amount[:1].upper()}{amount[1:]} spent")
+    return _of_days("cost", events, period, is_watched, f"{amount[:1].upper()}{amount[1:]} spent")
 
 
 def durations_heading(found: Performance, events: Events, period: Period, is_watched: bool) -> Heading:
     """Return what the days come to in durations."""
     if found.p50_seconds is None or found.p95_seconds is None:
-        return Heading("No duration was measured")
+        return Heading("No duration was measured", f"of {formatting.counted(found.executions, 'execution')}")
     half, most = (formatting.seconds(value) for value in (found.p50_seconds, found.p95_seconds))
-    return _of_days(events.get("duration"), period, is_watched, f"Half took up to {half}, 1 in 20 longer than {most}")
+    return _of_days("duration", events, period, is_watched, f"Half took up to {half}, 1 in 20 longer than {most}")
 
 
-def _of_days(event: Event | None, period: Period, is_watched: bool, figure: str) -> Heading:
+def _of_days(watched: Watched, events: Events, period: Period, is_watched: bool, figure: str) -> Heading:
+    event = events.get(watched)
     if event is not None:
         return Heading(sentence(event, period), f"{figure[:1].lower()}{figure[1:]}; {evidence(event)}; {_LOOKED}")
     if not is_watched:
         return Heading(figure, "too few days to tell whether any stands out")
-    return Heading(f"{figure}; no day stands out")
+    by_chance = f"in 1 of {1 / LEVELS[watched]:.0f} quiet periods one stands out by chance"
+    return Heading(f"{figure}; no day stands out", f"every run of days was looked at; {by_chance}")
 
 
 def comparison_days(events: Events, period: Period) -> tuple[Period, ...]:

@@ -325,7 +325,7 @@ def test_costliest_group_and_how_few_make_up_most():
         "Customer acme costs most: $60.00, 60% of the cost; 2 of 12 customers make up 85%"
     )
     assert headings.of_groups([group("api", cost=2.0), group("web", cost=2.0, partial=3)], "repo") == Heading(
-        "Repository api costs most: $2.00, 50% of the known cost"
+        "Repository api costs most: $2.00, 50% of the known cost", "by what is known, without a test"
     )
 
 
