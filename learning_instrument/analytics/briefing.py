@@ -36,7 +36,7 @@ from .values import unmatched
 #: Executions of the period before, as a share of those of the period, without which nothing is new.
 _KNOWN: Final = 0.1
 #: Of more executions, what is read of each of them is left out: a page is made in some seconds.
-MOST_READ: Final = 200_000
+MOST_READ: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from ...analytics import (
     queue_waits,
     side_by_side,
 )
+from ...analytics.blocks import are_rolled_up
 from ...analytics.briefing import MOST_READ, Briefing
 from ...analytics.days import within
 from ...analytics.headings import Heading, of_durations, of_groups, of_routing, of_side_by_side
+from ...analytics.mix import mix_without
 from ...analytics.names import nouns
 from ...analytics.routing import RoutingCalibration, routing_calibration
 from ...analytics.values import metadata_keys
@@ -79,21 +81,30 @@ def choice(database: Queryable, selection: Selection, by: str, briefing: Briefin
         by: the dimension.
         briefing: that of their period: which tier to use, and over which days values are compared.
     """
-    heading = None
-    days = None if briefing is None else briefing.tiers_period
     if briefing is not None and briefing.tiers is not None and by == briefing.tiers.by:
         found, heading = briefing.tiers, briefing.tiers_heading
     else:
-        chosen = selection if days is None else within(selection, days)
+        chosen, heading = _compared(selection, briefing), None
         found = side_by_side(database, by, chosen, limit=_VALUES, most_read=MOST_READ)
     if len(found.alternatives) < 2:
         return None
     section = alternatives(found, heading)
+    days = None if briefing is None else briefing.tiers_period
     if days is None or briefing is None or days == briefing.period:
         return section
     last = formatting.day(days.until - timedelta(microseconds=1))
     caption = f"{section.caption}; {formatting.day(days.since)} to {last}"
     return replace(section, caption=caption, selection=within(selection, days))
+
+
+def is_rolled_up(database: Queryable, selection: Selection, by: str, briefing: Briefing) -> bool:
+    """Tell whether roll-ups have all that :func:`choice` compares."""
+    return are_rolled_up(database, by, mix_without({by}), _compared(selection, briefing))
+
+
+def _compared(selection: Selection, briefing: Briefing | None) -> Selection:
+    days = None if briefing is None else briefing.tiers_period
+    return selection if days is None else within(selection, days)
 
 
 def alternatives(found: SideBySide, heading: Heading | None = None) -> Section:

@@ -1,7 +1,6 @@
 """The sections of a page, in their order: each asks analytics, and is left out where it has nothing to show."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from ...analytics import costs, summary
 from ...analytics.briefing import MOST_READ, Briefing
@@ -10,10 +9,6 @@ from ...sqlite.selection import Queryable
 from ..views import View
 from . import cost_sections, daily_sections, error_sections, file_sections, group_sections
 from .section import Section
-
-#: Of more executions, sections that group the executions themselves are left out; of more than :data:`MOST_READ`, all
-#: that read them.
-MOST_COMPARED: Final = 50_000
 
 
 def of_days(briefing: Briefing) -> Iterator[Section]:
@@ -35,26 +30,23 @@ def sections(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
     found = summary(database, view.chosen)
     if briefing.totals is not None:
         yield from of_days(briefing)
-        shown = [*_of_sums(database, view, briefing)]
-        executions = briefing.totals.executions
-        if executions <= MOST_COMPARED:
-            shown += _compared(database, view, briefing)
-        if executions <= MOST_READ:
-            shown += _of_rows(database, view)
+        is_read = briefing.totals.executions <= MOST_READ
+        has_pools = is_read or group_sections.is_rolled_up(database, view.chosen, "pool_type", briefing)
+        shown = [*_of_sums(database, view, briefing, has_pools=has_pools)]
+        shown += _of_rows(database, view, briefing) if is_read else [_left_out(has_pools=has_pools)]
         yield from (section for section in shown if section is not None)
-        if executions > MOST_COMPARED:
-            yield _left_out(executions)
     running = file_sections.running(database, view.selection, found)
     if running is not None:
         yield running
     yield file_sections.losses(database, found)
 
 
-def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
+def _of_sums(database: Queryable, view: View, briefing: Briefing, *, has_pools: bool) -> Iterator[Section | None]:
     """Yield the sections that roll-ups answer, where there are some."""
     chosen = view.chosen
     yield group_sections.choice(database, chosen, "model_tier", briefing)
-    yield group_sections.choice(database, chosen, "pool_type", briefing)
+    if has_pools:
+        yield group_sections.choice(database, chosen, "pool_type", briefing)
     if briefing.errors is not None and briefing.errors.groups:
         yield error_sections.kinds(briefing.errors, view.links, briefing.new_errors)
     yield cost_sections.accuracy(costs(database, chosen))
@@ -64,32 +56,25 @@ def _of_sums(database: Queryable, view: View, briefing: Briefing) -> Iterator[Se
         yield group_sections.group(database, chosen, by, f"by-{number}")
 
 
-def _compared(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
-    """Yield the sections that the executions themselves are grouped for."""
-    for by in ("model", "metadata.version"):
-        yield group_sections.choice(database, view.chosen, by, briefing)
-    for number, by in enumerate(group_sections.keys(database), 3):
-        yield group_sections.group(database, view.chosen, by, f"by-{number}")
-
-
-def _of_rows(database: Queryable, view: View) -> Iterator[Section | None]:
-    """Yield the sections that a few columns of the executions are read for."""
+def _of_rows(database: Queryable, view: View, briefing: Briefing) -> Iterator[Section | None]:
+    """Yield the sections that the executions themselves are read for."""
     chosen = view.chosen
+    for by in ("model", "metadata.version"):
+        yield group_sections.choice(database, chosen, by, briefing)
+    for number, by in enumerate(group_sections.keys(database), 3):
+        yield group_sections.group(database, chosen, by, f"by-{number}")
     yield group_sections.waits(database, chosen)
     yield group_sections.routing(database, chosen)
     yield error_sections.extreme(database, chosen, view.links)
     yield error_sections.patterns(database, chosen)
 
 
-def _left_out(executions: int) -> Section:
-    """Return what is not there of so many executions."""
-    names = ["models", "versions", "keys of metadata"]
-    if executions > MOST_READ:
-        names += ["waits", "routing", "the slowest and dearest", "solutions", "what failures cost"]
-    most = MOST_READ if executions > MOST_READ else MOST_COMPARED
+def _left_out(*, has_pools: bool) -> Section:
+    """Return what is not there of more executions than are read."""
+    pools = "" if has_pools else "pools side by side, "
     return Section(
         "left-out",
-        Heading(f"Some sections are left out: there are more than {most:,} executions"),
-        f"They are read execution by execution: {', '.join(names)}. A shorter period, or fewer executions by a filter,"
-        " has them.",
+        Heading(f"Some sections are left out: there are more than {MOST_READ:,} executions"),
+        f"They are read execution by execution: {pools}models, versions, keys of metadata, waits, routing, the slowest"
+        " and dearest, solutions, what failures cost. A shorter period, or fewer executions by a filter, has them.",
     )

@@ -266,20 +266,26 @@ def test_rows_lead_to_executions_that_the_file_has(outage):
 
 def test_long_period_leaves_out_what_reads_each_execution(databases, monkeypatch):
     """Above a number of executions the page has what roll-ups answer, and says what it leaves out."""
-    monkeypatch.setattr(page_sections, "MOST_COMPARED", 50)
-    tree = Tree(written(databases["outage"]))
-    names = {section["attrs"].get("id") for section in tree.of("section")}
-    assert {"v0-left-out", "v0-waits", "v0-routing", "v0-extremes"} <= names
-    assert not {"v0-choice-model", "v0-by-3"} & names
     for module in (page_sections, made, importlib.import_module("learning_instrument.analytics.briefing")):
         monkeypatch.setattr(module, "MOST_READ", 50)
     tree = Tree(written(databases["outage"]))
     names = {section["attrs"].get("id") for section in tree.of("section")}
     assert {"v0-left-out", "v0-choice-tier", "v0-errors", "v0-by-1"} <= names
-    assert not {"v0-waits", "v0-routing", "v0-extremes", "v0-choice-model"} & names
+    assert not {"v0-waits", "v0-routing", "v0-extremes", "v0-choice-model", "v0-by-3"} & names
     (errors,) = tree.of("section", id="v0-errors")
     assert "Their cost" not in {each["text"] for each in tree.within(errors, "th")}
     assert "Model" not in {group["attrs"]["label"] for group in tree.of("optgroup")}
+
+
+def test_pools_of_many_executions_are_side_by_side_where_roll_ups_answer(databases, monkeypatch):
+    """Over fewer than 20 days each execution would be read: they are left out, and the page says so."""
+    for module in (page_sections, made):
+        monkeypatch.setattr(module, "MOST_READ", 50)
+    tree = Tree(written(databases["quiet"]))
+    names = {section["attrs"].get("id") for section in tree.of("section")}
+    left_out = [tree.of("section", id=f"v{view}-left-out")[0]["text"] for view in range(2)]
+    assert ["pools side by side" in text for text in left_out] == [True, False]
+    assert ["v0-choice-pool" in names, "v1-choice-pool" in names] == [False, True]
 
 
 @pytest.mark.slow
