@@ -10,7 +10,7 @@ from .. import formatting
 from ..columns import COLUMNS
 from ..costs.model_calls import PARTIAL
 from ..record import ExecutionRecord
-from .executions import is_cost_partial, reported_values
+from .executions import is_cost_partial, measured_seconds, reported_values
 
 #: Columns of model calls that say where they belong, which those who show one execution know.
 _OF_THE_TRACE: Final = frozenset(("execution_id", "trace_id", "span_id", "parent_span_id"))
@@ -61,7 +61,8 @@ def fields(execution: ExecutionRecord, when: Callable[[datetime], str]) -> dict[
 
 def duration(execution: ExecutionRecord) -> str:
     """Return how long it took; ``unknown`` where nothing was measured."""
-    return "unknown" if "duration_seconds" in execution.defaulted else formatting.seconds(execution.duration_seconds)
+    seconds = measured_seconds(execution)
+    return "unknown" if seconds is None else formatting.seconds(seconds)
 
 
 def missing(execution: ExecutionRecord) -> list[str]:

@@ -185,6 +185,11 @@ def is_selected(database: Queryable, execution_id: str, selection: Selection) ->
     return bool(found)
 
 
+def measured_seconds(execution: ExecutionRecord) -> float | None:
+    """Return how long *execution* took; None where a stand-in is stored, such as the length of its whole batch."""
+    return None if "duration_seconds" in execution.defaulted else execution.duration_seconds
+
+
 def is_cost_known(execution: ExecutionRecord) -> bool:
     """Tell whether the actual cost of *execution* is known; otherwise a stand-in is stored."""
     return "actual_cost" not in execution.defaulted and execution.cost_source != UNPRICED

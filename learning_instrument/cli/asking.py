@@ -4,7 +4,7 @@ import sys
 from typing import Any, Final
 
 from .. import formatting
-from ..analytics import WorthAsking, worth_asking
+from ..analytics import WorthAsking, execution_words, worth_asking
 from ..analytics.executions import is_cost_known, is_cost_partial
 from ..database import LearningDatabase
 from ..errors import ConfigurationError, UnknownExecutionError
@@ -75,8 +75,7 @@ def _show(asked: WorthAsking, place: str) -> None:
         "about": execution.task_description,
         "outcome": ": ".join(filter(None, (execution.outcome.value, execution.error_message))),
         "solution": execution.solution_summary,
-        "took, cost": f"{formatting.seconds(execution.duration_seconds)},"
-        f" {formatting.bound(known, is_cost_partial(execution))}",
+        "took, cost": f"{execution_words.duration(execution)}, {formatting.bound(known, is_cost_partial(execution))}",
         "asked for": ", ".join(_REASONS[reason] for reason in asked.reasons),
     }
     write("")

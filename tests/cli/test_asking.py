@@ -83,6 +83,7 @@ def test_each_execution_is_shown_and_its_answer_stored(path):
     assert "Fix the first part" in shown
     assert "\x1b[31m" not in shown
     assert "failed: 2 tests failed" in shown
+    assert "30.0 s, unknown" in shown
     terminal.say("what\n")
     assert "Enter: skip it" in terminal.read_until(PROMPT)
     terminal.say("y 4 nice work\n")
@@ -100,6 +101,19 @@ def test_each_execution_is_shown_and_its_answer_stored(path):
     again.say("q\n")
     again.read_until("Stored feedback on 0 executions.")
     assert again.end() == 0
+
+
+@needs_a_terminal
+def test_length_that_was_not_measured_is_unknown(tmp_path):
+    """Of one that is asked for since it is dear."""
+    path = str(tmp_path / "learning.db")
+    stand_in = {"duration_seconds": 600.0, "defaulted": ("duration_seconds",)}
+    store(path, record(actual_cost=9.0, **stand_in), *(record(actual_cost=0.01) for _ in range(20)))
+    terminal = Terminal("--database", path, "feedback", "--ask")
+
+    assert "unknown, $9.00" in terminal.read_until(PROMPT)
+    terminal.say("q\n")
+    assert terminal.end() == 0
 
 
 @needs_a_terminal

@@ -11,6 +11,7 @@ from ...analytics.executions import (
     bookmark,
     is_cost_partial,
     latest,
+    measured_seconds,
     reported_values,
     stored_after,
 )
@@ -149,6 +150,7 @@ def _follow(
 def _line(record: ExecutionRecord) -> dict[str, Any]:
     """Return the columns of the line for *record*."""
     values = {column.name: getattr(record, column.name, None) for column in _COLUMNS}
+    values["duration_seconds"] = measured_seconds(record)
     values["reported_cost"] = reported_values(record)["actual_cost"]
     values["is_partial"] = is_cost_partial(record)
     values["about"] = record.error_message or record.task_description

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ... import formatting
 from ...analytics.error_groups import ErrorGroup
-from ...analytics.executions import is_cost_known, is_cost_partial
+from ...analytics.executions import is_cost_known, is_cost_partial, measured_seconds
 from ...analytics.performance import Performance
 from ...record import ExecutionRecord
 from ...safety.control_characters import one_line
@@ -212,7 +212,7 @@ def _shown_cost(row: ExecutionRecord, look: Look) -> str | None:
 
 
 def _duration(row: ExecutionRecord, look: Look) -> float | None:
-    return None if "duration_seconds" in row.defaulted else row.duration_seconds
+    return measured_seconds(row)
 
 
 RECENT: Final = Pane(

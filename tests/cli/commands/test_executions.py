@@ -45,6 +45,18 @@ def test_unknown_cost_is_never_zero(path, why):
         assert {(row["actual_cost"], row["cost_estimate"]) for row in rows(path, *command)} == {("", "")}
 
 
+def test_length_that_was_not_measured_is_a_dash(path):
+    """In the tables of list and tail."""
+    stand_in = {"duration_seconds": 600.0, "defaulted": ("duration_seconds",)}
+    ids = ("e-1", "e-2")
+    store(path, record(execution_id=ids[0], **stand_in), record(execution_id=ids[1], duration_seconds=2.0))
+
+    for command in (["list"], ["tail", "--lines", "5", "--for", "0"]):
+        unknown, known = ([line for line in answer(path, *command).splitlines() if name in line] for name in ids)
+        assert ["10 m" in line for line in unknown] == [False]
+        assert ["2.0 s" in line for line in known] == [True]
+
+
 def test_lower_bound_is_never_shown_as_the_whole_cost(path):
     """In no command does its amount stand without "at least"; other formats have the source beside it."""
     kept = {"solution_summary": "Split it", "task_description": "mend the parser"}
