@@ -10,13 +10,16 @@ import sqlite3
 import threading
 import time
 from datetime import datetime, timedelta, timezone
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from asking import record, store
 
+from learning_instrument import formatting
 from learning_instrument.dashboard.serving import shared_answers
 from learning_instrument.dashboard.serving.live import LivePages
+from learning_instrument.sqlite.selection import FILTERS
+from tests.analytics.weeks import NOW as END
 from tests.analytics.weeks import build
 from tests.dashboard.served_sections import Sections
 
@@ -92,16 +95,23 @@ def test_every_link_leads_to_a_page(server, page):
 
 
 @pytest.fixture(scope="module")
-def outage(tmp_path_factory):
-    """Serve some weeks in which a tier failed for a day and a half."""
-    path = build(
-        tmp_path_factory.mktemp("served") / "outage.db", "outage", NOW, executions_per_day=30, with_calls=False
-    )
-    pages = LivePages(path)
+def weeks(tmp_path_factory):
+    """Some weeks in which a tier failed for a day and a half."""
+    folder = tmp_path_factory.mktemp("served")
+    return build(folder / "outage.db", "outage", END, executions_per_day=40, with_calls=False)
+
+
+@pytest.fixture(scope="module")
+def outage(weeks):
+    pages = LivePages(weeks)
     with serving.serving(pages.routes(), error_page=pages.error) as server:
         yield server
 
 
+#: The week of that outage, and the month.
+WEEK, MONTH = (
+    f"/?{urlencode({'since': (END - timedelta(days=days)).isoformat(), 'until': END.isoformat()})}" for days in (7, 30)
+)
 #: Sections of executions that say an estimate, or a confidence.
 ABOUT_SOME = {"estimates", "routing"}
 #: Sections of which the page has all rows already.
@@ -120,7 +130,7 @@ def ids_behind(server, address):
     return found
 
 
-@pytest.mark.parametrize("page", ["/", "/?days=30&model_tier=large", "/?where=metadata.customer%3Dacme"])
+@pytest.mark.parametrize("page", [WEEK, f"{MONTH}&model_tier=large", f"{WEEK}&where=metadata.customer%3Dacme"])
 def test_every_section_leads_to_as_many_rows_as_it_counts(outage, page):
     """Those of its own days, and its failures or successes alone; a section may be about some of its rows."""
     sections = Sections(ask(outage, page)[2]).found
@@ -142,7 +152,47 @@ def test_every_section_leads_to_as_many_rows_as_it_counts(outage, page):
     everything = sections["success"].rows
     assert [name for name in ("spend", "by-1", "by-2", "waits") if sections[name].rows != everything] == []
     # The days of an outage tell nothing of tiers.
-    assert (sections["choice-pool"].rows != everything) == (page == "/")
+    assert page != WEEK or sections["choice-tier"].rows != everything
+
+
+CUSTOMER = "json_extract(metadata, '$.task.customer')"
+KNOWN = "cost_source IS NOT 'unpriced' AND NOT instr(defaulted, 'actual_cost')"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"pool_type": "agents"},
+        {"model_tier": "small", "repo": "shop"},
+        {"pool_type": "threads", "model_tier": "medium", "task_type": "review"},
+        {"model": "quick-2", CUSTOMER: "acme", "outcome": "succeeded"},
+        {"repo": "mobile", "model_tier": "large", "outcome": "timeout", CUSTOMER: "umbrella"},
+    ],
+    ids=lambda chosen: f"{len(chosen)} filters",
+)
+def test_figures_of_any_filters_are_those_that_sql_gives(outage, weeks, chosen):
+    """Executions, success and cost of a window, however many columns and keys of metadata are filtered."""
+    since, until = ((END - timedelta(days=day)).isoformat() for day in (40, 2))
+    named = {"metadata.customer" if name == CUSTOMER else name: value for name, value in chosen.items()}
+    pairs = [("since", since), ("until", until)]
+    pairs += [(name, value) if name in FILTERS else ("where", f"{name}={value}") for name, value in named.items()]
+    text = ask(outage, f"/?{urlencode(pairs)}")[2]
+    with contextlib.closing(sqlite3.connect(weeks)) as connection:
+        executions, success, cost, is_bound = connection.execute(
+            f"SELECT count(*), avg(success), sum(CASE WHEN {KNOWN} THEN actual_cost END),"
+            " max(cost_source IN ('unpriced', 'partial')) FROM executions WHERE timestamp >= ? AND timestamp < ?"
+            + "".join(f" AND {name} = ?" for name in chosen),
+            [since, until, *chosen.values()],
+        ).fetchone()
+
+    figures = [html.unescape(each) for each in re.findall(r'<dd class="figure[^"]*">([^<]*)</dd>', text)]
+    if executions:
+        assert figures[0] == f"{executions:,}"
+        assert figures[1] == formatting.share(success)
+        assert figures[2] == ("unknown" if cost is None else formatting.bound(formatting.dollars(cost), bool(is_bound)))
+    else:
+        assert figures == []
 
 
 def test_page_is_up_to_date(server, path):
