@@ -5,11 +5,11 @@ Cells are those of task type and model tier, and of bands of complexity where mo
 not have.
 """
 
-import functools
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import mul
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +33,9 @@ MEASURES: Final = (
     "executions", "succeeded", "assumed", "timed", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano",
     "rated", "quality_e4",
 )  # fmt: skip
+
+#: The logarithm of what stands for all durations in each bin; the first has 0 in it, which has none.
+_LOGS: Final = [math.log(max(histograms.LOWEST, histograms.middle(number))) for number in range(histograms.LAST + 1)]
 
 CellName = tuple[str, ...]
 """The values of the dimensions of the mix."""
@@ -62,8 +65,10 @@ class Sums(NamedTuple):
 
 def total(sums: Iterable[Sums]) -> Sums:
     """Return the sums of all of *sums*."""
-    columns = [*zip(*sums, strict=True)]
-    return Sums(*map(math.fsum, columns)) if columns else Sums()
+    every = [*sums]
+    if len(every) == 1:
+        return every[0]
+    return Sums(*map(math.fsum, zip(*every, strict=True))) if every else Sums()
 
 
 class Cell:
@@ -194,9 +199,10 @@ def _grouped(
         f"SELECT {columns}, {sum_measures(MEASURES)}, group_concat({BIN}) AS bins FROM {rows} GROUP BY {columns}",
         parameters,
     )
+    names = columns.split(", ")
     for row in found:
-        bins = Counter(map(int, row["bins"].split(","))) if row["bins"] else Counter()
-        yield tuple(row[f"key{number}"] for number in range(len(keys))), sums_of(GroupTotals(row, bins))
+        numbers = [*map(int, row["bins"].split(","))] if row["bins"] else []
+        yield tuple([row[name] for name in names]), _sums(row, numbers, repeat(1))
 
 
 def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells]:
@@ -209,19 +215,24 @@ def _arranged(groups: Iterable[tuple[tuple[str, ...], Sums]]) -> dict[str, Cells
 
 def sums_of(group: GroupTotals) -> Sums:
     """Return the sums of a group of executions, by its totals of :data:`MEASURES` and durations."""
-    numbers, counts = group.bins()
-    logs = [*map(_log, numbers)]
+    return _sums(group.sums, *group.bins())
+
+
+def _sums(sums: Mapping[str, Any], numbers: Iterable[int], counts: Iterable[int]) -> Sums:
+    logs = [_LOGS[number] for number in numbers]
     weighted = [*map(mul, logs, counts)]
     return Sums(
+        executions=sums["executions"],
+        succeeded=sums["succeeded"],
+        assumed=sums["assumed"],
+        timed=sums["timed"],
         logs=math.fsum(weighted),
         squares=math.fsum(map(mul, logs, weighted)),
-        cost=group.sums["cost_nano"] / NANO_SCALE,
-        quality=group.sums["quality_e4"] / QUALITY_SCALE,
-        **{name: group.sums[name] for name in MEASURES if name not in ("cost_nano", "quality_e4")},
+        priced=sums["priced"],
+        priced_succeeded=sums["priced_succeeded"],
+        cost=sums["cost_nano"] / NANO_SCALE,
+        partial=sums["partial"],
+        unpriced=sums["unpriced"],
+        rated=sums["rated"],
+        quality=sums["quality_e4"] / QUALITY_SCALE,
     )
-
-
-@functools.cache
-def _log(number: int) -> float:
-    """Return the logarithm of what stands for all durations in a bin; the first has 0 in it, which has none."""
-    return math.log(max(histograms.LOWEST, histograms.middle(number)))

@@ -323,6 +323,8 @@ class _Question:
 
     def _of_cells(self, cube: Cube) -> str:
         def column(name: str) -> str:
+            if name == cube.bucket:  # by its name: in the order of the primary key, groups take no sorting
+                return "bucket"
             return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else cube.column(name)
 
         filters = self._filters(column)
@@ -372,16 +374,17 @@ def _start_of(bucket: str) -> str:
 
 
 def _add_up(rows: list[dict[str, Any]], question: _Question) -> dict[Group, GroupTotals]:
-    keys = [f"key{number}" for number in range(len(question.by))]
+    keys, names = [f"key{number}" for number in range(len(question.by))], question.names
     groups: dict[Group, tuple[dict[str, float], Counter[int], bytearray]] = {}
     for row in rows:
-        group = tuple([row[key] for key in keys])
-        if group not in groups:
-            groups[group] = (dict.fromkeys(question.names, 0.0), Counter(), bytearray())
-        added, counts, histogram = groups[group]
-        sign = row["sign"]
-        for name in question.names:
-            added[name] += sign * row[name]
+        group, sign = tuple([row[key] for key in keys]), row["sign"]
+        if group in groups:
+            added, counts, histogram = groups[group]
+            for name in names:
+                added[name] += sign * row[name]
+        else:
+            added, counts, histogram = {name: sign * row[name] for name in names}, Counter(), bytearray()
+            groups[group] = added, counts, histogram
         if row["cells"]:
             histogram += bytes.fromhex(row["cells"])
         if row["bins"]:

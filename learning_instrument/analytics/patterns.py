@@ -200,8 +200,10 @@ def _clusters(rows: Iterable[Mapping[str, Any]]) -> list[_Cluster]:
 def _clusters_of(task_type: str, rows: list[Mapping[str, Any]]) -> list[_Cluster]:
     """Return the clusters of one task type: each summary joins the one that it is most like, or founds its own."""
     bags: defaultdict[frozenset[str], list[Mapping[str, Any]]] = defaultdict(list)
+    said = {row["solution_summary"] for row in rows}
+    words_of = {summary: frozenset(words(message_templates.mask(summary))) for summary in said}
     for row in rows:
-        bags[frozenset(words(message_templates.mask(row["solution_summary"])))].append(row)
+        bags[words_of[row["solution_summary"]]].append(row)
     counts = Counter(word for bag in bags for word in bag)
     weights = {word: math.log(1 + len(bags) / count) for word, count in counts.items()}
     # The frequent ones found the clusters; the order of the rows changes nothing.

@@ -5,8 +5,10 @@ A histogram is bytes: pairs of bin and count, 16 bits each. Histograms are added
 
 import math
 import struct
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Final
 
 #: The upper edge of a bin is so many times its lower one; its middle is within 1.5% of all that is in it.
@@ -69,10 +71,8 @@ def quantile(counts: Mapping[int, int], share: float) -> float | None:
         counts: bin -> the number of values in it.
         share: 0.5 for the median.
     """
-    rank = max(1, math.ceil(share * sum(counts.values()) - 1e-9))
-    seen = 0
-    for number, count in sorted(counts.items()):
-        seen += count
-        if seen >= rank:
-            return middle(number)
-    return None
+    numbers = sorted(counts)
+    seen = [*accumulate(map(counts.__getitem__, numbers))]
+    if not seen or seen[-1] < 1:
+        return None
+    return middle(numbers[bisect_left(seen, max(1, math.ceil(share * seen[-1] - 1e-9)))])
