@@ -1,6 +1,7 @@
 """A small HTTP server for this machine: a table of routes, each of which answers with a document."""
 
 import http.server
+import io
 import ipaddress
 import logging
 import re
@@ -21,7 +22,7 @@ from ...sqlite.read_only import VALUE_FAULTS
 
 log = logging.getLogger(__name__)
 
-#: How long a client may take to send its request, or to receive the answer.
+#: How long a client may take to send its whole request, and to receive the answer.
 _SECONDS: Final = 30.0
 #: How long a client may go on sending after the answer; in all, and without a pause.
 _BODY_SECONDS: Final = 5.0
@@ -187,9 +188,35 @@ class DocumentServer(socketserver.ThreadingTCPServer):
             warn(log, "A request was not answered: %r.", fault)
 
 
+class _Incoming(io.RawIOBase):
+    """What a client sends, until a deadline: the time limit of a socket begins anew with every byte.
+
+    Args:
+        connection: the socket.
+        seconds: how long it may take in all.
+        pause: how long it may send nothing.
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float, pause: float) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + seconds
+        self._pause = pause
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has come; wait for it where nothing has."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(min(left, self._pause))
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: DocumentServer
-    timeout = _SECONDS
     server_version = "learning-instrument"
     sys_version = ""
 
@@ -198,6 +225,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
+
+    def setup(self) -> None:
+        """Give the client its time."""
+        super().setup()
+        self.rfile = io.BufferedReader(_Incoming(self.connection, _SECONDS, _SECONDS))
+
+    def parse_request(self) -> bool:
+        """Read the request: one of HTTP/0.9 is its first line, of two words, and no headers are to be waited for."""
+        if len(self.raw_requestline.split()) == 2:
+            self.rfile = io.BytesIO()
+        return super().parse_request()
 
     def _answer(self) -> None:
         self._send(self._document())
@@ -237,7 +275,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         values: dict[str, tuple[str, ...]] = {}
         for name, value in parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS):
             values[name] = (*values.get(name, ()), value)
-        cookies = (each.partition("=") for each in self.headers.get("Cookie", "").split(";"))
+        cookies = (each.partition("=") for header in self.headers.get_all("Cookie", ()) for each in header.split(";"))
         return Request(
             path,
             query=values,
@@ -276,9 +314,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         It has its answer, and ends when it has sent all, however much it announced.
         """
         self.connection.shutdown(socket.SHUT_WR)
-        self.connection.settimeout(_PAUSE_SECONDS)
-        deadline = time.monotonic() + _BODY_SECONDS
-        while time.monotonic() < deadline and self.rfile.read1(_BODY_BYTES):
+        body = _Incoming(self.connection, _BODY_SECONDS, _PAUSE_SECONDS)
+        while body.read(_BODY_BYTES):
             pass
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -286,6 +323,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(one_line_of(f"{HTTPStatus(code).phrase}.", code))
 
     def _send(self, document: Document) -> None:
+        self.connection.settimeout(_SECONDS)
         etag = document.headers.get("ETag")
         has_it = etag is not None and self.headers.get("If-None-Match") == etag
         self.send_response(HTTPStatus.NOT_MODIFIED if has_it else document.status)

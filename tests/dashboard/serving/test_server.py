@@ -191,6 +191,41 @@ def test_client_that_sends_without_end_is_left(server):
                 assert ask(server)[0] == 200
 
 
+@pytest.mark.parametrize("beginning", [b"GET /", b"GET /page HTTP/1.1\r\nX: "])
+def test_client_that_sends_slowly_is_left(monkeypatch, beginning):
+    """The time is that of the whole request: a byte now and then does not prolong it."""
+    monkeypatch.setattr(server_module, "_SECONDS", 0.5)
+    with serving(ROUTES) as server, socket.create_connection(server.server_address[:2]) as client:
+        client.sendall(beginning)
+        client.settimeout(0.05)
+        for _ in range(200):
+            try:
+                assert client.recv(100) == b""
+                break
+            except TimeoutError:
+                client.sendall(b"x")
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("the client still is listened to")
+
+
+@pytest.mark.parametrize(("target", "answer"), [("/page", b"<p>hello"), ("/nothing", b"There is only ")])
+def test_request_without_a_version_has_no_headers(server, target, answer):
+    """It is answered at once, as in HTTP/0.9: with the body."""
+    with socket.create_connection(server.server_address[:2], timeout=15) as client:
+        client.sendall(f"GET {target}\r\n".encode())
+        assert b"".join(iter(lambda: client.recv(65536), b"")).startswith(answer)
+
+
+def test_cookies_may_be_in_several_headers():
+    """A proxy from HTTP/2 sends each by itself."""
+    routes = {"/page": lambda request: Document("text/plain", repr(sorted(request.cookies.items())).encode())}
+    with serving(routes) as server:
+        _, _, body = ask_raw(server, "GET /page HTTP/1.1", "Host: localhost", "Cookie: a=1; b=2", "Cookie: c=3")
+    assert body == b"[('a', '1'), ('b', '2'), ('c', '3')]"
+
+
 def test_address_beyond_this_machine_is_answered_by_addresses():
     """And by no name: an address cannot be led elsewhere."""
     with serving(ROUTES, host="0.0.0.0", error_page=error_page) as server:
