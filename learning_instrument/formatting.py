@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 _SHORT_ID: Final = 16
+#: No duration is so long, 30,000 years, but another program may have written one: even an infinite one.
+_LONG_SECONDS: Final = 1e12
 #: In English, whatever the locale of the process is.
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -37,6 +39,10 @@ def short_date(day: calendar_day) -> str:
 
 def seconds(value: float) -> str:
     """Return a duration: ``12 ms``, ``3.4 s``, ``2 m 05 s``, ``1 h 30 m``."""
+    if value < 0:
+        return f"-{seconds(-value)}"
+    if value >= _LONG_SECONDS:
+        return f"{value:.3g} s"
     if value < 0.0005:
         return f"{value * 1e6:.0f} us"
     if value < 0.9995:

@@ -178,7 +178,7 @@ class ExecutionRecord:
             raise ConfigurationError(f"Invalid record: {fault}; the columns are {', '.join(COLUMNS)}.")
         try:
             return cls(**{column: _PARSERS.get(column, _same)(value) for column, value in values.items()})
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ConfigurationError(f"Invalid record {dict(values)!r:.500}: {error}") from error
 
     @classmethod

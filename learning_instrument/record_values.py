@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from .columns import Column, Kind
@@ -54,6 +54,10 @@ def _word(column: Column, value: Any) -> Any:
 def _timestamp(column: Column, value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise _InvalidError("a datetime with a time zone, such as timezone.utc")
+    try:
+        value.astimezone(timezone.utc)
+    except (OverflowError, ValueError) as error:
+        raise _InvalidError("a time that the calendar of UTC has") from error
     return value
 
 

@@ -137,6 +137,7 @@ def test_success_agrees_with_the_outcome(outcome):
         ExecutionRecord(task_type="t", outcome=outcome, success=not is_success)
 
 
+_EASTERN, _WESTERN = (timezone(timedelta(hours=hours)) for hours in (14, -12))
 _ITSELF = {}
 _ITSELF["itself"] = _ITSELF
 
@@ -146,7 +147,8 @@ _ITSELF["itself"] = _ITSELF
     [
         ("outcome", "fialed"), ("outcome", 1), ("outcome", ErrorType.CRASH), ("error_type", "odd"),
         ("outcome_source", "guessed"), ("task_type", object()), ("task_id", b"bytes"), ("worker_id", ["w"]),
-        ("timestamp", "2026-11-22"), ("timestamp", 0), ("file_count", 2**70), ("file_count", "3"),
+        ("timestamp", "2026-11-22"), ("timestamp", 0), ("timestamp", datetime.min.replace(tzinfo=_EASTERN)),
+        ("timestamp", datetime.max.replace(tzinfo=_WESTERN)), ("file_count", 2**70), ("file_count", "3"),
         ("file_count", 2.5), ("duration_seconds", math.nan), ("duration_seconds", "1 s"), ("actual_cost", True),
         ("success", "yes"), ("user_accepted", 2), ("metadata", ["a"]), ("metadata", "text"), ("metadata", _ITSELF),
         ("metadata", {"a": type("Unreadable", (), {"__str__": lambda self: 1 / 0})()}), ("defaulted", "repo"),
@@ -341,6 +343,7 @@ def test_unusable_dictionary_is_refused(subtests):
         ({"task_type": "x", "outcome": "unheard of"}, "unheard of"),
         ({"task_type": "x", "error_type": "unheard of"}, "unheard of"),
         ({"task_type": "x", "defaulted": "not json"}, "Invalid record"),
+        ({"task_type": "x", "defaulted": "[" * 100_000}, "Invalid record"),
         ({"task_type": "x", "metadata": 5}, "Invalid record"),
     ]:
         with subtests.test(values=values, named=named), pytest.raises(ConfigurationError, match=named):

@@ -97,6 +97,8 @@ def values_of(database: Queryable, name: str) -> Values:
 def metadata_keys(database: Queryable) -> list[str]:
     """Return the keys of metadata that the last 50,000 executions have, the most frequent first.
 
+    Without those that no ``metadata.KEY`` names: an empty one, say.
+
     Raises:
         DatabaseError: if the database cannot be read.
     """
@@ -110,7 +112,7 @@ def metadata_keys(database: Queryable) -> list[str]:
         f" SELECT key FROM ({places}) WHERE key <> 'task' GROUP BY key ORDER BY count(*) DESC, key LIMIT ?",
         [_NEWEST, _MOST],
     )
-    return [row["key"] for row in rows]
+    return [row["key"] for row in rows if metadata_key(f"metadata.{row['key']}") is not None]
 
 
 def unmatched(database: Queryable, selection: Selection) -> tuple[Unmatched, ...]:

@@ -97,6 +97,16 @@ def test_metadata_of_any_shape_has_keys(database):
     assert values_module.metadata_keys(database) == ["a"]
 
 
+def test_every_key_of_metadata_is_one_to_ask_by(database):
+    """An empty one cannot be named, and is none."""
+    database.append([record(metadata={key: "1", "task": {key: "2"}}) for key in ("", "a b", ".", "c\0d")])
+
+    found = values_module.metadata_keys(database)
+
+    assert {"a b", "."} <= set(found)
+    assert all(values_of(database, f"metadata.{key}") for key in found)
+
+
 def test_empty_database_has_no_values(database):
     """Nor keys."""
     texts = [str(found) for found in unmatched(database, Selection(where={"task_type": "a", "metadata.b": "c"}))]

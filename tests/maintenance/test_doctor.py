@@ -634,9 +634,13 @@ def test_cut_copy_can_be_recovered(found, database, tmp_path):
     ("table", "column", "value", "told"),
     [
         ("executions", "timestamp", b"\xff", "timestamp (1)"),
+        ("executions", "timestamp", "2026-11-22T10:00:00", "timestamp (1)"),
+        ("executions", "timestamp", "0001-01-01T00:00:00+14:00", "timestamp (1)"),
+        ("executions", "timestamp", "9999-12-31T23:00:00-14:00", "timestamp (1)"),
         ("executions", "success", 9e999, "success (1)"),
         ("executions", "duration_seconds", 9e999, "duration_seconds (1)"),
         ("executions", "defaulted", "[", "defaulted (1)"),
+        ("executions", "defaulted", "[5]", "defaulted (1)"),
         ("losses", "reason", b"\xff", "reason (1)"),
         ("retention_rounds", "announced", b"\xff", "announced (1)"),
     ],

@@ -8,6 +8,8 @@ from ...sqlite.read_only import ReadOnlyDatabase
 from .finding import Finding, Severity
 
 _TYPES: Final = {"TEXT": "'text'", "INTEGER": "'integer'", "REAL": "'real','integer'"}
+#: The days of the calendar of UTC, in SQL.
+_FIRST, _LAST = "julianday('0001-01-01')", "julianday('9999-12-31T23:59:59.999')"
 _TABLES: Final = ("executions", "feedback", "model_calls", "reported_costs", "losses", "retention_rounds")
 
 
@@ -41,9 +43,11 @@ def _is_invalid(table: str, name: str, type_: str) -> str:
     if type_ == "REAL":
         valid.append(f"abs({name}) < 9e999")
     if name == "timestamp":
-        valid.append(f"{name} LIKE '____-__-__T%' AND julianday({name}) IS NOT NULL")
+        valid.append(f"{name} LIKE '____-__-__T%' AND (julianday({name}) BETWEEN {_FIRST} AND {_LAST}) IS TRUE")
+        valid.append(f"(upper(substr({name}, -1)) = 'Z' OR substr({name}, -6, 1) IN ('+', '-'))")
     if name == "defaulted":
-        valid.append(f"CASE WHEN json_valid({name}) THEN json_type({name}) = 'array' END IS TRUE")
+        texts = f"NOT EXISTS (SELECT 1 FROM json_each({name}) WHERE type <> 'text')"
+        valid.append(f"CASE WHEN json_valid({name}) THEN json_type({name}) = 'array' AND {texts} END IS TRUE")
     if table == "executions" and name in COLUMN_OF:
         column = COLUMN_OF[name]
         if column.kind is Kind.WORD:
