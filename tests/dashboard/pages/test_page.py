@@ -137,3 +137,9 @@ def seen(colour, eyes):
 def test_colours_of_different_meaning_are_told_apart_by_all_eyes(scheme, pair, eyes):
     """Several times as far apart as a difference that is just seen, 0.02."""
     assert math.dist(*(seen(scheme[name], eyes) for name in pair)) > 0.06
+
+
+def test_script_of_a_file_computes_nothing():
+    """It shows and hides what was made beforehand: no number is read, and none is made."""
+    code = re.sub(r"//.*|\"[^\"]*\"|`[^`]*`", "", packaged("page.js"))
+    assert not re.search(r"[-+*/%]|Math|Number|parse(Int|Float)|toFixed|reduce", code)

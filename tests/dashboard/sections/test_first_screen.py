@@ -1,5 +1,7 @@
 """Tests for what a reader sees first: failures that tell what happened, and what to do where nothing is shown."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,8 @@ from learning_instrument.analytics import Period, Selection, briefing
 from learning_instrument.analytics.executions import latest
 from learning_instrument.dashboard.sections.first_screen import FAILURES, failures, shown_failures, tiles, verdict
 from learning_instrument.dashboard.views import Links
+from learning_instrument.sqlite.read_only import ReadOnlyDatabase
+from tests.analytics.weeks import NOW, build
 
 WEEK = Period.last(7, NOON + timedelta(hours=1))
 
@@ -90,3 +94,20 @@ def test_what_a_headline_has_said_is_not_said_again(database):
     evidence = found.success.change.evidence
     assert evidence.startswith("we would see a change of ")
     assert (verdict(found).count(evidence), tiles(found).count(evidence)) == (1, 0)
+
+
+def test_each_tile_has_its_change_and_what_is_left_out_stands_below(tmp_path):
+    """Executions, success with its interval, known cost and p95, each beside the period before."""
+    with ReadOnlyDatabase(build(tmp_path / "quiet.db", "quiet", executions_per_day=20, with_calls=False)) as database:
+        found = briefing(database, Period.last(30, NOW))
+    shown = tiles(found)
+
+    assert found.left_out
+    assert re.findall("<dt>([^<]*)</dt>", shown) == ["Executions", "Succeeded", "Cost", "1 in 20 took longer than"]
+    for tile, figure in zip(
+        shown.split("<dt>")[1:], (found.executions, found.success, found.cost, found.p95), strict=True
+    ):
+        assert figure.change.text
+        assert figure.change.text in html.unescape(tile)
+        assert ("95% interval" in tile) == (figure.low is not None)
+    assert all(each in html.unescape(shown) for each in found.left_out)

@@ -40,6 +40,17 @@ def shown(path, period):
         return [*sections(database, view, found)]
 
 
+def test_page_has_a_section_for_each_question(tmp_path):
+    """Where there is an answer: days, choices, errors, costs, groups by any key, waits, routing, rows, and the file."""
+    found = shown(made(tmp_path, "outage"), PERIODS[1])
+
+    assert [section.name for section in found] == [
+        "success", "volume", "spend", "durations", "choice-tier", "choice-pool", "errors", "estimates", "budget",
+        "by-1", "by-2", "choice-model", "choice-version", "by-3", "waits", "routing", "extremes", "patterns", "running",
+        "file",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_heading_states_its_finding_and_how_well_it_is_supported(tmp_path, kind):
     """Where it is no count; that there is too little to tell is its own support."""
