@@ -3,7 +3,7 @@
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [task_kinds] [model_calls]
     [storage] [sustained] [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement]
     [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
-    [readers]
+    [readers] [pages]
 """
 
 import argparse
@@ -29,6 +29,7 @@ from . import (
     machine,
     model_calls,
     options,
+    pages,
     peers,
     readers,
     report,
@@ -71,6 +72,7 @@ def main() -> None:
         "growth": _paced(growth.measure, storage_report.print_growth),
         "indexes": _paced(indexes.measure, storage_report.print_indexes),
         "readers": _readers,
+        "pages": _pages,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -134,6 +136,12 @@ def _forks(options: argparse.Namespace) -> Any:
 def _readers(options: argparse.Namespace) -> Any:
     measured = readers.measure(max(1, options.rounds // 5))
     storage_report.print_readers(measured)
+    return measured
+
+
+def _pages(options: argparse.Namespace) -> Any:
+    measured = pages.measure(options.rows, max(1, options.rounds // 8))
+    report.print_pages(measured)
     return measured
 
 

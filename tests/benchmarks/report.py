@@ -16,6 +16,7 @@ from .errors_grouping import Accuracy
 from .groups import Grouped
 from .imports import ImportTime
 from .options import Option
+from .pages import Page
 from .similar import Found, Timing
 from .storage import Rate
 from .sustained import Endurance
@@ -168,6 +169,20 @@ def print_groups(grouped: Grouped) -> None:
         table.add_row(name, f"{rows:.2f}", "" if cube is None else f"{cube:.2f}")
     console.print(table)
     console.print(f"  indexed in {grouped.index_seconds:.0f} s of processor time: {grouped.cells:,} sums")
+
+
+def print_pages(pages: Sequence[Page]) -> None:
+    """Print how long the page of a report takes, and how large it is."""
+    table = _table("The page of learning-instrument report")
+    for heading in ("of the processor, seconds", "on the clock, seconds", "MB"):
+        table.add_column(heading, justify="right")
+    for page in pages:
+        figures = f"{page.seconds:.1f}", f"{page.wall_seconds:.1f}", f"{page.megabytes:.2f}"
+        table.add_row(f"{page.executions:,} executions", *figures)
+    console.print(table)
+    largest = pages[-1]
+    print_target("seconds of the processor", f"{largest.seconds:.1f}", "at most 5", largest.seconds <= 5)
+    print_target("size", f"{largest.megabytes:.2f} MB", "below 3 MB", largest.megabytes < 3)
 
 
 def print_errors_grouping(title: str, accuracies: Sequence[Accuracy]) -> None:

@@ -5,8 +5,9 @@ import importlib
 import json
 import random
 import sqlite3
+import tempfile
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -22,6 +23,7 @@ from learning_instrument.dashboard.views import Budget
 from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 from tests.analytics.weeks import HOSTILE_TEXTS, KINDS, NOW, build
+from tests.benchmarks.recorded_files import recorded
 
 _VOID = frozenset(("br", "col", "hr", "img", "input", "link", "meta"))
 
@@ -309,3 +311,28 @@ def test_file_of_as_many_views_as_there_can_be_is_below_3_mb(tmp_path):
     document = written(path)
     assert document.count(" data-only=") == 3 * (1 + 8 * len(DIMENSIONS))
     assert len(document) < 3_000_000
+
+
+@pytest.mark.slow
+def test_report_of_a_large_database_is_a_whole_page_below_3_mb(tmp_path, monkeypatch):
+    """Of 300,000 executions it has each period, value and heading, and says what it leaves out."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # it is not kept
+    path = recorded(300_000)
+    with ReadOnlyDatabase(path) as database:
+        ((last,),) = [row.values() for row in database.query("SELECT max(timestamp) FROM executions")]
+        periods = default_periods(database, datetime.fromisoformat(last) + timedelta(minutes=1))
+        (counted,) = database.query(
+            "SELECT count(*) AS executions FROM executions WHERE timestamp >= :since",
+            {"since": periods[0].since.isoformat(timespec="microseconds")},
+        )
+        document = report(database, periods).document
+    tree = Tree(document.decode())
+    assert len(document) < 3_000_000
+    assert tree.strays == []
+    assert f"{counted['executions']:,}" in view_of(tree, 7)["text"]
+    assert [view["attrs"]["data-period"] for view in views_of(tree) if not view["attrs"]["data-only"]] == ["7", "30"]
+    names = {section["attrs"].get("id") for section in tree.of("section")}
+    for view in ("v0", "v1"):
+        assert {f"{view}-{name}" for name in ("success", "choice-tier", "errors", "left-out", "file")} <= names
+    assert {group["attrs"]["label"] for group in tree.of("optgroup")} == {"Pool", "Tier", "Task type", "Repository"}
+    assert all(heading["text"].strip() for heading in tree.of("h2"))
