@@ -142,14 +142,15 @@ def error_groups(
     grouped = {id(group): group for group in of_message.values()}
     groups = [group for group in grouped.values() if group.executions]
     everywhere = {name: _population(database, name, selection) for name in _PLACES}
+    in_all = {name: sum(population.values()) for name, population in everywhere.items()}
     newest = [rowid for group in groups for rowid in group.newest()]
     ids = execution_ids(database, newest)
     return ErrorReport(
-        executions=sum(everywhere["repo"].values()),
+        executions=in_all["repo"],
         failures=sum(group.executions for group in groups),
         version=message_templates.VERSION,
         groups=tuple(
-            group.answer(new_since, selection.since, everywhere, ids, costs.get(id(group)))
+            group.answer(new_since, selection.since, everywhere, in_all, ids, costs.get(id(group)))
             for group in sorted(groups, key=lambda group: (-group.executions, group.template, group.kind))
         ),
     )
@@ -220,12 +221,16 @@ class _Group:
         new_since: datetime | None,
         since: datetime | None,
         everywhere: Mapping[str, Mapping[str, int]],
+        in_all: Mapping[str, int],
         ids: Mapping[int, str],
         cost: GroupCost | None,
     ) -> ErrorGroup:
         first_seen = from_iso(min(first for first, _ in self.days.values()))
         back_since, silence = self._return(since)
-        touched = {name: _touched(counts, everywhere[name]) for name, counts in zip(_PLACES, self.places, strict=True)}
+        touched = {
+            name: _touched(counts, everywhere[name], in_all[name])
+            for name, counts in zip(_PLACES, self.places, strict=True)
+        }
         return ErrorGroup(
             template=self.template,
             error_type=self.kind[0] or None,
@@ -397,10 +402,13 @@ def _population(database: Queryable, name: str, selection: Selection) -> dict[st
     return {place: total.count("executions") for (place,), total in totals(database, (name,), selection, ()).items()}
 
 
-def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tuple[Touched, ...]:
+def _touched(failures: Mapping[str, int], executions: Mapping[str, int], in_all: int) -> tuple[Touched, ...]:
+    # A file may have as many places as groups: nothing here is done for each place that a group was not in.
+    places = {name: max(executions.get(name, 0), count) for name, count in failures.items()}
     # An execution that came between the two questions is not among all of them yet.
-    places = {name: max(executions.get(name, 0), failures.get(name, 0)) for name in {*executions, *failures}}
-    failed, in_all = sum(failures.values()), sum(places.values())
+    in_all += sum(count - executions.get(name, 0) for name, count in places.items())
+    number = len(executions) + sum(name not in executions for name in places)
+    failed = sum(failures.values())
     touched = []
     for name, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])):
         share = places[name] / in_all
@@ -414,7 +422,7 @@ def _touched(failures: Mapping[str, int], executions: Mapping[str, int]) -> tupl
                 executions=count,
                 lift=count / failed / share,
                 times_elsewhere=times,
-                is_telling=is_enough and p_value * len(places) <= _CHANCE,
+                is_telling=is_enough and p_value * number <= _CHANCE,
                 p_value=p_value,
             )
         )
