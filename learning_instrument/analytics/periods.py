@@ -38,7 +38,8 @@ class Period:
             raise ConfigurationError(f"Invalid end {self.until}: the calendar has no day after it.")
         if (self.since - _FIRST).days < self.days + _SPARE:
             raise ConfigurationError(
-                f"Invalid period of {self.days:,} days: the calendar has fewer before {self.since}."
+                f"Invalid since {self.since}: the calendar has no {self.days:,} days before it to compare with; choose"
+                " a later one."
             )
 
     @classmethod

@@ -53,6 +53,15 @@ def test_window_and_filters_narrow_the_report(path, tmp_path):
     assert "model_tier=large" in html
 
 
+@pytest.mark.parametrize("since", ["0001-01-01", "1000-01-01", "739000d"])
+def test_since_without_a_period_before_it_is_one_line(path, tmp_path, since):
+    """It says what is missing, and what to choose; no file is left."""
+    result = ask(path, "report", "--out", str(tmp_path / "report.html"), "--since", since)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "days before it to compare with; choose a later one." in result.stderr
+    assert [each.name for each in tmp_path.iterdir() if not each.name.startswith("learning.db")] == []
+
+
 def test_filter_that_nothing_passes_is_explained(path, tmp_path):
     """Neither line nor page says that nothing is recorded, and standard error names the values that there are."""
     out = tmp_path / "report.html"
