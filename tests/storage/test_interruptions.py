@@ -13,6 +13,9 @@ from learning_instrument import ExecutionRecord, LearningDatabase, record_execut
 from learning_instrument.database import store_of
 from learning_instrument.safety import deferral
 
+# The longer a busy machine lets something wait, the more places there are in it to interrupt.
+pytestmark = pytest.mark.timeout(600)
+
 #: What stores an execution that has ended.
 WITHIN = files("costs", "database.py", "ids.py", "pipeline", "record.py", "safety", "sqlite", "storage")
 
