@@ -71,7 +71,7 @@ ONLY_IN = {
     "pluggy": "dashboard/datasette_plugin.py",
 }
 
-FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+FILES = dict.fromkeys(sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")))
 
 
 def room_of(file):
@@ -79,11 +79,16 @@ def room_of(file):
 
 
 @functools.cache
+def nodes_of(file):
+    return [*ast.walk(ast.parse((PACKAGE / file).read_text()))]
+
+
+@functools.cache
 def imports_of(file):
-    tree = ast.parse((PACKAGE / file).read_text())
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return [node for node in nodes_of(file) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
+@functools.cache
 def ours(file):
     """Return the files of ours that *file* imports, wherever in it."""
     found = set()
@@ -180,8 +185,8 @@ def test_two_files_open_sqlite():
     callers = {
         file.as_posix()
         for file in FILES
-        for node in ast.walk(ast.parse((PACKAGE / file).read_text()))
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect"
+        for node in nodes_of(file)
+        if isinstance(node, ast.Attribute) and node.attr == "connect" and ast.unparse(node) == "sqlite3.connect"
     }
 
     assert callers == {"sqlite/opening.py", "sqlite/read_only.py"}
