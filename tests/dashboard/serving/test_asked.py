@@ -89,7 +89,8 @@ def test_invalid_value_is_an_error(given, message):
 def database(tmp_path):
     path = str(tmp_path / "learning.db")
     store(path, record(timestamp=NOON))
-    return ReadOnlyDatabase(path)
+    with ReadOnlyDatabase(path) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
