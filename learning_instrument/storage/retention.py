@@ -116,16 +116,21 @@ def _bytes_of(size: Any) -> int | None:
 def trim(connection: WriteConnection, limits: Limits, boundary: str | None = None) -> bool:
     """Delete the oldest executions beyond *limits*, a bounded number of them; tell whether more may be left.
 
+    What roll-ups and the search index have of them takes space until these are advanced: no more are deleted than were
+    beyond the limits at the start, however large the database still is.
+
     Args:
         connection: the connection to write with.
         limits: the limits.
         boundary: delete the executions up to this timestamp instead.
     """
+    left = excess(connection, limits) if boundary is None else 0
     for _ in range(_SLICES):
         # Counted and deleted in one transaction: another process that trims takes none of them away in between.
         with connection.transaction():
             if boundary is None:
-                rows = excess(connection, limits, most=SLICE_ROWS)
+                rows = excess(connection, limits, most=min(SLICE_ROWS, left))
+                left -= rows
             else:
                 rows = _older(connection, "<=", boundary, SLICE_ROWS)
             if rows:
@@ -137,6 +142,8 @@ def trim(connection: WriteConnection, limits: Limits, boundary: str | None = Non
         if not rows:
             return False
         connection.vacuum(_TRIM_PAGES)
+        if boundary is None and not left:
+            return excess(connection, limits, most=1) > 0
     return True
 
 

@@ -7,6 +7,7 @@ import pytest
 from learning_instrument import ExecutionRecord
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.record import row_from_record
+from learning_instrument.rollups.catch_up import catch_up_fully
 from learning_instrument.sqlite.connection import WriteConnection
 from learning_instrument.storage.retention import LEAST_BYTES, Limits, retention, trim, used_bytes
 
@@ -137,6 +138,20 @@ def test_oldest_rows_are_deleted_first_and_no_more_than_needed(connection):
     days = kept(connection)
     assert days == [f"{day}" for day in range(len(days))]
     assert 60 < len(days) < 170
+
+
+def test_what_rollups_still_have_of_deleted_rows_deletes_no_others(connection):
+    """They alone are larger than the limit; each trim is followed by their advance."""
+    fill(connection, range(2000), "x" * 1000)
+    catch_up_fully(connection, lambda what, done, of: None)
+
+    while trim(connection, Limits(max_bytes=1_000_000)):
+        catch_up_fully(connection, lambda what, done, of: None)
+
+    days = kept(connection)
+    assert days == [f"{day}" for day in range(len(days))]
+    assert 200 < len(days) < 400
+    assert used_bytes(connection) <= 1_000_000
 
 
 def test_freed_pages_leave_the_file(connection, tmp_path):
