@@ -1,5 +1,6 @@
 """Groups of executions beside each other."""
 
+import contextlib
 import itertools
 import math
 import sqlite3
@@ -211,7 +212,7 @@ def test_day_that_is_not_over_is_rolled_up_where_nothing_is_later():
     """A period that ends now reads no executions of today; one that ends before the last execution does."""
     hours = [START.replace(hour=hour, minute=0, second=0, microsecond=0) for hour in (1, 2, 3)]
     with database_of(records(*({"timestamp": hour} for hour in hours)), rolled_up=100) as database:
-        with sqlite3.connect(database.path) as connection:
+        with contextlib.closing(sqlite3.connect(database.path)) as connection, connection:
             connection.execute("UPDATE rollup_days_tier_pool SET executions = 100")  # by which they are told from rows
         whole, divided = (
             performance(database, "model_tier", Selection(since=START - timedelta(days=7), until=until))
