@@ -1,18 +1,15 @@
 """The figures of one value side by side with others, in words for every view."""
 
-import math
 from typing import Final
 
 from .. import formatting
 from .headings import Heading
-from .intervals import Estimate, normal_quantile
+from .intervals import Estimate, is_beyond_chance
 from .names import named, nouns
 from .side_by_side import Alternative, SideBySide
 
 #: Characters of a name that a sentence has beside another one.
 _NAME: Final = 24
-#: Of the intervals.
-_CONFIDENCE: Final = 0.95
 
 
 def cost(each: Alternative, amount: Estimate | None) -> str:
@@ -48,7 +45,8 @@ def of_quality(found: SideBySide) -> Heading | None:
     if len(shared) < 2:
         return Heading(f"Too few executions have a quality to compare {several} by it", support)
     (low, lowest), (high, highest) = shared[0], shared[-1]
-    if _is_beyond_chance(low, high, len(shared)):
+    pairs = len(shared) * (len(shared) - 1) / 2  # any of which could have differed
+    if is_beyond_chance(low, high, pairs):
         return Heading(
             f"Quality is higher in {one} {named(highest, _NAME)} ({high.estimate:.1f} of 100)"
             f" than in {named(lowest, _NAME)} ({low.estimate:.1f})",
@@ -58,13 +56,3 @@ def of_quality(found: SideBySide) -> Heading | None:
         f"Quality does not tell the {len(shared)} {several} apart: {low.estimate:.1f} to {high.estimate:.1f} of 100",
         f"the difference may be chance; {support}",
     )
-
-
-def _is_beyond_chance(low: Estimate, high: Estimate, values: int) -> bool:
-    """Tell whether the lowest and the highest of so many values differ, although every pair could have (Bonferroni)."""
-    if low.high is None or high.low is None:
-        return False
-    pairs = values * (values - 1) / 2
-    margin = math.hypot(low.high - low.estimate, high.estimate - high.low)
-    chance = 1 - _CONFIDENCE
-    return high.estimate - low.estimate > margin * normal_quantile(1 - chance / pairs) / normal_quantile(_CONFIDENCE)

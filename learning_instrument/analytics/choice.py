@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..columns import UNKNOWN
-from .intervals import normal_quantile
+from .intervals import is_beyond_chance
 from .mix import MOST_PARTIAL
 from .side_by_side import Alternative, SideBySide
 
-#: How often a lead is told that is chance.
-_LEVEL: Final = 0.05
 #: The loss of success that has to be ruled out, where a lead may be chance.
 _LARGEST_LOSS: Final = 0.15
 
@@ -83,14 +81,8 @@ def _choice(best: Sequence[Alternative], compared: Sequence[Alternative]) -> Cho
 
 
 def is_shown_worse(lower: Alternative, higher: Alternative, values: int) -> bool:
-    """Tell whether the success of *lower* is worse beyond chance, *higher* being picked of so many *values*.
-
-    By the interval of the difference of Newcombe 1998, method 10, wider for the pick.
-    """
-    lead = higher.success.estimate - lower.success.estimate
-    margin = math.hypot(higher.success.estimate - higher.success.low, lower.success.high - lower.success.estimate)
-    tests = max(1, values - 1)
-    return lead > margin * normal_quantile(1 - _LEVEL / tests) / normal_quantile(1 - _LEVEL)
+    """Tell whether the success of *lower* is worse beyond chance, *higher* being picked of so many *values*."""
+    return is_beyond_chance(lower.success, higher.success, max(1, values - 1))
 
 
 def success_rate(alternative: Alternative) -> float:

@@ -3,8 +3,12 @@
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
 
 from ..errors import ConfigurationError
+
+#: How often a difference is told that is chance.
+_CHANCE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,23 @@ def score_interval(share: float, trials: float, z: float) -> Proportion:
     low = 0.0 if share == 0 else max(0.0, centre - margin)
     high = 1.0 if share == 1 else min(1.0, centre + margin)
     return Proportion(share, low, high)
+
+
+def is_beyond_chance(lower: Proportion | Estimate, higher: Proportion | Estimate, tests: float) -> bool:
+    """Tell whether two figures differ by more than chance, one of so many *tests*; not where one has no interval.
+
+    By the interval of the difference of Newcombe 1998, method 10, wider for the tests (Bonferroni).
+
+    Args:
+        lower: the lower figure, with its 95% interval.
+        higher: the other one, with its 95% interval.
+        tests: in how many of them a difference could have been found.
+    """
+    if lower.high is None or higher.low is None:
+        return False
+    margin = math.hypot(higher.estimate - higher.low, lower.high - lower.estimate)
+    wider = normal_quantile(1 - _CHANCE / tests) / normal_quantile(1 - _CHANCE)
+    return higher.estimate - lower.estimate > margin * wider
 
 
 def normal_quantile(confidence: float) -> float:
