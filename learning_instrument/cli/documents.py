@@ -1,30 +1,15 @@
 """Documents that a command writes to a file."""
 
-import contextlib
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import IO
 
-from ..errors import ConfigurationError
 from ..transfer.exporting import STDOUT, writable
 
 
-@contextlib.contextmanager
-def document_file(output: str) -> Iterator[IO[bytes]]:
-    """Yield the open file of a document, which appears whole or not at all; ``-`` is the standard output.
-
-    Raises:
-        ConfigurationError: for a database, or a file that cannot be written; where that is known, before the block.
-    """
-    path = document_path(output)
-    try:
-        with writable(path) as file:
-            yield file
-            file.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write {path}: {error.strerror or error}.") from error
+def document_file(output: str) -> AbstractContextManager[IO[bytes]]:
+    """Return the open file of a document, within a block, as ``transfer.exporting.writable`` does."""
+    return writable(document_path(output))
 
 
 def document_path(output: str) -> str:

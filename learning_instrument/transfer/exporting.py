@@ -72,17 +72,11 @@ def export_executions(
     if visibility not in VISIBILITIES:
         raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
     counts = [0, 0]
-    try:
-        with _opened(database) as source, writable(target) as file:
-            nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
-            found = slices(source, selection or Selection(), visibility, _ROWS, nested)
-            form = Form(held_by(source.query, visibility), raw, target == STDOUT and sys.stdout.isatty())
-            WRITERS[chosen](file, _counted(found, counts, progress), form)
-            file.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write {target}: {error.strerror or error}.") from error
+    with _opened(database) as source, writable(target) as file:
+        nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
+        found = slices(source, selection or Selection(), visibility, _ROWS, nested)
+        form = Form(held_by(source.query, visibility), raw, target == STDOUT and sys.stdout.isatty())
+        WRITERS[chosen](file, _counted(found, counts, progress), form)
     return ExportAnswer(counts[0], counts[1], chosen, target)
 
 
@@ -111,12 +105,25 @@ def _opened(database: LearningDatabase | ReadOnlyDatabase | str | os.PathLike[st
 
 @contextlib.contextmanager
 def writable(output: str) -> Iterator[IO[bytes]]:
-    """Yield the open file: a temporary one that replaces *output*, or a device or pipe itself.
+    """Yield the open file *output*, which appears whole or not at all; ``-`` is the standard output.
 
     Raises:
-        ConfigurationError: for a database, or a file that cannot be written.
-        OSError: for a device or pipe that cannot.
+        ConfigurationError: for a database, or a file that cannot be written; where that is known, before the block.
+        BrokenPipeError: where the reader of a pipe has gone.
     """
+    try:
+        with _target(output) as file:
+            yield file
+            file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"Cannot write {output}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _target(output: str) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that replaces *output*, or a device or pipe itself."""
     if output == STDOUT:
         yield sys.stdout.buffer
         return
