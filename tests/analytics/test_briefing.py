@@ -253,7 +253,7 @@ def test_nothing_recorded_is_said(database):
 
 
 def test_period_without_executions_says_when_the_last_one_was(database):
-    """It is of the filtered ones; later ones are not told of."""
+    """It is of the filtered ones, and before the period."""
     old, new = (record(timestamp=NOON - timedelta(days=days), model_tier=str(days)) for days in (40, 0))
     database.append([old, new])
 

@@ -214,7 +214,7 @@ def test_no_failures_are_bounded(database):
 
 
 def test_failures_are_told_by_kinds_and_how_many_are_new(database):
-    """New is what was never seen before and is more than once or twice; a process that died is told of as lost."""
+    """New is what was never seen before and is more than once or twice; a process that died is told as lost."""
     database.append(failing("too late", "TimeoutError", 9, timestamp=NOON - 30 * DAY) + failing("too late", None, 5))
     report = error_groups(database, Selection(since=NOON - DAY))
     database.append(failing("too late", "TimeoutError", 9) + failing("oh", "KeyError", 2))

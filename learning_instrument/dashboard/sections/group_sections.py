@@ -277,6 +277,8 @@ def _whisker_row(each: Alternative) -> WhiskerRow:
 
 def _qualities(finding: Heading | None, found: SideBySide) -> Markup | None:
     """Return the quality of those values that have one, under what it comes to."""
+    if finding is None:
+        return None
     rows = [
         WhiskerRow(
             each.value,
@@ -286,7 +288,7 @@ def _qualities(finding: Heading | None, found: SideBySide) -> Markup | None:
         for each in found.alternatives
         if (amount := each.quality) is not None
     ]
-    return None if finding is None else whisker_rows(finding.text, rows, (_QUALITY,))
+    return whisker_rows(finding.text, rows, (_QUALITY,))
 
 
 def _quantile_row(group: Performance, wait: QueueWait | None) -> QuantileRow:
