@@ -18,9 +18,10 @@ from ..rollups import histograms
 from ..rollups.measures import BIN, HAS_COMPLEXITY, NANO_SCALE, QUALITY_SCALE, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import GroupTotals, cube_for, totals
+from .group_totals import has_cube, totals
 from .mix import COMPLEXITY_BAND
 from .overview import span
+from .sources.cube_rows import GroupTotals
 
 #: So many days are blocks.
 ENOUGH_DAYS: Final = 20
@@ -102,7 +103,7 @@ class Frequent:
 
 def frequent(database: Queryable, by: str, selection: Selection, limit: int) -> Frequent:
     """Return the *limit* most frequent values of the dimension *by*, -1: all, and count the others."""
-    if cube_for(database, (by,), selection) is not None:
+    if has_cube(database, (by,), selection):
         groups = totals(database, (by,), selection, ())
         counts = [(value, of_group.count("executions")) for (value,), of_group in groups.items()]
         counts.sort(key=lambda item: -item[1])
@@ -142,7 +143,7 @@ def is_complexity_known(database: Queryable, selection: Selection) -> bool:
 
 def are_rolled_up(database: Queryable, by: str, mix: Sequence[str], selection: Selection) -> bool:
     """Tell whether roll-ups have the cells of each value of the dimension *by*, without bands of complexity."""
-    return _are_days(database, by, selection) and cube_for(database, (by, *mix, "day"), selection) is not None
+    return _are_days(database, by, selection) and has_cube(database, (by, *mix, "day"), selection)
 
 
 def cells_by_value(

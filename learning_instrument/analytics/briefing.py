@@ -12,7 +12,7 @@ from .blocks import frequent
 from .days import Day, Days, read_days, within
 from .error_groups import ErrorGroup, ErrorReport, error_groups
 from .events import Events, after, find_events
-from .group_totals import GroupTotals, check_limit, dimensions_of, totals
+from .group_totals import check_limit, dimensions_of, totals
 from .headings import Heading, new_kinds
 from .headlines import (
     NOTHING,
@@ -30,6 +30,7 @@ from .overview import losses_of, span
 from .performance import Performance, performance_of
 from .periods import Period
 from .side_by_side import SideBySide, side_by_side
+from .sources.cube_rows import GroupTotals
 from .tiles import Figure, tiles
 from .values import unmatched
 

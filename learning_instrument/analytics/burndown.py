@@ -10,7 +10,8 @@ from ..errors import ConfigurationError
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso
-from .group_totals import GroupTotals, totals
+from .group_totals import totals
+from .sources.cube_rows import GroupTotals
 from .spend_forecast import MEAN_DAYS, MOST_DAYS, SpendForecast
 
 Period = Literal["day", "week", "month", "quarter", "year"]

@@ -12,8 +12,9 @@ from ..sqlite.dimensions import TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso
 from .calibration import Cell, LogRatios, fit, typical_error
-from .group_totals import Group, GroupTotals, check_limit, dimensions_of, largest, totals
+from .group_totals import check_limit, dimensions_of, largest, totals
 from .intervals import Proportion, wilson
+from .sources.cube_rows import Group, GroupTotals
 
 _LOGS: Final = ("scaled", "log_e5", "log2_e10")
 _SPENT: Final = ("succeeded", "priced", "priced_succeeded", "partial", "unpriced", "cost_nano", "failure_nano")

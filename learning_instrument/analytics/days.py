@@ -14,11 +14,12 @@ from ..sqlite.selection import Queryable, Selection
 from .blocks import Cell as BlocksOfCell
 from .blocks import CellName, Cells, Sums, sums_of
 from .clustering import ENOUGH_DAYS
-from .group_totals import GroupTotals, largest, merged, totals
+from .group_totals import largest, totals
 from .intervals import Proportion, wilson
 from .mix import mix_without
 from .performance import MEASURES as _OF_PERFORMANCE
 from .periods import Period
+from .sources.cube_rows import GroupTotals, merged
 
 MEASURES: Final = (*_OF_PERFORMANCE, "failure_nano", "lost")
 #: A dimension with more values than this is not in the mix: hardly two days have a cell in common.

@@ -1,35 +1,30 @@
-"""Failures grouped by the template of their message: how often, since when, and where.
-
-Counts come from the tables that ``error_counts`` keeps, and from the executions these do not cover or that have
-changed since: one SQL statement reads both, so that it sees one state of the database.
-"""
+"""Failures grouped by the template of their message: how often, since when, and where."""
 
 import functools
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.error_counts import MESSAGE, soundness
+from ..rollups.error_counts import MESSAGE
 from ..rollups.measures import IS_PARTIAL, IS_PRICED
-from ..sqlite.dimensions import AFTER, is_of_function
-from ..sqlite.selection import FILTERS, Queryable, Selection
+from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
 from .group_totals import totals
 from .significance import binomial_tail
+from .sources.failures import PLACES
+from .sources.source import source_of
 
 #: A failure that was not seen for so long, and is seen again, is back.
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
 _COSTS: Final = ("cost_usd", "executions", "priced", "partial", "unpriced")
-_PLACES: Final = ("pool_type", "model_tier", "repo")
 #: Fewer failures say nothing of a place, nor do such as this share of places has by chance, or hardly more.
 _FEWEST_TELLING: Final = 3
 _CHANCE: Final = 0.05
@@ -137,11 +132,11 @@ def error_groups(
             f"Invalid new_since {new_since!r}: expected a datetime with a time zone, such as timezone.utc."
         )
     new_since = new_since or selection.since
-    of_message = _grouped(database.query(*_question(selection)), selection)
+    of_message = _grouped(database, selection)
     costs = _costs(database, selection, of_message) if with_costs else {}
     grouped = {id(group): group for group in of_message.values()}
     groups = [group for group in grouped.values() if group.executions]
-    everywhere = {name: _population(database, name, selection) for name in _PLACES}
+    everywhere = {name: _population(database, name, selection) for name in PLACES}
     in_all = {name: sum(population.values()) for name, population in everywhere.items()}
     newest = [rowid for group in groups for rowid in group.newest()]
     ids = execution_ids(database, newest)
@@ -176,7 +171,7 @@ def group_histories(database: Queryable, selection: Selection) -> dict[Message, 
     Raises:
         DatabaseError: if the database cannot be read.
     """
-    grouped = _grouped(database.query(*_question(selection)), selection)
+    grouped = _grouped(database, selection)
     histories = {id(group): group.history() for group in grouped.values()}
     return {message: histories[id(group)] for message, group in grouped.items()}
 
@@ -191,7 +186,7 @@ class _Group:
     founder: str
     executions: int = 0  # of the selection; the days are all until its end
     days: dict[str, list[str]] = field(default_factory=dict)  # day -> first and last seen
-    places: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in _PLACES))
+    places: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in PLACES))
     examples: dict[tuple[str, str], int] = field(default_factory=dict)  # masked message and day -> newest rowid
 
     def add_day(self, first: str, last: str) -> None:
@@ -229,7 +224,7 @@ class _Group:
         back_since, silence = self._return(since)
         touched = {
             name: _touched(counts, everywhere[name], in_all[name])
-            for name, counts in zip(_PLACES, self.places, strict=True)
+            for name, counts in zip(PLACES, self.places, strict=True)
         }
         return ErrorGroup(
             template=self.template,
@@ -272,69 +267,14 @@ class _Group:
         return None, None
 
 
-def _question(selection: Selection) -> tuple[str, dict[str, Any]]:
-    """Return the query for counts by day, counts by place, and the executions not counted yet."""
+def _grouped(database: Queryable, selection: Selection) -> dict[Message, _Group]:
+    """Return the group of each masked message of failures: messages whose templates merge are one group."""
     since = "" if selection.since is None else iso(selection.since)
-    until = _NEVER if selection.until is None else iso(selection.until)
-    starts_a_day = since[10:] in ("", "T00:00:00.000000+00:00")
-    filters, values = selection.filter_condition()
-    are_counted = all(name in FILTERS and not is_of_function(name, value) for name, value in selection.filters)
-    parameters = {
-        **values,
-        "until": until,
-        # Days that the time cuts through are read from the executions; whole ones lie before and after them.
-        "cut": "" if starts_a_day else since[:10],
-        "first": since[:10] if starts_a_day else since[:10] + AFTER,
-        "end": until[:10],
-    }
-    clean = "day NOT IN (SELECT day FROM anew) AND EXISTS (SELECT 1 FROM state)"
-    of_counts = selection.filter_condition(str)[0] if are_counted else "0"
-    places = ", ".join(_PLACES)
-    days = (
-        "SELECT template_id, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(newest) AS newest"
-        f" FROM error_counts WHERE day < :end AND {clean} AND {of_counts}"
-        " GROUP BY template_id, day"
-        if selection.filters
-        else f"SELECT template_id, first_seen, last_seen, newest FROM error_days WHERE day < :end AND {clean}"
-    )
-    counts = (
-        f"SELECT template_id, {places}, sum(executions) AS executions FROM error_counts"
-        f" WHERE day >= :first AND day < :end AND {clean} AND {of_counts} GROUP BY template_id, {places}"
-    )
-    # As JSON, a row for each template: of a row for each day and place, most of the time goes to making it.
-    stored = (
-        "SELECT error_type, exception_type, template AS message, days.first_seen, days, counts"
-        " FROM (SELECT template_id, min(first_seen) AS first_seen,"
-        f" json_group_array(json_array(first_seen, last_seen, newest)) AS days FROM ({days}) GROUP BY template_id)"
-        " AS days JOIN error_templates USING (template_id)"
-        f" LEFT JOIN (SELECT template_id, json_group_array(json_array(executions, {places})) AS counts"
-        f" FROM ({counts}) GROUP BY template_id) USING (template_id)"
-    )
-    known = ", ".join(f"coalesce({name}, 'unknown')" for name in _PLACES)
-    failure = f"{MESSAGE}, timestamp, NULL, json_array({known}), executions.rowid"
-    mark = "coalesce((SELECT mark FROM state), 0)"
-    return (
-        f"WITH state AS (SELECT mark FROM error_state WHERE {soundness() if are_counted else 0}),"
-        " anew AS (SELECT day FROM error_dirty_days UNION SELECT :cut UNION SELECT :end)"
-        f" SELECT *, NULL AS id FROM ({stored})"
-        f" UNION ALL SELECT {failure} FROM executions"
-        f" WHERE rowid > {mark} AND NOT success AND +timestamp < :until AND {filters}"
-        f" UNION ALL SELECT {failure} FROM anew CROSS JOIN executions"
-        f" WHERE timestamp >= day AND timestamp < day || '{AFTER}' AND timestamp < :until AND day <> ''"
-        f" AND executions.rowid <= {mark} AND NOT success AND {filters}",
-        parameters,
-    )
-
-
-def _grouped(rows: list[dict[str, Any]], selection: Selection) -> dict[Message, _Group]:
-    """Return the group of each masked message of *rows*: messages whose templates merge are one group."""
-    since = "" if selection.since is None else iso(selection.since)
+    found = source_of(database).failures(selection)
     first_seen: defaultdict[_Kind, dict[str, str]] = defaultdict(dict)
-    for row in rows:
-        if row["id"] is not None:
-            row["message"] = message_templates.mask(row["message"])
-        of_kind = first_seen[row["error_type"], row["exception_type"]]
-        of_kind[row["message"]] = min(row["first_seen"], of_kind.get(row["message"], _NEVER))
+    for each in found:
+        of_kind = first_seen[each.error_type, each.exception_type]
+        of_kind[each.message] = min(each.first_seen, of_kind.get(each.message, _NEVER))
     group_of: dict[Message, _Group] = {}
     ordered = {
         kind: tuple(sorted(of_kind, key=lambda message: (of_kind[message], message)))
@@ -344,8 +284,14 @@ def _grouped(rows: list[dict[str, Any]], selection: Selection) -> dict[Message, 
         groups: dict[str, _Group] = {}
         for message, name in names.items():
             group_of[kind[0], kind[1], message] = groups.setdefault(name, _Group(kind, name, founder=message))
-    for row in rows:
-        _add(row, group_of[row["error_type"], row["exception_type"], row["message"]], since)
+    for each in found:
+        group = group_of[each.error_type, each.exception_type, each.message]
+        for first, last, newest in each.days:
+            group.add_day(first, last)
+            if first >= since:
+                group.add_example(each.message, first[:10], newest)
+        for executions, *places in each.places:
+            group.add_places(executions, places)
     return group_of
 
 
@@ -353,20 +299,6 @@ def _grouped(rows: list[dict[str, Any]], selection: Selection) -> dict[Message, 
 def _templates(kinds: tuple[tuple[str, ...], ...]) -> list[dict[str, str]]:
     """Return the template of each message of each kind. They are the same for all periods until one time."""
     return [message_templates.merge(messages) for messages in kinds]
-
-
-def _add(row: Mapping[str, Any], group: _Group, since: str) -> None:
-    if row["id"] is None:  # a count of one template
-        days, counts = json.loads(row["days"]), json.loads(row["counts"] or "[]")
-    else:  # one failure
-        days = [(row["first_seen"], row["first_seen"], row["id"])]
-        counts = [(1, *json.loads(row["counts"]))] if row["first_seen"] >= since else []
-    for first, last, newest in days:
-        group.add_day(first, last)
-        if first >= since:
-            group.add_example(row["message"], first[:10], newest)
-    for executions, *places in counts:
-        group.add_places(executions, places)
 
 
 def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _Group]) -> dict[int, GroupCost]:

@@ -12,7 +12,7 @@ from ..rollups.measures import IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from .blocks import frequent, sums_of
 from .days import MEASURES, Days, within
-from .group_totals import cube_for, totals
+from .group_totals import has_cube, totals
 from .names import named, nouns
 from .periods import Period
 from .spells import (
@@ -155,7 +155,7 @@ def _placed(database: Queryable, event: Event, period: Period, selection: Select
     around = Period(period.before.since, period.until)
     chosen = within(selection, around)
     for name in _PLACES if event.place is None else ():
-        if cube_for(database, (name, "day"), chosen) is None:
+        if not has_cube(database, (name, "day"), chosen):
             continue
         by_day: dict[str, dict[tuple[str, ...], tuple[Any, Any]]] = {}
         for (value, day), group in totals(database, (name, "day"), chosen, MEASURES, with_durations=True).items():

@@ -13,7 +13,7 @@ from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
 from ..sqlite.task_lookup import BETWEEN, EXACTLY
 from ..timestamps import from_iso, iso
-from .group_totals import cube_for, totals
+from .group_totals import has_cube, totals
 
 _AT_ONCE = 500
 _LAST: Final = datetime.max.replace(tzinfo=timezone.utc)
@@ -103,7 +103,7 @@ def _parts(database: Queryable, selection: Selection, failed: bool) -> Iterator[
 
     Else all executions would be read where few or none are selected.
     """
-    if not (selection.filters or failed) or cube_for(database, ("day",), selection) is None:
+    if not (selection.filters or failed) or not has_cube(database, ("day",), selection):
         yield selection
         return
     for (day,), of_day in reversed(totals(database, ("day",), selection, ("succeeded",)).items()):

@@ -9,7 +9,8 @@ from ..record import ExecutionRecord
 from ..rollups.measures import IS_PRICED, IS_TIMED, MICRO_SCALE, NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from .executions import executions_of
-from .group_totals import GroupTotals, check_limit, totals
+from .group_totals import check_limit, totals
+from .sources.cube_rows import GroupTotals
 
 _MEASURES: Final = ("timed", "duration_us", "priced", "cost_nano", "partial", "unpriced")
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 from ..rollups.measures import NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
-from .group_totals import GroupTotals, totals
+from .group_totals import totals
 from .intervals import Proportion, wilson
+from .sources.cube_rows import GroupTotals
 
 #: Outcome -> the measure that counts it.
 _OUTCOMES: Final = {

@@ -7,8 +7,9 @@ from typing import Final
 from ..rollups.measures import MICRO_SCALE, NANO_SCALE, QUALITY_SCALE
 from ..sqlite.dimensions import TIME_BUCKETS
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import Group, GroupTotals, check_limit, dimensions_of, largest, totals
+from .group_totals import check_limit, dimensions_of, largest, totals
 from .intervals import Proportion, wilson
+from .sources.cube_rows import Group, GroupTotals
 
 #: What an answer is made of.
 MEASURES: Final = (

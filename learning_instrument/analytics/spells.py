@@ -18,9 +18,9 @@ from typing import Final, Literal
 from ..rollups.measures import MICRO_SCALE
 from .blocks import CellName, Sums
 from .clustering import ENOUGH_DAYS
-from .group_totals import GroupTotals
 from .mix import ENOUGH
 from .significance import exp, t_tail
+from .sources.cube_rows import GroupTotals
 
 Watched = Literal["success", "cost", "duration", "queue wait", "tokens"]
 """A figure: a share, a mean in US dollars, a geometric mean in seconds, a mean in seconds, and a mean."""

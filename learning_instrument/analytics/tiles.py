@@ -10,10 +10,10 @@ from .changes import changes_of
 from .comparison import Change
 from .days import Days
 from .events import Event, Events, day_name
-from .group_totals import GroupTotals
 from .headings import Heading
 from .intervals import wilson
 from .periods import Period
+from .sources.cube_rows import GroupTotals
 
 FigureVerdict = Literal["better", "worse", "higher", "lower", "no change", "too little data", "too few days"]
 #: How far the change of all executions is from that over one mix, in points, where the mix is said to have changed.

@@ -8,7 +8,7 @@ from typing import Final
 from ..columns import UNKNOWN, metadata_key
 from ..sqlite.dimensions import column_names, dimension, is_equal, nearest
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import cube_for, totals
+from .group_totals import has_cube, totals
 
 #: Executions that are read where no roll-up has the name.
 _NEWEST: Final = 50_000
@@ -78,7 +78,7 @@ def values_of(database: Queryable, name: str) -> Values:
         DatabaseError: if the database cannot be read.
     """
     sql = dimension(name, "name")
-    if cube_for(database, (name,), Selection()) is not None:
+    if has_cube(database, (name,), Selection()):
         groups = totals(database, (name,), Selection(), ())
         counts = {value: of_group.count("executions") for (value,), of_group in groups.items()}
         newest = None

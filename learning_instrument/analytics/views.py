@@ -7,7 +7,8 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..rollups.measures import MICRO_SCALE, NANO_SCALE, QUALITY_SCALE
 from ..sqlite.selection import Queryable, Selection
-from .group_totals import GroupTotals, totals
+from .group_totals import totals
+from .sources.cube_rows import GroupTotals
 
 _MEASURES = (
     "succeeded", "assumed", "duration_us", "timed", "quality_e4", "rated", "cost_nano", "priced", "priced_succeeded",

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from ..analytics.group_totals import OTHERS
+from ..analytics.sources.cube_rows import OTHERS
 from ..sqlite.dimensions import TIME_BUCKETS
 from .options import C, Count
 from .rendering import TableColumn, csv_names, fields_of

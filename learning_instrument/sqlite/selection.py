@@ -16,10 +16,14 @@ Where = Mapping[str, str] | str | Sequence[str | tuple[str, str]]
 """Conditions: name -> value, ``"NAME=VALUE"``, or several of these."""
 
 
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""The values of a question's ``?``, in their order, or of its ``:names``."""
+
+
 class Queryable(Protocol):
     """Answers questions in SQL: a :class:`LearningDatabase`, or any object with its ``query``."""
 
-    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ..., /) -> list[dict[str, Any]]:
+    def query(self, sql: str, parameters: Parameters = ..., /) -> list[dict[str, Any]]:
         """Return the rows, column name -> value."""
         ...
 

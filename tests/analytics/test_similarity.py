@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics import shared_words
 from learning_instrument.analytics.similarity import similar_executions
+from learning_instrument.analytics.sources import sqlite_words
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
@@ -121,9 +121,9 @@ def test_best_few_come_whatever_their_scores(database, store):
 
 def test_old_execution_of_rare_words_is_found_below_many_newer(database, store, monkeypatch):
     """Each word has a list of its own; what all have does not crowd out what few have."""
-    monkeypatch.setattr(shared_words, "_LISTED", 10)
-    monkeypatch.setattr(shared_words, "_COMPARED", 5)
-    monkeypatch.setattr(shared_words, "_COUNTED", 20)
+    monkeypatch.setattr(sqlite_words, "LISTED", 10)
+    monkeypatch.setattr(sqlite_words, "COMPARED", 5)
+    monkeypatch.setattr(sqlite_words, "_COUNTED", 20)
     database.append([task("mend the kettle")] + [task(f"mend the part {n}") for n in range(200)])
     index_all(store, 100)
 
@@ -138,7 +138,7 @@ def test_number_of_executions_with_a_frequent_word_is_estimated(database, store,
     database.append(task(f"mend {'part' if n % 4 else 'whole'} {n}") for n in range(400))
     index_all(store, 100)
     counted = found_scores(database, "mend whole 12")
-    monkeypatch.setattr(shared_words, "_COUNTED", 20)
+    monkeypatch.setattr(sqlite_words, "_COUNTED", 20)
 
     assert found_scores(database, "mend whole 12") == pytest.approx(counted, abs=0.05)
 

@@ -9,7 +9,7 @@ from ... import formatting
 from ...analytics.briefing import MOST_READ, Briefing, briefing, briefings
 from ...analytics.days import Days, read_days
 from ...analytics.executions import latest
-from ...analytics.group_totals import cube_for
+from ...analytics.group_totals import has_cube
 from ...analytics.headings import Heading
 from ...analytics.periods import Period
 from ...record import ExecutionRecord
@@ -99,7 +99,7 @@ class _Made:
         for by, called in DIMENSIONS.items():
             if by in dict(self._selection.filters):
                 continue  # it has that one value
-            if most > MOST_READ and cube_for(self._database, (by,), self._selection) is None:
+            if most > MOST_READ and not has_cube(self._database, (by,), self._selection):
                 continue  # each execution would be read
             found = briefings(self._database, self._periods, by, _VALUES, self._selection, days)
             names = [element("option", shortened(value, _CHARACTERS), value=_only(by, value)) for value in found]
