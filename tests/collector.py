@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,14 +78,15 @@ class Sink(contextlib.AbstractContextManager["Sink"]):
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        requests = self.requests
+        sink = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 encoding = self.headers.get("Content-Encoding", "")
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                requests.append(Request(self.path, encoding, gzip.decompress(body) if encoding == "gzip" else body))
-                self.send_response(200)
+                request = Request(self.path, encoding, gzip.decompress(body) if encoding == "gzip" else body)
+                sink.requests.append(request)
+                self.send_response(sink.status_of(request))
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -94,6 +95,10 @@ class Sink(contextlib.AbstractContextManager["Sink"]):
                 pass
 
         return Handler
+
+    def status_of(self, request: Request) -> int:
+        """Return the status that *request* is answered with."""
+        return 200
 
     def batches(self) -> list[list[ReadableSpan]]:
         """Return the spans that arrived, a list for each request."""
@@ -121,17 +126,29 @@ def why_rotel_cannot_run() -> str:
     return f"rotel-agent does not start: {tried.stderr.strip()}" if tried.returncode else ""
 
 
+def forwarding_to(sink: str) -> dict[str, str]:
+    """Return the variables by which rotel forwards to *sink*, the address of an OTLP endpoint (HTTP)."""
+    return {
+        "ROTEL_EXPORTER": "otlp",
+        "ROTEL_OTLP_EXPORTER_ENDPOINT": sink,
+        "ROTEL_OTLP_EXPORTER_PROTOCOL": "http",
+        "ROTEL_OTLP_EXPORTER_COMPRESSION": "gzip",
+    }
+
+
 class Rotel(contextlib.AbstractContextManager["Rotel"]):
-    """The collector rotel, which forwards to *sink*. It runs between ``with`` and its end.
+    """The collector rotel. It runs between ``with`` and its end.
 
     Args:
-        sink: the address of an OTLP endpoint (HTTP).
+        exporter: the variables that say where it sends to: see ``forwarding_to``.
         log: the file for what it prints.
         command: what starts it.
     """
 
-    def __init__(self, sink: str, log: Path, command: Sequence[str | Path] = (AGENT, "start")) -> None:
-        self._sink = sink
+    def __init__(
+        self, exporter: Mapping[str, str], log: Path, command: Sequence[str | Path] = (AGENT, "start")
+    ) -> None:
+        self._exporter = exporter
         self._log = log
         self._command = command
         #: By protocol, the addresses that an OTLP exporter takes.
@@ -152,10 +169,7 @@ class Rotel(contextlib.AbstractContextManager["Rotel"]):
         environment = _environment(
             ROTEL_OTLP_GRPC_ENDPOINT=f"127.0.0.1:{grpc}",
             ROTEL_OTLP_HTTP_ENDPOINT=f"127.0.0.1:{http}",
-            ROTEL_EXPORTER="otlp",
-            ROTEL_OTLP_EXPORTER_ENDPOINT=self._sink,
-            ROTEL_OTLP_EXPORTER_PROTOCOL="http",
-            ROTEL_OTLP_EXPORTER_COMPRESSION="gzip",
+            **self._exporter,
         )
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -169,6 +183,12 @@ class Rotel(contextlib.AbstractContextManager["Rotel"]):
                 return True
             time.sleep(0.01)
         return False
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time that it has used by now."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """Have it forward what it holds, and end."""

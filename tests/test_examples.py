@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from collector import Rotel, why_rotel_cannot_run
+from collector import Rotel, forwarding_to, why_rotel_cannot_run
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -262,7 +262,9 @@ def test_collector_example_sends_to_rotel_what_its_readme_shows(tmp_path, sink, 
     variables = dict(re.findall(r"(\w+)=(\S+)", command))
     monkeypatch.setenv("PYTHON", sys.executable)
 
-    with Rotel(sink.url, tmp_path / "rotel.log", ["sh", str(folder / start.removeprefix("sh "))]) as rotel:
+    with Rotel(
+        forwarding_to(sink.url), tmp_path / "rotel.log", ["sh", str(folder / start.removeprefix("sh "))]
+    ) as rotel:
         endpoint = rotel.endpoints["http/protobuf"]
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         run = Run("otel_collector/packer.py", tmp_path, **variables)

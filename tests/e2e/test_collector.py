@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from collected import SECRETS
-from collector import Rotel, Sink, why_rotel_cannot_run
+from collector import Rotel, Sink, forwarding_to, why_rotel_cannot_run
 
 from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.record import is_execution
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 def run_application(folder, protocol, **environment):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    with Sink() as sink, Rotel(sink.url, folder / "rotel.log") as rotel:
+    with Sink() as sink, Rotel(forwarding_to(sink.url), folder / "rotel.log") as rotel:
         environment |= {
             "PYTHONPATH": SEARCHED,
             "OTEL_SERVICE_NAME": "collected",

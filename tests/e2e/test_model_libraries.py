@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from collector import Rotel, Sink, why_rotel_cannot_run
+from collector import Rotel, Sink, forwarding_to, why_rotel_cannot_run
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
@@ -39,7 +39,7 @@ class Collector:
 def collector(tmp_path):
     if reason := why_rotel_cannot_run():
         pytest.skip(reason)
-    with Sink() as sink, Rotel(sink.url, tmp_path / "rotel.log") as rotel:
+    with Sink() as sink, Rotel(forwarding_to(sink.url), tmp_path / "rotel.log") as rotel:
         yield Collector(rotel, sink)
 
 

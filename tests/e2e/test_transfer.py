@@ -9,7 +9,7 @@ import sys
 import urllib.request
 
 import pytest
-from collector import Rotel, Sink, why_rotel_cannot_run
+from collector import Rotel, Sink, forwarding_to, why_rotel_cannot_run
 from waiting import interrupt
 
 from learning_instrument import ExecutionRecord, LearningDatabase
@@ -163,7 +163,7 @@ def test_collector_takes_the_lines_as_they_are(tmp_path):
         )
     exported = export_executions(path, lines, format="otlp").executions
 
-    with Sink() as sink, Rotel(sink.url, tmp_path / "rotel.log") as rotel:
+    with Sink() as sink, Rotel(forwarding_to(sink.url), tmp_path / "rotel.log") as rotel:
         for line in lines.read_bytes().splitlines():
             request = urllib.request.Request(
                 f"{rotel.endpoints['http/protobuf']}/v1/traces", line, {"Content-Type": "application/json"}
