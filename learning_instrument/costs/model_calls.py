@@ -58,7 +58,7 @@ UNNAMED: Final = ""
 
 _KINDS: Final = {vocabulary.kind: vocabulary.words for vocabulary in VOCABULARIES if vocabulary.kind}
 #: A span without any of these is no model call.
-_TELLING: Final = frozenset(_KINDS) | COUNTS | ANSWERS | PAID
+TELLING_KEYS: Final = frozenset(_KINDS) | COUNTS | ANSWERS | PAID
 #: What says nothing of what a span is.
 _SILENT: Final = frozenset({"unknown", "none", ""})
 
@@ -120,7 +120,7 @@ def is_model_call(attributes: Mapping[str, Any]) -> bool:
     said so on it.
     """
     # Most spans have none of these: this runs in the application's code, for each span within an execution.
-    if _TELLING.isdisjoint(attributes):
+    if TELLING_KEYS.isdisjoint(attributes):
         return False
     operation = attributes.get(semconv.OPERATION_NAME)
     return (type(operation) is str and operation in OPERATIONS) or _operation(attributes) is not None

@@ -5,6 +5,9 @@ import uuid
 import clickhouse_connect
 import pytest
 
+from learning_instrument.fleet.address import Address
+from learning_instrument.fleet.client import connect
+
 
 @pytest.fixture(scope="session")
 def engine_folder(tmp_path_factory):
@@ -21,3 +24,16 @@ def clickhouse(engine_folder):
         with clickhouse_connect.get_client(interface="chdb", path=str(engine_folder), database=name) as own:
             yield own
         client.command(f"DROP DATABASE {name} SYNC")
+
+
+@pytest.fixture
+def address(engine_folder, clickhouse):
+    """The address of that database."""
+    return Address.parse(f"chdb://{engine_folder}?database={clickhouse.database}")
+
+
+@pytest.fixture
+def client(address):
+    """Our own client of it."""
+    with connect(address) as opened:
+        yield opened

@@ -1,0 +1,91 @@
+"""Addresses of databases in ClickHouse: ``clickhouse://user:password@host/database``."""
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import ConfigurationError
+
+_SCHEMES: Final = ("clickhouse", "clickhouses", "chdb")
+_EXPECTED: Final = "expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
+_HTTP_PORT: Final = 8123
+_HTTPS_PORT: Final = 8443
+_TRUE: Final = ("1", "true")
+_FALSE: Final = ("0", "false")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a database is, and who asks. As text it has no password."""
+
+    host: str
+    port: int
+    user: str = "default"
+    password: str = field(default="", repr=False)
+    database: str = "default"
+    is_secure: bool = False
+    #: The folder of the engine in this process, and then there is no server.
+    folder: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Return the address that *text* means.
+
+        ``clickhouses://`` and ``?secure=1`` are HTTPS. The port is that of HTTP, 8123 or 8443 by default.
+        ``chdb:///folder?database=name`` is the engine in this process, for tests and for trying it out.
+
+        Raises:
+            ConfigurationError: for an invalid address.
+        """
+        if any(mark in text.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
+            raise _invalid(text, "in a password, / ? and # are written %2F %3F and %23")
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        except ValueError as error:
+            raise _invalid(text, str(error)) from None
+        if parts.scheme not in _SCHEMES:
+            raise _invalid(text, _EXPECTED)
+        is_local = parts.scheme == "chdb"
+        unknown = options.keys() - {"database" if is_local else "secure"}
+        if unknown:
+            raise _invalid(text, f"unknown option {min(unknown)!r}")
+        if is_local:
+            if parts.netloc or not parts.path.strip("/"):
+                raise _invalid(text, "expected chdb:///FOLDER")
+            return cls("", 0, database=options.get("database") or "default", folder=unquote(parts.path))
+        database = unquote(parts.path.strip("/"))
+        if parts.fragment or not parts.hostname or "/" in parts.path.strip("/"):
+            raise _invalid(text, _EXPECTED)
+        secure = options.get("secure", "0").lower()
+        if secure not in (*_TRUE, *_FALSE):
+            raise _invalid(text, "expected secure=1 or secure=0")
+        is_secure = parts.scheme == "clickhouses" or secure in _TRUE
+        return cls(
+            host=parts.hostname,
+            port=port or (_HTTPS_PORT if is_secure else _HTTP_PORT),
+            user=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            database=database or "default",
+            is_secure=is_secure,
+        )
+
+    def __str__(self) -> str:
+        """Return the address without its password."""
+        if self.folder is not None:
+            return f"chdb://{self.folder}?database={self.database}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'clickhouses' if self.is_secure else 'clickhouse'}://{host}:{self.port}/{self.database}"
+
+
+def is_address(text: object) -> bool:
+    """Tell whether *text* is the address of a database in ClickHouse, and not the path of a file."""
+    return isinstance(text, str) and text.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
+
+
+def _invalid(text: str, reason: str) -> ConfigurationError:
+    """Return the error of an invalid address, of which all that may be a password is left out."""
+    scheme, separator, rest = text.partition("://")
+    shown = f"{scheme}://{rest.rpartition('@')[2]}" if separator else text
+    return ConfigurationError(f"Invalid address {shown!r}: {reason}.")

@@ -1,0 +1,155 @@
+"""A connection to ClickHouse, whose errors are one line each with the remedy."""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Final
+
+from ..errors import ConfigurationError, DatabaseError
+from .address import Address
+
+Parameters = Mapping[str, Any]
+"""The values of a statement's parameters, which it has as ``{name:Type}``."""
+
+#: How questions are understood: as SQLite does.
+_SETTINGS: Final = {
+    "join_use_nulls": 1,
+    "aggregate_functions_null_for_empty": 1,
+    "prefer_column_name_to_alias": 1,
+    "union_default_mode": "DISTINCT",
+    "least_greatest_legacy_null_behavior": 1,
+    # All versions of an execution have one timestamp, and so are in one partition.
+    "do_not_merge_across_partitions_select_final": 1,
+}
+OLDEST_SERVER: Final = (25, 8)
+_NATIVE_PORTS: Final = (9000, 9440)
+
+#: ClickHouse's codes of errors.
+_NO_DATABASE: Final = 81
+_NO_TABLE: Final = 60
+_NO_RIGHTS: Final = 497
+_READ_ONLY: Final = 164
+_WRONG_PASSWORD: Final = (192, 193, 194, 516)
+_NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: |\(for url [^)]*\)")
+_LONGEST_FAULT: Final = 300
+
+
+class Client:
+    """A connection, for any thread. Opened by :func:`connect`."""
+
+    def __init__(self, address: Address, connection: Any) -> None:
+        self.address = address
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """Return the rows of a query, as dictionaries.
+
+        Raises:
+            DatabaseError: if it cannot be answered.
+        """
+        result = self._run("query", sql, parameters)
+        return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement that has no rows.
+
+        Raises:
+            DatabaseError: if it fails.
+        """
+        self._run("command", sql, parameters)
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append *rows*, whose values are in the order of *columns*, as one block.
+
+        Raises:
+            DatabaseError: if it fails.
+        """
+        if rows:
+            self._run("insert", table, rows, columns)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, method: str, *arguments: Any) -> Any:
+        driver = import_module("clickhouse_connect.driver.exceptions")
+        try:
+            with self._lock:
+                return getattr(self._connection, method)(*arguments)
+        except driver.ClickHouseError as error:
+            raise _explained(self.address, error) from error
+
+
+def connect(address: Address) -> Client:
+    """Return a connection to the database at *address*.
+
+    Raises:
+        ConfigurationError: if the extra ``scale`` is not installed.
+        DatabaseError: if the database cannot be reached or used.
+    """
+    try:
+        driver = import_module("clickhouse_connect")
+        if address.folder is not None:
+            import_module("chdb")
+    except ImportError as error:
+        package = "learning-instrument[scale]" if error.name != "chdb" else "chdb"
+        raise ConfigurationError(f"{error.name} is not installed: pip install '{package}'.") from error
+    where: dict[str, Any] = {"interface": "chdb", "path": address.folder}
+    if address.folder is None:
+        where = {
+            "interface": "https" if address.is_secure else "http",
+            "host": address.host,
+            "port": address.port,
+            "username": address.user,
+            "password": address.password,
+            "autogenerate_session_id": False,  # a session has one question at a time
+        }
+    try:
+        connection = driver.get_client(database=address.database, settings=_SETTINGS, **where)
+    except driver.driver.exceptions.ClickHouseError as error:
+        raise _explained(address, error) from error
+    client = Client(address, connection)
+    version = str(connection.server_version)
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_SERVER:
+        client.close()
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        raise DatabaseError(f"The ClickHouse {version} at {address} is too old: upgrade it to {oldest} or newer.")
+    return client
+
+
+def _explained(address: Address, error: Exception) -> DatabaseError:
+    """Return the error to raise for one of the driver's."""
+    code, fault = getattr(error, "code", None), _one_line(str(error))
+    if code in _WRONG_PASSWORD:
+        return DatabaseError(
+            f"{address} refuses the user {address.user!r}: check user and password, as clickhouse://USER:PASSWORD@HOST."
+        )
+    if code == _NO_DATABASE:
+        return DatabaseError(f"There is no database {address.database!r} at {address}: CREATE DATABASE makes it.")
+    if code == _NO_TABLE:
+        return DatabaseError(f"A table is missing in {address}: {fault}. Run learning-instrument fleet init.")
+    if code in (_NO_RIGHTS, _READ_ONLY) or "is readonly" in fault or "unknown or readonly" in fault:
+        return DatabaseError(f"The user {address.user!r} lacks a right at {address}: {fault}.")
+    if code is None:
+        hint = "check host and port, and that the server runs"
+        if address.port in _NATIVE_PORTS:
+            hint = f"port {address.port} is usually that of the native protocol; HTTP's is 8123, that of HTTPS 8443"
+        return DatabaseError(f"{address} cannot be reached: {fault}; {hint}.")
+    return DatabaseError(f"{address} answers: {fault}.")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(_NOISE.sub("", text).split())
+    return (line if len(line) <= _LONGEST_FAULT else f"{line[:_LONGEST_FAULT]}...").rstrip(".")
