@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -86,22 +87,26 @@ def create(client: Any, attributes: Attributes = "map", *, duration: str = "UInt
         WHERE TraceId != '' GROUP BY TraceId""")
 
 
-def insert(client: Any, bodies: Iterable[bytes], attributes: Attributes = "map") -> int:
+def insert(
+    client: Any, bodies: Iterable[bytes], attributes: Attributes = "map", settings: dict[str, Any] | None = None
+) -> int:
     """Put the spans of OTLP requests (protobuf, as an exporter posts them) into the table; return how many."""
     columns = COLUMNS + (KEYS if attributes == "json" else [])
     rows = (row for body in bodies for row in rows_of(ExportTraceServiceRequest.FromString(body), attributes))
     inserted = 0
     while batch := list(itertools.islice(rows, BATCH)):
         lines = (json.dumps(dict(zip(columns, row, strict=True)), allow_nan=False) for row in batch)
-        client.raw_insert("otel_traces", columns, "\n".join(lines).encode(), fmt="JSONEachRow")
+        client.raw_insert("otel_traces", columns, "\n".join(lines).encode(), settings, "JSONEachRow")
         inserted += len(batch)
     return inserted
 
 
-def insert_spans(client: Any, spans: Sequence[ReadableSpan], attributes: Attributes = "map") -> int:
+def insert_spans(
+    client: Any, spans: Sequence[ReadableSpan], attributes: Attributes = "map", settings: dict[str, Any] | None = None
+) -> int:
     """Put *spans* into the table, by way of OTLP's bytes; return how many."""
     slices = (spans[start : start + BATCH] for start in range(0, len(spans), BATCH))
-    return insert(client, (encode_spans(part).SerializeToString() for part in slices), attributes)
+    return insert(client, (encode_spans(part).SerializeToString() for part in slices), attributes, settings)
 
 
 def rows_of(request: ExportTraceServiceRequest, attributes: Attributes) -> Iterator[tuple[Any, ...]]:
@@ -142,7 +147,8 @@ def rows_of(request: ExportTraceServiceRequest, attributes: Attributes) -> Itera
 
 
 def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09}"
+    seconds, rest = divmod(nanoseconds, 10**9)  # as a date and a time: a small number would be a year
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S}.{rest:09}Z"
 
 
 def _keys(pairs: Any) -> list[str]:
