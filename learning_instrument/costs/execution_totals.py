@@ -53,6 +53,10 @@ class _Row(NamedTuple):
     defaulted: str
 
 
+#: The columns that change when model calls come, or their prices do.
+DETERMINED: Final = _Row._fields
+
+
 @dataclass(frozen=True, slots=True)
 class CallTotals:
     """The totals of one execution's calls. None: no call reported the value."""

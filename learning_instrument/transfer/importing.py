@@ -5,42 +5,34 @@ so far. No mark is kept: the next import skips executions that it finds stored, 
 also skip those deleted since.
 """
 
+import itertools
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from ..columns import COLUMN_OF, COLUMNS
-from ..costs.model_calls import ModelCall
+from ..columns import COLUMNS
 from ..database import LearningDatabase
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, LearningInstrumentError
 from ..record import Row
 from ..rollups import catch_up
-from ..sqlite.connection import WriteConnection, open_for_maintenance
-from ..sqlite.dimensions import is_equal, value_in
-from ..sqlite.executions import placeholders
+from ..sqlite.connection import Connection, WriteConnection, open_for_maintenance
 from ..sqlite.paths import absolute
 from ..sqlite.selection import Selection
 from ..storage.feedback import Feedback, restore
-from ..storage.stored_text import redacted_row
-from ..timestamps import iso
 from .call_import import CallImport
-from .nested import FEEDBACK, MODEL_CALLS, NESTED, REPORTED_COST, feedback_in, model_calls_in, reported_cost_in
-from .otlp_spans import MODEL_CALL
-from .sources import STDIN, SourceBatch, source_reader, unknown_column
-from .validation import row_of
+from .conflicts import EXECUTION_ID, OUTCOME, Conflict, Conflicts, stored_rows
+from .input_files import input_files
+from .nested import FEEDBACK, MODEL_CALLS
+from .reading import MOST_REFUSALS, BatchReader, Reading, add_up
+from .sources import SourceBatch, SourceReader, source_reader
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, the number done, and the total (0: unknown)."""
 
-#: Refusals kept with their reasons; all are counted.
-_MOST_REFUSALS: Final = 100
-_REASON_CHARACTERS: Final = 300
-#: Kinds of what is passed over, each with its name; a damaged file may have any number.
-_MOST_OMITTED: Final = 50
-_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+#: Files kept with the reason why they cannot be read; all are counted.
+_MOST_UNREAD: Final = 100
 _TRACE_ID: Final = COLUMNS.index("trace_id")
-_TIMESTAMP: Final = COLUMNS.index("timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +42,14 @@ class Refusal:
     file: str
     #: ``line 3``, or ``row 3``.
     place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that cannot be read, or not to its end."""
+
+    file: str
     reason: str
 
 
@@ -69,10 +69,19 @@ class ImportAnswer:
     feedback: int = 0
     #: Model calls found.
     model_calls: int = 0
+    #: Files read, and files that cannot be read to their end.
+    files: int = 0
+    unread: int = 0
+    #: Executions stored before, with other values.
+    conflicts: int = 0
     #: The first refusals.
     refusals: tuple[Refusal, ...] = ()
     #: What was passed over -> how many of it: ``{"spans of other scopes": 2}``.
     omitted: Mapping[str, int] = field(default_factory=dict)
+    #: The first files that cannot be read.
+    unread_files: tuple[UnreadFile, ...] = ()
+    #: The first conflicts.
+    conflicting: tuple[Conflict, ...] = ()
 
 
 def import_executions(
@@ -85,172 +94,181 @@ def import_executions(
     """Store the executions of files: databases, Parquet, JSON Lines and CSV of this package, and OTLP's JSON.
 
     A stored execution keeps its row; only a ``lost`` one is replaced by its result. Invalid entries are counted, with
-    their place, and skipped.
+    their place, and skipped; so are files that cannot be read. Where two files differ over an execution, the first by
+    name is kept, and the conflict is counted and named.
 
     Args:
         database: the target; its file is created if missing.
-        files: their paths; ``-`` is the standard input.
+        files: their paths, and patterns such as ``fleet/*.db``; ``-`` is the standard input.
         selection: the executions; None: all.
         progress: called with a label, the number done and the total.
 
     Raises:
-        ConfigurationError: if *files* is no list, or one cannot be read or has an unknown format: nothing is stored.
-        DatabaseError: if the database cannot be written.
+        ConfigurationError: if *files* is no list, or none of them can be read or has a known format.
+        DatabaseError: if the database cannot be written, or the only file is one that cannot be read.
     """
     if isinstance(database, LearningDatabase):
         database.flush()
         database = database.path
     path = absolute(database)
-    if isinstance(files, str | bytes | os.PathLike) or not isinstance(files, Iterable):
-        raise ConfigurationError(f"Invalid files {files!r}: expected a list of paths.")
-    names = [os.path.expanduser(os.fsdecode(file)) for file in files]
-    readers = [(name, source_reader(name)) for name in names]
-    if os.path.realpath(path) in [os.path.realpath(name) for name in names if name != STDIN]:
-        raise ConfigurationError(f"Cannot import {path} into itself: name another file or another database.")
+    names, unmatched = input_files(files, path)
+    target = _Target(path, names)
+    for pattern in unmatched:
+        target.fail(pattern, ConfigurationError(f"No file matches {pattern!r}."))
+    sources = []
+    for name in names:
+        try:
+            sources.append((name, source_reader(name)))
+        except LearningInstrumentError as error:
+            target.fail(name, error)
+    target.complain_without_files()
     report = progress or (lambda what, done, of: None)
-    target = _Target(selection or Selection())
     with open_for_maintenance(path, may_make=True) as connection:
         with LearningDatabase(path):
             pass  # opening makes the file, or waits while another process makes it
-        for name, read in readers:
-            for batch in read():
-                target.take(connection, name, batch)
-                report(name, batch.done, batch.of)
+        reader = BatchReader(selection or Selection(), lambda ids: stored_rows(connection.execute, ids))
+        for name, found in _batches(sources):
+            if isinstance(found, SourceBatch):
+                target.take(connection, name, reader.read(found))
+                report(name, found.done, found.of)
+            else:
+                target.fail(name, found)
         target.finish(connection)
         # As a pool does in the background: reports are slow until then.
         catch_up.catch_up_fully(connection, report)
     return target.answer()
 
 
-@dataclass(slots=True)
-class _Executions:
-    """The executions of a batch that are wanted."""
-
-    #: All of them, and the rows of those that are not stored yet.
-    ids: set[str] = field(default_factory=set)
-    rows: list[Row] = field(default_factory=list)
-    feedback: list[Feedback] = field(default_factory=list)
-    calls: list[ModelCall] = field(default_factory=list)
-    #: Execution -> the cost that its pool reported.
-    reported: dict[str, float] = field(default_factory=dict)
+def _batches(
+    sources: Iterable[tuple[str, SourceReader]],
+) -> Iterator[tuple[str, SourceBatch | LearningInstrumentError]]:
+    """Yield the batches of each file; of one that cannot be read to its end the error."""
+    for name, read in sources:
+        try:
+            for batch in read():
+                yield name, batch
+        except LearningInstrumentError as error:
+            yield name, error
 
 
 class _Target:
-    """Stores batches, and counts."""
+    """Stores batches, and counts.
 
-    def __init__(self, selection: Selection) -> None:
-        self._filters = selection.filters
-        self._since = None if selection.since is None else iso(selection.since)
-        self._until = None if selection.until is None else iso(selection.until)
-        self._takes_all = selection == Selection()
+    Args:
+        path: that of the database.
+        files: the files.
+    """
+
+    def __init__(self, path: str, files: Iterable[str]) -> None:
+        self._files = {*files}
         self._counts = dict.fromkeys(
             ("read", "stored", "already_there", "left_out", "refused", "feedback", "model_calls"), 0
         )
         self._omitted: dict[str, int] = {}
         self._calls = CallImport()
         self._refusals: list[Refusal] = []
+        self._conflicts = Conflicts(path)
+        #: File -> why it cannot be read.
+        self._unread: dict[str, LearningInstrumentError] = {}
 
     def answer(self) -> ImportAnswer:
+        """Return the numbers.
+
+        Raises:
+            ConfigurationError, DatabaseError: if no file could be read.
+        """
+        self.complain_without_files()
         return ImportAnswer(
             **self._counts,
             passed_over=sum(self._omitted.values()),
+            files=len(self._files),
+            unread=len(self._unread),
+            conflicts=self._conflicts.count,
             refusals=tuple(self._refusals),
             omitted=dict(sorted(self._omitted.items())),
+            unread_files=tuple(
+                UnreadFile(name, str(error)) for name, error in itertools.islice(self._unread.items(), _MOST_UNREAD)
+            ),
+            conflicting=tuple(self._conflicts.first),
         )
 
-    def take(self, connection: WriteConnection, file: str, batch: SourceBatch) -> None:
-        """Store the new executions of a batch."""
-        known = _known(connection, batch)
-        found = _Executions()
-        for place, values in batch.found:
-            if isinstance(values, str):
-                if values == MODEL_CALL:
-                    self._counts["model_calls"] += 1
-                else:
-                    self._leave_out(values)
-                continue
-            self._counts["read"] += 1
-            if isinstance(values, ConfigurationError):
-                self._refuse(file, place, str(values))
-                continue
-            try:
-                self._read(values, known, found)
-            except ConfigurationError as error:
-                self._refuse(file, place, str(error))
-        self._store(connection, found.rows, found.feedback)
-        self._counts["model_calls"] += len(found.calls)
-        self._calls.store_rows(connection, found.calls, found.reported, known)
-        new_traces = {row[_TRACE_ID] for row in found.rows} if batch.spans else set()
-        self._calls.store_spans(connection, batch.spans, found.ids, new_traces)
+    def fail(self, file: str, error: LearningInstrumentError) -> None:
+        """Count a file that cannot be read."""
+        self._unread.setdefault(file, error)
+        self._files.discard(file)
 
-    def _read(self, values: dict[str, Any], known: Collection[str], found: "_Executions") -> None:
-        """Add an execution to *found*, and count it.
-
-        Raises:
-            ConfigurationError: if it is invalid.
-        """
-        nested = {name: values.pop(name) for name in NESTED if name in values}
-        identity = values["execution_id"]
-        is_known = type(identity) is str and identity in known
-        row = None if is_known and self._takes_all else redacted_row(row_of(values))
-        if row is not None and not self._is_selected(row):
-            self._counts["left_out"] += 1
+    def complain_without_files(self) -> None:
+        """Raise the error of a file that cannot be read, unless there are others."""
+        if self._files or not self._unread:
             return
-        identity = identity if row is None else row[_EXECUTION_ID]
-        if nested:
-            found.feedback += feedback_in(identity, nested.get(FEEDBACK), self._leave_out)
-            found.calls += model_calls_in(identity, nested.get(MODEL_CALLS), self._leave_out)
-            cost = reported_cost_in(nested.get(REPORTED_COST), self._leave_out)
-            if cost is not None:
-                found.reported[identity] = cost
-        if len(values) > len(COLUMNS):
-            for name in values.keys() - COLUMN_OF.keys():
-                self._leave_out(unknown_column(name))
-        found.ids.add(identity)
-        if row is None or is_known:
-            self._counts["already_there"] += 1
-        else:
-            found.rows.append(row)
+        first = next(iter(self._unread.values()))
+        if len(self._unread) == 1:
+            raise first
+        raise ConfigurationError(f"None of {len(self._unread):,} files can be read. The first: {first}") from first
+
+    def take(self, connection: WriteConnection, file: str, reading: Reading) -> None:
+        """Store the new executions of a batch."""
+        self._count(file, reading)
+        stored = stored_rows(connection.execute, [row[EXECUTION_ID] for row in reading.rows])
+        known = {*reading.known}
+        new = self._new_rows(connection, file, reading, stored, known)
+        self._store(connection, file, new, sum(row[EXECUTION_ID] not in stored for row in new), reading.feedback)
+        self._calls.store_rows(connection, reading.calls, reading.reported, known)
+        if reading.spans:
+            traces = {row[_TRACE_ID] for row in new}
+            wanted = known.union(row[EXECUTION_ID] for row in reading.rows)
+            self._calls.store_spans(connection, reading.spans, wanted, traces)
 
     def finish(self, connection: WriteConnection) -> None:
         """Store what is known only when all files are read."""
         self._calls.finish(connection)
 
-    def _store(self, connection: WriteConnection, rows: list[Row], feedback: list[Feedback]) -> None:
+    def _count(self, file: str, reading: Reading) -> None:
+        self._counts["read"] += reading.read
+        self._counts["already_there"] += len(reading.known)
+        self._counts["left_out"] += reading.left_out
+        self._counts["refused"] += reading.refused
+        self._counts["model_calls"] += len(reading.calls) + reading.call_spans
+        for what, count in reading.omitted.items():
+            add_up(self._omitted, what, count)
+        for place, reason in reading.refusals[: MOST_REFUSALS - len(self._refusals)]:
+            self._refusals.append(Refusal(file, place, reason))
+
+    def _new_rows(
+        self, connection: WriteConnection, file: str, reading: Reading, stored: Mapping[str, Row], known: set[str]
+    ) -> list[Row]:
+        """Return the rows that are not stored, and add those that are to *known*."""
+        new: dict[str, Row] = {}
+        added: dict[str, set[str | None]] = {
+            MODEL_CALLS: {call.execution_id for call in reading.calls},
+            FEEDBACK: {feedback.execution_id for feedback in reading.feedback},
+        }
+        for row in reading.rows:
+            identity = row[EXECUTION_ID]
+            before = new.get(identity) or stored.get(identity)
+            if before is None or (before[OUTCOME] == "lost" and row[OUTCOME] != "lost"):
+                new[identity] = row
+                continue
+            self._counts["already_there"] += 1
+            if identity not in new and before[OUTCOME] != "lost":
+                known.add(identity)
+            if row[OUTCOME] != "lost":
+                more = [kind for kind, ids in added.items() if identity in ids]
+                self._conflicts.compare(connection.execute, row, file, before, more)
+        return [*new.values()]
+
+    def _store(
+        self, connection: WriteConnection, file: str, rows: list[Row], added: int, feedback: list[Feedback]
+    ) -> None:
+        """Store rows, of which *added* replace none."""
+
+        def remember(opened: Connection) -> None:
+            (last,) = opened.execute("SELECT max(rowid) FROM executions").fetchone()
+            self._conflicts.origin(file, last - added + 1, last)
+
         if rows:
-            stored = connection.insert(rows)
+            stored = connection.insert(rows, then=remember if added else None)
             self._counts["stored"] += stored
             self._counts["already_there"] += len(rows) - stored
         if feedback:
             self._counts["feedback"] += connection.transact(lambda execute: restore(execute, feedback))
-
-    def _is_selected(self, row: Row) -> bool:
-        started = row[_TIMESTAMP]
-        return (
-            (self._since is None or started >= self._since)
-            and (self._until is None or started < self._until)
-            and (not self._filters or self._matches(dict(zip(COLUMNS, row, strict=True))))
-        )
-
-    def _matches(self, row: Mapping[str, Any]) -> bool:
-        return all(is_equal(name, value_in(row, name), value) for name, value in self._filters)
-
-    def _leave_out(self, what: str) -> None:
-        if what not in self._omitted and len(self._omitted) >= _MOST_OMITTED:
-            what = "others"
-        self._omitted[what] = self._omitted.get(what, 0) + 1
-
-    def _refuse(self, file: str, place: str, reason: str) -> None:
-        self._counts["refused"] += 1
-        if len(self._refusals) < _MOST_REFUSALS:
-            self._refusals.append(Refusal(file, place, reason[:_REASON_CHARACTERS]))
-
-
-def _known(connection: WriteConnection, batch: SourceBatch) -> set[str]:
-    """Return the ids of stored executions that are not ``lost``."""
-    ids = [values["execution_id"] for _, values in batch.found if isinstance(values, dict)]
-    ids = [identity for identity in ids if type(identity) is str and identity.isascii()]
-    found = connection.execute(
-        f"SELECT execution_id FROM executions WHERE execution_id IN {placeholders(ids)} AND outcome <> 'lost'", ids
-    )
-    return {identity for (identity,) in found}

@@ -17,6 +17,7 @@ from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
 from ..sqlite.selection import Selection
 from .csv_rows import csv_rows, is_header
+from .input_files import STDIN
 from .json_documents import Documents
 from .nested import held_by
 from .otlp_spans import MODEL_CALL, OTHER_SCOPES, is_otlp, spans_in
@@ -26,8 +27,8 @@ from .text_files import first_line, open_text
 from .validation import identified
 
 Values = dict[str, Any]
+Spans = Sequence[ReadableSpan]
 
-STDIN: Final = "-"
 #: Executions in one transaction. Other writers wait for it, and can write while the next batch is read.
 ROWS: Final = 128
 _BATCH_BYTES: Final = 4 * 2**20
@@ -66,10 +67,14 @@ class SourceBatch(NamedTuple):
     done: int
     of: int
     #: The spans of the requests, where there are others than executions.
-    spans: Sequence[ReadableSpan] = ()
+    spans: Spans = ()
 
 
-def source_reader(path: str) -> Callable[[], Iterator[SourceBatch]]:
+SourceReader = Callable[[], Iterator[SourceBatch]]
+"""Reads the batches of a file."""
+
+
+def source_reader(path: str) -> SourceReader:
     """Return a reader of the file, or of the standard input for ``-``.
 
     Raises:

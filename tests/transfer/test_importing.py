@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import gzip
+import itertools
 import json
 import os
 import sqlite3
@@ -36,6 +38,7 @@ from learning_instrument.transfer import Refusal, export_executions, import_exec
 from .records import make, stored_in
 
 MOMENT = "2026-11-22T10:00:00.000000+00:00"
+MOMENTS = [datetime(2026, 1, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -158,15 +161,66 @@ def test_several_files_of_several_kinds_are_one_import(write, target, tmp_path):
     assert (answer.read, answer.stored, answer.already_there) == (10, 4, 6)
 
 
+def test_file_that_cannot_be_read_is_named_and_the_others_are_imported(write, target, tmp_path):
+    """Of one that is damaged further on, what comes before it."""
+    lines = "".join(json.dumps(line(execution_id=f"{number}")) + "\n" for number in range(400))
+    damaged = write(gzip.compress(lines.encode())[:-20], name="damaged.gz")
+    files = [write(line()), write("PK\x03\x04", name="other"), damaged, "missing.db", str(tmp_path / "*.none")]
+
+    answer = import_executions(target, files)
+
+    assert (answer.files, answer.unread, answer.refused) == (1, 4, 0)
+    assert {Path(each.file).name: each.reason[:20] for each in answer.unread_files} == {
+        "*.none": "No file matches '" + str(tmp_path)[:3],
+        "missing.db": "Cannot read missing.",
+        "other": "Unknown format of " + str(tmp_path)[:2],
+        "damaged.gz": f"Cannot read {damaged}"[:20],
+    }
+    assert answer.stored == 1 + 384
+    assert len(stored_in(target)) == answer.stored
+
+
+def test_files_none_of_which_can_be_read_are_an_error(target, tmp_path):
+    """It names the first, and their number; nothing is made."""
+    with pytest.raises(ConfigurationError, match=r"None of 2 files can be read. The first: Cannot read a.db: No such"):
+        import_executions(target, ["b.db", "a.db"])
+    with pytest.raises(ConfigurationError, match=r"^No file matches '.*none'\.$"):
+        import_executions(target, [tmp_path / "*.none"])
+
+    assert not os.path.exists(target)
+
+
+def test_order_of_the_files_does_not_change_the_result(target, tmp_path):
+    """Down to the numbers of the rows, also where files differ over an execution."""
+    files = [
+        make(
+            tmp_path / f"{name}.db",
+            [ExecutionRecord(task_type=name, execution_id=f"{n}", timestamp=MOMENTS[0]) for n in numbers],
+        )
+        for name, numbers in (("a", (5, 3, 1)), ("b", (3, 4)), ("c", (4, 2, 5)))
+    ]
+    found = []
+    for order in itertools.permutations(files):
+        answer = import_executions(target, order)
+        with LearningDatabase(target) as database:
+            found.append((answer, database.query("SELECT rowid AS row, * FROM executions ORDER BY rowid")))
+        os.unlink(target)
+
+    assert all(each == found[0] for each in found)
+    assert [(row["execution_id"], row["task_type"]) for row in found[0][1]] == [
+        *(("5", "a"), ("3", "a"), ("1", "a"), ("4", "b"), ("2", "c")),
+    ]
+    assert found[0][0].conflicts == 3
+
+
 def test_filters_leave_out_the_rest(target, tmp_path):
-    moments = [datetime(2026, 1, day, tzinfo=timezone.utc) for day in (1, 2, 3)]
     source = make(
         tmp_path / "source.db",
-        [ExecutionRecord(task_type="t", repo=repo, timestamp=moment) for moment in moments for repo in ("a", "b")],
+        [ExecutionRecord(task_type="t", repo=repo, timestamp=moment) for moment in MOMENTS for repo in ("a", "b")],
     )
 
-    answer = import_executions(target, [source], Selection(since=moments[1], repo="a"))
-    again = import_executions(target, [source], Selection(since=moments[1], repo="a"))
+    answer = import_executions(target, [source], Selection(since=MOMENTS[1], repo="a"))
+    again = import_executions(target, [source], Selection(since=MOMENTS[1], repo="a"))
 
     assert (answer.read, answer.stored, answer.left_out) == (6, 2, 4)
     assert (again.read, again.already_there, again.left_out) == (6, 2, 4)
@@ -364,7 +418,7 @@ def test_pipe_is_read_once(target, tmp_path):
     assert (answer.read, answer.stored) == (1, 1)
 
 
-def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tmp_path, write, monkeypatch):
+def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tmp_path, monkeypatch):
     table = tmp_path / "table.parquet"
     export_executions(make(tmp_path / "source.db", [ExecutionRecord(task_type="t")]), table)
     broken = tmp_path / "broken.parquet"
@@ -375,7 +429,7 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_stored(target, tm
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'learning_instrument\[scale\]'"):
-        import_executions(target, [write(line()), table])
+        import_executions(target, [table])
 
     assert not os.path.exists(target)
 
@@ -392,11 +446,10 @@ def test_line_that_is_too_long_is_refused(write, target, monkeypatch):
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "\x00\x01\x02", "[]\n", '{"some": "document"}\n', "PK\x03\x04"])
 def test_file_of_another_kind_is_refused_before_anything_is_stored(write, target, text):
-    good = write(line())
     other = write(text, name="other")
 
     with pytest.raises(ConfigurationError, match="Unknown format of "):
-        import_executions(target, [good, other])
+        import_executions(target, [other])
 
     assert not os.path.exists(target)
 

@@ -9,13 +9,14 @@ import click
 from ... import formatting
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
-from ...transfer import FORMATS, STDOUT, ImportAnswer, export_executions, import_executions
+from ...transfer import FORMATS, STDOUT, Conflict, ImportAnswer, UnreadFile, export_executions, import_executions
 from ...transfer.exporting import Format
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_raw, is_terminal, print_csv, print_json, print_note, tell
 
-_SHOWN_REFUSALS: Final = 10
+#: Lines of each kind of complaint.
+_SHOWN: Final = 10
 #: The noun of what was passed over.
 _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|call|cost)s\b")
 
@@ -72,13 +73,14 @@ def export_command(
 
 @reporting_command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
-@click.option("--strict", is_flag=True, help="Exit with 1 if any execution was refused.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any execution was refused, or two files differ over one.")
 def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
     """Store executions from other databases and from files.
 
     A FILE is a database, Parquet, JSON or CSV of export, or OTLP's JSON with the spans of model calls, in lines or in
-    one document; text may be compressed (gzip, Zstandard). What is stored already stays as it is, so an import that was
-    interrupted is started again with the same command.
+    one document; text may be compressed (gzip, Zstandard). A pattern in quotes, such as 'fleet/*.db', means all files
+    that match. What is stored already stays as it is, so an import that was interrupted is started again with the same
+    command. A file that cannot be read is named, and the others are imported; the exit code is 1 then.
     """
     try:
         with progress_bar() as progress:
@@ -87,12 +89,27 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
         tell("Interrupted. Stored executions stay; run the same command again to import the rest.")
         raise
     _tell(question, answer, _told(answer, question.path))
-    for refusal in answer.refusals[:_SHOWN_REFUSALS]:
-        tell(f"{refusal.file}, {refusal.place}: {refusal.reason}")
-    if answer.refused > _SHOWN_REFUSALS:
-        tell(f"... and {answer.refused - _SHOWN_REFUSALS:,} more; --json names {len(answer.refusals)}.")
-    if strict and answer.refused:
+    _tell_first([f"{each.file}, {each.place}: {each.reason}" for each in answer.refusals], answer.refused)
+    _tell_first([_difference(each) for each in answer.conflicting], answer.conflicts)
+    _tell_first([_reason(each) for each in answer.unread_files], answer.unread)
+    if answer.unread or (strict and (answer.refused or answer.conflicts)):
         click.get_current_context().exit(1)
+
+
+def _tell_first(lines: Sequence[str], count: int) -> None:
+    for line in lines[:_SHOWN]:
+        tell(line)
+    if count > _SHOWN:
+        tell(f"... and {count - _SHOWN:,} more; --json names {len(lines)}.")
+
+
+def _difference(conflict: Conflict) -> str:
+    columns = ", ".join(conflict.columns)
+    return f"{conflict.execution_id} differs in {columns}: kept as in {conflict.kept}, not as in {conflict.left_out}"
+
+
+def _reason(unread: UnreadFile) -> str:
+    return unread.reason if unread.file in unread.reason else f"{unread.file}: {unread.reason}"
 
 
 def _told(answer: ImportAnswer, path: str) -> list[str]:
@@ -107,6 +124,12 @@ def _told(answer: ImportAnswer, path: str) -> list[str]:
         lines[0] = lines[0][:-1] + f"; {', '.join(counts)}."
     if not answer.read:
         lines = ["Found no executions."]
+    if answer.conflicts:
+        lines.append(
+            f"{formatting.counted(answer.conflicts, 'conflict')}: already there with other values, which stay."
+        )
+    if answer.unread:
+        lines.append(f"{formatting.counted(answer.unread, 'file')} of {answer.files + answer.unread:,} cannot be read.")
     if answer.model_calls:
         lines.append(f"Read {formatting.counted(answer.model_calls, 'model call')}.")
     if answer.feedback:

@@ -149,6 +149,35 @@ def test_refused_lines_are_named_and_strict_makes_them_a_failure(ask, tmp_path):
     assert ask("import", "--csv", file, database=new).stdout.startswith("read,stored,already_there,")
 
 
+def test_files_that_cannot_be_read_and_conflicts_are_named(ask, path, tmp_path):
+    """A file that cannot be read makes the exit code 1; a conflict does with --strict."""
+    line = {"task_type": "t", "timestamp": "2026-11-22T10:00:00+00:00", "execution_id": "e"}
+    for name, more in (("a", {}), ("b", {"repo": "other"})):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line | more))
+    files = tmp_path / "[ab].jsonl"
+    new = str(tmp_path / "new.db")
+
+    result = ask("import", files, database=new)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            f"Stored 1 of 2 executions in {new}; 1 already there.",
+            "1 conflict: already there with other values, which stay.",
+        ],
+    )
+    assert result.stderr == f"e differs in repo: kept as in {tmp_path}/a.jsonl, not as in {tmp_path}/b.jsonl\n"
+    assert ask("import", "--strict", files, database=new).exit_code == 1
+    result = ask("import", path, "missing.db", tmp_path / "*.none", database=new)
+    assert (result.exit_code, result.stdout.splitlines()[1]) == (1, "2 files of 3 cannot be read.")
+    assert result.stderr.splitlines() == [
+        f"No file matches '{tmp_path}/*.none'.",
+        "Cannot read missing.db: No such file or directory.",
+    ]
+    document = json.loads(ask("import", "--json", files, "missing.db", database=new).stdout)
+    assert (document["files"], document["unread"], document["conflicts"]) == (2, 1, 1)
+    assert document["conflicting"][0]["left_out"] == str(tmp_path / "b.jsonl")
+
+
 def test_standard_input_is_imported(ask, tmp_path):
     """So that a pipe leads from one machine to another."""
     new = str(tmp_path / "new.db")
