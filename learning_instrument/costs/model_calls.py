@@ -20,6 +20,7 @@ from ..timestamps import iso_of_nanoseconds
 from .usage import (
     ANSWERS,
     COUNTS,
+    KEYS,
     MODELS,
     MOST_SECONDS,
     PAID,
@@ -69,6 +70,9 @@ _USAGE_KEY: Final = re.compile("usage[._]|token_count|[tT]okenUsage")
 _NO_CALLS: Final = frozenset({"gen_ai.tool.name", "mcp.method.name", "anthropic.message.count_tokens.input_tokens"})
 #: Attributes of an agent's run; a call within it may have them too.
 _AGENTS: Final = frozenset({"gen_ai.agent.name", "agent_name"})
+
+#: All attributes that :func:`is_model_call` and :func:`model_call` look at.
+READ: Final = KEYS | frozenset(_KINDS) | _NO_CALLS | _AGENTS | {semconv.TASK_OUTCOME, semconv.ERROR_TYPE}
 
 #: Only the nearest enclosing spans are kept.
 _LONGEST_PATH: Final = 64

@@ -96,6 +96,9 @@ ANSWERS: Final = keys_of("response_id", "finish_reason", ANSWER)
 PARTS_OF_ANSWERS: Final = keys_of(ANSWER) - {"llm.output_messages.0.message.role"}
 PAID: Final = keys_of("cost")
 MODELS: Final = keys_of("model") - {"model_name"}
+#: All that are read, and those of them whose values, contents of messages, are not.
+KEYS: Final = frozenset(_ATTRIBUTES)
+CONTENTS: Final = keys_of(ANSWER)
 
 
 def has_tokens(attributes: Mapping[str, Any]) -> bool:

@@ -127,6 +127,15 @@ def read_state(client: Client) -> dict[str, str]:
     return {row["name"]: row["value"] for row in client.rows(f"SELECT name, value FROM {_STATE} FINAL")}
 
 
+def has_json(client: Client) -> bool:
+    """Tell whether the Collector's table has attributes as JSON; else they are maps of texts.
+
+    Raises:
+        DatabaseError: if it cannot be read.
+    """
+    return read_state(client)["attributes"].startswith("JSON")
+
+
 def write_state(client: Client, **values: str) -> None:
     """Store *values*, each under its name.
 

@@ -66,6 +66,8 @@ CREATE TABLE IF NOT EXISTS learning_instrument_executions (
     arrived DateTime64(6, 'UTC') DEFAULT now64(6),
     -- The message of a failure, masked. Written by refresh.
     message_template Nullable(String),
+    -- What its pool reported, where actual_cost is the sum of its model calls instead. Written by refresh.
+    reported_cost Nullable(Float64),
     -- As analytics.shared_words.words() has them.
     words Array(String) MATERIALIZED arrayDistinct(arrayMap(
         word -> normalizeUTF8NFC(
@@ -145,11 +147,15 @@ COMMENT 'learning_instrument: the history of feedback';
 -- The traces of which spans of ours or of model calls have arrived: what refresh goes through.
 CREATE TABLE IF NOT EXISTS learning_instrument_arrivals (
     trace_id String,
-    arrived DateTime64(6, 'UTC') DEFAULT now64(6)
+    arrived DateTime64(6, 'UTC') DEFAULT now64(6),
+    -- When the first and the last of these spans began.
+    first DateTime64(9, 'UTC'),
+    last DateTime64(9, 'UTC'),
+    PROJECTION times (SELECT trace_id, min(first), max(last) GROUP BY trace_id)
 )
 ENGINE = MergeTree
 PARTITION BY toDate(arrived)
-ORDER BY (arrived, trace_id)
+ORDER BY (arrived, first, trace_id)
 TTL toDateTime(arrived) + INTERVAL 30 DAY
 COMMENT 'learning_instrument: traces to refresh';
 
@@ -164,6 +170,8 @@ COMMENT 'learning_instrument: hours and their last change';
 
 -- Cells of roll-ups: whole hours, written by refresh. An hour's valid ones have the generation that is told for it.
 CREATE TABLE IF NOT EXISTS learning_instrument_cubes (
+    -- Its keys; the others are empty.
+    cube LowCardinality(String),
     bucket String,
     generation DateTime64(6, 'UTC'),
     task_type String,
@@ -209,11 +217,13 @@ CREATE TABLE IF NOT EXISTS learning_instrument_cubes (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY substring(bucket, 1, 7)
-ORDER BY (bucket, generation, task_type, model_tier, pool_type, repo)
+ORDER BY (cube, bucket, generation, task_type, model_tier, pool_type, repo)
 COMMENT 'learning_instrument: sums of executions by the hour';
 
 CREATE TABLE IF NOT EXISTS learning_instrument_generations (
     bucket String,
+    -- Those that are kept of the hour.
+    cubes Array(LowCardinality(String)),
     generation DateTime64(6, 'UTC')
 )
 ENGINE = ReplacingMergeTree(generation)
@@ -319,7 +329,7 @@ WHERE ScopeName = 'learning_instrument'
 COMMENT 'learning_instrument: makes executions of spans';
 
 CREATE MATERIALIZED VIEW learning_instrument_arriving TO learning_instrument_arrivals AS
-SELECT TraceId AS trace_id, now64(6) AS arrived
+SELECT TraceId AS trace_id, now64(6) AS arrived, min(Timestamp) AS first, max(Timestamp) AS last
 FROM otel_traces
 WHERE ScopeName = 'learning_instrument' OR hasAny(span_keys(), telling_keys())
 GROUP BY trace_id

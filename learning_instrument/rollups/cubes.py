@@ -24,7 +24,7 @@ VERSION: Final = 5
 SLICE_ROWS: Final = 1000
 #: The wide cube, or one on demand, is dropped when it has more cells than this, and more than half as many as
 #: executions.
-_MOST_CELLS: Final = 10_000
+MOST_CELLS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +405,7 @@ def _place(cube: Cube, bucket: str, length: str, keys: Sequence[str]) -> str:
 
 def _keep_size(execute: Callable[..., object], cube: Cube, cells: int, executions: int) -> None:
     """Note the size of a cube, or drop it: with nearly unique keys, reading the executions costs little more."""
-    is_too_large = cells > max(_MOST_CELLS, executions / 2)
+    is_too_large = cells > max(MOST_CELLS, executions / 2)
     if is_too_large:
         execute(f"DELETE FROM {cube.table} WHERE {cube.condition}")
     if cube is WIDE:

@@ -139,6 +139,18 @@ def connect_read_only(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, isolation_level=None)
 
 
+def open_in_memory() -> sqlite3.Connection:
+    """Return a connection to a new database of the newest schema, which is in memory and of this connection alone.
+
+    Raises:
+        sqlite3.Error: if it cannot be made.
+    """
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.text_factory = lenient
+    schema.migrate(connection)
+    return connection
+
+
 def _drop_index_of_deleted(connection: sqlite3.Connection, path: str) -> None:
     """Delete the index of the write-ahead log that a deleted database left behind, if the file at *path* is new.
 

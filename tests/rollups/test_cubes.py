@@ -556,7 +556,7 @@ def test_older_release_rolls_up_what_was_taken_out(target, asked, monkeypatch):
 
 def test_keys_that_are_nearly_unique_are_not_kept(target, asked, monkeypatch):
     """Roll-ups by the wide key would be as large as the table; such questions read the executions then."""
-    monkeypatch.setattr(cubes, "_MOST_CELLS", 20)
+    monkeypatch.setattr(cubes, "MOST_CELLS", 20)
     insert(target, [record for n in range(40) for record in records(1, repo=f"repo-{n}")])
 
     advance_all(target)

@@ -114,7 +114,7 @@ def test_newest_rows_deleted_while_a_cube_is_made_are_not_subtracted(target, ask
 
 def test_key_that_is_nearly_unique_is_stopped(target, asked, monkeypatch):
     """It takes no space, costs no further time, and answers are what the rows say."""
-    monkeypatch.setattr(cubes, "_MOST_CELLS", 20)
+    monkeypatch.setattr(cubes, "MOST_CELLS", 20)
     insert(target, 60, lambda number: f"request-{number}")
     insert(target, 60)
     add_name(target, KEY)

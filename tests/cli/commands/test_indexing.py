@@ -75,7 +75,7 @@ def test_new_executions_are_taken_in(path):
 
 def test_name_with_a_value_for_each_execution_is_refused(path, monkeypatch):
     """It would take as much space as the executions, and save nothing."""
-    monkeypatch.setattr(cubes, "_MOST_CELLS", 20)
+    monkeypatch.setattr(cubes, "MOST_CELLS", 20)
     with LearningDatabase(path) as database:
         database.append([record(metadata={"task": {"request": number}}) for number in range(60)])
 

@@ -1,0 +1,164 @@
+"""Costs of executions: traces that arrived since the last refresh are read, worked out, and what changed is written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from .. import message_templates
+from ..columns import COLUMNS
+from ..costs.execution_totals import DETERMINED
+from ..costs.model_calls import ModelCall
+from ..timestamps import from_iso, iso_of_nanoseconds
+from .client import Client
+from .scratch import Row, Scratch
+from .trace_spans import select_spans, span_of
+
+#: Traces that are read together: those that began within so many seconds of each other.
+_APART_SECONDS: Final = 600
+#: Columns of an execution behind those of SQLite's table.
+_HIDDEN: Final = ("rowid", "arrived", "message_template", "reported_cost")
+_WRITTEN: Final = (*COLUMNS, *_HIDDEN, "version")
+_CALL: Final = (*ModelCall._fields, "rowid", "version")
+_CALL_COLUMNS: Final = ", ".join(ModelCall._fields)
+
+
+class Trace(NamedTuple):
+    """A trace, and when its first and last span of ours or of a model call began, in nanoseconds."""
+
+    trace_id: str
+    first: int
+    last: int
+
+
+class Changed(NamedTuple):
+    """How many rows were written."""
+
+    executions: int = 0
+    calls: int = 0
+
+
+class Arrival(NamedTuple):
+    """The arrival of spans of a trace, in the order that refresh goes through: what began together comes together."""
+
+    #: In microseconds, and when the first of the spans began, in nanoseconds.
+    arrived: int
+    first: int
+    trace_id: str
+
+
+def arrived(client: Client, mark: Arrival, until: int, most: int) -> list[Arrival]:
+    """Return the next arrivals above the *mark*, before a moment in microseconds.
+
+    Raises:
+        DatabaseError: if they cannot be read.
+    """
+    rows = client.rows(
+        "SELECT toUnixTimestamp64Micro(arrived) AS arrived, toUnixTimestamp64Nano(first) AS first, trace_id"
+        " FROM learning_instrument_arrivals AS a WHERE"
+        " (a.arrived, a.first, a.trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"
+        " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})"
+        " AND a.arrived >= fromUnixTimestamp64Micro({arrived:Int64}, 'UTC')"
+        " AND a.arrived < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
+        f" ORDER BY a.arrived, a.first, a.trace_id LIMIT {most}",
+        {**mark._asdict(), "until": until},
+    )
+    return [Arrival(**row) for row in rows]
+
+
+def work_out(client: Client, scratch: Scratch, trace_ids: Iterable[str], is_json: bool) -> Changed:
+    """Work out whole traces, and write what changed. May be repeated, and be done by several at once.
+
+    Raises:
+        DatabaseError: if they cannot be read or written.
+    """
+    changed = Changed()
+    for traces in _near_each_other(_times_of(client, trace_ids)):
+        found = _work_out(client, scratch, traces, is_json)
+        changed = Changed(changed.executions + found.executions, changed.calls + found.calls)
+    return changed
+
+
+def _times_of(client: Client, trace_ids: Iterable[str]) -> list[Trace]:
+    rows = client.rows(
+        "SELECT trace_id, toUnixTimestamp64Nano(min(first)) AS first, toUnixTimestamp64Nano(max(last)) AS last"
+        " FROM learning_instrument_arrivals WHERE trace_id IN {traces:Array(String)} GROUP BY trace_id",
+        {"traces": sorted(set(trace_ids))},
+    )
+    return [Trace(**row) for row in rows]
+
+
+def _near_each_other(traces: Iterable[Trace]) -> Iterator[list[Trace]]:
+    """Yield groups of *traces* of about one time: what is read is bounded by it."""
+    group: list[Trace] = []
+    for trace in sorted(traces, key=lambda trace: trace.first):
+        if group and trace.first - group[-1].first > _APART_SECONDS * 1e9:
+            yield group
+            group = []
+        group.append(trace)
+    if group:
+        yield group
+
+
+def _work_out(client: Client, scratch: Scratch, traces: Sequence[Trace], is_json: bool) -> Changed:
+    first, last = min(trace.first for trace in traces), max(trace.last for trace in traces)
+    where = {
+        "traces": [trace.trace_id for trace in traces],
+        "first": iso_of_nanoseconds(first),
+        "last": iso_of_nanoseconds(last),
+        "first_ns": first,
+        "last_ns": last,
+    }
+    # Before reading: whoever reads later, and so knows more, has the higher version.
+    ((now,),) = [row.values() for row in client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
+    inside = "trace_id IN {traces:Array(String)} AND timestamp >= {first:String} AND timestamp <= {last:String}"
+    rows = client.rows(
+        f"SELECT {', '.join(_WRITTEN)} FROM learning_instrument_executions WHERE {inside}"
+        " ORDER BY execution_id, version DESC LIMIT 1 BY execution_id",
+        where,
+    )
+    kept = client.rows(
+        f"SELECT {_CALL_COLUMNS} FROM learning_instrument_calls WHERE {inside}"
+        " ORDER BY trace_id, span_id, version DESC LIMIT 1 BY trace_id, span_id",
+        where,
+    )
+    found = client.rows(
+        select_spans(
+            is_json,
+            "TraceId IN {traces:Array(String)} AND Timestamp >= fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')"
+            " AND Timestamp <= fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')",
+        ),
+        where,
+    )
+    spans = [span for row in found if (span := span_of(row, is_json)) is not None]
+    known = [ModelCall(**row) for row in kept]
+    reported = {row["execution_id"]: row["reported_cost"] for row in rows if row["reported_cost"] is not None}
+    result = scratch.work_out(rows, reported, known, spans)
+    new = [call for call in result.calls if call not in set(known)]
+    # Calls first: an execution with totals whose calls are unknown would stay so.
+    client.insert("learning_instrument_calls", _CALL, [(*call, _rowid(call), now) for call in new])
+    changed = [new_row for row in rows if (new_row := _changed(row, result.totals, now)) is not None]
+    client.insert("learning_instrument_executions", _WRITTEN, changed)
+    return Changed(len(changed), len(new))
+
+
+def _changed(row: Row, totals: Mapping[str, tuple[Any, ...]], now: int) -> tuple[Any, ...] | None:
+    """Return the row to write in place of *row*; None where nothing changed."""
+    *values, reported = totals[row["execution_id"]]
+    after = {**dict(zip(DETERMINED, values, strict=True)), "reported_cost": reported}
+    if row["message_template"] is None and not row["success"]:
+        after["message_template"] = message_templates.mask(_text(row))
+    if all(row[name] == value for name, value in after.items()):
+        return None
+    after["version"] = max(now, row["version"] + 1)
+    return tuple(after[name] if name in after else row[name] for name in _WRITTEN)
+
+
+def _text(row: Row) -> str:
+    """Return what is masked of a failure: as ``rollups.error_counts`` says it."""
+    named: str = row["outcome"] if row["exception_type"] is None else row["exception_type"]
+    return row["error_message"] or named
+
+
+def _rowid(call: ModelCall) -> int:
+    """Return the number of a call's row, which grows by its end."""
+    ended = from_iso(call.timestamp).timestamp() + call.duration_seconds
+    return int(ended * 1e6) << 64 | int(call.span_id, 16)

@@ -1,0 +1,161 @@
+"""A refresh that is killed, or runs beside another: the fleet is as after one that ran alone."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from calls import chat, execution
+
+from learning_instrument.fleet import schema
+from learning_instrument.fleet.client import connect
+from learning_instrument.fleet.refresh import refresh
+
+from . import otel_traces
+from .test_trace_costs import TREE, in_fleet
+
+#: Each process of the engine is a fork that opens its folder and ends by itself.
+KILLED = """
+import json, os, signal, sys
+sys.path[:0] = [{tests!r}]
+import clickhouse_connect
+from fleet import otel_traces
+from fleet.test_refresh import everything
+from fleet.test_trace_costs import TREE
+from learning_instrument.fleet import schema
+from learning_instrument.fleet.address import Address
+from learning_instrument.fleet.client import Client, connect
+from learning_instrument.fleet.refresh import refresh
+
+folder, output = sys.argv[1:]
+
+def opened(name):
+    return connect(Address.parse(f"chdb://{{folder}}?database={{name}}"))
+
+def begin(statements):
+    with clickhouse_connect.get_client(interface="chdb", path=folder) as server:
+        server.command(f"CREATE DATABASE killed_{{statements}}")
+    with clickhouse_connect.get_client(interface="chdb", path=folder, database=f"killed_{{statements}}") as raw:
+        otel_traces.create(raw)
+        with opened(f"killed_{{statements}}") as client:
+            schema.init(client)
+            otel_traces.insert_spans(raw, TREE)
+            left, run = statements, Client._run
+
+            def counted(self, *arguments):
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return run(self, *arguments)
+
+            Client._run = counted
+            refresh(client, 0)
+
+def finish(count):
+    found = []
+    for statements in range(count + 1):
+        with opened(f"killed_{{statements}}") as client:
+            refresh(client, 0)
+            refresh(client, 0)
+            found.append(everything(client))
+    with open(output, "w") as file:
+        json.dump(found, file)
+
+def in_a_process(work, *arguments):
+    process = os.fork()
+    if not process:
+        work(*arguments)
+        os._exit(0)
+    return os.waitpid(process, 0)[1]
+
+statements = 0
+while os.WIFSIGNALED(in_a_process(begin, statements)):
+    statements += 1
+assert in_a_process(finish, statements) == 0
+"""
+
+
+def everything(client):
+    """Return all that a refresh makes, but for times and versions."""
+    rows, calls, reported = in_fleet(client)
+    masked = client.rows("SELECT message_template FROM executions WHERE NOT success ORDER BY execution_id")
+    return json.loads(json.dumps([rows, calls, reported, masked]))
+
+
+@pytest.fixture
+def fleet(clickhouse, client):
+    """The client of a fleet that has spans and was not refreshed."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    otel_traces.insert_spans(clickhouse, TREE)
+    return client
+
+
+@pytest.mark.slow
+def test_refresh_that_was_killed_anywhere_leaves_nothing_behind(fleet, tmp_path):
+    """Killed before each of its statements, then run again: the same as one that was not."""
+    refresh(fleet, 0)
+    output = tmp_path / "found.json"
+    program = KILLED.format(tests=str(Path(__file__).parents[1]))
+
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "chdb"), str(output)], check=True, timeout=600)
+
+    found = json.loads(output.read_text())
+    assert len(found) > 10
+    assert [number for number, one in enumerate(found) if one != everything(fleet)] == []
+
+
+def test_two_at_once_are_one(fleet, address):
+    """Both do all of it, and no row or cell counts twice."""
+    errors = []
+
+    def run():
+        try:
+            with connect(address) as client:
+                refresh(client, 0)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refresh(fleet, 0)
+    together = everything(fleet)
+    schema.write_state(fleet, refresh="0 0 ")
+    refresh(fleet, 0)
+
+    assert errors == []
+    assert together == everything(fleet)
+
+
+def test_one_that_read_earlier_does_not_undo_what_a_later_one_wrote(fleet, clickhouse, monkeypatch):
+    """A slow refresh, whose rows lack a call that came meanwhile, writes last."""
+    late = [execution(1, trace_id=9), chat(2, 1, trace_id=9, cost=0.1)]
+    otel_traces.insert_spans(clickhouse, late)
+    insert, is_inner = type(fleet).insert, False
+
+    def slowly(self, table, columns, rows):
+        nonlocal is_inner
+        if not is_inner:
+            is_inner = True
+            otel_traces.insert_spans(clickhouse, [chat(3, 1, trace_id=9, cost=0.2)])
+            refresh(fleet, 0)
+        insert(self, table, columns, rows)
+
+    monkeypatch.setattr(type(fleet), "insert", slowly)
+    refresh(fleet, 0)
+
+    trace = f"{9:032x}"
+    (row,) = fleet.rows(f"SELECT actual_cost FROM executions WHERE trace_id = '{trace}'")
+    assert row["actual_cost"] == 0.3
+
+
+def test_what_is_younger_than_the_grace_time_is_left_for_later(fleet):
+    """An insert that is not seen yet is not passed over."""
+    assert refresh(fleet, 3600).traces == 0
+    assert refresh(fleet, 0).traces > 0
