@@ -82,11 +82,12 @@ def _banded(plain: CommonMix, cells: Mapping[str, Cells], places: Sequence[int])
             return None
     for width in WIDTHS:
         banded = _common(plain.dimensions, cells, _with_band(places, width))
-        is_kept = all(
+        if not plain.values or banded.values != plain.values:
+            continue  # values without a mix need not have the cells of one
+        if all(
             compared(banded.cells[value], banded.names) >= _KEPT * compared(plain.cells[value], plain.names)
             for value in banded.values
-        )
-        if plain.values and banded.values == plain.values and is_kept:
+        ):
             return replace(banded, has_complexity=True)
     return None
 

@@ -254,6 +254,25 @@ def test_complexity_of_one_value_alone_is_not_in_the_mix(database):
     assert (found.has_complexity, [each.compared for each in found.alternatives]) == (False, [800, 300])
 
 
+def test_value_that_is_comparable_only_without_its_bands_is_no_fault(database):
+    """The values that share the bands of complexity may be others than those that share the tasks."""
+    easy, difficult = {"complexity_score": 15.0}, {"complexity_score": 75.0}
+    database.append(
+        [
+            *some(120, 0.8, pool_type="first", task_type="fix", **easy),
+            *some(10, 0.8, pool_type="first", task_type="review", **easy),
+            *some(10, 0.8, pool_type="second", task_type="fix", **difficult),
+            *some(70, 0.8, pool_type="second", task_type="review", **difficult),
+            *some(50, 0.8, pool_type="third", task_type="fix", **easy),
+        ]
+    )
+
+    found = side_by_side(database, "pool_type")
+
+    assert not found.has_complexity
+    assert [each.value for each in found.alternatives if each.compared] == ["first", "second"]
+
+
 def test_complexity_of_too_many_executions_is_left_out_where_roll_ups_answer():
     """And it is said that it is: fewer are compared with it, and so are those whose sums no roll-up has."""
     fields = {"days": 30, "complexity_score": 50.0}
