@@ -135,10 +135,11 @@ def stored_after(
     """
     condition, parameters = selection.condition()
     marks = {f"row{number}": row for number, (row, _) in enumerate(place)}
+    rows = ",".join(f":row{number}" for number in range(len(place)))
     marked = ",".join(f"(:row{number},:id{number})" for number in range(len(place))) or "(0,'')"
     found = database.query(
-        f"WITH marked(row, id) AS (VALUES {marked}) SELECT rowid AS row, {_COLUMNS} FROM executions WHERE rowid >"
-        " coalesce((SELECT max(row) FROM marked JOIN executions AS e ON e.rowid = row AND e.execution_id = id), 0)"
+        f"SELECT rowid AS row, {_COLUMNS} FROM executions WHERE rowid > coalesce((SELECT max(rowid) FROM executions"
+        f" WHERE rowid IN ({rows}) AND (rowid, execution_id) IN (VALUES {marked})), 0)"
         f" AND {condition}{' AND NOT success' if failed else ''} ORDER BY rowid LIMIT :limit",
         {**parameters, **marks, **{f"id{number}": each for number, (_, each) in enumerate(place)}, "limit": limit},
     )
@@ -242,11 +243,12 @@ def relatives(database: Queryable, execution_id: str, limit: int = -1) -> Relati
 
 
 def _model_calls(database: Queryable, execution_id: str, limit: int) -> list[dict[str, Any]]:
-    columns = {row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")}
+    columns = [row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")]
     if "execution_id" not in columns:  # an older release wrote the file
         return []
     return database.query(
-        "SELECT * FROM model_calls WHERE execution_id = ? ORDER BY rowid LIMIT ?", [execution_id, limit]
+        f"SELECT {', '.join(columns)} FROM model_calls WHERE execution_id = ? ORDER BY rowid LIMIT ?",
+        [execution_id, limit],
     )
 
 

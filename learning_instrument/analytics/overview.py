@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..rollups.measures import NANO_SCALE
-from ..sqlite.selection import Queryable, Selection
+from ..sqlite.selection import Queryable, Selection, has_table
 from ..timestamps import from_iso, iso
 from .group_totals import totals
 from .intervals import Proportion, wilson
@@ -137,6 +137,8 @@ def losses_of(database: Queryable, selection: Selection) -> dict[str, int]:
     Raises:
         DatabaseError: if the database cannot be read.
     """
+    if not has_table(database, "losses"):  # a fleet has none
+        return {}
     parameters: dict[str, Any] = {
         "since": "" if selection.since is None else iso(selection.since),
         "until": "~" if selection.until is None else iso(selection.until),

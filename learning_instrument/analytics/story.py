@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from ..costs.counting import told
 from ..costs.model_calls import PARTIAL, UNPRICED, ModelCall
 from ..errors import ConfigurationError, UnknownExecutionError
+from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable
 from ..sqlite.task_lookup import rows_of_tasks
 from ..timestamps import from_iso
@@ -31,20 +32,14 @@ _COLUMNS: Final = (
     "execution_id, parent_execution_id, task_id, timestamp, task_type, pool_type, model_tier, outcome,"
     " duration_seconds, queue_seconds, wait_seconds, actual_cost, cost_source, defaulted"
 )
-# UNION, not UNION ALL: a row of another program's may be within itself.
-_BELOW: Final = (
-    "WITH RECURSIVE below(id) AS (VALUES (:id) UNION SELECT e.execution_id FROM below"
-    " JOIN executions AS e ON e.parent_execution_id = below.id LIMIT :most)"
-)
-_IS_INNER: Final = (
-    "EXISTS (SELECT 1 FROM executions AS outer WHERE outer.execution_id = e.parent_execution_id"
-    " AND outer.task_id = e.task_id)"
-)
+#: Ids in one question.
+_AT_ONCE: Final = 500
+_OF_TASK: Final = f"FROM executions WHERE task_id = :task_id AND rowid IN {rows_of_tasks('task_id = :task_id')}"
 #: Of the same task, and not within an execution of it, or within one like this.
 _OTHERS: Final = (
-    f"FROM executions AS e WHERE task_id = :task_id AND e.rowid IN {rows_of_tasks('task_id = :task_id')}"
-    " AND task_type = :task_type AND execution_id <> :id"
-    f" AND {_IS_INNER} = (SELECT {_IS_INNER} FROM executions AS e WHERE execution_id = :id)"
+    f"{_OF_TASK} AND task_type = :task_type AND execution_id <> :id"
+    " AND CASE WHEN parent_execution_id IS NULL THEN 0"
+    f" ELSE parent_execution_id IN (SELECT execution_id {_OF_TASK}) END = :is_inner"
 )
 
 
@@ -153,16 +148,14 @@ def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ConfigurationError(f"Invalid limit {limit!r}: expected a number above 0.")
-    parameters = {"id": execution_id, "most": _MOST + 2}  # itself, and one that says that there are more
-    rows = database.query(
-        f"{_BELOW} SELECT {_COLUMNS} FROM executions WHERE execution_id IN (SELECT id FROM below)", parameters
-    )
-    own = next((row for row in rows if row["execution_id"] == execution_id), None)
-    if own is None:
+    found = database.query(f"SELECT {_COLUMNS} FROM executions WHERE execution_id = ?", [execution_id])
+    if not found:
         raise UnknownExecutionError(f"Unknown execution {execution_id!r}; learning-instrument list shows the ids.")
-    spans = _spans(database, parameters)
+    (own,) = found
+    rows = _below(database, execution_id)
+    spans = _spans(database, sorted([execution_id, *(row["execution_id"] for row in rows)]))
     start = from_iso(own["timestamp"])
-    tree = _Tree(execution_id, [row for row in rows if row is not own][:_MOST], _calls(spans[:_MOST]), start)
+    tree = _Tree(execution_id, rows[:_MOST], _calls(spans[:_MOST]), start)
     shown = tree.outermost(limit)
     first = _execution(own, start, 0)
     before, after, others = _attempts(database, own, start)
@@ -185,7 +178,7 @@ def story(database: Queryable, execution_id: str, limit: int = 50) -> Story:
         late_seconds=max(late, default=first.seconds) - first.seconds,
         omitted_executions=executions - shown_executions,
         omitted_calls=len(tree.lines) - executions - (len(shown) - shown_executions),
-        is_cut=len(rows) - 1 > _MOST or len(spans) > _MOST,
+        is_cut=len(rows) > _MOST or len(spans) > _MOST,
     )
 
 
@@ -232,15 +225,38 @@ class _Tree:
         return found
 
 
-def _spans(database: Queryable, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _below(database: Queryable, execution_id: str) -> list[dict[str, Any]]:
+    """Return the executions within an execution, and one beyond the most that are read, which says that there are."""
+    found: dict[str, dict[str, Any]] = {}
+    seen, level = {execution_id}, [execution_id]
+    while level and len(found) <= _MOST:
+        question = f"SELECT {_COLUMNS} FROM executions WHERE parent_execution_id IN"
+        rows = _in_parts(database, question, level, _MOST + 1 - len(found))
+        # A row of another program's may be within itself.
+        inner = {row["execution_id"]: row for row in rows if row["execution_id"] not in seen}
+        found |= inner
+        seen |= inner.keys()
+        level = sorted(inner)
+    return sorted(found.values(), key=lambda row: str(row["execution_id"]))
+
+
+def _in_parts(database: Queryable, question: str, ids: Sequence[str], most: int) -> list[dict[str, Any]]:
+    """Return *most* rows of a *question* about many *ids*."""
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        rows += database.query(f"{question} {placeholders(some)} LIMIT ?", [*some, most - len(rows)])
+        if len(rows) >= most:
+            break
+    return rows
+
+
+def _spans(database: Queryable, ids: Sequence[str]) -> list[dict[str, Any]]:
     columns = {row["name"] for row in database.query("SELECT name FROM pragma_table_info('model_calls')")}
     if "execution_id" not in columns:  # an older release wrote the file
         return []
-    return database.query(
-        f"{_BELOW} SELECT {', '.join(ModelCall._fields)} FROM model_calls"
-        " WHERE execution_id IN (SELECT id FROM below) LIMIT :most",
-        parameters,
-    )
+    question = f"SELECT {', '.join(ModelCall._fields)} FROM model_calls WHERE execution_id IN"
+    return _in_parts(database, question, ids, _MOST + 1)
 
 
 def _calls(spans: Iterable[Mapping[str, Any]]) -> dict[str, list[ModelCall]]:
@@ -254,6 +270,8 @@ def _calls(spans: Iterable[Mapping[str, Any]]) -> dict[str, list[ModelCall]]:
 def _attempts(database: Queryable, own: Mapping[str, Any], start: datetime) -> tuple[int, int, list[StoryLine]]:
     """Return how many other executions of the task there are before and after, and the lines of the nearest."""
     parameters = {"id": own["execution_id"], **{name: own[name] for name in ("task_id", "task_type", "timestamp")}}
+    around = "SELECT 1 FROM executions WHERE execution_id = ? AND task_id = ?"
+    parameters["is_inner"] = len(database.query(around, [own["parent_execution_id"], own["task_id"]]))
 
     def nearest(condition: str, order: str) -> tuple[int, list[dict[str, Any]]]:
         (found,) = database.query(f"SELECT count(*) AS count {_OTHERS} AND {condition}", parameters)

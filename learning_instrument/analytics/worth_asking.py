@@ -55,8 +55,8 @@ def worth_asking(database: Queryable, selection: Selection | None = None, limit:
         f"SELECT execution_id, outcome, success, swarm_topology, CASE WHEN {IS_TIMED} THEN duration_seconds END AS"
         f" seconds, CASE WHEN {IS_PRICED} THEN actual_cost END AS cost, CASE WHEN"
         " instr(defaulted, '\"routing_confidence\"') = 0 THEN routing_confidence END AS confidence, user_accepted IS"
-        " NULL AND user_rating IS NULL AND NOT EXISTS (SELECT 1 FROM feedback AS f WHERE f.execution_id ="
-        f" executions.execution_id) AS is_open FROM executions WHERE {condition}"
+        " NULL AND user_rating IS NULL AND execution_id NOT IN (SELECT execution_id FROM feedback) AS is_open"
+        f" FROM executions WHERE {condition}"
         f" ORDER BY timestamp DESC, rowid DESC LIMIT {_LOOKED_AT}",
         parameters,
     )
