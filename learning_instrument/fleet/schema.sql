@@ -315,7 +315,11 @@ SELECT
     toInt64OrNull(span_attribute('gen_ai.usage.output_tokens')) AS output_tokens,
     resource_attribute('service.name') AS service_name,
     toInt64OrNull(span_attribute('process.pid')) AS process_id,
-    ifNull(json_attribute('learning_instrument.defaulted'), '[]') AS defaulted,
+    -- The collector rotel writes a list as {"values":[{"stringValue":"task_id"}]}.
+    arrayMap(
+        list -> if(position(list, 'values') > 0, toJSONString(extractAll(list, 'stringValue\\W+(\\w+)')), list),
+        [ifNull(json_attribute('learning_instrument.defaulted'), '[]')]
+    )[1] AS defaulted,
     span_attribute('learning_instrument.task.outcome_source') AS outcome_source,
     JSONExtract(span_attribute('learning_instrument.wait.duration'), 'Nullable(Float64)') AS wait_seconds,
     span_attribute('code.function.name') AS function_name,

@@ -14,6 +14,9 @@ import lz4.block
 
 USER, PASSWORD = "collector", "a secret of the collector"
 
+#: What the server's profile of that user sets: text within JSON is text, and no date.
+PROFILE = {"input_format_try_infer_dates": "0", "input_format_try_infer_datetimes": "0"}
+
 
 class ClickHouseHTTP(contextlib.AbstractContextManager["ClickHouseHTTP"]):
     """Listens between ``with`` and its end.
@@ -53,6 +56,7 @@ class ClickHouseHTTP(contextlib.AbstractContextManager["ClickHouseHTTP"]):
         if query.pop("decompress", "0") == "1":
             body = decompressed(body)
         query.pop("async_insert", None)  # of servers alone: their own batches
+        query |= PROFILE
         with self._lock:
             table, _, rest = statement.removeprefix("INSERT INTO ").partition(" (")
             columns, _, form = rest.partition(") FORMAT ")

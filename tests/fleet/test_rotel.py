@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -12,7 +13,9 @@ import pytest
 from collector import Rotel, Sink, forwarding_to, why_rotel_cannot_run
 from waiting import wait_until
 
-from learning_instrument import LearningDatabase, semconv
+from learning_instrument import LearningDatabase
+from learning_instrument.columns import COLUMNS
+from learning_instrument.fleet import schema
 
 from .clickhouse_http import ClickHouseHTTP
 from .otel_traces import create
@@ -20,21 +23,8 @@ from .otel_traces import create
 TESTS = Path(__file__).resolve().parent.parent
 SEARCHED = os.pathsep.join(map(str, [TESTS, TESTS.parent]))
 OURS = "ScopeName = 'learning_instrument' AND SpanName LIKE 'execute_task%'"
-#: Attributes that are text, by their columns.
-TEXTS = {
-    semconv.EXECUTION_ID: "execution_id",
-    semconv.TASK_ID: "task_id",
-    semconv.TASK_TYPE: "task_type",
-    semconv.TASK_DESCRIPTION: "task_description",
-    semconv.TASK_REPO: "repo",
-    semconv.TASK_OUTCOME: "outcome",
-    semconv.ERROR_MESSAGE: "error_message",
-    semconv.SOLUTION_SUMMARY: "solution_summary",
-    semconv.METADATA: "metadata",
-    semconv.PARENT_EXECUTION_ID: "parent_execution_id",
-    semconv.BATCH_ID: "batch_id",
-    semconv.CODE_FUNCTION_NAME: "function_name",
-}
+#: Columns filled in later: from spans of model calls, and by users.
+LATER = ("model", "input_tokens", "output_tokens", "cost_source", "user_accepted", "user_rating")
 
 
 @pytest.fixture(autouse=True)
@@ -82,24 +72,25 @@ def rows_of(path):
 
 
 @pytest.mark.parametrize("attributes", ["map", "json"])
-def test_every_execution_arrives_once_as_it_was_recorded(clickhouse, tmp_path, attributes):
-    """With the text that it has in the application's database, whatever that is."""
+def test_every_execution_is_the_row_that_the_application_stored(clickhouse, client, tmp_path, attributes):
+    """Once, and in every column that its own span fills."""
     create(clickhouse, attributes)
+    schema.init(client)
     with listening(ClickHouseHTTP(clickhouse), tmp_path, attributes) as rotel:
         ids = run_application(rotel.endpoints["http/protobuf"], tmp_path / "learning.db")
 
     assert len(ids) > 400
     assert ids_in(clickhouse) == ids
     stored = rows_of(tmp_path / "learning.db")
-    told = [f"SpanAttributes['{key}']" if attributes == "map" else f"SpanAttributes.`{key}`.:String" for key in TEXTS]
-    found = clickhouse.query(f"SELECT {', '.join(told)}, Duration FROM otel_traces WHERE {OURS}").result_rows
-    for *texts, nanoseconds in found:
-        values = dict(zip(TEXTS.values(), texts, strict=True))
-        row = stored[values["execution_id"]]
-        filled_in = json.loads(row["defaulted"] or "[]")
-        for name, value in values.items():
-            assert (value or None) == row[name] or (not value and name in filled_in), name
-        assert row["duration_seconds"] == pytest.approx(nanoseconds / 1e9, rel=1e-9, abs=1e-9)
+    told = ", ".join(column for column in COLUMNS if column not in LATER)
+    rows = {row["execution_id"]: row for row in client.rows(f"SELECT {told} FROM executions")}
+    assert rows.keys() == stored.keys()
+    assert {
+        (column, value, stored[name][column])
+        for name, row in rows.items()
+        for column, value in row.items()
+        if value != stored[name][column]
+    } == set()
 
 
 class LossyRelay(Sink):
@@ -117,9 +108,10 @@ class LossyRelay(Sink):
             return 503 if len(self.requests) <= self._answers_lost else answer.status
 
 
-def test_batch_whose_answer_is_lost_is_in_the_table_twice(clickhouse, tmp_path):
-    """From an agent to a gateway OTLP is delivered at least once; none is lost, and the ids tell which is which."""
+def test_batch_whose_answer_is_lost_is_in_the_table_twice_and_counts_once(clickhouse, client, tmp_path):
+    """From an agent to a gateway OTLP is delivered at least once."""
     create(clickhouse)
+    schema.init(client)
     soon = {"ROTEL_OTLP_EXPORTER_RETRY_INITIAL_BACKOFF": "100ms"}
     with (
         listening(ClickHouseHTTP(clickhouse), tmp_path, "map") as gateway,
@@ -133,6 +125,7 @@ def test_batch_whose_answer_is_lost_is_in_the_table_twice(clickhouse, tmp_path):
     assert first == second
     assert len(ids_in(clickhouse)) > len(ids)
     assert sorted(set(ids_in(clickhouse))) == ids
+    assert client.rows("SELECT count() AS executions FROM executions") == [{"executions": len(ids)}]
 
 
 @pytest.mark.slow
@@ -147,3 +140,28 @@ def test_insert_refused_by_clickhouse_is_lost_by_rotel_and_kept_by_the_local_fil
 
     assert len(ids_in(clickhouse)) < len(ids)
     assert len(rows_of(tmp_path / "learning.db")) == len(ids)
+
+
+def test_load_generator_tells_what_arrived(clickhouse, tmp_path):
+    """So many executions and model calls are in the table, and the executions in its file."""
+    create(clickhouse)
+    with listening(ClickHouseHTTP(clickhouse), tmp_path, "map") as rotel:
+        done = subprocess.run(
+            [
+                *(sys.executable, TESTS.parent / "examples" / "fleet" / "load.py"),
+                *("--per-second", "100", "--seconds", "2"),
+                *("--endpoint", rotel.endpoints["http/protobuf"], "--database", tmp_path / "load.db"),
+            ],
+            env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [int(number) for number in re.findall(r"\d+", done.stdout)]
+    sent, seconds, a_second, spans, arrived, refused, dropped = told
+    assert (seconds, spans, arrived, refused, dropped) == (2, 4 * sent, 4 * sent, 0, 0)
+    assert sent == len(rows_of(tmp_path / "load.db")) == len(ids_in(clickhouse))
+    assert clickhouse.query("SELECT count() FROM otel_traces").result_rows == [(spans,)]
+    assert a_second == round(sent / 2)
