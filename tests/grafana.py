@@ -29,7 +29,7 @@ def variables(name):
 def queries(name):
     """Return each query of a dashboard, by its panel and number, or by its variable."""
     found = {
-        (title, number): target.get("rawQueryText") or target["expr"]
+        (title, number): target.get("rawQueryText") or target.get("rawSql") or target["expr"]
         for title, panel in panels(name).items()
         for number, target in enumerate(panel["targets"])
     }
@@ -41,7 +41,7 @@ def queries(name):
 
 
 def as_sql(query, since, until, **chosen):
-    """Return *query* as the data source plugin for SQLite gets it.
+    """Return *query* as the data source plugin for SQLite gets it, or that for ClickHouse.
 
     Args:
         query: with Grafana's variables.

@@ -1,6 +1,6 @@
 """The dashboards of ``examples/grafana`` are whole, and what their SQL answers is what ``analytics`` answers.
 
-What Prometheus answers to the other: ``tests/e2e/test_prometheus.py``.
+What Prometheus answers to its own: ``tests/e2e/test_prometheus.py``; and ClickHouse: ``tests/fleet/test_dashboard.py``.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from learning_instrument.analytics import Selection, performance, queue_waits, s
 from learning_instrument.analytics.group_totals import totals
 from learning_instrument.sqlite.descriptions import TABLES
 
-NAMES = ("sqlite", "prometheus")
+NAMES = ("sqlite", "clickhouse", "prometheus")
 #: Around all that ``NEW`` makes.
 SINCE, UNTIL = START - timedelta(days=1), START + timedelta(days=5)
 #: What is in a range, and in a selection of pools and tiers.
