@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage"
     " database pipeline",
-    "transfer": "atomic_file errors ids safety semconv version columns record timestamps sqlite costs"
+    "transfer": "atomic_file errors ids message_templates safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline"

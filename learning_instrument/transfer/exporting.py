@@ -14,6 +14,7 @@ from ..sqlite.file_watch import is_database
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import VISIBILITIES, Visibility
+from .anonymous import Anonymizer, key_in
 from .importing import Progress
 from .nested import FEEDBACK, held_by
 from .slices import Slice, slices
@@ -46,6 +47,7 @@ def export_executions(
     format: Format | None = None,  # noqa: A002 - the name of the command's option
     visibility: Visibility = "team",
     raw: bool = False,
+    anonymous_key_file: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> ExportAnswer:
     """Write executions to a file, whole or not at all.
@@ -59,10 +61,13 @@ def export_executions(
             has no comments.
         raw: whether CSV has text as it is. By default a text that a spreadsheet takes for a formula is quoted, and on
             a terminal control characters are escaped.
+        anonymous_key_file: a file with a secret key of at least 16 bytes. With it, descriptions, messages, summaries,
+            comments, repositories, names of services and functions, the values of metadata, and ids are keyed hashes.
+            The same text under the same key is the same hash.
         progress: called with a label, the number done and the total.
 
     Raises:
-        ConfigurationError: for an invalid format or visibility, or a file that cannot be written.
+        ConfigurationError: for an invalid format, visibility or key, or a file that cannot be written.
         DatabaseError: if the database cannot be read.
     """
     target = os.path.expanduser(os.fsdecode(output))
@@ -71,10 +76,13 @@ def export_executions(
         raise ConfigurationError(f"Invalid format {chosen!r}: expected one of {', '.join(FORMATS)}.")
     if visibility not in VISIBILITIES:
         raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
+    anonymizer = None if anonymous_key_file is None else Anonymizer(key_in(anonymous_key_file))
     counts = [0, 0]
     with _opened(database) as source, writable(target) as file:
         nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]
         found = slices(source, selection or Selection(), visibility, _ROWS, nested)
+        if anonymizer is not None:
+            found = anonymizer.slices(found)
         form = Form(held_by(source.query, visibility), raw, target == STDOUT and sys.stdout.isatty())
         WRITERS[chosen](file, _counted(found, counts, progress), form)
     return ExportAnswer(counts[0], counts[1], chosen, target)

@@ -10,6 +10,7 @@ from ... import formatting
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...transfer import FORMATS, STDOUT, Conflict, ImportAnswer, UnreadFile, export_executions, import_executions
+from ...transfer.anonymous import is_open_to_others
 from ...transfer.exporting import Format
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
@@ -30,14 +31,27 @@ _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|cal
 )
 @click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
 @click.option("--include-private", is_flag=True, help="Include private feedback.")
+@click.option(
+    "--anonymous-key-file",
+    type=click.Path(),
+    metavar="KEY_FILE",
+    help="Write texts, names and ids as hashes under the key in a file, of at least 16 bytes.",
+)
 def export_command(
-    question: Question, chosen: Format | None, output: str, public_only: bool, include_private: bool
+    question: Question,
+    chosen: Format | None,
+    output: str,
+    public_only: bool,
+    include_private: bool,
+    anonymous_key_file: str | None,
 ) -> None:
     """Write executions to a file.
 
     jsonl, parquet and otlp have the columns of the table, feedback and model calls; csv has the columns, and a quote
     before text that a spreadsheet takes for a formula (--raw leaves it as it is). A collector takes otlp as it is. The
     file appears when it is whole. Feedback for the team or the public goes along.
+
+    With --anonymous-key-file, rows still join and add up: the same text under the same key is the same hash.
     """
     if public_only and include_private:
         raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
@@ -54,8 +68,11 @@ def export_command(
             format=chosen,
             visibility="public" if public_only else "private" if include_private else "team",
             raw=is_raw(),
+            anonymous_key_file=anonymous_key_file,
             progress=progress,
         )
+    if anonymous_key_file is not None and is_open_to_others(anonymous_key_file):
+        tell(f"Other users can read the key: chmod 600 {anonymous_key_file}")
     if not answer.executions:
         with ReadOnlyDatabase(question.path) as database:
             question.explain_nothing(database)
@@ -66,7 +83,7 @@ def export_command(
             answer,
             [
                 f"Exported {formatting.counted(answer.executions, 'execution')}{feedback},"
-                f" as {answer.format}, to {output}."
+                f" as {answer.format}, {'with hashes for texts and ids, ' if anonymous_key_file else ''}to {output}."
             ],
         )
 

@@ -93,6 +93,23 @@ def test_export_includes_the_visible_feedback(ask, options, comments):
     assert [said["comment"] for line in lines for said in line.get("feedback", ())] == comments
 
 
+def test_anonymous_export_hints_at_a_key_that_others_can_read(ask, tmp_path):
+    """Neither the hint nor the file has the key or the text."""
+    key, out = tmp_path / "key", tmp_path / "out.jsonl"
+    key.write_text("never printed, 24 bytes.")
+    for mode, hint in ((0o644, f"Other users can read the key: chmod 600 {key}\n"), (0o600, "")):
+        key.chmod(mode)
+        result = ask("export", "--output", out, "--anonymous-key-file", key)
+
+        assert (result.exit_code, result.stderr) == (0, hint)
+        assert result.stdout == (
+            f"Exported 2 executions, 1 piece of feedback, as jsonl, with hashes for texts and ids, to {out}.\n"
+        )
+        assert "ours" not in out.read_text()
+    result = ask("export", "--anonymous-key-file", tmp_path / "none")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+
+
 def test_usage_error_is_one_line(ask, subtests):
     """With exit code 2."""
     for arguments, complaint in [
