@@ -3,6 +3,7 @@
 Only what is read of a model call leaves the server: of contents of messages that they are there.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,6 +20,7 @@ from ..costs.usage import CONTENTS
 from ..costs.vocabularies import FIRST_CHUNK_EVENTS
 
 _KEYS: Final = sorted((READ | {semconv.EXECUTION_ID, semconv.BATCH_SIZE}) - CONTENTS)
+_LIST: Final = '{"values":'
 _NOTHING: Final = Resource({})
 _STATUS: Final = {True: Status(StatusCode.ERROR), False: Status()}
 
@@ -72,13 +74,13 @@ def span_of(row: Mapping[str, Any], is_json: bool) -> ReadableSpan | None:
     if not trace_id or not span_id:
         return None
     start = row["start"]
-    attributes = row["attributes"]
+    attributes = {key: _value(json.loads(value) if is_json else value) for key, value in row["attributes"].items()}
     return ReadableSpan(
         semconv.SPAN_NAME,
         context=SpanContext(trace_id, span_id, is_remote=False),
         parent=SpanContext(trace_id, parent_id, is_remote=False) if parent_id else None,
         resource=_NOTHING,
-        attributes={key: json.loads(value) for key, value in attributes.items()} if is_json else dict(attributes),
+        attributes=attributes,
         events=[
             Event(name, {semconv.EXCEPTION_TYPE: exception_type} if exception_type else {}, timestamp)
             for name, timestamp, exception_type in row["events"]
@@ -88,6 +90,14 @@ def span_of(row: Mapping[str, Any], is_json: bool) -> ReadableSpan | None:
         end_time=start + row["duration"],
         instrumentation_scope=_scope(row["scope"]),
     )
+
+
+def _value(value: Any) -> Any:
+    """Return a value of an attribute; the list that the collector rotel writes as an object is one again."""
+    if isinstance(value, str) and value.startswith(_LIST):
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            return tuple(held for item in json.loads(value)["values"] for held in item.values())
+    return value
 
 
 @lru_cache(maxsize=256)

@@ -17,9 +17,10 @@ from . import marks
 
 #: Executions in one transaction: a writer waits a few milliseconds for it.
 SLICE_ROWS: Final = 1000
-_TEXT: Final = "coalesce(nullif(error_message, ''), exception_type, outcome)"
+#: What is masked of a failure.
+MESSAGE_TEXT: Final = "coalesce(nullif(error_message, ''), exception_type, outcome)"
 #: Of a failure: error type, exception type and message.
-MESSAGE: Final = f"coalesce(error_type, ''), coalesce(exception_type, ''), {_TEXT}"
+MESSAGE: Final = f"coalesce(error_type, ''), coalesce(exception_type, ''), {MESSAGE_TEXT}"
 
 #: Failures, and the masked message of each, by its rowid there: tables of the connection alone.
 _TABLES: Final = (
@@ -114,7 +115,7 @@ def _count_tail(target: TransactionTarget, rows: int) -> bool:
     """Move the mark on; tell whether there may be more above it."""
     # Masked before the lock is taken; rows that change until then are masked under it.
     for (message,) in target.execute(
-        f"SELECT {_TEXT} FROM executions, error_state WHERE NOT success"
+        f"SELECT {MESSAGE_TEXT} FROM executions, error_state WHERE NOT success"
         " AND executions.rowid > mark AND executions.rowid <= mark + ?",
         (rows,),
     ):

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from calls import AGENT, chat, execution, span, usage
+from calls import AGENT, START, chat, execution, span, usage
 from opentelemetry.trace import Status, StatusCode
 
 from learning_instrument import LearningDatabase, SQLiteSpanExporter
@@ -11,6 +11,8 @@ from learning_instrument.columns import COLUMNS
 from learning_instrument.costs.model_calls import ModelCall
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.refresh import refresh
+from learning_instrument.message_templates import mask
+from learning_instrument.rollups.error_counts import MESSAGE_TEXT
 
 from . import otel_traces
 
@@ -109,3 +111,29 @@ def test_any_order_in_any_parts_gives_the_same(fleet, clickhouse, tmp_path, seed
         refresh(client, 0)
 
     assert in_fleet(client) == in_sqlite(tmp_path / "learning.db", TREE)
+
+
+def test_messages_of_failures_are_masked_as_those_of_sqlite(fleet, clickhouse, tmp_path):
+    """What stands for a message that is missing is masked in its place; successes have none."""
+    said = [
+        {"ERROR_MESSAGE": "No file /tmp/a1b2c3 after 17 s", "ERROR_TYPE": "OSError"},
+        {"ERROR_MESSAGE": "", "ERROR_TYPE": "shop.Error4711"},
+        {"ERROR_TYPE": ""},
+        {},
+    ]
+    failed = [execution(2 * n + 1, trace_id=n + 1, TASK_OUTCOME="failed", **each) for n, each in enumerate(said)]
+    spans = [*failed, execution(20, trace_id=20), chat(2, 1, cost=0.1)]
+    client = fleet()
+    otel_traces.insert_spans(clickhouse, spans)
+
+    refresh(client, 0)
+
+    found = client.rows("SELECT execution_id, message_template FROM executions")
+    with LearningDatabase(tmp_path / "learning.db") as database:
+        SQLiteSpanExporter(database).export(spans)
+        rows = database.query(f"SELECT execution_id, {MESSAGE_TEXT} AS text FROM executions WHERE NOT success")
+    masked = {row["execution_id"]: mask(row["text"]) for row in rows}
+    assert {row["execution_id"]: row["message_template"] for row in found} == {
+        **masked,
+        f"{START + 20:016x}-{20:032x}-{20:016x}": None,
+    }

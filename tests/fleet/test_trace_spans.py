@@ -119,3 +119,14 @@ def test_span_with_an_invalid_id_is_none(name):
     row = {"trace_id": "0" * 31 + "1", "span_id": "0" * 15 + "2", "parent_id": ""}
 
     assert span_of({**row, name: "no id"}, False) is None
+
+
+@pytest.mark.parametrize("text", ['{"values":[{"stringValue":"stop"},{"stringValue":"length"}]}', '["stop","length"]'])
+def test_list_is_read_as_either_collector_writes_it(text):
+    """rotel writes an object, the Collector an array."""
+    row = {"trace_id": f"{1:032x}", "span_id": f"{2:016x}", "parent_id": "", "start": 0, "duration": 0, "scope": ""}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.response.finish_reasons": text}
+
+    found = span_of({**row, "attributes": attributes, "events": [], "is_error": 0}, False)
+
+    assert model_call(found).finish_reason == "stop"
