@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -144,6 +145,25 @@ def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield provider
     provider.shutdown()
+
+
+@pytest.fixture(scope="session")
+def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ClickHouse's engine in this process, which can have one."""
+    return tmp_path_factory.mktemp("chdb")
+
+
+@pytest.fixture
+def clickhouse(engine_folder: Path) -> Iterator[Any]:
+    """A client of that engine, in an empty database of its own: ``clickhouse.database``."""
+    import clickhouse_connect
+
+    name = f"test_{uuid.uuid4().hex}"
+    with clickhouse_connect.get_client(interface="chdb", path=str(engine_folder)) as client:
+        client.command(f"CREATE DATABASE {name}")
+        with clickhouse_connect.get_client(interface="chdb", path=str(engine_folder), database=name) as own:
+            yield own
+        client.command(f"DROP DATABASE {name} SYNC")
 
 
 @pytest.fixture

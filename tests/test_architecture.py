@@ -52,8 +52,8 @@ MAY_IMPORT = {
     # The ways in: at a terminal, around a pool, in a test.
     "maintenance": "errors outcome safety columns budgets ids timestamps record sqlite costs rollups analytics storage"
     " database pipeline transfer instrumentation",
-    "cli": "errors formatting safety columns budgets timestamps record sqlite costs analytics storage database pipeline"
-    " dashboard transfer instrumentation maintenance",
+    "cli": "errors formatting safety columns budgets timestamps record sqlite costs analytics fleet storage database"
+    " pipeline dashboard transfer instrumentation maintenance",
     "testing": "adapters safety record recording database configuration sqlite analytics instrumentation",
 }
 #: Packages of others, and the rooms or files that may import them.

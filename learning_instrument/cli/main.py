@@ -50,8 +50,16 @@ COMMANDS: Final = {
     "rebuild": "maintenance",
     "index": "indexing",
     "reprice": "maintenance",
+    "fleet": "fleet",
 }
-_TITLES: Final = {"run": "Record", "summary": "Reports", "list": "Executions", "export": "Files", "doctor": "Upkeep"}
+_TITLES: Final = {
+    "run": "Record",
+    "summary": "Reports",
+    "list": "Executions",
+    "export": "Files",
+    "doctor": "Upkeep",
+    "fleet": "Many machines",
+}
 
 _WRONG: Final = 2
 _INTERRUPTED: Final = 130

@@ -90,4 +90,5 @@ class _OneLine(logging.Handler):
     """Prints a log record without its traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tell(record.getMessage())
+        if not record.name.startswith("clickhouse_connect."):  # it raises the same
+            tell(record.getMessage())

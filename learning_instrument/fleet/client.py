@@ -32,7 +32,7 @@ _NO_TABLE: Final = 60
 _NO_RIGHTS: Final = 497
 _READ_ONLY: Final = 164
 _WRONG_PASSWORD: Final = (192, 193, 194, 516)
-_NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: |\(for url [^)]*\)")
+_NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: ")
 _LONGEST_FAULT: Final = 300
 
 
@@ -115,18 +115,20 @@ def connect(address: Address) -> Client:
             "username": address.user,
             "password": address.password,
             "autogenerate_session_id": False,  # a session has one question at a time
+            "show_clickhouse_errors": "scrub",
         }
     try:
-        connection = driver.get_client(database=address.database, settings=_SETTINGS, **where)
+        connection = driver.get_client(database=address.database, **where)
+        version = str(connection.server_version)
+        if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_SERVER:
+            connection.close()
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise DatabaseError(f"The ClickHouse {version} at {address} is too old: upgrade it to {oldest} or newer.")
+        for name, value in _SETTINGS.items():
+            connection.set_client_setting(name, value)
     except driver.driver.exceptions.ClickHouseError as error:
         raise _explained(address, error) from error
-    client = Client(address, connection)
-    version = str(connection.server_version)
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_SERVER:
-        client.close()
-        oldest = ".".join(map(str, OLDEST_SERVER))
-        raise DatabaseError(f"The ClickHouse {version} at {address} is too old: upgrade it to {oldest} or newer.")
-    return client
+    return Client(address, connection)
 
 
 def _explained(address: Address, error: Exception) -> DatabaseError:
@@ -140,14 +142,32 @@ def _explained(address: Address, error: Exception) -> DatabaseError:
         return DatabaseError(f"There is no database {address.database!r} at {address}: CREATE DATABASE makes it.")
     if code == _NO_TABLE:
         return DatabaseError(f"A table is missing in {address}: {fault}. Run learning-instrument fleet init.")
-    if code in (_NO_RIGHTS, _READ_ONLY) or "is readonly" in fault or "unknown or readonly" in fault:
+    if code == _NO_RIGHTS:
         return DatabaseError(f"The user {address.user!r} lacks a right at {address}: {fault}.")
-    if code is None:
-        hint = "check host and port, and that the server runs"
-        if address.port in _NATIVE_PORTS:
-            hint = f"port {address.port} is usually that of the native protocol; HTTP's is 8123, that of HTTPS 8443"
-        return DatabaseError(f"{address} cannot be reached: {fault}; {hint}.")
-    return DatabaseError(f"{address} answers: {fault}.")
+    if code == _READ_ONLY or "readonly" in fault:
+        return DatabaseError(
+            f"The user {address.user!r} is read-only at {address}: {fault}. Reports need a user with readonly=2, which"
+            " may change settings; init, refresh and feedback one that may write."
+        )
+    if code is not None or address.folder is not None:
+        return DatabaseError(f"{address} answers: {fault}.")
+    cause = _cause(error)
+    hint = "check host and port, and that the server runs"
+    if address.port in _NATIVE_PORTS:
+        hint = f"port {address.port} is usually that of the native protocol; HTTP's is 8123, that of HTTPS 8443"
+    what = f"does not answer as ClickHouse does: {fault}" if cause is None else f"cannot be reached: {cause}"
+    return DatabaseError(f"{address} {what}; {hint}.")
+
+
+def _cause(error: BaseException) -> str | None:
+    """Return what the operating system says of a connection; None where there was an answer."""
+    found = None
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError):
+            found = link.strerror or str(link)
+        link = link.__cause__ or link.__context__
+    return None if found is None else _one_line(found)
 
 
 def _one_line(text: str) -> str:

@@ -21,7 +21,9 @@ _NAME: Final = re.compile(r"CREATE (TABLE IF NOT EXISTS|MATERIALIZED VIEW|VIEW) 
 _ATTRIBUTE: Final = re.compile(r"\b(span|resource|json)_attribute\('([^']+)'\)")
 _FUNCTION: Final = re.compile(r"\b(span|telling)_keys\(\)")
 _COMMENT: Final = re.compile(r"\nCOMMENT '[^']*'$")
-_DONE: Final = "done"
+#: The mark of back-fill: the oldest hour that is filled in, and then this.
+BACKFILL: Final = "backfill"
+FILLED_IN: Final = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def init(client: Client, schema: Schema | None = None, progress: Callable[[int, 
     for name, statement in schema.views.items():
         _make_view(client, name, write_out(statement), name in existing)
     if found != schema.version or state.get("attributes") != attributes:
-        write_state(client, backfill="")
+        write_state(client, **{BACKFILL: ""})
     write_state(client, schema=str(schema.version), release=__version__, attributes=attributes)
     _fill_in(client, schema, write_out, progress)
 
@@ -152,8 +154,8 @@ def _fill_in(
 
     The views have those that arrive meanwhile. What is filled in twice counts once: it has one key, and version 0.
     """
-    reached = read_state(client).get("backfill", "")
-    if reached == _DONE:
+    reached = read_state(client).get(BACKFILL, "")
+    if reached == FILLED_IN:
         return
     hours = [
         row["hour"]
@@ -171,10 +173,10 @@ def _fill_in(
         if not reached or hour < reached:
             for statement in filled:
                 client.execute(statement, {"hour": hour})
-            write_state(client, backfill=hour)
+            write_state(client, **{BACKFILL: hour})
         if progress is not None:
             progress(number, len(hours))
-    write_state(client, backfill=_DONE)
+    write_state(client, **{BACKFILL: FILLED_IN})
 
 
 def _insert_hour(client: Client, name: str, statement: str) -> str:

@@ -1,14 +1,18 @@
 """What ``fleet init`` makes of the Collector's table, and that its rows are SQLite's."""
 
+import re
+from pathlib import Path
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from learning_instrument import record_execution
-from learning_instrument.columns import COLUMNS
+from learning_instrument.columns import COLUMNS, TABLE, Kind
 from learning_instrument.errors import DatabaseError, SchemaVersionError
 from learning_instrument.fleet import schema
+from learning_instrument.fleet.client import OLDEST_SERVER
 from learning_instrument.record import row_from_span
 
 from . import otel_traces
@@ -134,3 +138,36 @@ def test_schema_of_a_newer_release_is_refused(clickhouse, client):
     for refusing in (schema.check, schema.init):
         with pytest.raises(SchemaVersionError, match=r"of a newer release.*upgrade learning-instrument"):
             refusing(client)
+
+
+def test_page_has_each_object():
+    """In one table, and with the oldest server that will do."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "fleet.md").read_text("utf-8")
+    listed = page.partition("| object |")[2].partition("\n\n")[0]
+
+    assert {*re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE)} == {
+        *schema.released().tables,
+        *schema.released().views,
+    }
+    assert f"ClickHouse {'.'.join(map(str, OLDEST_SERVER))}" in page
+
+
+def test_columns_are_those_of_sqlite(clickhouse, client, database):
+    """In their order, with their types; NULL is where it is there."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    types = {Kind.INTEGER: "Int64", Kind.REAL: "Float64", Kind.BOOLEAN: "UInt8"}
+
+    made = [(row["name"], row["type"]) for row in client.rows("DESCRIBE executions")]
+    assert made[: len(TABLE)] == [
+        (column.name, kind if column.is_not_null else f"Nullable({kind})")
+        for column in TABLE
+        for kind in [types.get(column.kind, "String")]
+    ]
+    assert [name for name, _ in made[len(TABLE) :]] == ["rowid", "message_template", "words"]
+    for table in ("model_calls", "feedback"):
+        theirs = database.query('SELECT name, "notnull" OR pk AS is_not_null FROM pragma_table_info(?)', [table])
+        ours = client.rows(f"DESCRIBE {table}")
+        assert [(row["name"], not row["type"].startswith("Nullable")) for row in ours if row["name"] != "rowid"] == [
+            (row["name"], bool(row["is_not_null"])) for row in theirs
+        ]

@@ -1,0 +1,81 @@
+"""``fleet``: the tables of a fleet in ClickHouse, made, looked at and dropped."""
+
+from typing import Final
+
+import click
+
+from ... import formatting
+from ...fleet import schema
+from ...fleet.address import Address
+from ...fleet.client import connect
+from ...fleet.status import FleetStatus, status
+from ...timestamps import iso
+from ..options import output_options, output_wanted
+from ..progress import progress_bar
+from ..rendering import TableColumn, csv_names, fields_of, is_confirmed, print_note, render
+
+_COLUMNS: Final = (
+    TableColumn("schema", "schema"),
+    TableColumn("release", "release"),
+    TableColumn("attributes", "attributes"),
+    TableColumn("is_filled_in", "filled in", lambda is_filled_in: "yes" if is_filled_in else "not yet"),
+    TableColumn("executions", "executions", "{:,}".format, is_number=True),
+    TableColumn("model_calls", "model calls", "{:,}".format, is_number=True),
+    TableColumn("waiting_traces", "traces to refresh", "{:,}".format, is_number=True),
+    TableColumn("refreshed", "refreshed", lambda moment: iso(moment)[:19]),
+)
+
+
+_address: Final = click.argument("address", metavar="ADDRESS", callback=lambda _, __, text: Address.parse(text))
+
+
+@click.group("fleet")
+def fleet_command() -> None:
+    """Keep the executions of many machines, in ClickHouse.
+
+    Collectors write the machines' spans to its table otel_traces. ADDRESS is clickhouse://USER:PASSWORD@HOST/DATABASE,
+    with the port of HTTP where that is not 8123, or clickhouses:// for HTTPS.
+    """
+
+
+@fleet_command.command("init")
+@_address
+def init_command(address: Address) -> None:
+    """Make the tables and views that reports ask.
+
+    Beside otel_traces, which stays as it is, and with the executions of the spans that are there. Run again, it changes
+    nothing; after an upgrade it migrates; interrupted, it goes on.
+    """
+    with connect(address) as client, progress_bar() as progress:
+        schema.init(client, progress=lambda done, of: progress("hours of spans", done, of))
+        found = status(client)
+    print_note(f"{address} has {formatting.counted(found.executions, 'execution')}.")
+    if found.attributes == "json":
+        print_note(
+            "Its attributes are JSON: unless the Collector's connection_params have input_format_try_infer_datetimes=0"
+            " and input_format_try_infer_dates=0, ClickHouse rewrites texts that look like a date or a time."
+        )
+
+
+@fleet_command.command("status")
+@_address
+@output_options
+def status_command(address: Address, as_json: bool, as_csv: bool) -> None:
+    """Show the schema, the executions, and how far refresh is."""
+    with connect(address) as client:
+        found = status(client)
+    render([fields_of(found)], _COLUMNS, output_wanted(as_json, as_csv), names=csv_names(FleetStatus), nothing="")
+
+
+@fleet_command.command("drop")
+@_address
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop_command(address: Address, yes: bool) -> None:
+    """Drop what init made, feedback included.
+
+    The table otel_traces stays, and init makes the executions anew from it.
+    """
+    with connect(address) as client:
+        if is_confirmed(f"Drop the executions, model calls and feedback of {address}?", yes):
+            schema.drop(client)
+            print_note(f"{address} has none of our tables.")

@@ -1,0 +1,56 @@
+"""How far a fleet is: its schema, back-fill and refresh."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from .client import Client
+from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
+
+#: The mark of refresh: it begins with the microseconds since the epoch at which the last trace that it took arrived.
+REFRESH: Final = "refresh"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """How far a fleet is."""
+
+    #: The version of the schema, and the release that made it.
+    schema: int
+    release: str
+    #: How the Collector's table has attributes: ``map`` or ``json``.
+    attributes: str
+    #: Whether all spans that were there before are filled in.
+    is_filled_in: bool
+    executions: int
+    model_calls: int
+    #: Traces that arrived since, whose costs and masked messages are not worked out yet.
+    waiting_traces: int
+    #: Until which arrival traces are refreshed; None: never.
+    refreshed: datetime | None
+
+
+def status(client: Client) -> FleetStatus:
+    """Return how far the fleet is.
+
+    Raises:
+        DatabaseError: if it cannot be read, or was not made.
+    """
+    check(client)
+    state = read_state(client)
+    moment = int(state.get(REFRESH, "0").split(" ")[0])
+    (counts,) = client.rows(
+        "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls,"
+        " (SELECT uniqExact(trace_id) FROM learning_instrument_arrivals"
+        " WHERE arrived > fromUnixTimestamp64Micro({moment:Int64}, 'UTC')) AS waiting_traces",
+        {"moment": moment},
+    )
+    return FleetStatus(
+        schema=int(state["schema"]),
+        release=state["release"],
+        attributes="json" if has_json(client) else "map",
+        is_filled_in=state.get(BACKFILL) == FILLED_IN,
+        refreshed=_EPOCH + timedelta(microseconds=moment) if moment else None,
+        **counts,
+    )

@@ -1,0 +1,122 @@
+"""``fleet``: the tables of a fleet, by the command, over HTTP."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from learning_instrument import record_execution
+from learning_instrument.cli import main
+from tests.fleet import otel_traces
+from tests.fleet.clickhouse_server import PASSWORD, ClickHouseServer
+
+
+@pytest.fixture
+def server(clickhouse):
+    """ClickHouse before the engine."""
+    with ClickHouseServer(clickhouse) as listening:
+        yield listening
+
+
+def ask(*arguments):
+    result = CliRunner().invoke(main, ["fleet", *arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert PASSWORD not in result.output
+    return result
+
+
+def answer(*arguments):
+    result = ask(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def complaint(*arguments):
+    result = ask(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def executions(count):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    work = record_execution(lambda task: None, tracer_provider=provider)
+    for number in range(count):
+        work({"task_id": str(number)})
+    return exporter.get_finished_spans()
+
+
+def test_fleet_is_made_shown_and_dropped(clickhouse, server):
+    """Its executions are those of the spans, and its traces wait for refresh."""
+    otel_traces.create(clickhouse)
+    otel_traces.insert_spans(clickhouse, executions(3))
+    where = f"127.0.0.1:{server.port}/{clickhouse.database}"
+
+    assert answer("init", server.address) == f"clickhouse://{where} has 3 executions.\n"
+    assert answer("init", server.address) == f"clickhouse://{where} has 3 executions.\n"
+    otel_traces.insert_spans(clickhouse, executions(2))
+
+    assert json.loads(answer("status", server.address, "--json")) == [
+        {
+            "schema": 1,
+            "release": clickhouse.query(
+                "SELECT value FROM learning_instrument_state FINAL WHERE name = 'release'"
+            ).first_item["value"],
+            "attributes": "map",
+            "is_filled_in": True,
+            "executions": 5,
+            "model_calls": 0,
+            "waiting_traces": 5,
+            "refreshed": None,
+        }
+    ]
+    assert "5  " in answer("status", server.address)
+    assert "has none of our tables" in answer("drop", server.address, "--yes")
+    assert "run learning-instrument fleet init" in complaint("status", server.address)
+    assert clickhouse.query("SELECT count() AS n FROM otel_traces").first_item == {"n": 5}
+
+
+def test_drop_asks_before(clickhouse, server):
+    """Feedback is nowhere else."""
+    otel_traces.create(clickhouse)
+    answer("init", server.address)
+
+    assert "pass --yes" in complaint("drop", server.address)
+
+    answer("status", server.address)
+
+
+def test_init_of_json_tells_what_clickhouse_does_to_texts(clickhouse, server):
+    """And which settings of the Collector keep it from that."""
+    otel_traces.create(clickhouse, "json")
+
+    assert "input_format_try_infer_datetimes=0" in answer("init", server.address)
+    assert '"attributes": "json"' in answer("status", server.address, "--json")
+
+
+@pytest.mark.parametrize("command", ["init", "status", "drop"])
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("learning.db", "Invalid address 'learning.db'"),
+        ("clickhouse://127.0.0.1:1/x", "cannot be reached: Connection refused"),
+        ("clickhouse://me:secret@host/x?ssl=1", "Invalid address 'clickhouse://host/x?ssl=1': unknown option 'ssl'"),
+    ],
+)
+def test_address_that_cannot_be_asked_is_one_line(command, address, reason):
+    """Exit code 2, nothing on standard output, no password."""
+    said = complaint(command, address)
+
+    assert reason in said
+    assert "secret" not in said
+
+
+def test_init_without_the_table_of_the_collector_is_one_line(server):
+    """It says who makes it."""
+    assert "the Collector's clickhouse exporter makes it" in complaint("init", server.address)

@@ -1,0 +1,246 @@
+"""Errors of a connection are one line with the remedy, and values arrive as they were given."""
+
+import http.server
+import re
+import socket
+import subprocess
+import sys
+import threading
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.fleet import client as client_module
+from learning_instrument.fleet import schema
+from learning_instrument.fleet.address import Address
+from learning_instrument.fleet.client import connect
+
+from . import otel_traces
+from .clickhouse_server import PASSWORD, USER
+
+TEXT = 'it\'s \\ "quoted" \t\n\r\x00 é \N{PILE OF POO} {a:String} %s'
+
+
+@pytest.fixture(params=["server", "engine"])
+def either(request, server, address):
+    """A client of the server, and one of the engine in this process."""
+    with connect(Address.parse(server.address) if request.param == "server" else address) as opened:
+        yield opened
+
+
+def test_values_arrive_as_they_were_given(either):
+    """As parameters of a query, and in rows that are inserted."""
+    either.execute("CREATE TABLE t (a String, b Nullable(Int64), c Array(String)) ENGINE = MergeTree ORDER BY a")
+    either.insert("t", ("a", "b", "c"), [(TEXT, -(2**63), [TEXT]), ("", None, [])])
+    either.insert("t", ("a", "b", "c"), [])
+
+    rows = either.rows(
+        "SELECT *, {other:Array(Nullable(String))} AS other FROM t WHERE a = {a:String} OR isNull(b) ORDER BY a",
+        {"a": TEXT, "other": [TEXT, None]},
+    )
+
+    assert rows == [
+        {"a": "", "b": None, "c": [], "other": [TEXT, None]},
+        {"a": TEXT, "b": -(2**63), "c": [TEXT], "other": [TEXT, None]},
+    ]
+
+
+def test_questions_are_understood_as_sqlite_does(either):
+    """A row that a join does not find is NULL, and so is the sum of nothing."""
+    (row,) = either.rows(
+        "SELECT b.x AS joined, (SELECT sum(1) WHERE 0) AS nothing FROM (SELECT 1 AS x) AS a"
+        " LEFT JOIN (SELECT 2 AS x) AS b ON a.x = b.x"
+    )
+
+    assert row == {"joined": None, "nothing": None}
+
+
+def test_threads_share_a_client(either):
+    """One asks at a time."""
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(lambda n: either.rows("SELECT {n:Int64} AS n", {"n": n}), range(40))]
+
+    assert found == [[{"n": n}] for n in range(40)]
+
+
+def test_fleet_is_made_by_way_of_the_server(clickhouse, server):
+    """All that init, check and drop do goes over HTTP."""
+    otel_traces.create(clickhouse)
+    with connect(Address.parse(server.address)) as client:
+        schema.init(client)
+        schema.init(client)
+        schema.check(client)
+        assert client.rows("SELECT count() AS n FROM executions") == [{"n": 0}]
+        schema.drop(client)
+
+        assert not client.rows("SHOW TABLES LIKE 'learning_instrument%'")
+
+
+def error_of(question):
+    with pytest.raises(DatabaseError) as raised:
+        question()
+    assert "\n" not in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+    return str(raised.value)
+
+
+def test_wrong_password_is_told_with_the_user(server):
+    """And not the password."""
+    address = Address.parse(server.address)
+
+    message = error_of(lambda: connect(replace(address, password="guess")))
+
+    assert f"refuses the user '{USER}': check user and password" in message
+    assert "guess" not in message
+
+
+def test_unknown_database_is_named(server):
+    """With what makes it."""
+    address = replace(Address.parse(server.address), database="elsewhere")
+
+    assert "There is no database 'elsewhere'" in error_of(lambda: connect(address))
+
+
+def test_unknown_database_of_the_engine_is_named(address):
+    """The same without a server."""
+    assert "There is no database 'elsewhere'" in error_of(lambda: connect(replace(address, database="elsewhere")))
+
+
+@pytest.mark.parametrize("version", ["24.12.3.4", "25.7.1.1"])
+def test_old_server_is_told_what_is_needed(server, version):
+    """Before a question fails for it."""
+    server.version = version
+
+    message = error_of(lambda: connect(Address.parse(server.address)))
+
+    assert f"The ClickHouse {version} at" in message
+    assert "too old: upgrade it to 25.8 or newer" in message
+
+
+@pytest.mark.parametrize("version", ["25.8.1.1", "25.10.2.1-altinity", "26.1"])
+def test_newer_server_is_taken(server, version):
+    """Numbers are compared, and not texts."""
+    server.version = version
+
+    connect(Address.parse(server.address)).close()
+
+
+def test_missing_right_is_told_with_the_grant(clickhouse, server):
+    """The user may read, and cannot make a table."""
+    otel_traces.create(clickhouse)
+    server.forbidden = re.compile("^CREATE")
+
+    with connect(Address.parse(server.address)) as client:
+        message = error_of(lambda: schema.init(client))
+
+    assert f"The user '{USER}' lacks a right at" in message
+    assert "it's necessary to have the grant CREATE TABLE" in message
+
+
+def test_read_only_user_is_told_which_one_is_needed(server):
+    """One whose settings cannot be changed cannot ask as SQLite does."""
+    server.is_read_only = True
+
+    assert "a user with readonly=2" in error_of(lambda: connect(Address.parse(server.address)))
+
+
+def test_missing_table_is_told_with_the_command(either):
+    """That of init."""
+    assert "Run learning-instrument fleet init" in error_of(lambda: either.rows("SELECT * FROM executions"))
+
+
+def test_fault_of_a_statement_is_what_clickhouse_says(either):
+    """In one line, without the server's version."""
+    message = error_of(lambda: either.rows("SELECT no_such_column"))
+
+    assert "UNKNOWN_IDENTIFIER" in message
+    assert "version 2" not in message
+
+
+def unused_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_refused_connection_is_told_with_what_to_check():
+    """With the host, in the system's words."""
+    port = unused_port()
+
+    message = error_of(lambda: connect(Address.parse(f"clickhouse://127.0.0.1:{port}/db")))
+
+    assert message == (
+        f"clickhouse://127.0.0.1:{port}/db cannot be reached: Connection refused; check host and port, and that the"
+        " server runs."
+    )
+
+
+def test_unknown_host_is_told():
+    """By the name that was looked up."""
+    message = error_of(lambda: connect(Address.parse("clickhouse://no-such-host.invalid/db")))
+
+    assert message.startswith("clickhouse://no-such-host.invalid:8123/db cannot be reached: ")
+
+
+def test_server_that_goes_away_is_told(clickhouse, server):
+    """In the middle of the questions."""
+    with connect(Address.parse(server.address)) as client:
+        server.close()
+
+        assert "cannot be reached" in error_of(lambda: client.rows("SELECT 1 AS one"))
+
+
+def test_another_server_is_told_apart():
+    """Of which there may be any at a port."""
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_error(404, "Not Found")
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        thread = threading.Thread(target=other.serve_forever, args=(0.01,))
+        thread.start()
+        message = error_of(lambda: connect(Address.parse(f"clickhouse://127.0.0.1:{other.server_port}")))
+        other.shutdown()
+        thread.join()
+
+    assert "does not answer as ClickHouse does" in message
+    assert "check host and port" in message
+
+
+def test_port_of_the_native_protocol_is_told_apart(monkeypatch):
+    """It is what the Collector's exporter takes by default."""
+    port = unused_port()
+    monkeypatch.setattr(client_module, "_NATIVE_PORTS", (port,))
+
+    assert "HTTP's is 8123" in error_of(lambda: connect(Address.parse(f"clickhouse://127.0.0.1:{port}")))
+
+
+def test_missing_extra_is_told_with_the_command(server):
+    """Without clickhouse-connect nothing of it is imported."""
+    program = (
+        "import sys\nsys.modules['clickhouse_connect'] = None\n"
+        "from learning_instrument.cli import main\nmain(['fleet', 'status', sys.argv[1]])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, server.address], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == "Error: clickhouse_connect is not installed: pip install 'learning-instrument[scale]'.\n"
+
+
+def test_password_with_marks_is_the_one_that_was_meant(server):
+    """It is written as in any address."""
+    assert urllib.parse.quote(PASSWORD) != PASSWORD
+    with connect(Address.parse(server.address)) as client:
+        assert client.rows("SELECT 1 AS one") == [{"one": 1}]
+    with pytest.raises(ConfigurationError):
+        Address.parse(server.address.replace("@", "#@"))
