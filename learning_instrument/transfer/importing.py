@@ -5,9 +5,10 @@ so far. No mark is kept: the next import skips executions that it finds stored, 
 also skip those deleted since.
 """
 
+import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,8 +25,9 @@ from .call_import import CallImport
 from .conflicts import EXECUTION_ID, OUTCOME, Conflict, Conflicts, stored_rows
 from .input_files import input_files
 from .nested import FEEDBACK, MODEL_CALLS
+from .parallel import ReaderProcesses, processes_for
 from .reading import MOST_REFUSALS, BatchReader, Reading, add_up
-from .sources import SourceBatch, SourceReader, source_reader
+from .sources import Part, SourceBatch, SourceReader, parts_of, source_reader
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, the number done, and the total (0: unknown)."""
@@ -115,10 +117,10 @@ def import_executions(
     target = _Target(path, names)
     for pattern in unmatched:
         target.fail(pattern, ConfigurationError(f"No file matches {pattern!r}."))
-    sources = []
+    sources = {}
     for name in names:
         try:
-            sources.append((name, source_reader(name)))
+            sources[name] = source_reader(name)
         except LearningInstrumentError as error:
             target.fail(name, error)
     target.complain_without_files()
@@ -126,29 +128,51 @@ def import_executions(
     with open_for_maintenance(path, may_make=True) as connection:
         with LearningDatabase(path):
             pass  # opening makes the file, or waits while another process makes it
-        reader = BatchReader(selection or Selection(), lambda ids: stored_rows(connection.execute, ids))
-        for name, found in _batches(sources):
-            if isinstance(found, SourceBatch):
-                target.take(connection, name, reader.read(found))
-                report(name, found.done, found.of)
-            else:
-                target.fail(name, found)
+        with contextlib.closing(_readings(sources, selection or Selection(), connection)) as readings:
+            for name, reading in readings:
+                if isinstance(reading, Reading):
+                    target.take(connection, name, reading)
+                    report(name, reading.done, reading.of)
+                else:
+                    target.fail(name, reading)
         target.finish(connection)
         # As a pool does in the background: reports are slow until then.
         catch_up.catch_up_fully(connection, report)
     return target.answer()
 
 
-def _batches(
-    sources: Iterable[tuple[str, SourceReader]],
-) -> Iterator[tuple[str, SourceBatch | LearningInstrumentError]]:
-    """Yield the batches of each file; of one that cannot be read to its end the error."""
-    for name, read in sources:
+def _readings(
+    sources: Mapping[str, SourceReader], selection: Selection, connection: WriteConnection
+) -> Generator[tuple[str, Reading | LearningInstrumentError], None, None]:
+    """Yield the batches of each file, in order; of one that cannot be read to its end the error."""
+    parts = _parts_of(sources)
+    reader = BatchReader(selection, lambda ids: stored_rows(connection.execute, ids))
+    failed = None
+    with contextlib.closing(ReaderProcesses(parts, selection, connection.path, processes_for(parts))) as processes:
+        for number, part in enumerate(parts):
+            found = processes.take(number)
+            for each in _batches(part, sources) if found is None else found:
+                if part.file != failed:
+                    yield part.file, reader.read(each) if isinstance(each, SourceBatch) else each
+                if isinstance(each, LearningInstrumentError):
+                    failed = part.file
+
+
+def _parts_of(sources: Mapping[str, SourceReader]) -> list[Part]:
+    parts = []
+    for name in sources:
         try:
-            for batch in read():
-                yield name, batch
-        except LearningInstrumentError as error:
-            yield name, error
+            parts += parts_of(name)
+        except LearningInstrumentError:
+            parts.append(Part(name))  # reading it will say why
+    return parts
+
+
+def _batches(part: Part, sources: Mapping[str, SourceReader]) -> Iterator[SourceBatch | LearningInstrumentError]:
+    try:
+        yield from (sources[part.file] if part.rows is None else source_reader(*part))()
+    except LearningInstrumentError as error:
+        yield error
 
 
 class _Target:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from json import loads
 from typing import Any, Final, NamedTuple
 
@@ -215,6 +215,13 @@ def _resource_of(group: Any) -> Resource:
 @functools.lru_cache(maxsize=256)
 def _scope(name: str, version: str | None) -> InstrumentationScope:
     return InstrumentationScope(name, version)
+
+
+#: How what these spans hold is pickled that does not pickle by itself.
+REDUCERS: Final[dict[type, Callable[[Any], Any]]] = {
+    Resource: lambda of_service: (resource, (of_service.attributes.get(semconv.SERVICE_NAME),)),
+    InstrumentationScope: lambda scope: (_scope, (scope.name, scope.version)),
+}
 
 
 def _text(value: Any) -> str | None:

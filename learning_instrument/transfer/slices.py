@@ -17,7 +17,12 @@ class Slice(NamedTuple):
 
 
 def slices(
-    database: Queryable, selection: Selection, visibility: str, size: int, nested: Collection[str]
+    database: Queryable,
+    selection: Selection,
+    visibility: str,
+    size: int,
+    nested: Collection[str],
+    rows_of: tuple[int, int] | None = None,
 ) -> Iterator[Slice]:
     """Yield the executions stored so far, in insertion order.
 
@@ -30,17 +35,18 @@ def slices(
             columns of its execution.
         size: the most rows of a slice.
         nested: what to add to the rows, of what the database has.
+        rows_of: the number before the first of the rows, and that of the last; None: all.
     """
     condition, parameters = selection.condition()
     bounds = database.query("SELECT coalesce(min(rowid), 0) AS first, coalesce(max(rowid), 0) AS last FROM executions")
     first, last = bounds[0]["first"], bounds[0]["last"]
-    row = first - 1
-    while row < last:
+    row, end = (first - 1, last) if rows_of is None else rows_of
+    while row < end:
         # With an index each slice would be sorted again.
         rows = database.query(
             f"SELECT rowid AS row, {','.join(COLUMNS)} FROM executions NOT INDEXED"
             f" WHERE rowid > :row AND rowid <= :last AND {condition} ORDER BY rowid LIMIT {size}",
-            {**parameters, "row": row, "last": last},
+            {**parameters, "row": row, "last": end},
         )
         if not rows:
             break

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..safety.sanitize import utf8
 from ..sqlite.file_watch import is_database
 from ..sqlite.foreign_database import ForeignDatabase
+from ..sqlite.paths import size_of
 from ..sqlite.selection import Selection
 from .csv_rows import csv_rows, is_header
 from .input_files import STDIN
@@ -32,6 +33,8 @@ Spans = Sequence[ReadableSpan]
 #: Executions in one transaction. Other writers wait for it, and can write while the next batch is read.
 ROWS: Final = 128
 _BATCH_BYTES: Final = 4 * 2**20
+#: Of a database, what one process reads at a time.
+_PART_BYTES: Final = 2 * 2**20
 _OTHER_TEXT: Final = "lines that are not JSON"
 _OTHER_OBJECTS: Final = "JSON objects that are not executions"
 #: The members of requests of other signals than spans.
@@ -74,8 +77,38 @@ SourceReader = Callable[[], Iterator[SourceBatch]]
 """Reads the batches of a file."""
 
 
-def source_reader(path: str) -> SourceReader:
+class Part(NamedTuple):
+    """A file, or some rows of a database."""
+
+    file: str
+    #: The number before the first, and that of the last.
+    rows: tuple[int, int] | None = None
+
+
+def parts_of(path: str) -> list[Part]:
+    """Return the parts in which several processes can read a file: of a database by its rows.
+
+    Raises:
+        DatabaseError: if it cannot be read.
+    """
+    number = size_of(path) // _PART_BYTES
+    if number < 2 or not is_database(path):
+        return [Part(path)]
+    with ForeignDatabase(path) as database:
+        bounds = database.query(
+            "SELECT coalesce(min(rowid), 1) - 1 AS first, coalesce(max(rowid), 0) AS last FROM executions"
+        )
+    first, last = bounds[0]["first"], bounds[0]["last"]
+    ends = [first + (last - first) * part // number for part in range(number + 1)]
+    return [Part(path, rows) for rows in itertools.pairwise(ends)]
+
+
+def source_reader(path: str, rows: tuple[int, int] | None = None) -> SourceReader:
     """Return a reader of the file, or of the standard input for ``-``.
+
+    Args:
+        path: its path.
+        rows: of a database, those of a part.
 
     Raises:
         ConfigurationError: if it cannot be read or has an unknown format.
@@ -91,7 +124,7 @@ def source_reader(path: str) -> SourceReader:
     try:
         if is_database(path):
             with ForeignDatabase(path):
-                return lambda: _database(path)
+                return lambda: _database(path, rows)
         with open(path, "rb") as file:
             if file.read(4) == b"PAR1":
                 table = read_parquet(path, ROWS)
@@ -122,11 +155,11 @@ def _unknown(path: str) -> ConfigurationError:
     )
 
 
-def _database(path: str) -> Iterator[SourceBatch]:
+def _database(path: str, part: tuple[int, int] | None) -> Iterator[SourceBatch]:
     with ForeignDatabase(path) as database:
         columns = database.query("SELECT name FROM pragma_table_info('executions')")
         unknown = [unknown_column(row["name"]) for row in columns if row["name"] not in COLUMN_OF]
-        for rows, done, of in slices(database, Selection(), "private", ROWS, held_by(database.query)):
+        for rows, done, of in slices(database, Selection(), "private", ROWS, held_by(database.query), part):
             found = [Found(f"row {row.pop('row')}", row) for row in rows]
             yield SourceBatch(found + [Found("", what) for what in unknown for _ in rows], done, of)
 
