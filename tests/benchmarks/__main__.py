@@ -3,7 +3,7 @@
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [task_kinds] [model_calls]
     [storage] [sustained] [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement]
     [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
-    [readers] [pages]
+    [readers] [pages] [fleet]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from . import (
     depth,
     derived,
     errors_grouping,
+    fleet,
     forks,
     groups,
     growth,
@@ -73,6 +74,7 @@ def main() -> None:
         "indexes": _paced(indexes.measure, storage_report.print_indexes),
         "readers": _readers,
         "pages": _pages,
+        "fleet": _fleet,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(parts)} (default: all)")
@@ -142,6 +144,12 @@ def _readers(options: argparse.Namespace) -> Any:
 def _pages(options: argparse.Namespace) -> Any:
     measured = pages.measure(options.rows, max(1, options.rounds // 8))
     report.print_pages(measured)
+    return measured
+
+
+def _fleet(options: argparse.Namespace) -> Any:
+    measured = fleet.measure()
+    fleet.show(measured)
     return measured
 
 

@@ -35,7 +35,7 @@ def test_address_has_host_user_and_database(text, expected):
         ("clickhouse://host/db/table", "expected clickhouse://USER"),
         ("clickhouse://host:port/db", "Port could not be cast"),
         ("clickhouse://host:99999/db", "Port out of range"),
-        ("clickhouse://host/db?secur=1", "unknown option 'secur'"),
+        ("clickhouse://host/db?sec=1", "unknown option 'sec'"),
         ("clickhouse://host/db?secure=perhaps", "expected secure=1 or secure=0"),
         ("clickhouse://host/db?secure", "bad query field: 'secure'"),
         ("clickhouse://me:a#b@host/db", "written %2F %3F and %23"),
