@@ -84,7 +84,8 @@ def init(client: Client, schema: Schema | None = None, progress: Callable[[int, 
     attributes = write_out("span_keys()")
     for name, statement in schema.views.items():
         _make_view(client, name, write_out(statement), name in existing)
-    if found != schema.version or state.get("attributes") != attributes:
+    was_complete = found == schema.version and schema.views.keys() <= existing.keys()
+    if not was_complete or state.get("attributes") != attributes:
         write_state(client, **{BACKFILL: ""})
     write_state(client, schema=str(schema.version), release=__version__, attributes=attributes)
     _fill_in(client, schema, write_out, progress)

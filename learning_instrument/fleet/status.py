@@ -7,7 +7,7 @@ from typing import Final
 from .client import Client
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
 
-#: The mark of refresh: it begins with the microseconds since the epoch at which the last trace that it took arrived.
+#: The mark of refresh: when the last trace that it took arrived, when that began, and its id.
 REFRESH: Final = "refresh"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -39,18 +39,19 @@ def status(client: Client) -> FleetStatus:
     """
     check(client)
     state = read_state(client)
-    moment = int(state.get(REFRESH, "0").split(" ")[0])
+    arrived, first, trace_id = state.get(REFRESH, "0 0 ").split(" ")
     (counts,) = client.rows(
         "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls,"
         " (SELECT uniqExact(trace_id) FROM learning_instrument_arrivals"
-        " WHERE arrived > fromUnixTimestamp64Micro({moment:Int64}, 'UTC')) AS waiting_traces",
-        {"moment": moment},
+        " WHERE (arrived, first, trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"
+        " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})) AS waiting_traces",
+        {"arrived": int(arrived), "first": int(first), "trace_id": trace_id},
     )
     return FleetStatus(
         schema=int(state["schema"]),
         release=state["release"],
         attributes="json" if has_json(client) else "map",
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
-        refreshed=_EPOCH + timedelta(microseconds=moment) if moment else None,
+        refreshed=_EPOCH + timedelta(microseconds=int(arrived)) if trace_id else None,
         **counts,
     )

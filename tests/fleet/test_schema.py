@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext
 
 from learning_instrument import record_execution
 from learning_instrument.columns import COLUMNS, TABLE, Kind
@@ -17,6 +19,7 @@ from learning_instrument.record import row_from_span
 
 from . import otel_traces
 
+SCHEMA = Path(schema.__file__).with_name("schema.sql")
 ATTRIBUTES = pytest.mark.parametrize("attributes", ["map", "json"])
 
 
@@ -84,6 +87,135 @@ def test_init_again_changes_nothing(clickhouse, client, spans):
     schema.init(client)
 
     assert (client.rows(objects), stored(client)) == before
+
+
+def at_hours(spans, hours):
+    """Return a copy of the first span in each hour since the epoch."""
+    span = spans[0]
+    return [
+        ReadableSpan(
+            span.name,
+            context=SpanContext(number, number, is_remote=False),
+            attributes=span.attributes,
+            resource=span.resource,
+            start_time=hour * 3600 * 10**9 + 5,
+            end_time=hour * 3600 * 10**9 + 6,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+        for number, hour in enumerate(hours, 1)
+    ]
+
+
+def test_interrupted_init_goes_on(clickhouse, client, spans):
+    """With the hours that it had not filled in, the newest first; what came meanwhile is there once."""
+    otel_traces.create(clickhouse)
+    old = at_hours(spans, [400_000, 400_001, 400_001, 400_007, 390_000])
+    otel_traces.insert_spans(clickhouse, old)
+
+    def interrupt(done, of):
+        assert of == 4
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schema.init(client, progress=interrupt)
+    assert stored(client) == expected(old[1:4])
+    otel_traces.insert_spans(clickhouse, spans)
+    told = []
+    schema.init(client, progress=lambda done, of: told.append((done, of)))
+
+    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    assert stored(client) == expected([*old, *spans])
+    assert client.rows("SELECT count() AS n FROM learning_instrument_executions") == [{"n": len(old) + len(spans)}]
+
+
+def test_views_that_are_missing_are_made_and_what_they_missed_is_filled_in(clickhouse, client, spans):
+    """Whoever dropped them."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    client.execute("DROP TABLE learning_instrument_from_spans SYNC")
+    client.execute("DROP TABLE executions SYNC")
+    otel_traces.insert_spans(clickhouse, spans)
+
+    schema.init(client)
+
+    assert stored(client) == expected(spans)
+
+
+def test_table_that_is_made_anew_with_the_other_schema_is_read(clickhouse, client, spans):
+    """From the next init on; until then the exporter is told that its inserts fail, and loses nothing."""
+    otel_traces.create(clickhouse, "map")
+    otel_traces.insert_spans(clickhouse, spans[:1], "map")
+    schema.init(client)
+    for name in ("otel_traces_trace_id_ts_mv", "otel_traces_trace_id_ts", "otel_traces"):
+        client.execute(f"DROP TABLE {name} SYNC")
+    otel_traces.create(clickhouse, "json")
+    with pytest.raises(ClickHouseError):
+        otel_traces.insert_spans(clickhouse, spans[1:], "json")
+
+    schema.init(client)
+    otel_traces.insert_spans(clickhouse, spans[1:], "json")
+
+    assert stored(client) == expected(spans)
+    assert schema.has_json(client)
+
+
+NEWER = """
+-- version 2
+
+ALTER TABLE learning_instrument_feedback ADD COLUMN IF NOT EXISTS mood Nullable(String);
+CREATE TABLE IF NOT EXISTS learning_instrument_moods (mood String) ENGINE = MergeTree ORDER BY mood
+COMMENT 'learning_instrument: of a newer release';
+
+-- views
+"""
+
+
+@pytest.fixture
+def newer():
+    """The schema of a release to come."""
+    text = SCHEMA.read_text("utf-8").replace("\n-- views\n", NEWER)
+    return schema.Schema.parse(text.replace("SELECT feedback_id,", "SELECT mood, feedback_id,"))
+
+
+def test_newer_release_migrates(clickhouse, client, spans, newer):
+    """Rows stay; the older release then says what to do, and the newer one drops all of it."""
+    otel_traces.create(clickhouse)
+    otel_traces.insert_spans(clickhouse, spans)
+    schema.init(client)
+    client.insert("learning_instrument_feedback", ("execution_id", "timestamp", "visibility"), [("a", "b", "team")])
+    with pytest.raises(DatabaseError, match=r"has the schema 1 of an older release: run .* fleet init"):
+        schema.check(client, newer)
+
+    schema.init(client, newer)
+    schema.init(client, newer)
+
+    schema.check(client, newer)
+    with pytest.raises(SchemaVersionError, match=r"has the schema 2 of a newer release, and this release knows 1"):
+        schema.check(client)
+    assert client.rows("SELECT mood, execution_id FROM feedback") == [{"mood": None, "execution_id": "a"}]
+    assert stored(client) == expected(spans)
+    schema.drop(client, newer)
+    assert not client.rows("SHOW TABLES LIKE 'learning_instrument%'")
+
+
+def test_interrupted_migration_is_done_again(clickhouse, client, newer):
+    """Some of its statements were done, and its number was not stored."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    client.execute(newer.versions[1][0])
+
+    schema.init(client, newer)
+
+    schema.check(client, newer)
+
+
+def test_statements_of_a_version_may_be_run_again(subtests):
+    """An interrupted migration is."""
+    for number, statements in enumerate(schema.released().versions, 1):
+        for statement in statements:
+            with subtests.test(version=number, statement=statement[:60]):
+                assert "IF NOT EXISTS" in statement
 
 
 def test_drop_undoes_just_what_init_made(clickhouse, client, spans):
