@@ -1,8 +1,8 @@
 """Measure what recording costs, and print it beside its targets.
 
 python -m tests.benchmarks [--peers] [--rounds N] [--json FILE] [hot_path] [options] [task_kinds] [model_calls]
-    [storage] [sustained] [adapters] [imports] [transfer] [answers] [groups] [errors_grouping] [budget_enforcement]
-    [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
+    [storage] [sustained] [adapters] [imports] [transfer] [many_files] [answers] [groups] [errors_grouping]
+    [budget_enforcement] [depth] [standing_tasks] [similar] [derived] [upkeep] [forks] [growth] [indexes]
     [readers] [pages] [fleet]
 """
 
@@ -28,6 +28,7 @@ from . import (
     indexes,
     json_report,
     machine,
+    many_files,
     model_calls,
     options,
     pages,
@@ -60,6 +61,7 @@ def main() -> None:
         "adapters": _adapters,
         "imports": _imports,
         "transfer": _transfer,
+        "many_files": _many_files,
         "answers": _answers,
         "groups": _groups,
         "errors_grouping": _errors_grouping,
@@ -245,6 +247,12 @@ def _imports(options: argparse.Namespace) -> Any:
 def _transfer(options: argparse.Namespace) -> Any:
     measured = transfer.measure(options.moved)
     report.print_transfer(measured, options.moved)
+    return measured
+
+
+def _many_files(options: argparse.Namespace) -> Any:
+    measured = many_files.measure(options.moved)
+    report.print_many_files(measured, options.moved)
     return measured
 
 

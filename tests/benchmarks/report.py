@@ -15,6 +15,7 @@ from .budget_enforcement import PLAIN, Enforcement
 from .errors_grouping import Accuracy
 from .groups import Grouped
 from .imports import ImportTime
+from .many_files import Import
 from .options import Option
 from .pages import Page
 from .similar import Found, Timing
@@ -132,6 +133,24 @@ def print_imports(times: Sequence[ImportTime]) -> None:
     for time in times:
         table.add_row(time.statement, f"{time.milliseconds:.1f}", f"{time.ratio:.2f}")
     console.print(table)
+
+
+def print_many_files(imports: Sequence[Import], executions: int) -> None:
+    """Print how long each import took, beside that of one file by one process."""
+    table = _table(f"An import of {executions:,} executions until all are stored")
+    for heading in ("seconds", "times", "writer", "times", "readers"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    first = imports[0]
+    for each in imports:
+        wall, own = each.seconds / first.seconds, each.writer / first.writer
+        figures = f"{each.seconds:.1f}", f"{wall:.2f}", f"{each.writer:.1f}", f"{own:.2f}", f"{each.readers:.1f}"
+        table.add_row(each.name, *figures)
+    console.print(table)
+    console.print(
+        "  times: of the first line. writer, readers: processor time of the process that writes, and of those that"
+        " read: where there are processors enough, the import takes what the writer takes.",
+        soft_wrap=True,
+    )
 
 
 def print_transfer(transfers: Sequence[Transfer], rows: int) -> None:
