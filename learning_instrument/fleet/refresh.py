@@ -12,13 +12,13 @@ from ..costs.prices import prices_of
 from .client import Client
 from .schema import check, has_json, read_state, write_state
 from .scratch import Scratch
+from .status import REFRESH
 from .trace_costs import Arrival, arrived, work_out
 
 #: How long after its arrival a span may take until all see it.
 GRACE_SECONDS: Final = 60.0
 #: Traces in a slice.
 _TRACES: Final = 500
-_MARK: Final = "refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ def refresh(
         row.values()
         for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6)) - {int(grace_seconds * 1e6)} AS until")
     ]
-    moment, first, trace_id = read_state(client).get(_MARK, "0 0 ").split(" ")
+    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ")
     mark = Arrival(int(moment), int(first), trace_id)
     try:
         while found := arrived(client, mark, until, _TRACES):
             changed = work_out(client, scratch, [each.trace_id for each in found], is_json)
             mark = found[-1]
-            write_state(client, **{_MARK: " ".join(map(str, mark))})
+            write_state(client, **{REFRESH: " ".join(map(str, mark))})
             done = Refreshed(done.traces + len(found), done.executions + changed.executions, done.calls + changed.calls)
             if progress is not None:
                 progress(done)

@@ -1,18 +1,22 @@
-"""``fleet``: the tables of a fleet in ClickHouse, made, looked at and dropped."""
+"""``fleet``: the tables of a fleet in ClickHouse, made, refreshed, looked at and dropped."""
 
 from typing import Final
 
 import click
 
 from ... import formatting
+from ...errors import DatabaseError
 from ...fleet import schema
 from ...fleet.address import Address
 from ...fleet.client import connect
+from ...fleet.refresh import refresh
 from ...fleet.status import FleetStatus, status
+from ...safety.clocks import time
 from ...timestamps import iso
-from ..options import output_options, output_wanted
+from ..options import NumberRange, output_options, output_wanted
 from ..progress import progress_bar
 from ..rendering import TableColumn, csv_names, fields_of, is_confirmed, print_note, render
+from ..terminal import tell
 
 _COLUMNS: Final = (
     TableColumn("schema", "schema"),
@@ -55,6 +59,39 @@ def init_command(address: Address) -> None:
             "Its attributes are JSON: unless the Collector's connection_params have input_format_try_infer_datetimes=0"
             " and input_format_try_infer_dates=0, ClickHouse rewrites texts that look like a date or a time."
         )
+
+
+@fleet_command.command("refresh")
+@_address
+@click.option(
+    "--every",
+    type=NumberRange(min=1, max=1e9),
+    metavar="SECONDS",
+    help="Refresh again after so many seconds, until Ctrl-C.",
+)
+def refresh_command(address: Address, every: float | None) -> None:
+    """Work out the costs and the masked messages of what arrived.
+
+    Of what arrived a minute ago and before, and after the last refresh: the costs of executions by their model calls,
+    with the prices of $LEARNING_INSTRUMENT_PRICES, and the masked messages of failures. It may be interrupted, and
+    several may run at once: each execution and each call counts once.
+    """
+    while True:
+        try:
+            with connect(address) as client, progress_bar() as progress:
+                done = refresh(client, progress=lambda done: progress("traces", done.traces, 0))
+        except DatabaseError as error:
+            if every is None:
+                raise
+            tell(str(error))  # the next may go well
+        else:
+            print_note(
+                f"Refreshed {formatting.counted(done.executions, 'execution')} and"
+                f" {formatting.counted(done.calls, 'model call')} of {address}."
+            )
+        if every is None:
+            return
+        time.sleep(every)
 
 
 @fleet_command.command("status")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from calls import chat, execution
 from click.testing import CliRunner
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -82,6 +83,51 @@ def test_fleet_is_made_shown_and_dropped(clickhouse, server):
     assert clickhouse.query("SELECT count() AS n FROM otel_traces").first_item == {"n": 5}
 
 
+def executions_that_arrived_an_hour_ago(clickhouse, server):
+    """Three of them, one with a model call, of a fleet that was not refreshed."""
+    otel_traces.create(clickhouse)
+    answer("init", server.address)
+    otel_traces.insert_spans(clickhouse, [*executions(2), execution(1), chat(2, 1, cost=0.25)])
+    clickhouse.command(
+        "INSERT INTO learning_instrument_arrivals SELECT trace_id, arrived - INTERVAL 1 HOUR AS arrived, first, last"
+        " FROM learning_instrument_arrivals"
+    )
+
+
+def test_refresh_works_out_costs_of_what_arrived_a_minute_ago(clickhouse, server):
+    """The second time there is nothing to do."""
+    executions_that_arrived_an_hour_ago(clickhouse, server)
+    where = f"clickhouse://127.0.0.1:{server.port}/{clickhouse.database}"
+
+    assert answer("refresh", server.address) == f"Refreshed 1 execution and 1 model call of {where}.\n"
+    assert answer("refresh", server.address) == f"Refreshed 0 executions and 0 model calls of {where}.\n"
+
+    (row,) = clickhouse.query("SELECT actual_cost FROM executions WHERE cost_source = 'reported'").named_results()
+    assert row == {"actual_cost": 0.25}
+    (found,) = json.loads(answer("status", server.address, "--json"))
+    assert (found["model_calls"], found["refreshed"] is None) == (1, False)
+
+
+def test_refresh_goes_on_when_the_fleet_does_not_answer_once(clickhouse, server, monkeypatch):
+    """With --every, until Ctrl-C."""
+    executions_that_arrived_an_hour_ago(clickhouse, server)
+    clickhouse.command("RENAME TABLE learning_instrument_calls TO away")
+    waits = []
+
+    def wait(seconds):
+        if waits:
+            raise KeyboardInterrupt
+        waits.append(seconds)
+        clickhouse.command("RENAME TABLE away TO learning_instrument_calls")
+
+    monkeypatch.setattr("learning_instrument.safety.clocks.time.sleep", wait)
+    result = ask("refresh", server.address, "--every", "5")
+
+    assert (result.exit_code, waits) == (130, [5])
+    assert result.stderr.startswith("A table is missing in")
+    assert "Refreshed 1 execution and 1 model call" in result.output
+
+
 def test_drop_asks_before(clickhouse, server):
     """Feedback is nowhere else."""
     otel_traces.create(clickhouse)
@@ -100,7 +146,7 @@ def test_init_of_json_tells_what_clickhouse_does_to_texts(clickhouse, server):
     assert '"attributes": "json"' in answer("status", server.address, "--json")
 
 
-@pytest.mark.parametrize("command", ["init", "status", "drop"])
+@pytest.mark.parametrize("command", ["init", "refresh", "status", "drop"])
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
