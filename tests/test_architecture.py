@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "costs": "errors ids safety semconv columns budgets record timestamps sqlite",
     "rollups": "message_templates safety sqlite",
     "analytics": "errors formatting message_templates safety columns budgets record timestamps sqlite costs rollups",
-    "fleet": "errors message_templates semconv version columns timestamps sqlite costs",
+    "fleet": "errors message_templates semconv version columns timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
@@ -63,6 +63,7 @@ ONLY_IN = {
     "sqlite_utils": "sqlite/first_migrations.py sqlite/migrations.py sqlite/schema.py",
     "opentelemetry.sdk": "configuration.py costs/model_calls.py costs/span_sorter.py fleet/scratch.py"
     " fleet/trace_spans.py pipeline record.py transfer/call_import.py transfer/otlp_spans.py transfer/sources.py",
+    "sqlglot": "fleet/dialect.py",
     "genai_prices": "",  # by its name, when the first call is priced
     "clickhouse_connect": "",  # by its name, when the first fleet is asked
     "click": "cli",
