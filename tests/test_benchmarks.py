@@ -96,3 +96,24 @@ def test_figures_of_a_run_are_written_as_json(tmp_path):
     assert set(figures["busy"]) == {"hot_path", "options"}
     assert all(target["what"] in printed for target in figures["targets"])
     assert "learning_instrument" in figures["versions"]
+
+
+FLEET = """
+from tests.benchmarks import fleet
+measured = fleet.measure(200)
+fleet.show(measured)
+for taken in measured:
+    assert 0 < taken.wire_bytes < taken.encoded_bytes
+    assert min(taken.export_us, taken.insert_us, taken.insert_bytes) > 0
+    assert taken.disk_bytes.keys() >= {"otel_traces", "learning_instrument_executions"}
+assert measured[0].encoded_bytes < measured[1].encoded_bytes
+"""
+
+
+@pytest.mark.slow
+def test_fleet_is_measured_on_its_whole_way():
+    """From spans to tables on disk: every figure is one of something."""
+    done = subprocess.run([sys.executable, "-c", FLEET], cwd=ROOT, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "10,000 executions a second" in done.stdout
