@@ -16,6 +16,7 @@ from waiting import wait_until
 from learning_instrument import LearningDatabase
 from learning_instrument.columns import COLUMNS
 from learning_instrument.fleet import schema
+from learning_instrument.fleet.refresh import refresh
 
 from .clickhouse_http import ClickHouseHTTP
 from .otel_traces import create
@@ -142,9 +143,10 @@ def test_insert_refused_by_clickhouse_is_lost_by_rotel_and_kept_by_the_local_fil
     assert len(rows_of(tmp_path / "learning.db")) == len(ids)
 
 
-def test_load_generator_tells_what_arrived(clickhouse, tmp_path):
-    """So many executions and model calls are in the table, and the executions in its file."""
+def test_load_generator_tells_what_arrived(clickhouse, client, tmp_path):
+    """So many executions and model calls are in the tables; refreshed, they equal the rows of its file."""
     create(clickhouse)
+    schema.init(client)
     with listening(ClickHouseHTTP(clickhouse), tmp_path, "map") as rotel:
         done = subprocess.run(
             [
@@ -165,3 +167,13 @@ def test_load_generator_tells_what_arrived(clickhouse, tmp_path):
     assert sent == len(rows_of(tmp_path / "load.db")) == len(ids_in(clickhouse))
     assert clickhouse.query("SELECT count() FROM otel_traces").result_rows == [(spans,)]
     assert a_second == round(sent / 2)
+
+    refresh(client, grace_seconds=0)
+
+    stored = rows_of(tmp_path / "load.db")
+    told = ", ".join(column for column in COLUMNS if column not in ("user_accepted", "user_rating"))
+    rows = client.rows(f"SELECT {told} FROM executions")
+    assert len(rows) == sent
+    assert {row["input_tokens"] > 0 for row in rows} == {True}
+    for row in rows:
+        assert row == {column: stored[row["execution_id"]][column] for column in row}
