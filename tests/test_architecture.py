@@ -37,15 +37,16 @@ MAY_IMPORT = {
     "costs": "errors ids safety semconv columns budgets record timestamps sqlite",
     "rollups": "message_templates safety sqlite",
     "analytics": "errors formatting message_templates safety columns budgets record timestamps sqlite costs rollups",
-    "fleet": "errors message_templates semconv version columns timestamps sqlite costs rollups",
     "storage": "errors columns ids safety record timestamps recording sqlite costs rollups",
     "database": "errors safety record sqlite rollups analytics storage",
     # Where spans go.
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
-    "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage"
-    " database pipeline",
     "transfer": "atomic_file errors ids message_templates safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
+    "fleet": "errors message_templates semconv version columns timestamps sqlite costs rollups record storage"
+    " database transfer",
+    "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage"
+    " database pipeline",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline"
     " configuration",

@@ -9,10 +9,11 @@ import click
 from ... import formatting
 from ...errors import ConfigurationError
 from ...sqlite.read_only import ReadOnlyDatabase
+from ...storage.feedback import Visibility
 from ...transfer import FORMATS, STDOUT, Conflict, ImportAnswer, UnreadFile, export_executions, import_executions
 from ...transfer.anonymous import is_open_to_others
 from ...transfer.exporting import Format
-from ..options import Question, reporting_command, tell_of_spill_files
+from ..options import C, Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_raw, is_terminal, print_csv, print_json, print_note, tell
 
@@ -22,6 +23,24 @@ _SHOWN: Final = 10
 _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|call|cost)s\b")
 
 
+def visibility_options(command: C) -> C:
+    """Add ``--public-only`` and ``--include-private``."""
+    public_only = click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
+    include_private = click.option("--include-private", is_flag=True, help="Include private feedback.")
+    return public_only(include_private(command))
+
+
+def visibility_of(public_only: bool, include_private: bool) -> Visibility:
+    """Return the most confidential feedback to include.
+
+    Raises:
+        ConfigurationError: if both options are given.
+    """
+    if public_only and include_private:
+        raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
+    return "public" if public_only else "private" if include_private else "team"
+
+
 @reporting_command("export")
 @click.option(
     "--format", "chosen", type=click.Choice(FORMATS), help="The format.  [default: what the file's name says, or jsonl]"
@@ -29,8 +48,7 @@ _plural: Final = re.compile(r"\b(span|line|object|group|request|value|member|cal
 @click.option(
     "--output", default=STDOUT, type=click.Path(), metavar="FILE", help="The file to write.  [default: standard output]"
 )
-@click.option("--public-only", is_flag=True, help="Exclude feedback visible to the team.")
-@click.option("--include-private", is_flag=True, help="Include private feedback.")
+@visibility_options
 @click.option(
     "--anonymous-key-file",
     type=click.Path(),
@@ -53,8 +71,7 @@ def export_command(
 
     With --anonymous-key-file, rows still join and add up: the same text under the same key is the same hash.
     """
-    if public_only and include_private:
-        raise ConfigurationError("--public-only and --include-private exclude each other; leave one out.")
+    visibility = visibility_of(public_only, include_private)
     if output == STDOUT and question.output is not Output.TEXT:
         raise ConfigurationError("--json and --csv set the format of the summary; use --format, or add --output FILE.")
     if output == STDOUT and chosen == "parquet" and is_terminal():
@@ -66,7 +83,7 @@ def export_command(
             output,
             question.selection,
             format=chosen,
-            visibility="public" if public_only else "private" if include_private else "team",
+            visibility=visibility,
             raw=is_raw(),
             anonymous_key_file=anonymous_key_file,
             progress=progress,
@@ -78,7 +95,7 @@ def export_command(
             question.explain_nothing(database)
     if output != STDOUT:
         feedback = f", {formatting.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
-        _tell(
+        tell_answer(
             question,
             answer,
             [
@@ -105,15 +122,16 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
     except KeyboardInterrupt:
         tell("Interrupted. Stored executions stay; run the same command again to import the rest.")
         raise
-    _tell(question, answer, _told(answer, question.path))
-    _tell_first([f"{each.file}, {each.place}: {each.reason}" for each in answer.refusals], answer.refused)
-    _tell_first([_difference(each) for each in answer.conflicting], answer.conflicts)
-    _tell_first([_reason(each) for each in answer.unread_files], answer.unread)
+    tell_answer(question, answer, told_of_import(answer, question.path))
+    tell_first([f"{each.file}, {each.place}: {each.reason}" for each in answer.refusals], answer.refused)
+    tell_first([_difference(each) for each in answer.conflicting], answer.conflicts)
+    tell_first([_reason(each) for each in answer.unread_files], answer.unread)
     if answer.unread or (strict and (answer.refused or answer.conflicts)):
         click.get_current_context().exit(1)
 
 
-def _tell_first(lines: Sequence[str], count: int) -> None:
+def tell_first(lines: Sequence[str], count: int) -> None:
+    """Say the first of *lines* on standard error, and how many there are."""
     for line in lines[:_SHOWN]:
         tell(line)
     if count > _SHOWN:
@@ -129,7 +147,8 @@ def _reason(unread: UnreadFile) -> str:
     return unread.reason if unread.file in unread.reason else f"{unread.file}: {unread.reason}"
 
 
-def _told(answer: ImportAnswer, path: str) -> list[str]:
+def told_of_import(answer: ImportAnswer, path: str) -> list[str]:
+    """Return what an import says that it did."""
     more = {
         "already there": answer.already_there,
         "excluded by filters": answer.left_out,
@@ -162,7 +181,8 @@ def _omitted(what: str, count: int) -> str:
     return f"{count:,} {what}"
 
 
-def _tell(question: Question, answer: Any, lines: Sequence[str]) -> None:
+def tell_answer(question: Question, answer: Any, lines: Sequence[str]) -> None:
+    """Print an answer: as *lines*, or in the format that the question asks for."""
     if question.output is Output.JSON:
         print_json(answer)
     elif question.output is Output.CSV:

@@ -1,0 +1,48 @@
+"""``push``: executions of a file to a fleet."""
+
+from typing import Final
+
+import click
+
+from ... import formatting
+from ..options import Question, reporting_command, tell_of_spill_files
+from ..progress import progress_bar
+from ..rendering import tell
+from .transfer import tell_answer, tell_first, visibility_of, visibility_options
+
+_ADDRESS: Final = click.argument("address", metavar="ADDRESS")
+_INTERRUPTED: Final = "Interrupted. What was stored stays; run the same command again for the rest."
+
+
+@reporting_command("push")
+@_ADDRESS
+@visibility_options
+def push_command(question: Question, address: str, public_only: bool, include_private: bool) -> None:
+    """Send the executions of a file to a fleet, for machines without a collector.
+
+    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE. Model calls and feedback for the team or the public go
+    along. Executions that the fleet has, also by a collector, count once. The next push goes on where the last one was,
+    and sends what changed since: run it every minute. With --since or another filter, all that is selected is looked at
+    again. What is deleted in the file stays in the fleet.
+    """
+    from ...fleet.push import push  # here: most commands need none of it
+
+    visibility = visibility_of(public_only, include_private)
+    tell_of_spill_files(question.path)
+    try:
+        with progress_bar() as progress:
+            answer = push(address, question.path, question.selection, visibility=visibility, progress=progress)
+    except KeyboardInterrupt:
+        tell(_INTERRUPTED)
+        raise
+    more = {"already there": answer.already_there, "refused": answer.refused}
+    counts = ", ".join(f"{count:,} {what}" for what, count in more.items() if count)
+    lines = [f"Sent {answer.sent:,} of {formatting.counted(answer.read, 'execution')}{counts and f'; {counts}'}."]
+    if not answer.read:
+        lines = ["Nothing is new."]
+    if answer.model_calls:
+        lines.append(f"Sent {formatting.counted(answer.model_calls, 'model call')}.")
+    if answer.feedback:
+        lines.append(f"Sent {formatting.counted(answer.feedback, 'piece')} of feedback.")
+    tell_answer(question, answer, lines)
+    tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)

@@ -1,0 +1,72 @@
+"""``push``: executions of a file to a fleet, by the command, over HTTP."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from transfer import live
+
+from learning_instrument.cli import main
+from learning_instrument.fleet import schema
+from learning_instrument.fleet.address import Address
+from learning_instrument.fleet.client import connect
+from tests.fleet import otel_traces
+from tests.fleet.clickhouse_server import PASSWORD, ClickHouseServer
+
+
+@pytest.fixture
+def where(clickhouse):
+    """The address of a fleet without executions."""
+    otel_traces.create(clickhouse)
+    with ClickHouseServer(clickhouse) as listening:
+        with connect(Address.parse(listening.address)) as client:
+            schema.init(client)
+        yield listening.address
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a file with the executions of two tasks, which call models."""
+    live.recorded(tmp_path / "learning.db")
+    return str(tmp_path / "learning.db")
+
+
+def ask(*arguments):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert PASSWORD not in result.output
+    return result
+
+
+def answer(*arguments):
+    result = ask(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def complaint(*arguments):
+    result = ask(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_push_says_what_it_sent(where, path):
+    """And that nothing is new."""
+    assert answer("push", where, "--database", path) == "Sent 2 of 2 executions.\nSent 6 model calls.\n"
+    assert answer("push", where, "--database", path) == "Nothing is new.\n"
+    again = answer("push", where, "--database", path, "--since", "1d")
+    assert again == "Sent 0 of 2 executions; 2 already there.\n"
+    assert json.loads(answer("push", where, "--database", path, "--json"))["sent"] == 0
+
+
+def test_push_names_what_is_wrong_in_one_line(where, path, clickhouse):
+    """An address, a host, a fleet that was not made, options that exclude each other, a missing file."""
+    assert "Invalid address" in complaint("push", "host", "--database", path)
+    assert "cannot be reached" in complaint("push", "clickhouse://127.0.0.1:1", "--database", path)
+    assert "leave one out" in complaint("push", where, "--public-only", "--include-private", "--database", path)
+    assert "There is no database" in complaint("push", where, "--database", f"{path}.not")
+    with connect(Address.parse(where)) as client:
+        schema.drop(client)
+    assert "fleet init" in complaint("push", where, "--database", path)
