@@ -345,12 +345,18 @@ def _parse_defaulted(value: Any) -> tuple[str, ...] | None:
     return None if value is None else tuple(json.loads(value) if isinstance(value, str) else value)
 
 
+def _parse_complexity(value: Any) -> Any:
+    """Return a whole number as one: SQLite's column has it so, and ClickHouse's does not."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
 _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "timestamp": _parse_timestamp,
     "success": _parse_bool,
     "user_accepted": _parse_bool,
     "error_type": lambda value: None if value is None else ErrorType(value),
     "outcome": lambda value: None if value is None else Outcome(value),
+    "complexity_score": _parse_complexity,
     "metadata": parse_metadata,
     "defaulted": _parse_defaulted,
 }

@@ -165,7 +165,7 @@ def cells_by_value(
         return _arranged((group, sums_of(of_group)) for group, of_group in groups.items() if group[0] in wanted)
     condition, parameters = selection.condition()
     chosen = ", ".join(f":value{number}" for number in range(len(values)))
-    number = f"ntile({_BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, rowid)"
+    number = f"ntile({_BLOCKS}) OVER (PARTITION BY {dimension(by)} ORDER BY timestamp, execution_id)"
     keys = [
         *map(dimension, (by, *mix)),
         *([f"coalesce(CAST({COMPLEXITY_BAND} AS TEXT), '{UNKNOWN}')"] if with_bands else []),

@@ -86,7 +86,7 @@ def _most(database: Queryable, selection: Selection, column: str, known: str, li
     condition, parameters = selection.condition()
     rows = database.query(
         f"SELECT execution_id FROM executions WHERE {known} AND {condition}"
-        f" ORDER BY {column} DESC, rowid DESC LIMIT :limit",
+        f" ORDER BY {column} DESC, execution_id DESC LIMIT :limit",
         {**parameters, "limit": limit},
     )
     return [row["execution_id"] for row in rows]
