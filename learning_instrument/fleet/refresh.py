@@ -1,14 +1,15 @@
-"""Brings a fleet up to date: costs of executions by their model calls, and masked messages of failures.
+"""Brings a fleet up to date: costs of executions by their model calls, masked messages of failures, roll-ups of hours.
 
 By slices from a mark: each is whole before the mark moves on, and may be repeated. So an interrupted refresh loses
 nothing, and two at once do the same work twice.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..costs.prices import prices_of
+from . import hours
 from .client import Client
 from .schema import check, has_json, read_state, write_state
 from .scratch import Scratch
@@ -29,6 +30,8 @@ class Refreshed:
     traces: int = 0
     executions: int = 0
     calls: int = 0
+    #: Hours that were rolled up.
+    hours: int = 0
 
 
 def refresh(
@@ -37,7 +40,7 @@ def refresh(
     prices: Mapping[str, Any] | None = None,
     progress: Callable[[Refreshed], object] | None = None,
 ) -> Refreshed:
-    """Work out what arrived since the last refresh.
+    """Work out what arrived since the last refresh, and roll up the hours that changed.
 
     Args:
         client: the fleet.
@@ -69,4 +72,9 @@ def refresh(
                 progress(done)
     finally:
         scratch.close()
+    while rolled_up := hours.roll_up(client, grace_seconds):
+        done = replace(done, hours=done.hours + rolled_up)
+        if progress is not None:
+            progress(done)
+    hours.delete_stale(client)
     return done

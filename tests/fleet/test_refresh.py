@@ -24,7 +24,7 @@ import clickhouse_connect
 from fleet import otel_traces
 from fleet.test_refresh import everything
 from fleet.test_trace_costs import TREE
-from learning_instrument.fleet import schema
+from learning_instrument.fleet import refresh as module, schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import Client, connect
 from learning_instrument.fleet.refresh import refresh
@@ -34,30 +34,30 @@ folder, output = sys.argv[1:]
 def opened(name):
     return connect(Address.parse(f"chdb://{{folder}}?database={{name}}"))
 
-def begin(statements):
+def begin(writes):
     with clickhouse_connect.get_client(interface="chdb", path=folder) as server:
-        server.command(f"CREATE DATABASE killed_{{statements}}")
-    with clickhouse_connect.get_client(interface="chdb", path=folder, database=f"killed_{{statements}}") as raw:
+        server.command(f"CREATE DATABASE killed_{{writes}}")
+    with clickhouse_connect.get_client(interface="chdb", path=folder, database=f"killed_{{writes}}") as raw:
         otel_traces.create(raw)
-        with opened(f"killed_{{statements}}") as client:
+        with opened(f"killed_{{writes}}") as client:
             schema.init(client)
             otel_traces.insert_spans(raw, TREE)
-            left, run = statements, Client._run
+            left, run = writes, Client._run
 
-            def counted(self, *arguments):
+            def counted(self, method, *arguments):
                 nonlocal left
-                left -= 1
+                left -= method != "query"
                 if left < 0:
                     os.kill(os.getpid(), signal.SIGKILL)
-                return run(self, *arguments)
+                return run(self, method, *arguments)
 
-            Client._run = counted
+            Client._run, module._TRACES = counted, 2
             refresh(client, 0)
 
 def finish(count):
     found = []
-    for statements in range(count + 1):
-        with opened(f"killed_{{statements}}") as client:
+    for writes in range(count + 1):
+        with opened(f"killed_{{writes}}") as client:
             refresh(client, 0)
             refresh(client, 0)
             found.append(everything(client))
@@ -71,10 +71,10 @@ def in_a_process(work, *arguments):
         os._exit(0)
     return os.waitpid(process, 0)[1]
 
-statements = 0
-while os.WIFSIGNALED(in_a_process(begin, statements)):
-    statements += 1
-assert in_a_process(finish, statements) == 0
+writes = 0
+while os.WIFSIGNALED(in_a_process(begin, writes)):
+    writes += 1
+assert in_a_process(finish, writes) == 0
 """
 
 
@@ -82,7 +82,11 @@ def everything(client):
     """Return all that a refresh makes, but for times and versions."""
     rows, calls, reported = in_fleet(client)
     masked = client.rows("SELECT message_template FROM executions WHERE NOT success ORDER BY execution_id")
-    return json.loads(json.dumps([rows, calls, reported, masked]))
+    cells = client.rows(
+        "SELECT * EXCEPT generation FROM learning_instrument_cubes AS cells WHERE (bucket, generation) IN"
+        " (SELECT bucket, generation FROM learning_instrument_generations FINAL) ORDER BY ALL"
+    )
+    return json.loads(json.dumps([rows, calls, reported, masked, cells]))
 
 
 @pytest.fixture
@@ -95,8 +99,9 @@ def fleet(clickhouse, client):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_refresh_that_was_killed_anywhere_leaves_nothing_behind(fleet, tmp_path):
-    """Killed before each of its statements, then run again: the same as one that was not."""
+    """Killed before each of its writes, in slices of two traces, and run again: the same as one that was not."""
     refresh(fleet, 0)
     output = tmp_path / "found.json"
     program = KILLED.format(tests=str(Path(__file__).parents[1]))
@@ -131,6 +136,7 @@ def test_two_at_once_are_one(fleet, address):
 
     assert errors == []
     assert together == everything(fleet)
+    assert sum(row["executions"] for row in together[4] if row["cube"] == "model_tier_pool_type") == len(together[0])
 
 
 def test_one_that_read_earlier_does_not_undo_what_a_later_one_wrote(fleet, clickhouse, monkeypatch):

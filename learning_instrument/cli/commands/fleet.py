@@ -70,11 +70,11 @@ def init_command(address: Address) -> None:
     help="Refresh again after so many seconds, until Ctrl-C.",
 )
 def refresh_command(address: Address, every: float | None) -> None:
-    """Work out the costs and the masked messages of what arrived.
+    """Work out costs, masked messages and sums of what arrived.
 
     Of what arrived a minute ago and before, and after the last refresh: the costs of executions by their model calls,
-    with the prices of $LEARNING_INSTRUMENT_PRICES, and the masked messages of failures. It may be interrupted, and
-    several may run at once: each execution and each call counts once.
+    with the prices of $LEARNING_INSTRUMENT_PRICES, the masked messages of failures, and the sums of hours. It may be
+    interrupted, and several may run at once: each execution and each call counts once.
     """
     while True:
         try:
@@ -86,8 +86,9 @@ def refresh_command(address: Address, every: float | None) -> None:
             tell(str(error))  # the next may go well
         else:
             print_note(
-                f"Refreshed {formatting.counted(done.executions, 'execution')} and"
-                f" {formatting.counted(done.calls, 'model call')} of {address}."
+                f"Refreshed {formatting.counted(done.executions, 'execution')},"
+                f" {formatting.counted(done.calls, 'model call')} and {formatting.counted(done.hours, 'hour')} of"
+                f" {address}."
             )
         if every is None:
             return

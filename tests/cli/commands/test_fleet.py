@@ -99,8 +99,8 @@ def test_refresh_works_out_costs_of_what_arrived_a_minute_ago(clickhouse, server
     executions_that_arrived_an_hour_ago(clickhouse, server)
     where = f"clickhouse://127.0.0.1:{server.port}/{clickhouse.database}"
 
-    assert answer("refresh", server.address) == f"Refreshed 1 execution and 1 model call of {where}.\n"
-    assert answer("refresh", server.address) == f"Refreshed 0 executions and 0 model calls of {where}.\n"
+    assert answer("refresh", server.address) == f"Refreshed 1 execution, 1 model call and 0 hours of {where}.\n"
+    assert answer("refresh", server.address) == f"Refreshed 0 executions, 0 model calls and 0 hours of {where}.\n"
 
     (row,) = clickhouse.query("SELECT actual_cost FROM executions WHERE cost_source = 'reported'").named_results()
     assert row == {"actual_cost": 0.25}
@@ -125,7 +125,7 @@ def test_refresh_goes_on_when_the_fleet_does_not_answer_once(clickhouse, server,
 
     assert (result.exit_code, waits) == (130, [5])
     assert result.stderr.startswith("A table is missing in")
-    assert "Refreshed 1 execution and 1 model call" in result.output
+    assert "Refreshed 1 execution, 1 model call" in result.output
 
 
 def test_drop_asks_before(clickhouse, server):
