@@ -21,6 +21,7 @@ OTHERS = {
     "reprice": [["reprice"]],
     "export": [["export", "--output", "FILE"]],
     "import": [["import", "FILE"]],
+    "pull": [["pull", "clickhouse://127.0.0.1:1", "--output", "FILE"]],
     "push": [["push", "clickhouse://127.0.0.1:1"]],
     "prune": [["prune", "--keep", "1", "--dry-run"], ["prune", "--keep", "1000", "--yes"]],
     "delete": [["delete", "first", "--dry-run"]],

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "index": "indexing",
     "reprice": "maintenance",
     "fleet": "fleet",
+    "pull": "pull",
     "push": "pull",
 }
 _TITLES: Final = {

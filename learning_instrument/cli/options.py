@@ -100,8 +100,15 @@ class Question:
             yield database
 
 
-def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function the subcommand *name*: it gets a :class:`Question`, of a report's options, and its own."""
+def reporting_command(
+    name: str, *, file_option: Callable[[click.Command], click.Command] | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the subcommand *name*: it gets a :class:`Question`, of a report's options, and its own.
+
+    Args:
+        name: that of the subcommand.
+        file_option: adds the parameter ``database``; None: ``--database``.
+    """
 
     def command(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
@@ -112,7 +119,7 @@ def reporting_command(name: str) -> Callable[[Callable[..., Any]], click.Command
         answer = output_options(local_option(answer))
         for option in reversed(_REPORT_OPTIONS):
             answer = option(answer)
-        return click.command(name)(database_option(answer))
+        return (file_option or database_option)(click.command(name)(answer))
 
     return command
 

@@ -1,14 +1,18 @@
 """Stores the model calls of imported files beside their executions."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+import operator
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from ..columns import COLUMNS
 from ..costs.attribution import awaited_links, delete_old, store_model_calls
 from ..costs.call_store import ModelCallBatch, ModelCallStore
+from ..costs.execution_totals import DETERMINED
 from ..costs.model_calls import ModelCall
 from ..costs.span_sorter import SpanSorter
+from ..record import Row
 from ..sqlite.connection import WriteConnection
 from ..sqlite.executions import placeholders
 
@@ -16,6 +20,13 @@ from ..sqlite.executions import placeholders
 _CALLS: Final = 250
 #: All of a file: an import may be the first that brings the calls.
 _ALL_EXECUTIONS: Final = 2**62
+_EXECUTION_ID: Final = COLUMNS.index("execution_id")
+_determined: Final = operator.itemgetter(*map(COLUMNS.index, DETERMINED))
+_SET_TOTALS: Final = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in DETERMINED)} WHERE execution_id = ?"
+_REPLACE: Final = (
+    f"UPDATE model_calls SET {', '.join(f'{name} = ?' for name in ModelCall._fields)}"
+    " WHERE trace_id = ? AND span_id = ?"
+)
 
 
 class CallImport:
@@ -42,20 +53,60 @@ class CallImport:
             known: executions that were there; the totals of the others are in their rows.
         """
         if reported:
-            stored = _column(connection, "reported_costs", "execution_id", reported)
+            stored = set(_rows(connection, "reported_costs", ["execution_id"], reported))
             missing = [(each, cost) for each, cost in reported.items() if (each,) not in stored]
             if missing:
                 with connection.transaction() as opened:
                     opened.executemany("INSERT OR IGNORE INTO reported_costs VALUES (?, ?)", missing)
         ids = {call.execution_id for call in calls if call.execution_id is not None}
         if ids:
-            stored = _column(connection, "model_calls", "trace_id, span_id", ids)
+            stored = set(_rows(connection, "model_calls", ["trace_id", "span_id"], ids))
             new = [call for call in calls if (call.trace_id, call.span_id) not in stored]
             for start in range(0, len(new), _CALLS):
                 with connection.transaction() as opened:
                     store_model_calls(opened, new[start : start + _CALLS], ())
             changed = ids.intersection(known, [call.execution_id for call in new])
             self._store_batch(connection, ModelCallBatch(due=sorted(changed)))
+
+    def take_totals(self, connection: WriteConnection, rows: Sequence[Row], calls: Sequence[ModelCall]) -> None:
+        """Take from a source that knows better what it says of stored executions, their calls being stored.
+
+        A call that has a cost keeps it where the source has none. Where the file has calls that the source has not,
+        its totals stay.
+
+        Args:
+            connection: the target.
+            rows: the executions.
+            calls: all that the source has of them.
+        """
+        by_key = {(call.trace_id, call.span_id): call for call in calls}
+        stored: dict[str, list[ModelCall]] = {}
+        for values in _rows(connection, "model_calls", ModelCall._fields, [row[_EXECUTION_ID] for row in rows]):
+            call = ModelCall(*values)
+            stored.setdefault(str(call.execution_id), []).append(call)
+        ours = [call for calls_ in stored.values() for call in calls_]
+        better = [
+            new
+            for call in ours
+            if (new := by_key.get((call.trace_id, call.span_id), call)) != call
+            and (new.cost is not None or call.cost is None)
+        ]
+        complete = [
+            row
+            for row in rows
+            if all((call.trace_id, call.span_id) in by_key for call in stored.get(row[_EXECUTION_ID], ()))
+        ]
+        before = {
+            execution_id: tuple(values)
+            for execution_id, *values in _rows(
+                connection, "executions", ("execution_id", *DETERMINED), [row[_EXECUTION_ID] for row in complete]
+            )
+        }
+        changed = [row for row in complete if before.get(row[_EXECUTION_ID]) != _determined(row)]
+        if better or changed:
+            with connection.transaction() as opened:
+                opened.executemany(_REPLACE, [(*call, call.trace_id, call.span_id) for call in better])
+                opened.executemany(_SET_TOTALS, [(*_determined(row), row[_EXECUTION_ID]) for row in changed])
 
     def store_spans(
         self,
@@ -99,8 +150,8 @@ class CallImport:
                 self._store.store(opened, part)
 
 
-def _column(connection: WriteConnection, table: str, columns: str, ids: Collection[str]) -> set[tuple[str, ...]]:
+def _rows(connection: WriteConnection, table: str, columns: Iterable[str], ids: Collection[str]) -> list[Any]:
     """Return what a table has for some executions."""
-    return set(
-        connection.execute(f"SELECT {columns} FROM {table} WHERE execution_id IN {placeholders(ids)}", sorted(ids))
+    return connection.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE execution_id IN {placeholders(ids)}", sorted(ids)
     )

@@ -109,10 +109,7 @@ def import_executions(
         ConfigurationError: if *files* is no list, or none of them can be read or has a known format.
         DatabaseError: if the database cannot be written, or the only file is one that cannot be read.
     """
-    if isinstance(database, LearningDatabase):
-        database.flush()
-        database = database.path
-    path = absolute(database)
+    path = _path_of(database)
     names, unmatched = input_files(files, path)
     target = _Target(path, names)
     for pattern in unmatched:
@@ -124,11 +121,56 @@ def import_executions(
         except LearningInstrumentError as error:
             target.fail(name, error)
     target.complain_without_files()
+    _import(target, path, sources, selection or Selection(), progress)
+    return target.answer()
+
+
+def import_source(
+    database: LearningDatabase | str | os.PathLike[str],
+    name: str,
+    read: SourceReader,
+    *,
+    progress: Progress | None = None,
+) -> ImportAnswer:
+    """Store executions from elsewhere than a file, as :func:`import_executions` does.
+
+    The columns that model calls determine become those of the source, unless the file has a model call of the execution
+    that the source does not have.
+
+    Args:
+        database: the target; its file is created if missing.
+        name: that of the source.
+        read: reads it. All of it is wanted.
+        progress: called with a label, the number done and the total.
+
+    Raises:
+        DatabaseError: if the source cannot be read or the database cannot be written.
+    """
+    path = _path_of(database)
+    target = _Target(path, [name], has_newest_totals=True)
+    _import(target, path, {name: read}, Selection(), progress)
+    return target.answer()
+
+
+def _path_of(database: LearningDatabase | str | os.PathLike[str]) -> str:
+    if isinstance(database, LearningDatabase):
+        database.flush()
+        database = database.path
+    return absolute(database)
+
+
+def _import(
+    target: "_Target",
+    path: str,
+    sources: Mapping[str, SourceReader],
+    selection: Selection,
+    progress: Progress | None,
+) -> None:
     report = progress or (lambda what, done, of: None)
     with open_for_maintenance(path, may_make=True) as connection:
         with LearningDatabase(path):
             pass  # opening makes the file, or waits while another process makes it
-        with contextlib.closing(_readings(sources, selection or Selection(), connection)) as readings:
+        with contextlib.closing(_readings(sources, selection, connection)) as readings:
             for name, reading in readings:
                 if isinstance(reading, Reading):
                     target.take(connection, name, reading)
@@ -138,7 +180,6 @@ def import_executions(
         target.finish(connection)
         # As a pool does in the background: reports are slow until then.
         catch_up.catch_up_fully(connection, report)
-    return target.answer()
 
 
 def _readings(
@@ -181,9 +222,11 @@ class _Target:
     Args:
         path: that of the database.
         files: the files.
+        has_newest_totals: whether costs and model calls become those of the files.
     """
 
-    def __init__(self, path: str, files: Iterable[str]) -> None:
+    def __init__(self, path: str, files: Iterable[str], *, has_newest_totals: bool = False) -> None:
+        self._has_newest_totals = has_newest_totals
         self._files = {*files}
         self._counts = dict.fromkeys(
             ("read", "stored", "already_there", "left_out", "refused", "feedback", "model_calls"), 0
@@ -234,10 +277,14 @@ class _Target:
         """Store the new executions of a batch."""
         self._count(file, reading)
         stored = stored_rows(connection.execute, [row[EXECUTION_ID] for row in reading.rows])
+        unchanged = stored_rows(connection.execute, reading.known) if self._has_newest_totals else {}
         known = {*reading.known}
         new = self._new_rows(connection, file, reading, stored, known)
         self._store(connection, file, new, sum(row[EXECUTION_ID] not in stored for row in new), reading.feedback)
         self._calls.store_rows(connection, reading.calls, reading.reported, known)
+        if self._has_newest_totals:
+            rows = [*unchanged.values(), *(row for row in reading.rows if row[EXECUTION_ID] in known)]
+            self._calls.take_totals(connection, rows, reading.calls)
         if reading.spans:
             traces = {row[_TRACE_ID] for row in new}
             wanted = known.union(row[EXECUTION_ID] for row in reading.rows)

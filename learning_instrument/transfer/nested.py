@@ -90,7 +90,7 @@ def add_nested(query: Query, rows: Iterable[dict[str, Any]], names: Collection[s
         return
     if FEEDBACK in names:
         found = _select(query, "feedback", list(FEEDBACK_MEMBERS), by_id, "timestamp, feedback_id")
-        _add_feedback(by_id, found, VISIBILITIES[VISIBILITIES.index(visibility) :])
+        add_feedback(by_id, found, visibility)
     if MODEL_CALLS in names:
         known = {row["name"] for row in query("SELECT name FROM pragma_table_info('model_calls')", ())}
         for call in _select(query, "model_calls", [name for name in CALL_MEMBERS if name in known], by_id, "rowid"):
@@ -109,9 +109,15 @@ def _select(query: Query, table: str, columns: Sequence[str], ids: Collection[st
     return [row for row in found if row["execution_id"] in ids]
 
 
-def _add_feedback(
-    by_id: Mapping[str, dict[str, Any]], found: Iterable[dict[str, Any]], visible: Collection[str]
-) -> None:
+def add_feedback(by_id: Mapping[str, dict[str, Any]], found: Iterable[dict[str, Any]], visibility: str) -> None:
+    """Add feedback to rows of ``executions``, and remove what is more confidential from their columns.
+
+    Args:
+        by_id: the rows, by their ids.
+        found: all their feedback, the oldest first.
+        visibility: the most confidential feedback to include.
+    """
+    visible = VISIBILITIES[VISIBILITIES.index(visibility) :]
     histories: dict[str, list[dict[str, Any]]] = {}
     for feedback in found:
         histories.setdefault(feedback.pop("execution_id"), []).append(feedback)

@@ -1,4 +1,4 @@
-"""``push``: executions of a file to a fleet."""
+"""``pull`` and ``push``: executions of a fleet to a file, and those of a file to a fleet."""
 
 from typing import Final
 
@@ -8,10 +8,37 @@ from ... import formatting
 from ..options import Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import tell
-from .transfer import tell_answer, tell_first, visibility_of, visibility_options
+from .transfer import tell_answer, tell_first, told_of_import, visibility_of, visibility_options
 
 _ADDRESS: Final = click.argument("address", metavar="ADDRESS")
+_OUTPUT: Final = click.option(
+    "--output", "-o", "database", metavar="FILE", type=click.Path(), required=True, help="The database to add to."
+)
 _INTERRUPTED: Final = "Interrupted. What was stored stays; run the same command again for the rest."
+
+
+@reporting_command("pull", file_option=_OUTPUT)
+@_ADDRESS
+@visibility_options
+def pull_command(question: Question, address: str, public_only: bool, include_private: bool) -> None:
+    """Copy executions of a fleet into a file.
+
+    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE. Model calls, costs as the fleet has them and feedback for
+    the team or the public go along. The file is made if it is missing. Pulled again, nothing is doubled: what is new is
+    added, and what changed in the fleet since is brought up to date. An interrupted pull is started again with the same
+    command.
+    """
+    from ...fleet.pull import pull  # here: the plain install lacks what it needs
+
+    visibility = visibility_of(public_only, include_private)
+    try:
+        with progress_bar() as progress:
+            answer = pull(address, question.path, question.selection, visibility=visibility, progress=progress)
+    except KeyboardInterrupt:
+        tell(_INTERRUPTED)
+        raise
+    tell_answer(question, answer, told_of_import(answer, question.path))
+    tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)
 
 
 @reporting_command("push")

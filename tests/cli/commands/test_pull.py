@@ -1,4 +1,4 @@
-"""``push``: executions of a file to a fleet, by the command, over HTTP."""
+"""``pull`` and ``push``: executions from and to a fleet, by the command, over HTTP."""
 
 import json
 
@@ -70,3 +70,18 @@ def test_push_names_what_is_wrong_in_one_line(where, path, clickhouse):
     with connect(Address.parse(where)) as client:
         schema.drop(client)
     assert "fleet init" in complaint("push", where, "--database", path)
+
+
+def test_pull_says_what_it_stored(where, path, tmp_path):
+    """And names what is wrong in one line, without making a file."""
+    answer("push", where, "--database", path)
+    local = str(tmp_path / "local.db")
+
+    assert answer("pull", where, "--since", "1d", "-o", local) == (
+        f"Stored 2 of 2 executions in {local}.\nRead 6 model calls.\n"
+    )
+    assert "2 already there" in answer("pull", where, "-o", local)
+    assert live.tables(local) == live.tables(path)
+    assert "Invalid address" in complaint("pull", "host", "-o", f"{local}.not")
+    assert "cannot be reached" in complaint("pull", "clickhouse://127.0.0.1:1", "-o", f"{local}.not")
+    assert not list(tmp_path.glob("*.not"))
