@@ -45,7 +45,7 @@ def pull_command(question: Question, address: str, public_only: bool, include_pr
 @_ADDRESS
 @visibility_options
 def push_command(question: Question, address: str, public_only: bool, include_private: bool) -> None:
-    """Send the executions of a file to a fleet, for machines without a collector.
+    """Send the executions of a file to a fleet, without a collector.
 
     ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE. Model calls and feedback for the team or the public go
     along. Executions that the fleet has, also by a collector, count once. The next push goes on where the last one was,
