@@ -43,10 +43,10 @@ MAY_IMPORT = {
     "pipeline": "errors ids safety semconv version budgets record recording costs storage database",
     "transfer": "atomic_file errors ids message_templates safety semconv version columns record timestamps sqlite costs"
     " rollups storage database",
-    "fleet": "errors message_templates semconv version columns timestamps sqlite costs rollups record storage"
+    "fleet": "errors message_templates semconv version columns record timestamps sqlite costs rollups analytics storage"
     " database transfer",
     "dashboard": "errors formatting outcome safety semconv columns record timestamps sqlite analytics storage"
-    " database pipeline",
+    " database fleet pipeline",
     "configuration": "errors safety budgets recording sqlite costs storage database pipeline",
     "instrumentation": "adapters errors safety budgets timestamps recording sqlite storage database pipeline"
     " configuration",

@@ -143,6 +143,8 @@ def losses_of(database: Queryable, selection: Selection) -> dict[str, int]:
         "since": "" if selection.since is None else iso(selection.since),
         "until": "~" if selection.until is None else iso(selection.until),
     }
+    if not has_table(database, "losses"):
+        return {}  # of a fleet, each application's own file knows them
     rows = database.query(
         "SELECT reason, sum(executions) AS executions FROM losses WHERE timestamp >= :since AND timestamp < :until"
         " GROUP BY reason ORDER BY 2 DESC, 1",

@@ -6,9 +6,8 @@ from typing import Any, Final
 from .. import formatting
 from ..analytics import WorthAsking, execution_words, worth_asking
 from ..analytics.executions import is_cost_known, is_cost_partial
-from ..database import LearningDatabase
 from ..errors import ConfigurationError, UnknownExecutionError
-from ..sqlite.read_only import ReadOnlyDatabase
+from ..fleet.opening import JudgedDatabase
 from . import moments
 from .rendering import print_fields, print_note
 from .terminal import tell, write
@@ -28,42 +27,46 @@ _SKIP: Final = ("s", "skip")
 _QUIT: Final = ("q", "quit")
 
 
-def ask_for_feedback(path: str, source: str, visibility: str) -> None:
-    """Ask about the executions of the database at *path* until all are judged, or the user quits.
-
-    Args:
-        path: the path of the database.
-        source: the source of the feedback.
-        visibility: its visibility.
+def check_terminal() -> None:
+    """Refuse to ask where nobody can answer.
 
     Raises:
         ConfigurationError: without a terminal.
-        DatabaseError: if the database cannot be read or written.
-        KeyboardInterrupt: after Ctrl-C. The answers given by then are stored.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigurationError(
             "--ask needs a terminal to ask at; store feedback with learning-instrument feedback ID --accept."
         )
-    with ReadOnlyDatabase(path):  # which makes no file where there is none
-        pass
+
+
+def ask_for_feedback(database: JudgedDatabase, source: str, visibility: str) -> None:
+    """Ask about the executions of *database* until all are judged, or the user quits.
+
+    Args:
+        database: the one to ask, and to store into.
+        source: the source of the feedback.
+        visibility: its visibility.
+
+    Raises:
+        DatabaseError: if the database cannot be read or written.
+        KeyboardInterrupt: after Ctrl-C. The answers given by then are stored.
+    """
+    found = worth_asking(database)
+    if not found:
+        print_note("No execution without feedback is worth asking about.")
+        return
     stored = 0
-    with LearningDatabase(path) as database:
-        found = worth_asking(database)
-        if not found:
-            print_note("No execution without feedback is worth asking about.")
-            return
-        try:
-            for number, each in enumerate(found, 1):
-                _show(each, f"{number} of {len(found)}")
-                answer = _answer()
-                if answer is None:
-                    break
-                if answer:
-                    stored += _store(database, each, answer | {"source": source, "visibility": visibility})
-        finally:
-            write("")
-            print_note(f"Stored feedback on {formatting.counted(stored, 'execution')}.")
+    try:
+        for number, each in enumerate(found, 1):
+            _show(each, f"{number} of {len(found)}")
+            answer = _answer()
+            if answer is None:
+                break
+            if answer:
+                stored += _store(database, each, answer | {"source": source, "visibility": visibility})
+    finally:
+        write("")
+        print_note(f"Stored feedback on {formatting.counted(stored, 'execution')}.")
 
 
 def _show(asked: WorthAsking, place: str) -> None:
@@ -122,7 +125,7 @@ def parsed(line: str) -> dict[str, Any] | None:
     return said | ({"comment": comment} if comment else {})
 
 
-def _store(database: LearningDatabase, asked: WorthAsking, answer: dict[str, Any]) -> bool:
+def _store(database: JudgedDatabase, asked: WorthAsking, answer: dict[str, Any]) -> bool:
     try:
         database.add_feedback(asked.execution.execution_id, **answer)
     except UnknownExecutionError as error:  # deleted meanwhile

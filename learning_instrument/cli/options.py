@@ -14,9 +14,11 @@ from ..analytics.burndown import BURN_DOWN_PERIODS
 from ..analytics.overview import span
 from ..analytics.values import unmatched
 from ..errors import ConfigurationError, DatabaseError, LearningInstrumentError
+from ..fleet.address import Address, is_address
+from ..fleet.opening import opened
 from ..sqlite.paths import absolute, default_path
 from ..sqlite.read_only import VALUE_FAULTS, ReadOnlyDatabase
-from ..sqlite.selection import Selection
+from ..sqlite.selection import OpenDatabase, Selection
 from ..storage import spill_names
 from ..timestamps import moment
 from . import moments
@@ -60,15 +62,25 @@ class NumberRange(click.FloatRange):
 class Question:
     """The options that every reporting command takes."""
 
+    #: A path, or the address of a fleet.
     path: str
     selection: Selection
     output: Output
+
+    @property
+    def file(self) -> str:
+        """The path of a file.
+
+        Raises:
+            ConfigurationError: if an address was given.
+        """
+        return _file(self.path)
 
     def limit(self, given: int | None, in_a_table: int) -> int | None:
         """Return how many rows to show, None being all: those of ``--limit``, else so many in a table."""
         return in_a_table if given is None and self.output is Output.TEXT else given
 
-    def explain_nothing(self, database: ReadOnlyDatabase) -> None:
+    def explain_nothing(self, database: OpenDatabase) -> None:
         """Say on standard error why the selection is empty, if it is and there are executions.
 
         Names the values that there are where no execution has one of the filters, and what is outside of the window.
@@ -89,14 +101,14 @@ class Question:
             tell("Every filter matches some executions; no execution matches all of them.")
 
     @contextlib.contextmanager
-    def database(self, slow: str | None = NO_SUMS) -> Iterator[ReadOnlyDatabase]:
+    def database(self, slow: str | None = NO_SUMS) -> Iterator[OpenDatabase]:
         """Yield the database to query; say whether rows wait outside of it.
 
         Args:
             slow: why the answer may take long, shown when it does; the block prints nothing then. None: it prints.
         """
         tell_of_spill_files(self.path)
-        with waiting(slow) if slow else contextlib.nullcontext(), ReadOnlyDatabase(self.path) as database:
+        with waiting(slow) if slow else contextlib.nullcontext(), opened(self.path) as database:
             yield database
 
 
@@ -114,7 +126,7 @@ def reporting_command(
         @functools.wraps(function)
         def answer(database: str | None, as_json: bool, as_csv: bool, **others: Any) -> Any:
             selection = _selection(others)
-            return _answer(function, database_path(database), selection, output_wanted(as_json, as_csv), others)
+            return _answer(function, database_address(database), selection, output_wanted(as_json, as_csv), others)
 
         answer = output_options(local_option(answer))
         for option in reversed(_REPORT_OPTIONS):
@@ -130,7 +142,7 @@ def filtered_command(name: str, *, has_window: bool = False) -> Callable[[Callab
     def command(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def run(database: str | None, **others: Any) -> Any:
-            return _answer(function, database_path(database), _selection(others), Output.TEXT, others)
+            return _answer(function, database_address(database), _selection(others), Output.TEXT, others)
 
         for option in reversed(_REPORT_OPTIONS if has_window else _FILTER_OPTIONS):
             run = option(run)
@@ -153,7 +165,7 @@ def _answer(
     try:
         return function(Question(path, selection, output), **options)
     except VALUE_FAULTS as error:
-        if not isinstance(error, LearningInstrumentError):
+        if not isinstance(error, LearningInstrumentError) and not is_address(path):
             _refuse_invalid_values(path)
         raise
 
@@ -173,6 +185,8 @@ def _refuse_invalid_values(path: str) -> None:
 
 def tell_of_spill_files(path: str) -> None:
     """Say on standard error that executions wait beside the database at *path*, if they do."""
+    if is_address(path):
+        return
     waiting = spill_names.waiting(absolute(path))
     if waiting.files:
         tell(
@@ -193,9 +207,27 @@ def database_option(command: C) -> C:
 
 
 def database_path(given: str | None) -> str:
-    """Return the path given to the subcommand, else to the command, else that of the environment."""
+    """Return the path given to the subcommand, else to the command, else that of the environment.
+
+    Raises:
+        ConfigurationError: if it is the address of a fleet.
+    """
+    return _file(database_address(given))
+
+
+def database_address(given: str | None) -> str:
+    """Return the path or address given to the subcommand, else to the command, else that of the environment."""
     before = click.get_current_context().find_root().obj
     return given or before or default_path()
+
+
+def _file(where: str) -> str:
+    if is_address(where):
+        raise ConfigurationError(
+            f"{Address.parse(where)} is a fleet: {click.get_current_context().info_name} works on a file. Expected a"
+            " path; learning-instrument pull copies a part of a fleet into a file."
+        )
+    return where
 
 
 #: Option -> its help. The same names are the fields of Selection.

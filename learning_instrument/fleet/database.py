@@ -1,74 +1,165 @@
-"""A fleet in ClickHouse, asked in the SQL that a SQLite file is asked in."""
+"""``FleetDatabase``: the executions of many machines, asked as a file is."""
 
+import contextlib
 import threading
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from ..errors import ConfigurationError
-from ..sqlite.selection import Parameters
+from ..analytics.sources.cube_rows import CubeQuestion, LargestGroups
+from ..analytics.sources.failures import Failures
+from ..analytics.sources.source import Source
+from ..analytics.sources.words import Frequencies, WordList
+from ..sqlite.selection import Parameters, Selection, has_table
+from ..storage.feedback import Feedback, Visibility, checked
+from . import cubes, failures, feedback, schema, words
 from .address import Address
 from .client import Client, connect
-from .schema import check
+from .dialect import translated
+
+#: A column of SQLite's that has whole numbers as integers, and others as they are.
+_WHOLE: Final = "complexity_score"
+_SIZE: Final = (
+    "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = currentDatabase()"
+    " AND startsWith(table, 'learning_instrument_')"
+)
 
 
-class FleetDatabase:
-    """A database of ClickHouse that is only read. Opened by the first question.
+class FleetDatabase(Source):
+    """The executions that a fleet has sent to ClickHouse. Connected by the first question; any thread may ask.
+
+    Every question of ``learning_instrument.analytics`` takes it in place of a file.
 
     Args:
-        address: where it is, such as ``clickhouse://user:password@host/database``.
+        address: ``clickhouse://USER:PASSWORD@HOST:PORT/DATABASE``.
 
     Raises:
-        ConfigurationError: for an invalid address.
+        ConfigurationError: for an address of another form.
     """
 
     def __init__(self, address: Address | str) -> None:
-        self.address = address if isinstance(address, Address) else Address.parse(address)
+        self._address = address if isinstance(address, Address) else Address.parse(address)
+        #: The address, without the password.
+        self.path = str(self._address)
         self._client: Client | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def query(self, sql: str, parameters: Parameters = (), /) -> list[dict[str, Any]]:
-        """Answer a question in SQLite's SQL over ``executions``, ``model_calls`` and ``feedback``.
+        """Answer a question in SQLite's SQL, over ``executions``, ``model_calls`` and ``feedback``.
+
+        Returns:
+            For each row column name -> value.
 
         Raises:
-            ConfigurationError: if the extra ``scale`` is not installed.
-            DatabaseError: if the database cannot be reached, was not made, or cannot answer.
+            ConfigurationError: without the extra ``scale``.
+            DatabaseError: if the fleet cannot be reached or cannot answer.
         """
-        return self._opened().rows(*_dialect()(sql, parameters))
+        rows = self._open().rows(*translated(sql, parameters))
+        if rows and _WHOLE in rows[0]:
+            for row in rows:  # as SQLite has it in a column of integers
+                if isinstance(row[_WHOLE], float) and row[_WHOLE].is_integer():
+                    row[_WHOLE] = int(row[_WHOLE])
+        return rows
+
+    def name(self) -> str:
+        """Return what the database is called in a title."""
+        return self.path
+
+    def size(self) -> int:
+        """Return the size of the tables of executions and of what is derived from them, in bytes."""
+        (row,) = self._open().rows(_SIZE)
+        return int(row["bytes"] or 0)
+
+    def groups(self, question: CubeQuestion) -> LargestGroups:
+        """Return the totals of each group of executions, in the groups' order."""
+        return cubes.groups(self._open(), question)
+
+    def has_cube(self, by: Sequence[str], selection: Selection) -> bool:
+        """Tell whether such sums are kept; else the executions are read for them."""
+        return cubes.cube_for(by, selection) is not None
+
+    def failures(self, selection: Selection) -> list[Failures]:
+        """Return the failures until the end of *selection* that pass its filters; the places are of its time alone."""
+        return failures.failures(self, selection)
+
+    def frequencies(self, words_: Iterable[str]) -> Frequencies:
+        """Return how many executions have each of the words in their description."""
+        return words.frequencies(self._open(), words_)
+
+    def described(self, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
+        """Return the descriptions of executions with the most weight of *lists*, by their rowids."""
+        return words.described(self._open(), lists, selection)
+
+    def add_feedback(
+        self,
+        execution: str,
+        *,
+        accepted: bool | None = None,
+        rating: int | None = None,
+        comment: str | None = None,
+        source: str | None = None,
+        visibility: Visibility = "private",
+    ) -> Feedback:
+        """Store feedback on an execution, as :meth:`LearningDatabase.add_feedback` does.
+
+        Raises:
+            ConfigurationError: for an invalid value.
+            UnknownExecutionError: if there is no such execution.
+            DatabaseError: if the fleet cannot be read or written.
+        """
+        said = checked(execution, accepted, rating, comment, source, visibility)
+        return feedback.add(self, self._open(), said)
+
+    def delete_feedback(self, execution: str) -> int:
+        """Delete the feedback on one execution; return the number deleted.
+
+        Raises:
+            UnknownExecutionError: if there is no such execution.
+            DatabaseError: if the fleet cannot be read or written.
+        """
+        return feedback.delete(self, self._open(), execution)
+
+    def clear_feedback(self) -> int:
+        """Delete the feedback on all executions; return the number deleted.
+
+        Raises:
+            DatabaseError: if the fleet cannot be read or written.
+        """
+        return feedback.clear(self, self._open())
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Answer all questions in this block; executions that arrive meanwhile may be in some answers only."""
+        self._open()
+        yield
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is the table *name*."""
+        return has_table(self, name)
 
     def close(self) -> None:
-        """Close. The next question opens the database again."""
+        """Close. The next question connects again."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
             client.close()
 
     def __enter__(self) -> "FleetDatabase":
-        """Open the database."""
-        self._opened()
+        """Connect."""
+        self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         """Close."""
         self.close()
 
-    def _opened(self) -> Client:
+    def _open(self) -> Client:
         with self._lock:
             if self._client is None:
-                client = connect(self.address)
+                client = connect(self._address)
                 try:
-                    check(client)
-                except BaseException:  # raised again, with the connection closed
+                    schema.check(client)
+                except BaseException:
                     client.close()
                     raise
                 self._client = client
             return self._client
-
-
-def _dialect() -> Callable[[str, Parameters], tuple[str, dict[str, Any]]]:
-    try:
-        found: Callable[[str, Parameters], tuple[str, dict[str, Any]]]
-        found = import_module(f"{__package__}.dialect").translated
-    except ImportError as error:
-        raise ConfigurationError(f"{error.name} is not installed: pip install 'learning-instrument[scale]'.") from error
-    return found

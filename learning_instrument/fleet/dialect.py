@@ -40,13 +40,11 @@ _LISTS: Final = {
     f" AND name NOT IN {_HIDDEN})",
     "pragma_function_list": "(SELECT name FROM system.functions)",
 }
-#: The lower edges of bins, but for that of the first, which has what is below the second.
-_EDGES: Final = [histograms.LOWEST * histograms.RATIO**number for number in range(histograms.LAST)]
-#: The parameter that has them.
-_OF_EDGES: Final = "edges"
-_LOW: Final = f"roundDown({{0}}, {{{{{_OF_EDGES}:Array(Float64)}}}})"
+#: The lower edge of the bin of a value, looked up once in a query: the edges are the same 1013 numbers as in a file.
+_LOW: Final = "roundDown({0}, (SELECT any(edges) FROM learning_instrument_edges))"
 _BIN: Final = (
-    f"if({{0}} < {_EDGES[0]}, 0, toInt64(round(log({_LOW} / {_EDGES[0]}) / {math.log(histograms.RATIO)!r})) + 1)"
+    f"if({{0}} < {histograms.LOWEST}, 0,"
+    f" toInt64(round(log({_LOW} / {histograms.LOWEST}) / {math.log(histograms.RATIO)!r})) + 1)"
 )
 #: Milliseconds from the start of Julian days to that of Unix time, and those of a day.
 _JULIAN: Final = 210_866_760_000_000
@@ -72,8 +70,6 @@ class _Translation(NamedTuple):
     #: The parameters that it has, and those of them that are limits.
     names: frozenset[str]
     limits: frozenset[str]
-    #: Whether it looks up bins.
-    has_edges: bool
 
 
 def translated(sql: str, parameters: Parameters = ()) -> tuple[str, dict[str, Any]]:
@@ -91,8 +87,6 @@ def translated(sql: str, parameters: Parameters = ()) -> tuple[str, dict[str, An
     bound = {name: _bound(name, value) for name, value in values.items()}
     found = _translation(named, tuple(sorted((name, kind) for name, (kind, _) in bound.items())))
     given = {name: bound[name][1] for name in found.names}
-    if found.has_edges:
-        given[_OF_EDGES] = _EDGES
     for name in found.limits:
         given[name] = _NO_LIMIT if given[name] < 0 else given[name]
     return found.sql, given
@@ -170,12 +164,10 @@ def _translation(sql: str, kinds: tuple[tuple[str, str], ...]) -> _Translation:
         mark.set("kind", of_name[mark.name])
         if of_name[mark.name]:
             names.add(mark.name)
-    has_edges = any(table.name == "rollup_bins" for table in tree.find_all(exp.Table))
     return _Translation(
         _Writer(dialect="clickhouse", identify=True).generate(tree),
         frozenset(names),
         frozenset(limits & names),
-        has_edges,
     )
 
 

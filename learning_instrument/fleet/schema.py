@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..costs.model_calls import TELLING_KEYS
 from ..errors import DatabaseError, SchemaVersionError
+from ..rollups import histograms
 from ..version import __version__
 from .client import Client
 
@@ -80,6 +81,7 @@ def init(client: Client, schema: Schema | None = None, progress: Callable[[int, 
     for statements in schema.versions[found:]:
         for statement in statements:
             client.execute(statement)
+    client.insert("learning_instrument_edges", ("edges",), [(histograms.EDGES,)])
     existing = _existing(client)
     attributes = write_out("span_keys()")
     for name, statement in schema.views.items():

@@ -230,6 +230,14 @@ ENGINE = ReplacingMergeTree(generation)
 ORDER BY bucket
 COMMENT 'learning_instrument: hours and the generation of their sums';
 
+-- The lower edges of the bins of histograms: one row.
+CREATE TABLE IF NOT EXISTS learning_instrument_edges (
+    edges Array(Float64)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY tuple()
+COMMENT 'learning_instrument: the edges of bins';
+
 CREATE TABLE IF NOT EXISTS learning_instrument_state (
     name String,
     value String,

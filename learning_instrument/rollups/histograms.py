@@ -16,6 +16,8 @@ RATIO: Final = 1.03
 #: The first bin holds values below a microsecond, the last those above ten million seconds.
 LOWEST: Final = 1e-6
 LAST: Final = 1013
+#: The lower edges of the bins but for the first, which has what is below all of them.
+EDGES: Final = tuple(LOWEST * RATIO**number for number in range(LAST))
 _LARGEST_COUNT: Final = 0xFFFF
 PAIR_BYTES: Final = 4
 #: For each bin, in their order, the histogram of one value in it.

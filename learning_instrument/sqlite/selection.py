@@ -1,6 +1,7 @@
 """The arguments of every question: a database, and a selection of executions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -25,6 +26,23 @@ class Queryable(Protocol):
 
     def query(self, sql: str, parameters: Parameters = ..., /) -> list[dict[str, Any]]:
         """Return the rows, column name -> value."""
+        ...
+
+
+class OpenDatabase(Queryable, Protocol):
+    """A database that is open to be read: a file's, or a fleet's."""
+
+    @property
+    def path(self) -> str:
+        """Its path or address."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Answer all questions in this block from one state, where the engine can."""
+        ...
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether it has the table *name*."""
         ...
 
 

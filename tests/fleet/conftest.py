@@ -2,9 +2,12 @@
 
 import pytest
 
+from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
+from learning_instrument.fleet.database import FleetDatabase
 
+from . import otel_traces
 from .clickhouse_server import ClickHouseServer
 
 
@@ -26,3 +29,12 @@ def server(clickhouse):
     """ClickHouse's HTTP interface before it."""
     with ClickHouseServer(clickhouse) as listening:
         yield listening
+
+
+@pytest.fixture
+def fleet(clickhouse, client, address):
+    """The fleet of that database, whose tables are made."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    with FleetDatabase(str(address)) as opened:
+        yield opened

@@ -4,6 +4,7 @@ A question is written once, and knows no engine. Rows are asked for in SQLite's 
 ``model_calls`` and ``feedback``: selected, ordered and limited.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,6 +22,14 @@ class Source(ABC):
     @abstractmethod
     def query(self, sql: str, parameters: Parameters = (), /) -> list[dict[str, Any]]:
         """Return the rows of a question in SQL, column name -> value."""
+
+    @abstractmethod
+    def name(self) -> str:
+        """Return what the database is called in a title."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the size of all that is stored, in bytes."""
 
     @abstractmethod
     def groups(self, question: CubeQuestion) -> LargestGroups:
@@ -51,6 +60,14 @@ class _SQLiteSource(Source):
 
     def query(self, sql: str, parameters: Parameters = (), /) -> list[dict[str, Any]]:
         return self.database.query(sql, parameters)
+
+    def name(self) -> str:
+        (row,) = self.query("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        return os.path.basename(str(row["file"]))
+
+    def size(self) -> int:
+        (row,) = self.query("SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()")
+        return int(row["bytes"])
 
     def groups(self, question: CubeQuestion) -> LargestGroups:
         return sqlite_cubes.groups(self.database, question)

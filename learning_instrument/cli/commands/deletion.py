@@ -44,7 +44,7 @@ def delete_command(
         raise ConfigurationError(
             "Give IDs, or filters such as --where metadata.customer=acme, or --all; one of the three."
         )
-    path = absolute(question.path)
+    path = absolute(question.file)
     if dry_run:
         tell_of_spill_files(path)
     else:

@@ -126,8 +126,8 @@ def _follow(
     handler: ExecutionHandler | None = None,
 ) -> None:
     end = None if seconds is None else time.monotonic() + seconds
-    tell_of_spill_files(question.path)
-    database = FollowedDatabase(question.path)
+    tell_of_spill_files(question.file)
+    database = FollowedDatabase(question.file)
     with database:
         place = bookmark(database)
         shown = list(latest(database, question.selection, lines, failed))[::-1] if lines else []

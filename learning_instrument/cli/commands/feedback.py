@@ -4,12 +4,11 @@ import click
 
 from ... import formatting
 from ...analytics.executions import execution_id_of
-from ...database import LearningDatabase
 from ...errors import ConfigurationError
-from ...sqlite.read_only import ReadOnlyDatabase
+from ...fleet.opening import opened, opened_to_judge
 from ...storage.feedback import VISIBILITIES, Visibility
-from ..asking import ask_for_feedback
-from ..options import database_option, database_path
+from ..asking import ask_for_feedback, check_terminal
+from ..options import database_address, database_option
 from ..rendering import is_confirmed, print_note
 
 
@@ -56,14 +55,15 @@ def feedback_command(
         raise ConfigurationError(
             "Give an ID with --accept, --reject, --rating or --comment, or with --delete; or --ask or --clear alone."
         )
-    path = database_path(database)
+    where = database_address(database)
     if ask:
-        ask_for_feedback(path, source, visibility)
-        return
-    with ReadOnlyDatabase(path) as questions:  # which makes no file where there is none
+        check_terminal()
+    with opened(where) as questions:  # which makes no file where there is none
         execution_id = None if execution is None else execution_id_of(questions, execution)
-    with LearningDatabase(path) as learning_db:
-        if execution_id is None:
+    with opened_to_judge(where) as learning_db:
+        if ask:
+            ask_for_feedback(learning_db, source, visibility)
+        elif execution_id is None:
             if is_confirmed(f"Delete all feedback in {learning_db.path}?", yes):
                 print_note(f"Deleted {formatting.counted(learning_db.clear_feedback(), 'piece')} of feedback.")
         elif delete:

@@ -11,7 +11,7 @@ from ...analytics.burndown import Period as BudgetPeriod
 from ...analytics.periods import Period, default_periods
 from ...dashboard.pages.report import report
 from ...dashboard.views import Budget
-from ...sqlite.read_only import ReadOnlyDatabase
+from ...sqlite.selection import OpenDatabase
 from ...transfer import STDOUT
 from ..documents import document_file
 from ..options import Question, budget_options, filtered_command
@@ -46,6 +46,6 @@ def report_command(question: Question, out: str, budget: float | None, period: B
         print_note(f"{out} ({formatting.size(len(made.document))}): {made.verdict.text}.")
 
 
-def _periods(database: ReadOnlyDatabase, question: Question) -> Sequence[Period]:
+def _periods(database: OpenDatabase, question: Question) -> Sequence[Period]:
     since, until = question.selection.since, question.selection.until or datetime.now(timezone.utc)
     return default_periods(database, until) if since is None else (Period(since, until),)

@@ -10,8 +10,9 @@ from ...dashboard.serving.access import Access, kept_token, new_token
 from ...dashboard.serving.live import LivePages
 from ...dashboard.serving.server import Document, DocumentServer, Request, Routes
 from ...errors import ConfigurationError
+from ...fleet.address import Address, is_address
 from ...sqlite.paths import absolute
-from ..options import database_option, database_path, tell_of_spill_files
+from ..options import database_address, database_option, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import print_note
 
@@ -47,20 +48,25 @@ def serve_command(database: str | None, port: int, host: str, token_file: str | 
     The page has what report shows, for any period and filters, a search and each execution. It is read at the address
     that is printed, whose token the browser keeps. The metrics are at /metrics, of all processes that write the
     database: the counters begin with all executions of the file, or at 0 where some were deleted from it, and never
-    decrease. For this machine alone, until Ctrl-C; others can go on recording.
+    decrease. A fleet has none here: its collectors count. For this machine alone, until Ctrl-C; others can go on
+    recording.
     """
     if no_token and token_file is not None:
         raise ConfigurationError("--no-token and --token-file exclude each other; leave one out.")
-    path = absolute(database_path(database))
+    where = database_address(database)
+    path = str(Address.parse(where)) if is_address(where) else absolute(where)
     token = None if no_token else new_token() if token_file is None else kept_token(token_file)
-    counters, pages = ExecutionCounters(path), LivePages(path)
-    routes: Routes = {**pages.routes(), "/metrics": functools.partial(_metrics, counters)}
+    counters = None if is_address(where) else ExecutionCounters(path)
+    pages = LivePages(where if counters is None else path)
+    metrics = {} if counters is None else {"/metrics": functools.partial(_metrics, counters)}
+    routes: Routes = {**pages.routes(), **metrics}
     with DocumentServer(host, port, routes, Access(token), pages.error) as server:
         if no_token and not server.is_local:
             raise ConfigurationError(f"--no-token would let others than this machine read at {host}; leave one out.")
-        tell_of_spill_files(path)
-        with progress_bar() as progress:
-            counters.begin(functools.partial(progress, "Executions"))
+        if counters is not None:
+            tell_of_spill_files(path)
+            with progress_bar() as progress:
+                counters.begin(functools.partial(progress, "Executions"))
         print_note(f"Serving {path} at {server.url}{_query(token, token_file)}; Ctrl-C ends it.")
         server.serve_forever()
 

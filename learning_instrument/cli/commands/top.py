@@ -49,9 +49,9 @@ def top_command(question: Question, every: float) -> int:
     from ...dashboard.top.state import Asked, Observer
 
     app = TopApp(
-        Observer(absolute(question.path), _local_time if is_told(LOCAL) else _utc),
+        Observer(absolute(question.file), _local_time if is_told(LOCAL) else _utc),
         Asked(question.selection),
-        os.path.basename(question.path),
+        os.path.basename(question.file),
         every,
         _story,
         is_coloured(sys.stderr),

@@ -76,10 +76,10 @@ def export_command(
         raise ConfigurationError("--json and --csv set the format of the summary; use --format, or add --output FILE.")
     if output == STDOUT and chosen == "parquet" and is_terminal():
         raise ConfigurationError("Parquet is binary and cannot be printed on a terminal; add --output FILE.")
-    tell_of_spill_files(question.path)
+    tell_of_spill_files(question.file)
     with progress_bar() as progress:
         answer = export_executions(
-            question.path,
+            question.file,
             output,
             question.selection,
             format=chosen,
@@ -91,7 +91,7 @@ def export_command(
     if anonymous_key_file is not None and is_open_to_others(anonymous_key_file):
         tell(f"Other users can read the key: chmod 600 {anonymous_key_file}")
     if not answer.executions:
-        with ReadOnlyDatabase(question.path) as database:
+        with ReadOnlyDatabase(question.file) as database:
             question.explain_nothing(database)
     if output != STDOUT:
         feedback = f", {formatting.counted(answer.feedback, 'piece')} of feedback" if answer.feedback else ""
@@ -118,11 +118,11 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
     """
     try:
         with progress_bar() as progress:
-            answer = import_executions(question.path, files, question.selection, progress=progress)
+            answer = import_executions(question.file, files, question.selection, progress=progress)
     except KeyboardInterrupt:
         tell("Interrupted. Stored executions stay; run the same command again to import the rest.")
         raise
-    tell_answer(question, answer, told_of_import(answer, question.path))
+    tell_answer(question, answer, told_of_import(answer, question.file))
     tell_first([f"{each.file}, {each.place}: {each.reason}" for each in answer.refusals], answer.refused)
     tell_first([_difference(each) for each in answer.conflicting], answer.conflicts)
     tell_first([_reason(each) for each in answer.unread_files], answer.unread)

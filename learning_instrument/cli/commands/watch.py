@@ -84,9 +84,9 @@ def watch_command(
         raise ConfigurationError("--content has no effect without --exec or --webhook; give one.")
     name = watch_name(question.selection, targets)
     budgeted = None if budget is None else Budgeted(budget, period)
-    watch = Watch(question.path, name, list(targets), question.selection, budgeted, timedelta(seconds=interval))
-    telling = Telling(question.path, name, targets, content)
-    tell_of_spill_files(question.path)
+    watch = Watch(question.file, name, list(targets), question.selection, budgeted, timedelta(seconds=interval))
+    telling = Telling(question.file, name, targets, content)
+    tell_of_spill_files(question.file)
     end = None if seconds is None else time.monotonic() + seconds
     with ended_by_sigterm():
         try:
@@ -95,7 +95,7 @@ def watch_command(
                 while telling.start():
                     telling.wait(_END_SECONDS)
                 return _FAILED if telling.has_failed else 0
-            _follow(watch, telling, every, math.inf if end is None else end, question.path)
+            _follow(watch, telling, every, math.inf if end is None else end, question.file)
         finally:
             telling.end()
     return 0

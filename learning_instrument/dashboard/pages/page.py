@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +9,7 @@ from typing import Final
 
 from ...analytics.briefing import Briefing, briefing
 from ...analytics.executions import latest
+from ...analytics.sources.source import source_of
 from ...record import ExecutionRecord
 from ...sqlite.selection import Queryable
 from ..markup import Markup, element, joined, trusted
@@ -111,14 +111,8 @@ def content(database: Queryable, view: View) -> Markup:
     """
     found = briefing(database, view.period, view.selection)
     failed = shown_failures(database, found, list(latest(database, view.chosen, FAILURES, failed=True)))
-    row = title(file_name(database), f"{days_of(found)} \u00b7 times are UTC")
+    row = title(source_of(database).name(), f"{days_of(found)} \u00b7 times are UTC")
     return element("main", row, body(found, failed, view, sections(database, view, found)), id="main")
-
-
-def file_name(database: Queryable) -> str:
-    """Return the name of the file that *database* is in."""
-    (row,) = database.query("SELECT file FROM pragma_database_list WHERE name = 'main'")
-    return os.path.basename(str(row["file"]))
 
 
 def body(

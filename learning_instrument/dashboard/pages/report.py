@@ -12,17 +12,17 @@ from ...analytics.executions import latest
 from ...analytics.group_totals import has_cube
 from ...analytics.headings import Heading
 from ...analytics.periods import Period
+from ...analytics.sources.source import source_of
 from ...record import ExecutionRecord
 from ...sqlite.dimensions import value_in
-from ...sqlite.read_only import ReadOnlyDatabase
-from ...sqlite.selection import Selection
+from ...sqlite.selection import OpenDatabase, Selection
 from ..markup import Markup, element, joined, shortened
 from ..sections import daily_sections
 from ..sections.first_screen import FAILURES, days_of, failed_of, shown_failures, title
 from ..sections.page_sections import of_days, sections
 from ..views import Budget, Links, View
 from .kept_executions import KeptExecutions
-from .page import body, document, file_name, packaged
+from .page import body, document, packaged
 
 #: Dimensions that have views of single values -> what a value is called.
 DIMENSIONS: Final = {
@@ -52,7 +52,7 @@ class Report:
 
 
 def report(
-    database: ReadOnlyDatabase,
+    database: OpenDatabase,
     periods: Sequence[Period],
     selection: Selection | None = None,
     budget: Budget | None = None,
@@ -76,7 +76,7 @@ class _Made:
     """A report in the making."""
 
     def __init__(
-        self, database: ReadOnlyDatabase, periods: Sequence[Period], selection: Selection, budget: Budget | None
+        self, database: OpenDatabase, periods: Sequence[Period], selection: Selection, budget: Budget | None
     ) -> None:
         self._database = database
         self._periods = periods
@@ -106,7 +106,7 @@ class _Made:
             options += [element("optgroup", *names, label=called)] if names else []
             for value, of_value in found.items():
                 views += self._of_value(by, value, of_value)
-        name = file_name(self._database)
+        name = source_of(self._database).name()
         said = f"only {self._selection} \u00b7 " if self._selection.filters else ""
         content = element(
             "main",

@@ -6,6 +6,7 @@ from typing import Final
 from ... import formatting
 from ...analytics import Summary
 from ...analytics.headings import of_losses, of_running
+from ...analytics.sources.source import source_of
 from ...sqlite.selection import Queryable, Selection, has_table
 from ...storage.statistics import lost_noun
 from ..in_flight import in_flight
@@ -64,11 +65,10 @@ def running(database: Queryable, selection: Selection, found: Summary) -> Sectio
 
 def losses(database: Queryable, found: Summary) -> Section:
     """Return the size of the database, and what could not be recorded."""
-    (size,) = database.query("SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()")
     rows = tuple((reason, formatting.counted(count, lost_noun(reason))) for reason, count in found.losses.items())
     return Section(
         "file",
-        of_losses(found, size["bytes"]),
+        of_losses(found, source_of(database).size()),
         "Executions of this period, and the size of the whole file",
         table=Table(_LOSS_COLUMNS, rows) if rows else None,
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from ...analytics.executions import execution_id_of
 from ...errors import ConfigurationError, DatabaseError
+from ...fleet.address import Address, is_address
 from ...outcome import Outcome
 from ...sqlite.selection import Queryable, Selection
 from ..markup import Markup, element
@@ -45,7 +46,7 @@ class LivePages:
     """Answers requests for the pages of the database at *path*."""
 
     def __init__(self, path: str) -> None:
-        self._name = os.path.basename(path)
+        self._name = str(Address.parse(path)) if is_address(path) else os.path.basename(path)
         self._answers = SharedAnswers(path)
         self._scripts = (page.packaged("live.js"),)
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Final
 
+from ...fleet.address import is_address
+from ...fleet.opening import opened
 from ...safety.clocks import time
 from ...sqlite.paths import log_of
-from ...sqlite.read_only import ReadOnlyDatabase
+from ...sqlite.selection import OpenDatabase
 
 #: The answers that are kept.
 _MOST: Final = 50
@@ -38,7 +40,7 @@ class _Answer:
 
 
 class SharedAnswers:
-    """Keeps the last answers of the database at *path*. Threads share it.
+    """Keeps the last answers of the database at *path*, or at an address. Threads share it.
 
     Each answer is made on a connection of its own, and no transaction lasts longer than one statement: it would keep
     the write-ahead log from starting over.
@@ -50,7 +52,7 @@ class SharedAnswers:
         self._at_once = threading.BoundedSemaphore(_AT_ONCE)
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[ReadOnlyDatabase], bytes], moment: datetime | None = None) -> bytes:
+    def get(self, key: Hashable, make: Callable[[OpenDatabase], bytes], moment: datetime | None = None) -> bytes:
         """Return the answer to a question: one that was begun after this call, or since which nothing has changed.
 
         Or, where it took long, an older one.
@@ -72,7 +74,7 @@ class SharedAnswers:
             if not self._is_good(answer, asked, moment):
                 with self._at_once:
                     began, state = time.monotonic(), self._state()
-                    with ReadOnlyDatabase(self._path) as database:
+                    with opened(self._path) as database:
                         answer.body = make(database)
                     ended = time.monotonic()
                 answer.kept_until = ended + min(_REST * (ended - began), _LONGEST_REST)
@@ -87,7 +89,9 @@ class SharedAnswers:
         return answer.moment == moment and answer.state is not None and answer.state == self._state()
 
     def _state(self) -> _State | None:
-        """Return what each commit changes of the files; None where a further one might not."""
+        """Return what each commit changes of the files; None where a further one might not, and of a fleet."""
+        if is_address(self._path):
+            return None
         found = []
         for file in (os.path.realpath(self._path), log_of(self._path)):
             try:
