@@ -1,9 +1,9 @@
 """Feedback on executions of a fleet: its history, and the latest of it in a newer version of the execution's row."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..columns import COLUMNS
 from ..errors import UnknownExecutionError
 from ..sqlite.selection import Queryable
 from ..sqlite.task_lookup import EXACTLY
@@ -13,23 +13,40 @@ from .client import Client
 
 _TABLE: Final = "learning_instrument_feedback"
 _GIVEN: Final = ("execution_id", "timestamp", "accepted", "rating", "comment", "source", "visibility")
-_LATEST: Final = {
-    f"user_{column}": f"(SELECT argMax({column}, (timestamp, feedback_id)) FROM feedback"
-    f" WHERE execution_id = {{id:String}} AND {column} IS NOT NULL) AS user_{column}"
-    for column in ("accepted", "rating")
-}
-_KEPT: Final = (*(name for name in COLUMNS if name not in _LATEST), "message_template")
-_SHOW_LATEST: Final = (
-    f"INSERT INTO learning_instrument_executions ({', '.join((*_KEPT, *_LATEST))}, version)"
-    f" SELECT {', '.join((*_KEPT, *_LATEST.values()))}, toUnixTimestamp64Micro(now64(6)) FROM executions"
-    " WHERE execution_id = {id:String}"
+_NEWER: Final = (
+    "INSERT INTO learning_instrument_executions SELECT * EXCEPT (said, its_accepted, its_rating) REPLACE"
+    " (its_accepted AS user_accepted, its_rating AS user_rating, toUnixTimestamp64Micro(now64(6)) AS version)"
+    " FROM learning_instrument_executions AS e FINAL LEFT JOIN (SELECT execution_id AS said,"
+    " argMaxIf(accepted, (timestamp, feedback_id), accepted IS NOT NULL) AS its_accepted,"
+    " argMaxIf(rating, (timestamp, feedback_id), rating IS NOT NULL) AS its_rating"
+    " FROM feedback WHERE {of_feedback} GROUP BY execution_id) AS its ON execution_id = said"
+    " WHERE (ifNull(e.user_accepted, 2), ifNull(e.user_rating, 0)) <> (ifNull(its_accepted, 2), ifNull(its_rating, 0))"
 )
-_NONE: Final = ", ".join(f"NULL AS {name}" for name in _LATEST)
-_SHOW_NONE: Final = (
-    f"INSERT INTO learning_instrument_executions ({', '.join((*_KEPT, *_LATEST))}, version)"
-    f" SELECT {', '.join(_KEPT)}, {_NONE}, toUnixTimestamp64Micro(now64(6)) FROM executions"
-    " WHERE user_accepted IS NOT NULL OR user_rating IS NOT NULL"
+_OF_SOME: Final = (
+    _NEWER.format(of_feedback="execution_id IN {ids:Array(String)}")
+    + " AND timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
 )
+_OF_ALL: Final = _NEWER.format(of_feedback="1")
+#: The next refresh works an execution out anew: one that ran meanwhile may have read it before.
+_ARRIVES_AGAIN: Final = (
+    "INSERT INTO learning_instrument_arrivals (trace_id, first, last) SELECT trace_id, started, started FROM"
+    " (SELECT trace_id, parseDateTime64BestEffort(timestamp, 9, 'UTC') AS started FROM executions"
+    " WHERE timestamp = {time:String} AND execution_id = {id:String} AND trace_id IS NOT NULL)"
+)
+
+
+def show_latest(client: Client, ids: Sequence[str], times: Sequence[str]) -> None:
+    """Give executions the latest acceptance and rating of their feedback, where theirs are others.
+
+    Args:
+        client: the fleet.
+        ids: of the executions.
+        times: their timestamps, by which they are found.
+
+    Raises:
+        DatabaseError: if the fleet cannot be read or written.
+    """
+    client.execute(_OF_SOME, {"ids": ids, "times": times})
 
 
 def add(database: Queryable, client: Client, feedback: Feedback) -> Feedback:
@@ -44,10 +61,10 @@ def add(database: Queryable, client: Client, feedback: Feedback) -> Feedback:
         UnknownExecutionError: if there is no such execution.
         DatabaseError: if the fleet cannot be read or written.
     """
-    execution_id = _known(database, feedback.execution_id)
+    execution_id, timestamp = _known(database, feedback.execution_id)
     said = replace(feedback, execution_id=execution_id)
     client.insert(_TABLE, _GIVEN, [[execution_id, iso(said.timestamp), *(getattr(said, name) for name in _GIVEN[2:])]])
-    client.execute(_SHOW_LATEST, {"id": execution_id})
+    _show_latest(client, execution_id, timestamp)
     return said
 
 
@@ -58,10 +75,10 @@ def delete(database: Queryable, client: Client, identifier: str) -> int:
         UnknownExecutionError: if there is no such execution.
         DatabaseError: if the fleet cannot be read or written.
     """
-    execution_id = _known(database, identifier)
+    execution_id, timestamp = _known(database, identifier)
     (found,) = database.query("SELECT count(*) AS number FROM feedback WHERE execution_id = ?", [execution_id])
     client.execute(f"DELETE FROM {_TABLE} WHERE execution_id = {{id:String}}", {"id": execution_id})
-    client.execute(_SHOW_LATEST, {"id": execution_id})
+    _show_latest(client, execution_id, timestamp)
     return int(found["number"])
 
 
@@ -73,12 +90,19 @@ def clear(database: Queryable, client: Client) -> int:
     """
     (found,) = database.query("SELECT count(*) AS number FROM feedback")
     client.execute(f"TRUNCATE TABLE {_TABLE}")
-    client.execute(_SHOW_NONE)
+    client.execute(_OF_ALL)
     return int(found["number"])
 
 
-def _known(database: Queryable, identifier: str) -> str:
-    found = database.query(EXACTLY, {"id": identifier})
-    if not found:
-        raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")
-    return str(found[0]["execution_id"])
+def _show_latest(client: Client, execution_id: str, timestamp: str) -> None:
+    show_latest(client, [execution_id], [timestamp])
+    client.execute(_ARRIVES_AGAIN, {"id": execution_id, "time": timestamp})
+
+
+def _known(database: Queryable, identifier: str) -> tuple[str, str]:
+    """Return the id of the execution that *identifier* means, and its timestamp."""
+    for found in database.query(EXACTLY, {"id": identifier}):
+        execution_id = str(found["execution_id"])
+        for row in database.query("SELECT timestamp FROM executions WHERE execution_id = ?", [execution_id]):
+            return execution_id, row["timestamp"]
+    raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")

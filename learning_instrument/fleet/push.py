@@ -40,6 +40,7 @@ from ..transfer.sources import Found, SourceBatch
 from . import schema
 from .address import Address
 from .client import Client, connect
+from .feedback import show_latest
 
 #: Executions that are sent at once.
 _SLICE: Final = 1000
@@ -53,17 +54,6 @@ _CALL: Final = (*ModelCall._fields, "version")
 #: Times that the engine has.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST: Final = datetime(2262, 1, 1, tzinfo=timezone.utc)
-#: Gives executions the latest acceptance and rating of their feedback, where theirs are others.
-_SHOW_LATEST: Final = (
-    "INSERT INTO learning_instrument_executions SELECT * EXCEPT (said, its_accepted, its_rating) REPLACE"
-    " (its_accepted AS user_accepted, its_rating AS user_rating, toUnixTimestamp64Micro(now64(6)) AS version)"
-    " FROM learning_instrument_executions AS e FINAL JOIN (SELECT execution_id AS said,"
-    " argMaxIf(accepted, (timestamp, feedback_id), accepted IS NOT NULL) AS its_accepted,"
-    " argMaxIf(rating, (timestamp, feedback_id), rating IS NOT NULL) AS its_rating"
-    " FROM feedback WHERE execution_id IN {ids:Array(String)} GROUP BY execution_id) AS its ON execution_id = said"
-    " WHERE timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
-    " AND (ifNull(e.user_accepted, 2), ifNull(e.user_rating, 0)) <> (ifNull(its_accepted, 2), ifNull(its_rating, 0))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +285,7 @@ class _Fleet:
         )
         judged = {each.execution_id for each in reading.feedback}.intersection(known)
         if judged:
-            self._client.execute(_SHOW_LATEST, {"times": self._times, "ids": sorted(judged)})
+            show_latest(self._client, sorted(judged), self._times)
 
     def _count(self, reading: Reading) -> None:
         self._counts["read"] += reading.read

@@ -33,11 +33,11 @@ def pull_command(question: Question, address: str, public_only: bool, include_pr
     visibility = visibility_of(public_only, include_private)
     try:
         with progress_bar() as progress:
-            answer = pull(address, question.path, question.selection, visibility=visibility, progress=progress)
+            answer = pull(address, question.file, question.selection, visibility=visibility, progress=progress)
     except KeyboardInterrupt:
         tell(_INTERRUPTED)
         raise
-    tell_answer(question, answer, told_of_import(answer, question.path))
+    tell_answer(question, answer, told_of_import(answer, question.file))
     tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)
 
 
@@ -55,10 +55,10 @@ def push_command(question: Question, address: str, public_only: bool, include_pr
     from ...fleet.push import push  # here: most commands need none of it
 
     visibility = visibility_of(public_only, include_private)
-    tell_of_spill_files(question.path)
+    tell_of_spill_files(question.file)
     try:
         with progress_bar() as progress:
-            answer = push(address, question.path, question.selection, visibility=visibility, progress=progress)
+            answer = push(address, question.file, question.selection, visibility=visibility, progress=progress)
     except KeyboardInterrupt:
         tell(_INTERRUPTED)
         raise
