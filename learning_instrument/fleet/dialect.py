@@ -10,14 +10,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.generators.clickhouse import ClickHouseGenerator
-
 from ..columns import TABLE
-from ..errors import DatabaseError
+from ..errors import ConfigurationError, DatabaseError
 from ..rollups import histograms
 from ..sqlite.selection import Parameters
+
+try:
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.generators.clickhouse import ClickHouseGenerator
+except ModuleNotFoundError as missing:
+    raise ConfigurationError(
+        f"{missing.name} is not installed: pip install 'learning-instrument[scale]' to ask a fleet."
+    ) from missing
 
 #: What stands between quotes is left alone; a list after IN is one parameter, however long.
 _MARKS: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\bIN \((?P<list>\?(?:,\?)*)\)|(?P<one>\?)")

@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from ..database import LearningDatabase
-from ..errors import ConfigurationError
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import OpenDatabase, Queryable
 from ..storage.feedback import Feedback, Visibility
@@ -69,10 +68,6 @@ def fleet_at(address: str) -> "FleetDatabase":
     Raises:
         ConfigurationError: for an address of another form, or without the extra ``scale``.
     """
-    try:
-        from .database import FleetDatabase  # here: the plain install lacks what it imports
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"{error.name} is not installed: pip install 'learning-instrument[scale]' to ask a fleet."
-        ) from error
+    from .database import FleetDatabase  # here: the plain install lacks what it imports
+
     return FleetDatabase(address)

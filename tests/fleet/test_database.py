@@ -1,7 +1,5 @@
 """A fleet is opened by its first question, and refused in one line."""
 
-import sys
-
 import pytest
 
 from learning_instrument.errors import ConfigurationError, DatabaseError
@@ -34,17 +32,3 @@ def test_invalid_address_is_refused_at_once():
     """Before anything is asked."""
     with pytest.raises(ConfigurationError, match="expected"):
         FleetDatabase("http://host/database")
-
-
-def test_missing_package_is_named_with_its_extra(clickhouse, address, client, monkeypatch):
-    """What translates questions is installed on request."""
-    otel_traces.create(clickhouse)
-    schema.init(client)
-    monkeypatch.delitem(sys.modules, "learning_instrument.fleet.dialect", raising=False)
-    monkeypatch.setitem(sys.modules, "sqlglot", None)
-
-    with (
-        FleetDatabase(address) as fleet,
-        pytest.raises(ConfigurationError, match=r"sqlglot.*learning-instrument\[scale\]"),
-    ):
-        fleet.query(COUNT)
