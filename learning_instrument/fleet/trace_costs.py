@@ -14,6 +14,8 @@ from .trace_spans import select_spans, span_of
 
 #: Traces that are read together: those that began within so many seconds of each other.
 _APART_SECONDS: Final = 600
+#: Of which there are so many groups at the most, parted at the longest pauses.
+_GROUPS: Final = 8
 #: Columns of an execution behind those of SQLite's table.
 _HIDDEN: Final = ("rowid", "arrived", "message_template", "reported_cost")
 _WRITTEN: Final = (*COLUMNS, *_HIDDEN, "version")
@@ -87,10 +89,14 @@ def _times_of(client: Client, trace_ids: Iterable[str]) -> list[Trace]:
 
 
 def _near_each_other(traces: Iterable[Trace]) -> Iterator[list[Trace]]:
-    """Yield groups of *traces* of about one time: what is read is bounded by it."""
+    """Yield groups of *traces* of about one time, a few: what is read is bounded by it, and by the number of times."""
+    ordered = sorted(traces, key=lambda trace: trace.first)
+    pauses = sorted(range(1, len(ordered)), key=lambda number: ordered[number - 1].first - ordered[number].first)
+    ends = {number for number in pauses[: _GROUPS - 1]
+            if ordered[number].first - ordered[number - 1].first > _APART_SECONDS * 1e9}  # fmt: skip
     group: list[Trace] = []
-    for trace in sorted(traces, key=lambda trace: trace.first):
-        if group and trace.first - group[-1].first > _APART_SECONDS * 1e9:
+    for number, trace in enumerate(ordered):
+        if number in ends:
             yield group
             group = []
         group.append(trace)
