@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,19 +64,17 @@ class Version:
         return json.loads(self._process.stdout.readline())
 
 
-def measure(other: Path, file: Path, rounds: int) -> list[Pair]:
-    """Return the times of each question, of the *other* version and of this one."""
+def measure(other: Path, file: Path, rounds: int) -> Iterator[Pair]:
+    """Yield the times of each question, of the *other* version and of this one."""
     before, after = Version(other, file), Version(_ROOT, file)
     try:
-        pairs = []
         for question in after.questions:
             times: list[tuple[float, float]] = []
             for turn in range(rounds + 1):
                 order = (before, after) if turn % 2 else (after, before)
                 taken = {version: version.seconds(question) for version in order}
                 times.append((taken[before], taken[after]))
-            pairs.append(Pair(question, *zip(*times[1:], strict=True)))
-        return pairs
+            yield Pair(question, *zip(*times[1:], strict=True))
     finally:
         before.close()
         after.close()
@@ -109,12 +107,12 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="a file in place of that")
     parser.add_argument("--rounds", type=int, default=9, help="of each question (default: 9)")
     given = parser.parse_args()
-    pairs = measure(given.folder.resolve(), given.file or database_of(given.rows), given.rounds)
     print(f"{'question':45} {'before, ms':>10} {'after, ms':>10} {'ratio':>6}")
-    for pair in pairs:
+    ratios = []
+    for pair in measure(given.folder.resolve(), given.file or database_of(given.rows), given.rounds):
         medians = [1000 * statistics.median(times) for times in (pair.before, pair.after)]
-        print(f"{pair.question:45} {medians[0]:10.2f} {medians[1]:10.2f} {pair.ratio:6.2f}")
-    ratios = [pair.ratio for pair in pairs]
+        print(f"{pair.question:45} {medians[0]:10.2f} {medians[1]:10.2f} {pair.ratio:6.2f}", flush=True)
+        ratios.append(pair.ratio)
     print(f"{'median of all ratios':67} {statistics.median(ratios):6.2f}")
 
 
