@@ -23,6 +23,7 @@ OTHERS = {
     "import": [["import", "FILE"]],
     "pull": [["pull", "clickhouse://127.0.0.1:1", "--output", "FILE"]],
     "push": [["push", "clickhouse://127.0.0.1:1"]],
+    "fleet": [["fleet", "status", "clickhouse://127.0.0.1:1"]],
     "prune": [["prune", "--keep", "1", "--dry-run"], ["prune", "--keep", "1000", "--yes"]],
     "delete": [["delete", "first", "--dry-run"]],
     "rebuild": [["rebuild"]],

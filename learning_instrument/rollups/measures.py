@@ -28,7 +28,7 @@ def _whole(value: str, scale: float) -> str:
     # Calls of functions take most of the time: they are for negative and absurd values.
     return (
         f"CASE WHEN {value} BETWEEN 0 AND {most} THEN CAST({value} * {scale} + 0.5 AS INTEGER) WHEN {value} IS NOT NULL"
-        f" THEN CAST(round(max(-{_MOST}, min({_MOST}, {value} * {scale}))) AS INTEGER) END"
+        f" THEN CAST(round(max(-{most}, min({most}, {value})) * {scale}) AS INTEGER) END"
     )
 
 

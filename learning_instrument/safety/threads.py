@@ -4,11 +4,12 @@ Where it cannot, the caller does the work itself, and tries again with the next.
 """
 
 import _thread
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from .memory import has_free
@@ -32,6 +33,19 @@ def take_signals() -> None:
     """Let this thread take signals, and the processes that it starts: they inherit what it blocks."""
     if _SIGNALS:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+@contextlib.contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Block signals in this thread: those that are started meanwhile inherit that, and never take one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if _SIGNALS else None
+    try:
+        if _SIGNALS:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        yield
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class BackgroundThread:

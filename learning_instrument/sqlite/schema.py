@@ -4,6 +4,7 @@ import sqlite3
 from typing import Final
 
 from ..errors import DatabaseError, SchemaVersionError
+from ..safety.threads import signals_held_back
 from .migrations import ADDED_COLUMNS, ADDED_TABLES, STEPS
 
 MIGRATION_SET: Final = "learning_instrument"
@@ -78,7 +79,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         SchemaVersionError: if a newer release wrote it, and this one may no longer write.
         sqlite3.Error: if it cannot be written.
     """
-    from sqlite_utils import Database, Migrations  # imported here: most files need no migration
+    with signals_held_back():  # from threads of numpy, which it imports with pandas where there is one
+        from sqlite_utils import Database, Migrations  # imported here: most files need no migration
 
     migrations = Migrations(MIGRATION_SET)
     for step in STEPS:

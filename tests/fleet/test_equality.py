@@ -4,12 +4,13 @@ from datetime import datetime, timezone
 
 import pytest
 from collector import why_rotel_cannot_run
-from freezegun import freeze_time
 
 from learning_instrument.fleet.database import FleetDatabase
 from learning_instrument.sqlite.read_only import ReadOnlyDatabase
 
-from . import both, equality
+freezegun = pytest.importorskip("freezegun")  # not where the fast tests run: these are all slow
+
+from . import both, equality  # noqa: E402
 
 END = datetime(2026, 11, 28, tzinfo=timezone.utc)
 
@@ -23,7 +24,7 @@ def test_every_answer_of_every_command_is_that_of_a_file(tmp_path, engine_folder
         pytest.skip(reason)
     made = both.make(tmp_path, engine_folder, 1000, END, through=through, days=4)
 
-    with freeze_time(END), ReadOnlyDatabase(made.file) as file, FleetDatabase(made.address) as fleet:
+    with freezegun.freeze_time(END), ReadOnlyDatabase(made.file) as file, FleetDatabase(made.address) as fleet:
         compared = [*equality.compare(made.file, made.address, (file, fleet), END)]
 
     assert made.executions > 800
