@@ -13,6 +13,7 @@ import learning_instrument
 
 FROZEN = """
 import tempfile
+import sqlite_utils  # with pandas where there is one, which crashes when it is imported while the clock stands still
 from freezegun import freeze_time
 from learning_instrument import LearningDatabase, record_execution
 
