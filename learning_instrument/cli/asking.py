@@ -28,7 +28,7 @@ _QUIT: Final = ("q", "quit")
 
 
 def check_terminal() -> None:
-    """Refuse to ask where nobody can answer.
+    """Refuse to ask without a terminal.
 
     Raises:
         ConfigurationError: without a terminal.

@@ -13,7 +13,7 @@ from ..sqlite.selection import Parameters, Selection, has_table
 from ..storage.feedback import Feedback, Visibility, checked
 from . import cubes, failures, feedback, schema, words
 from .address import Address
-from .client import Client, connect
+from .client import Client
 from .dialect import translated
 
 #: A column of SQLite's that has whole numbers as integers, and others as they are.
@@ -155,11 +155,5 @@ class FleetDatabase(Source):
     def _open(self) -> Client:
         with self._lock:
             if self._client is None:
-                client = connect(self._address)
-                try:
-                    schema.check(client)
-                except BaseException:
-                    client.close()
-                    raise
-                self._client = client
+                self._client = schema.connect_to_fleet(self._address)
             return self._client

@@ -19,7 +19,7 @@ from .dialect import translated
 _HOURS: Final = 48
 _EXECUTIONS: Final = 2_000_000
 _MICROSECONDS: Final = 1_000_000
-#: For so long, somebody may read cells that do not count any more.
+#: For so long, a question may read cells that do not count any more.
 _READ_SECONDS: Final = 600
 _STALE_AT_ONCE: Final = 1000
 
@@ -51,7 +51,7 @@ def roll_up(client: Client, grace_seconds: float) -> int:
         DatabaseError: if they cannot be read or written.
     """
     ((now,),) = [row.values() for row in client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
-    # Nobody else has the same, and an earlier one says less.
+    # No other refresh has the same, and an earlier one says less.
     generation = now - int(grace_seconds * _MICROSECONDS) - random.randrange(1000)  # noqa: S311
     found = client.rows(_DIRTY.format(generation=_moment("generation"), limit=_HOURS), {"generation": generation})
     hours = _some(client, [row["bucket"] for row in found])

@@ -16,7 +16,7 @@ from ..transfer.nested import CALL_MEMBERS, FEEDBACK_MEMBERS, MODEL_CALLS, REPOR
 from ..transfer.sources import ROWS, Found, SourceBatch
 from . import schema
 from .address import Address
-from .client import Client, connect
+from .client import Client
 
 #: Executions that are asked for at once.
 _SLICE: Final = 2000
@@ -74,8 +74,7 @@ def pull(
     if visibility not in VISIBILITIES:
         raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
     where = Address.parse(address)
-    with connect(where) as client:
-        schema.check(client)
+    with schema.connect_to_fleet(where) as client:
         batches = _batches(client, selection or Selection(), visibility)
         return import_source(database, str(where), lambda: batches, progress=progress)
 

@@ -39,7 +39,7 @@ from ..transfer.reading import MOST_REFUSALS, BatchReader, Reading
 from ..transfer.sources import Found, SourceBatch
 from . import schema
 from .address import Address
-from .client import Client, connect
+from .client import Client
 from .feedback import show_latest
 
 #: Executions that are sent at once.
@@ -119,8 +119,7 @@ def push(
         database = database.path
     path = absolute(database)
     report = progress or (lambda what, done, of: None)
-    with ReadOnlyDatabase(path) as source, connect(where) as client:
-        schema.check(client)
+    with ReadOnlyDatabase(path) as source, schema.connect_to_fleet(where) as client:
         target = _Fleet(client, path)
         if selection is not None and selection != Selection():
             nested = held_by(source.query)
@@ -254,7 +253,7 @@ class _Fleet:
 
     def take(self, rows: Sequence[dict[str, Any]]) -> None:
         """Send what the fleet does not have of these executions."""
-        # Before reading: whoever reads later, and so knows more, has the higher version.
+        # Before reading: a push that reads later, and so knows more, has the higher version.
         ((now,),) = [row.values() for row in self._client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
         self._times = sorted({row["timestamp"] for row in rows if isinstance(row["timestamp"], str)})
         reading = self._reader.read(SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], 0, 0))

@@ -11,7 +11,8 @@ from ..costs.model_calls import TELLING_KEYS
 from ..errors import DatabaseError, SchemaVersionError
 from ..rollups import histograms
 from ..version import __version__
-from .client import Client
+from .address import Address
+from .client import Client, connect
 
 SPANS: Final = "otel_traces"
 _STATE: Final = "learning_instrument_state"
@@ -104,6 +105,22 @@ def drop(client: Client, schema: Schema | None = None) -> None:
     for name in [*reversed(schema.views), *reversed(schema.tables)]:
         if name in ours:
             client.execute(f"DROP TABLE IF EXISTS {name} SYNC")
+
+
+def connect_to_fleet(address: Address) -> Client:
+    """Return a connection to the fleet at *address*, which this release can ask.
+
+    Raises:
+        ConfigurationError: if the extra ``scale`` is not installed.
+        DatabaseError: if it cannot be reached, or :func:`check` refuses it.
+    """
+    client = connect(address)
+    try:
+        check(client)
+    except BaseException:  # raised again, with the connection closed
+        client.close()
+        raise
+    return client
 
 
 def check(client: Client, schema: Schema | None = None) -> None:

@@ -113,7 +113,7 @@ def _work_out(client: Client, scratch: Scratch, traces: Sequence[Trace], is_json
         "first_ns": first,
         "last_ns": last,
     }
-    # Before reading: whoever reads later, and so knows more, has the higher version.
+    # Before reading: a refresh that reads later, and so knows more, has the higher version.
     ((now,),) = [row.values() for row in client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
     inside = "trace_id IN {traces:Array(String)} AND timestamp >= {first:String} AND timestamp <= {last:String}"
     rows = client.rows(

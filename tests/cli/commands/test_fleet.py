@@ -1,18 +1,17 @@
 """``fleet``: the tables of a fleet, by the command, over HTTP."""
 
+import functools
 import json
 
 import pytest
 from calls import chat, execution
-from click.testing import CliRunner
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from learning_instrument import record_execution
-from learning_instrument.cli import main
-from tests.fleet import otel_traces
-from tests.fleet.clickhouse_server import PASSWORD, ClickHouseServer
+from tests.fleet import asking, otel_traces
+from tests.fleet.clickhouse_server import ClickHouseServer
 
 
 @pytest.fixture
@@ -22,25 +21,8 @@ def server(clickhouse):
         yield listening
 
 
-def ask(*arguments):
-    result = CliRunner().invoke(main, ["fleet", *arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert PASSWORD not in result.output
-    return result
-
-
-def answer(*arguments):
-    result = ask(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
-
-
-def complaint(*arguments):
-    result = ask(*arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr
+answer = functools.partial(asking.answer, "fleet")
+complaint = functools.partial(asking.complaint, "fleet")
 
 
 def executions(count):
@@ -121,7 +103,7 @@ def test_refresh_goes_on_when_the_fleet_does_not_answer_once(clickhouse, server,
         clickhouse.command("RENAME TABLE away TO learning_instrument_calls")
 
     monkeypatch.setattr("learning_instrument.safety.clocks.time.sleep", wait)
-    result = ask("refresh", server.address, "--every", "5")
+    result = asking.ask("fleet", "refresh", server.address, "--every", "5")
 
     assert (result.exit_code, waits) == (130, [5])
     assert result.stderr.startswith("A table is missing in")

@@ -3,15 +3,14 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from transfer import live
 
-from learning_instrument.cli import main
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from tests.fleet import otel_traces
-from tests.fleet.clickhouse_server import PASSWORD, ClickHouseServer
+from tests.fleet.asking import answer, complaint
+from tests.fleet.clickhouse_server import ClickHouseServer
 
 
 @pytest.fixture
@@ -29,27 +28,6 @@ def path(tmp_path):
     """The path of a file with the executions of two tasks, which call models."""
     live.recorded(tmp_path / "learning.db")
     return str(tmp_path / "learning.db")
-
-
-def ask(*arguments):
-    result = CliRunner().invoke(main, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert PASSWORD not in result.output
-    return result
-
-
-def answer(*arguments):
-    result = ask(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
-
-
-def complaint(*arguments):
-    result = ask(*arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 def test_push_says_what_it_sent(where, path):
