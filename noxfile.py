@@ -60,7 +60,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation in docs/_build; a warning is an error."""
-    session.install("--editable", ".", *group("docs"))
+    session.install("--editable", ".[scale]", *group("docs"))
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "docs/_build")
 
 
