@@ -112,8 +112,8 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
     """Store executions from other databases and from files.
 
     A FILE is a database, Parquet, JSON or CSV of export, or OTLP's JSON with the spans of model calls, in lines or in
-    one document; text may be compressed (gzip, Zstandard). A pattern in quotes, such as 'fleet/*.db', means all files
-    that match. What is stored already stays as it is, so an import that was interrupted is started again with the same
+    one document; text may be compressed (gzip, Zstandard). A pattern in quotes ('fleet/day-??.db') means all files that
+    match. What is stored already stays as it is, so an import that was interrupted is started again with the same
     command. A file that cannot be read is named, and the others are imported; the exit code is 1 then.
     """
     try:
