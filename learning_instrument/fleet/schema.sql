@@ -85,6 +85,7 @@ CREATE TABLE IF NOT EXISTS learning_instrument_executions (
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY substring(timestamp, 1, 7)
 ORDER BY (timestamp, execution_id)
+SETTINGS default_compression_codec = 'ZSTD(1)'
 COMMENT 'learning_instrument: executions, of which the row with the highest version counts';
 
 -- Written by refresh, which parses the vocabularies of model calls by the same Python as for SQLite.
@@ -124,6 +125,7 @@ CREATE TABLE IF NOT EXISTS learning_instrument_calls (
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY substring(timestamp, 1, 7)
 ORDER BY (timestamp, trace_id, span_id)
+SETTINGS default_compression_codec = 'ZSTD(1)'
 COMMENT 'learning_instrument: model calls, of which the row with the highest version counts';
 
 CREATE TABLE IF NOT EXISTS learning_instrument_feedback (
@@ -157,6 +159,7 @@ ENGINE = MergeTree
 PARTITION BY toDate(arrived)
 ORDER BY (arrived, first, trace_id)
 TTL toDateTime(arrived) + INTERVAL 30 DAY
+SETTINGS default_compression_codec = 'ZSTD(1)'
 COMMENT 'learning_instrument: traces to refresh';
 
 -- The hours of which executions have arrived or changed, each with the last time.
