@@ -11,14 +11,13 @@ from typing import Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.error_counts import MESSAGE
 from ..rollups.measures import IS_PARTIAL, IS_PRICED
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
 from .group_totals import totals
 from .significance import binomial_tail
-from .sources.failures import PLACES
+from .sources.failures import PLACES, message_of
 from .sources.source import source_of
 
 #: A failure that was not seen for so long, and is seen again, is back.
@@ -305,15 +304,15 @@ def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _
     """Return what the failures of each of *groups* cost, by its id in memory."""
     condition, parameters = selection.condition()
     rows = database.query(
-        f"WITH failures(error_type, exception_type, message, {', '.join(_COSTS)}) AS (SELECT {MESSAGE},"
-        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END), count(*), total({IS_PRICED}), total({IS_PARTIAL}),"
-        f" total(cost_source IS 'unpriced') FROM executions WHERE NOT success AND {condition} GROUP BY 1, 2, 3)"
-        " SELECT * FROM failures",
+        f"SELECT {source_of(database).failure_columns()}, count(*) AS executions,"
+        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd, total({IS_PRICED}) AS priced,"
+        f" total({IS_PARTIAL}) AS partial, total(cost_source IS 'unpriced') AS unpriced"
+        f" FROM executions WHERE NOT success AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
     )
     sums: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_COSTS, 0.0))
     for row in rows:
-        message = row["error_type"], row["exception_type"], message_templates.mask(row["message"])
+        message = message_of(row)
         if message in groups:  # else it came between the two questions
             of_group = sums[id(groups[message])]
             for name in _COSTS:

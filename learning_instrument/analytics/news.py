@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from .. import message_templates
-from ..rollups.error_counts import MESSAGE
 from ..sqlite.executions import placeholders
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
 from .error_groups import SILENCE, GroupHistory, Message, group_histories
 from .executions import execution_ids
+from .sources.failures import message_of
+from .sources.source import source_of
 
 Place = tuple[str, ...]
 """The ids of the executions that were stored last, the newest first. Their rowids change when a file is copied."""
@@ -117,14 +117,14 @@ class NewsReader:
             parameters,
         )
         failures = database.query(
-            "WITH failures(error_type, exception_type, message, executions, first, last, is_recent, newest) AS"
-            f" (SELECT {MESSAGE}, count(*), min(timestamp), max(timestamp), min({_ENDED}) >= julianday(:began),"
-            f" max(rowid) FROM executions WHERE rowid > :mark AND NOT success AND {filters} GROUP BY 1, 2, 3)"
-            " SELECT * FROM failures ORDER BY newest DESC",
+            f"SELECT {source_of(database).failure_columns()}, count(*) AS executions, min(timestamp) AS first,"
+            f" max(timestamp) AS last, min({_ENDED}) >= julianday(:began) AS is_recent, max(rowid) AS newest"
+            f" FROM executions WHERE rowid > :mark AND NOT success AND {filters} GROUP BY 1, 2, 3, 4"
+            " ORDER BY newest DESC",
             parameters,
         )
         for row in failures:
-            row["message"] = (row["error_type"], row["exception_type"], message_templates.mask(row["message"]))
+            row["message"] = message_of(row)
         has_unknown = any(self._may_be_news(row) for row in failures)
         histories = group_histories(database, self._selection) if has_unknown else {}
         newest = [row["newest"] for row in failures[:_EXAMPLES]]

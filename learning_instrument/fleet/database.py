@@ -81,6 +81,10 @@ class FleetDatabase(Source):
         """Return the failures until the end of *selection* that pass its filters; the places are of its time alone."""
         return failures.failures(self, selection)
 
+    def failure_columns(self) -> str:
+        """Return SQL of four columns of a failure: error type, exception class, message, and whether that is masked."""
+        return failures.COLUMNS
+
     def frequencies(self, words_: Iterable[str]) -> Frequencies:
         """Return how many executions have each of the words in their description."""
         return words.frequencies(self._open(), words_)

@@ -4,15 +4,16 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any, Final
 
-from .. import message_templates
-from ..analytics.sources.failures import PLACES, Failures
+from ..analytics.sources.failures import KIND, PLACES, Failures, message_of
 from ..rollups.error_counts import MESSAGE_TEXT
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import iso
 
-_KIND: Final = "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type"
-_MESSAGE: Final = f"coalesce(message_template, {MESSAGE_TEXT}) AS message, message_template IS NOT NULL AS is_masked"
-_FAILURES: Final = f"SELECT {_KIND}, {_MESSAGE}, {{columns}} FROM executions WHERE NOT success AND {{condition}}"
+#: The message as refresh has masked it, if it has.
+COLUMNS: Final = (
+    f"{KIND}, coalesce(message_template, {MESSAGE_TEXT}) AS message, message_template IS NOT NULL AS is_masked"
+)
+_FAILURES: Final = f"SELECT {COLUMNS}, {{columns}} FROM executions WHERE NOT success AND {{condition}}"
 _SEEN: Final = "min(timestamp) AS first_seen, max(timestamp) AS last_seen, max(rowid) AS newest"
 _BY: Final = " GROUP BY 1, 2, 3, 4, "
 
@@ -38,13 +39,8 @@ def failures(database: Queryable, selection: Selection) -> list[Failures]:
     )
     of_days: defaultdict[_Key, list[tuple[str, str, int]]] = defaultdict(list)
     for row in days:
-        of_days[_key(row)].append((row["first_seen"], row["last_seen"], row["newest"]))
+        of_days[message_of(row)].append((row["first_seen"], row["last_seen"], row["newest"]))
     of_places: defaultdict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
     for row in places:
-        of_places[_key(row)].append((row["executions"], *(row[name] for name in PLACES)))
+        of_places[message_of(row)].append((row["executions"], *(row[name] for name in PLACES)))
     return [Failures(*key, min(first for first, _, _ in seen), seen, of_places[key]) for key, seen in of_days.items()]
-
-
-def _key(row: dict[str, Any]) -> _Key:
-    message = row["message"] if row["is_masked"] else message_templates.mask(row["message"])
-    return row["error_type"], row["exception_type"], message

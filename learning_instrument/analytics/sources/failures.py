@@ -1,9 +1,15 @@
 """Failures of one masked message: how often, when and where."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ... import message_templates
+from ...rollups.error_counts import MESSAGE_TEXT
+
 PLACES: Final = ("pool_type", "model_tier", "repo")
+#: SQL of what kind of failure an execution is, and of its message.
+KIND: Final = "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type"
+NOT_MASKED: Final = f"{KIND}, {MESSAGE_TEXT} AS message, 0 AS is_masked"
 
 
 class Failures(NamedTuple):
@@ -19,3 +25,9 @@ class Failures(NamedTuple):
     days: Sequence[Sequence[Any]]
     #: How many there are in each of :data:`PLACES` together; of the selected time alone.
     places: Sequence[Sequence[Any]]
+
+
+def message_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return error type, exception class and masked message of a row with the columns of ``failure_columns``."""
+    message = row["message"] if row["is_masked"] else message_templates.mask(row["message"])
+    return row["error_type"], row["exception_type"], message

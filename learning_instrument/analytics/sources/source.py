@@ -12,7 +12,7 @@ from typing import Any
 from ...sqlite.selection import Parameters, Queryable, Selection
 from . import sqlite_cubes, sqlite_failures, sqlite_words
 from .cube_rows import CubeQuestion, LargestGroups
-from .failures import Failures
+from .failures import NOT_MASKED, Failures
 from .words import Frequencies, WordList
 
 
@@ -42,6 +42,10 @@ class Source(ABC):
     @abstractmethod
     def failures(self, selection: Selection) -> list[Failures]:
         """Return the failures until the end of *selection* that pass its filters; the places are of its time alone."""
+
+    @abstractmethod
+    def failure_columns(self) -> str:
+        """Return SQL of four columns of a failure, the first of a row: what ``message_of`` takes."""
 
     @abstractmethod
     def frequencies(self, words: Iterable[str]) -> Frequencies:
@@ -77,6 +81,9 @@ class _SQLiteSource(Source):
 
     def failures(self, selection: Selection) -> list[Failures]:
         return sqlite_failures.failures(self.database, selection)
+
+    def failure_columns(self) -> str:
+        return NOT_MASKED
 
     def frequencies(self, words: Iterable[str]) -> Frequencies:
         return sqlite_words.frequencies(self.database, words)
