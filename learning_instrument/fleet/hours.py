@@ -14,12 +14,15 @@ from ..sqlite.dimensions import dimension
 from .cells import COLUMNS, KEPT, name_of, of_cells, of_executions
 from .client import Client
 from .dialect import translated
+from .schema import read_state, write_state
 
+#: The mark of what is counted: a generation, in microseconds.
+COUNTED: Final = "counted"
 #: Hours that are rolled up at once, and about how many executions they may have together.
 _HOURS: Final = 48
 _EXECUTIONS: Final = 2_000_000
 _MICROSECONDS: Final = 1_000_000
-#: For so long, a question may read cells that do not count any more.
+#: For so long, a question may read cells that do not count any more, and an insert may take.
 _READ_SECONDS: Final = 600
 _STALE_AT_ONCE: Final = 1000
 
@@ -28,6 +31,11 @@ _DIRTY: Final = (
     " LEFT JOIN learning_instrument_generations AS known FINAL USING (bucket)"
     " WHERE touched.at < {generation} AND (known.generation IS NULL OR touched.at >= known.generation)"
     " ORDER BY bucket LIMIT {limit}"
+)
+_NEXT_GENERATION: Final = (
+    "SELECT toUnixTimestamp64Micro(generation) AS generation, groupArray(bucket) AS hours"
+    " FROM learning_instrument_generations AS known FINAL"
+    " WHERE known.generation > {mark} AND known.generation < {then} GROUP BY generation ORDER BY generation LIMIT 1"
 )
 _STALE: Final = (
     "SELECT DISTINCT bucket, toUnixTimestamp64Micro(cells.generation) AS generation FROM learning_instrument_cubes AS"
@@ -60,17 +68,41 @@ def roll_up(client: Client, grace_seconds: float) -> int:
     return len(hours)
 
 
+def count_again(client: Client) -> None:
+    """Count the executions of the hours that were rolled up a while ago; hours that have others are rolled up again.
+
+    An insert that took longer than the grace time came to an hour whose cells do not have it, and seem to.
+
+    Raises:
+        DatabaseError: if they cannot be read or written.
+    """
+    mark = int(read_state(client).get(COUNTED, 0))
+    times = {"mark": mark, "then": _a_while_ago(client)}
+    sql = _NEXT_GENERATION.format(mark=_moment("mark"), then=_moment("then"))
+    while found := client.rows(sql, times):
+        generation, hours = found[0]["generation"], found[0]["hours"]
+        in_cells = client.rows(
+            "SELECT bucket, sum(executions) AS number FROM learning_instrument_cubes"
+            f" WHERE cube = '{name_of(KEPT[0])}' AND bucket IN {{hours:Array(String)}}"
+            f" AND generation = {_moment('generation')} GROUP BY bucket",
+            {"hours": hours, "generation": generation},
+        )
+        rolled_up = {row["bucket"]: row["number"] for row in in_cells}
+        stored = _numbers(client, hours)
+        short = [[hour] for hour in hours if rolled_up.get(hour, 0) != stored.get(hour, 0)]
+        client.insert("learning_instrument_touched", ("bucket",), short)
+        write_state(client, **{COUNTED: str(generation)})
+        times["mark"] = generation
+
+
 def delete_stale(client: Client) -> None:
     """Delete cells that do not count, of hours that were rolled up again, and of refreshes that were interrupted.
 
     Raises:
         DatabaseError: if they cannot be deleted.
     """
-    ((then,),) = [
-        row.values()
-        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6) - INTERVAL {_READ_SECONDS} SECOND) AS then")
-    ]
-    while stale := client.rows(_STALE.format(then=_moment("then"), limit=_STALE_AT_ONCE), {"then": then}):
+    then = {"then": _a_while_ago(client)}
+    while stale := client.rows(_STALE.format(then=_moment("then"), limit=_STALE_AT_ONCE), then):
         client.execute(
             "DELETE FROM learning_instrument_cubes WHERE bucket IN {buckets:Array(String)} AND (bucket,"
             " toUnixTimestamp64Micro(generation)) IN arrayZip({buckets:Array(String)}, {generations:Array(Int64)})",
@@ -82,14 +114,19 @@ def _some(client: Client, hours: Sequence[str]) -> list[str]:
     """Return the first of *hours* that have not too many executions together, at least one."""
     if not hours:
         return []
-    condition, parameters = _within(hours)
-    rows = _asked(client, f"SELECT {dimension('hour')} AS hour, count(*) AS number FROM executions WHERE {condition}"
-                  " GROUP BY hour", parameters)  # fmt: skip
-    numbers = {row["hour"]: row["number"] for row in rows}
+    numbers = _numbers(client, hours)
     sums = accumulate(numbers.get(hour, 0) for hour in hours)
     return [
         hour for number, (hour, total) in enumerate(zip(hours, sums, strict=True)) if not number or total <= _EXECUTIONS
     ]
+
+
+def _numbers(client: Client, hours: Sequence[str]) -> dict[str, int]:
+    """Return how many executions *hours* have; those that have none are left out."""
+    condition, parameters = _within(hours)
+    rows = _asked(client, f"SELECT {dimension('hour')} AS hour, count(*) AS number FROM executions WHERE {condition}"
+                  " GROUP BY hour", parameters)  # fmt: skip
+    return {row["hour"]: row["number"] for row in rows}
 
 
 def _roll_up(client: Client, hours: Sequence[str], generation: int) -> None:
@@ -131,6 +168,14 @@ def _too_wide(client: Client, hours: Sequence[str]) -> set[str]:
         parameters,
     )
     return {row["hour"] for row in rows if row["cells"] > max(MOST_CELLS, row["executions"] / 2)}
+
+
+def _a_while_ago(client: Client) -> int:
+    ((then,),) = [
+        row.values()
+        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6) - INTERVAL {_READ_SECONDS} SECOND) AS then")
+    ]
+    return int(then)
 
 
 def _asked(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ def refresh(
                 progress(done)
     finally:
         scratch.close()
+    hours.count_again(client)
     while rolled_up := hours.roll_up(client, grace_seconds):
         done = replace(done, hours=done.hours + rolled_up)
         if progress is not None:

@@ -162,6 +162,28 @@ def test_few_executions_at_once_are_rolled_up_to_the_end(fleet, monkeypatch):
     assert sum(sums[0] for sums, _ in in_fleet(fleet, WIDE, 10).values()) == 14
 
 
+def test_executions_that_came_behind_their_cells_are_found_and_rolled_up(fleet, monkeypatch):
+    """Of an insert that took longer than the grace time; what was counted is not counted again."""
+    put(fleet, [*records(2), *records(2, timestamp=START + timedelta(hours=3))])
+    roll_up(fleet)
+    touched = fleet.rows("SELECT bucket, at FROM learning_instrument_touched FINAL")
+    put(fleet, records(5))
+    fleet.execute("TRUNCATE TABLE learning_instrument_touched")
+    fleet.insert("learning_instrument_touched", ("bucket", "at"), [[*row.values()] for row in touched])
+    hours.count_again(fleet)  # too early
+    assert roll_up(fleet) == 0
+
+    monkeypatch.setattr(hours, "_READ_SECONDS", 0)
+    hours.count_again(fleet)
+
+    assert roll_up(fleet) == 1
+    assert sum(sums[0] for sums, _ in in_fleet(fleet, WIDE, 10).values()) == 9
+    hours.count_again(fleet)
+    assert roll_up(fleet) == 0
+    monkeypatch.setattr(hours, "_numbers", None)
+    hours.count_again(fleet)
+
+
 def test_hour_whose_last_execution_is_young_is_left_for_later(fleet):
     """An insert may take a while until all see it."""
     put(fleet, records(1))
