@@ -4,17 +4,17 @@ By slices from a mark: each is whole before the mark moves on, and may be repeat
 nothing, and two at once do the same work twice.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..costs.prices import prices_of
 from . import hours
 from .client import Client
-from .schema import check, has_json, read_state, write_state
-from .scratch import Scratch
+from .schema import check, read_state, write_state
 from .status import REFRESH
-from .trace_costs import Arrival, arrived, work_out
+from .trace_costs import Arrival, Changed, arrived
+from .workers import Start, in_processes, in_this_process
 
 #: How long after its arrival a span may take until all see it.
 GRACE_SECONDS: Final = 60.0
@@ -39,6 +39,7 @@ def refresh(
     grace_seconds: float = GRACE_SECONDS,
     prices: Mapping[str, Any] | None = None,
     progress: Callable[[Refreshed], object] | None = None,
+    processes: int = 1,
 ) -> Refreshed:
     """Work out what arrived since the last refresh, and roll up the hours that changed.
 
@@ -47,31 +48,21 @@ def refresh(
         grace_seconds: what is younger is left for the next refresh.
         prices: as in :func:`learning_instrument.configure`; by default those of the environment.
         progress: called between slices with what is done.
+        processes: that work out slices side by side.
 
     Raises:
-        ConfigurationError: for invalid prices.
+        ConfigurationError: for invalid prices, and for several processes of chdb.
         DatabaseError: if the fleet cannot be read or written.
     """
     check(client)
     done = Refreshed()
-    is_json = has_json(client)
-    scratch = Scratch(prices_of(prices))
-    ((until,),) = [
-        row.values()
-        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6)) - {int(grace_seconds * 1e6)} AS until")
-    ]
-    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ")
-    mark = Arrival(int(moment), int(first), trace_id)
-    try:
-        while found := arrived(client, mark, until, _TRACES):
-            changed = work_out(client, scratch, [each.trace_id for each in found], is_json)
-            mark = found[-1]
-            write_state(client, **{REFRESH: " ".join(map(str, mark))})
+    doing = in_this_process(client, prices) if processes == 1 else in_processes(client.address, prices, processes)
+    with doing as start:
+        for found, changed in _worked_out(_slices(client, grace_seconds), start, 2 * processes - 1):
+            write_state(client, **{REFRESH: " ".join(map(str, found[-1]))})
             done = Refreshed(done.traces + len(found), done.executions + changed.executions, done.calls + changed.calls)
             if progress is not None:
                 progress(done)
-    finally:
-        scratch.close()
     hours.count_again(client)
     while rolled_up := hours.roll_up(client, grace_seconds):
         done = replace(done, hours=done.hours + rolled_up)
@@ -79,3 +70,28 @@ def refresh(
             progress(done)
     hours.delete_stale(client)
     return done
+
+
+def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:
+    """Yield the arrivals above the mark, in their order."""
+    ((until,),) = [
+        row.values()
+        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6)) - {int(grace_seconds * 1e6)} AS until")
+    ]
+    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ")
+    mark = Arrival(int(moment), int(first), trace_id)
+    while found := arrived(client, mark, until, _TRACES):
+        yield found
+        mark = found[-1]
+
+
+def _worked_out(slices: Iterable[list[Arrival]], start: Start, most: int) -> Iterator[tuple[list[Arrival], Changed]]:
+    """Yield *slices* and what changed in them, in their order. So many at the most have begun before the first ends."""
+    begun: deque[tuple[list[Arrival], Callable[[], Changed]]] = deque()
+    for found in slices:
+        begun.append((found, start([each.trace_id for each in found])))
+        if len(begun) == most:
+            first, finish = begun.popleft()
+            yield first, finish()
+    for found, finish in begun:
+        yield found, finish()

@@ -32,6 +32,7 @@ from rich.table import Table
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
+from learning_instrument.fleet.refresh import refresh
 
 from . import otlp_sink
 from .report import console
@@ -58,11 +59,13 @@ class Taken:
     encoded_bytes: float
     wire_bytes: float
     insert_bytes: float
-    #: Of processors: the application's exporter, rotel, and ClickHouse with our views and without.
+    #: Of processors: the application's exporter, rotel, ClickHouse with our views and without, and refresh with what
+    #: ClickHouse does for it.
     export_us: float
     collector_us: float
     insert_us: float
     bare_insert_us: float
+    refresh_us: float
     #: On disk, merged: each table that has rows.
     disk_bytes: dict[str, float]
 
@@ -84,8 +87,8 @@ def _measured(executions: int, model_calls: int) -> Taken:
     bodies = [encode_spans(part).SerializeToString() for part in requests]
     sent = [gzip.compress(body) for body in bodies]
     inserts, collector_us = _through_rotel(sent)
-    bare_us, _ = _inserted(inserts, with_views=False)
-    insert_us, disk = _inserted(inserts, with_views=True)
+    bare_us, _, _ = _inserted(inserts, with_views=False)
+    insert_us, refresh_us, disk = _inserted(inserts, with_views=True)
     return Taken(
         model_calls=model_calls,
         encoded_bytes=sum(map(len, bodies)) / executions,
@@ -95,6 +98,7 @@ def _measured(executions: int, model_calls: int) -> Taken:
         collector_us=collector_us / executions,
         insert_us=insert_us / executions,
         bare_insert_us=bare_us / executions,
+        refresh_us=refresh_us / executions,
         disk_bytes={table: size / executions for table, size in disk.items()},
     )
 
@@ -174,8 +178,10 @@ def _database() -> Iterator[tuple[Any, Any]]:
         yield client, own
 
 
-def _inserted(inserts: list[tuple[dict[str, str], bytes, int]], with_views: bool) -> tuple[float, dict[str, int]]:
-    """Return the µs of processor time that ClickHouse takes, and the bytes on disk of each table, merged."""
+def _inserted(
+    inserts: list[tuple[dict[str, str], bytes, int]], with_views: bool
+) -> tuple[float, float, dict[str, int]]:
+    """Return the µs of processor time that inserts take, and refresh, and the bytes on disk of each table, merged."""
     from fleet.otel_traces import create
 
     with _database() as (client, own):
@@ -188,6 +194,10 @@ def _inserted(inserts: list[tuple[dict[str, str], bytes, int]], with_views: bool
             columns = rest.partition(") FORMAT ")[0].split(",")
             client.raw_insert(table, columns, rows, fmt="RowBinary")
         taken = time.process_time() - started
+        started = time.process_time()
+        if with_views:
+            refresh(own, 0)
+        refreshed = time.process_time() - started
         tables = client.query(
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%Tree'"
         )
@@ -197,7 +207,7 @@ def _inserted(inserts: list[tuple[dict[str, str], bytes, int]], with_views: bool
             "SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
             " AND rows > 100 GROUP BY table ORDER BY 2 DESC"
         )
-        return taken * 1e6, dict(sizes.result_rows)
+        return taken * 1e6, refreshed * 1e6, dict(sizes.result_rows)
 
 
 def show(measured: list[Taken]) -> None:
@@ -211,6 +221,7 @@ def show(measured: list[Taken]) -> None:
     _row(table, "rotel, µs", measured, lambda taken: f"{taken.collector_us:,.0f}")
     _row(table, "ClickHouse, µs", measured, lambda taken: f"{taken.insert_us:,.0f}")
     _row(table, "ClickHouse without our views, µs", measured, lambda taken: f"{taken.bare_insert_us:,.0f}")
+    _row(table, "refresh, µs", measured, lambda taken: f"{taken.refresh_us:,.0f}")
     for name in measured[-1].disk_bytes:
         _row(table, f"{name}, bytes on disk", measured, lambda taken: f"{taken.disk_bytes.get(name, 0):,.1f}")  # noqa: B023 - called at once
     console.print(table)
@@ -232,6 +243,7 @@ def show(measured: list[Taken]) -> None:
         measured,
         lambda taken: f"{taken.insert_us * mb / USED:.1f}",
     )
+    _row(table, f"cores of refresh, {USED:.0%} used", measured, lambda taken: f"{taken.refresh_us * mb / USED:.1f}")
     _row(
         table, "parts a minute of otel_traces", measured, lambda taken: f"{PER_SECOND * taken.spans / INSERT * 60:.0f}"
     )

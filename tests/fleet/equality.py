@@ -220,7 +220,7 @@ def differences(file: Any, fleet: Any, where: str, counts: list[int]) -> Iterato
         if file != fleet and file.keys() == fleet.keys() == {"p95", "low", "high"}:
             counts[0] += 1
             counts[1] += 1
-            if not (file["low"] <= fleet["p95"] <= file["high"] and fleet["low"] <= file["p95"] <= fleet["high"]):
+            if file["high"] < fleet["low"] or fleet["high"] < file["low"]:
                 yield f"{where}: {_short(file)} and {_short(fleet)}"
             return
         for key in file.keys() | fleet.keys() if file.keys() != fleet.keys() else file:

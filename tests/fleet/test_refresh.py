@@ -1,6 +1,9 @@
 """A refresh that is killed, or runs beside another: the fleet is as after one that ran alone."""
 
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +12,10 @@ from pathlib import Path
 import pytest
 from calls import chat, execution
 
+from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.fleet import refresh as module
 from learning_instrument.fleet import schema
+from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from learning_instrument.fleet.refresh import refresh
 
@@ -137,6 +143,48 @@ def test_two_at_once_are_one(fleet, address):
     assert errors == []
     assert together == everything(fleet)
     assert sum(row["executions"] for row in together[4] if row["cube"] == "model_tier_pool_type") == len(together[0])
+
+
+def test_several_processes_work_out_what_one_does(fleet, server, monkeypatch):
+    """Slice by slice side by side, through connections of their own; the mark is that of the last."""
+    refresh(fleet, 0)
+    expected, mark = everything(fleet), schema.read_state(fleet)["refresh"]
+    fleet.execute("TRUNCATE TABLE learning_instrument_calls")
+    schema.write_state(fleet, refresh="0 0 ")
+    monkeypatch.setattr(module, "_TRACES", 2)
+
+    with connect(Address.parse(server.address)) as client:
+        done = refresh(client, 0, processes=3)
+
+    assert done.calls == len(expected[1]) > 5
+    assert (everything(fleet), schema.read_state(fleet)["refresh"]) == (expected, mark)
+
+
+def test_process_that_is_ended_ends_the_refresh_and_the_next_goes_on(fleet, server, monkeypatch):
+    """What was worked out before it stays."""
+    monkeypatch.setattr(module, "_TRACES", 1)
+
+    def kill(done):
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+
+    with connect(Address.parse(server.address)) as client:
+        with pytest.raises(DatabaseError, match="Run it again: it goes on where it was"):
+            refresh(client, 0, progress=kill, processes=2)
+        broken_off = schema.read_state(fleet)["refresh"]
+        refresh(client, 0, processes=2)
+    after = everything(fleet)
+    schema.write_state(fleet, refresh="0 0 ")
+    refresh(fleet, 0)
+
+    assert broken_off != "0 0 "
+    assert after == everything(fleet)
+
+
+def test_several_processes_of_one_folder_are_refused(fleet):
+    """The engine in this process has it for itself."""
+    with pytest.raises(ConfigurationError, match=r"Invalid processes 2 for chdb:.*expected 1"):
+        refresh(fleet, 0, processes=2)
 
 
 def test_one_that_read_earlier_does_not_undo_what_a_later_one_wrote(fleet, clickhouse, monkeypatch):

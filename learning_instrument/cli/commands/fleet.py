@@ -69,7 +69,14 @@ def init_command(address: Address) -> None:
     metavar="SECONDS",
     help="Refresh again after so many seconds, until Ctrl-C.",
 )
-def refresh_command(address: Address, every: float | None) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    metavar="N",
+    help="Work out costs in so many processes side by side.",
+)
+def refresh_command(address: Address, every: float | None, processes: int) -> None:
     """Work out costs, masked messages and sums of what arrived.
 
     Of what arrived a minute ago and before, and after the last refresh: the costs of executions by their model calls,
@@ -79,7 +86,7 @@ def refresh_command(address: Address, every: float | None) -> None:
     while True:
         try:
             with connect(address) as client, progress_bar() as progress:
-                done = refresh(client, progress=lambda done: progress("traces", done.traces, 0))
+                done = refresh(client, progress=lambda done: progress("traces", done.traces, 0), processes=processes)
         except DatabaseError as error:
             if every is None:
                 raise
