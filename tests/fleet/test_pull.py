@@ -17,6 +17,7 @@ from learning_instrument.analytics import Selection, compare, costs, error_group
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.fleet import pull as pulling
 from learning_instrument.fleet import schema
+from learning_instrument.fleet.database import FleetDatabase
 from learning_instrument.fleet.pull import pull
 from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
@@ -25,6 +26,7 @@ from learning_instrument.timestamps import moment
 from learning_instrument.transfer import import_executions
 
 from . import otel_traces
+from .same_executions import executions, fill
 from .test_push import ids
 from .test_trace_costs import TREE, in_sqlite
 
@@ -101,12 +103,13 @@ def test_pulled_slice_answers_as_the_imported_one(fleet, client, tmp_path_factor
     import_executions(folder / "imported.db", [source], selection)
 
     assert records.stored_in(folder / "pulled.db") == records.stored_in(folder / "imported.db")
-    assert answers(folder / "pulled.db") == answers(folder / "imported.db")
+    pulled, imported = (answers(LearningDatabase(folder / f"{name}.db")) for name in ("pulled", "imported"))
+    assert pulled == imported
 
 
-def answers(path):
-    """Return what reports say of a file."""
-    with LearningDatabase(path) as database:
+def answers(opened):
+    """Return what reports say of a database."""
+    with opened as database:
         small, large = side("model_tier=small"), side("model_tier=large")
         return [
             summary(database),
@@ -115,6 +118,16 @@ def answers(path):
             compare(database, small, large),
             sorted((each.error_type or "", each.template, each.executions) for each in error_groups(database).groups),
         ]
+
+
+def test_file_of_all_of_a_fleet_answers_as_the_fleet(fleet, client, database, tmp_path):
+    """From cells, executions and masked messages there, from roll-ups and executions here."""
+    fill(database, client, executions(400))
+    refresh(client, 0)
+
+    pull(fleet, tmp_path / "pulled.db")
+
+    assert answers(LearningDatabase(tmp_path / "pulled.db")) == answers(FleetDatabase(fleet))
 
 
 def test_pulled_again_nothing_is_doubled(fleet, path, tmp_path):
