@@ -5,7 +5,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -14,11 +14,12 @@ from collector import Rotel
 from freezegun import freeze_time
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from learning_instrument import LearningDatabase
+from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from learning_instrument.fleet.database import FleetDatabase
+from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.safety.clocks import Clocks
 
@@ -56,7 +57,8 @@ def make(
     """Run the application, store what it recorded in a file, and deliver its spans to a fleet in this process.
 
     Each request is delivered twice, and the fleet is refreshed in between: a model call that ends late comes in a later
-    batch than its execution. Feedback is given on both sides.
+    batch than its execution. Feedback is given on both sides. Then the file is pushed, as some do who have a collector,
+    too: what the fleet lacks is executions that were lost, which have no span.
 
     Args:
         folder: for the file.
@@ -90,10 +92,33 @@ def make(
             with freeze_time(end), judged, _timed(seconds, f"feedback by {type(judged).__name__}"):
                 for execution_id, said in ran.feedback.items():
                     judged.add_feedback(execution_id, **said)
+        with LearningDatabase(file) as recorded:
+            recorded.append(_lost(max(3, executions // 100), end))
+        with _timed(seconds, "push"):
+            pushed = push(address, file)
+        assert pushed.sent == max(3, executions // 100), pushed
         with _timed(seconds, "refresh"):
             refresh(fleet, 0)
         spans = _count(collector)
-    return Both(str(file), address, ran.executions, spans, seconds)
+    return Both(str(file), address, ran.executions + pushed.sent, spans, seconds)
+
+
+def _lost(number: int, end: datetime) -> list[ExecutionRecord]:
+    """Return executions whose machine ended before they did, stored last."""
+    return [
+        ExecutionRecord(
+            task_id=f"lost-{n}",
+            task_type=("bug_fix", "review")[n % 2],
+            task_description=f"Fix what was lost in part {n % 5}",
+            timestamp=end - timedelta(minutes=5) + timedelta(milliseconds=n),
+            model_tier=("small", "large")[n % 2],
+            pool_type="agents",
+            outcome="lost",
+            duration_seconds=60.0 + n,
+            error_message=f"Process {4000 + n} on machine-{n % 3} ended before its task did.",
+        )
+        for n in range(number)
+    ]
 
 
 @contextlib.contextmanager
