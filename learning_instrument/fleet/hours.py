@@ -26,12 +26,12 @@ _MICROSECONDS: Final = 1_000_000
 _READ_SECONDS: Final = 600
 _STALE_AT_ONCE: Final = 1000
 
-_DIRTY: Final = (
-    "SELECT bucket FROM learning_instrument_touched AS touched FINAL"
+_CHANGED: Final = (
+    "FROM learning_instrument_touched AS touched FINAL"
     " LEFT JOIN learning_instrument_generations AS known FINAL USING (bucket)"
-    " WHERE touched.at < {generation} AND (known.generation IS NULL OR touched.at >= known.generation)"
-    " ORDER BY bucket LIMIT {limit}"
+    " WHERE (known.generation IS NULL OR touched.at >= known.generation)"
 )
+_DIRTY: Final = f"SELECT bucket {_CHANGED} AND touched.at < {{generation}} ORDER BY bucket LIMIT {{limit}}"
 _NEXT_GENERATION: Final = (
     "SELECT toUnixTimestamp64Micro(generation) AS generation, groupArray(bucket) AS hours"
     " FROM learning_instrument_generations AS known FINAL"
@@ -93,6 +93,15 @@ def count_again(client: Client) -> None:
         client.insert("learning_instrument_touched", ("bucket",), short)
         write_state(client, **{COUNTED: str(generation)})
         times["mark"] = generation
+
+
+def waiting(client: Client) -> int:
+    """Return how many hours changed since they were rolled up, or never were.
+
+    Raises:
+        DatabaseError: if they cannot be read.
+    """
+    return int(client.rows(f"SELECT count() AS number {_CHANGED}")[0]["number"])
 
 
 def delete_stale(client: Client) -> None:

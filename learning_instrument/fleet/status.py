@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from . import hours
 from .client import Client
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
 
@@ -27,6 +28,8 @@ class FleetStatus:
     model_calls: int
     #: Traces that arrived since, whose costs and masked messages are not worked out yet.
     waiting_traces: int
+    #: Hours that changed since they were rolled up: answers read their executions.
+    waiting_hours: int
     #: Until which arrival traces are refreshed; None: never.
     refreshed: datetime | None
 
@@ -52,6 +55,7 @@ def status(client: Client) -> FleetStatus:
         release=state["release"],
         attributes="json" if has_json(client) else "map",
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
+        waiting_hours=hours.waiting(client),
         refreshed=_EPOCH + timedelta(microseconds=int(arrived)) if trace_id else None,
         **counts,
     )

@@ -1,11 +1,16 @@
 """What ``fleet status`` says."""
 
+from datetime import timedelta
+
+from executions import START
+
 from learning_instrument import record_execution
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.fleet.status import status
 
 from . import otel_traces
+from .test_hours import put, records
 
 
 def test_traces_wait_until_they_are_refreshed(clickhouse, client, provider, exporter):
@@ -28,3 +33,18 @@ def test_traces_wait_until_they_are_refreshed(clickhouse, client, provider, expo
     assert (after.executions, after.waiting_traces) == (3, 0)
     assert after.refreshed is not None
     assert status(client).waiting_traces == 1
+
+
+def test_hours_wait_until_they_are_rolled_up(clickhouse, client):
+    """And again when an execution comes to one of them; the others do not."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    put(client, [*records(2), *records(1, timestamp=START + timedelta(hours=3))])
+    before = status(client).waiting_hours
+
+    refresh(client, grace_seconds=0)
+    after = status(client).waiting_hours
+    put(client, records(1))
+
+    assert (before, after) == (2, 0)
+    assert status(client).waiting_hours == 1

@@ -26,6 +26,7 @@ _COLUMNS: Final = (
     TableColumn("executions", "executions", "{:,}".format, is_number=True),
     TableColumn("model_calls", "model calls", "{:,}".format, is_number=True),
     TableColumn("waiting_traces", "traces to refresh", "{:,}".format, is_number=True),
+    TableColumn("waiting_hours", "hours to roll up", "{:,}".format, is_number=True),
     TableColumn("refreshed", "refreshed", lambda moment: iso(moment)[:19]),
 )
 

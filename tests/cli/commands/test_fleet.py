@@ -56,6 +56,9 @@ def test_fleet_is_made_shown_and_dropped(clickhouse, server):
             "executions": 5,
             "model_calls": 0,
             "waiting_traces": 5,
+            "waiting_hours": clickhouse.query(
+                "SELECT uniqExact(substring(timestamp, 1, 13)) AS hours FROM executions"
+            ).first_item["hours"],
             "refreshed": None,
         }
     ]
