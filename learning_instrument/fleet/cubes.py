@@ -126,9 +126,9 @@ def _of_cells(question: CubeQuestion, parameters: Parameters) -> str:
         return f"substr(bucket, 1, {TIME_BUCKETS[name]})" if name in TIME_BUCKETS else name
 
     filters, values = question.selection.filter_condition(column)
-    filters += _is_among(question, column, values)
+    among, named = question.is_among(column)
     keys = ", ".join((*(f"{column(name)} AS key{number}" for number, name in enumerate(question.by)), "*"))
-    cells, given = translated(f"SELECT {keys} FROM learning_instrument_cubes WHERE {filters}", values)
+    cells, given = translated(f"SELECT {keys} FROM learning_instrument_cubes WHERE {filters}{among}", values | named)
     parameters |= given
     measures = ", ".join(f"toFloat64(sum({name})) AS {name}" for name in question.measures)
     bins = "sumMap(histogram)" if question.bins else _NO_BINS
@@ -139,13 +139,14 @@ def _of_cells(question: CubeQuestion, parameters: Parameters) -> str:
 
 
 def _of_rows(question: CubeQuestion, condition: str, values: Parameters, parameters: Parameters) -> str:
-    condition += _is_among(question, dimension, values)
+    among, named = question.is_among(dimension)
     bin_of = _BINS[question.bins]
-    rows = source("executions", condition, question.measures, [*map(dimension, question.by)], bin_of)
+    rows = source("executions", condition + among, question.measures, [*map(dimension, question.by)], bin_of)
     keys = [*_keys(question), *([f"{bin_of} AS bin"] if bin_of else [])]
     by = f" GROUP BY {', '.join(str(number + 1) for number in range(len(keys)))}" if keys else ""
     # Of each bin by itself: adding up a map for each execution takes several times as long.
-    sql, given = translated(f"SELECT {', '.join((*keys, sum_measures(question.measures)))} FROM {rows}{by}", values)
+    sums = ", ".join((*keys, sum_measures(question.measures)))
+    sql, given = translated(f"SELECT {sums} FROM {rows}{by}", values | named)
     parameters |= given
     measures = ", ".join(f"sum({name}) AS {name}" for name in question.measures)
     bins = (
@@ -154,14 +155,6 @@ def _of_rows(question: CubeQuestion, condition: str, values: Parameters, paramet
         else _NO_BINS
     )
     return f"SELECT {', '.join((*_keys(question), measures))}, {bins} AS bins FROM ({sql}){_grouped(_keys(question))}"
-
-
-def _is_among(question: CubeQuestion, column: Any, values: Parameters) -> str:
-    """Return the condition that the first name of a group is among those wanted; *column*: dimension -> its SQL."""
-    if question.among is None:
-        return ""
-    values |= {f"among{number}": name for number, name in enumerate(question.among)}
-    return f" AND {column(question.by[0])} IN ({', '.join(f':among{n}' for n in range(len(question.among)))})"
 
 
 def _keys(question: CubeQuestion) -> list[str]:

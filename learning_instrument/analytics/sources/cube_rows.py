@@ -1,9 +1,9 @@
 """Cube rows: the sums of groups of executions, how many of their values are in each bin, and the question for them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ...rollups import histograms
 from ...rollups.measures import NANO_SCALE
@@ -120,3 +120,10 @@ class CubeQuestion:
     among: tuple[str, ...] | None = None
     #: False reads every execution, which takes longer and gives the same.
     with_cubes: bool = True
+
+    def is_among(self, column: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
+        """Return the condition of *among*, to append to another, and its parameters; *column*: dimension -> its SQL."""
+        if self.among is None:
+            return "", {}
+        named = {f"among{number}": name for number, name in enumerate(self.among)}
+        return f" AND {column(self.by[0])} IN ({', '.join(f':{name}' for name in named)})", named

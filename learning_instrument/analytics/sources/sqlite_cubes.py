@@ -75,18 +75,12 @@ class _SQL:
     def _condition(self) -> tuple[str, dict[str, Any]]:
         """Return the condition of executions, and its parameters."""
         condition, parameters = self.question.selection.condition()
-        named = {f"among{number}": name for number, name in enumerate(self.question.among or ())}
-        return condition + self._is_among(dimension), parameters | named
+        among, named = self.question.is_among(dimension)
+        return condition + among, parameters | named
 
     def _filters(self, column: Callable[[str], str] = dimension) -> str:
         """Return the condition of the filters alone; *column*: dimension -> its SQL."""
-        return self.question.selection.filter_condition(column)[0] + self._is_among(column)
-
-    def _is_among(self, column: Callable[[str], str]) -> str:
-        if self.question.among is None:
-            return ""
-        named = ", ".join(f":among{number}" for number in range(len(self.question.among)))
-        return f" AND {column(self.question.by[0])} IN ({named})"
+        return self.question.selection.filter_condition(column)[0] + self.question.is_among(column)[0]
 
     def from_cube(self, cube: Cube) -> tuple[str, dict[str, Any]]:
         """Return the question to *cube* and the executions it does not have. Its first row says if the cube is good."""
