@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from ..columns import COLUMNS
 from ..database import LearningDatabase
-from ..errors import ConfigurationError
 from ..sqlite.selection import Selection
-from ..storage.feedback import VISIBILITIES, Visibility
+from ..storage.feedback import Visibility, check_visibility
 from ..timestamps import from_iso, iso
 from ..transfer.importing import ImportAnswer, Progress, import_source
 from ..transfer.nested import CALL_MEMBERS, FEEDBACK_MEMBERS, MODEL_CALLS, REPORTED_COST, add_feedback
@@ -71,8 +70,7 @@ def pull(
         ConfigurationError: for an invalid address or visibility, or without the extra ``scale``.
         DatabaseError: if the fleet cannot be asked, or the file cannot be written.
     """
-    if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
+    check_visibility(visibility)
     where = Address.parse(address)
     with schema.connect_to_fleet(where) as client:
         batches = _batches(client, selection or Selection(), visibility)

@@ -25,12 +25,11 @@ from typing import Any, Final
 from ..columns import COLUMNS
 from ..costs.model_calls import ModelCall
 from ..database import LearningDatabase
-from ..errors import ConfigurationError
 from ..record import Row
 from ..sqlite.paths import absolute, log_of
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
-from ..storage.feedback import VISIBILITIES, Visibility
+from ..storage.feedback import Visibility, check_visibility
 from ..timestamps import from_iso, iso
 from ..transfer.conflicts import EXECUTION_ID, OUTCOME
 from ..transfer.importing import Progress, Refusal
@@ -111,8 +110,7 @@ def push(
         ConfigurationError: for an invalid address or visibility, or without the extra ``scale``.
         DatabaseError: if the file cannot be read, or the fleet cannot be written.
     """
-    if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
+    check_visibility(visibility)
     where = Address.parse(address)
     if isinstance(database, LearningDatabase):
         database.flush()

@@ -35,6 +35,12 @@ class Feedback:
     visibility: str
 
 
+def check_visibility(visibility: object) -> None:
+    """Raise a ConfigurationError for anything but one of :data:`VISIBILITIES`."""
+    if visibility not in VISIBILITIES:
+        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
+
+
 def checked(
     execution_id: str,
     accepted: bool | None,
@@ -55,8 +61,7 @@ def checked(
     for name, text in (("comment", comment), ("source", source)):
         if text is not None and not isinstance(text, str):
             raise ConfigurationError(f"Invalid {name} {text!r}: expected text.")
-    if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected {', '.join(VISIBILITIES)}.")
+    check_visibility(visibility)
     comment = _stored(comment, _COMMENT_CHARACTERS)
     if accepted is None and rating is None and comment is None:
         raise ConfigurationError("Empty feedback: expected accepted, a rating or a comment.")

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 from ..sqlite.file_watch import is_database
 from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
-from ..storage.feedback import VISIBILITIES, Visibility
+from ..storage.feedback import Visibility, check_visibility
 from .anonymous import Anonymizer, key_in
 from .importing import Progress
 from .nested import FEEDBACK, held_by
@@ -74,8 +74,7 @@ def export_executions(
     chosen = format or _format_of(target)
     if chosen not in WRITERS:
         raise ConfigurationError(f"Invalid format {chosen!r}: expected one of {', '.join(FORMATS)}.")
-    if visibility not in VISIBILITIES:
-        raise ConfigurationError(f"Invalid visibility {visibility!r}: expected one of {', '.join(VISIBILITIES)}.")
+    check_visibility(visibility)
     anonymizer = None if anonymous_key_file is None else Anonymizer(key_in(anonymous_key_file))
     counts = [0, 0]
     with _opened(database) as source, writable(target) as file:
