@@ -11,7 +11,7 @@ from typing import Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_PARTIAL, IS_PRICED
+from ..rollups.measures import COST_NANO, IS_PARTIAL, IS_PRICED, NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from ..timestamps import from_iso, iso
 from .executions import execution_ids
@@ -23,7 +23,7 @@ from .sources.source import source_of
 #: A failure that was not seen for so long, and is seen again, is back.
 SILENCE: Final = timedelta(days=7)
 _EXAMPLES: Final = 3
-_COSTS: Final = ("cost_usd", "executions", "priced", "partial", "unpriced")
+_COSTS: Final = ("cost_nano", "executions", "priced", "partial", "unpriced")
 #: Fewer failures say nothing of a place, nor do such as this share of places has by chance, or hardly more.
 _FEWEST_TELLING: Final = 3
 _CHANCE: Final = 0.05
@@ -305,7 +305,7 @@ def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _
     condition, parameters = selection.condition()
     rows = database.query(
         f"SELECT {source_of(database).failure_columns()}, count(*) AS executions,"
-        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd, total({IS_PRICED}) AS priced,"
+        f" total({COST_NANO}) AS cost_nano, total({IS_PRICED}) AS priced,"
         f" total({IS_PARTIAL}) AS partial, total(cost_source IS 'unpriced') AS unpriced"
         f" FROM executions WHERE NOT success AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
@@ -319,7 +319,7 @@ def _costs(database: Queryable, selection: Selection, groups: Mapping[Message, _
                 of_group[name] += row[name]
     return {
         group: GroupCost(
-            usd=of_group["cost_usd"] if of_group["priced"] else None,
+            usd=of_group["cost_nano"] / NANO_SCALE if of_group["priced"] else None,
             partial=round(of_group["partial"]),
             unpriced=round(of_group["unpriced"]),
             unreported=round(of_group["executions"] - of_group["priced"] - of_group["unpriced"]),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .. import message_templates
 from ..errors import ConfigurationError
-from ..rollups.measures import IS_ASSUMED, IS_PARTIAL, IS_PRICED
+from ..rollups.measures import COST_NANO, IS_ASSUMED, IS_PARTIAL, IS_PRICED, NANO_SCALE
 from ..sqlite.selection import Queryable, Selection
 from .executions import execution_ids
 from .intervals import Proportion, wilson
@@ -75,8 +75,7 @@ def solution_patterns(
     condition, parameters = (selection or Selection()).condition()
     solved = database.query(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"
-        f" count(*) AS succeeded, total({IS_ASSUMED}) AS assumed,"
-        f" total(CASE WHEN {IS_PRICED} THEN actual_cost END) AS cost_usd,"
+        f" count(*) AS succeeded, total({IS_ASSUMED}) AS assumed, total({COST_NANO}) AS cost_nano,"
         f" total({IS_PRICED}) AS priced, total({IS_PARTIAL}) AS partial, max(rowid) AS newest"
         f" FROM executions WHERE {_HAS_SUMMARY} AND {condition} GROUP BY 1, 2, 3, 4",
         parameters,
@@ -105,7 +104,7 @@ class _Cluster:
     words: frozenset[str]
     summaries: Counter[str] = field(default_factory=Counter)
     kinds: set[_Kind] = field(default_factory=set)
-    cost_usd: float = 0.0
+    cost_nano: float = 0.0
     priced: float = 0.0
     partial: float = 0.0
     newest: list[int] = field(default_factory=list)
@@ -125,7 +124,7 @@ class _Cluster:
     def add(self, row: Mapping[str, Any]) -> None:
         self.summaries[row["solution_summary"]] += row["executions"]
         self.kinds.add(row["kind"])
-        self.cost_usd += row["cost_usd"]
+        self.cost_nano += row["cost_nano"]
         self.priced += row["priced"]
         self.partial += row["partial"]
         self.newest.append(row["newest"])
@@ -183,7 +182,7 @@ def _pattern(cluster: _Cluster, outcomes: _Outcomes, ids: Mapping[int, str]) -> 
         success=success,
         assumed=outcomes.assumed(cluster.kinds),
         lift=success.estimate / outcomes.success(outcomes.of_type(cluster.task_type)).estimate,
-        mean_cost_usd=cluster.cost_usd / cluster.priced if cluster.priced else None,
+        mean_cost_usd=cluster.cost_nano / NANO_SCALE / cluster.priced if cluster.priced else None,
         partial=round(cluster.partial),
         best_tier=outcomes.best_tier(cluster.kinds),
         examples=tuple(ids[rowid] for rowid in cluster.examples if rowid in ids),

@@ -46,6 +46,8 @@ HAS_COMPLEXITY: Final = f"({_is_reported('complexity_score')})"
 IS_PRICED: Final = f"({_is_reported('actual_cost')} AND actual_cost IS NOT NULL AND cost_source IS NOT 'unpriced')"
 #: Whether that cost is a lower bound.
 IS_PARTIAL: Final = f"({IS_PRICED} AND cost_source IS 'partial')"
+#: A known cost in nano-dollars: whole, so that a sum is the same in any order.
+COST_NANO: Final = _where(IS_PRICED, _whole("actual_cost", NANO_SCALE))
 #: An estimate says nothing of another estimate, nor does a lower bound.
 _IS_COMPARABLE: Final = (
     f"({_is_reported('cost_estimate')} AND cost_estimate IS NOT NULL"
