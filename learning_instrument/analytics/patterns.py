@@ -14,7 +14,7 @@ from typing import Any, Final
 from .. import message_templates
 from ..errors import ConfigurationError
 from ..rollups.measures import COST_NANO, IS_ASSUMED, IS_PARTIAL, IS_PRICED, NANO_SCALE
-from ..sqlite.selection import Queryable, Selection
+from ..sqlite.selection import Queryable, Selection, newest
 from .executions import execution_ids
 from .intervals import Proportion, wilson
 from .shared_words import words
@@ -22,6 +22,8 @@ from .shared_words import words
 #: The least Dice coefficient of the words of two summaries in one pattern.
 _ALIKE: Final = 0.6
 _EXAMPLES: Final = 3
+#: So many executions are read: each may have words of its own.
+_NEWEST: Final = 200_000
 _HAS_SUMMARY: Final = "success AND solution_summary IS NOT NULL AND solution_summary <> ''"
 _TIER: Final = "CASE WHEN instr(defaulted, '\"model_tier\"') = 0 THEN model_tier END"
 
@@ -59,6 +61,8 @@ def solution_patterns(
 ) -> list[SolutionPattern]:
     """Return the patterns in the summaries of successful executions, that with the most support first.
 
+    Of more than 200,000 executions the newest are read.
+
     Args:
         database: the one to ask.
         selection: which executions; by default all.
@@ -72,7 +76,7 @@ def solution_patterns(
     for name, value in (("min_support", min_support), ("limit", limit)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ConfigurationError(f"Invalid {name} {value!r}: expected a number above 0.")
-    condition, parameters = (selection or Selection()).condition()
+    condition, parameters = newest(database, selection or Selection(), _NEWEST).condition()
     solved = database.query(
         f"SELECT task_type, task_description, solution_summary, {_TIER} AS model_tier, count(*) AS executions,"
         f" count(*) AS succeeded, total({IS_ASSUMED}) AS assumed, total({COST_NANO}) AS cost_nano,"

@@ -87,11 +87,11 @@ class FleetDatabase(Source):
 
     def frequencies(self, words_: Iterable[str]) -> Frequencies:
         """Return how many executions have each of the words in their description."""
-        return words.frequencies(self._open(), words_)
+        return words.frequencies(self, self._open(), words_)
 
     def described(self, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
         """Return the descriptions of executions with the most weight of *lists*, by their rowids."""
-        return words.described(self._open(), lists, selection)
+        return words.described(self, self._open(), lists, selection)
 
     def add_feedback(
         self,

@@ -5,23 +5,29 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..analytics.sources.words import COMPARED, Frequencies, WordList
-from ..sqlite.selection import Selection
-from ..timestamps import from_iso
+from ..sqlite.selection import Queryable, Selection, newest
 from .client import Client
 from .dialect import translated
 
 #: So many, of the time that is asked for.
 _NEWEST: Final = 1_000_000
+#: In the order of their timestamps, so that no more are read; one that is there twice counts twice.
+_ORDERED: Final = "learning_instrument_executions"
 
 
-def frequencies(client: Client, words: Iterable[str]) -> Frequencies:
+def frequencies(database: Queryable, client: Client, words: Iterable[str]) -> Frequencies:
     """Return how many of the newest executions have each of *words* in their description.
+
+    Args:
+        database: the one to ask.
+        client: the same, for what SQLite's SQL does not say.
+        words: as they are compared.
 
     Raises:
         DatabaseError: if the fleet cannot answer.
     """
     wanted = sorted(words)
-    condition, parameters = _newest(client, Selection()).condition()
+    condition, parameters = newest(database, Selection(), _NEWEST, _ORDERED).condition()
     every, given = translated(f"SELECT count(*) AS executions FROM executions WHERE {condition}", parameters)
     (counted,) = client.rows(every, given)
     texts, _ = translated(f"SELECT words FROM executions WHERE {condition}", parameters)
@@ -34,13 +40,20 @@ def frequencies(client: Client, words: Iterable[str]) -> Frequencies:
     return Frequencies(counted["executions"], {word: of_word.get(word, 0) for word in wanted})
 
 
-def described(client: Client, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
+def described(database: Queryable, client: Client, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
     """Return the descriptions of executions with the most weight of *lists*, by their rowids.
+
+    Args:
+        database: the one to ask.
+        client: the same, for what SQLite's SQL does not say.
+        lists: of words, with their weights.
+        selection: which executions.
 
     Raises:
         DatabaseError: if the fleet cannot answer.
     """
-    condition, parameters = _newest(client, selection).condition()
+    window = newest(database, Selection(since=selection.since, until=selection.until), _NEWEST, _ORDERED)
+    condition, parameters = replace(selection, since=window.since).condition()
     sql, given = translated(f"SELECT rowid, task_description, words FROM executions WHERE {condition}", parameters)
     words: dict[str, Any] = {"every": sorted({word for each in lists for word in each.words})}
     weights = []
@@ -53,16 +66,3 @@ def described(client: Client, lists: Sequence[WordList], selection: Selection) -
         {**given, **words},
     )
     return {row["rowid"]: row["task_description"] or "" for row in rows}
-
-
-def _newest(client: Client, selection: Selection) -> Selection:
-    """Return *selection* of the time since the last of the newest executions began."""
-    condition, parameters = Selection(since=selection.since, until=selection.until).condition()
-    # The order of the table itself: no more is read. What is there twice counts twice.
-    sql, given = translated(
-        f"SELECT timestamp FROM learning_instrument_executions WHERE {condition}"
-        f" ORDER BY timestamp DESC LIMIT 1 OFFSET {_NEWEST - 1}",
-        parameters,
-    )
-    found = client.rows(sql, given)
-    return replace(selection, since=from_iso(found[0]["timestamp"])) if found else selection

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from ..errors import ConfigurationError
-from ..timestamps import iso
+from ..timestamps import from_iso, iso
 from .dimensions import dimension, equals
 
 #: The dimensions that have a field of their own.
@@ -135,6 +135,25 @@ class Selection:
                 condition = f"{moment} {sign} :{name} AND {condition}"
                 parameters[name] = iso(limit)
         return condition, parameters
+
+
+def newest(database: Queryable, selection: Selection, most: int, table: str = "executions") -> Selection:
+    """Return *selection* of the time in which its newest executions began.
+
+    Args:
+        database: the one to ask.
+        selection: which executions.
+        most: so many of them; fewer are all.
+        table: that has them.
+
+    Raises:
+        DatabaseError: if the database cannot be read.
+    """
+    condition, parameters = selection.condition()
+    found = database.query(
+        f"SELECT timestamp FROM {table} WHERE {condition} ORDER BY timestamp DESC LIMIT 1 OFFSET {most - 1}", parameters
+    )
+    return replace(selection, since=from_iso(found[0]["timestamp"])) if found else selection
 
 
 def _conditions(where: Any) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,16 @@
 """Solutions that worked more than once."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from learning_instrument import ExecutionRecord
-from learning_instrument.analytics import wilson
+from learning_instrument.analytics import patterns, wilson
 from learning_instrument.analytics.patterns import solution_patterns
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.sqlite.selection import Selection
+
+NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
 
 
 def solved(summary, description="parse file 1", **values):
@@ -92,6 +94,22 @@ def test_examples_are_the_newest(database):
     database.append(records)
 
     assert list(solution_patterns(database)[0].examples) == [record.execution_id for record in records[:1:-1]]
+
+
+def test_newest_of_the_selected_executions_are_read(database, monkeypatch):
+    """However many there are."""
+    monkeypatch.setattr(patterns, "_NEWEST", 4)
+    database.append(
+        solved("Raised the limit", timestamp=NOW - timedelta(minutes=number), repo="ab"[number % 2])
+        for number in range(10)
+    )
+
+    def support(**selection):
+        return [each.support for each in solution_patterns(database, Selection(**selection), min_support=1)]
+
+    assert support() == [4]
+    assert support(until=NOW - timedelta(minutes=7)) == [2]
+    assert support(repo="a") == [4]
 
 
 def test_failures_and_empty_summaries_make_no_pattern(database):
