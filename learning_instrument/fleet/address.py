@@ -42,9 +42,12 @@ class Address:
         try:
             parts = urlsplit(text)
             port = parts.port
+            if port == 0:
+                raise ValueError("Port out of range 1-65535")
             options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError as error:
-            raise _invalid(text, str(error)) from None
+            # Of a host that no name can be, urlsplit's words have the password.
+            raise _invalid(text, _EXPECTED if "netloc" in str(error) else str(error)) from None
         if parts.scheme not in _SCHEMES:
             raise _invalid(text, _EXPECTED)
         is_local = parts.scheme == "chdb"
@@ -87,5 +90,5 @@ def is_address(text: object) -> bool:
 def _invalid(text: str, reason: str) -> ConfigurationError:
     """Return the error of an invalid address, of which all that may be a password is left out."""
     scheme, separator, rest = text.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}" if separator else text
+    shown = f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if separator else text
     return ConfigurationError(f"Invalid address {shown!r}: {reason}.")

@@ -35,6 +35,7 @@ def test_address_has_host_user_and_database(text, expected):
         ("clickhouse://host/db/table", "expected clickhouse://USER"),
         ("clickhouse://host:port/db", "Port could not be cast"),
         ("clickhouse://host:99999/db", "Port out of range"),
+        ("clickhouse://host:0/db", "Port out of range"),
         ("clickhouse://host/db?sec=1", "unknown option 'sec'"),
         ("clickhouse://host/db?secure=perhaps", "expected secure=1 or secure=0"),
         ("clickhouse://host/db?secure", "bad query field: 'secure'"),
@@ -65,6 +66,8 @@ def test_invalid_address_is_one_line_with_the_reason(text, reason):
         "clickhouse://me:hunter2#@host/db",
         "clickhouse://me:hunter2/x@host/db",
         "clickhouse://me:hunter2?@host/db",
+        "clickhouse://me:hunter2\N{ACCOUNT OF}@host/db",
+        "clickhouse://host/db?user=me&password=hunter2",
     ],
 )
 def test_password_is_in_no_text(text):
