@@ -241,13 +241,18 @@ def _dialect(client: Client) -> Callable[[str], str]:
     """Return what writes our own functions out, for the attributes that the Collector's table has.
 
     Raises:
-        DatabaseError: if there is no such table.
+        DatabaseError: if there is no such table, or another of its name.
     """
     types = _columns(client, SPANS)
-    if "SpanAttributes" not in types:
+    if not types:
         raise DatabaseError(
             f"There is no table {SPANS} in {client.address}: the Collector's clickhouse exporter makes it, with the"
             " first spans that it writes there."
+        )
+    if not types.get("SpanAttributes", "").startswith(("Map(", "JSON")):
+        raise DatabaseError(
+            f"The table {SPANS} in {client.address} is not the Collector's: its column SpanAttributes is neither a Map"
+            " nor JSON. Let the Collector's clickhouse exporter make one, in another database or in place of it."
         )
     is_json = types["SpanAttributes"].startswith("JSON")
     keys = ", ".join(f"'{key}'" for key in sorted(TELLING_KEYS))

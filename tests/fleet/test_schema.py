@@ -246,6 +246,17 @@ def test_view_of_others_is_neither_replaced_nor_dropped(clickhouse, client):
     assert not client.rows("SHOW TABLES LIKE 'learning_instrument%'")
 
 
+@pytest.mark.parametrize("columns", ["a UInt8", "SpanAttributes String"])
+def test_init_beside_another_table_of_that_name_says_so(client, columns):
+    """It is not that there is none."""
+    client.execute(f"CREATE TABLE otel_traces ({columns}) ENGINE = MergeTree ORDER BY ()")
+
+    with pytest.raises(DatabaseError, match=r"The table otel_traces in chdb:.* is not the Collector's"):
+        schema.init(client)
+
+    assert [row["name"] for row in client.rows("SHOW TABLES")] == ["otel_traces"]
+
+
 def test_init_without_the_table_of_the_collector_says_who_makes_it(client):
     """Our objects need it."""
     with pytest.raises(DatabaseError, match=r"There is no table otel_traces in chdb:.*clickhouse exporter makes it"):
