@@ -26,6 +26,7 @@ from .record_values import checked
 from .safety.clocks import time
 from .safety.forks import check
 from .safety.redaction import without_secrets
+from .safety.sanitize import utf8
 from .semconv import BATCH_SIZE, SCOPE_NAME
 from .timestamps import from_iso, iso, iso_of_nanoseconds
 
@@ -301,15 +302,13 @@ def _json_list(values: tuple[str, ...]) -> str:
 
 
 def _json_ready(value: Any) -> Any:
-    """Return *value* in JSON types; other types become text."""
+    """Return *value* in JSON types; other types become text. ClickHouse reads no object with half a surrogate pair."""
     if isinstance(value, Mapping):
-        return {str(key): _json_ready(item) for key, item in value.items()}
+        return {utf8(str(key)): _json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_ready(item) for item in value]
-    is_plain = (
-        value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
-    )
-    return value if is_plain else str(value)
+    is_plain = value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_plain else utf8(value if isinstance(value, str) else str(value))
 
 
 # Parsers: the value of a row or of JSON -> the value of the record.

@@ -182,6 +182,16 @@ def test_dictionary_is_json_and_leads_back(record):
     assert tuple(values) == COLUMNS
 
 
+def test_metadata_is_text_that_any_engine_reads():
+    """Half a surrogate pair is replaced, in keys too, as it is in the other columns."""
+    text = enum.Enum("Text", {"FULL": "caf\u00e9"}, type=str)
+    record = ExecutionRecord(task_type="fix", metadata={"a": ["\udcff", Path("\ud800"), text.FULL], "\ud83d": {"b": 1}})
+
+    row = dict(zip(COLUMNS, row_from_record(record), strict=True))
+
+    assert json.loads(row["metadata"]) == {"a": ["\ufffd", "\ufffd", "caf\u00e9"], "\ufffd": {"b": 1}}
+
+
 def test_stored_record_is_the_same_record(database, rows):
     """Through the database as well."""
     examples = [
