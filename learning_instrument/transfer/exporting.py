@@ -75,7 +75,11 @@ def export_executions(
     if chosen not in WRITERS:
         raise ConfigurationError(f"Invalid format {chosen!r}: expected one of {', '.join(FORMATS)}.")
     check_visibility(visibility)
-    anonymizer = None if anonymous_key_file is None else Anonymizer(key_in(anonymous_key_file))
+    anonymizer = None
+    if anonymous_key_file is not None:
+        anonymizer = Anonymizer(key_in(anonymous_key_file))
+        if os.path.realpath(target) == os.path.realpath(os.path.expanduser(os.fsdecode(anonymous_key_file))):
+            raise ConfigurationError(f"{target} is the key, which is not overwritten: name another file.")
     counts = [0, 0]
     with _opened(database) as source, writable(target) as file:
         nested = [name for name in held_by(source.query) if name == FEEDBACK or chosen != "csv"]

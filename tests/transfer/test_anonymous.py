@@ -210,3 +210,15 @@ def test_invalid_key_is_refused_before_anything_is_written(source, tmp_path, con
     assert (out.exists(), key.exists()) == (False, content is not None)
     with pytest.raises(ConfigurationError, match=r"Cannot read the key file .*: Is a directory"):
         export_executions(source, out, anonymous_key_file=tmp_path)
+
+
+def test_key_is_not_overwritten(source, tmp_path, key_file):
+    """Nor by another name of it: no later export would join with earlier ones."""
+    link = tmp_path / "link"
+    link.symlink_to(key_file)
+
+    for output in (key_file, link):
+        with pytest.raises(ConfigurationError, match="is the key, which is not overwritten"):
+            export_executions(source, output, anonymous_key_file=key_file)
+
+    assert key_file.read_bytes() == KEY
