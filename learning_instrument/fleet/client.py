@@ -50,8 +50,8 @@ class Client:
         Raises:
             DatabaseError: if it cannot be answered.
         """
-        result = self._run("query", sql, parameters)
-        return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+        names, rows = self._run("query", sql, parameters)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run a statement that has no rows.
@@ -87,7 +87,9 @@ class Client:
         driver = import_module("clickhouse_connect.driver.exceptions")
         try:
             with self._lock:
-                return getattr(self._connection, method)(*arguments)
+                answer = getattr(self._connection, method)(*arguments)
+                # The rows behind the first block are read here, which may fail as well.
+                return (answer.column_names, answer.result_rows) if method == "query" else answer
         except driver.ClickHouseError as error:
             raise _explained(self.address, error) from error
 

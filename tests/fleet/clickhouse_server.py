@@ -6,7 +6,9 @@ parameters and settings go to it as they come, and its answers and errors go bac
 
 import base64
 import contextlib
+import email
 import http.server
+import io
 import re
 import threading
 import urllib.parse
@@ -98,8 +100,10 @@ class ClickHouseServer(contextlib.AbstractContextManager["ClickHouseServer"]):
                 else:
                     body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get("Content-Encoding") == "lz4":
-                    body = lz4.frame.decompress(body)
+                    body = lz4.frame.LZ4FrameFile(io.BytesIO(body)).read()  # each block is a frame
                 query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True))
+                if self.headers.get_content_type() == "multipart/form-data":  # many parameters, or long ones
+                    query |= fields(self.headers["Content-Type"], body)
                 try:
                     if self.headers["Authorization"] != expected:
                         raise RuntimeError(
@@ -135,3 +139,12 @@ class ClickHouseServer(contextlib.AbstractContextManager["ClickHouseServer"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Return the fields of a form that was posted, by their names."""
+    form: Any = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    return {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True).decode()
+        for part in form.get_payload()
+    }

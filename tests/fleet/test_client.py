@@ -160,6 +160,31 @@ def test_fault_of_a_statement_is_what_clickhouse_says(either):
     assert "version 2" not in message
 
 
+def test_answer_that_breaks_off_is_told(server, monkeypatch):
+    """Behind its first blocks, as where the server has no more memory."""
+    whole = server.answer
+    with connect(Address.parse(server.address)) as client:
+        monkeypatch.setattr(server, "answer", lambda query, body: whole(query, body)[:-100])
+
+        message = error_of(lambda: client.rows("SELECT number FROM numbers(200000)"))
+
+    assert "Stream ended unexpectedly" in message
+
+
+def test_many_and_long_values_go_over_http(server):
+    """Parameters as a form, and rows in several blocks."""
+    texts = [f"{TEXT} {n}" for n in range(2000)]
+    rows = [[text] for text in [*texts, "é" * 10**6, *("long" * 10**5 for _ in range(50))]]
+    with connect(Address.parse(server.address)) as client:
+        client.execute("CREATE TABLE t (a String) ENGINE = MergeTree ORDER BY a")
+        client.insert("t", ("a",), rows)
+
+        found = client.rows("SELECT a FROM t WHERE a IN {texts:Array(String)}", {"texts": texts})
+
+        assert client.rows("SELECT count() AS n FROM t") == [{"n": len(rows)}]
+    assert {row["a"] for row in found} == {*texts}
+
+
 def unused_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
