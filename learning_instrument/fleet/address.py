@@ -1,5 +1,6 @@
 """Addresses of databases in ClickHouse: ``clickhouse://user:password@host/database``."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,6 +11,7 @@ _SCHEMES: Final = ("clickhouse", "clickhouses", "chdb")
 _EXPECTED: Final = "expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
 _HTTP_PORT: Final = 8123
 _HTTPS_PORT: Final = 8443
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _TRUE: Final = ("1", "true")
 _FALSE: Final = ("0", "false")
 
@@ -83,8 +85,8 @@ class Address:
 
 
 def is_address(text: object) -> bool:
-    """Tell whether *text* is the address of a database in ClickHouse, and not the path of a file."""
-    return isinstance(text, str) and text.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
+    """Tell whether *text* is an address, be it a wrong one, and not the path of a file."""
+    return isinstance(text, str) and _ADDRESS.match(text) is not None
 
 
 def _invalid(text: str, reason: str) -> ConfigurationError:
