@@ -11,7 +11,8 @@ _SCHEMES: Final = ("clickhouse", "clickhouses", "chdb")
 _EXPECTED: Final = "expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
 _HTTP_PORT: Final = 8123
 _HTTPS_PORT: Final = 8443
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+#: Those of another scheme by mistake as well.
+_ADDRESS: Final = re.compile(rf"(?:{'|'.join(_SCHEMES)}|https?)://", re.IGNORECASE)
 _TRUE: Final = ("1", "true")
 _FALSE: Final = ("0", "false")
 

@@ -82,13 +82,15 @@ def test_password_is_in_no_text(text):
     assert "host" in said
 
 
-@pytest.mark.parametrize("text", ["ClickHouse://host/db", "http://host:8123/db", "postgres://host/db"])
+@pytest.mark.parametrize("text", ["ClickHouse://host/db", "http://host:8123/db", "https://host/db"])
 def test_wrong_address_is_no_path(text):
     """So what is expected of an address is said, and not that there is no such file."""
     assert is_address(text)
 
 
-@pytest.mark.parametrize("text", ["learning.db", "/tmp/clickhouse", "clickhouse", "file:x.db", ":memory:", None])
+@pytest.mark.parametrize(
+    "text", ["learning.db", "/tmp/clickhouse", "clickhouse", "file:x.db", "sqlite:///x.db", ":memory:", None]
+)
 def test_path_of_a_file_is_no_address(text):
     """What has none of the schemes is a path."""
     assert not is_address(text)
