@@ -272,9 +272,7 @@ class _Fleet:
         # Told first: where this is interrupted, refresh looks in vain, and the next push sends the rest.
         self._tell_refresh(new, calls)
         self._client.insert("learning_instrument_feedback", _FEEDBACK, feedback)
-        self._client.insert(
-            "learning_instrument_calls", (*ModelCall._fields, "version"), [(*call, now) for call in calls]
-        )
+        self._client.insert("learning_instrument_calls", _CALL, [(*call, now) for call in calls])
         self._client.insert(
             "learning_instrument_executions",
             (*COLUMNS, "reported_cost", "version"),

@@ -78,7 +78,7 @@ def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:
         row.values()
         for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6)) - {int(grace_seconds * 1e6)} AS until")
     ]
-    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ")
+    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ", 2)
     mark = Arrival(int(moment), int(first), trace_id)
     while found := arrived(client, mark, until, _TRACES):
         yield found

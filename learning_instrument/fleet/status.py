@@ -42,7 +42,7 @@ def status(client: Client) -> FleetStatus:
     """
     check(client)
     state = read_state(client)
-    arrived, first, trace_id = state.get(REFRESH, "0 0 ").split(" ")
+    arrived, first, trace_id = state.get(REFRESH, "0 0 ").split(" ", 2)
     (counts,) = client.rows(
         "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls,"
         " (SELECT uniqExact(trace_id) FROM learning_instrument_arrivals"

@@ -136,9 +136,10 @@ def _work_out(client: Client, scratch: Scratch, traces: Sequence[Trace], is_json
     )
     spans = [span for row in found if (span := span_of(row, is_json)) is not None]
     known = [ModelCall(**row) for row in kept]
+    stored = set(known)
     reported = {row["execution_id"]: row["reported_cost"] for row in rows if row["reported_cost"] is not None}
     result = scratch.work_out(rows, reported, known, spans)
-    new = [call for call in result.calls if call not in set(known)]
+    new = [call for call in result.calls if call not in stored]
     # Calls first: an execution with totals whose calls are unknown would stay so.
     client.insert("learning_instrument_calls", _CALL, [(*call, _rowid(call), now) for call in new])
     changed = [new_row for row in rows if (new_row := _changed(row, result.totals, now)) is not None]

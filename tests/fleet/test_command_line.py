@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from learning_instrument.cli import main
+from learning_instrument.cli.main import COMMANDS
 from learning_instrument.dashboard.serving.access import Access
 from learning_instrument.dashboard.serving.live import LivePages
 from learning_instrument.dashboard.serving.server import DocumentServer
@@ -102,6 +104,26 @@ def test_command_for_files_refuses_a_fleet(both, command):
     assert (result.exit_code, result.stdout) == (2, "")
     assert "pull" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+PLAIN = """
+import sys
+for name in ("sqlglot", "clickhouse_connect", "chdb", "pyarrow"):
+    sys.modules[name] = None
+from click.testing import CliRunner
+from learning_instrument.cli import main
+from learning_instrument.cli.main import COMMANDS
+groups = [[], *([name] for name in COMMANDS), *(["fleet", name] for name in ("init", "refresh", "status", "drop"))]
+asked = {" ".join(words): CliRunner().invoke(main, [*words, "--help"]).exit_code for words in groups}
+print(sorted(words for words, code in asked.items() if code), len(asked))
+"""
+
+
+def test_plain_install_tells_of_every_command():
+    """None needs an extra for its help."""
+    printed = subprocess.check_output([sys.executable, "-c", PLAIN], text=True)
+
+    assert printed == f"[] {len(COMMANDS) + 5}\n"
 
 
 def test_missing_extra_is_one_line(monkeypatch):

@@ -18,6 +18,7 @@ from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from learning_instrument.fleet.refresh import refresh
+from learning_instrument.fleet.status import status
 
 from . import otel_traces
 from .test_trace_costs import TREE, in_fleet
@@ -117,6 +118,17 @@ def test_refresh_that_was_killed_anywhere_leaves_nothing_behind(fleet, tmp_path)
     found = json.loads(output.read_text())
     assert len(found) > 10
     assert [number for number, one in enumerate(found) if one != everything(fleet)] == []
+
+
+def test_mark_may_be_any_text_of_a_trace(fleet):
+    """A pushed execution may have one with blanks."""
+    fleet.execute(
+        "INSERT INTO learning_instrument_arrivals (trace_id, first, last) VALUES ('zz a  b', now64(9), now64(9))"
+    )
+    refresh(fleet, 0)
+
+    assert refresh(fleet, 0).traces == 0
+    assert status(fleet).waiting_traces == 0
 
 
 def test_two_at_once_are_one(fleet, address):

@@ -9,8 +9,6 @@ from ...errors import DatabaseError
 from ...fleet import schema
 from ...fleet.address import Address
 from ...fleet.client import connect
-from ...fleet.refresh import refresh
-from ...fleet.status import FleetStatus, status
 from ...safety.clocks import time
 from ...timestamps import iso
 from ..options import NumberRange, output_options, output_wanted
@@ -51,6 +49,8 @@ def init_command(address: Address) -> None:
     Beside otel_traces, which stays as it is, and with the executions of the spans that are there. Run again, it changes
     nothing; after an upgrade it migrates; interrupted, it goes on.
     """
+    from ...fleet.status import status  # here: the plain install lacks what it imports
+
     with connect(address) as client, progress_bar() as progress:
         schema.init(client, progress=lambda done, of: progress("hours of spans", done, of))
         found = status(client)
@@ -84,6 +84,8 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
     with the prices of $LEARNING_INSTRUMENT_PRICES, the masked messages of failures, and the sums of hours. It may be
     interrupted, and several may run at once: each execution and each call counts once.
     """
+    from ...fleet.refresh import refresh  # here: the plain install lacks what it imports
+
     while True:
         try:
             with connect(address) as client, progress_bar() as progress:
@@ -108,6 +110,8 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
 @output_options
 def status_command(address: Address, as_json: bool, as_csv: bool) -> None:
     """Show the schema, the executions, and how far refresh is."""
+    from ...fleet.status import FleetStatus, status
+
     with connect(address) as client:
         found = status(client)
     render([fields_of(found)], _COLUMNS, output_wanted(as_json, as_csv), names=csv_names(FleetStatus), nothing="")
@@ -119,7 +123,8 @@ def status_command(address: Address, as_json: bool, as_csv: bool) -> None:
 def drop_command(address: Address, yes: bool) -> None:
     """Drop what init made, feedback included.
 
-    The table otel_traces stays, and init makes the executions anew from it.
+    The table otel_traces stays, and init makes the executions anew of the spans that it still has. Older ones are gone
+    then, and so are those that were pushed, until they are pushed again.
     """
     with connect(address) as client:
         if is_confirmed(f"Drop the executions, model calls and feedback of {address}?", yes):
