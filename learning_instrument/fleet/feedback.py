@@ -27,12 +27,16 @@ _OF_SOME: Final = (
     + " AND timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
 )
 _OF_ALL: Final = _NEWER.format(of_feedback="1")
-#: The next refresh works an execution out anew: one that ran meanwhile may have read it before.
-_ARRIVES_AGAIN: Final = (
+#: The next refresh works executions out anew: one that ran meanwhile may have read them before, and its row is older.
+_ARRIVE_AGAIN: Final = (
     "INSERT INTO learning_instrument_arrivals (trace_id, first, last) SELECT trace_id, started, started FROM"
     " (SELECT trace_id, parseDateTime64BestEffort(timestamp, 9, 'UTC') AS started FROM executions"
-    " WHERE timestamp = {time:String} AND execution_id = {id:String} AND trace_id IS NOT NULL)"
+    " WHERE {which} AND trace_id IS NOT NULL)"
 )
+_SOME_ARRIVE_AGAIN: Final = _ARRIVE_AGAIN.format(
+    which="timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
+)
+_ALL_ARRIVE_AGAIN: Final = _ARRIVE_AGAIN.format(which="(user_accepted IS NOT NULL OR user_rating IS NOT NULL)")
 
 
 def show_latest(client: Client, ids: Sequence[str], times: Sequence[str]) -> None:
@@ -46,7 +50,9 @@ def show_latest(client: Client, ids: Sequence[str], times: Sequence[str]) -> Non
     Raises:
         DatabaseError: if the fleet cannot be read or written.
     """
-    client.execute(_OF_SOME, {"ids": ids, "times": times})
+    which = {"ids": ids, "times": times}
+    client.execute(_OF_SOME, which)
+    client.execute(_SOME_ARRIVE_AGAIN, which)
 
 
 def add(database: Queryable, client: Client, feedback: Feedback) -> Feedback:
@@ -64,7 +70,7 @@ def add(database: Queryable, client: Client, feedback: Feedback) -> Feedback:
     execution_id, timestamp = _known(database, feedback.execution_id)
     said = replace(feedback, execution_id=execution_id)
     client.insert(_TABLE, _GIVEN, [[execution_id, iso(said.timestamp), *(getattr(said, name) for name in _GIVEN[2:])]])
-    _show_latest(client, execution_id, timestamp)
+    show_latest(client, [execution_id], [timestamp])
     return said
 
 
@@ -78,7 +84,7 @@ def delete(database: Queryable, client: Client, identifier: str) -> int:
     execution_id, timestamp = _known(database, identifier)
     (found,) = database.query("SELECT count(*) AS number FROM feedback WHERE execution_id = ?", [execution_id])
     client.execute(f"DELETE FROM {_TABLE} WHERE execution_id = {{id:String}}", {"id": execution_id})
-    _show_latest(client, execution_id, timestamp)
+    show_latest(client, [execution_id], [timestamp])
     return int(found["number"])
 
 
@@ -90,13 +96,9 @@ def clear(database: Queryable, client: Client) -> int:
     """
     (found,) = database.query("SELECT count(*) AS number FROM feedback")
     client.execute(f"TRUNCATE TABLE {_TABLE}")
+    client.execute(_ALL_ARRIVE_AGAIN)
     client.execute(_OF_ALL)
     return int(found["number"])
-
-
-def _show_latest(client: Client, execution_id: str, timestamp: str) -> None:
-    show_latest(client, [execution_id], [timestamp])
-    client.execute(_ARRIVES_AGAIN, {"id": execution_id, "time": timestamp})
 
 
 def _known(database: Queryable, identifier: str) -> tuple[str, str]:

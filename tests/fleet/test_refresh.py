@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from calls import chat, execution
 
 from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.fleet import feedback, schema
 from learning_instrument.fleet import refresh as module
-from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from learning_instrument.fleet.refresh import refresh
@@ -219,6 +220,29 @@ def test_one_that_read_earlier_does_not_undo_what_a_later_one_wrote(fleet, click
     trace = f"{9:032x}"
     (row,) = fleet.rows(f"SELECT actual_cost FROM executions WHERE trace_id = '{trace}'")
     assert row["actual_cost"] == 0.3
+
+
+def test_feedback_given_while_a_refresh_runs_undoes_no_cost(fleet, clickhouse, monkeypatch):
+    """The row with the feedback was read before the refresh wrote, and is written after it."""
+    otel_traces.insert_spans(clickhouse, [execution(1, trace_id=9), chat(2, 1, trace_id=9, cost=0.1)])
+    which = f"trace_id = '{9:032x}'"
+    (found,) = fleet.rows(f"SELECT execution_id, timestamp FROM executions WHERE {which}")
+    execute = type(fleet).execute
+
+    def slowly(self, sql, parameters=None):
+        if sql != feedback._OF_SOME:
+            return execute(self, sql, parameters)
+        (row,) = self.rows(f"SELECT * FROM learning_instrument_executions WHERE {which}")
+        refresh(self, 0)
+        row |= {"user_rating": 4, "version": time.time_ns() // 1000}
+        return self.insert("learning_instrument_executions", [*row], [[*row.values()]])
+
+    monkeypatch.setattr(type(fleet), "execute", slowly)
+    feedback.show_latest(fleet, [found["execution_id"]], [found["timestamp"]])
+    refresh(fleet, 0)
+
+    (row,) = fleet.rows(f"SELECT actual_cost, user_rating FROM executions WHERE {which}")
+    assert row == {"actual_cost": 0.1, "user_rating": 4}
 
 
 def test_what_is_younger_than_the_grace_time_is_left_for_later(fleet):
