@@ -53,6 +53,14 @@ class Client:
         names, rows = self._run("query", sql, parameters)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def now(self) -> int:
+        """Return the time of the server, in microseconds since the epoch.
+
+        Raises:
+            DatabaseError: if it cannot be asked.
+        """
+        return int(self.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")[0]["now"])
+
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run a statement that has no rows.
 

@@ -58,9 +58,8 @@ def roll_up(client: Client, grace_seconds: float) -> int:
     Raises:
         DatabaseError: if they cannot be read or written.
     """
-    ((now,),) = [row.values() for row in client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
     # No other refresh has the same, and an earlier one says less.
-    generation = now - int(grace_seconds * _MICROSECONDS) - random.randrange(1000)  # noqa: S311
+    generation = client.now() - int(grace_seconds * _MICROSECONDS) - random.randrange(1000)  # noqa: S311
     found = client.rows(_DIRTY.format(generation=_moment("generation"), limit=_HOURS), {"generation": generation})
     hours = _some(client, [row["bucket"] for row in found])
     if hours:
@@ -77,7 +76,7 @@ def count_again(client: Client) -> None:
         DatabaseError: if they cannot be read or written.
     """
     mark = int(read_state(client).get(COUNTED, 0))
-    times = {"mark": mark, "then": _a_while_ago(client)}
+    times = {"mark": mark, "then": client.now() - _READ_SECONDS * _MICROSECONDS}
     sql = _NEXT_GENERATION.format(mark=_moment("mark"), then=_moment("then"))
     while found := client.rows(sql, times):
         generation, hours = found[0]["generation"], found[0]["hours"]
@@ -110,7 +109,7 @@ def delete_stale(client: Client) -> None:
     Raises:
         DatabaseError: if they cannot be deleted.
     """
-    then = {"then": _a_while_ago(client)}
+    then = {"then": client.now() - _READ_SECONDS * _MICROSECONDS}
     while stale := client.rows(_STALE.format(then=_moment("then"), limit=_STALE_AT_ONCE), then):
         client.execute(
             "DELETE FROM learning_instrument_cubes WHERE bucket IN {buckets:Array(String)} AND (bucket,"
@@ -177,14 +176,6 @@ def _too_wide(client: Client, hours: Sequence[str]) -> set[str]:
         parameters,
     )
     return {row["hour"] for row in rows if row["cells"] > max(MOST_CELLS, row["executions"] / 2)}
-
-
-def _a_while_ago(client: Client) -> int:
-    ((then,),) = [
-        row.values()
-        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6) - INTERVAL {_READ_SECONDS} SECOND) AS then")
-    ]
-    return int(then)
 
 
 def _asked(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

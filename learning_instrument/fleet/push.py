@@ -252,7 +252,7 @@ class _Fleet:
     def take(self, rows: Sequence[dict[str, Any]]) -> None:
         """Send what the fleet does not have of these executions."""
         # Before reading: a push that reads later, and so knows more, has the higher version.
-        ((now,),) = [row.values() for row in self._client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
+        now = self._client.now()
         self._times = sorted({row["timestamp"] for row in rows if isinstance(row["timestamp"], str)})
         reading = self._reader.read(SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], 0, 0))
         self._count(reading)

@@ -59,7 +59,7 @@ def refresh(
     doing = in_this_process(client, prices) if processes == 1 else in_processes(client.address, prices, processes)
     with doing as start:
         for found, changed in _worked_out(_slices(client, grace_seconds), start, 2 * processes - 1):
-            write_state(client, **{REFRESH: " ".join(map(str, found[-1]))})
+            write_state(client, **{REFRESH: str(found[-1])})
             done = Refreshed(done.traces + len(found), done.executions + changed.executions, done.calls + changed.calls)
             if progress is not None:
                 progress(done)
@@ -74,12 +74,8 @@ def refresh(
 
 def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:
     """Yield the arrivals above the mark, in their order."""
-    ((until,),) = [
-        row.values()
-        for row in client.rows(f"SELECT toUnixTimestamp64Micro(now64(6)) - {int(grace_seconds * 1e6)} AS until")
-    ]
-    moment, first, trace_id = read_state(client).get(REFRESH, "0 0 ").split(" ", 2)
-    mark = Arrival(int(moment), int(first), trace_id)
+    until = client.now() - int(grace_seconds * 1e6)
+    mark = Arrival.parse(read_state(client).get(REFRESH, "0 0 "))
     while found := arrived(client, mark, until, _TRACES):
         yield found
         mark = found[-1]

@@ -7,6 +7,7 @@ from typing import Final
 from . import hours
 from .client import Client
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
+from .trace_costs import Arrival
 
 #: The mark of refresh: when the last trace that it took arrived, when that began, and its id.
 REFRESH: Final = "refresh"
@@ -42,13 +43,13 @@ def status(client: Client) -> FleetStatus:
     """
     check(client)
     state = read_state(client)
-    arrived, first, trace_id = state.get(REFRESH, "0 0 ").split(" ", 2)
+    mark = Arrival.parse(state.get(REFRESH, "0 0 "))
     (counts,) = client.rows(
         "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls,"
         " (SELECT uniqExact(trace_id) FROM learning_instrument_arrivals"
         " WHERE (arrived, first, trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"
         " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})) AS waiting_traces",
-        {"arrived": int(arrived), "first": int(first), "trace_id": trace_id},
+        mark._asdict(),
     )
     return FleetStatus(
         schema=int(state["schema"]),
@@ -56,6 +57,6 @@ def status(client: Client) -> FleetStatus:
         attributes="json" if has_json(client) else "map",
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
         waiting_hours=hours.waiting(client),
-        refreshed=_EPOCH + timedelta(microseconds=int(arrived)) if trace_id else None,
+        refreshed=_EPOCH + timedelta(microseconds=mark.arrived) if mark.trace_id else None,
         **counts,
     )

@@ -46,6 +46,15 @@ class Arrival(NamedTuple):
     first: int
     trace_id: str
 
+    @classmethod
+    def parse(cls, text: str) -> "Arrival":
+        """Return the arrival that *text* is of. The id of a trace may have blanks."""
+        arrived, first, trace_id = text.split(" ", 2)
+        return cls(int(arrived), int(first), trace_id)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
 
 def arrived(client: Client, mark: Arrival, until: int, most: int) -> list[Arrival]:
     """Return the next arrivals above the *mark*, before a moment in microseconds.
@@ -114,7 +123,7 @@ def _work_out(client: Client, scratch: Scratch, traces: Sequence[Trace], is_json
         "last_ns": last,
     }
     # Before reading: a refresh that reads later, and so knows more, has the higher version.
-    ((now,),) = [row.values() for row in client.rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now")]
+    now = client.now()
     inside = "trace_id IN {traces:Array(String)} AND timestamp >= {first:String} AND timestamp <= {last:String}"
     rows = client.rows(
         f"SELECT {', '.join(_WRITTEN)} FROM learning_instrument_executions WHERE {inside}"

@@ -21,7 +21,6 @@ from learning_instrument.columns import COLUMNS
 from learning_instrument.maintenance import write_demo
 from learning_instrument.outcome import ErrorType, Outcome
 
-#: Their keys are data: names of outcomes, of reasons, of what a task says.
 #: The memory that a list of so many takes, in a process that has no other threads.
 LISTS = """
 import json, os, sys, tracemalloc
@@ -39,6 +38,7 @@ for limit in ("50", "50", "200"):
     tracemalloc.stop()
 json.dump(peaks, printed)
 """
+#: Their keys are data: names of outcomes, of reasons, of what a task says.
 MAPS = ("outcomes", "losses", "metadata")
 LINES = [line for line in itertools.chain(*REPORTS.values()) if line[0] != "show" and "--details" not in line]
 
