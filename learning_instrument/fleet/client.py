@@ -32,6 +32,8 @@ _NO_TABLE: Final = 60
 _NO_RIGHTS: Final = 497
 _READ_ONLY: Final = 164
 _WRONG_PASSWORD: Final = (192, 193, 194, 516)
+#: Of rows, bytes, time or memory.
+_LIMITS: Final = (158, 159, 160, 191, 241, 307, 396)
 _NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: ")
 _LONGEST_FAULT: Final = 300
 
@@ -153,20 +155,30 @@ def _explained(address: Address, error: Exception) -> DatabaseError:
     if code == _NO_TABLE:
         return DatabaseError(f"A table is missing in {address}: {fault}. Run learning-instrument fleet init.")
     if code == _NO_RIGHTS:
-        return DatabaseError(f"The user {address.user!r} lacks a right at {address}: {fault}.")
+        return DatabaseError(
+            f"The user {address.user!r} lacks a right at {address}: {fault}. GRANT it, or all that the command needs:"
+            " docs/how-to/fleet has the statements."
+        )
     if code == _READ_ONLY or "readonly" in fault:
         return DatabaseError(
             f"The user {address.user!r} is read-only at {address}: {fault}. Reports need a user with readonly=2, which"
             " may change settings; init, refresh and feedback one that may write."
         )
     if code is not None or address.folder is not None:
-        return DatabaseError(f"{address} answers: {fault}.")
+        return DatabaseError(f"{address} answers: {fault}.{_remedy(code, address)}")
     cause = _cause(error)
     hint = "check host and port, and that the server runs"
     if address.port in _NATIVE_PORTS:
         hint = f"port {address.port} is usually that of the native protocol; HTTP's is 8123, that of HTTPS 8443"
     what = f"does not answer as ClickHouse does: {fault}" if cause is None else f"cannot be reached: {cause}"
     return DatabaseError(f"{address} {what}; {hint}.")
+
+
+def _remedy(code: int | None, address: Address) -> str:
+    """Return what may help against an error of ClickHouse's, behind a space; empty where nothing is known to."""
+    if code in _LIMITS:
+        return " Ask for less, as by --since or another filter, or raise the limit."
+    return " The server's log has more." if address.folder is None else ""
 
 
 def _cause(error: BaseException) -> str | None:

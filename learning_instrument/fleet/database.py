@@ -18,9 +18,10 @@ from .dialect import translated
 
 #: A column of SQLite's that has whole numbers as integers, and others as they are.
 _WHOLE: Final = "complexity_score"
+#: Not of system.parts, which needs a right of its own.
 _SIZE: Final = (
-    "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = currentDatabase()"
-    " AND startsWith(table, 'learning_instrument_')"
+    "SELECT sum(total_bytes) AS bytes FROM system.tables WHERE database = currentDatabase()"
+    " AND startsWith(name, 'learning_instrument_')"
 )
 
 

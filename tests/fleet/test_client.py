@@ -138,6 +138,7 @@ def test_missing_right_is_told_with_the_grant(clickhouse, server):
 
     assert f"The user '{USER}' lacks a right at" in message
     assert "it's necessary to have the grant CREATE TABLE" in message
+    assert "docs/how-to/fleet has the statements" in message
 
 
 def test_read_only_user_is_told_which_one_is_needed(server):
@@ -153,11 +154,20 @@ def test_missing_table_is_told_with_the_command(either):
 
 
 def test_fault_of_a_statement_is_what_clickhouse_says(either):
-    """In one line, without the server's version."""
+    """In one line, without the server's version, and with the server's log where there is a server."""
     message = error_of(lambda: either.rows("SELECT no_such_column"))
 
     assert "UNKNOWN_IDENTIFIER" in message
     assert "version 2" not in message
+    assert message.endswith("The server's log has more.") is (either.address.folder is None)
+
+
+@pytest.mark.parametrize("limit", ["max_rows_to_read = 10", "max_memory_usage = 1000000"])
+def test_question_that_is_too_large_is_told_with_the_remedy(either, limit):
+    """Of the server's limits."""
+    message = error_of(lambda: either.rows(f"SELECT groupArray(number) FROM numbers(10000000) SETTINGS {limit}"))
+
+    assert message.endswith("Ask for less, as by --since or another filter, or raise the limit.")
 
 
 def test_answer_that_breaks_off_is_told(server, monkeypatch):
