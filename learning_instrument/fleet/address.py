@@ -41,32 +41,27 @@ class Address:
             ConfigurationError: for an invalid address.
         """
         if any(mark in text.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
-            raise _invalid(text, "in a password, / ? and # are written %2F %3F and %23")
+            raise _invalid(f"{_EXPECTED}, in whose PASSWORD / ? and # are written %2F %3F and %23")
         try:
             parts = urlsplit(text)
             port = parts.port
             if port == 0:
-                raise ValueError("Port out of range 1-65535")
-            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        except ValueError as error:
-            # Of a host that no name can be, urlsplit's words have the password.
-            raise _invalid(text, _EXPECTED if "netloc" in str(error) else str(error)) from None
+                raise ValueError(port)
+        except ValueError:  # whose words may have the password
+            raise _invalid(f"{_EXPECTED}, with a PORT from 1 to 65535") from None
         if parts.scheme not in _SCHEMES:
-            raise _invalid(text, _EXPECTED)
-        is_local = parts.scheme == "chdb"
-        unknown = options.keys() - {"database" if is_local else "secure"}
-        if unknown:
-            raise _invalid(text, f"unknown option {min(unknown)!r}")
-        if is_local:
-            if parts.netloc or not parts.path.strip("/"):
-                raise _invalid(text, "expected chdb:///FOLDER")
+            raise _invalid(_EXPECTED)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if parts.scheme == "chdb":
+            if parts.netloc or not parts.path.strip("/") or parts.fragment or options.keys() - {"database"}:
+                raise _invalid("expected chdb:///FOLDER or chdb:///FOLDER?database=NAME")
             return cls("", 0, database=options.get("database") or "default", folder=unquote(parts.path))
         database = unquote(parts.path.strip("/"))
         if parts.fragment or not parts.hostname or "/" in parts.path.strip("/"):
-            raise _invalid(text, _EXPECTED)
-        secure = options.get("secure", "0").lower()
-        if secure not in (*_TRUE, *_FALSE):
-            raise _invalid(text, "expected secure=1 or secure=0")
+            raise _invalid(_EXPECTED)
+        secure = options.pop("secure", "0").lower()
+        if options or secure not in (*_TRUE, *_FALSE):
+            raise _invalid(f"{_EXPECTED}, and behind it nothing but ?secure=1 or ?secure=0")
         is_secure = parts.scheme == "clickhouses" or secure in _TRUE
         return cls(
             host=parts.hostname,
@@ -90,8 +85,6 @@ def is_address(text: object) -> bool:
     return isinstance(text, str) and _ADDRESS.match(text) is not None
 
 
-def _invalid(text: str, reason: str) -> ConfigurationError:
-    """Return the error of an invalid address, of which all that may be a password is left out."""
-    scheme, separator, rest = text.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if separator else text
-    return ConfigurationError(f"Invalid address {shown!r}: {reason}.")
+def _invalid(reason: str) -> ConfigurationError:
+    """Return the error of an invalid address. It shows none of the address: any part may be a password."""
+    return ConfigurationError(f"Invalid address of a fleet: {reason}.")

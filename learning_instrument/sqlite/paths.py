@@ -33,7 +33,11 @@ def absolute(path: Any) -> str:
     except TypeError as error:
         raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file.") from error
     text = text.removeprefix(_SQLITE_URL)
-    if not text or text.startswith(":memory:") or "\0" in text or _URL.match(text):
+    if _URL.match(text):  # which may have a password
+        raise ConfigurationError(
+            "Invalid database_path: expected the path of a file, such as 'learning.db', and no URL."
+        )
+    if not text or text.startswith(":memory:") or "\0" in text:
         raise ConfigurationError(f"Invalid database_path {path!r}: expected the path of a file, such as 'learning.db'.")
     try:
         found = os.path.abspath(os.path.expanduser(text))

@@ -24,7 +24,8 @@ ODD = [
     " ",
     "ä€.db",
 ]
-INVALID = ["", ":memory:", "postgresql://host/name", "https://host/x.db", "nul\0.db"]
+INVALID = ["", ":memory:", "nul\0.db"]
+URLS = ["postgresql://me:hunter2@host/name", "https://host/x.db?password=hunter2", "clickhouse://me:hunter2@host/db"]
 
 
 @pytest.mark.parametrize("path", ODD)
@@ -44,8 +45,19 @@ def test_odd_path_is_recorded_into_and_asked(tmp_path, monkeypatch, path):
 @pytest.mark.parametrize("path", INVALID)
 def test_path_that_is_no_file_is_refused(path):
     """The error names it."""
-    with pytest.raises(ConfigurationError, match="Invalid database_path"):
+    with pytest.raises(ConfigurationError, match="Invalid database_path") as raised:
         LearningDatabase(path)
+
+    assert repr(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("path", URLS)
+def test_url_is_refused_without_its_password(path):
+    """A fleet's too, which applications cannot record into."""
+    with pytest.raises(ConfigurationError, match="Invalid database_path: expected the path of a file") as raised:
+        LearningDatabase(path)
+
+    assert "hunter2" not in str(raised.value)
 
 
 def test_deleted_working_directory_refuses_relative_paths_alone(tmp_path, monkeypatch):

@@ -135,9 +135,9 @@ def test_init_of_json_tells_what_clickhouse_does_to_texts(clickhouse, server):
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("learning.db", "Invalid address 'learning.db'"),
+        ("learning.db", "Invalid address of a fleet: expected clickhouse://USER:PASSWORD@HOST"),
         ("clickhouse://127.0.0.1:1/x", "cannot be reached: Connection refused"),
-        ("clickhouse://me:secret@host/x?ssl=1", "Invalid address 'clickhouse://host/x': unknown option 'ssl'"),
+        ("clickhouse://me:secret@host/x?ssl=1", "nothing but ?secure=1 or ?secure=0"),
     ],
 )
 def test_address_that_cannot_be_asked_is_one_line(command, address, reason):
