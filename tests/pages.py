@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
 from collector import Sink
@@ -210,13 +211,16 @@ def without_what_varies(output: str, block: Block) -> str:
 
 def faults_of(page: str) -> Iterator[str]:
     """Yield what is wrong with the blocks of *page* that are not run, as far as can be told by reading them."""
-    for block in blocks(page):
-        if block.not_run is not None and block.language == "python":
-            for statement in ast.walk(ast.parse(block.text)):
-                yield from _unknown_names(statement)
-        elif block.not_run is not None and block.language == "console":
-            for command, _, _ in commands(block.text):
-                yield from _faults_of_command(command)
+    with patch.dict(os.environ):
+        for block in blocks(page):
+            if block.not_run is not None and block.language == "python":
+                for statement in ast.walk(ast.parse(block.text)):
+                    yield from _unknown_names(statement)
+            elif block.not_run is not None and block.language == "console":
+                for command, _, _ in commands(block.text):
+                    if command.startswith("export "):
+                        os.environ.update(word.split("=", 1) for word in shlex.split(command) if "=" in word)
+                    yield from _faults_of_command(command)
 
 
 def _unknown_names(statement: ast.AST) -> Iterator[str]:

@@ -29,6 +29,7 @@ from .terminal import LOCAL, NO_COLOR, RAW
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 
+_FLEET: Final = "LEARNING_INSTRUMENT_FLEET"
 #: No number is larger: SQLite's integers have 64 bits, and sums of counts stay far below.
 _MOST: Final = 10**12
 
@@ -204,6 +205,17 @@ def database_option(command: C) -> C:
         type=click.Path(),
         help="The database.  [default: $LEARNING_INSTRUMENT_DATABASE, else learning.db]",
     )(command)
+
+
+def fleet_argument(command: C) -> C:
+    """Add ``ADDRESS``, the :class:`Address` of a fleet. A variable may have it: a command line is seen by all users."""
+
+    def parsed(context: click.Context, parameter: click.Parameter, text: str | None) -> Address:
+        if not text:
+            raise click.UsageError(f"Missing ADDRESS of a fleet: give it, or set {_FLEET}.", context)
+        return Address.parse(text)
+
+    return click.argument("address", metavar="[ADDRESS]", required=False, envvar=_FLEET, callback=parsed)(command)
 
 
 def database_path(given: str | None) -> str:

@@ -31,8 +31,8 @@ class Address:
     folder: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Return the address that *text* means.
+    def parse(cls, text: "Address | str") -> "Address":
+        """Return the address that *text* means; one that is parsed is itself.
 
         ``clickhouses://`` and ``?secure=1`` are HTTPS. The port is that of HTTP, 8123 or 8443 by default.
         ``chdb:///folder?database=name`` is the engine in this process, for tests and for trying it out.
@@ -40,6 +40,8 @@ class Address:
         Raises:
             ConfigurationError: for an invalid address.
         """
+        if isinstance(text, Address):
+            return text
         if any(mark in text.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
             raise _invalid(f"{_EXPECTED}, in whose PASSWORD / ? and # are written %2F %3F and %23")
         try:

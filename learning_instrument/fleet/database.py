@@ -38,7 +38,7 @@ class FleetDatabase(Source):
     """
 
     def __init__(self, address: Address | str) -> None:
-        self._address = address if isinstance(address, Address) else Address.parse(address)
+        self._address = Address.parse(address)
         #: The address, without the password.
         self.path = str(self._address)
         self._client: Client | None = None

@@ -46,7 +46,7 @@ _FEEDBACK: Final = (
 
 
 def pull(
-    address: str,
+    address: Address | str,
     database: LearningDatabase | str | os.PathLike[str],
     selection: Selection | None = None,
     *,

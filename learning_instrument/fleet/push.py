@@ -86,7 +86,7 @@ class _Mark:
 
 
 def push(
-    address: str,
+    address: Address | str,
     database: LearningDatabase | str | os.PathLike[str],
     selection: Selection | None = None,
     *,

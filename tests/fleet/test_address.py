@@ -27,7 +27,7 @@ from learning_instrument.fleet.address import Address, is_address
 )
 def test_address_has_host_user_and_database(text, expected):
     """What is left out has ClickHouse's default; the port is that of HTTP."""
-    assert Address.parse(text) == expected
+    assert Address.parse(text) == Address.parse(Address.parse(text)) == expected
     assert is_address(text)
 
 

@@ -11,7 +11,7 @@ from ...fleet.address import Address
 from ...fleet.client import connect
 from ...safety.clocks import time
 from ...timestamps import iso
-from ..options import NumberRange, output_options, output_wanted
+from ..options import NumberRange, fleet_argument, output_options, output_wanted
 from ..progress import progress_bar
 from ..rendering import TableColumn, csv_names, fields_of, is_confirmed, print_note, render
 from ..terminal import tell
@@ -29,20 +29,17 @@ _COLUMNS: Final = (
 )
 
 
-_address: Final = click.argument("address", metavar="ADDRESS", callback=lambda _, __, text: Address.parse(text))
-
-
 @click.group("fleet")
 def fleet_command() -> None:
     """Keep the executions of many machines, in ClickHouse.
 
     Collectors write the machines' spans to its table otel_traces. ADDRESS is clickhouse://USER:PASSWORD@HOST/DATABASE,
-    with the port of HTTP where that is not 8123, or clickhouses:// for HTTPS.
+    with the port of HTTP where that is not 8123, or clickhouses:// for HTTPS; by default $LEARNING_INSTRUMENT_FLEET.
     """
 
 
 @fleet_command.command("init")
-@_address
+@fleet_argument
 def init_command(address: Address) -> None:
     """Make the tables and views that reports ask.
 
@@ -63,7 +60,7 @@ def init_command(address: Address) -> None:
 
 
 @fleet_command.command("refresh")
-@_address
+@fleet_argument
 @click.option(
     "--every",
     type=NumberRange(min=1, max=1e9),
@@ -106,7 +103,7 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
 
 
 @fleet_command.command("status")
-@_address
+@fleet_argument
 @output_options
 def status_command(address: Address, as_json: bool, as_csv: bool) -> None:
     """Show the schema, the executions, and how far refresh is."""
@@ -118,7 +115,7 @@ def status_command(address: Address, as_json: bool, as_csv: bool) -> None:
 
 
 @fleet_command.command("drop")
-@_address
+@fleet_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop_command(address: Address, yes: bool) -> None:
     """Drop what init made, feedback included.

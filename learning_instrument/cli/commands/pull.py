@@ -5,12 +5,12 @@ from typing import Final
 import click
 
 from ... import formatting
-from ..options import Question, reporting_command, tell_of_spill_files
+from ...fleet.address import Address
+from ..options import Question, fleet_argument, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import tell
 from .transfer import tell_answer, tell_first, told_of_import, visibility_of, visibility_options
 
-_ADDRESS: Final = click.argument("address", metavar="ADDRESS")
 _OUTPUT: Final = click.option(
     "--output", "-o", "database", metavar="FILE", type=click.Path(), required=True, help="The database to add to."
 )
@@ -18,15 +18,15 @@ _INTERRUPTED: Final = "Interrupted. What was stored stays; run the same command 
 
 
 @reporting_command("pull", file_option=_OUTPUT)
-@_ADDRESS
+@fleet_argument
 @visibility_options
-def pull_command(question: Question, address: str, public_only: bool, include_private: bool) -> None:
+def pull_command(question: Question, address: Address, public_only: bool, include_private: bool) -> None:
     """Copy executions of a fleet into a file.
 
-    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE. Model calls, costs as the fleet has them and feedback for
-    the team or the public go along. The file is made if it is missing. Pulled again, nothing is doubled: what is new is
-    added, and what changed in the fleet since is brought up to date. An interrupted pull is started again with the same
-    command.
+    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE, by default $LEARNING_INSTRUMENT_FLEET. Model calls, costs
+    as the fleet has them and feedback for the team or the public go along. The file is made if it is missing. Pulled
+    again, nothing is doubled: what is new is added, and what changed in the fleet since is brought up to date. An
+    interrupted pull is started again with the same command.
     """
     from ...fleet.pull import pull  # here: the plain install lacks what it needs
 
@@ -42,15 +42,15 @@ def pull_command(question: Question, address: str, public_only: bool, include_pr
 
 
 @reporting_command("push")
-@_ADDRESS
+@fleet_argument
 @visibility_options
-def push_command(question: Question, address: str, public_only: bool, include_private: bool) -> None:
+def push_command(question: Question, address: Address, public_only: bool, include_private: bool) -> None:
     """Send the executions of a file to a fleet, without a collector.
 
-    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE. Model calls and feedback for the team or the public go
-    along. Executions that the fleet has, also by a collector, count once. The next push goes on where the last one was,
-    and sends what changed since: run it every minute. With --since or another filter, all that is selected is looked at
-    again. What is deleted in the file stays in the fleet.
+    ADDRESS is clickhouse://USER:PASSWORD@HOST:PORT/DATABASE, by default $LEARNING_INSTRUMENT_FLEET. Model calls and
+    feedback for the team or the public go along. Executions that the fleet has, also by a collector, count once. The
+    next push goes on where the last one was, and sends what changed since: run it every minute. With --since or another
+    filter, all that is selected is looked at again. What is deleted in the file stays in the fleet.
     """
     from ...fleet.push import push  # here: most commands need none of it
 

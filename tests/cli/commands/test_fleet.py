@@ -148,6 +148,29 @@ def test_address_that_cannot_be_asked_is_one_line(command, address, reason):
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("command", ["init", "refresh", "status", "drop --yes"])
+def test_address_may_be_in_the_environment(clickhouse, server, monkeypatch, command):
+    """Where no list of processes shows it; one that is given comes first."""
+    otel_traces.create(clickhouse)
+    answer("init", server.address)
+    monkeypatch.setenv("LEARNING_INSTRUMENT_FLEET", server.address)
+
+    answer(*command.split())
+
+    assert "cannot be reached" in complaint(*command.split(), "clickhouse://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_missing_address_is_one_line(monkeypatch, text):
+    """It names the variable."""
+    if text is not None:
+        monkeypatch.setenv("LEARNING_INSTRUMENT_FLEET", text)
+
+    assert complaint("status").startswith(
+        "Error: Missing ADDRESS of a fleet: give it, or set LEARNING_INSTRUMENT_FLEET."
+    )
+
+
 def test_init_without_the_table_of_the_collector_is_one_line(server):
     """It says who makes it."""
     assert "the Collector's clickhouse exporter makes it" in complaint("init", server.address)

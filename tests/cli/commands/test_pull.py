@@ -63,3 +63,12 @@ def test_pull_says_what_it_stored(where, path, tmp_path):
     assert "Invalid address" in complaint("pull", "host", "-o", f"{local}.not")
     assert "cannot be reached" in complaint("pull", "clickhouse://127.0.0.1:1", "-o", f"{local}.not")
     assert not list(tmp_path.glob("*.not"))
+
+
+def test_address_may_be_in_the_environment(where, path, tmp_path, monkeypatch):
+    """Beside that of the file."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_FLEET", where)
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", path)
+
+    assert "Sent 2 of 2 executions." in answer("push")
+    assert "Stored 2 of 2 executions" in answer("pull", "-o", str(tmp_path / "local.db"))
