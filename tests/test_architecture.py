@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import learning_instrument
-from learning_instrument import semconv
+from learning_instrument import fleet, semconv
 
 PACKAGE = Path(learning_instrument.__file__).parent
 
@@ -203,11 +204,12 @@ def test_two_files_open_sqlite():
         "from learning_instrument import record_execution",
         "from learning_instrument import current_execution, ErrorType",
         "import learning_instrument; learning_instrument.record_execution(lambda task: None)({})",
+        "import learning_instrument.fleet.address",
     ],
 )
 def test_import_is_light(statement):
-    """What a decorated pool imports has no SQLite, no SDK and no terminal in it."""
-    heavy = "sqlite3 sqlite_utils click rich opentelemetry.sdk"
+    """What a decorated pool imports has no SQLite, no SDK and no terminal in it, nor has the folder of the fleet."""
+    heavy = "sqlite3 sqlite_utils click rich opentelemetry.sdk clickhouse_connect sqlglot"
     program = f"{statement}\nimport sys\nprint(*[name for name in {heavy.split()} if name in sys.modules])"
 
     done = subprocess.run(
@@ -242,10 +244,19 @@ def test_exported_names_are_the_promised_ones():
     assert set(learning_instrument.__all__) <= set(dir(learning_instrument))
 
 
-def test_other_names_are_an_attribute_error():
+def test_names_of_the_fleet_are_what_they_say():
+    """Also after what a module has was imported from it, which would hide a function of its name."""
+    for path in (PACKAGE / "fleet").glob("*.py"):
+        importlib.import_module(f"learning_instrument.fleet.{path.stem}")
+
+    assert [name for name in fleet.__all__ if getattr(fleet, name).__name__ != name] == []
+
+
+@pytest.mark.parametrize("package", [learning_instrument, fleet])
+def test_other_names_are_an_attribute_error(package):
     """As of any module."""
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = learning_instrument.nonsense
+        _ = package.nonsense
 
 
 def test_attribute_keys_are_those_of_the_design():

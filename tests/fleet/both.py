@@ -15,11 +15,10 @@ from freezegun import freeze_time
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from learning_instrument import ExecutionRecord, LearningDatabase
-from learning_instrument.fleet import schema
+from learning_instrument.fleet import push, schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from learning_instrument.fleet.database import FleetDatabase
-from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.safety.clocks import Clocks
 

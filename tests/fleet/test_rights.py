@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from learning_instrument.analytics import error_groups, summary
-from learning_instrument.fleet import schema
+from learning_instrument.fleet import pull, push, schema
 from learning_instrument.fleet.client import Client, connect
 from learning_instrument.fleet.database import FleetDatabase
-from learning_instrument.fleet.pull import pull
-from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.fleet.status import status
 

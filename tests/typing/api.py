@@ -22,7 +22,8 @@ from learning_instrument import (
     record_execution,
     shutdown,
 )
-from learning_instrument.analytics import burn_down, similar_executions
+from learning_instrument.analytics import Summary, burn_down, similar_executions, summary
+from learning_instrument.fleet import FleetDatabase, PushAnswer, push
 from learning_instrument.transfer import export_executions
 
 database = LearningDatabase("learning.db", durability="batch")
@@ -184,3 +185,9 @@ def of_the_running_execution() -> None:
     execution.set(quality_score="high")  # type: ignore[arg-type]
     execution.started(0.5)  # type: ignore[call-arg]
     assert_type(execution.execution_id, str | None)
+
+
+def of_a_fleet(fleet: FleetDatabase) -> None:
+    assert_type(push("clickhouse://host", database), PushAnswer)
+    assert_type(summary(fleet), Summary)
+    push("clickhouse://host", fleet)  # type: ignore[arg-type]

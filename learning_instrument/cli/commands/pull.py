@@ -28,7 +28,7 @@ def pull_command(question: Question, address: Address, public_only: bool, includ
     again, nothing is doubled: what is new is added, and what changed in the fleet since is brought up to date. An
     interrupted pull is started again with the same command.
     """
-    from ...fleet.pull import pull  # here: the plain install lacks what it needs
+    from ...fleet.pulling import pull  # here: the plain install lacks what it needs
 
     visibility = visibility_of(public_only, include_private)
     try:
@@ -52,7 +52,7 @@ def push_command(question: Question, address: Address, public_only: bool, includ
     next push goes on where the last one was, and sends what changed since: run it every minute. With --since or another
     filter, all that is selected is looked at again. What is deleted in the file stays in the fleet.
     """
-    from ...fleet.push import push  # here: most commands need none of it
+    from ...fleet.pushing import push  # here: most commands need none of it
 
     visibility = visibility_of(public_only, include_private)
     tell_of_spill_files(question.file)

@@ -12,10 +12,8 @@ from learning_instrument import LearningDatabase, SQLiteSpanExporter
 from learning_instrument.analytics import Selection
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
-from learning_instrument.fleet import push as pushing
-from learning_instrument.fleet import schema
+from learning_instrument.fleet import push, pushing, schema
 from learning_instrument.fleet.client import Client
-from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.ids import execution_id
 from learning_instrument.timestamps import moment

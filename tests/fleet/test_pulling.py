@@ -15,11 +15,8 @@ from transfer import live, records
 from learning_instrument import LearningDatabase
 from learning_instrument.analytics import Selection, compare, costs, error_groups, performance, side, summary
 from learning_instrument.errors import ConfigurationError, DatabaseError
-from learning_instrument.fleet import pull as pulling
-from learning_instrument.fleet import schema
+from learning_instrument.fleet import pull, pulling, push, schema
 from learning_instrument.fleet.database import FleetDatabase
-from learning_instrument.fleet.pull import pull
-from learning_instrument.fleet.push import push
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.ids import execution_id
 from learning_instrument.timestamps import moment
@@ -27,7 +24,7 @@ from learning_instrument.transfer import import_executions
 
 from . import otel_traces
 from .same_executions import executions, fill
-from .test_push import ids
+from .test_pushing import ids
 from .test_trace_costs import TREE, in_sqlite
 
 KILLED = """
@@ -36,10 +33,10 @@ sys.path.insert(0, {tests!r})
 import clickhouse_connect
 from fleet import otel_traces
 from transfer import live
-from learning_instrument.fleet import pull as pulling, schema
+from learning_instrument.fleet import pulling, schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
-from learning_instrument.fleet.push import push
+from learning_instrument.fleet import push
 
 folder, until = sys.argv[1], int(sys.argv[2])
 address = f"chdb://{{folder}}/chdb"
