@@ -7,7 +7,7 @@ from .. import formatting
 from ..analytics import WorthAsking, execution_words, worth_asking
 from ..analytics.executions import is_cost_known, is_cost_partial
 from ..errors import ConfigurationError, UnknownExecutionError
-from ..fleet.opening import JudgedDatabase
+from ..fleet.opening import FeedbackDatabase
 from . import moments
 from .rendering import print_fields, print_note
 from .terminal import tell, write
@@ -39,8 +39,8 @@ def check_terminal() -> None:
         )
 
 
-def ask_for_feedback(database: JudgedDatabase, source: str, visibility: str) -> None:
-    """Ask about the executions of *database* until all are judged, or the user quits.
+def ask_for_feedback(database: FeedbackDatabase, source: str, visibility: str) -> None:
+    """Ask about the executions of *database* until each has an answer, or the user quits.
 
     Args:
         database: the one to ask, and to store into.
@@ -125,7 +125,7 @@ def parsed(line: str) -> dict[str, Any] | None:
     return said | ({"comment": comment} if comment else {})
 
 
-def _store(database: JudgedDatabase, asked: WorthAsking, answer: dict[str, Any]) -> bool:
+def _store(database: FeedbackDatabase, asked: WorthAsking, answer: dict[str, Any]) -> bool:
     try:
         database.add_feedback(asked.execution.execution_id, **answer)
     except UnknownExecutionError as error:  # deleted meanwhile

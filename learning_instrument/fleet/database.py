@@ -11,10 +11,11 @@ from ..analytics.sources.source import Source
 from ..analytics.sources.words import Frequencies, WordList
 from ..sqlite.selection import Parameters, Selection, has_table
 from ..storage.feedback import Feedback, Visibility, checked
-from . import cubes, failures, feedback, schema, words
+from . import cubes, failures, feedback, schema
 from .address import Address
 from .client import Client
 from .dialect import translated
+from .words import described, frequencies
 
 #: A column of SQLite's that has whole numbers as integers, and others as they are.
 _WHOLE: Final = "complexity_score"
@@ -86,13 +87,13 @@ class FleetDatabase(Source):
         """Return SQL of four columns of a failure: error type, exception class, message, and whether that is masked."""
         return failures.COLUMNS
 
-    def frequencies(self, words_: Iterable[str]) -> Frequencies:
+    def frequencies(self, words: Iterable[str]) -> Frequencies:
         """Return how many executions have each of the words in their description."""
-        return words.frequencies(self, self._open(), words_)
+        return frequencies(self, self._open(), words)
 
     def described(self, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
         """Return the descriptions of executions with the most weight of *lists*, by their rowids."""
-        return words.described(self, self._open(), lists, selection)
+        return described(self, self._open(), lists, selection)
 
     def add_feedback(
         self,

@@ -112,11 +112,12 @@ def _named(sql: str) -> tuple[str, tuple[int | None, ...]]:
 
 
 def _numbered(values: Sequence[Any], lengths: Sequence[int | None]) -> dict[str, Any]:
+    expected = sum(length or 1 for length in lengths)
+    if len(values) != expected:
+        raise DatabaseError(f"Invalid number of parameters {len(values)}: expected {expected}, one for each ?.")
     left, named = list(values), {}
     for number, length in enumerate(lengths):
         some, left = left[: length or 1], left[length or 1 :]
-        if len(some) < (length or 1):
-            raise DatabaseError(f"The fleet cannot answer: there are {len(values)} parameters, and more marks.")
         named[f"p{number}"] = some[0] if length is None else some
     return named
 

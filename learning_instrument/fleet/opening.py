@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .database import FleetDatabase
 
 
-class JudgedDatabase(Queryable, Protocol):
+class FeedbackDatabase(Queryable, Protocol):
     """A database that feedback is stored in: a :class:`LearningDatabase`, or that of a fleet."""
 
     @property
@@ -53,7 +53,7 @@ def opened(where: str) -> AbstractContextManager[OpenDatabase]:
     return fleet_at(where) if is_address(where) else ReadOnlyDatabase(where)
 
 
-def opened_to_judge(where: str) -> AbstractContextManager[JudgedDatabase]:
+def opened_for_feedback(where: str) -> AbstractContextManager[FeedbackDatabase]:
     """Return the database at *where*, a path or an address, to store feedback in. A file is made where there is none.
 
     Raises:

@@ -278,9 +278,9 @@ class _Fleet:
             (*COLUMNS, "reported_cost", "version"),
             [(*row, reading.reported.get(row[EXECUTION_ID]), now) for row in new],
         )
-        judged = {each.execution_id for each in reading.feedback}.intersection(known)
-        if judged:
-            show_latest(self._client, sorted(judged), self._times)
+        with_new = {each.execution_id for each in reading.feedback}.intersection(known)
+        if with_new:
+            show_latest(self._client, sorted(with_new), self._times)
 
     def _count(self, reading: Reading) -> None:
         self._counts["read"] += reading.read

@@ -134,7 +134,7 @@ def check(client: Client, schema: Schema | None = None) -> None:
     found = int(read_state(client).get("schema", 0))
     _refuse_newer(client, found, schema)
     if found < schema.version:
-        what = "has no executions yet" if not found else f"has the schema {found} of an older release"
+        what = "has no tables of learning-instrument" if not found else f"has the schema {found} of an older release"
         raise DatabaseError(f"{client.address} {what}: run learning-instrument fleet init {client.address}")
 
 

@@ -85,5 +85,5 @@ class Scratch:
             connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Forget it all."""
+        """Close the database, and so delete it."""
         self._connection.close()

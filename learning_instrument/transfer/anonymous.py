@@ -70,15 +70,15 @@ CALLS: Final = _treated(
     " time_to_first_chunk_seconds",
     ID="execution_id trace_id span_id parent_span_id path awaited_span_id response_id",
 )
-SAID: Final = _treated(KEPT="timestamp accepted rating visibility", TEXT="comment source")
-_NESTED: Final = {MODEL_CALLS: CALLS, FEEDBACK: SAID}
+FEEDBACK_COLUMNS: Final = _treated(KEPT="timestamp accepted rating visibility", TEXT="comment source")
+_NESTED: Final = {MODEL_CALLS: CALLS, FEEDBACK: FEEDBACK_COLUMNS}
 
 
 class Anonymizer:
     """Replaces values under one key.
 
     Args:
-        key: a secret. Who has it can tell whether a hash is that of a text.
+        key: a secret. Anyone who has it can check whether a hash is that of a given text.
     """
 
     def __init__(self, key: bytes) -> None:

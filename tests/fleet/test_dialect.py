@@ -104,7 +104,9 @@ def test_marks_within_texts_are_none(fleet):
 @pytest.mark.parametrize(
     ("sql", "parameters", "reason"),
     [
-        ("SELECT ?", [], "there are 0 parameters, and more marks"),
+        ("SELECT ?", [], "Invalid number of parameters 0: expected 1"),
+        ("SELECT ? IN (?, ?)", [1, 2], "Invalid number of parameters 2: expected 3"),
+        ("SELECT ?", [1, 2], "Invalid number of parameters 2: expected 1"),
         ("SELECT :a", {"b": 1}, "there is no parameter a"),
         ("SELECT :a", {"a": object()}, "expected text, bytes, a number or None"),
         ("SELECT :a", {"a": 2**128}, "expected text, bytes, a number or None"),

@@ -17,7 +17,7 @@ from learning_instrument.maintenance.demo import write_demo
 from learning_instrument.outcome import Outcome
 from learning_instrument.sqlite import connection
 from learning_instrument.transfer import export_executions, import_executions
-from learning_instrument.transfer.anonymous import CALLS, EXECUTIONS, SAID, Anonymizer
+from learning_instrument.transfer.anonymous import CALLS, EXECUTIONS, FEEDBACK_COLUMNS, Anonymizer
 from learning_instrument.transfer.nested import FEEDBACK_MEMBERS
 
 from .records import make
@@ -83,7 +83,7 @@ def test_every_column_has_a_treatment():
     """A new one of any table that is exported needs a decision here."""
     assert {*EXECUTIONS} == {*COLUMNS}
     assert {*CALLS} == {*ModelCall._fields}
-    assert {*SAID} == {*FEEDBACK_MEMBERS}
+    assert {*FEEDBACK_COLUMNS} == {*FEEDBACK_MEMBERS}
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -5,7 +5,7 @@ import click
 from ... import formatting
 from ...analytics.executions import execution_id_of
 from ...errors import ConfigurationError
-from ...fleet.opening import opened, opened_to_judge
+from ...fleet.opening import opened, opened_for_feedback
 from ...storage.feedback import VISIBILITIES, Visibility
 from ..asking import ask_for_feedback, check_terminal
 from ..options import database_address, database_option
@@ -60,7 +60,7 @@ def feedback_command(
         check_terminal()
     with opened(where) as questions:  # which makes no file where there is none
         execution_id = None if execution is None else execution_id_of(questions, execution)
-    with opened_to_judge(where) as learning_db:
+    with opened_for_feedback(where) as learning_db:
         if ask:
             ask_for_feedback(learning_db, source, visibility)
         elif execution_id is None:
