@@ -25,6 +25,10 @@ _SETTINGS: Final = {
 }
 OLDEST_SERVER: Final = (25, 8)
 _NATIVE_PORTS: Final = (9000, 9440)
+#: How long a connection may take, the first answer, for which a service may have to start, and each of the next ones.
+_CONNECT_SECONDS: Final = 10
+_FIRST_ANSWER_SECONDS: Final = 60
+_ANSWER_SECONDS: Final = 300
 
 #: ClickHouse's codes of errors.
 _NO_DATABASE: Final = 81
@@ -128,6 +132,8 @@ def connect(address: Address) -> Client:
             "password": address.password,
             "autogenerate_session_id": False,  # a session has one question at a time
             "show_clickhouse_errors": "scrub",
+            "connect_timeout": _CONNECT_SECONDS,
+            "send_receive_timeout": _FIRST_ANSWER_SECONDS,
         }
     try:
         connection = driver.get_client(database=address.database, **where)
@@ -138,6 +144,8 @@ def connect(address: Address) -> Client:
             raise DatabaseError(f"The ClickHouse {version} at {address} is too old: upgrade it to {oldest} or newer.")
         for name, value in _SETTINGS.items():
             connection.set_client_setting(name, value)
+        if address.folder is None:
+            connection.timeout = import_module("urllib3").Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS)
     except driver.driver.exceptions.ClickHouseError as error:
         raise _explained(address, error) from error
     return Client(address, connection)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -228,12 +229,15 @@ def test_server_that_goes_away_is_told(clickhouse, server):
         assert "cannot be reached" in error_of(lambda: client.rows("SELECT 1 AS one"))
 
 
-def test_another_server_is_told_apart():
-    """Of which there may be any at a port."""
+@pytest.mark.parametrize("status", [404, 200])
+def test_another_server_is_told_apart(status):
+    """Of which there may be any at a port, one that says nothing too."""
 
     class Other(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.send_error(404, "Not Found")
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         do_GET = do_POST
 
@@ -249,6 +253,26 @@ def test_another_server_is_told_apart():
 
     assert "does not answer as ClickHouse does" in message
     assert "check host and port" in message
+
+
+def test_server_that_never_answers_is_told(monkeypatch):
+    """It accepts the connection, as one that is stopped does."""
+    monkeypatch.setattr(client_module, "_FIRST_ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        message = error_of(lambda: connect(Address.parse(f"clickhouse://127.0.0.1:{silent.getsockname()[1]}")))
+
+    assert message.endswith("; check host and port, and that the server runs.")
+    assert "timed out" in message
+
+
+def test_later_answers_may_take_longer(server, monkeypatch):
+    """A question reads many executions."""
+    monkeypatch.setattr(client_module, "_FIRST_ANSWER_SECONDS", 3)
+    whole = server.answer
+    with connect(Address.parse(server.address)) as client:
+        monkeypatch.setattr(server, "answer", lambda query, body: time.sleep(4) or whole(query, body))
+
+        assert client.rows("SELECT 1 AS one") == [{"one": 1}]
 
 
 def test_port_of_the_native_protocol_is_told_apart(monkeypatch):
