@@ -11,10 +11,26 @@ from ..progress import progress_bar
 from ..rendering import tell
 from .transfer import tell_answer, tell_first, told_of_import, visibility_of, visibility_options
 
-_OUTPUT: Final = click.option(
-    "--output", "-o", "database", metavar="FILE", type=click.Path(), required=True, help="The database to add to."
-)
 _INTERRUPTED: Final = "Interrupted. What was stored stays; run the same command again for the rest."
+
+
+def _named(context: click.Context, parameter: click.Parameter, path: str) -> str:
+    """Refuse an empty path, which would be that of the default database."""
+    if not path:
+        raise click.BadParameter("expected the path of a file.", context, parameter)
+    return path
+
+
+_OUTPUT: Final = click.option(
+    "--output",
+    "-o",
+    "database",
+    metavar="FILE",
+    type=click.Path(),
+    required=True,
+    callback=_named,
+    help="The database to add to.",
+)
 
 
 @reporting_command("pull", file_option=_OUTPUT)

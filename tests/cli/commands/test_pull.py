@@ -72,3 +72,10 @@ def test_address_may_be_in_the_environment(where, path, tmp_path, monkeypatch):
 
     assert "Sent 2 of 2 executions." in answer("push")
     assert "Stored 2 of 2 executions" in answer("pull", "-o", str(tmp_path / "local.db"))
+
+
+def test_pull_without_the_name_of_a_file_is_refused(where, path, monkeypatch):
+    """The default database is none that was named."""
+    monkeypatch.setenv("LEARNING_INSTRUMENT_DATABASE", path)
+
+    assert "Invalid value for '--output' / '-o': expected the path of a file." in complaint("pull", where, "-o", "")
