@@ -9,34 +9,36 @@ from ..sqlite.selection import Queryable
 from ..sqlite.task_lookup import EXACTLY
 from ..storage.feedback import Feedback
 from ..timestamps import iso
+from .arrivals import arrive_again
 from .client import Client
 
 _TABLE: Final = "learning_instrument_feedback"
 _GIVEN: Final = ("execution_id", "timestamp", "accepted", "rating", "comment", "source", "visibility")
+_LATEST: Final = (
+    "SELECT execution_id AS said, argMaxIf(accepted, (timestamp, feedback_id), accepted IS NOT NULL) AS its_accepted,"
+    " argMaxIf(rating, (timestamp, feedback_id), rating IS NOT NULL) AS its_rating"
+    " FROM feedback WHERE {of_feedback} GROUP BY execution_id"
+)
 _NEWER: Final = (
     "INSERT INTO learning_instrument_executions SELECT * EXCEPT (said, its_accepted, its_rating) REPLACE"
     " (its_accepted AS user_accepted, its_rating AS user_rating, toUnixTimestamp64Micro(now64(6)) AS version)"
-    " FROM learning_instrument_executions AS e FINAL LEFT JOIN (SELECT execution_id AS said,"
-    " argMaxIf(accepted, (timestamp, feedback_id), accepted IS NOT NULL) AS its_accepted,"
-    " argMaxIf(rating, (timestamp, feedback_id), rating IS NOT NULL) AS its_rating"
-    " FROM feedback WHERE {of_feedback} GROUP BY execution_id) AS its ON execution_id = said"
+    " FROM learning_instrument_executions AS e FINAL LEFT JOIN"
+    f" ({_LATEST}) AS its ON execution_id = said"
     " WHERE (ifNull(e.user_accepted, 2), ifNull(e.user_rating, 0)) <> (ifNull(its_accepted, 2), ifNull(its_rating, 0))"
 )
-_OF_SOME: Final = (
-    _NEWER.format(of_feedback="execution_id IN {ids:Array(String)}")
-    + " AND timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
-)
+_SOME: Final = "timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
+_OF_SOME: Final = _NEWER.format(of_feedback="execution_id IN {ids:Array(String)}") + f" AND {_SOME}"
 _OF_ALL: Final = _NEWER.format(of_feedback="1")
-#: The next refresh works executions out anew: one that ran meanwhile may have read them before, and its row is older.
-_ARRIVE_AGAIN: Final = (
-    "INSERT INTO learning_instrument_arrivals (trace_id, first, last) SELECT trace_id, started, started FROM"
-    " (SELECT trace_id, parseDateTime64BestEffort(timestamp, 9, 'UTC') AS started FROM executions"
-    " WHERE {which} AND trace_id IS NOT NULL)"
-)
-_SOME_ARRIVE_AGAIN: Final = _ARRIVE_AGAIN.format(
-    which="timestamp IN {times:Array(String)} AND execution_id IN {ids:Array(String)}"
-)
-_ALL_ARRIVE_AGAIN: Final = _ARRIVE_AGAIN.format(which="(user_accepted IS NOT NULL OR user_rating IS NOT NULL)")
+
+
+def latest(client: Client, ids: Sequence[str]) -> dict[str, dict[str, int | None]]:
+    """Return the latest acceptance and rating, as columns, of those of the executions *ids* that have feedback.
+
+    Raises:
+        DatabaseError: if the fleet cannot be read.
+    """
+    rows = client.rows(_LATEST.format(of_feedback="execution_id IN {ids:Array(String)}"), {"ids": ids})
+    return {row["said"]: {"user_accepted": row["its_accepted"], "user_rating": row["its_rating"]} for row in rows}
 
 
 def show_latest(client: Client, ids: Sequence[str], times: Sequence[str]) -> None:
@@ -52,7 +54,8 @@ def show_latest(client: Client, ids: Sequence[str], times: Sequence[str]) -> Non
     """
     which = {"ids": ids, "times": times}
     client.execute(_OF_SOME, which)
-    client.execute(_SOME_ARRIVE_AGAIN, which)
+    # A refresh that ran meanwhile may have read them before, and then its row is older, and does not count.
+    arrive_again(client, _SOME, which)
 
 
 def add(database: Queryable, client: Client, feedback: Feedback) -> Feedback:
@@ -96,7 +99,7 @@ def clear(database: Queryable, client: Client) -> int:
     """
     (found,) = database.query("SELECT count(*) AS number FROM feedback")
     client.execute(f"TRUNCATE TABLE {_TABLE}")
-    client.execute(_ALL_ARRIVE_AGAIN)
+    arrive_again(client, "(user_accepted IS NOT NULL OR user_rating IS NOT NULL)", {})
     client.execute(_OF_ALL)
     return int(found["number"])
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from . import hours
+from .arrivals import REFRESH, Arrival, arrived, reached
 from .client import Client
-from .schema import check, read_state, write_state
-from .status import REFRESH
-from .trace_costs import Arrival, Changed, arrived
+from .schema import check, write_state
+from .trace_costs import Changed
 from .workers import Start, in_processes, in_this_process
 
 #: How long after its arrival a span may take until all see it.
@@ -75,7 +75,7 @@ def refresh(
 def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:
     """Yield the arrivals above the mark, in their order."""
     until = client.now() - int(grace_seconds * 1e6)
-    mark = Arrival.parse(read_state(client).get(REFRESH, "0 0 "))
+    mark = reached(client)
     while found := arrived(client, mark, until, _TRACES):
         yield found
         mark = found[-1]

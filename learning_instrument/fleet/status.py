@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from . import hours
+from . import arrivals, hours
 from .client import Client
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
-from .trace_costs import Arrival
 
-#: The mark of refresh: when the last trace that it took arrived, when that began, and its id.
-REFRESH: Final = "refresh"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -27,7 +24,7 @@ class FleetStatus:
     is_filled_in: bool
     executions: int
     model_calls: int
-    #: Traces that arrived since, whose costs and masked messages are not worked out yet.
+    #: About how many traces arrived since, whose costs and masked messages are not worked out yet.
     waiting_traces: int
     #: Hours that changed since they were rolled up: answers read their executions.
     waiting_hours: int
@@ -43,19 +40,16 @@ def status(client: Client) -> FleetStatus:
     """
     check(client)
     state = read_state(client)
-    mark = Arrival.parse(state.get(REFRESH, "0 0 "))
+    mark = arrivals.reached(client)
     (counts,) = client.rows(
-        "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls,"
-        " (SELECT uniqExact(trace_id) FROM learning_instrument_arrivals"
-        " WHERE (arrived, first, trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"
-        " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})) AS waiting_traces",
-        mark._asdict(),
+        "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls"
     )
     return FleetStatus(
         schema=int(state["schema"]),
         release=state["release"],
         attributes="json" if has_json(client) else "map",
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
+        waiting_traces=arrivals.waiting(client),
         waiting_hours=hours.waiting(client),
         refreshed=_EPOCH + timedelta(microseconds=mark.arrived) if mark.trace_id else None,
         **counts,

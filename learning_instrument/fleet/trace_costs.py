@@ -9,6 +9,7 @@ from ..costs.execution_totals import DETERMINED
 from ..costs.model_calls import ModelCall
 from ..timestamps import from_iso, iso_of_nanoseconds
 from .client import Client
+from .feedback import latest
 from .scratch import Row, Scratch
 from .trace_spans import select_spans, span_of
 
@@ -36,43 +37,6 @@ class Changed(NamedTuple):
 
     executions: int = 0
     calls: int = 0
-
-
-class Arrival(NamedTuple):
-    """The arrival of spans of a trace, in the order that refresh goes through: what began together comes together."""
-
-    #: In microseconds, and when the first of the spans began, in nanoseconds.
-    arrived: int
-    first: int
-    trace_id: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Arrival":
-        """Return the arrival that *text* is of. The id of a trace may have blanks."""
-        arrived, first, trace_id = text.split(" ", 2)
-        return cls(int(arrived), int(first), trace_id)
-
-    def __str__(self) -> str:
-        return " ".join(map(str, self))
-
-
-def arrived(client: Client, mark: Arrival, until: int, most: int) -> list[Arrival]:
-    """Return the next arrivals above the *mark*, before a moment in microseconds.
-
-    Raises:
-        DatabaseError: if they cannot be read.
-    """
-    rows = client.rows(
-        "SELECT toUnixTimestamp64Micro(arrived) AS arrived, toUnixTimestamp64Nano(first) AS first, trace_id"
-        " FROM learning_instrument_arrivals AS a WHERE"
-        " (a.arrived, a.first, a.trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"
-        " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})"
-        " AND a.arrived >= fromUnixTimestamp64Micro({arrived:Int64}, 'UTC')"
-        " AND a.arrived < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
-        f" ORDER BY a.arrived, a.first, a.trace_id LIMIT {most}",
-        {**mark._asdict(), "until": until},
-    )
-    return [Arrival(**row) for row in rows]
 
 
 def work_out(client: Client, scratch: Scratch, trace_ids: Iterable[str], is_json: bool) -> Changed:
@@ -151,15 +115,23 @@ def _work_out(client: Client, scratch: Scratch, traces: Sequence[Trace], is_json
     new = [call for call in result.calls if call not in stored]
     # Calls first: an execution with totals whose calls are unknown would stay so.
     client.insert("learning_instrument_calls", _CALL, [(*call, _rowid(call), now) for call in new])
-    changed = [new_row for row in rows if (new_row := _changed(row, result.totals, now)) is not None]
+    # The clock of a server that took it may be behind: then the row with it does not count.
+    feedback = latest(client, [row["execution_id"] for row in rows])
+    changed = [
+        new_row
+        for row in rows
+        if (new_row := _changed(row, result.totals, feedback.get(row["execution_id"], {}), now)) is not None
+    ]
     client.insert("learning_instrument_executions", _WRITTEN, changed)
     return Changed(len(changed), len(new))
 
 
-def _changed(row: Row, totals: Mapping[str, tuple[Any, ...]], now: int) -> tuple[Any, ...] | None:
+def _changed(
+    row: Row, totals: Mapping[str, tuple[Any, ...]], feedback: Mapping[str, Any], now: int
+) -> tuple[Any, ...] | None:
     """Return the row to write in place of *row*; None where nothing changed."""
     *values, reported = totals[row["execution_id"]]
-    after = {**dict(zip(DETERMINED, values, strict=True)), "reported_cost": reported}
+    after = {**dict(zip(DETERMINED, values, strict=True)), "reported_cost": reported, **feedback}
     if row["message_template"] is None and not row["success"]:
         after["message_template"] = message_templates.mask(_text(row))
     if all(row[name] == value for name, value in after.items()):
