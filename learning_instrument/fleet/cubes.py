@@ -1,39 +1,20 @@
-"""Cube rows of a fleet: the cells of hours that are rolled up, and the executions of the other hours.
+"""Cube rows of a fleet: the cells of hours that are rolled up, and the executions of the other hours."""
 
-An hour is clean where nothing of it has arrived or changed since its sums were made. Which hours are, is read first;
-the sums are then of these cells and of those executions, whatever is rolled up meanwhile.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from ..analytics.sources.cube_rows import OTHERS, CubeQuestion, Group, GroupTotals, LargestGroups
 from ..rollups.cubes import CUBES, Cube
 from ..rollups.measures import BIN, WAIT_BIN, source, sum_measures
 from ..sqlite.dimensions import TIME_BUCKETS, dimension
 from ..sqlite.selection import Selection
-from ..timestamps import iso
 from .cells import name_of
+from .clean_hours import VALID, hours_of
 from .client import Client
 from .dialect import translated
 
-_HOUR: Final = TIME_BUCKETS["hour"]
-#: After every timestamp, and after every one of an hour.
-_LAST: Final = "~"
 #: What quantiles are asked of -> the SQL of the bin that an execution is in.
 _BINS: Final = {"durations": BIN, "waits": WAIT_BIN, None: None}
-_HOURS: Final = (
-    "SELECT bucket, toUnixTimestamp64Micro(known.generation) AS generation,"
-    " touched.at < known.generation AND has(known.cubes, {cube:String}) AS is_clean"
-    " FROM learning_instrument_touched AS touched FINAL"
-    " LEFT JOIN learning_instrument_generations AS known FINAL USING (bucket)"
-    " WHERE bucket >= {first:String} AND bucket < {last:String} ORDER BY bucket"
-)
-#: Of cells: such as have the generation that their hour had when it was looked for.
-_VALID: Final = (
-    "cube = {cube:String} AND bucket IN {hours:Array(String)} AND toUnixTimestamp64Micro(generation) ="
-    " transform(bucket, {hours:Array(String)}, {generations:Array(Int64)}, toInt64(0))"
-)
 _NO_BINS: Final = "map()::Map(UInt16, UInt64)"
 
 Parameters = dict[str, Any]
@@ -72,53 +53,20 @@ def groups(client: Client, question: CubeQuestion) -> LargestGroups:
     return LargestGroups(found[False], found[True], merged if found[True] else 0)
 
 
-class _Hours(NamedTuple):
-    """The hours of a selection."""
-
-    #: Clean hour -> the generation of its cells, in microseconds.
-    clean: Mapping[str, int]
-    #: From each of these times until the other, executions are read.
-    others: Sequence[tuple[str, str]]
-
-
 def _parts(client: Client, question: CubeQuestion, parameters: Parameters) -> Iterator[str]:
     """Yield the SQL of the sums of cells, and that of executions; their parameters go into *parameters*."""
     asked = question.selection
     condition, values = asked.condition()
     cube = cube_for(question.by, asked) if question.with_cubes and question.bins != "waits" else None
     if cube is not None:
-        hours = _hours(client, cube, asked)
-        ranges = [f"timestamp >= :from{n} AND timestamp < :until{n}" for n, _ in enumerate(hours.others)]
-        condition = f"({' OR '.join(ranges) or '0'}) AND {condition}"
-        for number, (start, end) in enumerate(hours.others):
-            values |= {f"from{number}": start, f"until{number}": end}
+        hours = hours_of(client, name_of(cube), asked)
+        of_others, ends = hours.of_others()
+        condition = f"{of_others} AND {condition}"
+        values |= ends
         if hours.clean:
-            parameters |= {
-                "cube": name_of(cube), "hours": [*hours.clean], "generations": [*hours.clean.values()]
-            }  # fmt: skip
+            parameters |= {"cube": name_of(cube), **hours.generations()}
             yield _of_cells(question, parameters)
     yield _of_rows(question, condition, values, parameters)
-
-
-def _hours(client: Client, cube: Cube, selection: Selection) -> _Hours:
-    since = "" if selection.since is None else iso(selection.since)
-    until = _LAST if selection.until is None else iso(selection.until)
-    rows = client.rows(_HOURS, {"first": since[:_HOUR], "last": until, "cube": name_of(cube)})
-    clean: dict[str, int] = {}
-    others: list[tuple[str, str]] = []
-    is_open = False  # whether the last of others goes on
-    for row in rows:
-        hour = row["bucket"]
-        is_whole = since <= hour and f"{hour}{_LAST}" <= until
-        if row["is_clean"] and is_whole:
-            clean[hour] = row["generation"]
-            is_open = False
-        elif is_open:
-            others[-1] = others[-1][0], f"{hour}{_LAST}"
-        else:
-            others.append((hour, f"{hour}{_LAST}"))
-            is_open = True
-    return _Hours(clean, others)
 
 
 def _of_cells(question: CubeQuestion, parameters: Parameters) -> str:
@@ -133,8 +81,8 @@ def _of_cells(question: CubeQuestion, parameters: Parameters) -> str:
     measures = ", ".join(f"toFloat64(sum({name})) AS {name}" for name in question.measures)
     bins = "sumMap(histogram)" if question.bins else _NO_BINS
     return (
-        f"SELECT {', '.join((*_keys(question), measures))}, {bins} AS bins FROM ({cells} AND {_VALID})"
-        f"{_grouped(_keys(question))}"
+        f"SELECT {', '.join((*_keys(question), measures))}, {bins} AS bins FROM"
+        f" ({cells} AND cube = {{cube:String}} AND {VALID}){_grouped(_keys(question))}"
     )
 
 

@@ -81,11 +81,11 @@ class FleetDatabase(Source):
 
     def failures(self, selection: Selection) -> list[Failures]:
         """Return the failures until the end of *selection* that pass its filters; the places are of its time alone."""
-        return failures.failures(self, selection)
+        return failures.failures(self._open(), selection)
 
     def failure_columns(self) -> str:
         """Return SQL of four columns of a failure: error type, exception class, message, and whether that is masked."""
-        return failures.COLUMNS
+        return failures.columns(self._open())
 
     def frequencies(self, words: Iterable[str]) -> Frequencies:
         """Return how many executions have each of the words in their description."""

@@ -11,7 +11,10 @@ from typing import Any, Final
 
 from ..rollups.cubes import MOST_CELLS, WIDE
 from ..sqlite.dimensions import dimension
+from . import failures
+from .arrivals import arrive_again
 from .cells import COLUMNS, KEPT, name_of, of_cells, of_executions
+from .clean_hours import between, whole
 from .client import Client
 from .dialect import translated
 from .schema import read_state, write_state
@@ -68,7 +71,7 @@ def roll_up(client: Client, grace_seconds: float) -> int:
 
 
 def count_again(client: Client) -> None:
-    """Count the executions of the hours that were rolled up a while ago; hours that have others are rolled up again.
+    """Count the executions of the hours that were rolled up a while ago. Those that have others are worked out anew.
 
     An insert that took longer than the grace time came to an hour whose cells do not have it, and seem to.
 
@@ -78,6 +81,10 @@ def count_again(client: Client) -> None:
     mark = int(read_state(client).get(COUNTED, 0))
     times = {"mark": mark, "then": client.now() - _READ_SECONDS * _MICROSECONDS}
     sql = _NEXT_GENERATION.format(mark=_moment("mark"), then=_moment("then"))
+    late = (
+        f"startsWith(timestamp, {{hour:String}}) AND arrived < {_moment('generation')}"
+        f" AND arrived >= {_moment('generation')} - INTERVAL {_READ_SECONDS} SECOND"
+    )
     while found := client.rows(sql, times):
         generation, hours = found[0]["generation"], found[0]["hours"]
         in_cells = client.rows(
@@ -88,8 +95,10 @@ def count_again(client: Client) -> None:
         )
         rolled_up = {row["bucket"]: row["number"] for row in in_cells}
         stored = _numbers(client, hours)
-        short = [[hour] for hour in hours if rolled_up.get(hour, 0) != stored.get(hour, 0)]
-        client.insert("learning_instrument_touched", ("bucket",), short)
+        short = [hour for hour in hours if rolled_up.get(hour, 0) != stored.get(hour, 0)]
+        client.insert("learning_instrument_touched", ("bucket",), [[hour] for hour in short])
+        for hour in short:  # refresh did not see them either
+            arrive_again(client, late, {"hour": hour, "generation": generation})
         write_state(client, **{COUNTED: str(generation)})
         times["mark"] = generation
 
@@ -111,11 +120,14 @@ def delete_stale(client: Client) -> None:
     """
     then = {"then": client.now() - _READ_SECONDS * _MICROSECONDS}
     while stale := client.rows(_STALE.format(then=_moment("then"), limit=_STALE_AT_ONCE), then):
-        client.execute(
-            "DELETE FROM learning_instrument_cubes WHERE bucket IN {buckets:Array(String)} AND (bucket,"
-            " toUnixTimestamp64Micro(generation)) IN arrayZip({buckets:Array(String)}, {generations:Array(Int64)})",
-            {"buckets": [row["bucket"] for row in stale], "generations": [row["generation"] for row in stale]},
-        )
+        which = {"buckets": [row["bucket"] for row in stale], "generations": [row["generation"] for row in stale]}
+        for table in ("learning_instrument_failures", "learning_instrument_cubes"):  # the last tells what is stale
+            client.execute(
+                f"DELETE FROM {table} WHERE bucket IN {{buckets:Array(String)}} AND (bucket,"
+                " toUnixTimestamp64Micro(generation)) IN"
+                " arrayZip({buckets:Array(String)}, {generations:Array(Int64)})",
+                which,
+            )
 
 
 def _some(client: Client, hours: Sequence[str]) -> list[str]:
@@ -154,13 +166,19 @@ def _roll_up(client: Client, hours: Sequence[str], generation: int) -> None:
         if cube is not WIDE and too_wide:
             sql, given = of_executions(cube, *_within(sorted(too_wide)))
             client.execute(f"{insert} FROM ({sql})", {**given, **moment})
-    names = [name_of(cube) for cube in KEPT]
-    kept = {hour: [name for name in names if hour in wide or name != name_of(WIDE)] for hour in hours}
-    values = ", ".join(f"('{hour}', {cubes})" for hour, cubes in kept.items())
+    sql, given = failures.sums(*_within(hours))
     client.execute(
-        "INSERT INTO learning_instrument_generations (bucket, cubes, generation) SELECT bucket, cubes,"
-        f" {_moment('generation')} FROM values('bucket String, cubes Array(String)', {values})",
-        moment,
+        f"INSERT INTO learning_instrument_failures ({', '.join(failures.COLUMNS)}, generation)"
+        f" SELECT *, {_moment('generation')} FROM ({sql})",
+        {**given, **moment},
+    )
+    names = [name_of(cube) for cube in KEPT] + [failures.KEPT]
+    kept = [[name for name in names if hour in wide or name != name_of(WIDE)] for hour in hours]
+    client.execute(
+        "INSERT INTO learning_instrument_generations (bucket, cubes, generation) SELECT bucket, kept,"
+        f" {_moment('generation')} FROM (SELECT 1)"
+        " ARRAY JOIN {hours:Array(String)} AS bucket, {kept:Array(Array(String))} AS kept",
+        {"hours": hours, "kept": kept, **moment},
     )
 
 
@@ -184,12 +202,4 @@ def _asked(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[st
 
 def _within(hours: Iterable[str]) -> tuple[str, dict[str, Any]]:
     """Return the condition of executions that began in *hours*, and its parameters."""
-    # Each by its ends, which are in the order that the executions are stored in.
-    ends = {
-        f"{name}{number}": text
-        for number, hour in enumerate(hours)
-        for name, text in (("since", hour), ("until", f"{hour}U"))
-    }
-    return " OR ".join(
-        f"(timestamp >= :since{number} AND timestamp < :until{number})" for number in range(len(ends) // 2)
-    ), ends
+    return between([whole(hour) for hour in hours])

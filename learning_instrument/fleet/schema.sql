@@ -223,9 +223,36 @@ PARTITION BY substring(bucket, 1, 7)
 ORDER BY (cube, bucket, generation, task_type, model_tier, pool_type, repo)
 COMMENT 'learning_instrument: sums of executions by the hour';
 
+-- Failures by the hour, counted as the cells are.
+CREATE TABLE IF NOT EXISTS learning_instrument_failures (
+    bucket String,
+    error_type String,
+    exception_type String,
+    message String,
+    -- Whether refresh has masked the message.
+    is_masked UInt8,
+    task_type String,
+    model_tier String,
+    pool_type String,
+    repo String,
+    executions Int64,
+    first_seen String,
+    last_seen String,
+    newest UInt128,
+    generation DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY substring(bucket, 1, 7)
+PRIMARY KEY (bucket, generation)
+ORDER BY (
+    bucket, generation, error_type, exception_type, message, is_masked, task_type, model_tier, pool_type, repo
+)
+SETTINGS default_compression_codec = 'ZSTD(1)'
+COMMENT 'learning_instrument: failures by message and hour';
+
 CREATE TABLE IF NOT EXISTS learning_instrument_generations (
     bucket String,
-    -- Those that are kept of the hour.
+    -- The sums that are kept of the hour.
     cubes Array(LowCardinality(String)),
     generation DateTime64(6, 'UTC')
 )

@@ -94,7 +94,11 @@ def everything(client):
         "SELECT * EXCEPT generation FROM learning_instrument_cubes AS cells WHERE (bucket, generation) IN"
         " (SELECT bucket, generation FROM learning_instrument_generations FINAL) ORDER BY ALL"
     )
-    return json.loads(json.dumps([rows, calls, reported, masked, cells]))
+    failures = client.rows(
+        "SELECT * EXCEPT generation FROM learning_instrument_failures AS sums WHERE (bucket, generation) IN"
+        " (SELECT bucket, generation FROM learning_instrument_generations FINAL) ORDER BY ALL"
+    )
+    return json.loads(json.dumps([rows, calls, reported, masked, cells, failures]))
 
 
 @pytest.fixture
@@ -243,6 +247,55 @@ def test_feedback_given_while_a_refresh_runs_undoes_no_cost(fleet, clickhouse, m
 
     (row,) = fleet.rows(f"SELECT actual_cost, user_rating FROM executions WHERE {which}")
     assert row == {"actual_cost": 0.1, "user_rating": 4}
+
+
+def test_feedback_of_a_server_whose_clock_is_behind_is_shown_by_the_next_refresh(fleet, clickhouse, monkeypatch):
+    """The row of the refresh that worked its execution out meanwhile is the newer one, and does not have it."""
+    otel_traces.insert_spans(clickhouse, [execution(1, trace_id=9), chat(2, 1, trace_id=9, cost=0.1)])
+    which = f"trace_id = '{9:032x}'"
+    (found,) = fleet.rows(f"SELECT execution_id, timestamp FROM executions WHERE {which}")
+    insert, is_given = type(fleet).insert, False
+
+    def slowly(self, table, columns, rows):
+        nonlocal is_given
+        if table == "learning_instrument_executions" and not is_given:
+            is_given = True
+            said = [[found["execution_id"], found["timestamp"], 4, "team"]]
+            insert(self, "learning_instrument_feedback", ("execution_id", "timestamp", "rating", "visibility"), said)
+            feedback.show_latest(self, [found["execution_id"]], [found["timestamp"]])
+        insert(self, table, columns, rows)
+
+    monkeypatch.setattr(type(fleet), "insert", slowly)
+    monkeypatch.setattr(type(fleet), "now", lambda self: time.time_ns() // 1000 + 3_600_000_000)
+    refresh(fleet, 3600)
+    (undone,) = fleet.rows(f"SELECT actual_cost, user_rating FROM executions WHERE {which}")
+    refresh(fleet, 3600)
+
+    (row,) = fleet.rows(f"SELECT actual_cost, user_rating FROM executions WHERE {which}")
+    assert undone == {"actual_cost": 0.1, "user_rating": None}
+    assert row == {"actual_cost": 0.1, "user_rating": 4}
+
+
+def test_spans_of_an_insert_that_took_longer_than_the_grace_time_are_worked_out(fleet, clickhouse, monkeypatch):
+    """Refresh did not see them when they had arrived; it finds that their hour has more than its sums say."""
+    refresh(fleet, 0)
+    late = [execution(1, trace_id=9), chat(2, 1, trace_id=9, cost=0.1)]
+    touched = fleet.rows("SELECT bucket, at FROM learning_instrument_touched FINAL")
+    otel_traces.insert_spans(clickhouse, late)
+    of_late = f"trace_id = '{9:032x}'"
+    for table, change in (("arrivals", "DELETE"), ("executions", "UPDATE arrived = arrived - INTERVAL 300 SECOND")):
+        fleet.execute(f"ALTER TABLE learning_instrument_{table} {change} WHERE {of_late} SETTINGS mutations_sync = 2")
+    fleet.execute("TRUNCATE TABLE learning_instrument_touched")
+    fleet.insert("learning_instrument_touched", ("bucket", "at"), [[*row.values()] for row in touched])
+    cost = f"SELECT actual_cost FROM executions WHERE {of_late}"
+    refresh(fleet, 0)
+    before = fleet.rows(cost)
+
+    monkeypatch.setattr(type(fleet), "now", lambda self: time.time_ns() // 1000 + 3_600_000_000)
+    refresh(fleet, 3600)
+    refresh(fleet, 3600)
+
+    assert (before, fleet.rows(cost)) == ([{"actual_cost": 0.0}], [{"actual_cost": 0.1}])
 
 
 def test_what_is_younger_than_the_grace_time_is_left_for_later(fleet):
