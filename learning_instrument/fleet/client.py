@@ -84,6 +84,10 @@ class Client:
         if rows:
             self._run("insert", table, rows, columns)
 
+    def gather_inserts(self) -> None:
+        """Let the server make one part of what many clients insert in a moment. Each insert waits until it is stored."""
+        self._connection.set_client_setting("async_insert", 1)
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:

@@ -21,7 +21,8 @@ _LATEST: Final = (
 )
 _NEWER: Final = (
     "INSERT INTO learning_instrument_executions SELECT * EXCEPT (said, its_accepted, its_rating) REPLACE"
-    " (its_accepted AS user_accepted, its_rating AS user_rating, toUnixTimestamp64Micro(now64(6)) AS version)"
+    " (its_accepted AS user_accepted, its_rating AS user_rating, toUnixTimestamp64Micro(now64(6)) AS version,"
+    " 1 AS is_feedback)"
     " FROM learning_instrument_executions AS e FINAL LEFT JOIN"
     f" ({_LATEST}) AS its ON execution_id = said"
     " WHERE (ifNull(e.user_accepted, 2), ifNull(e.user_rating, 0)) <> (ifNull(its_accepted, 2), ifNull(its_rating, 0))"

@@ -118,6 +118,7 @@ def push(
     path = absolute(database)
     report = progress or (lambda what, done, of: None)
     with ReadOnlyDatabase(path) as source, schema.connect_to_fleet(where) as client:
+        client.gather_inserts()  # of many machines, each of which has little
         target = _Fleet(client, path)
         if selection is not None and selection != Selection():
             nested = held_by(source.query)

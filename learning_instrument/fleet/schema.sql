@@ -68,6 +68,8 @@ CREATE TABLE IF NOT EXISTS learning_instrument_executions (
     message_template Nullable(String),
     -- What its pool reported, where actual_cost is the sum of its model calls instead. Written by refresh.
     reported_cost Nullable(Float64),
+    -- 1: it differs from the row before it by feedback alone, of which no sum is made.
+    is_feedback UInt8 DEFAULT 0,
     -- As analytics.shared_words.words() has them.
     words Array(String) MATERIALIZED arrayDistinct(arrayMap(
         word -> normalizeUTF8NFC(
@@ -308,6 +310,7 @@ COMMENT 'learning_instrument: one row for each piece of feedback';
 CREATE MATERIALIZED VIEW learning_instrument_touches TO learning_instrument_touched AS
 SELECT substring(timestamp, 1, 13) AS bucket, now64(6) AS at
 FROM learning_instrument_executions
+WHERE NOT is_feedback
 GROUP BY bucket
 COMMENT 'learning_instrument: notes the hours of executions that arrive';
 

@@ -1,6 +1,6 @@
 """How long answers of a fleet take on millions of executions: from cubes, from rows, and a file's from roll-ups.
 
-    python -m tests.benchmarks.fleet_answers [--rows N] [--folder FOLDER] [--file FILE] [--rounds N]
+    python -m tests.benchmarks.fleet_answers [--rows N] [--folder FOLDER] [--rounds N]
 
 ClickHouse is in this process. The executions are drawn in it, from the distributions of ``answers``.
 """
@@ -12,12 +12,15 @@ import itertools
 import statistics
 import tempfile
 import time
+import unittest.mock
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from learning_instrument import message_templates
 from learning_instrument.analytics.sources.cube_rows import CubeQuestion, LargestGroups
+from learning_instrument.analytics.sources.failures import Failures
+from learning_instrument.fleet import failures as fleet_failures
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import Client, connect
@@ -43,11 +46,16 @@ class Timed(NamedTuple):
 
 
 class RowsAlone(FleetDatabase):
-    """A fleet that has no cubes."""
+    """A fleet that has no sums."""
 
     def groups(self, question: CubeQuestion) -> LargestGroups:
         """Return the totals of each group, of executions."""
         return super().groups(dataclasses.replace(question, with_cubes=False))
+
+    def failures(self, selection: Selection) -> list[Failures]:
+        """Return the failures, of executions."""
+        with unittest.mock.patch.object(fleet_failures, "KEPT", "nothing"):
+            return super().failures(selection)
 
     def has_cube(self, by: Sequence[str], selection: Selection) -> bool:
         """Tell that there is none."""
@@ -159,9 +167,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.fleet_answers", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--rows", type=int, default=5_000_000, help="executions of the fleet (default: 5000000)")
+    parser.add_argument(
+        "--rows", type=int, default=5_000_000, help="executions of the fleet, and of the file (default: 5000000)"
+    )
     parser.add_argument("--folder", type=Path, help="of a fleet to be kept; one that has executions is asked as it is")
-    parser.add_argument("--file", type=Path, help="of executions with roll-ups (default: one of 1000000, made once)")
     parser.add_argument("--rounds", type=int, default=3, help="of each question (default: 3)")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -170,10 +179,8 @@ def main() -> None:
         with connect(Address.parse(address)) as client:
             if not client.rows("EXISTS learning_instrument_executions")[0]["result"]:
                 _make(client, given.rows)
-        file = given.file or database_of(1_000_000)
-        with ReadOnlyDatabase(str(file)) as database:
-            (counted,) = database.query("SELECT count(*) AS rows FROM executions")
-        print(f"{'seconds, median':45} {'cubes':>9} {'rows':>9} {'file':>9} of {counted['rows']:,}")
+        file = database_of(given.rows)
+        print(f"{'seconds, median':45} {'sums':>9} {'rows':>9} {'file':>9}")
         measure(address, file, given.rounds)
 
 

@@ -94,6 +94,24 @@ def test_nothing_new_costs_a_handful_of_questions(fleet, path, monkeypatch):
     assert len(asked) <= 5
 
 
+def test_server_gathers_what_many_machines_insert(fleet, client, path, monkeypatch):
+    """Else each insert of each machine would be a part of its own; it still waits until it is stored."""
+    insert, settings = Client.insert, []
+
+    def observed(self, *arguments):
+        settings.extend(
+            self.rows("SELECT getSetting('async_insert') AS gathers, getSetting('wait_for_async_insert') AS waits")
+        )
+        insert(self, *arguments)
+
+    monkeypatch.setattr(Client, "insert", observed)
+    push(fleet, path)
+
+    assert settings
+    assert all(each == {"gathers": True, "waits": True} for each in settings)
+    assert tables(client) == live.tables(path)
+
+
 def test_late_feedback_is_sent_alone(fleet, client, path):
     """The latest of it is in the columns of its execution."""
     push(fleet, path)

@@ -48,3 +48,17 @@ def test_hours_wait_until_they_are_rolled_up(clickhouse, client):
 
     assert (before, after) == (2, 0)
     assert status(client).waiting_hours == 1
+
+
+def test_feedback_makes_no_hour_wait(fleet, client):
+    """No sum is made of it: an hour of millions is not added up again for one rating."""
+    put(client, records(2))
+    refresh(client, grace_seconds=0)
+    (found,) = fleet.query("SELECT execution_id FROM executions LIMIT 1")
+
+    fleet.add_feedback(found["execution_id"], rating=5)
+
+    assert status(client).waiting_hours == 0
+    assert fleet.query("SELECT count(*) AS rated FROM executions WHERE user_rating = 5") == [{"rated": 1}]
+    fleet.clear_feedback()
+    assert status(client).waiting_hours == 0
