@@ -73,7 +73,7 @@ class Client:
         Raises:
             DatabaseError: if it fails.
         """
-        self._run("command", sql, parameters)
+        self._run("raw_query", sql, parameters)  # which sends many parameters in a form, not in the address
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Append *rows*, whose values are in the order of *columns*, as one block.

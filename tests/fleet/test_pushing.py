@@ -8,7 +8,7 @@ import pytest
 from calls import AGENT, START, chat, execution, span
 from transfer import live
 
-from learning_instrument import LearningDatabase, SQLiteSpanExporter
+from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter
 from learning_instrument.analytics import Selection
 from learning_instrument.columns import COLUMNS
 from learning_instrument.errors import ConfigurationError, DatabaseError
@@ -109,6 +109,22 @@ def test_server_gathers_what_many_machines_insert(fleet, client, path, monkeypat
 
     assert settings
     assert all(each == {"gathers": True, "waits": True} for each in settings)
+    assert tables(client) == live.tables(path)
+
+
+def test_more_parameters_than_an_address_holds_are_sent(fleet, client, server, path):
+    """By HTTP, where servers and proxies refuse a long address: one slice names each of its executions."""
+    with LearningDatabase(path) as database:
+        database.append([ExecutionRecord(task_type="judged", duration_seconds=1.0) for _ in range(900)])
+        assert database.flush(60)
+    push(server.address, path)
+    with LearningDatabase(path) as database:
+        for row in database.query("SELECT execution_id FROM executions WHERE task_type = 'judged'"):
+            database.add_feedback(row["execution_id"], rating=3, visibility="team")
+
+    answer = push(server.address, path)
+
+    assert (answer.sent, answer.feedback) == (0, 900)
     assert tables(client) == live.tables(path)
 
 
