@@ -1,7 +1,8 @@
 """The executions whose descriptions are like a text, by the vectors of a caller's model.
 
 Vectors are stored beside the executions, by the name of the model, so that each description is embedded once. A
-database that is only read, or has an older schema, keeps none: then every question embeds all.
+database that is only read keeps none: then every question embeds them. One that has no place for them, as a fleet or a
+file of an older schema, is asked for those of its newest executions.
 """
 
 import heapq
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError, DatabaseError
 from ..safety.guards import inform, warn
-from ..sqlite.selection import Queryable, Selection, has_table
+from ..sqlite.selection import Queryable, Selection, has_table, newest
 from .cosines import BYTES, cosines, packed
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ Progress = Callable[[str, int, int], object]
 
 #: Descriptions that ``embed`` is given at once. After each such batch the vectors are stored.
 _BATCH: Final = 256
+#: Executions that are looked at where no vectors are kept.
+_NEWEST: Final = 1_000_000
 #: Its vector tells whether the model is the one whose vectors are stored.
 _PROBE: Final = "fix the failing test of the parser"
 #: The least cosine of a text's vector with itself, computed anew.
@@ -101,6 +104,8 @@ def _name(embed: Embed) -> str:
 
 
 def _descriptions(database: Queryable, selection: Selection, model: str, has_tables: bool) -> list[dict[str, Any]]:
+    if not has_tables:
+        selection = newest(database, selection, _NEWEST)
     condition, parameters = selection.condition()
     described = (
         "SELECT task_description, group_concat(rowid) AS ids FROM executions"
