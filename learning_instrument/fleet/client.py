@@ -85,7 +85,7 @@ class Client:
             self._run("insert", table, rows, columns)
 
     def gather_inserts(self) -> None:
-        """Let the server make one part of what many clients insert in a moment. Each insert waits until it is stored."""
+        """Let the server store together what many clients insert at a time. Each insert waits until it is stored."""
         self._connection.set_client_setting("async_insert", 1)
 
     def close(self) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ..analytics.sources.failures import KIND, PLACES, Failures, message_of
-from ..rollups.error_counts import MESSAGE_TEXT
+from ..analytics.sources.failures import PLACES, Failures, message_of
+from ..rollups.error_counts import KIND, MESSAGE_TEXT
 from ..sqlite.dimensions import dimension
 from ..sqlite.selection import FILTERS, Selection
 from .arrivals import waiting

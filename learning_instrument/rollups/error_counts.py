@@ -19,8 +19,10 @@ from . import marks
 SLICE_ROWS: Final = 1000
 #: What is masked of a failure.
 MESSAGE_TEXT: Final = "coalesce(nullif(error_message, ''), exception_type, outcome)"
-#: Of a failure: error type, exception type and message.
-MESSAGE: Final = f"coalesce(error_type, ''), coalesce(exception_type, ''), {MESSAGE_TEXT}"
+#: Of a failure: error type and exception type.
+KIND: Final = "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type"
+#: Of a failure: these, and the message.
+MESSAGE: Final = f"{KIND}, {MESSAGE_TEXT} AS message"
 
 #: Failures, and the masked message of each, by its rowid there: tables of the connection alone.
 _TABLES: Final = (

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ... import message_templates
-from ...rollups.error_counts import MESSAGE_TEXT
+from ...rollups.error_counts import MESSAGE
 
 PLACES: Final = ("pool_type", "model_tier", "repo")
-#: SQL of what kind of failure an execution is, and of its message.
-KIND: Final = "coalesce(error_type, '') AS error_type, coalesce(exception_type, '') AS exception_type"
-NOT_MASKED: Final = f"{KIND}, {MESSAGE_TEXT} AS message, 0 AS is_masked"
+#: SQL of the columns that ``message_of`` takes, of a message as it is stored.
+NOT_MASKED: Final = f"{MESSAGE}, 0 AS is_masked"
 
 
 class Failures(NamedTuple):
