@@ -14,6 +14,10 @@ _ABOVE: Final = (
     " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})"
     " AND a.arrived >= fromUnixTimestamp64Micro({arrived:Int64}, 'UTC')"
 )
+#: Of an execution: in which its model calls began, as clocks differ, where what arrived of them is forgotten.
+_SECONDS: Final = (
+    "toUInt32(3600 + least(greatest(duration_seconds, 0) + greatest(ifNull(wait_seconds, 0), 0), 2592000))"
+)
 
 
 class Arrival(NamedTuple):
@@ -59,6 +63,17 @@ def reached(client: Client) -> Arrival:
     return Arrival.parse(read_state(client).get(REFRESH, "0 0 "))
 
 
+def wait_more_than(client: Client, most: int) -> bool:
+    """Tell whether more than *most* arrivals wait for refresh. No more of them are looked at.
+
+    Raises:
+        DatabaseError: if they cannot be read.
+    """
+    sql = f"SELECT 1 FROM learning_instrument_arrivals AS a WHERE {_ABOVE} LIMIT {most + 1}"
+    found = client.rows(f"SELECT count() AS number FROM ({sql})", reached(client)._asdict())
+    return int(found[0]["number"]) > most
+
+
 def waiting(client: Client) -> int:
     """Return about how many traces arrived since refresh took the last one.
 
@@ -81,8 +96,9 @@ def arrive_again(client: Client, which: str, parameters: Mapping[str, Any]) -> N
         DatabaseError: if they cannot be read or written.
     """
     client.execute(
-        "INSERT INTO learning_instrument_arrivals (trace_id, first, last) SELECT trace_id, min(began), max(began) FROM"
-        " (SELECT trace_id, parseDateTime64BestEffort(timestamp, 9, 'UTC') AS began"
+        "INSERT INTO learning_instrument_arrivals (trace_id, first, last)"
+        f" SELECT trace_id, min(began), max(began + INTERVAL {_SECONDS} SECOND) FROM"
+        " (SELECT trace_id, duration_seconds, wait_seconds, parseDateTime64BestEffort(timestamp, 9, 'UTC') AS began"
         f" FROM learning_instrument_executions FINAL WHERE {which} AND trace_id IS NOT NULL) GROUP BY trace_id",
         parameters,
     )

@@ -86,7 +86,8 @@ class Client:
 
     def gather_inserts(self) -> None:
         """Let the server store together what many clients insert at a time. Each insert waits until it is stored."""
-        self._connection.set_client_setting("async_insert", 1)
+        for name in ("async_insert", "wait_for_async_insert"):
+            self._connection.set_client_setting(name, 1)
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,7 +9,7 @@ from ..analytics.sources.failures import PLACES, Failures, message_of
 from ..rollups.error_counts import KIND, MESSAGE_TEXT
 from ..sqlite.dimensions import dimension
 from ..sqlite.selection import FILTERS, Selection
-from .arrivals import waiting
+from .arrivals import wait_more_than
 from .clean_hours import VALID, hours_of
 from .client import Client
 from .dialect import translated
@@ -20,7 +20,7 @@ _KEYS: Final = ("error_type", "exception_type", "message", "is_masked")
 _SUMS: Final = ("executions", "first_seen", "last_seen", "newest")
 #: The columns of the sums in their table, but for the generation.
 COLUMNS: Final = ("bucket", *_KEYS, *FILTERS, *_SUMS)
-#: While no more traces than that wait for refresh, their failures are told apart by messages that are masked here.
+#: While no more arrivals than that wait for refresh, their failures are told apart by messages that are masked here.
 _MOST_WAITING: Final = 200_000
 _LEFT_OUT: Final = "not masked yet: run learning-instrument fleet refresh"
 
@@ -46,7 +46,7 @@ def columns(client: Client) -> str:
     Raises:
         DatabaseError: if the fleet cannot answer.
     """
-    return _TOLD_APART if waiting(client) <= _MOST_WAITING else _NOT_TOLD_APART
+    return _NOT_TOLD_APART if wait_more_than(client, _MOST_WAITING) else _TOLD_APART
 
 
 def sums(condition: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -68,20 +68,28 @@ def failures(client: Client, selection: Selection) -> list[Failures]:
     Raises:
         DatabaseError: if the fleet cannot answer.
     """
-    days = _found(client, selection, ("day",))
+    told = columns(client)
+    days = _found(client, selection, ("day",), told)
     if selection.since is not None:
-        days += _found(client, replace(selection, since=None, until=selection.since), ("day",))
+        days += _found(client, replace(selection, since=None, until=selection.since), ("day",), told)
     of_days: defaultdict[_Key, list[tuple[str, str, int]]] = defaultdict(list)
     for row in days:
         of_days[message_of(row)].append((row["first_seen"], row["last_seen"], row["newest"]))
     of_places: defaultdict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
-    for row in _found(client, selection, PLACES):
+    for row in _found(client, selection, PLACES, told):
         of_places[message_of(row)].append((row["executions"], *(row[name] for name in PLACES)))
     return [Failures(*key, min(first for first, _, _ in seen), seen, of_places[key]) for key, seen in of_days.items()]
 
 
-def _found(client: Client, selection: Selection, by: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the failures of *selection*, by message and the dimensions *by*. There may be several rows of the same."""
+def _found(client: Client, selection: Selection, by: Sequence[str], told: str) -> list[dict[str, Any]]:
+    """Return the failures of *selection*, by message and the dimensions *by*. There may be several rows of the same.
+
+    Args:
+        client: the fleet.
+        selection: which executions.
+        by: dimensions.
+        told: the columns that tell failures of executions apart.
+    """
     condition, values = selection.condition()
     found: list[dict[str, Any]] = []
     number = _numbers(len(_KEYS) + len(by))
@@ -95,7 +103,7 @@ def _found(client: Client, selection: Selection, by: Sequence[str]) -> list[dict
             keys = ", ".join((*_KEYS, *("substr(bucket, 1, 10) AS day" if name == "day" else name for name in by)))
             sql = _OF_SUMS.format(keys=keys, sums=f"{stored} AND {VALID}", by=number)
             found += client.rows(sql, {**given, **hours.generations()})
-    keys = ", ".join((columns(client), *(f"{dimension(name)} AS {name}" for name in by)))
+    keys = ", ".join((told, *(f"{dimension(name)} AS {name}" for name in by)))
     sql = _OF_EXECUTIONS.format(keys=keys, condition=condition, by=number)
     return found + client.rows(*translated(sql, values))
 

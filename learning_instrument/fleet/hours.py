@@ -12,7 +12,6 @@ from typing import Any, Final
 from ..rollups.cubes import MOST_CELLS, WIDE
 from ..sqlite.dimensions import dimension
 from . import failures
-from .arrivals import arrive_again
 from .cells import COLUMNS, KEPT, name_of, of_cells, of_executions
 from .clean_hours import between, whole
 from .client import Client
@@ -71,7 +70,7 @@ def roll_up(client: Client, grace_seconds: float) -> int:
 
 
 def count_again(client: Client) -> None:
-    """Count the executions of the hours that were rolled up a while ago. Those that have others are worked out anew.
+    """Count the executions of the hours that were rolled up a while ago. Those that have others are rolled up again.
 
     An insert that took longer than the grace time came to an hour whose cells do not have it, and seem to.
 
@@ -81,10 +80,6 @@ def count_again(client: Client) -> None:
     mark = int(read_state(client).get(COUNTED, 0))
     times = {"mark": mark, "then": client.now() - _READ_SECONDS * _MICROSECONDS}
     sql = _NEXT_GENERATION.format(mark=_moment("mark"), then=_moment("then"))
-    late = (
-        f"startsWith(timestamp, {{hour:String}}) AND arrived < {_moment('generation')}"
-        f" AND arrived >= {_moment('generation')} - INTERVAL {_READ_SECONDS} SECOND"
-    )
     while found := client.rows(sql, times):
         generation, hours = found[0]["generation"], found[0]["hours"]
         in_cells = client.rows(
@@ -97,8 +92,6 @@ def count_again(client: Client) -> None:
         stored = _numbers(client, hours)
         short = [hour for hour in hours if rolled_up.get(hour, 0) != stored.get(hour, 0)]
         client.insert("learning_instrument_touched", ("bucket",), [[hour] for hour in short])
-        for hour in short:  # refresh did not see them either
-            arrive_again(client, late, {"hour": hour, "generation": generation})
         write_state(client, **{COUNTED: str(generation)})
         times["mark"] = generation
 

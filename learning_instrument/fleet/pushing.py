@@ -40,6 +40,7 @@ from . import schema
 from .address import Address
 from .client import Client
 from .feedback import show_latest
+from .trace_costs import template_of
 
 #: Executions that are sent at once.
 _SLICE: Final = 1000
@@ -276,8 +277,11 @@ class _Fleet:
         self._client.insert("learning_instrument_calls", _CALL, [(*call, now) for call in calls])
         self._client.insert(
             "learning_instrument_executions",
-            (*COLUMNS, "reported_cost", "version"),
-            [(*row, reading.reported.get(row[EXECUTION_ID]), now) for row in new],
+            (*COLUMNS, "message_template", "reported_cost", "version"),
+            [
+                (*row, template_of(dict(zip(COLUMNS, row, strict=True))), reading.reported.get(row[EXECUTION_ID]), now)
+                for row in new
+            ],
         )
         with_new = {each.execution_id for each in reading.feedback}.intersection(known)
         if with_new:

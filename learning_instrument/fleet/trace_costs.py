@@ -132,18 +132,20 @@ def _changed(
     """Return the row to write in place of *row*; None where nothing changed."""
     *values, reported = totals[row["execution_id"]]
     after = {**dict(zip(DETERMINED, values, strict=True)), "reported_cost": reported, **feedback}
-    if row["message_template"] is None and not row["success"]:
-        after["message_template"] = message_templates.mask(_text(row))
+    if row["message_template"] is None:
+        after["message_template"] = template_of(row)
     if all(row[name] == value for name, value in after.items()):
         return None
     after["version"] = max(now, row["version"] + 1)
     return tuple(after[name] if name in after else row[name] for name in _WRITTEN)
 
 
-def _text(row: Row) -> str:
-    """Return what is masked of a failure: as ``rollups.error_counts`` says it."""
+def template_of(row: Row) -> str | None:
+    """Return the masked message of a failure, of what ``rollups.error_counts`` masks; None of another execution."""
+    if row["success"]:
+        return None
     named: str = row["outcome"] if row["exception_type"] is None else row["exception_type"]
-    return row["error_message"] or named
+    return message_templates.mask(row["error_message"] or named)
 
 
 def _rowid(call: ModelCall) -> int:

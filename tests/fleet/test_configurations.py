@@ -97,6 +97,7 @@ DOCUMENTED = {
         "clickhouse": {
             "endpoint": str, "database": str, "username": str, "password": str, "create_schema": bool,
             "traces_table_name": str, "ttl": "s", "async_insert": bool, "json": bool,
+            "connection_params": {"max_execution_time": str},
             "compress": ("none", "zstd", "lz4", "gzip", "deflate", "br", "true"), **SENDING,
         },
         # contrib: exporter/kafkaexporter/README.md

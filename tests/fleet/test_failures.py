@@ -58,7 +58,7 @@ def test_groups_of_failures_are_those_of_sqlite(both, client, subtests):
 
 
 def test_sums_are_read_in_place_of_executions(both, client):
-    """Else they would be of no use: here they are given away by a number that no message has."""
+    """Else they would be of no use: here the stored sums have one execution more each."""
     _, fleet = both
     refresh(client, grace_seconds=0)
     before = error_groups(fleet).failures
@@ -70,7 +70,7 @@ def test_sums_are_read_in_place_of_executions(both, client):
     assert error_groups(fleet).failures > before
 
 
-def test_messages_without_end_that_no_refresh_has_masked_are_not_read(both, client, monkeypatch):
+def test_unmasked_messages_are_not_read_where_too_many_arrivals_wait(both, client, monkeypatch):
     """Where refresh has not run for long: the failures are counted, with what to do in place of their messages."""
     _, fleet = both
     expected = error_groups(fleet)
@@ -82,3 +82,4 @@ def test_messages_without_end_that_no_refresh_has_masked_are_not_read(both, clie
     assert report.failures == expected.failures
     assert {group.template for group in report.groups} == {"not masked yet: run learning-instrument fleet refresh"}
     assert sum(group.executions for group in report.groups) == expected.failures
+    assert all(group.cost is not None for group in report.groups)

@@ -128,6 +128,20 @@ def test_more_parameters_than_an_address_holds_are_sent(fleet, client, server, p
     assert tables(client) == live.tables(path)
 
 
+def test_messages_of_failures_are_masked_where_refresh_does_not_see_them(fleet, client, path):
+    """Those of an execution without a trace, as an application's own records are."""
+    with LearningDatabase(path) as database:
+        failed = {"outcome": "error", "success": False, "error_message": "no room for 17"}
+        database.append([ExecutionRecord(task_type="t", duration_seconds=1.0, **failed)])
+        assert database.flush(60)
+
+    push(fleet, path)
+
+    masked = client.rows("SELECT DISTINCT message_template AS template FROM executions WHERE trace_id IS NULL")
+    assert masked == [{"template": "no room for <N>"}]
+    assert client.rows("SELECT 1 FROM executions WHERE success AND message_template IS NOT NULL") == []
+
+
 def test_late_feedback_is_sent_alone(fleet, client, path):
     """The latest of it is in the columns of its execution."""
     push(fleet, path)

@@ -276,26 +276,19 @@ def test_feedback_of_a_server_whose_clock_is_behind_is_shown_by_the_next_refresh
     assert row == {"actual_cost": 0.1, "user_rating": 4}
 
 
-def test_spans_of_an_insert_that_took_longer_than_the_grace_time_are_worked_out(fleet, clickhouse, monkeypatch):
-    """Refresh did not see them when they had arrived; it finds that their hour has more than its sums say."""
+def test_feedback_on_a_trace_whose_arrival_is_forgotten_changes_no_cost(fleet, clickhouse):
+    """Arrivals are kept for a month: where its calls began is told by its executions then."""
     refresh(fleet, 0)
-    late = [execution(1, trace_id=9), chat(2, 1, trace_id=9, cost=0.1)]
-    touched = fleet.rows("SELECT bucket, at FROM learning_instrument_touched FINAL")
-    otel_traces.insert_spans(clickhouse, late)
-    of_late = f"trace_id = '{9:032x}'"
-    for table, change in (("arrivals", "DELETE"), ("executions", "UPDATE arrived = arrived - INTERVAL 300 SECOND")):
-        fleet.execute(f"ALTER TABLE learning_instrument_{table} {change} WHERE {of_late} SETTINGS mutations_sync = 2")
-    fleet.execute("TRUNCATE TABLE learning_instrument_touched")
-    fleet.insert("learning_instrument_touched", ("bucket", "at"), [[*row.values()] for row in touched])
-    cost = f"SELECT actual_cost FROM executions WHERE {of_late}"
-    refresh(fleet, 0)
-    before = fleet.rows(cost)
+    before = everything(fleet)
+    fleet.execute("TRUNCATE TABLE learning_instrument_arrivals")
+    found = fleet.rows("SELECT execution_id, timestamp FROM executions")
 
-    monkeypatch.setattr(type(fleet), "now", lambda self: time.time_ns() // 1000 + 3_600_000_000)
-    refresh(fleet, 3600)
-    refresh(fleet, 3600)
+    feedback.show_latest(fleet, [row["execution_id"] for row in found], [row["timestamp"] for row in found])
+    again = refresh(fleet, 0)
 
-    assert (before, fleet.rows(cost)) == ([{"actual_cost": 0.0}], [{"actual_cost": 0.1}])
+    assert again.traces > 0
+    assert (again.executions, again.calls) == (0, 0)
+    assert everything(fleet) == before
 
 
 def test_what_is_younger_than_the_grace_time_is_left_for_later(fleet):

@@ -58,7 +58,7 @@ def renew(address):
         status(client)
 
 
-def judge(address):
+def review(address):
     with FleetDatabase(address) as fleet:
         (found, *_) = fleet.query("SELECT execution_id FROM executions")
         fleet.add_feedback(found["execution_id"], rating=4)
@@ -104,7 +104,7 @@ def test_rights_are_those_of_the_statements(user, ran, fleet, client, address, d
     elif user == "machine":
         push(f"chdb://{address.folder}?database={address.database}", database)
     else:
-        for work in {"reviewer": [judge], "refresher": [renew], "operator": [drop, make]}[user]:
+        for work in {"reviewer": [review], "refresher": [renew], "operator": [drop, make]}[user]:
             work(address)
 
     assert needed(ran) == RIGHTS[user] - {"ALTER TABLE"}
