@@ -14,7 +14,7 @@ _ABOVE: Final = (
     " fromUnixTimestamp64Nano({first:Int64}, 'UTC'), {trace_id:String})"
     " AND a.arrived >= fromUnixTimestamp64Micro({arrived:Int64}, 'UTC')"
 )
-#: Of an execution: in which its model calls began, as clocks differ, where what arrived of them is forgotten.
+#: For so long after its start an execution's model calls may begin: as long as it took, and an hour, as clocks differ.
 _SECONDS: Final = (
     "toUInt32(3600 + least(greatest(duration_seconds, 0) + greatest(ifNull(wait_seconds, 0), 0), 2592000))"
 )
