@@ -1,7 +1,7 @@
 """Which hours have sums that count, and which executions are read in place of the others'.
 
 An hour is clean where nothing of it has arrived or changed since its sums were made. Which hours are, is read first;
-an answer is then of these sums and of those executions, whatever is rolled up meanwhile.
+an answer is then of these sums and of those executions, also where hours are rolled up meanwhile.
 """
 
 from collections.abc import Mapping, Sequence

@@ -30,11 +30,11 @@ _TOLD_APART: Final = _MASKED.format(otherwise=MESSAGE_TEXT, is_masked="message_t
 _NOT_TOLD_APART: Final = _MASKED.format(otherwise=f"'{_LEFT_OUT}'", is_masked="1")
 _OF_EXECUTIONS: Final = (
     "SELECT {keys}, count(*) AS executions, min(timestamp) AS first_seen, max(timestamp) AS last_seen,"
-    " max(rowid) AS newest FROM executions WHERE NOT success AND {condition} GROUP BY {by}"
+    " max(rowid) AS newest FROM executions WHERE NOT success AND {condition} GROUP BY ALL"
 )
 _OF_SUMS: Final = (
     "SELECT {keys}, sum(executions) AS executions, min(first_seen) AS first_seen, max(last_seen) AS last_seen,"
-    " max(newest) AS newest FROM ({sums}) GROUP BY {by}"
+    " max(newest) AS newest FROM ({sums}) GROUP BY ALL"
 )
 
 _Key = tuple[str, str, str]
@@ -58,8 +58,7 @@ def sums(condition: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, 
     """
     filters = (f"{dimension(name)} AS {name}" for name in FILTERS)
     keys = ", ".join((f"{dimension('hour')} AS bucket", _TOLD_APART, *filters))
-    by = _numbers(1 + len(_KEYS) + len(FILTERS))
-    return translated(_OF_EXECUTIONS.format(keys=keys, condition=condition, by=by), parameters)
+    return translated(_OF_EXECUTIONS.format(keys=keys, condition=condition), parameters)
 
 
 def failures(client: Client, selection: Selection) -> list[Failures]:
@@ -92,7 +91,6 @@ def _found(client: Client, selection: Selection, by: Sequence[str], told: str) -
     """
     condition, values = selection.condition()
     found: list[dict[str, Any]] = []
-    number = _numbers(len(_KEYS) + len(by))
     if all(name in FILTERS for name, _ in selection.filters):
         hours = hours_of(client, KEPT, selection)
         of_others, ends = hours.of_others()
@@ -101,12 +99,8 @@ def _found(client: Client, selection: Selection, by: Sequence[str], told: str) -
             filters, named = selection.filter_condition(str)
             stored, given = translated(f"SELECT * FROM learning_instrument_failures WHERE {filters}", named)
             keys = ", ".join((*_KEYS, *("substr(bucket, 1, 10) AS day" if name == "day" else name for name in by)))
-            sql = _OF_SUMS.format(keys=keys, sums=f"{stored} AND {VALID}", by=number)
+            sql = _OF_SUMS.format(keys=keys, sums=f"{stored} AND {VALID}")
             found += client.rows(sql, {**given, **hours.generations()})
     keys = ", ".join((told, *(f"{dimension(name)} AS {name}" for name in by)))
-    sql = _OF_EXECUTIONS.format(keys=keys, condition=condition, by=number)
+    sql = _OF_EXECUTIONS.format(keys=keys, condition=condition)
     return found + client.rows(*translated(sql, values))
-
-
-def _numbers(count: int) -> str:
-    return ", ".join(map(str, range(1, count + 1)))
