@@ -1,6 +1,7 @@
 """A fleet in the engine in this process."""
 
 import pytest
+from transfer import live
 
 from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
@@ -38,3 +39,18 @@ def fleet(clickhouse, client, address):
     schema.init(client)
     with FleetDatabase(str(address)) as opened:
         yield opened
+
+
+@pytest.fixture
+def empty_fleet(clickhouse, client, engine_folder):
+    """The address of an empty fleet, as text."""
+    otel_traces.create(clickhouse)
+    schema.init(client)
+    return f"chdb://{engine_folder}?database={clickhouse.database}"
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a file with the executions of two tasks, which call models."""
+    live.recorded(tmp_path / "learning.db")
+    return tmp_path / "learning.db"

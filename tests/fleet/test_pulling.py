@@ -57,28 +57,13 @@ pulling.pull(address, f"{{folder}}/local.db", progress=kill)
 """
 
 
-@pytest.fixture
-def fleet(clickhouse, client, engine_folder):
-    """The address of an empty fleet, as text."""
-    otel_traces.create(clickhouse)
-    schema.init(client)
-    return f"chdb://{engine_folder}?database={clickhouse.database}"
-
-
-@pytest.fixture
-def path(tmp_path):
-    """The path of a file with the executions of two tasks, which call models."""
-    live.recorded(tmp_path / "learning.db")
-    return tmp_path / "learning.db"
-
-
-def test_file_has_what_the_fleet_has(fleet, path, tmp_path):
+def test_file_has_what_the_fleet_has(empty_fleet, path, tmp_path):
     """Executions in every column, model calls, reported costs, and feedback for the team."""
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], rating=4, comment="fine", source="review", visibility="team")
-    push(fleet, path)
+    push(empty_fleet, path)
 
-    answer = pull(fleet, tmp_path / "local.db")
+    answer = pull(empty_fleet, tmp_path / "local.db")
 
     assert (answer.read, answer.stored, answer.feedback, answer.model_calls) == (2, 2, 1, 6)
     assert records.stored_in(tmp_path / "local.db") == records.stored_in(path)
@@ -87,16 +72,16 @@ def test_file_has_what_the_fleet_has(fleet, path, tmp_path):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NEW, min_size=1, max_size=40), st.sampled_from(["", "11-02", "11-03"]), st.sampled_from([None, "a"]))
-def test_pulled_slice_answers_as_the_imported_one(fleet, client, tmp_path_factory, news, since, repo):
+def test_pulled_slice_answers_as_the_imported_one(empty_fleet, client, tmp_path_factory, news, since, repo):
     """Every execution in every column, and the figures of reports."""
     folder = tmp_path_factory.mktemp("slice")
     schema.drop(client)
     schema.init(client)
     source = records.make(folder / "learning.db", news)
     selection = Selection(since=moment(f"2026-{since}") if since else None, repo=repo)
-    push(fleet, source)
+    push(empty_fleet, source)
 
-    pull(fleet, folder / "pulled.db", selection)
+    pull(empty_fleet, folder / "pulled.db", selection)
     import_executions(folder / "imported.db", [source], selection)
 
     assert records.stored_in(folder / "pulled.db") == records.stored_in(folder / "imported.db")
@@ -117,73 +102,75 @@ def answers(opened):
         ]
 
 
-def test_file_of_all_of_a_fleet_answers_as_the_fleet(fleet, client, database, tmp_path):
+def test_file_of_all_of_a_fleet_answers_as_the_fleet(empty_fleet, client, database, tmp_path):
     """From cells, executions and masked messages there, from roll-ups and executions here."""
     fill(database, client, executions(400))
     refresh(client, 0)
 
-    pull(fleet, tmp_path / "pulled.db")
+    pull(empty_fleet, tmp_path / "pulled.db")
 
-    assert answers(LearningDatabase(tmp_path / "pulled.db")) == answers(FleetDatabase(fleet))
+    assert answers(LearningDatabase(tmp_path / "pulled.db")) == answers(FleetDatabase(empty_fleet))
 
 
-def test_pulled_again_nothing_is_doubled(fleet, path, tmp_path):
+def test_pulled_again_nothing_is_doubled(empty_fleet, path, tmp_path):
     """Neither executions nor model calls nor feedback."""
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], rating=4, visibility="team")
-    push(fleet, path)
-    pull(fleet, tmp_path / "local.db")
+    push(empty_fleet, path)
+    pull(empty_fleet, tmp_path / "local.db")
 
-    again = pull(fleet, tmp_path / "local.db")
+    again = pull(empty_fleet, tmp_path / "local.db")
 
     assert (again.read, again.stored, again.already_there, again.feedback) == (2, 0, 2, 0)
     assert again.conflicts == 0
     assert live.tables(tmp_path / "local.db") == live.tables(path)
 
 
-def test_what_came_to_the_fleet_since_is_added(fleet, path, tmp_path):
+def test_what_came_to_the_fleet_since_is_added(empty_fleet, path, tmp_path):
     """Executions and feedback."""
-    push(fleet, path)
-    pull(fleet, tmp_path / "local.db")
+    push(empty_fleet, path)
+    pull(empty_fleet, tmp_path / "local.db")
     live.recorded(path, tasks=1)
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], accepted=False, visibility="public")
-    push(fleet, path)
+    push(empty_fleet, path)
 
-    answer = pull(fleet, tmp_path / "local.db")
+    answer = pull(empty_fleet, tmp_path / "local.db")
 
     assert (answer.stored, answer.feedback) == (1, 1)
     assert live.tables(tmp_path / "local.db") == live.tables(path)
 
 
 @pytest.mark.parametrize("late", [{5, 6, 8, 31}, {8}, {2}, {3, 5}])
-def test_costs_become_those_of_the_fleet(fleet, clickhouse, client, tmp_path, late):
+def test_costs_become_those_of_the_fleet(empty_fleet, clickhouse, client, tmp_path, late):
     """Of executions that were pulled before their model calls came, also of those around them."""
     path = tmp_path / "local.db"
     otel_traces.insert_spans(clickhouse, [each for each in TREE if each.context.span_id not in late])
     refresh(client, 0)
-    pull(fleet, path)
+    pull(empty_fleet, path)
     otel_traces.insert_spans(clickhouse, [each for each in TREE if each.context.span_id in late])
     refresh(client, 0)
 
-    answer = pull(fleet, path)
+    answer = pull(empty_fleet, path)
 
     assert answer.conflicts == 0
     in_sqlite(tmp_path / "whole.db", TREE)
     assert records.stored_in(path) == records.stored_in(tmp_path / "whole.db")
 
 
-def test_costs_are_those_of_the_fleet_where_a_filter_leaves_out_what_they_rest_on(fleet, clickhouse, client, tmp_path):
+def test_costs_are_those_of_the_fleet_where_a_filter_leaves_out_what_they_rest_on(
+    empty_fleet, clickhouse, client, tmp_path
+):
     """An agent's run repeats the usage of an execution within it, which is not pulled."""
     identity = execution_id(START + 1, 1, 1)
     outer = (execution(1, TASK_TYPE="outer"), span(2, 1, AGENT))
     inner = (execution(7, 2, PARENT_EXECUTION_ID=identity, TASK_TYPE="inner"), chat(8, 7, tokens=(1000, 5), cost=1.0))
     otel_traces.insert_spans(clickhouse, outer)
-    pull(fleet, tmp_path / "local.db", Selection(task_type="outer"))
+    pull(empty_fleet, tmp_path / "local.db", Selection(task_type="outer"))
     otel_traces.insert_spans(clickhouse, inner)
     refresh(client, 0)
 
-    pull(fleet, tmp_path / "local.db", Selection(task_type="outer"))
+    pull(empty_fleet, tmp_path / "local.db", Selection(task_type="outer"))
 
     with LearningDatabase(tmp_path / "local.db") as database:
         (row,) = database.query("SELECT input_tokens, actual_cost, cost_source FROM executions")
@@ -191,31 +178,31 @@ def test_costs_are_those_of_the_fleet_where_a_filter_leaves_out_what_they_rest_o
     assert [row] == client.rows(f"SELECT {columns} FROM executions WHERE task_type = 'outer'")
 
 
-def test_costs_stay_where_the_file_knows_more(fleet, clickhouse, client, tmp_path):
+def test_costs_stay_where_the_file_knows_more(empty_fleet, clickhouse, client, tmp_path):
     """Of a machine that records into the file itself, and whose model calls have not come to the fleet."""
     before = in_sqlite(tmp_path / "local.db", (execution(1), chat(2, 1, cost=0.25), chat(3, 1, cost=1.0)))
     otel_traces.insert_spans(clickhouse, (execution(1), chat(2, 1, cost=0.25)))
     refresh(client, 0)
 
-    pull(fleet, tmp_path / "local.db")
+    pull(empty_fleet, tmp_path / "local.db")
 
     assert in_sqlite(tmp_path / "local.db", ()) == before
 
 
-def test_interrupted_pull_is_completed_by_the_next(fleet, tmp_path, monkeypatch):
+def test_interrupted_pull_is_completed_by_the_next(empty_fleet, tmp_path, monkeypatch):
     """What was stored stays."""
     monkeypatch.setattr(pulling, "ROWS", 4)
     live.recorded(tmp_path / "learning.db", tasks=20)
-    push(fleet, tmp_path / "learning.db")
+    push(empty_fleet, tmp_path / "learning.db")
 
     def interrupt(what, done, of):
         if done >= 12:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pull(fleet, tmp_path / "local.db", progress=interrupt)
+        pull(empty_fleet, tmp_path / "local.db", progress=interrupt)
     assert len(ids(tmp_path / "local.db")) == 12
-    answer = pull(fleet, tmp_path / "local.db")
+    answer = pull(empty_fleet, tmp_path / "local.db")
 
     assert (answer.stored, answer.already_there) == (8, 12)
     assert live.tables(tmp_path / "local.db") == live.tables(tmp_path / "learning.db")
@@ -231,14 +218,14 @@ def test_killed_pull_is_completed_by_the_next(tmp_path):
     assert live.tables(tmp_path / "local.db") == live.tables(tmp_path / "learning.db")
 
 
-def test_private_feedback_stays_in_the_fleet(fleet, path, tmp_path):
+def test_private_feedback_stays_in_the_fleet(empty_fleet, path, tmp_path):
     """Its rating, too, unless it is asked for."""
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], rating=1, visibility="private")
-    push(fleet, path, visibility="private")
+    push(empty_fleet, path, visibility="private")
 
-    pull(fleet, tmp_path / "team.db")
-    pull(fleet, tmp_path / "private.db", visibility="private")
+    pull(empty_fleet, tmp_path / "team.db")
+    pull(empty_fleet, tmp_path / "private.db", visibility="private")
 
     with LearningDatabase(tmp_path / "team.db") as database:
         assert database.query("SELECT user_rating FROM executions WHERE user_rating IS NOT NULL") == []
@@ -246,14 +233,14 @@ def test_private_feedback_stays_in_the_fleet(fleet, path, tmp_path):
     assert live.tables(tmp_path / "private.db") == live.tables(path)
 
 
-def test_slices_are_read_in_bounded_parts(fleet, tmp_path, monkeypatch):
+def test_slices_are_read_in_bounded_parts(empty_fleet, tmp_path, monkeypatch):
     """None is left out or doubled where many began at once."""
     monkeypatch.setattr(pulling, "_EXECUTIONS", pulling._EXECUTIONS.replace(str(pulling._SLICE), "3"))
     spans = [execution(1, trace_id=trace) for trace in range(1, 11)]
     in_sqlite(tmp_path / "learning.db", spans)
-    push(fleet, tmp_path / "learning.db")
+    push(empty_fleet, tmp_path / "learning.db")
 
-    assert pull(fleet, tmp_path / "local.db").stored == len(spans)
+    assert pull(empty_fleet, tmp_path / "local.db").stored == len(spans)
 
 
 def test_fleet_that_was_not_made_and_invalid_options_are_named(clickhouse, engine_folder, tmp_path):

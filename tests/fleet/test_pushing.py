@@ -22,21 +22,6 @@ from . import otel_traces
 from .test_trace_costs import TREE, in_fleet, in_sqlite
 
 
-@pytest.fixture
-def fleet(clickhouse, client, engine_folder):
-    """The address of an empty fleet, as text."""
-    otel_traces.create(clickhouse)
-    schema.init(client)
-    return f"chdb://{engine_folder}?database={clickhouse.database}"
-
-
-@pytest.fixture
-def path(tmp_path):
-    """The path of a file with the executions of two tasks, which call models."""
-    live.recorded(tmp_path / "learning.db")
-    return tmp_path / "learning.db"
-
-
 def tables(client):
     """Return what a fleet holds of executions, as ``live.tables`` does of a file."""
     reported = "(SELECT execution_id, reported_cost AS cost FROM learning_instrument_executions FINAL"
@@ -59,42 +44,42 @@ def count(client):
     return client.rows("SELECT count() AS number FROM executions")[0]["number"]
 
 
-def test_fleet_has_what_the_file_has(fleet, client, path):
+def test_fleet_has_what_the_file_has(empty_fleet, client, path):
     """Executions in every column, model calls, reported costs, and feedback for the team."""
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], rating=4, comment="fine", source="review", visibility="team")
         rows = database.query("SELECT * FROM executions ORDER BY execution_id")
 
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert (answer.read, answer.sent, answer.feedback, answer.model_calls) == (2, 2, 1, 6)
     assert client.rows(f"SELECT {', '.join(COLUMNS)} FROM executions ORDER BY execution_id") == rows
     assert tables(client) == live.tables(path)
 
 
-def test_sent_twice_it_counts_once(fleet, client, path):
+def test_sent_twice_it_counts_once(empty_fleet, client, path):
     """Also where all of it is looked at again."""
-    push(fleet, path)
+    push(empty_fleet, path)
 
-    again = push(fleet, path, Selection(since=moment("1d")))
+    again = push(empty_fleet, path, Selection(since=moment("1d")))
 
     assert (again.read, again.sent, again.already_there, again.model_calls) == (2, 0, 2, 0)
     assert tables(client) == live.tables(path)
 
 
-def test_nothing_new_costs_a_handful_of_questions(fleet, path, monkeypatch):
+def test_nothing_new_costs_a_handful_of_questions(empty_fleet, path, monkeypatch):
     """The file is not read."""
-    push(fleet, path)
+    push(empty_fleet, path)
     asked, run = [], Client._run
     monkeypatch.setattr(Client, "_run", lambda self, *arguments: asked.append(arguments) or run(self, *arguments))
 
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert answer == pushing.PushAnswer()
     assert len(asked) <= 5
 
 
-def test_server_gathers_what_many_machines_insert(fleet, client, path, monkeypatch):
+def test_server_gathers_what_many_machines_insert(empty_fleet, client, path, monkeypatch):
     """Else each insert of each machine would be a part of its own; it still waits until it is stored."""
     insert, settings = Client.insert, []
 
@@ -105,14 +90,14 @@ def test_server_gathers_what_many_machines_insert(fleet, client, path, monkeypat
         insert(self, *arguments)
 
     monkeypatch.setattr(Client, "insert", observed)
-    push(fleet, path)
+    push(empty_fleet, path)
 
     assert settings
     assert all(each == {"gathers": True, "waits": True} for each in settings)
     assert tables(client) == live.tables(path)
 
 
-def test_more_parameters_than_an_address_holds_are_sent(fleet, client, server, path):
+def test_more_parameters_than_an_address_holds_are_sent(empty_fleet, client, server, path):
     """By HTTP, where servers and proxies refuse a long address: one slice names each of its executions."""
     with LearningDatabase(path) as database:
         database.append([ExecutionRecord(task_type="judged", duration_seconds=1.0) for _ in range(900)])
@@ -128,56 +113,56 @@ def test_more_parameters_than_an_address_holds_are_sent(fleet, client, server, p
     assert tables(client) == live.tables(path)
 
 
-def test_messages_of_failures_are_masked_where_refresh_does_not_see_them(fleet, client, path):
+def test_messages_of_failures_are_masked_where_refresh_does_not_see_them(empty_fleet, client, path):
     """Those of an execution without a trace, as an application's own records are."""
     with LearningDatabase(path) as database:
         failed = {"outcome": "error", "success": False, "error_message": "no room for 17"}
         database.append([ExecutionRecord(task_type="t", duration_seconds=1.0, **failed)])
         assert database.flush(60)
 
-    push(fleet, path)
+    push(empty_fleet, path)
 
     masked = client.rows("SELECT DISTINCT message_template AS template FROM executions WHERE trace_id IS NULL")
     assert masked == [{"template": "no room for <N>"}]
     assert client.rows("SELECT 1 FROM executions WHERE success AND message_template IS NOT NULL") == []
 
 
-def test_late_feedback_is_sent_alone(fleet, client, path):
+def test_late_feedback_is_sent_alone(empty_fleet, client, path):
     """The latest of it is in the columns of its execution."""
-    push(fleet, path)
+    push(empty_fleet, path)
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[1], rating=2, visibility="team")
         database.add_feedback(ids(path)[1], accepted=True, visibility="public")
         database.add_feedback(ids(path)[1], rating=3, visibility="public")
 
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert (answer.sent, answer.feedback) == (0, 3)
     assert tables(client) == live.tables(path)
 
 
-def test_private_feedback_stays(fleet, client, path):
+def test_private_feedback_stays(empty_fleet, client, path):
     """Its rating, too, unless it is asked for."""
     with LearningDatabase(path) as database:
         database.add_feedback(ids(path)[0], rating=1, visibility="private")
-    push(fleet, path)
+    push(empty_fleet, path)
     assert client.rows("SELECT user_rating FROM executions WHERE user_rating IS NOT NULL") == []
 
-    push(fleet, path, Selection(since=moment("1d")), visibility="private")
+    push(empty_fleet, path, Selection(since=moment("1d")), visibility="private")
 
     assert tables(client) == live.tables(path)
 
 
-def test_late_model_calls_change_the_costs(fleet, client, tmp_path):
+def test_late_model_calls_change_the_costs(empty_fleet, client, tmp_path):
     """Of executions that were sent before, once refresh has seen them: also of those around them."""
     path = tmp_path / "learning.db"
     late = {5, 6, 8, 31}
     with LearningDatabase(path) as database:
         SQLiteSpanExporter(database).export([each for each in TREE if each.context.span_id not in late])
-    push(fleet, path)
+    push(empty_fleet, path)
 
     everything = in_sqlite(path, [each for each in TREE if each.context.span_id in late])
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
     refresh(client, 0)
 
     assert (answer.sent, answer.model_calls) == (0, 4)
@@ -185,12 +170,12 @@ def test_late_model_calls_change_the_costs(fleet, client, tmp_path):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["push", "spans", "refresh"])))
-def test_order_of_collector_push_and_refresh_does_not_matter(fleet, clickhouse, client, tmp_path, order):
+def test_order_of_collector_push_and_refresh_does_not_matter(empty_fleet, clickhouse, client, tmp_path, order):
     """Each sent twice: the fleet ends with what the file has."""
     path = tmp_path / "learning.db"
     everything = in_sqlite(path, TREE)
     steps = {
-        "push": lambda: push(fleet, path, Selection(until=moment("2100-01-01"))),
+        "push": lambda: push(empty_fleet, path, Selection(until=moment("2100-01-01"))),
         "spans": lambda: otel_traces.insert_spans(clickhouse, TREE),
         "refresh": lambda: refresh(client, 0),
     }
@@ -201,7 +186,7 @@ def test_order_of_collector_push_and_refresh_does_not_matter(fleet, clickhouse, 
     assert in_fleet(client) == everything
 
 
-def test_refreshed_row_keeps_what_other_machines_know(fleet, clickhouse, client, tmp_path):
+def test_refreshed_row_keeps_what_other_machines_know(empty_fleet, clickhouse, client, tmp_path):
     """A call that the collector alone has stays in the costs of an execution that is pushed again."""
     path = tmp_path / "learning.db"
     mine, others = (execution(1), chat(2, 1, cost=0.25)), (chat(3, 1, cost=1.0),)
@@ -209,16 +194,16 @@ def test_refreshed_row_keeps_what_other_machines_know(fleet, clickhouse, client,
     otel_traces.insert_spans(clickhouse, (mine[0], *others))
     refresh(client, 0)
 
-    push(fleet, path)
+    push(empty_fleet, path)
     refresh(client, 0)
-    push(fleet, path, Selection(until=moment("2100-01-01")))
+    push(empty_fleet, path, Selection(until=moment("2100-01-01")))
 
     assert client.rows("SELECT actual_cost, input_tokens FROM executions") == [
         {"actual_cost": 1.25, "input_tokens": 20}
     ]
 
 
-def test_result_replaces_a_lost_execution(fleet, client, path):
+def test_result_replaces_a_lost_execution(empty_fleet, client, path):
     """As in a file; and no loss replaces a result."""
 
     def set_outcome(outcome):
@@ -227,12 +212,12 @@ def test_result_replaces_a_lost_execution(fleet, client, path):
 
     for outcome in ("lost", "succeeded", "lost"):
         set_outcome(outcome)
-        push(fleet, path)
+        push(empty_fleet, path)
 
     assert client.rows("SELECT DISTINCT outcome, success FROM executions") == [{"outcome": "succeeded", "success": 1}]
 
 
-def test_interrupted_push_goes_on_where_it_was(fleet, client, tmp_path, monkeypatch):
+def test_interrupted_push_goes_on_where_it_was(empty_fleet, client, tmp_path, monkeypatch):
     """It reads again no more than the last of what was sent."""
     monkeypatch.setattr(pushing, "_SLICE", 4)
     monkeypatch.setattr(pushing, "_AGAIN", 3)
@@ -244,102 +229,102 @@ def test_interrupted_push_goes_on_where_it_was(fleet, client, tmp_path, monkeypa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        push(fleet, path, progress=interrupt)
+        push(empty_fleet, path, progress=interrupt)
     assert count(client) == 12
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert 8 <= answer.read <= 8 + 4 + 3
     assert answer.sent == 8
     assert tables(client) == live.tables(path)
 
 
-def test_what_changes_far_below_the_mark_is_sent(fleet, client, tmp_path, monkeypatch):
+def test_what_changes_far_below_the_mark_is_sent(empty_fleet, client, tmp_path, monkeypatch):
     """Feedback and model calls of the oldest execution, and nothing else is looked at."""
     monkeypatch.setattr(pushing, "_AGAIN", 1)
     path = tmp_path / "learning.db"
     live.recorded(path, tasks=20)
-    push(fleet, path)
+    push(empty_fleet, path)
     first = ids(path)[0]
     with LearningDatabase(path) as database:
         database.add_feedback(first, rating=5, visibility="team")
 
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert answer.read <= 3
     assert answer.feedback == 1
     assert tables(client) == live.tables(path)
 
 
-def test_other_file_of_the_same_name_is_sent_whole(fleet, client, path, tmp_path):
+def test_other_file_of_the_same_name_is_sent_whole(empty_fleet, client, path, tmp_path):
     """The mark is that of a file which is gone."""
-    push(fleet, path)
+    push(empty_fleet, path)
     before = count(client)
     live.recorded(tmp_path / "other.db", tasks=3)
     for suffix in ("", "-wal", "-shm"):
         (tmp_path / f"learning.db{suffix}").unlink(missing_ok=True)
     (tmp_path / "other.db").rename(path)
 
-    assert push(fleet, path).sent == 3
+    assert push(empty_fleet, path).sent == 3
     assert count(client) == before + 3
 
 
-def test_fleet_that_was_made_anew_gets_everything(fleet, client, path):
+def test_fleet_that_was_made_anew_gets_everything(empty_fleet, client, path):
     """The fleet keeps the mark."""
-    push(fleet, path)
+    push(empty_fleet, path)
     schema.drop(client)
     schema.init(client)
 
-    assert push(fleet, path).sent == 2
+    assert push(empty_fleet, path).sent == 2
     assert tables(client) == live.tables(path)
 
 
-def test_deleted_executions_stay_in_the_fleet(fleet, client, path):
+def test_deleted_executions_stay_in_the_fleet(empty_fleet, client, path):
     """The file may be pruned."""
-    push(fleet, path)
+    push(empty_fleet, path)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM executions WHERE rowid = 1")
 
-    push(fleet, path)
+    push(empty_fleet, path)
 
     assert count(client) == 2
 
 
-def test_selection_is_sent_alone(fleet, client, path):
+def test_selection_is_sent_alone(empty_fleet, client, path):
     """By any filter, and the next push sends the rest."""
     first = ids(path)[0]
 
-    assert push(fleet, path, Selection(where={"execution_id": first})).sent == 1
+    assert push(empty_fleet, path, Selection(where={"execution_id": first})).sent == 1
     assert client.rows("SELECT execution_id FROM executions") == [{"execution_id": first}]
-    assert push(fleet, path).sent == 1
+    assert push(empty_fleet, path).sent == 1
 
 
-def test_repriced_calls_are_sent_with_a_selection(fleet, client, path):
+def test_repriced_calls_are_sent_with_a_selection(empty_fleet, client, path):
     """And a call whose cost the file does not know leaves that of the fleet."""
-    push(fleet, path)
+    push(empty_fleet, path)
     prices = "UPDATE model_calls SET cost = {}, cost_source = 'priced' WHERE model = 'm'"
     for cost in (0.5, "NULL"):
         with contextlib.closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(prices.format(cost))
-        push(fleet, path, Selection(since=moment("1d")))
+        push(empty_fleet, path, Selection(since=moment("1d")))
         refresh(client, 0)
 
         assert client.rows("SELECT DISTINCT cost FROM model_calls WHERE model = 'm'") == [{"cost": 0.5}]
         assert client.rows("SELECT DISTINCT actual_cost FROM executions") == [{"actual_cost": 1.25}]
 
 
-def test_invalid_value_is_refused_and_named(fleet, client, path):
+def test_invalid_value_is_refused_and_named(empty_fleet, client, path):
     """The other executions are sent."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE executions SET duration_seconds = 'long' WHERE rowid = 1")
 
-    answer = push(fleet, path)
+    answer = push(empty_fleet, path)
 
     assert (answer.sent, answer.refused) == (1, 1)
     assert "duration_seconds is 'long'" in answer.refusals[0].reason
     assert count(client) == 1
 
 
-def test_agent_around_executions_of_another_file_is_counted_once(fleet, client, tmp_path):
+def test_agent_around_executions_of_another_file_is_counted_once(empty_fleet, client, tmp_path):
     """Both files know a part of the trace: an agent's run, and the calls within it."""
     identity = execution_id(START + 1, 1, 1)
     outer = (execution(1), span(2, 1, {**AGENT, "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 5}))
@@ -349,7 +334,7 @@ def test_agent_around_executions_of_another_file_is_counted_once(fleet, client, 
     in_sqlite(tmp_path / "inner.db", inner)
 
     for name in ("outer.db", "inner.db"):
-        push(fleet, tmp_path / name)
+        push(empty_fleet, tmp_path / name)
     refresh(client, 0)
 
     assert in_fleet(client)[0] == everything[0]
@@ -361,10 +346,10 @@ def test_fleet_that_was_not_made_asks_for_init(clickhouse, engine_folder, path):
         push(f"chdb://{engine_folder}?database={clickhouse.database}", path)
 
 
-def test_missing_file_and_invalid_visibility_are_named(fleet, tmp_path):
+def test_missing_file_and_invalid_visibility_are_named(empty_fleet, tmp_path):
     """No file is made."""
     with pytest.raises(DatabaseError, match="There is no database"):
-        push(fleet, tmp_path / "none.db")
+        push(empty_fleet, tmp_path / "none.db")
     with pytest.raises(ConfigurationError, match="Invalid visibility 'all'"):
-        push(fleet, tmp_path / "none.db", visibility="all")
+        push(empty_fleet, tmp_path / "none.db", visibility="all")
     assert not list(tmp_path.glob("none*"))
