@@ -253,10 +253,12 @@ class WriteConnection:
             leave(connection)
 
     def _forget(self) -> sqlite3.Connection | None:
-        connection, self._connection, self._watch = self._connection, None, None
+        connection, self._connection, files, self._watch = self._connection, None, self._watch, None
         finalizer, self._finalizer = self._finalizer, None
         if finalizer is not None:
             finalizer.detach()
+        if connection is not None and files is not None:
+            files.connections.discard(connection)
         return connection
 
     def _open(self) -> sqlite3.Connection:
@@ -280,13 +282,14 @@ class WriteConnection:
         try:
             if self._is_careful:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-            return connection, watch(self._path)
+            return connection, watch(self._path, connection)
         except BaseException:  # raised again, with the connection closed
             connection.close()
             raise
 
 
 def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id: int) -> None:
+    files.connections.discard(connection)
     if process_id != os.getpid():
         abandon(connection)
     elif files.fault() is None:

@@ -5,6 +5,7 @@ A connection keeps its descriptors, so it goes on without an error, and its rows
 
 import contextlib
 import os
+import sqlite3
 import weakref
 from enum import Enum
 from typing import Final
@@ -46,6 +47,8 @@ class FileWatch:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        #: Those that are open. Who keeps an exception of ours keeps a watch alive that none has any more.
+        self.connections: set[sqlite3.Connection] = set()
         self.mends = Mends()
         status = os.stat(path)
         self._file = (status.st_dev, status.st_ino)
@@ -158,15 +161,17 @@ def _read_log(path: str) -> tuple[bytes, int]:
 _watches: "Final[weakref.WeakValueDictionary[str, FileWatch]]" = weakref.WeakValueDictionary()
 
 
-def watch(path: str) -> FileWatch:
-    """Return the watch of the open database at *path*: that of the connections opened before, if they have the file.
+def watch(path: str, connection: sqlite3.Connection) -> FileWatch:
+    """Return the watch of the database at *path*, which *connection* has open now.
 
-    A later one shares their index of the log, even where that was deleted.
+    It is that of the connections opened before, if they have the file: a later one shares their index of the log, even
+    where that was deleted.
     """
     place = os.path.realpath(path)
     shared = shared_watch(place)
     if shared is None or not shared.is_in_place():
         shared = _watches[place] = FileWatch(place)
+    shared.connections.add(connection)
     return shared
 
 
@@ -184,4 +189,5 @@ def is_database(path: str) -> bool:
 
 def shared_watch(path: str) -> FileWatch | None:
     """Return the watch of the connections of this process to the file at *path*, which is no link, or None."""
-    return _watches.get(path)
+    found = _watches.get(path)
+    return found if found is not None and found.connections else None
