@@ -1,5 +1,7 @@
 """A connection to ClickHouse, whose errors are one line each with the remedy."""
 
+import logging
+import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -38,6 +40,8 @@ _READ_ONLY: Final = 164
 _WRONG_PASSWORD: Final = (192, 193, 194, 516)
 #: Of rows, bytes, time or memory.
 _LIMITS: Final = (158, 159, 160, 191, 241, 307, 396)
+#: It logs what it raises: where an application shows no logs, Python would print it.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 _NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: ")
 _LONGEST_FAULT: Final = 300
 
@@ -113,8 +117,12 @@ class Client:
             raise _explained(self.address, error) from error
 
 
-def connect(address: Address) -> Client:
+def connect(address: Address, *, may_make: bool = False) -> Client:
     """Return a connection to the database at *address*.
+
+    Args:
+        address: where it is.
+        may_make: whether the folder of an engine in this process is made where there is none.
 
     Raises:
         ConfigurationError: if the extra ``scale`` is not installed.
@@ -127,6 +135,8 @@ def connect(address: Address) -> Client:
     except ImportError as error:
         package = "learning-instrument[scale]" if error.name != "chdb" else "chdb"
         raise ConfigurationError(f"{error.name} is not installed: pip install '{package}'.") from error
+    if address.folder is not None and not may_make and not _has_files(address.folder):
+        raise DatabaseError(f"There is no fleet in {address.folder}: learning-instrument fleet init makes that folder.")
     where: dict[str, Any] = {"interface": "chdb", "path": address.folder}
     if address.folder is None:
         where = {
@@ -156,6 +166,13 @@ def connect(address: Address) -> Client:
     return Client(address, connection)
 
 
+def _has_files(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)  # for the engine to say
+
+
 def _explained(address: Address, error: Exception) -> DatabaseError:
     """Return the error to raise for one of the driver's."""
     code, fault = getattr(error, "code", None), _one_line(str(error))
@@ -176,6 +193,10 @@ def _explained(address: Address, error: Exception) -> DatabaseError:
         return DatabaseError(
             f"The user {address.user!r} is read-only at {address}: {fault}. Reports need a user with readonly=2, which"
             " may change settings; init, refresh and feedback one that may write."
+        )
+    if address.folder is not None and "EmbeddedServer" in fault:
+        return DatabaseError(
+            f"The engine cannot open the folder {address.folder}: it must be writable, and open in no other process."
         )
     if code is not None or address.folder is not None:
         return DatabaseError(f"{address} answers: {fault}.{_remedy(code, address)}")

@@ -18,6 +18,8 @@ from .workers import Start, in_processes, in_this_process
 
 #: How long after its arrival a span may take until all see it.
 GRACE_SECONDS: Final = 60.0
+#: The state of refresh: when one ended last, in microseconds since the epoch.
+REFRESHED: Final = "refreshed"
 #: Traces in a slice.
 _TRACES: Final = 500
 
@@ -30,8 +32,9 @@ class Refreshed:
     traces: int = 0
     executions: int = 0
     calls: int = 0
-    #: Hours that were rolled up.
+    #: Hours that were rolled up, and those that changed within the grace time, or meanwhile.
     hours: int = 0
+    waiting: int = 0
 
 
 def refresh(
@@ -69,7 +72,8 @@ def refresh(
         if progress is not None:
             progress(done)
     hours.delete_stale(client)
-    return done
+    write_state(client, **{REFRESHED: str(client.now())})
+    return replace(done, waiting=hours.waiting(client))
 
 
 def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:

@@ -18,7 +18,7 @@ SPANS: Final = "otel_traces"
 _STATE: Final = "learning_instrument_state"
 _MARK: Final = "learning_instrument"
 _FILE: Final = Path(__file__).with_name("schema.sql")
-_SECTION: Final = re.compile(r"^-- (version (\d+)|views)$", re.MULTILINE)
+_SECTION: Final = re.compile(r"^-- (spans|version (\d+)|views)$", re.MULTILINE)
 _NAME: Final = re.compile(r"CREATE (TABLE IF NOT EXISTS|MATERIALIZED VIEW|VIEW) (\w+)")
 _ATTRIBUTE: Final = re.compile(r"\b(span|resource|json)_attribute\('([^']+)'\)")
 _FUNCTION: Final = re.compile(r"\b(span|telling)_keys\(\)")
@@ -30,18 +30,22 @@ FILLED_IN: Final = "done"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What ``schema.sql`` has: the statements of each version of the tables, and those of the views by their names."""
+    """What ``schema.sql`` has: the statements of each version of the tables, and those of the views by their names.
+
+    And the one that makes the Collector's table.
+    """
 
     versions: tuple[tuple[str, ...], ...]
     views: dict[str, str]
+    spans: str
 
     @classmethod
     def parse(cls, text: str) -> "Schema":
         """Return the schema of a file's *text*."""
         _, *parts = _SECTION.split(text)
         sections = dict(zip(parts[::3], map(_statements, parts[2::3]), strict=True))
-        views = sections.pop("views")
-        return cls(tuple(sections.values()), {_name(statement): statement for statement in views})
+        (spans,), views = sections.pop("spans"), sections.pop("views")
+        return cls(tuple(sections.values()), {_name(statement): statement for statement in views}, spans)
 
     @property
     def version(self) -> int:
@@ -60,7 +64,13 @@ def released() -> Schema:
     return Schema.parse(_FILE.read_text(encoding="utf-8"))
 
 
-def init(client: Client, schema: Schema | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+def init(
+    client: Client,
+    schema: Schema | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    makes_spans: bool = False,
+) -> None:
     """Make what is missing, migrate what an older release made, and fill in the executions of the spans that are there.
 
     Run again, it does no more than that. What was interrupted goes on.
@@ -69,11 +79,14 @@ def init(client: Client, schema: Schema | None = None, progress: Callable[[int, 
         client: a connection whose user may create tables.
         schema: that of this release by default.
         progress: called with the number of hours that are filled in, and of all.
+        makes_spans: whether to make the Collector's table where it is missing, as the Collector makes it by default.
 
     Raises:
         DatabaseError: if the Collector's table is missing, the schema is newer, or something of this name is not ours.
     """
     schema = schema or released()
+    if makes_spans:
+        client.execute(schema.spans)
     write_out = _dialect(client)
     _refuse_strangers(client, schema)
     state = read_state(client)
@@ -97,6 +110,8 @@ def init(client: Client, schema: Schema | None = None, progress: Callable[[int, 
 def drop(client: Client, schema: Schema | None = None) -> None:
     """Drop what :func:`init` made, and nothing else. The views on the Collector's table go first: no insert fails.
 
+    A table for spans that it made stays if a Collector has written to it.
+
     Raises:
         DatabaseError: if something cannot be dropped.
     """
@@ -105,6 +120,8 @@ def drop(client: Client, schema: Schema | None = None) -> None:
     for name in [*reversed(schema.views), *reversed(schema.tables)]:
         if name in ours:
             client.execute(f"DROP TABLE IF EXISTS {name} SYNC")
+    if SPANS in ours and not client.rows(f"SELECT 1 FROM {SPANS} LIMIT 1"):
+        client.execute(f"DROP TABLE IF EXISTS {SPANS} SYNC")
 
 
 def connect_to_fleet(address: Address) -> Client:
@@ -247,7 +264,7 @@ def _dialect(client: Client) -> Callable[[str], str]:
     if not types:
         raise DatabaseError(
             f"There is no table {SPANS} in {client.address}: the Collector's clickhouse exporter makes it, with the"
-            " first spans that it writes there."
+            " first spans that it writes there. For executions that come by push alone: fleet init --without-collector."
         )
     if not types.get("SpanAttributes", "").startswith(("Map(", "JSON")):
         raise DatabaseError(

@@ -1,7 +1,39 @@
--- The objects of a fleet in ClickHouse: sections for the versions of the tables, then the views, which each run of
--- `fleet init` makes anew. A released version is never edited: a table is changed by ALTER TABLE in a new section.
+-- The objects of a fleet in ClickHouse: the Collector's table, for a fleet that has no Collector, sections for the
+-- versions of our tables, then the views, which each run of `fleet init` makes anew. A released version is never edited: a table is changed by ALTER TABLE in a new section.
 -- The functions span_attribute, resource_attribute, json_attribute, span_keys and telling_keys are written out by
 -- schema.py, by what DESCRIBE says of otel_traces.
+
+-- spans
+
+-- As the Collector's clickhouse exporter makes it by default, which can write to it later.
+CREATE TABLE IF NOT EXISTS otel_traces (
+    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    TraceId String CODEC(ZSTD(1)),
+    SpanId String CODEC(ZSTD(1)),
+    ParentSpanId String CODEC(ZSTD(1)),
+    TraceState String CODEC(ZSTD(1)),
+    SpanName LowCardinality(String) CODEC(ZSTD(1)),
+    SpanKind LowCardinality(String) CODEC(ZSTD(1)),
+    ServiceName LowCardinality(String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ScopeName String CODEC(ZSTD(1)),
+    ScopeVersion String CODEC(ZSTD(1)),
+    SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    Duration UInt64 CODEC(ZSTD(1)),
+    StatusCode LowCardinality(String) CODEC(ZSTD(1)),
+    StatusMessage String CODEC(ZSTD(1)),
+    Events Nested (
+        Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
+    Links Nested (
+        TraceId String, SpanId String, TraceState String, Attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toDate(Timestamp)
+ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
+COMMENT 'learning_instrument: spans, as the Collector has them';
 
 -- version 1
 

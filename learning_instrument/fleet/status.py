@@ -6,6 +6,7 @@ from typing import Final
 
 from . import arrivals, hours
 from .client import Client
+from .refresh import REFRESHED
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -28,7 +29,7 @@ class FleetStatus:
     waiting_traces: int
     #: Hours that changed since they were rolled up: answers read their executions.
     waiting_hours: int
-    #: Until which arrival traces are refreshed; None: never.
+    #: When refresh ended last; None: never.
     refreshed: datetime | None
 
 
@@ -40,7 +41,6 @@ def status(client: Client) -> FleetStatus:
     """
     check(client)
     state = read_state(client)
-    mark = arrivals.reached(client)
     (counts,) = client.rows(
         "SELECT (SELECT count() FROM executions) AS executions, (SELECT count() FROM model_calls) AS model_calls"
     )
@@ -51,6 +51,6 @@ def status(client: Client) -> FleetStatus:
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
         waiting_traces=arrivals.waiting(client),
         waiting_hours=hours.waiting(client),
-        refreshed=_EPOCH + timedelta(microseconds=mark.arrived) if mark.trace_id else None,
+        refreshed=_EPOCH + timedelta(microseconds=int(ended)) if (ended := state.get(REFRESHED)) else None,
         **counts,
     )

@@ -110,6 +110,60 @@ def test_unknown_database_of_the_engine_is_named(address):
     assert "There is no database 'elsewhere'" in error_of(lambda: connect(replace(address, database="elsewhere")))
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_folder_without_a_fleet_is_not_made_by_a_question(tmp_path, is_there):
+    """Its path may be mistyped."""
+    folder = tmp_path / "fleet"
+    if is_there:
+        folder.mkdir()
+
+    message = error_of(lambda: connect(Address.parse(f"chdb://{folder}")))
+
+    assert message == f"There is no fleet in {folder}: learning-instrument fleet init makes that folder."
+    assert [*tmp_path.glob("**/*")] == [folder] * is_there
+
+
+def test_folder_that_another_process_has_open_is_told(tmp_path):
+    """And with the same words one that may not be written: the engine gives no reason."""
+    code = (
+        "import sys\n"
+        "from learning_instrument.fleet.address import Address\n"
+        "from learning_instrument.fleet.client import connect\n"
+        "from learning_instrument.errors import DatabaseError\n"
+        "try:\n"
+        "    with connect(Address.parse(sys.argv[1]), may_make=True) as client:\n"
+        "        print('open', client.rows('SELECT 1 AS one'), flush=True)\n"
+        "        sys.stdin.read()\n"
+        "except DatabaseError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, f"chdb://{tmp_path / 'fleet'}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "open [{'one': 1}]\n"
+        second = subprocess.run(command, input="", capture_output=True, text=True, timeout=60)
+        first.communicate("")
+
+    assert second.stdout == (
+        f"The engine cannot open the folder {tmp_path / 'fleet'}: it must be writable, and open in no other process.\n"
+    )
+
+
+def test_driver_logs_nothing_beside_the_error_where_no_logs_are_shown():
+    """An application without handlers gets the last resort of Python, on standard error."""
+    code = (
+        "from learning_instrument.errors import DatabaseError\n"
+        "from learning_instrument.fleet import FleetDatabase\n"
+        "try:\n"
+        "    FleetDatabase('clickhouse://127.0.0.1:1/otel').query('SELECT 1')\n"
+        "except DatabaseError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert "127.0.0.1:1/otel cannot be reached: Connection refused" in done.stdout
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("version", ["24.12.3.4", "25.7.1.1"])
 def test_old_server_is_told_what_is_needed(server, version):
     """Before a question fails for it."""

@@ -259,8 +259,53 @@ def test_init_beside_another_table_of_that_name_says_so(client, columns):
 
 def test_init_without_the_table_of_the_collector_says_who_makes_it(client):
     """Our objects need it."""
-    with pytest.raises(DatabaseError, match=r"There is no table otel_traces in chdb:.*clickhouse exporter makes it"):
+    with pytest.raises(
+        DatabaseError, match=r"There is no table otel_traces in chdb:.*exporter makes it.*by push alone: "
+    ):
         schema.init(client)
+
+
+def test_table_made_without_a_collector_is_the_one_that_it_makes(clickhouse, client, spans):
+    """So a Collector can write to it later, as to its own."""
+    described = (
+        "SELECT name, type, compression_codec FROM system.columns WHERE database = currentDatabase()"
+        " AND table = 'otel_traces' AND default_kind != 'ALIAS' ORDER BY position"
+    )
+    otel_traces.create(clickhouse)
+    columns = client.rows(described)
+    client.execute("DROP TABLE otel_traces SYNC")
+
+    schema.init(client, makes_spans=True)
+    schema.init(client, makes_spans=True)
+    otel_traces.insert_spans(clickhouse, spans)
+
+    assert client.rows(described) == columns
+    assert stored(client) == expected(spans)
+
+
+@pytest.mark.parametrize("has_spans", [False, True])
+def test_drop_undoes_the_table_made_without_a_collector_unless_one_has_written_to_it(
+    clickhouse, client, spans, has_spans
+):
+    """Its spans may be nowhere else."""
+    schema.init(client, makes_spans=True)
+    if has_spans:
+        otel_traces.insert_spans(clickhouse, spans)
+
+    schema.drop(client)
+
+    assert client.rows("SHOW TABLES") == [{"name": "otel_traces"}] * has_spans
+
+
+def test_table_of_the_collector_is_taken_as_it_is(clickhouse, client):
+    """Also an empty one, which stays."""
+    otel_traces.create(clickhouse, "json")
+
+    schema.init(client, makes_spans=True)
+    assert schema.has_json(client)
+    schema.drop(client)
+
+    assert {"name": "otel_traces"} in client.rows("SHOW TABLES")
 
 
 def test_database_without_our_objects_asks_for_init(clickhouse, client):

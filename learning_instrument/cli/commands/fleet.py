@@ -40,7 +40,12 @@ def fleet_command() -> None:
 
 @fleet_command.command("init")
 @fleet_argument
-def init_command(address: Address) -> None:
+@click.option(
+    "--without-collector",
+    is_flag=True,
+    help="Make otel_traces as well, where there is none: executions come by push, or later by a Collector.",
+)
+def init_command(address: Address, without_collector: bool) -> None:
     """Make the tables and views that reports ask.
 
     Beside otel_traces, which stays as it is, and with the executions of the spans that are there. Run again, it changes
@@ -48,8 +53,10 @@ def init_command(address: Address) -> None:
     """
     from ...fleet.status import status  # here: the plain install lacks what it imports
 
-    with connect(address) as client, progress_bar() as progress:
-        schema.init(client, progress=lambda done, of: progress("hours of spans", done, of))
+    with connect(address, may_make=True) as client, progress_bar() as progress:
+        schema.init(
+            client, progress=lambda done, of: progress("hours of spans", done, of), makes_spans=without_collector
+        )
         found = status(client)
     print_note(f"{address} has {formatting.counted(found.executions, 'execution')}.")
     if found.attributes == "json":
@@ -97,6 +104,9 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
                 f" {formatting.counted(done.calls, 'model call')} and {formatting.counted(done.hours, 'hour')} of"
                 f" {address}."
             )
+            if done.waiting and every is None:
+                hours = formatting.counted(done.waiting, "hour")
+                print_note(f"{hours} changed within the last minute: left for the next refresh.")
         if every is None:
             return
         time.sleep(every)

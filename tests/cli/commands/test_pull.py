@@ -39,6 +39,18 @@ def test_push_says_what_it_sent(where, path):
     assert json.loads(answer("push", where, "--database", path, "--json"))["sent"] == 0
 
 
+def test_fleet_is_made_by_push_alone(clickhouse, path):
+    """With the first command that its error names."""
+    with ClickHouseServer(clickhouse) as listening:
+        where = listening.address
+        assert "--without-collector" in complaint("fleet", "init", where)
+        assert answer("fleet", "init", where, "--without-collector").endswith("has 0 executions.\n")
+
+        assert answer("push", where, "--database", path) == "Sent 2 of 2 executions.\nSent 6 model calls.\n"
+        assert answer("fleet", "refresh", where).startswith("Refreshed 0 executions")
+        assert json.loads(answer("summary", "--database", where, "--json"))["executions"] == 2
+
+
 def test_push_names_what_is_wrong_in_one_line(where, path, clickhouse):
     """An address, a host, a fleet that was not made, options that exclude each other, a missing file."""
     assert "Invalid address" in complaint("push", "host", "--database", path)
