@@ -10,9 +10,10 @@ from transfer import live
 
 from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExporter
 from learning_instrument.analytics import Selection
+from learning_instrument.analytics.executions import relatives
 from learning_instrument.columns import COLUMNS
-from learning_instrument.errors import ConfigurationError, DatabaseError
-from learning_instrument.fleet import push, pushing, schema
+from learning_instrument.errors import ConfigurationError, DatabaseError, UnknownExecutionError
+from learning_instrument.fleet import FleetDatabase, push, pushing, schema
 from learning_instrument.fleet.client import Client
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.ids import execution_id
@@ -353,3 +354,21 @@ def test_missing_file_and_invalid_visibility_are_named(empty_fleet, tmp_path):
     with pytest.raises(ConfigurationError, match="Invalid visibility 'all'"):
         push(empty_fleet, tmp_path / "none.db", visibility="all")
     assert not list(tmp_path.glob("none*"))
+
+
+def test_execution_sent_with_another_start_is_another_and_shown_as_such(empty_fleet, client, path, tmp_path):
+    """A fleet knows an execution by its id and its start: whoever changes that of one file has two executions."""
+    push(empty_fleet, path)
+    (first, _) = ids(path)
+    other = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as source:
+        source.execute("VACUUM INTO ?", [str(other)])
+    with contextlib.closing(sqlite3.connect(other)) as changed:
+        changed.execute("UPDATE executions SET timestamp = '2001-01-01T00:00:00.000000+00:00' WHERE rowid = 1")
+        changed.commit()
+
+    push(empty_fleet, other)
+
+    with FleetDatabase(empty_fleet) as fleet, pytest.raises(UnknownExecutionError, match="2 executions have the id"):
+        relatives(fleet, first)
+    assert count(client) == 3
