@@ -59,6 +59,16 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class FilePath(click.Path):
+    """The path of a file, which the address of a fleet is not: no file is made by the name of a password."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail."""
+        if is_address(value):
+            self.fail("expected the path of a file, and no address.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """The options that every reporting command takes."""

@@ -11,8 +11,16 @@ _SCHEMES: Final = ("clickhouse", "clickhouses", "chdb")
 _EXPECTED: Final = "expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
 _HTTP_PORT: Final = 8123
 _HTTPS_PORT: Final = 8443
-#: Those of another scheme by mistake as well.
-_ADDRESS: Final = re.compile(rf"(?:{'|'.join(_SCHEMES)}|https?)://", re.IGNORECASE)
+#: Mistyped ones as well, which are no paths: of another scheme, behind another word, in quotes, without slashes.
+_ADDRESS: Final = re.compile(
+    r"""\s*(?:\w+=)?[\s'"]*(?!sqlite:|file:)
+    (?:[^\s'"/\\:@]{2,}:/|(?:clickhouses?|chdb|https?|jdbc):|(?:[^\s'"/\\:@]*//)?[^\s/\\:]*:(?![/\\])[^@]*@)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+#: Where a user and a password may begin in what a text has before its last @. Remedies and ``git@host:`` have none.
+_CREDENTIALS: Final = re.compile(r"""(?<![^\s'"(/])(?!USER:PASSWORD\b|git@)(?:(?<=//)[^@]*?:|[^\s'"/]*:(?!\s|//))""")
+#: A password in the query of a URL, or cut where the @ is no longer seen.
+_PASSWORD: Final = re.compile(r"(?<=password=)\S+|(?<=//)[^\s/@]*:[^\s@]*(?=\.\.\.)", re.IGNORECASE)
 _TRUE: Final = ("1", "true")
 _FALSE: Final = ("0", "false")
 
@@ -42,6 +50,7 @@ class Address:
         """
         if isinstance(text, Address):
             return text
+        text = text.strip()
         if any(mark in text.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
             raise _invalid(f"{_EXPECTED}, in whose PASSWORD / ? and # are written %2F %3F and %23")
         try:
@@ -85,6 +94,15 @@ class Address:
 def is_address(text: object) -> bool:
     """Tell whether *text* is an address, be it a wrong one, and not the path of a file."""
     return isinstance(text, str) and _ADDRESS.match(text) is not None
+
+
+def without_secrets(text: str) -> str:
+    """Return a message without the passwords of addresses, mistyped ones too; rather more of it is masked than less."""
+    credentials, at, rest = text.rpartition("@")
+    found = _CREDENTIALS.search(credentials)
+    if found is not None:
+        text = f"{credentials[: found.start()]}***{at}{rest}"
+    return _PASSWORD.sub("***", text)
 
 
 def _invalid(reason: str) -> ConfigurationError:

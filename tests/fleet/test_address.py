@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from learning_instrument.errors import ConfigurationError
-from learning_instrument.fleet.address import Address, is_address
+from learning_instrument.fleet.address import Address, is_address, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,82 @@ def test_address_as_text_has_no_password(user, around):
     assert str(address) == "clickhouse://host:8123/db"
 
 
-@pytest.mark.parametrize("text", ["ClickHouse://host/db", "http://host:8123/db", "https://host/db"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ClickHouse://host/db", "http://host:8123/db", "https://host/db", "postgresql://me:pw@host/db"),
+        *("clickhouse:/host/db", "clickhouse:host/db", "jdbc:clickhouse://host/db", "clickhouse//me:pw@host"),
+        *("me:pw@host:8123/db", "//me:pw@host", ":pw@host", "me@corp:p w@host", "'clickhouse://host'", " chdb:///x"),
+    ],
+)
 def test_wrong_address_is_no_path(text):
     """So what is expected of an address is said, and not that there is no such file."""
     assert is_address(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["learning.db", "/tmp/clickhouse", "clickhouse", "file:x.db", "sqlite:///x.db", ":memory:", None]
+    "text",
+    [
+        *(
+            "learning.db",
+            "/tmp/clickhouse",
+            "clickhouse",
+            "file:x.db",
+            "sqlite:////home/me@corp/x.db",
+            ":memory:",
+            None,
+        ),
+        *(r"C:\Users\me@corp\x.db", "/home/me@corp/x.db", "./12:30@host.db", "git@github.com:x/y", "a b@c.db"),
+    ],
 )
 def test_path_of_a_file_is_no_address(text):
-    """What has none of the schemes is a path."""
+    """What has neither a scheme nor a password is a path."""
     assert not is_address(text)
+
+
+def test_blanks_around_an_address_are_not_part_of_it():
+    """They come of copying."""
+    assert Address.parse(" clickhouse://host/db\n") == Address("host", 8123, database="db")
+
+
+@given(
+    message=st.sampled_from(["{}", "Cannot read {}: no such file.", "Got ({} x@y)", "'{}'", "There is no /tmp/{}."]),
+    before=st.sampled_from(
+        ["clickhouse://me:", "clickhouse:/me:", "jdbc:clickhouse://me:", "clickhouse//me:", "me:", "me@corp:", "//:"]
+    ),
+    around=st.tuples(st.text(max_size=5), st.text(max_size=5)),
+)
+@example("{}", "clickhouse://me:", ("a @/b ", "@ c/"))
+def test_message_has_no_password_of_an_address(message, before, around):
+    """Whatever is in the password, and mistyped ones; but for the blanks at its start where no ``//`` tells of it."""
+    start, end = around
+    start = start if "//" in before else f"x{start}"
+
+    assert SECRET not in without_secrets(message.format(f"{before}{start}{SECRET}{end}@host:8123/db"))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("clickhouse://me:pw@host:8123/db is", "clickhouse://***@host:8123/db is"),
+        ("jdbc:clickhouse://host/db?user=me&password=pw", "jdbc:clickhouse://host/db?user=me&password=***"),
+        ("repo=clickhouse://me:long-pass...", "repo=clickhouse://***..."),
+    ],
+)
+def test_message_keeps_the_rest(message, expected):
+    """Of an address, where it is."""
+    assert without_secrets(message) == expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The values: git@github.com:me/shop.git (3), git@github.com:me/site.git (2).",
+        "Cannot write /home/me@corp/x.db: Permission denied.",
+        "clickhouse://host:8123/db cannot be reached: Connection refused.",
+        "Invalid time 'me@corp': expected an age (24h, 7d).",
+    ],
+)
+def test_message_without_a_password_stays_as_it_is(message):
+    """Also where it has an @."""
+    assert without_secrets(message) == message

@@ -4,12 +4,13 @@ import click
 
 from ... import formatting
 from ...maintenance.demo import LABEL, write_demo
+from ..options import FilePath
 from ..progress import progress_bar
 from ..rendering import print_note
 
 
 @click.command("demo")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=FilePath())
 @click.option(
     "--executions",
     metavar="N",

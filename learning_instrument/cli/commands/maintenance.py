@@ -18,7 +18,15 @@ from ...sqlite.backup import backup
 from ...sqlite.paths import absolute
 from ...sqlite.read_only import ReadOnlyDatabase
 from ...timestamps import age
-from ..options import Count, database_option, database_path, output_options, output_wanted, tell_of_spill_files
+from ..options import (
+    Count,
+    FilePath,
+    database_option,
+    database_path,
+    output_options,
+    output_wanted,
+    tell_of_spill_files,
+)
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_confirmed, print_note, render
 
@@ -28,7 +36,7 @@ from ..rendering import Output, csv_names, is_confirmed, print_note, render
 @click.option("--older-than", metavar="AGE", help="Delete executions that started longer ago, such as 90d.")
 @click.option("--keep", metavar="N", type=Count(0), help="Keep this many of the newest executions.")
 @click.option("--max-size", metavar="SIZE", help="Delete the oldest until the database is no larger, such as 1GB.")
-@click.option("--archive", metavar="FILE", type=click.Path(), help="Write them to this new Parquet file first.")
+@click.option("--archive", metavar="FILE", type=FilePath(), help="Write them to this new Parquet file first.")
 @click.option("--vectors", metavar="MODEL", help="Delete the vectors by this model, in place of executions.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -106,7 +114,7 @@ def rebuild_command(database: str | None) -> None:
 
 @click.command("backup")
 @database_option
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.argument("file", metavar="FILE", type=FilePath())
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def backup_command(database: str | None, file: str, force: bool) -> None:
     """Copy the database to FILE, while others write to it.
@@ -121,7 +129,7 @@ def backup_command(database: str | None, file: str, force: bool) -> None:
 
 @click.command("recover")
 @database_option
-@click.argument("file", metavar="[FILE]", required=False, type=click.Path())
+@click.argument("file", metavar="[FILE]", required=False, type=FilePath())
 @click.option("--delete", is_flag=True, help="Delete the damaged file after it was read.")
 @output_options
 def recover_command(database: str | None, file: str | None, delete: bool, as_json: bool, as_csv: bool) -> None:
@@ -150,7 +158,7 @@ def recover_command(database: str | None, file: str | None, delete: bool, as_jso
 @click.option(
     "--prices",
     metavar="FILE",
-    type=click.Path(),
+    type=FilePath(),
     help="Your own prices: a TOML file.  [default: $LEARNING_INSTRUMENT_PRICES]",
 )
 @output_options

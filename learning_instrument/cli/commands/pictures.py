@@ -14,7 +14,7 @@ from ...dashboard.views import Budget
 from ...sqlite.selection import OpenDatabase
 from ...transfer import STDOUT
 from ..documents import document_file
-from ..options import Question, budget_options, filtered_command
+from ..options import FilePath, Question, budget_options, filtered_command
 from ..rendering import print_note
 
 
@@ -23,7 +23,7 @@ from ..rendering import print_note
     "--out",
     metavar="FILE",
     default="report.html",
-    type=click.Path(),
+    type=FilePath(),
     show_default=True,
     help="The file to write; - is standard output.",
 )

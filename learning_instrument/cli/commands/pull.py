@@ -6,7 +6,7 @@ import click
 
 from ... import formatting
 from ...fleet.address import Address
-from ..options import Question, fleet_argument, reporting_command, tell_of_spill_files
+from ..options import FilePath, Question, fleet_argument, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import tell
 from .transfer import tell_answer, tell_first, told_of_import, visibility_of, visibility_options
@@ -26,7 +26,7 @@ _OUTPUT: Final = click.option(
     "-o",
     "database",
     metavar="FILE",
-    type=click.Path(),
+    type=FilePath(),
     required=True,
     callback=_named,
     help="The database to add to.",

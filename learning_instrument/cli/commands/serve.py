@@ -12,7 +12,7 @@ from ...dashboard.serving.server import Document, DocumentServer, Request, Route
 from ...errors import ConfigurationError
 from ...fleet.address import Address, is_address
 from ...sqlite.paths import absolute
-from ..options import database_address, database_option, tell_of_spill_files
+from ..options import FilePath, database_address, database_option, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import print_note
 
@@ -37,7 +37,7 @@ from ..rendering import print_note
 @click.option(
     "--token-file",
     metavar="FILE",
-    type=click.Path(),
+    type=FilePath(),
     help="Where the token is kept, for Prometheus and from one start to the next; made where there is none."
     "  [default: a new token]",
 )

@@ -18,7 +18,7 @@ from ...sqlite.selection import Queryable
 from ...transfer import STDOUT
 from .. import moments
 from ..documents import document_file, document_path
-from ..options import Question, reporting_command
+from ..options import FilePath, Question, reporting_command
 from ..rendering import (
     Output,
     TableColumn,
@@ -40,7 +40,7 @@ MOST_CALLS: Final = 20
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(),
+    type=FilePath(),
     help="Write it as a page, one HTML file, to this file; - is standard output.",
 )
 def show_command(question: Question, execution: str, out: str | None) -> None:

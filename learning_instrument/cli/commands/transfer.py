@@ -13,7 +13,7 @@ from ...storage.feedback import Visibility
 from ...transfer import FORMATS, STDOUT, Conflict, ImportAnswer, UnreadFile, export_executions, import_executions
 from ...transfer.anonymous import is_open_to_others
 from ...transfer.exporting import Format
-from ..options import C, Question, reporting_command, tell_of_spill_files
+from ..options import C, FilePath, Question, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import Output, csv_names, is_raw, is_terminal, print_csv, print_json, print_note, tell
 
@@ -46,12 +46,12 @@ def visibility_of(public_only: bool, include_private: bool) -> Visibility:
     "--format", "chosen", type=click.Choice(FORMATS), help="The format.  [default: what the file's name says, or jsonl]"
 )
 @click.option(
-    "--output", default=STDOUT, type=click.Path(), metavar="FILE", help="The file to write.  [default: standard output]"
+    "--output", default=STDOUT, type=FilePath(), metavar="FILE", help="The file to write.  [default: standard output]"
 )
 @visibility_options
 @click.option(
     "--anonymous-key-file",
-    type=click.Path(),
+    type=FilePath(),
     metavar="KEY_FILE",
     help="Write texts, names and ids as hashes under the key in a file, of at least 16 bytes.",
 )
@@ -106,7 +106,7 @@ def export_command(
 
 
 @reporting_command("import")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FilePath())
 @click.option("--strict", is_flag=True, help="Exit with 1 if any execution was refused, or two files differ over one.")
 def import_command(question: Question, files: tuple[str, ...], strict: bool) -> None:
     """Store executions from other databases and from files.
