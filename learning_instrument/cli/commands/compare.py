@@ -118,7 +118,8 @@ def _sides(question: Question, names: tuple[str, str], gate: Gate, as_markdown: 
         found = compare(database, before, after, question.selection, gate=gate)
         if not (found.before_executions and found.after_executions):
             _check_filters(database, question.selection)
-        _check(database, found, {"--before": before, "--after": after}, question.selection)
+        options = {f"--before {names[0]}": before, f"--after {names[1]}": after}
+        _check(database, found, options, question.selection)
         tables = price_tables(database)
     told = verdict(found, gate)
     if question.output is Output.JSON:
@@ -172,12 +173,12 @@ def _check_filters(database: Queryable, selection: Selection) -> None:
 def _check(database: Queryable, found: Comparison, sides: Mapping[str, Side], selection: Selection) -> None:
     """Refuse a value that no execution has: a gate with a mistyped one would never close."""
     counts = found.before_executions, found.after_executions
-    for (option, wanted), executions in zip(sides.items(), counts, strict=True):
+    for (written, wanted), executions in zip(sides.items(), counts, strict=True):
         chosen = narrowed(selection, wanted)
         if executions or not (isinstance(wanted, Version) or wanted.filters):
             continue
         reasons = " ".join(map(str, unmatched(database, chosen)))
-        raise ConfigurationError(f"Invalid {option} {wanted}. {reasons or f'No execution is in all of {chosen}.'}")
+        raise ConfigurationError(f"Invalid {written}. {reasons or f'No execution is in all of {chosen}.'}")
 
 
 def _csv_rows(found: Comparison) -> Iterator[dict[str, Any]]:

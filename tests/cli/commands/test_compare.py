@@ -111,6 +111,16 @@ def test_name_that_no_task_has_is_refused_on_both_sides(path):
     )
 
 
+@pytest.mark.parametrize("side", ["metadata.version=9", "version=9", "7d..,version=9", "model=a,b"])
+def test_side_that_nothing_has_is_named_as_it_was_written(path, side):
+    """Not as it was understood."""
+    versions(path, 3, 2)
+
+    said = ask(path, "compare", "--before", side, "--after", "version=1.4").stderr
+
+    assert said.startswith(f"Error: Invalid --before {side}. No")
+
+
 @pytest.mark.parametrize("output", [(), ("--json",), ("--csv",)])
 def test_version_that_nothing_has_is_refused(path, output):
     """A gate with a mistyped one would be passed for ever."""
