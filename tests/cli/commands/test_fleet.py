@@ -63,7 +63,9 @@ def test_fleet_is_made_shown_and_dropped(clickhouse, server):
         }
     ]
     assert "5  " in answer("status", server.address)
-    assert "has none of our tables" in answer("drop", server.address, "--yes")
+    assert answer("drop", server.address, "--yes") == (
+        f"Dropped the executions, model calls and feedback of clickhouse://{where}; otel_traces is as it was.\n"
+    )
     assert "run learning-instrument fleet init" in complaint("status", server.address)
     assert clickhouse.query("SELECT count() AS n FROM otel_traces").first_item == {"n": 5}
 
