@@ -1,11 +1,15 @@
 """``pull`` and ``push``: executions of a fleet to a file, and those of a file to a fleet."""
 
+import os
 from typing import Final
 
 import click
 
 from ... import formatting
 from ...fleet.address import Address
+from ...sqlite.paths import absolute
+from ...sqlite.read_only import ReadOnlyDatabase
+from ...sqlite.selection import Selection
 from ..options import FilePath, Question, fleet_argument, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import tell
@@ -44,16 +48,24 @@ def pull_command(question: Question, address: Address, public_only: bool, includ
     again, nothing is doubled: what is new is added, and what changed in the fleet since is brought up to date. An
     interrupted pull is started again with the same command.
     """
-    from ...fleet.pulling import pull  # here: the plain install lacks what it needs
+    from ...fleet.database import FleetDatabase  # here: the plain install lacks what they need
+    from ...fleet.pulling import pull
 
     visibility = visibility_of(public_only, include_private)
+    is_made = not os.path.exists(absolute(question.file))
     try:
         with progress_bar() as progress:
             answer = pull(address, question.file, question.selection, visibility=visibility, progress=progress)
     except KeyboardInterrupt:
         tell(_INTERRUPTED)
         raise
-    tell_answer(question, answer, told_of_import(answer, question.file))
+    lines = told_of_import(answer, question.file)
+    if not answer.read:
+        with FleetDatabase(address) as fleet:
+            question.explain_nothing(fleet)
+        if is_made:  # a gate that reads it says that it has no executions, and not that there is no file
+            lines[0] += f" {question.file} was made, without any."
+    tell_answer(question, answer, lines)
     tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)
 
 
@@ -83,6 +95,10 @@ def push_command(question: Question, address: Address, public_only: bool, includ
     lines = [f"Sent {answer.sent:,} of {formatting.counted(answer.read, 'execution')}{counts and f'; {counts}'}."]
     if not answer.read:
         lines = ["Nothing is new."]
+        if question.selection != Selection():
+            lines = ["No executions."]
+            with ReadOnlyDatabase(question.file) as database:
+                question.explain_nothing(database)
     if answer.model_calls:
         lines.append(f"Sent {formatting.counted(answer.model_calls, 'model call')}.")
     if answer.feedback:

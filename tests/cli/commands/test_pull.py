@@ -9,7 +9,7 @@ from learning_instrument.fleet import schema
 from learning_instrument.fleet.address import Address
 from learning_instrument.fleet.client import connect
 from tests.fleet import otel_traces
-from tests.fleet.asking import answer, complaint
+from tests.fleet.asking import answer, ask, complaint
 from tests.fleet.clickhouse_server import ClickHouseServer
 
 
@@ -49,6 +49,29 @@ def test_fleet_is_made_by_push_alone(clickhouse, path):
         assert answer("push", where, "--database", path) == "Sent 2 of 2 executions.\nSent 6 model calls.\n"
         assert answer("fleet", "refresh", where).startswith("Refreshed 0 executions")
         assert json.loads(answer("summary", "--database", where, "--json"))["executions"] == 2
+
+
+def test_push_names_a_filter_that_selects_nothing(where, path):
+    """As reports do: that nothing is new is another thing."""
+    result = ask("push", where, "--database", path, "--repo", "shpo")
+
+    assert (result.exit_code, result.stdout) == (0, "No executions.\n")
+    assert result.stderr.startswith("No execution has repo=shpo.")
+
+
+def test_pull_names_a_filter_that_selects_nothing(where, path, tmp_path):
+    """And makes the file, for what reads it next."""
+    answer("push", where, "--database", path)
+    local = str(tmp_path / "local.db")
+
+    first, again = (ask("pull", where, "-o", local, "--repo", "shpo") for _ in range(2))
+
+    assert first.stdout == f"Found no executions. {local} was made, without any.\n"
+    assert again.stdout == "Found no executions.\n"
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert first.stderr == again.stderr
+    assert first.stderr.startswith("No execution has repo=shpo.")
+    assert answer("list", "--database", local) == "No executions.\n"
 
 
 def test_push_names_what_is_wrong_in_one_line(where, path, clickhouse):
