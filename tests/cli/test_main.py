@@ -1,11 +1,14 @@
 """``learning-instrument``: questions, answers, exit codes."""
 
+import contextlib
 import csv
 import functools
+import html
 import io
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -411,6 +414,27 @@ def test_demo_says_what_it_is_and_writes_over_nothing(ask, tmp_path):
         2,
         f"Error: {path} exists already: ask it as it is, or name a new one; demo overwrites no file.\n",
     )
+
+
+def test_printed_command_is_one_for_a_shell(ask, tmp_path):
+    """With any path and any id in it."""
+    folder = tmp_path / "my & his"
+    folder.mkdir()
+    path = str(folder / "demo.db")
+    assert shlex.split(answer(ask("demo", path, "--executions", "3")).splitlines()[1]) == [
+        *("Try:", "learning-instrument", "--database", path, "list")
+    ]
+    with LearningDatabase(path) as database:
+        database.append([ExecutionRecord(task_type="t", execution_id="a & b", outcome=Outcome.ERROR)])
+    assert "learning-instrument show 'a & b'<" in html.unescape(answer(ask("report", "--out", "-", database=path)))
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE executions SET repo = x'ff' WHERE execution_id <> 'a & b'")
+    os.chmod(path, 0o644)
+
+    found = {each["check"]: each["remedy"] for each in json.loads(answer(ask("doctor", "--json", database=path)))}
+
+    assert shlex.split(found["readable by others"]) == ["chmod", "600", path]
+    assert path in shlex.split(found["values"].partition(" takes")[0])
 
 
 def test_interrupted_demo_leaves_nothing_in_the_way(ask, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """``demo``: writes a synthetic database to try the reports on."""
 
+import shlex
+
 import click
 
 from ... import formatting
@@ -30,4 +32,4 @@ def demo_command(path: str, executions: int, seed: int) -> None:
     with progress_bar() as progress:
         write_demo(path, executions, seed, progress=progress)
     print_note(f"Wrote {formatting.counted(executions, 'synthetic execution')} to {path} (service_name is {LABEL}).")
-    print_note(f"Try: learning-instrument --database {path} list")
+    print_note(f"Try: learning-instrument --database {shlex.quote(path)} list")

@@ -1,6 +1,7 @@
 """``export`` and ``import``: executions to and from files."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -89,7 +90,7 @@ def export_command(
             progress=progress,
         )
     if anonymous_key_file is not None and is_open_to_others(anonymous_key_file):
-        tell(f"Other users can read the key: chmod 600 {anonymous_key_file}")
+        tell(f"Other users can read the key: chmod 600 {shlex.quote(anonymous_key_file)}")
     if not answer.executions:
         with ReadOnlyDatabase(question.file) as database:
             question.explain_nothing(database)

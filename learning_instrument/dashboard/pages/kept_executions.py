@@ -1,5 +1,6 @@
 """Executions that a file has whole: those that its rows lead to, each drawn once."""
 
+import shlex
 from typing import Final
 
 from ... import formatting
@@ -58,7 +59,7 @@ class KeptExecutions:
         )
 
     def _drawn(self, database: Queryable, record: ExecutionRecord) -> Markup:
-        whole = f"learning-instrument show {record.execution_id}"
+        whole = f"learning-instrument show {shlex.quote(record.execution_id)}"
         ended = f"{when_of(record)}: {reported(record, 'task_type')}, {record.outcome.value}, cost {cost_of(record)}"
         return element(
             "details",

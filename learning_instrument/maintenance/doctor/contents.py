@@ -227,7 +227,7 @@ def _permissions(database: ReadOnlyDatabase) -> Iterator[Finding]:
             "readable by others",
             Severity.NOTE,
             f"{database.path} can be read by other users; it holds prompts and errors.",
-            f"chmod 600 {database.path}",
+            f"chmod 600 {shlex.quote(database.path)}",
         )
 
 

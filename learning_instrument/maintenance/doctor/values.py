@@ -1,5 +1,6 @@
 """Checks the values of the tables that nothing else can make again: another program may have left invalid ones."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -33,7 +34,8 @@ def invalid_values(database: ReadOnlyDatabase) -> Iterator[Finding]:
                 Severity.ERROR,
                 f"The table {table} has values that no question can take, in {', '.join(found)}: another program wrote"
                 " them, or the file is damaged.",
-                f"learning-instrument --database NEW import {database.path} takes the rest; then use the new file.",
+                f"learning-instrument --database NEW import {shlex.quote(database.path)} takes the rest; then use the"
+                " new file.",
             )
 
 

@@ -95,9 +95,9 @@ def test_export_includes_the_visible_feedback(ask, options, comments):
 
 def test_anonymous_export_hints_at_a_key_that_others_can_read(ask, tmp_path):
     """Neither the hint nor the file has the key or the text."""
-    key, out = tmp_path / "key", tmp_path / "out.jsonl"
+    key, out = tmp_path / "a key", tmp_path / "out.jsonl"
     key.write_text("never printed, 24 bytes.")
-    for mode, hint in ((0o644, f"Other users can read the key: chmod 600 {key}\n"), (0o600, "")):
+    for mode, hint in ((0o644, f"Other users can read the key: chmod 600 '{key}'\n"), (0o600, "")):
         key.chmod(mode)
         result = ask("export", "--output", out, "--anonymous-key-file", key)
 
