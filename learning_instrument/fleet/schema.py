@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from ..costs.model_calls import TELLING_KEYS
@@ -152,7 +153,7 @@ def check(client: Client, schema: Schema | None = None) -> None:
     _refuse_newer(client, found, schema)
     if found < schema.version:
         what = "has no tables of learning-instrument" if not found else f"has the schema {found} of an older release"
-        raise DatabaseError(f"{client.address} {what}: run learning-instrument fleet init {client.address}")
+        raise DatabaseError(f"{client.address} {what}: run learning-instrument fleet init {quote(str(client.address))}")
 
 
 def read_state(client: Client) -> dict[str, str]:

@@ -312,7 +312,7 @@ def test_database_without_our_objects_asks_for_init(clickhouse, client):
     """One line with the command."""
     otel_traces.create(clickhouse)
 
-    with pytest.raises(DatabaseError, match="run learning-instrument fleet init chdb:"):
+    with pytest.raises(DatabaseError, match="run learning-instrument fleet init 'chdb:"):
         schema.check(client)
 
 
