@@ -109,7 +109,9 @@ def rebuild_command(database: str | None) -> None:
                 tell("Executions", counts[0] - left, counts[0])
 
             learning_db.rebuild_rollups(progress)
-        print_note(f"{learning_db.path} is up to date.")
+        (found,) = learning_db.query("SELECT count(*) AS executions FROM executions")
+        what = formatting.counted(found["executions"], "execution")
+        print_note(f"Rebuilt roll-ups, error counts and search index of {learning_db.path}: {what}.")
 
 
 @click.command("backup")

@@ -35,7 +35,7 @@ def test_rebuild_goes_on_after_ctrl_c(path, monkeypatch):
     assert ask(path, "rebuild").exit_code == 130
     assert marks == [0, 250, 500]
 
-    assert answer(path, "rebuild") == f"{path} is up to date.\n"
+    assert answer(path, "rebuild") == f"Rebuilt roll-ups, error counts and search index of {path}: 1,000 executions.\n"
     assert marks[3] == 500
 
     with sqlite3.connect(path) as connection:
