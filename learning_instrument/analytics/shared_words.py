@@ -1,7 +1,7 @@
 """The executions whose descriptions share words with a text, by what the shared words weigh.
 
 The index finds candidates and Python compares. Of each word, the newest executions are listed; those with the most
-shared weight are compared. What is above the index's mark is read from the executions.
+shared weight are compared. Executions that the index lacks are indexed in memory, for the one question.
 """
 
 import math

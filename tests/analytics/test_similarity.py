@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from learning_instrument import ExecutionRecord
 from learning_instrument.analytics.similarity import similar_executions
 from learning_instrument.analytics.sources import sqlite_words
+from learning_instrument.analytics.sources.source import source_of
 from learning_instrument.errors import ConfigurationError
 from learning_instrument.outcome import Outcome
 from learning_instrument.record import row_from_record
@@ -143,6 +144,15 @@ def test_number_of_executions_with_a_frequent_word_is_estimated(database, store,
     assert found_scores(database, "mend whole 12") == pytest.approx(counted, abs=0.05)
 
 
+def test_executions_that_are_gone_are_not_counted(database, store):
+    """The oldest go first: by retention, and by prune."""
+    database.append([task(f"fix the {n}th bug") for n in range(50)])
+    index_all(store, 100)
+    store.execute("DELETE FROM executions WHERE rowid <= 40")
+
+    assert source_of(database).frequencies({"fix", "45th", "5th"}) == (10, {"fix": 10, "45th": 1, "5th": 0})
+
+
 def found_scores(database, description):
     return [one.score for one in similar_executions(database, description, limit=5)]
 
@@ -218,6 +228,67 @@ def test_rarest_words_find_all_that_are_alike_enough(known, fresh, asked, thresh
         store.execute("INSERT INTO execution_search (execution_search) VALUES ('integrity-check')")
 
     assert rarest == [one for one in every if one.score >= threshold - 1e-9]
+
+
+@given(
+    stored=st.lists(descriptions, max_size=30),
+    asked=descriptions,
+    fills=st.lists(st.integers(1, 12), max_size=4),
+    few=st.integers(1, 40),
+    gone=st.integers(0, 4),
+    lives=st.lists(LIVES, max_size=2),
+)
+@settings(max_examples=60, deadline=None)
+def test_how_far_the_index_has_come_changes_no_answer(stored, asked, fills, few, gone, lives):
+    """Neither scores nor the order, also where words are estimated and not all executions compared."""
+    with new_database() as store, pytest.MonkeyPatch.context() as patch:
+        for name, value in {"_COUNTED": few, "LISTED": few, "COMPARED": few, "_SLICE": 7}.items():
+            patch.setattr(sqlite_words, name, value)
+        store.insert([row_from_record(task(description)) for description in stored])
+        store.execute("DELETE FROM executions WHERE rowid % 5 = ?", [gone])
+        for operation in lives:
+            live(store, operation)
+        database = Asked(store._path)
+        answers = [similar_executions(database, asked, limit=50)]
+        for rows in fills:
+            search_index.advance(store, rows)
+            answers.append(similar_executions(database, asked, limit=50))
+        index_all(store)
+        filled = similar_executions(database, asked, limit=50)
+
+    assert answers == [filled] * len(answers)
+
+
+def test_of_very_many_executions_without_index_the_newest_are_looked_at(database, store, monkeypatch):
+    """And all of those that have it."""
+    monkeypatch.setattr(sqlite_words, "_NEWEST", 2)
+    database.append([task("fix an old one")])
+    index_all(store)
+    database.append([task(f"fix {name}") for name in ("a", "b", "c", "d")])
+
+    assert found(database, "fix") == ["fix d", "fix c", "fix an old one"]
+
+
+def test_answer_is_the_same_while_a_rebuild_empties_the_index(database, store):
+    """Between two of the statements of one question, and anew while it is filled again."""
+    database.append([task("fix the parser"), task("fix the kettle"), task("write the notes")])
+    index_all(store)
+    expected = similar_executions(database, "fix the kettle")
+
+    class Meanwhile:
+        asked = 0
+
+        def query(self, *arguments):
+            self.asked += 1
+            if self.asked in (2, 5):
+                search_index.reset(store)
+                search_index.advance(store, self.asked - 2)
+            return database.query(*arguments)
+
+    meanwhile = Meanwhile()
+
+    assert similar_executions(meanwhile, "fix the kettle") == expected
+    assert meanwhile.asked > 8
 
 
 def test_copy_under_other_rowids_is_indexed_anew(database, store):

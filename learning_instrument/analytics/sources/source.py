@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...sqlite.selection import Parameters, Queryable, Selection
-from . import sqlite_cubes, sqlite_failures, sqlite_words
+from . import sqlite_cubes, sqlite_failures
 from .cube_rows import CubeQuestion, LargestGroups
 from .failures import NOT_MASKED, Failures
+from .sqlite_words import SQLiteWords
 from .words import Frequencies, WordList
 
 
@@ -61,6 +62,7 @@ class _SQLiteSource(Source):
 
     def __init__(self, database: Queryable) -> None:
         self.database = database
+        self._words = SQLiteWords(database)
 
     def query(self, sql: str, parameters: Parameters = (), /) -> list[dict[str, Any]]:
         return self.database.query(sql, parameters)
@@ -86,10 +88,10 @@ class _SQLiteSource(Source):
         return NOT_MASKED
 
     def frequencies(self, words: Iterable[str]) -> Frequencies:
-        return sqlite_words.frequencies(self.database, words)
+        return self._words.frequencies(words)
 
     def described(self, lists: Sequence[WordList], selection: Selection) -> dict[int, str]:
-        return sqlite_words.described(self.database, lists, selection)
+        return self._words.described(lists, selection)
 
 
 def source_of(database: Queryable) -> Source:
