@@ -1,8 +1,10 @@
 """Copies executions of a fleet into a file: an import, whose source is the fleet."""
 
+import heapq
+import itertools
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from ..columns import COLUMNS
@@ -21,9 +23,10 @@ from .client import Client
 _SLICE: Final = 2000
 #: A call begins while its execution runs. So far apart may the clocks of their machines be.
 _SKEW_SECONDS: Final = 3600.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _EXECUTIONS: Final = (
-    f"SELECT {', '.join(COLUMNS)} FROM executions WHERE {{condition}} AND timestamp >= :timestamp"
+    f"SELECT rowid, {', '.join(COLUMNS)} FROM executions WHERE {{condition}} AND timestamp >= :timestamp"
     f" AND (timestamp > :timestamp OR execution_id > :execution_id) ORDER BY timestamp, execution_id LIMIT {_SLICE}"
 )
 _NUMBER: Final = "SELECT count(*) AS number FROM executions WHERE {condition}"
@@ -78,19 +81,48 @@ def pull(
 
 
 def _batches(client: Client, selection: Selection, visibility: Visibility) -> Iterator[SourceBatch]:
-    """Yield the executions in the order of the fleet, with what is nested in them."""
-    from .dialect import translated  # here: the plain install lacks sqlglot, as it lacks what connects
+    """Yield the executions, with what is nested in them, in the order of their rowids.
 
+    Where all else is equal, rowids decide: which execution is the newest, and the example.
+    """
     condition, parameters = selection.condition()
-    ((of,),) = [row.values() for row in client.rows(*translated(_NUMBER.format(condition=condition), parameters))]
-    sql, reached, done = _EXECUTIONS.format(condition=condition), {"timestamp": "", "execution_id": ""}, 0
-    while rows := client.rows(*translated(sql, {**parameters, **reached})):
+    ((of,),) = [row.values() for row in _rows(client, _NUMBER.format(condition=condition), parameters)]
+    executions, done = _by_end(client, condition, parameters, visibility), 0
+    while rows := [*itertools.islice(executions, ROWS)]:
+        done += len(rows)
+        yield SourceBatch([Found(f"execution {row['execution_id']}", row) for row in rows], done, max(done, of))
+
+
+def _by_end(
+    client: Client, condition: str, parameters: dict[str, Any], visibility: Visibility
+) -> Iterator[dict[str, Any]]:
+    """Yield the executions as they ended, which is how rowids grow. They are read as they began.
+
+    So those that ran at one time are in memory together.
+    """
+    sql, reached = _EXECUTIONS.format(condition=condition), {"timestamp": "", "execution_id": ""}
+    running: list[tuple[int, str, dict[str, Any]]] = []
+    while rows := _rows(client, sql, {**parameters, **reached}):
         reached = {name: rows[-1][name] for name in reached}
         _add_nested(client, rows, visibility)
-        for start in range(0, len(rows), ROWS):
-            found = [Found(f"execution {row['execution_id']}", row) for row in rows[start : start + ROWS]]
-            done += len(found)
-            yield SourceBatch(found, done, max(done, of))
+        for row in rows:
+            heapq.heappush(running, (row.pop("rowid"), row["execution_id"], row))
+        least = _least_rowid(reached["timestamp"])
+        while running and running[0][0] < least:
+            yield heapq.heappop(running)[-1]
+    while running:
+        yield heapq.heappop(running)[-1]
+
+
+def _rows(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    from .dialect import translated  # here: the plain install lacks sqlglot, as it lacks what connects
+
+    return client.rows(*translated(sql, parameters))
+
+
+def _least_rowid(timestamp: str) -> int:
+    """Return the least rowid of an execution that began then or later, as ``schema.sql`` makes it."""
+    return max(0, (from_iso(timestamp) - _EPOCH) // timedelta(microseconds=1)) << 64
 
 
 def _add_nested(client: Client, rows: list[dict[str, Any]], visibility: Visibility) -> None:

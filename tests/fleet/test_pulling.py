@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transfer import live, records
 
-from learning_instrument import LearningDatabase
+from learning_instrument import ExecutionRecord, LearningDatabase
 from learning_instrument.analytics import Selection, compare, costs, error_groups, performance, side, summary
 from learning_instrument.errors import ConfigurationError, DatabaseError
 from learning_instrument.fleet import pull, pulling, push, schema
@@ -22,7 +23,7 @@ from learning_instrument.ids import execution_id
 from learning_instrument.timestamps import moment
 from learning_instrument.transfer import import_executions
 
-from . import otel_traces
+from . import asking, otel_traces
 from .same_executions import executions, fill
 from .test_pushing import ids
 from .test_trace_costs import TREE, in_sqlite
@@ -110,6 +111,40 @@ def test_file_of_all_of_a_fleet_answers_as_the_fleet(empty_fleet, client, databa
     pull(empty_fleet, tmp_path / "pulled.db")
 
     assert answers(LearningDatabase(tmp_path / "pulled.db")) == answers(FleetDatabase(empty_fleet))
+
+
+TIED = st.builds(
+    ExecutionRecord,
+    task_type=st.sampled_from(["fix", "review"]),
+    task_description=st.sampled_from(["fix the parser", "mend the parser", "write the manual", None]),
+    timestamp=st.integers(0, 2).map(lambda hours: moment("2026-11-02") + timedelta(hours=hours)),
+    duration_seconds=st.sampled_from([0.0, 1.0, 3600.0, 7200.5]),
+    outcome=st.sampled_from(["succeeded", "failed", "lost"]),
+    error_message=st.sampled_from(["no room in table 1", "no room in table 2", "gone"]),
+    solution_summary=st.sampled_from(["use the other parser", "use the newer parser", None]),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TIED, min_size=1, max_size=60), st.integers(3, 60), st.booleans())
+def test_pulled_file_orders_ties_as_the_fleet_does(empty_fleet, client, tmp_path_factory, ties, page, is_refreshed):
+    """Executions of equal times, scores and templates: which come first, and which are examples."""
+    folder = tmp_path_factory.mktemp("ties")
+    schema.drop(client)
+    schema.init(client)
+    push(empty_fleet, records.make(folder / "learning.db", ties))
+    if is_refreshed:
+        refresh(client, 0)
+    pulled = folder / "pulled.db"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulling, "_EXECUTIONS", pulling._EXECUTIONS.replace(str(pulling._SLICE), str(page)))
+        pull(empty_fleet, pulled)
+
+    for question in (["summary"], ["errors"], ["patterns"], ["similar", "fix the parser"], ["list"]):
+        assert asking.answer("--database", str(pulled), *question) == asking.answer(
+            "--database", empty_fleet, *question
+        )
 
 
 def test_pulled_again_nothing_is_doubled(empty_fleet, path, tmp_path):
