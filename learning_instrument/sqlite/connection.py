@@ -237,29 +237,25 @@ class WriteConnection:
             self.look()
         except (sqlite3.Error, OSError):  # another process mends it
             self._leave()
-        connection = self._forget()
-        if connection is not None:
-            connection.close()
+        self._end(sqlite3.Connection.close)
 
     def abandon(self) -> None:
         """Forget the connection without closing it: after a fork it is the parent's."""
-        connection = self._forget()
-        if connection is not None:
-            abandon(connection)
+        self._end(abandon)
 
     def _leave(self) -> None:
-        connection = self._forget()
-        if connection is not None:
-            leave(connection)
+        self._end(leave)
 
-    def _forget(self) -> sqlite3.Connection | None:
+    def _end(self, end: Callable[[sqlite3.Connection], object]) -> None:
         connection, self._connection, files, self._watch = self._connection, None, self._watch, None
         finalizer, self._finalizer = self._finalizer, None
         if finalizer is not None:
             finalizer.detach()
         if connection is not None and files is not None:
-            files.connections.discard(connection)
-        return connection
+            try:
+                end(connection)
+            finally:  # until then, opening the file elsewhere would release the locks of this one
+                files.connections.discard(connection)
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._watch is not None:
@@ -289,13 +285,15 @@ class WriteConnection:
 
 
 def _close_dropped(connection: sqlite3.Connection, files: FileWatch, process_id: int) -> None:
-    files.connections.discard(connection)
-    if process_id != os.getpid():
-        abandon(connection)
-    elif files.fault() is None:
-        connection.close()
-    else:
-        leave(connection)
+    try:
+        if process_id != os.getpid():
+            abandon(connection)
+        elif files.fault() is None:
+            connection.close()
+        else:
+            leave(connection)
+    finally:
+        files.connections.discard(connection)
 
 
 def _insert(

@@ -47,7 +47,7 @@ class FileWatch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        #: Those that are open. Who keeps an exception of ours keeps a watch alive that none has any more.
+        #: Those that are open. A kept exception may keep the watch after the last of them was closed.
         self.connections: set[sqlite3.Connection] = set()
         self.mends = Mends()
         status = os.stat(path)
