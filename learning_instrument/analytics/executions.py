@@ -229,19 +229,15 @@ def relatives(database: Queryable, execution_id: str, limit: int = -1) -> Relati
         limit: how many of each at the most; -1: all.
 
     Raises:
-        UnknownExecutionError: if there is none, or a fleet got several by that id.
+        UnknownExecutionError: if there is none.
     """
     found = database.query(
-        f"SELECT {_COLUMNS} FROM executions WHERE execution_id = ? ORDER BY timestamp", [execution_id]
+        # A fleet may have several, of which the start of one was edited.
+        f"SELECT {_COLUMNS} FROM executions WHERE execution_id = ? ORDER BY timestamp DESC LIMIT 1",
+        [execution_id],
     )
     if not found:
         raise UnknownExecutionError(f"Unknown execution {execution_id!r}.")
-    if len(found) > 1:
-        starts = " and ".join(row["timestamp"] for row in found)
-        raise UnknownExecutionError(
-            f"{len(found)} executions have the id {execution_id!r}: they started at {starts}, and whoever sent them"
-            " changed one of them. learning-instrument list shows them."
-        )
     (execution,) = _records(found)
     children = database.query(
         f"SELECT {_COLUMNS} FROM executions WHERE parent_execution_id = ? ORDER BY timestamp LIMIT ?",

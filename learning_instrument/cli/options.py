@@ -65,7 +65,9 @@ class FilePath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, or fail."""
         if is_address(value):
-            self.fail("expected the path of a file, and no address.", param, ctx)
+            self.fail(
+                "expected the path of a file, not the address of a fleet; a file of such a name is ./NAME.", param, ctx
+            )
         return super().convert(value, param, ctx)
 
 

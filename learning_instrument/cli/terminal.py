@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 import click
 
-from ..fleet.address import without_secrets
+from ..fleet.address import without_passwords
 from ..safety.control_characters import one_line
 
 #: Where a command's context has what it was told: to print texts as they are, times of this machine, no colours.
@@ -73,7 +73,7 @@ def write(text: str, end: str = "\n") -> None:
 
 def tell(message: str) -> None:
     """Print a message on one line of standard error, without passwords: they may stand in any argument by mistake."""
-    click.echo(without_secrets(one_line(message)), err=True)
+    click.echo(without_passwords(one_line(message)), err=True)
 
 
 @contextlib.contextmanager

@@ -11,16 +11,22 @@ _SCHEMES: Final = ("clickhouse", "clickhouses", "chdb")
 _EXPECTED: Final = "expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
 _HTTP_PORT: Final = 8123
 _HTTPS_PORT: Final = 8443
-#: Mistyped ones as well, which are no paths: of another scheme, behind another word, in quotes, without slashes.
+#: Mistyped ones as well, which are no paths: within other words, of another scheme, and without one.
 _ADDRESS: Final = re.compile(
-    r"""\s*(?:\w+=)?[\s'"]*(?!sqlite:|file:)
-    (?:[^\s'"/\\:@]{2,}:/|(?:clickhouses?|chdb|https?|jdbc):|(?:[^\s'"/\\:@]*//)?[^\s/\\:]*:(?![/\\])[^@]*@)""",
+    r"""\b(?:clickhouses?|chdb|https?|jdbc):/
+    | ^[\s'"]*(?:(?!sqlite:|file:)[\w.+-]{2,}://|(?:clickhouses?|chdb):)
+    | ^[\s'"]*(?:\w*//)?(?!\d)[^\s'"/\\:?]*:[^/\\@]+@""",
     re.IGNORECASE | re.VERBOSE,
 )
-#: Where a user and a password may begin in what a text has before its last @. Remedies and ``git@host:`` have none.
-_CREDENTIALS: Final = re.compile(r"""(?<![^\s'"(/])(?!USER:PASSWORD\b|git@)(?:(?<=//)[^@]*?:|[^\s'"/]*:(?!\s|//))""")
-#: A password in the query of a URL, or cut where the @ is no longer seen.
-_PASSWORD: Final = re.compile(r"(?<=password=)\S+|(?<=//)[^\s/@]*:[^\s@]*(?=\.\.\.)", re.IGNORECASE)
+#: What is behind a user's colon and no password: the port of a host, and what our own remedies say.
+_BEHIND_COLON: Final = r"(?!\d+(?:\W|$)|PASSWORD\b)"
+_BEHIND_SLASHES: Final = re.compile(rf"//(?!\[)[^\s/:]*:{_BEHIND_COLON}")
+#: Its first colon that is not that of a scheme, of a drive, or of a time.
+_WITHIN_A_WORD: Final = re.compile(
+    rf"(?<!\S)((?:[^\s:]|:(?=[/\\])|(?<=T\d\d):(?=\d\d)|(?<=:\d\d):(?=\d\d))*:){_BEHIND_COLON}(?![/\\])\S*@"
+)
+#: That of a query, and one whose @ was cut off with all behind it.
+_OTHERS: Final = re.compile(r"(?<=password=)\S+|(?<=//)[^\s/@]*:[^\s@]{0,500}(?=\.\.\.)", re.IGNORECASE)
 _TRUE: Final = ("1", "true")
 _FALSE: Final = ("0", "false")
 
@@ -61,7 +67,7 @@ class Address:
         except ValueError:  # whose words may have the password
             raise _invalid(f"{_EXPECTED}, with a PORT from 1 to 65535") from None
         if parts.scheme not in _SCHEMES:
-            raise _invalid(_EXPECTED)
+            raise _invalid(f"{_EXPECTED}; the path of a file of such a name is ./NAME")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.scheme == "chdb":
             if parts.netloc or not parts.path.strip("/") or parts.fragment or options.keys() - {"database"}:
@@ -93,16 +99,19 @@ class Address:
 
 def is_address(text: object) -> bool:
     """Tell whether *text* is an address, be it a wrong one, and not the path of a file."""
-    return isinstance(text, str) and _ADDRESS.match(text) is not None
+    return isinstance(text, str) and _ADDRESS.search(text) is not None
 
 
-def without_secrets(text: str) -> str:
-    """Return a message without the passwords of addresses, mistyped ones too; rather more of it is masked than less."""
-    credentials, at, rest = text.rpartition("@")
-    found = _CREDENTIALS.search(credentials)
+def without_passwords(text: str) -> str:
+    """Return a message with ``***`` for the passwords of addresses, mistyped ones too; rather for more than for less.
+
+    Behind ``//`` a password may have blanks and ``@``, so what is masked ends at the last ``@`` of the message.
+    """
+    before, at, behind = text.rpartition("@")
+    found = _BEHIND_SLASHES.search(before)
     if found is not None:
-        text = f"{credentials[: found.start()]}***{at}{rest}"
-    return _PASSWORD.sub("***", text)
+        text = f"{before[: found.end()]}***{at}{behind}"
+    return _OTHERS.sub("***", _WITHIN_A_WORD.sub(r"\1***@", text))
 
 
 def _invalid(reason: str) -> ConfigurationError:

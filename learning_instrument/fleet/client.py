@@ -40,8 +40,8 @@ _READ_ONLY: Final = 164
 _WRONG_PASSWORD: Final = (192, 193, 194, 516)
 #: Of rows, bytes, time or memory.
 _LIMITS: Final = (158, 159, 160, 191, 241, 307, 396)
-#: It logs what it raises: where an application shows no logs, Python would print it.
-logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+#: The driver logs what it raises. Where an application shows no logs, Python would print that.
+_UNSEEN: Final = logging.NullHandler()
 _NOISE: Final = re.compile(r"^Received ClickHouse exception, code: \d+, server response: ")
 _LONGEST_FAULT: Final = 300
 
@@ -135,8 +135,9 @@ def connect(address: Address, *, may_make: bool = False) -> Client:
     except ImportError as error:
         package = "learning-instrument[scale]" if error.name != "chdb" else "chdb"
         raise ConfigurationError(f"{error.name} is not installed: pip install '{package}'.") from error
-    if address.folder is not None and not may_make and not _has_files(address.folder):
-        raise DatabaseError(f"There is no fleet in {address.folder}: learning-instrument fleet init makes that folder.")
+    logging.getLogger("clickhouse_connect").addHandler(_UNSEEN)
+    if address.folder is not None and not may_make and not os.path.isdir(os.path.join(address.folder, "metadata")):
+        raise DatabaseError(f"There is no fleet in {address.folder}: learning-instrument fleet init makes one.")
     where: dict[str, Any] = {"interface": "chdb", "path": address.folder}
     if address.folder is None:
         where = {
@@ -166,20 +167,11 @@ def connect(address: Address, *, may_make: bool = False) -> Client:
     return Client(address, connection)
 
 
-def _has_files(folder: str) -> bool:
-    try:
-        return bool(os.listdir(folder))
-    except OSError as error:
-        return not isinstance(error, FileNotFoundError)  # for the engine to say
-
-
 def _explained(address: Address, error: Exception) -> DatabaseError:
     """Return the error to raise for one of the driver's."""
     code, fault = getattr(error, "code", None), _one_line(str(error))
     if code in _WRONG_PASSWORD:
-        return DatabaseError(
-            f"{address} refuses the user {address.user!r}: check user and password, as clickhouse://USER:PASSWORD@HOST."
-        )
+        return DatabaseError(f"{address} refuses the user {address.user!r}: check user and password.")
     if code == _NO_DATABASE:
         return DatabaseError(f"There is no database {address.database!r} at {address}: CREATE DATABASE makes it.")
     if code == _NO_TABLE:

@@ -109,6 +109,7 @@ def _known(database: Queryable, identifier: str) -> tuple[str, str]:
     """Return the id of the execution that *identifier* means, and its timestamp."""
     for found in database.query(EXACTLY, {"id": identifier}):
         execution_id = str(found["execution_id"])
-        for row in database.query("SELECT timestamp FROM executions WHERE execution_id = ?", [execution_id]):
+        sql = "SELECT max(timestamp) AS timestamp FROM executions WHERE execution_id = ?"
+        for row in database.query(sql, [execution_id]):
             return execution_id, row["timestamp"]
     raise UnknownExecutionError(f"There is no execution or task {identifier!r}: expected the id of a stored one.")

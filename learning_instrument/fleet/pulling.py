@@ -101,12 +101,12 @@ def _by_end(
     So those that ran at one time are in memory together.
     """
     sql, reached = _EXECUTIONS.format(condition=condition), {"timestamp": "", "execution_id": ""}
-    running: list[tuple[int, str, dict[str, Any]]] = []
+    running: list[tuple[int, str, str, dict[str, Any]]] = []
     while rows := _rows(client, sql, {**parameters, **reached}):
         reached = {name: rows[-1][name] for name in reached}
         _add_nested(client, rows, visibility)
         for row in rows:
-            heapq.heappush(running, (row.pop("rowid"), row["execution_id"], row))
+            heapq.heappush(running, (row.pop("rowid"), row["timestamp"], row["execution_id"], row))
         least = _least_rowid(reached["timestamp"])
         while running and running[0][0] < least:
             yield heapq.heappop(running)[-1]

@@ -32,9 +32,8 @@ class Refreshed:
     traces: int = 0
     executions: int = 0
     calls: int = 0
-    #: Hours that were rolled up, and those that changed within the grace time, or meanwhile.
+    #: Hours that were rolled up.
     hours: int = 0
-    waiting: int = 0
 
 
 def refresh(
@@ -73,7 +72,7 @@ def refresh(
             progress(done)
     hours.delete_stale(client)
     write_state(client, **{REFRESHED: str(client.now())})
-    return replace(done, waiting=hours.waiting(client))
+    return done
 
 
 def _slices(client: Client, grace_seconds: float) -> Iterator[list[Arrival]]:

@@ -31,13 +31,11 @@ FILLED_IN: Final = "done"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What ``schema.sql`` has: the statements of each version of the tables, and those of the views by their names.
-
-    And the one that makes the Collector's table.
-    """
+    """What ``schema.sql`` has: the statements of each version of the tables, and those of the views by their names."""
 
     versions: tuple[tuple[str, ...], ...]
     views: dict[str, str]
+    #: The one that makes the Collector's table.
     spans: str
 
     @classmethod
@@ -80,19 +78,19 @@ def init(
         client: a connection whose user may create tables.
         schema: that of this release by default.
         progress: called with the number of hours that are filled in, and of all.
-        makes_spans: whether to make the Collector's table where it is missing, as the Collector makes it by default.
+        makes_spans: whether to make the Collector's table where it is missing.
 
     Raises:
         DatabaseError: if the Collector's table is missing, the schema is newer, or something of this name is not ours.
     """
     schema = schema or released()
-    if makes_spans:
-        client.execute(schema.spans)
-    write_out = _dialect(client)
     _refuse_strangers(client, schema)
     state = read_state(client)
     found = int(state.get("schema", 0))
     _refuse_newer(client, found, schema)
+    if makes_spans:
+        client.execute(schema.spans)
+    write_out = _dialect(client)
     for statements in schema.versions[found:]:
         for statement in statements:
             client.execute(statement)
@@ -111,7 +109,7 @@ def init(
 def drop(client: Client, schema: Schema | None = None) -> None:
     """Drop what :func:`init` made, and nothing else. The views on the Collector's table go first: no insert fails.
 
-    A table for spans that it made stays if a Collector has written to it.
+    The Collector's table stays, whoever made it.
 
     Raises:
         DatabaseError: if something cannot be dropped.
@@ -121,8 +119,6 @@ def drop(client: Client, schema: Schema | None = None) -> None:
     for name in [*reversed(schema.views), *reversed(schema.tables)]:
         if name in ours:
             client.execute(f"DROP TABLE IF EXISTS {name} SYNC")
-    if SPANS in ours and not client.rows(f"SELECT 1 FROM {SPANS} LIMIT 1"):
-        client.execute(f"DROP TABLE IF EXISTS {SPANS} SYNC")
 
 
 def connect_to_fleet(address: Address) -> Client:

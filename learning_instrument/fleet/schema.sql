@@ -1,11 +1,12 @@
 -- The objects of a fleet in ClickHouse: the Collector's table, for a fleet that has no Collector, sections for the
--- versions of our tables, then the views, which each run of `fleet init` makes anew. A released version is never edited: a table is changed by ALTER TABLE in a new section.
+-- versions of our tables, then the views, which each run of `fleet init` makes anew. A released version is never edited:
+-- a table is changed by ALTER TABLE in a new section.
 -- The functions span_attribute, resource_attribute, json_attribute, span_keys and telling_keys are written out by
 -- schema.py, by what DESCRIBE says of otel_traces.
 
 -- spans
 
--- As the Collector's clickhouse exporter makes it by default, which can write to it later.
+-- With the columns that the Collector's clickhouse exporter writes by default, so it may write here later.
 CREATE TABLE IF NOT EXISTS otel_traces (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
@@ -28,12 +29,13 @@ CREATE TABLE IF NOT EXISTS otel_traces (
     Links Nested (
         TraceId String, SpanId String, TraceState String, Attributes Map(LowCardinality(String), String)
     ) CODEC(ZSTD(1)),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX idx_duration Duration TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
-COMMENT 'learning_instrument: spans, as the Collector has them';
+SETTINGS ttl_only_drop_parts = 1;
 
 -- version 1
 

@@ -89,5 +89,7 @@ def test_mistyped_address_is_no_path(address, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert "fleet: expected clickhouse://USER:PASSWORD@HOST:PORT/DATABASE" in said("--database", address, "list")
-    assert "expected the path of a file, and no address" in said("pull", f"clickhouse://{WHERE}", "-o", address)
+    assert "expected the path of a file, not the address of a fleet" in said(
+        "pull", f"clickhouse://{WHERE}", "-o", address
+    )
     assert not list(tmp_path.iterdir())

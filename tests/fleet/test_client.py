@@ -119,7 +119,7 @@ def test_folder_without_a_fleet_is_not_made_by_a_question(tmp_path, is_there):
 
     message = error_of(lambda: connect(Address.parse(f"chdb://{folder}")))
 
-    assert message == f"There is no fleet in {folder}: learning-instrument fleet init makes that folder."
+    assert message == f"There is no fleet in {folder}: learning-instrument fleet init makes one."
     assert [*tmp_path.glob("**/*")] == [folder] * is_there
 
 

@@ -12,8 +12,8 @@ from learning_instrument import ExecutionRecord, LearningDatabase, SQLiteSpanExp
 from learning_instrument.analytics import Selection
 from learning_instrument.analytics.executions import relatives
 from learning_instrument.columns import COLUMNS
-from learning_instrument.errors import ConfigurationError, DatabaseError, UnknownExecutionError
-from learning_instrument.fleet import FleetDatabase, push, pushing, schema
+from learning_instrument.errors import ConfigurationError, DatabaseError
+from learning_instrument.fleet import FleetDatabase, pull, push, pushing, schema
 from learning_instrument.fleet.client import Client
 from learning_instrument.fleet.refresh import refresh
 from learning_instrument.ids import execution_id
@@ -356,8 +356,8 @@ def test_missing_file_and_invalid_visibility_are_named(empty_fleet, tmp_path):
     assert not list(tmp_path.glob("none*"))
 
 
-def test_execution_sent_with_another_start_is_another_and_shown_as_such(empty_fleet, client, path, tmp_path):
-    """A fleet knows an execution by its id and its start: whoever changes that of one file has two executions."""
+def test_execution_whose_start_was_edited_counts_as_another(empty_fleet, client, path, tmp_path):
+    """Of the two, its id means the newest; pulled, they are one, and the other is named as a conflict."""
     push(empty_fleet, path)
     (first, _) = ids(path)
     other = tmp_path / "other.db"
@@ -369,6 +369,12 @@ def test_execution_sent_with_another_start_is_another_and_shown_as_such(empty_fl
 
     push(empty_fleet, other)
 
-    with FleetDatabase(empty_fleet) as fleet, pytest.raises(UnknownExecutionError, match="2 executions have the id"):
-        relatives(fleet, first)
+    with FleetDatabase(empty_fleet) as fleet:
+        assert relatives(fleet, first).execution.timestamp.year > 2001
+        fleet.add_feedback(first, rating=5)
+        assert fleet.query("SELECT count(*) AS n FROM executions WHERE user_rating = 5 AND timestamp > '2002'") == [
+            {"n": 1}
+        ]
     assert count(client) == 3
+    answer = pull(empty_fleet, tmp_path / "pulled.db")
+    assert (answer.stored, answer.conflicts) == (2, 1)

@@ -283,29 +283,32 @@ def test_table_made_without_a_collector_is_the_one_that_it_makes(clickhouse, cli
     assert stored(client) == expected(spans)
 
 
-@pytest.mark.parametrize("has_spans", [False, True])
-def test_drop_undoes_the_table_made_without_a_collector_unless_one_has_written_to_it(
-    clickhouse, client, spans, has_spans
-):
-    """Its spans may be nowhere else."""
+def test_init_that_is_refused_makes_no_table(client):
+    """Neither that of the Collector."""
+    client.execute("CREATE VIEW executions AS SELECT 1 AS theirs")
+
+    with pytest.raises(DatabaseError, match="is not ours"):
+        schema.init(client, makes_spans=True)
+
+    assert client.rows("SHOW TABLES") == [{"name": "executions"}]
+
+
+def test_drop_leaves_the_table_made_without_a_collector(client):
+    """One may have written to it, and its spans may be nowhere else."""
     schema.init(client, makes_spans=True)
-    if has_spans:
-        otel_traces.insert_spans(clickhouse, spans)
 
     schema.drop(client)
 
-    assert client.rows("SHOW TABLES") == [{"name": "otel_traces"}] * has_spans
+    assert client.rows("SHOW TABLES") == [{"name": "otel_traces"}]
 
 
 def test_table_of_the_collector_is_taken_as_it_is(clickhouse, client):
-    """Also an empty one, which stays."""
+    """Also where it is empty."""
     otel_traces.create(clickhouse, "json")
 
     schema.init(client, makes_spans=True)
-    assert schema.has_json(client)
-    schema.drop(client)
 
-    assert {"name": "otel_traces"} in client.rows("SHOW TABLES")
+    assert schema.has_json(client)
 
 
 def test_database_without_our_objects_asks_for_init(clickhouse, client):

@@ -88,12 +88,14 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
     with the prices of $LEARNING_INSTRUMENT_PRICES, the masked messages of failures, and the sums of hours. It may be
     interrupted, and several may run at once: each execution and each call counts once.
     """
-    from ...fleet.refresh import refresh  # here: the plain install lacks what it imports
+    from ...fleet import hours  # here: the plain install lacks what they import
+    from ...fleet.refresh import refresh
 
     while True:
         try:
             with connect(address) as client, progress_bar() as progress:
                 done = refresh(client, progress=lambda done: progress("traces", done.traces, 0), processes=processes)
+                left = hours.waiting(client) if every is None else 0
         except DatabaseError as error:
             if every is None:
                 raise
@@ -104,9 +106,8 @@ def refresh_command(address: Address, every: float | None, processes: int) -> No
                 f" {formatting.counted(done.calls, 'model call')} and {formatting.counted(done.hours, 'hour')} of"
                 f" {address}."
             )
-            if done.waiting and every is None:
-                hours = formatting.counted(done.waiting, "hour")
-                print_note(f"{hours} changed within the last minute: left for the next refresh.")
+            if left:
+                print_note(f"{formatting.counted(left, 'hour')} changed a moment ago: left for the next refresh.")
         if every is None:
             return
         time.sleep(every)

@@ -52,7 +52,7 @@ def pull_command(question: Question, address: Address, public_only: bool, includ
     from ...fleet.pulling import pull
 
     visibility = visibility_of(public_only, include_private)
-    is_made = not os.path.exists(absolute(question.file))
+    is_new = not os.path.exists(absolute(question.file))
     try:
         with progress_bar() as progress:
             answer = pull(address, question.file, question.selection, visibility=visibility, progress=progress)
@@ -63,8 +63,8 @@ def pull_command(question: Question, address: Address, public_only: bool, includ
     if not answer.read:
         with FleetDatabase(address) as fleet:
             question.explain_nothing(fleet)
-        if is_made:  # a gate that reads it says that it has no executions, and not that there is no file
-            lines[0] += f" {question.file} was made, without any."
+        if is_new:  # a gate that reads it says that it has no executions, and not that there is no file
+            lines = [*lines, f"Made {question.file}, without executions."]
     tell_answer(question, answer, lines)
     tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)
 

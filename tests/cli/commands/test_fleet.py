@@ -89,7 +89,7 @@ def test_refresh_works_out_costs_of_what_arrived_a_minute_ago(clickhouse, server
     for counts in ("1 execution, 1 model call", "0 executions, 0 model calls"):
         done, left = answer("refresh", server.address).splitlines()
         assert done == f"Refreshed {counts} and 0 hours of {where}."
-        assert left.endswith("changed within the last minute: left for the next refresh.")
+        assert left.endswith("changed a moment ago: left for the next refresh.")
 
     (row,) = clickhouse.query("SELECT actual_cost FROM executions WHERE cost_source = 'reported'").named_results()
     assert row == {"actual_cost": 0.25}

@@ -66,7 +66,7 @@ def test_pull_names_a_filter_that_selects_nothing(where, path, tmp_path):
 
     first, again = (ask("pull", where, "-o", local, "--repo", "shpo") for _ in range(2))
 
-    assert first.stdout == f"Found no executions. {local} was made, without any.\n"
+    assert first.stdout == f"Found no executions.\nMade {local}, without executions.\n"
     assert again.stdout == "Found no executions.\n"
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert first.stderr == again.stderr
