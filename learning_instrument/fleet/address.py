@@ -56,6 +56,8 @@ class Address:
         """
         if isinstance(text, Address):
             return text
+        if not isinstance(text, str):
+            raise _invalid(_EXPECTED)
         text = text.strip()
         if any(mark in text.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
             raise _invalid(f"{_EXPECTED}, in whose PASSWORD / ? and # are written %2F %3F and %23")
@@ -70,7 +72,7 @@ class Address:
             raise _invalid(f"{_EXPECTED}; the path of a file of such a name is ./NAME")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.scheme == "chdb":
-            if parts.netloc or not parts.path.strip("/") or parts.fragment or options.keys() - {"database"}:
+            if parts.netloc or not re.match("/+[^/]", parts.path) or parts.fragment or options.keys() - {"database"}:
                 raise _invalid("expected chdb:///FOLDER or chdb:///FOLDER?database=NAME")
             return cls("", 0, database=options.get("database") or "default", folder=unquote(parts.path))
         database = unquote(parts.path.strip("/"))

@@ -46,7 +46,9 @@ class FleetDatabase(Source):
         self._lock = threading.RLock()
 
     def query(self, sql: str, parameters: Parameters = (), /) -> list[dict[str, Any]]:
-        """Answer a question in SQLite's SQL, over ``executions``, ``model_calls`` and ``feedback``.
+        """Answer a question in the part of SQLite's SQL that our questions are written in.
+
+        It is over ``executions``, ``model_calls`` and ``feedback``. Beyond that part ClickHouse's meaning counts.
 
         Returns:
             For each row column name -> value.

@@ -31,7 +31,7 @@ from ..sqlite.read_only import ReadOnlyDatabase
 from ..sqlite.selection import Queryable, Selection
 from ..storage.feedback import Visibility, check_visibility
 from ..timestamps import from_iso, iso
-from ..transfer.conflicts import EXECUTION_ID, OUTCOME
+from ..transfer.conflicts import EXECUTION_ID, OUTCOME, is_text
 from ..transfer.importing import Progress, Refusal
 from ..transfer.nested import FEEDBACK, FEEDBACK_MEMBERS, MODEL_CALLS, add_nested, held_by
 from ..transfer.reading import MOST_REFUSALS, BatchReader, Reading
@@ -82,8 +82,9 @@ class _Mark:
     feedback: int = 0
     #: The execution of that row: in another file by this name it is another.
     execution_id: str | None = None
-    #: The state of the files when all was pushed.
+    #: The state of the files when all was pushed, and which feedback was.
     files: str = ""
+    visibility: str = "team"
 
 
 def push(
@@ -140,6 +141,8 @@ def _go_on(
     files = _state_of(path)  # before anything is read
     name = f"push {hashlib.sha256(f'{platform.node()} {path}'.encode(errors='surrogateescape')).hexdigest()[:32]}"
     mark = _sound(source, schema.read_state(client).get(name))
+    if mark.visibility != visibility:
+        mark = replace(mark, files="", visibility=visibility, feedback=0)
     if mark.files == files:
         return
     nested = held_by(source.query)
@@ -211,8 +214,8 @@ def _of_executions(
     begin = after
     while rows := source.query(
         f"SELECT rowid AS row, {', '.join(COLUMNS)} FROM executions NOT INDEXED"
-        f" WHERE rowid > :after AND rowid <= :until AND {condition[0]} ORDER BY rowid LIMIT {_SLICE}",
-        {**condition[1], "after": after, "until": until},
+        f" WHERE rowid > :after AND rowid <= :last AND {condition[0]} ORDER BY rowid LIMIT {_SLICE}",
+        {**condition[1], "after": after, "last": until},
     ):
         after = rows[-1]["row"]
         yield rows, after - begin, until - begin
@@ -255,7 +258,7 @@ class _Fleet:
         """Send what the fleet does not have of these executions."""
         # Before reading: a push that reads later, and so knows more, has the higher version.
         now = self._client.now()
-        self._times = sorted({row["timestamp"] for row in rows if isinstance(row["timestamp"], str)})
+        self._times = sorted({row["timestamp"] for row in rows if is_text(row["timestamp"])})
         reading = self._reader.read(SourceBatch([Found(f"row {row.pop('row')}", row) for row in rows], 0, 0))
         self._count(reading)
         new, known = [], [*reading.known]
@@ -294,11 +297,10 @@ class _Fleet:
             self._refusals.append(Refusal(self._path, place, reason))
 
     def _find(self, ids: Iterable[Any]) -> Mapping[str, Row]:
-        valid = [identity for identity in ids if isinstance(identity, str) and identity.isascii()]
         rows = self._client.rows(
             f"SELECT {', '.join(COLUMNS)} FROM executions WHERE timestamp IN {{times:Array(String)}}"
             " AND execution_id IN {ids:Array(String)}",
-            {"times": self._times, "ids": valid},
+            {"times": self._times, "ids": [*filter(is_text, ids)]},
         )
         self._stored = {row["execution_id"]: tuple(row.values()) for row in rows}
         return self._stored

@@ -106,10 +106,10 @@ def init(
     _fill_in(client, schema, write_out, progress)
 
 
-def drop(client: Client, schema: Schema | None = None) -> None:
+def drop(client: Client, schema: Schema | None = None) -> bool:
     """Drop what :func:`init` made, and nothing else. The views on the Collector's table go first: no insert fails.
 
-    The Collector's table stays, whoever made it.
+    The Collector's table stays, whoever made it. Returns whether there was anything to drop.
 
     Raises:
         DatabaseError: if something cannot be dropped.
@@ -119,6 +119,7 @@ def drop(client: Client, schema: Schema | None = None) -> None:
     for name in [*reversed(schema.views), *reversed(schema.tables)]:
         if name in ours:
             client.execute(f"DROP TABLE IF EXISTS {name} SYNC")
+    return bool(ours)
 
 
 def connect_to_fleet(address: Address) -> Client:

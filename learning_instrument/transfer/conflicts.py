@@ -40,6 +40,11 @@ class Conflict:
     columns: tuple[str, ...]
 
 
+def is_text(value: Any) -> bool:
+    """Tell whether a value of a file, which any program may have written, is text that a database has."""
+    return type(value) is str and value.encode("utf-8", "ignore").decode() == value
+
+
 def stored_rows(answer: Callable[[str, Sequence[Any]], Iterable[Sequence[Any]]], ids: Iterable[Any]) -> dict[str, Row]:
     """Return the rows of a database among *ids*, by id.
 
@@ -47,7 +52,7 @@ def stored_rows(answer: Callable[[str, Sequence[Any]], Iterable[Sequence[Any]]],
         answer: executes a statement and returns its rows.
         ids: those of a file, which may be of any type.
     """
-    valid = [identity for identity in ids if type(identity) is str and identity.isascii()]
+    valid = [*filter(is_text, ids)]
     if not valid:
         return {}
     rows = answer(f"SELECT {','.join(COLUMNS)} FROM executions WHERE execution_id IN {placeholders(valid)}", valid)

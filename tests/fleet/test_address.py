@@ -47,6 +47,8 @@ def test_address_has_host_user_and_database(text, expected):
         ("clickhouse://host/db#x", "expected clickhouse://USER"),
         ("clickhouse://[::1/db", "expected clickhouse://USER"),
         ("chdb://folder", "expected chdb:///FOLDER"),
+        ("chdb:folder", "expected chdb:///FOLDER"),
+        (None, "expected clickhouse://"),
         ("chdb:///", "expected chdb:///FOLDER"),
         ("chdb:///folder?secure=1", "expected chdb:///FOLDER"),
         ("http://host/db", "expected clickhouse://USER"),

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import sqlite3
+from datetime import datetime, timezone
 
 import pytest
 from calls import AGENT, START, chat, execution, span
@@ -378,3 +379,71 @@ def test_execution_whose_start_was_edited_counts_as_another(empty_fleet, client,
     assert count(client) == 3
     answer = pull(empty_fleet, tmp_path / "pulled.db")
     assert (answer.stored, answer.conflicts) == (2, 1)
+
+
+TIMES = [datetime(2026, 1, day, tzinfo=timezone.utc) for day in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(until=TIMES[3]),
+        Selection(since=TIMES[2], until=TIMES[5]),
+        Selection(since=TIMES[2]),
+        Selection(repo="a"),
+        Selection(pool_type="p", until=TIMES[6]),
+        Selection(model_tier="small"),
+        Selection(task_type="fix"),
+        Selection(where={"outcome": "error", "metadata.version": "2"}, until=TIMES[5]),
+    ],
+    ids=str,
+)
+def test_what_is_selected_is_sent(empty_fleet, client, tmp_path, selection):
+    """By each filter, and by several."""
+    path = tmp_path / "learning.db"
+    with LearningDatabase(path) as database:
+        database.append(
+            ExecutionRecord(
+                task_id=str(number),
+                timestamp=time,
+                repo="ab"[number % 2],
+                pool_type="pq"[number % 2],
+                model_tier=("small", "large")[number % 2],
+                task_type=("fix", "write")[number % 2],
+                outcome=("succeeded", "error")[number % 2],
+                metadata={"version": number % 3},
+            )
+            for number, time in enumerate(TIMES * 2)
+        )
+        condition, parameters = selection.condition()
+        found = database.query(f"SELECT execution_id FROM executions WHERE {condition} ORDER BY 1", parameters)
+
+    answer = push(empty_fleet, path, selection)
+
+    assert 0 < answer.sent == len(found) < 14
+    assert client.rows("SELECT execution_id FROM executions ORDER BY 1") == found
+
+
+def test_id_of_any_letters_is_sent_once(empty_fleet, client, path):
+    """An imported execution may have one."""
+    with contextlib.closing(sqlite3.connect(path)) as changed:
+        changed.execute("UPDATE executions SET execution_id = 'écrit à la main/' || rowid")
+        changed.commit()
+    push(empty_fleet, path)
+
+    again = push(empty_fleet, path, Selection(since=moment("1d")))
+
+    assert (again.sent, again.already_there) == (0, 2)
+    assert count(client) == 2
+
+
+def test_feedback_of_another_visibility_is_sent_when_it_is_asked_for(empty_fleet, client, path):
+    """Though nothing is new in the file; what was sent stays."""
+    with LearningDatabase(path) as database:
+        for visibility in ("public", "team", "private"):
+            database.add_feedback(ids(path)[0], comment=visibility, visibility=visibility)
+
+    sent = [push(empty_fleet, path, visibility=which).feedback for which in ("public", "team", "private", "team")]
+
+    assert sent == [1, 1, 1, 0]
+    assert len(client.rows("SELECT * FROM feedback")) == 3

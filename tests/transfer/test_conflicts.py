@@ -57,6 +57,17 @@ def test_conflict_names_the_execution_both_files_and_the_columns(target, tmp_pat
     assert [repos[name] for name in ("7", "299", "601", "900")] == ["mine", "a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["7", "écrit à la main/7", "\N{PILE OF POO}"])
+def test_conflict_over_an_id_of_any_letters_is_one(target, tmp_path, name):
+    """Imported again, the file in other words."""
+    make(target, [record(name, repo="mine")])
+    other = make(tmp_path / "other.db", [record(name, repo="theirs")])
+
+    answer = import_executions(target, [other])
+
+    assert answer.conflicting == (Conflict(name, target, other, ("repo",)),)
+
+
 def test_all_conflicts_are_counted_and_the_first_are_named(target, tmp_path):
     first = make(tmp_path / "first.db", [record(number, repo="a") for number in range(150)])
     second = make(tmp_path / "second.db", [record(number, repo="b") for number in range(150)])

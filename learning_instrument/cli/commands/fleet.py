@@ -136,5 +136,7 @@ def drop_command(address: Address, yes: bool) -> None:
     """
     with connect(address) as client:
         if is_confirmed(f"Drop the executions, model calls and feedback of {address}?", yes):
-            schema.drop(client)
-            print_note(f"Dropped the executions, model calls and feedback of {address}; otel_traces is as it was.")
+            if schema.drop(client):
+                print_note(f"Dropped the executions, model calls and feedback of {address}; otel_traces is as it was.")
+            else:
+                print_note(f"{address} has none of our tables.")

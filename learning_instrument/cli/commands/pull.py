@@ -13,7 +13,7 @@ from ...sqlite.selection import Selection
 from ..options import FilePath, Question, fleet_argument, reporting_command, tell_of_spill_files
 from ..progress import progress_bar
 from ..rendering import tell
-from .transfer import tell_answer, tell_first, told_of_import, visibility_of, visibility_options
+from .transfer import tell_answer, tell_first, told_of_conflict, told_of_import, visibility_of, visibility_options
 
 _INTERRUPTED: Final = "Interrupted. What was stored stays; run the same command again for the rest."
 
@@ -67,6 +67,7 @@ def pull_command(question: Question, address: Address, public_only: bool, includ
             lines = [*lines, f"Made {question.file}, without executions."]
     tell_answer(question, answer, lines)
     tell_first([f"{each.place}: {each.reason}" for each in answer.refusals], answer.refused)
+    tell_first([told_of_conflict(each) for each in answer.conflicting], answer.conflicts)
 
 
 @reporting_command("push")

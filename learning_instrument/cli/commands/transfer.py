@@ -125,7 +125,7 @@ def import_command(question: Question, files: tuple[str, ...], strict: bool) -> 
         raise
     tell_answer(question, answer, told_of_import(answer, question.file))
     tell_first([f"{each.file}, {each.place}: {each.reason}" for each in answer.refusals], answer.refused)
-    tell_first([_difference(each) for each in answer.conflicting], answer.conflicts)
+    tell_first([told_of_conflict(each) for each in answer.conflicting], answer.conflicts)
     tell_first([_reason(each) for each in answer.unread_files], answer.unread)
     if answer.unread or (strict and (answer.refused or answer.conflicts)):
         click.get_current_context().exit(1)
@@ -139,7 +139,8 @@ def tell_first(lines: Sequence[str], count: int) -> None:
         tell(f"... and {count - _SHOWN:,} more; --json names {len(lines)}.")
 
 
-def _difference(conflict: Conflict) -> str:
+def told_of_conflict(conflict: Conflict) -> str:
+    """Return what an import says of an execution that is there with other values."""
     columns = ", ".join(conflict.columns)
     return f"{conflict.execution_id} differs in {columns}: kept as in {conflict.kept}, not as in {conflict.left_out}"
 

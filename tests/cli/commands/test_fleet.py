@@ -66,6 +66,7 @@ def test_fleet_is_made_shown_and_dropped(clickhouse, server):
     assert answer("drop", server.address, "--yes") == (
         f"Dropped the executions, model calls and feedback of clickhouse://{where}; otel_traces is as it was.\n"
     )
+    assert "has none of our tables" in answer("drop", server.address, "--yes")
     assert "run learning-instrument fleet init" in complaint("status", server.address)
     assert clickhouse.query("SELECT count() AS n FROM otel_traces").first_item == {"n": 5}
 

@@ -1,6 +1,8 @@
 """``pull`` and ``push``: executions from and to a fleet, by the command, over HTTP."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 from transfer import live
@@ -37,6 +39,22 @@ def test_push_says_what_it_sent(where, path):
     again = answer("push", where, "--database", path, "--since", "1d")
     assert again == "Sent 0 of 2 executions; 2 already there.\n"
     assert json.loads(answer("push", where, "--database", path, "--json"))["sent"] == 0
+
+
+def test_pull_names_what_the_file_has_with_other_values(where, path, tmp_path):
+    """As an import does."""
+    answer("push", where, "--database", path)
+    local = str(tmp_path / "local.db")
+    answer("pull", where, "-o", local)
+    with contextlib.closing(sqlite3.connect(local)) as changed, changed:
+        ((execution,),) = changed.execute(
+            "UPDATE executions SET task_type = 'x' WHERE rowid = 1 RETURNING execution_id"
+        )
+
+    result = ask("pull", where, "-o", local)
+
+    assert "1 conflict: already there with other values, which stay." in result.stdout
+    assert result.stderr.startswith(f"{execution} differs in task_type: kept as in {local}, not as in clickhouse://")
 
 
 def test_fleet_is_made_by_push_alone(clickhouse, path):
