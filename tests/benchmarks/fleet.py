@@ -173,7 +173,7 @@ def _database() -> Iterator[tuple[Any, Any]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         clickhouse_connect.get_client(interface="chdb", path=folder) as client,
-        connect(Address.parse(f"chdb://{folder}")) as own,
+        connect(Address.parse(f"chdb://{folder}"), may_make=True) as own,
     ):
         yield client, own
 

@@ -176,7 +176,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         address = f"chdb://{folder}"
-        with connect(Address.parse(address)) as client:
+        with connect(Address.parse(address), may_make=True) as client:
             if not client.rows("EXISTS learning_instrument_executions")[0]["result"]:
                 _make(client, given.rows)
         file = database_of(given.rows)
