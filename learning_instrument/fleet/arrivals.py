@@ -8,6 +8,8 @@ from .schema import read_state
 
 #: The state of refresh: the last arrival that it took.
 REFRESH: Final = "refresh"
+#: And when one ended last, in microseconds since the epoch.
+REFRESHED: Final = "refreshed"
 #: Arrivals above a mark; the second condition is for the primary key.
 _ABOVE: Final = (
     "(a.arrived, a.first, a.trace_id) > (fromUnixTimestamp64Micro({arrived:Int64}, 'UTC'),"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from . import hours
-from .arrivals import REFRESH, Arrival, arrived, reached
+from .arrivals import REFRESH, REFRESHED, Arrival, arrived, reached
 from .client import Client
 from .schema import check, write_state
 from .trace_costs import Changed
@@ -18,8 +18,6 @@ from .workers import Start, in_processes, in_this_process
 
 #: How long after its arrival a span may take until all see it.
 GRACE_SECONDS: Final = 60.0
-#: The state of refresh: when one ended last, in microseconds since the epoch.
-REFRESHED: Final = "refreshed"
 #: Traces in a slice.
 _TRACES: Final = 500
 

@@ -107,9 +107,9 @@ def init(
 
 
 def drop(client: Client, schema: Schema | None = None) -> bool:
-    """Drop what :func:`init` made, and nothing else. The views on the Collector's table go first: no insert fails.
+    """Drop our tables and views, and tell whether there were any.
 
-    The Collector's table stays, whoever made it. Returns whether there was anything to drop.
+    The Collector's table stays, also where :func:`init` made it. The views on it go first, so that no insert fails.
 
     Raises:
         DatabaseError: if something cannot be dropped.

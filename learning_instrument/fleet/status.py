@@ -6,7 +6,6 @@ from typing import Final
 
 from . import arrivals, hours
 from .client import Client
-from .refresh import REFRESHED
 from .schema import BACKFILL, FILLED_IN, check, has_json, read_state
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -51,6 +50,6 @@ def status(client: Client) -> FleetStatus:
         is_filled_in=state.get(BACKFILL) == FILLED_IN,
         waiting_traces=arrivals.waiting(client),
         waiting_hours=hours.waiting(client),
-        refreshed=_EPOCH + timedelta(microseconds=int(ended)) if (ended := state.get(REFRESHED)) else None,
+        refreshed=_EPOCH + timedelta(microseconds=int(ended)) if (ended := state.get(arrivals.REFRESHED)) else None,
         **counts,
     )
